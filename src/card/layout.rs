@@ -1,0 +1,115 @@
+//! A card's layout: a red band with the title, and paragraphs in the largest
+//! type in which they all fit.
+
+use noto_sans_mono_bitmap::FontWeight;
+
+use super::text::{Type, sizes, wrap};
+use crate::frame::{BYTES_PER_PIXEL, Pixels, Size};
+
+/// Blue, green, red: colours that no desktop theme is likely to fill a screen with.
+type Colour = [u8; 3];
+const PAPER: Colour = [34, 24, 28];
+const BAND: Colour = [30, 30, 170];
+const INK: Colour = [240, 244, 248];
+
+/// Space between paragraphs, as a part of a line: 1/2.
+const GAP: u32 = 2;
+
+/// Draws title and paragraphs. `None` only when `size` is empty.
+pub(super) fn draw(size: Size, title: &str, paragraphs: &[&str]) -> Option<Pixels> {
+    let mut canvas = Canvas { bytes: vec![0; size.bgrx_bytes()], size };
+    canvas.fill(0, size.height, PAPER);
+    let margin = (size.width / 40).min(size.height / 30).max(4);
+    let inner = size.width.saturating_sub(2 * margin);
+
+    let columns = u32::try_from(title.chars().count()).unwrap_or(u32::MAX);
+    let title_type = *sizes(FontWeight::Bold, size.height / 7)
+        .iter()
+        .rfind(|size| size.advance().saturating_mul(columns) <= inner)
+        .unwrap_or(sizes(FontWeight::Bold, 16).first()?);
+    let band = title_type.height() + margin;
+    canvas.fill(0, band, BAND);
+    canvas.line(margin, margin / 2, title, title_type);
+
+    let room = size.height.saturating_sub(band + 2 * margin);
+    let candidates = sizes(FontWeight::Regular, size.height / 12);
+    let smallest = *sizes(FontWeight::Regular, 16).first()?;
+    let broken = |size: Type| -> Vec<Vec<String>> {
+        let columns = (inner / size.advance()) as usize;
+        paragraphs.iter().map(|paragraph| wrap(paragraph, columns)).collect()
+    };
+    let fits = |size: &&Type| height(&broken(**size), **size) <= room;
+    let body = *candidates.iter().rev().find(fits).unwrap_or(&smallest);
+    let mut lines = broken(body);
+    shorten(&mut lines, body, room);
+
+    let mut y = band + margin;
+    for paragraph in lines {
+        for line in paragraph {
+            canvas.line(margin, y, &line, body);
+            y += body.height();
+        }
+        y += body.height() / GAP;
+    }
+    let stride = size.width as usize * BYTES_PER_PIXEL;
+    Pixels::new(Box::new(canvas.bytes), size, stride)
+}
+
+fn height(paragraphs: &[Vec<String>], size: Type) -> u32 {
+    let lines = paragraphs.iter().map(Vec::len).sum::<usize>();
+    let gaps = paragraphs.len().saturating_sub(1);
+    let lines = u32::try_from(lines).unwrap_or(u32::MAX).saturating_mul(size.height());
+    let gaps = u32::try_from(gaps).unwrap_or(u32::MAX).saturating_mul(size.height() / GAP);
+    lines.saturating_add(gaps)
+}
+
+/// Takes lines from the end of the longest paragraph until all fit: the
+/// message may be long, what the card is and what to do must be readable.
+fn shorten(paragraphs: &mut [Vec<String>], size: Type, room: u32) {
+    while height(paragraphs, size) > room {
+        let Some(longest) = paragraphs.iter_mut().max_by_key(|lines| lines.len()) else { return };
+        if longest.len() <= 1 {
+            return;
+        }
+        longest.pop();
+        if let Some(last) = longest.last_mut() {
+            let kept = last.trim_end_matches('.').chars().count().saturating_sub(3);
+            *last = last.chars().take(kept).chain("...".chars()).collect();
+        }
+    }
+}
+
+struct Canvas {
+    bytes: Vec<u8>,
+    size: Size,
+}
+
+impl Canvas {
+    fn fill(&mut self, top: u32, bottom: u32, [blue, green, red]: Colour) {
+        let row = self.size.width as usize * BYTES_PER_PIXEL;
+        let bottom = bottom.min(self.size.height) as usize;
+        for pixel in self.bytes[top as usize * row..bottom * row].as_chunks_mut().0 {
+            *pixel = [blue, green, red, 255];
+        }
+    }
+
+    fn line(&mut self, x: u32, y: u32, text: &str, size: Type) {
+        for (index, c) in (0..).zip(text.chars()) {
+            let left = x.saturating_add(size.advance().saturating_mul(index));
+            size.glyph(c, |dx, dy, coverage| self.ink(left.saturating_add(dx), y + dy, coverage));
+        }
+    }
+
+    /// Lays ink over a pixel; outside the canvas nothing happens.
+    fn ink(&mut self, x: u32, y: u32, coverage: u8) {
+        if x >= self.size.width || y >= self.size.height || coverage == 0 {
+            return;
+        }
+        let at = (y as usize * self.size.width as usize + x as usize) * BYTES_PER_PIXEL;
+        for (channel, ink) in self.bytes[at..at + 3].iter_mut().zip(INK) {
+            let (under, cover) = (u32::from(*channel), u32::from(coverage));
+            let mixed = (under * (255 - cover) + u32::from(ink) * cover) / 255;
+            *channel = u8::try_from(mixed).unwrap_or(u8::MAX);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The part of a capture that is wanted, with or without the pointer.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::frame::{BYTES_PER_PIXEL, CursorImage, Pixels, Region, Size};
+
+/// A region of a screen, with the pointer drawn over it row by row as it is
+/// read: the captured pixels stay as they are, so that one capture serves
+/// callers with and without pointer.
+#[derive(Debug, Clone, Copy)]
+pub struct Picture<'a> {
+    pixels: &'a Pixels,
+    region: Region,
+    cursor: Option<&'a CursorImage>,
+}
+
+/// Stands for what a picture shows: equal pictures have equal digests, and
+/// pictures that differ have different ones, up to a chance of 2^-128.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest(u128);
+
+impl<'a> Picture<'a> {
+    /// `region` of `pixels`, with `cursor` composited over it.
+    ///
+    /// # Panics
+    ///
+    /// When the region lies outside the pixels.
+    pub fn new(pixels: &'a Pixels, region: Region, cursor: Option<&'a CursorImage>) -> Self {
+        assert!(region.fits(pixels.size()));
+        Self { pixels, region, cursor }
+    }
+
+    /// Size in pixels.
+    pub fn size(&self) -> Size {
+        self.region.size
+    }
+
+    /// A digest of the region's pixels and of the pointer over it. The seed
+    /// keeps a program from preparing two screens with one digest.
+    ///
+    /// Where the byte without meaning of BGRX differs, so may the digest: then
+    /// an unchanged picture counts as changed, never the reverse.
+    pub fn digest(&self, seed: u64) -> Digest {
+        let mut hash = Xxh3::with_seed(seed);
+        for y in 0..self.region.size.height {
+            hash.update(self.source_row(y));
+        }
+        if let Some(cursor) = self.cursor.filter(|cursor| self.overlaps(cursor)) {
+            for word in [cursor.x - cursor.hot_x.cast_signed(), cursor.y - cursor.hot_y.cast_signed()] {
+                hash.update(&word.to_le_bytes());
+            }
+            for pixel in [cursor.size.width, cursor.size.height].iter().chain(&cursor.argb) {
+                hash.update(&pixel.to_le_bytes());
+            }
+        }
+        Digest(hash.digest128())
+    }
+
+    /// All rows as BGRX, the fourth byte 255.
+    pub fn to_bgrx(&self) -> Vec<u8> {
+        let row = self.region.size.width as usize * BYTES_PER_PIXEL;
+        let mut out = vec![0; self.region.size.bgrx_bytes()];
+        for (y, out) in (0..).zip(out.chunks_exact_mut(row)) {
+            for (pixel, bgrx) in out.as_chunks_mut().0.iter_mut().zip(self.source_row(y).as_chunks().0) {
+                let [blue, green, red, _]: [u8; 4] = *bgrx;
+                *pixel = [blue, green, red, 255];
+            }
+            self.draw_cursor(y, |x, blend| {
+                let at = x * BYTES_PER_PIXEL;
+                blend.over(&mut out[at..at + 3], [2, 1, 0]);
+            });
+        }
+        out
+    }
+
+    /// Row `y` as RGB, into `out`, which is three bytes a pixel long.
+    pub(super) fn rgb_row(&self, y: u32, out: &mut [u8]) {
+        for (rgb, bgrx) in out.as_chunks_mut().0.iter_mut().zip(self.source_row(y).as_chunks().0) {
+            let [blue, green, red, _]: [u8; 4] = *bgrx;
+            *rgb = [red, green, blue];
+        }
+        self.draw_cursor(y, |x, blend| blend.over(&mut out[x * 3..x * 3 + 3], [0, 1, 2]));
+    }
+
+    fn source_row(&self, y: u32) -> &[u8] {
+        self.pixels.row(self.region.x, self.region.y + y, self.region.size.width)
+    }
+
+    /// Calls `draw` for each pixel of row `y` that the pointer covers, with its
+    /// column in the picture.
+    fn draw_cursor(&self, y: u32, mut draw: impl FnMut(usize, Blend)) {
+        let Some(cursor) = self.cursor else { return };
+        let row = i64::from(self.region.y) + i64::from(y) - top(cursor);
+        if !(0..i64::from(cursor.size.height)).contains(&row) {
+            return;
+        }
+        // Within the cursor's own bounds, so it fits.
+        let row = usize::try_from(row).unwrap_or(0) * cursor.size.width as usize;
+        let first = left(cursor) - i64::from(self.region.x);
+        for (column, argb) in (first..).zip(&cursor.argb[row..row + cursor.size.width as usize]) {
+            let inside = u32::try_from(column).is_ok_and(|column| column < self.region.size.width);
+            if inside && *argb >> 24 != 0 {
+                draw(usize::try_from(column).unwrap_or(0), Blend(*argb));
+            }
+        }
+    }
+
+    fn overlaps(&self, cursor: &CursorImage) -> bool {
+        let meets = |start: i64, length: u32, from: u32, size: u32| {
+            start < i64::from(from) + i64::from(size) && start + i64::from(length) > i64::from(from)
+        };
+        meets(left(cursor), cursor.size.width, self.region.x, self.region.size.width)
+            && meets(top(cursor), cursor.size.height, self.region.y, self.region.size.height)
+    }
+}
+
+fn left(cursor: &CursorImage) -> i64 {
+    i64::from(cursor.x) - i64::from(cursor.hot_x)
+}
+
+fn top(cursor: &CursorImage) -> i64 {
+    i64::from(cursor.y) - i64::from(cursor.hot_y)
+}
+
+/// One premultiplied ARGB pixel, to be laid over an opaque one.
+#[derive(Clone, Copy)]
+struct Blend(u32);
+
+impl Blend {
+    /// Porter and Duff's "over" with an opaque destination, rounded to nearest:
+    /// the error is below one level. `order` says where red, green, blue lie.
+    fn over(self, pixel: &mut [u8], order: [usize; 3]) {
+        let [blue, green, red, alpha] = self.0.to_le_bytes();
+        let under = 255 - u32::from(alpha);
+        for (source, at) in [red, green, blue].into_iter().zip(order) {
+            let kept = (u32::from(pixel[at]) * under + 127) / 255;
+            // A cursor that is not premultiplied would overflow: saturate.
+            pixel[at] = u8::try_from(u32::from(source) + kept).unwrap_or(u8::MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size { width: 4, height: 3 };
+
+    fn grey() -> Pixels {
+        Pixels::new(Box::new(vec![100; SIZE.bgrx_bytes()]), SIZE, 16).unwrap()
+    }
+
+    fn cursor(x: i32, y: i32, argb: u32) -> CursorImage {
+        let size = Size { width: 2, height: 2 };
+        CursorImage { x, y, hot_x: 1, hot_y: 1, size, argb: vec![argb; 4] }
+    }
+
+    /// Columns and rows at which the red channel is no longer grey.
+    fn touched(picture: &Picture<'_>) -> Vec<(usize, usize)> {
+        let width = picture.size().width as usize;
+        let bgrx = picture.to_bgrx();
+        let pixels = bgrx.chunks_exact(4).enumerate();
+        pixels.filter(|(_, p)| p[2] != 100).map(|(i, _)| (i % width, i / width)).collect()
+    }
+
+    #[test]
+    fn the_hotspot_is_at_the_position_and_edges_clip() {
+        let pixels = grey();
+        let whole = Region::whole(SIZE);
+        let at = |x, y| {
+            let cursor = cursor(x, y, 0xffff_0000);
+            touched(&Picture::new(&pixels, whole, Some(&cursor)))
+        };
+        assert_eq!(at(2, 1), [(1, 0), (2, 0), (1, 1), (2, 1)]);
+        assert_eq!(at(0, 0), [(0, 0)]);
+        assert_eq!(at(4, 3), [(3, 2)]);
+        assert_eq!(at(-5, 900), []);
+    }
+
+    #[test]
+    fn a_region_sees_the_cursor_where_the_screen_has_it() {
+        let pixels = grey();
+        let region = Region { x: 2, y: 1, size: Size { width: 2, height: 2 } };
+        let cursor = cursor(2, 1, 0xffff_0000);
+        assert_eq!(touched(&Picture::new(&pixels, region, Some(&cursor))), [(0, 0)]);
+    }
+
+    #[test]
+    fn blending_is_exact_to_one_level() {
+        for alpha in 0..=255_u32 {
+            for (colour, under) in [(0, 255), (255, 0), (77, 200), (254, 1)] {
+                let premultiplied = (colour * alpha + 127) / 255;
+                let mut pixel = [u8::try_from(under).unwrap(); 3];
+                let argb = alpha << 24 | premultiplied << 16 | premultiplied << 8 | premultiplied;
+                Blend(argb).over(&mut pixel, [0, 1, 2]);
+                let exact = f64::from(premultiplied) + f64::from(under) * f64::from(255 - alpha) / 255.0;
+                for channel in pixel {
+                    assert!((f64::from(channel) - exact).abs() <= 0.5, "{alpha} {colour} {under}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_cursor_that_is_not_premultiplied_saturates() {
+        let mut pixel = [200; 3];
+        Blend(0x01ff_ffff).over(&mut pixel, [0, 1, 2]);
+        assert_eq!(pixel, [255; 3]);
+    }
+
+    #[test]
+    fn digests_tell_pixels_and_visible_cursors_apart() {
+        let (one, same, mut bytes) = (grey(), grey(), vec![100; SIZE.bgrx_bytes()]);
+        bytes[0] = 101;
+        let two = Pixels::new(Box::new(bytes), SIZE, 16).unwrap();
+        let whole = Region::whole(SIZE);
+        let digest = |pixels, cursor: Option<&CursorImage>| Picture::new(pixels, whole, cursor).digest(7);
+        assert_eq!(digest(&one, None), digest(&same, None));
+        assert_ne!(digest(&one, None), digest(&two, None));
+        assert_ne!(digest(&one, None), digest(&one, Some(&cursor(1, 1, u32::MAX))));
+        assert_ne!(
+            digest(&one, Some(&cursor(1, 1, u32::MAX))),
+            digest(&one, Some(&cursor(2, 1, u32::MAX)))
+        );
+        // A pointer elsewhere does not change this picture.
+        assert_eq!(digest(&one, None), digest(&one, Some(&cursor(50, 1, u32::MAX))));
+        // A part of the same rows is another picture.
+        let part = Region { x: 1, ..whole };
+        let part = Region { size: Size { width: 3, height: 3 }, ..part };
+        assert_ne!(digest(&one, None), Picture::new(&one, part, None).digest(7));
+    }
+}

@@ -1,0 +1,5 @@
+//! The `deskd` binary.
+
+fn main() -> std::process::ExitCode {
+    deskd::cli::run()
+}

@@ -1,0 +1,93 @@
+//! The last frames, by id: what they showed, never their pixels.
+
+use std::collections::VecDeque;
+
+use super::Refusal;
+use crate::{
+    encode::{Digest, Format},
+    frame::{Region, Size},
+    x11::Generation,
+};
+
+/// Frames that can be named (design section 2).
+pub const HISTORY: usize = 64;
+
+/// What a frame showed, and how: two frames with equal pictures are the same
+/// image, byte for byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) generation: Generation,
+    pub(super) epoch: u64,
+    pub(super) region: Region,
+    pub(super) output: Size,
+    pub(super) format: Format,
+    pub(super) cursor: bool,
+    pub(super) digest: Digest,
+}
+
+#[derive(Debug)]
+struct Record {
+    id: String,
+    /// `None` for a card.
+    shown: Option<Shown>,
+}
+
+/// The last [`HISTORY`] frames of this daemon life, newest last.
+#[derive(Debug)]
+pub(super) struct Frames {
+    prefix: String,
+    issued: u64,
+    records: VecDeque<Record>,
+}
+
+impl Frames {
+    /// Ids begin with `prefix`, so that those of another daemon life are unknown
+    /// here.
+    pub(super) fn new(prefix: &str) -> Self {
+        let records = VecDeque::with_capacity(HISTORY);
+        Self { prefix: prefix.to_owned(), issued: 0, records }
+    }
+
+    /// A new id, not yet known: the frame is remembered when it exists.
+    pub(super) fn issue(&mut self) -> String {
+        self.issued += 1;
+        format!("{}-{}", self.prefix, self.issued)
+    }
+
+    /// Remembers a frame, or a card, as the newest. A frame that is known
+    /// becomes the newest again.
+    pub(super) fn remember(&mut self, id: &str, shown: Option<Shown>) {
+        self.records.retain(|record| record.id != id);
+        if self.records.len() == HISTORY {
+            self.records.pop_front();
+        }
+        self.records.push_back(Record { id: id.to_owned(), shown });
+    }
+
+    /// What the frame showed.
+    pub(super) fn find(&self, id: &str) -> Result<Shown, Refusal> {
+        let record = self.records.iter().rev().find(|record| record.id == id);
+        let record = record.ok_or_else(|| Refusal::UnknownFrame(id.to_owned()))?;
+        record.shown.ok_or_else(|| Refusal::FrameIsCard(id.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_64_are_known_and_a_repeated_one_stays() {
+        let mut frames = Frames::new("life");
+        let ids: Vec<String> = (0..=HISTORY).map(|_| frames.issue()).collect();
+        for id in &ids[..HISTORY] {
+            frames.remember(id, None);
+        }
+        assert_eq!(frames.find(&ids[0]), Err(Refusal::FrameIsCard("life-1".into())));
+        frames.remember(&ids[0], None);
+        frames.remember(&ids[HISTORY], None);
+        assert_eq!(frames.find(&ids[0]), Err(Refusal::FrameIsCard("life-1".into())));
+        assert_eq!(frames.find(&ids[1]), Err(Refusal::UnknownFrame("life-2".into())));
+        assert_eq!(frames.find("other-1"), Err(Refusal::UnknownFrame("other-1".into())));
+    }
+}

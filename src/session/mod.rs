@@ -1,0 +1,175 @@
+//! A call's way from request to frame or card: deadlines, shared captures,
+//! shared encodings, frames that can be named.
+//!
+//! Called by [`rpc`](crate::rpc); calls [`x11`](crate::x11),
+//! [`encode`](crate::encode) and [`card`](crate::card). It knows no gRPC: a
+//! [`Refusal`] becomes a status, and a [`Frame`] a message, up there.
+
+mod encoding;
+mod frames;
+mod screenshot;
+mod space;
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use screenshot::{Frame, Kind, Spec, Timings};
+pub use space::{AskedRegion, Space};
+
+use crate::{
+    frame::{Cause, Failure, Size, Stage},
+    x11::{CursorReading, Display, Link, LinkState},
+};
+use encoding::Encodings;
+use frames::Frames;
+
+pub use frames::HISTORY;
+
+/// Why a request is refused: nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A frame id that is not among the last [`HISTORY`].
+    #[error("frame {0:?} is not among the last {HISTORY} frames of this daemon: take a new one")]
+    UnknownFrame(String),
+    /// A frame id that names a card.
+    #[error("frame {0:?} is a failure card, which has no coordinates: take a new frame")]
+    FrameIsCard(String),
+    /// A frame of another X server.
+    #[error("frame {0:?} is of another X server: take a new frame")]
+    StaleGeneration(String),
+    /// A frame of another screen size.
+    #[error("frame {0:?} is from before the screen was resized: take a new frame")]
+    StaleEpoch(String),
+    /// A region outside its space or the screen.
+    #[error("region {asked} is not within {within}: give one that is; nothing is clamped")]
+    OutOfScreen {
+        /// The region as asked.
+        asked: AskedRegion,
+        /// What it must be within, in words.
+        within: String,
+    },
+    /// More pixels than a request may ask for.
+    #[error("an image of {0} has more than {max} pixels: ask for a smaller size or region", max = crate::frame::MAX_OUTPUT_PIXELS)]
+    OutputTooLarge(Size),
+}
+
+/// Why the pointer could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CursorFailure(pub Failure);
+
+/// One daemon life on one display.
+#[derive(Debug)]
+pub struct Session {
+    display: Display,
+    /// Size of a card while no screen was seen yet.
+    configured: Size,
+    instance_id: String,
+    shutdown: CancellationToken,
+    frames: Mutex<Frames>,
+    encodings: Encodings,
+}
+
+impl Session {
+    /// A session on `display`. When `shutdown` is cancelled, waiting calls get
+    /// their card.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no randomness.
+    pub fn new(
+        display: Display,
+        configured: Size,
+        shutdown: CancellationToken,
+    ) -> Result<Self, getrandom::Error> {
+        let (instance, seed) = (getrandom::u64()?, getrandom::u64()?);
+        let instance_id = format!("{instance:016x}{:016x}", getrandom::u64()?);
+        Ok(Self {
+            display,
+            configured,
+            frames: Mutex::new(Frames::new(&instance_id[..8])),
+            instance_id,
+            shutdown,
+            encodings: Encodings::new(seed),
+        })
+    }
+
+    /// Random, one a daemon life, 32 hexadecimal digits.
+    pub fn instance_id(&self) -> &str {
+        &self.instance_id
+    }
+
+    /// The display that this session looks at.
+    pub fn display(&self) -> &Display {
+        &self.display
+    }
+
+    /// What is known of the display's connection.
+    pub fn link(&self) -> Link {
+        self.display.link().borrow().clone()
+    }
+
+    /// The pointer, read after this call began.
+    ///
+    /// # Errors
+    ///
+    /// When there is no X server, or it does not answer before `reply_by`.
+    pub async fn cursor(&self, reply_by: Instant) -> Result<CursorReading, CursorFailure> {
+        self.wait(reply_by, self.display.cursor()).await.map_err(CursorFailure)
+    }
+
+    /// Waits for work on the display, but not beyond `reply_by` nor shutdown.
+    async fn wait<T>(
+        &self,
+        reply_by: Instant,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            // An answer that is there counts, also at the last moment.
+            biased;
+            result = work => result,
+            () = self.shutdown.cancelled() => Err(Failure {
+                stage: Stage::Shutdown,
+                cause: Cause::ShuttingDown,
+                message: "deskd is stopping".into(),
+            }),
+            () = tokio::time::sleep_until(reply_by) => Err(self.overdue()),
+        }
+    }
+
+    /// Why nothing came before the deadline, as well as it is known.
+    pub fn overdue(&self) -> Failure {
+        // A wait this short is a server at work, not one that hangs.
+        let silent = self.display.waiting().filter(|silent| *silent >= Duration::from_millis(50));
+        match (self.link().state, silent) {
+            (_, Some(silent)) => Failure {
+                stage: Stage::Timeout,
+                cause: Cause::Unresponsive,
+                message: format!(
+                    "the X server on {} has not answered for {:.1} s, and the caller's deadline came",
+                    self.display.name(),
+                    silent.as_secs_f64()
+                ),
+            },
+            (LinkState::Down(failure), None) => failure,
+            (LinkState::Up(_) | LinkState::Connecting, None) => Failure {
+                stage: Stage::Timeout,
+                cause: Cause::Deadline,
+                message: "the caller's deadline came before deskd was done".into(),
+            },
+        }
+    }
+
+    fn frames(&self) -> MutexGuard<'_, Frames> {
+        // The list is whole after any panic: its changes are single steps.
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session shared by all calls.
+pub type Shared = Arc<Session>;

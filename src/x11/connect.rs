@@ -1,0 +1,160 @@
+//! Being let in by the X server, and understanding its screen.
+
+use std::{io, sync::Arc, time::Duration};
+
+use x11rb::{
+    connection::Connection as _,
+    errors::ConnectError,
+    protocol::xproto::{ConnectionExt as _, Screen, Window},
+    rust_connection::RustConnection,
+};
+use x11rb_protocol::xauth::{self, Family};
+
+use super::{
+    DisplayName, Error, Generation, SocketKind,
+    error::CookieLookup,
+    pixel_format::PixelFormat,
+    root_state,
+    socket::{self, Pulse, XStream},
+};
+use crate::frame::{CaptureMode, Size};
+
+/// x11rb's connection over our stream.
+pub(super) type XConnection = RustConnection<XStream>;
+
+/// What is known of a connected screen.
+#[derive(Debug, Clone)]
+pub struct ScreenInfo {
+    /// Size in pixels, as last seen.
+    pub size: Size,
+    /// Dots per inch, rounded, as stated when the connection was made.
+    pub dpi: u32,
+    /// Bits of a pixel that carry colour.
+    pub depth: u8,
+    /// Identity of the X server.
+    pub generation: Generation,
+    /// Rises with each resize.
+    pub geometry_epoch: u64,
+    /// How pixels are read.
+    pub capture_mode: CaptureMode,
+    /// Why the mode is not `ShmFd`.
+    pub capture_mode_reason: Option<String>,
+    /// Which socket leads to the server.
+    pub socket: SocketKind,
+    /// User id of the X server, where the kernel tells.
+    pub server_uid: Option<u32>,
+}
+
+/// A connection that was let in, with its screen.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) conn: XConnection,
+    pub(super) root: Window,
+    pub(super) format: PixelFormat,
+    pub(super) depth: u8,
+    pub(super) dpi: u32,
+    pub(super) socket: SocketKind,
+    pub(super) server_uid: Option<u32>,
+}
+
+impl Server {
+    /// Connects and reads the screen's pixel format.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Error`] of the stages connect, auth and display.
+    pub(super) fn open(
+        display: DisplayName,
+        patience: Duration,
+        pulse: &Arc<Pulse>,
+    ) -> Result<Self, Error> {
+        let connected = socket::open(display)?;
+        let (lookup, (name, data)) = find_cookie(display);
+        let stream =
+            XStream::new(connected.stream, patience, Arc::clone(pulse)).map_err(Error::Lost)?;
+        let conn =
+            RustConnection::connect_to_stream_with_auth_info(stream, display.screen, name, data)
+                .map_err(|error| refusal(display, error, lookup))?;
+        Self::understand(conn, display, connected.kind, connected.server_uid)
+    }
+
+    fn understand(
+        conn: XConnection,
+        display: DisplayName,
+        socket: SocketKind,
+        server_uid: Option<u32>,
+    ) -> Result<Self, Error> {
+        let setup = conn.setup();
+        let screen = setup.roots.get(display.screen).ok_or(Error::NoScreen { display })?;
+        let format = PixelFormat::of_root(setup, screen)?;
+        let (root, depth, dpi) = (screen.root, screen.root_depth, dots_per_inch(screen));
+        Ok(Self { conn, root, format, depth, dpi, socket, server_uid })
+    }
+
+    /// The screen's size now, and the identity kept with it.
+    pub(super) fn identify(&self) -> Result<(Size, Generation, u64), Error> {
+        let size = self.geometry()?;
+        let state = root_state::adopt(&self.conn, self.root, size)?;
+        Ok((size, state.generation, state.epoch))
+    }
+
+    /// The root window's size now.
+    pub(super) fn geometry(&self) -> Result<Size, Error> {
+        let reply = self.conn.get_geometry(self.root)?.reply();
+        let reply = reply.map_err(|error| Error::reply("GetGeometry", error))?;
+        screen_size(reply.width, reply.height)
+    }
+}
+
+/// Refuses sizes that no X server has and that arithmetic should not meet.
+pub(super) fn screen_size(width: u16, height: u16) -> Result<Size, Error> {
+    if width == 0 || height == 0 {
+        return Err(Error::Protocol("its root window has no size"));
+    }
+    Ok(Size { width: width.into(), height: height.into() })
+}
+
+fn dots_per_inch(screen: &Screen) -> u32 {
+    let millimetres = u32::from(screen.width_in_millimeters).max(1);
+    // 25.4 mm to the inch, in integers, rounded.
+    (u32::from(screen.width_in_pixels) * 254 + millimetres * 5) / (millimetres * 10)
+}
+
+/// The cookie for `display`, from `$XAUTHORITY`, else `~/.Xauthority`.
+fn find_cookie(display: DisplayName) -> (CookieLookup, (Vec<u8>, Vec<u8>)) {
+    let file = cookie_file();
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    let host = std::os::unix::ffi::OsStrExt::as_bytes(host.as_os_str());
+    match xauth::get_auth(Family::LOCAL, host, display.number) {
+        Ok(Some(cookie)) => (CookieLookup::Sent, cookie),
+        Ok(None) => (CookieLookup::None(file), Default::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            (CookieLookup::None(file), Default::default())
+        }
+        Err(error) => (CookieLookup::Unreadable(file, error.to_string()), Default::default()),
+    }
+}
+
+/// The cookie file's name, for messages.
+pub(super) fn cookie_file() -> String {
+    let named = std::env::var_os("XAUTHORITY");
+    let home = || std::env::var_os("HOME").map(|home| std::path::Path::new(&home).join(".Xauthority").into());
+    named.or_else(home).map_or("~/.Xauthority".into(), |file| file.to_string_lossy().into_owned())
+}
+
+fn refusal(display: DisplayName, error: ConnectError, cookie: CookieLookup) -> Error {
+    let said = match &error {
+        ConnectError::SetupFailed(failed) => &failed.reason,
+        ConnectError::SetupAuthenticate(authenticate) => &authenticate.reason,
+        ConnectError::InvalidScreen => return Error::NoScreen { display },
+        _ => return error.into(),
+    };
+    // The server's words end up on cards and in logs: printable ASCII, bounded.
+    let printable = |byte: &&u8| byte.is_ascii_graphic() || **byte == b' ';
+    let said: String = said.iter().filter(printable).take(120).map(|b| char::from(*b)).collect();
+    let lower = said.to_ascii_lowercase();
+    if lower.contains("maximum number of clients") {
+        return Error::Lost(io::Error::new(io::ErrorKind::ConnectionRefused, said));
+    }
+    Error::Refused { display, said: said.trim().to_owned(), cookie }
+}

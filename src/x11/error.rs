@@ -1,0 +1,190 @@
+//! What can go wrong between deskd and the X server, and what a card says of it.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use x11rb::{
+    errors::{ConnectError, ConnectionError, ReplyError, ReplyOrIdError},
+    x11_utils::X11Error,
+};
+
+use super::DisplayName;
+use crate::frame::{Cause, Failure, Size, Stage};
+
+/// An error of the display's side.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither of the display's sockets accepts a connection.
+    #[error("no X server answers on {display}: {path}: {path_error}; abstract socket: {abstract_error}")]
+    NoServer {
+        /// The display asked for.
+        display: DisplayName,
+        /// The socket's path.
+        path: PathBuf,
+        /// What connecting to the path said.
+        path_error: io::Error,
+        /// What connecting to the abstract socket said.
+        abstract_error: io::Error,
+    },
+    /// The X server let nobody in without a better cookie.
+    #[error("the X server on {display} refused the connection ({said}); {cookie}")]
+    Refused {
+        /// The display asked for.
+        display: DisplayName,
+        /// The server's own words, printable ASCII.
+        said: String,
+        /// What came of looking for a cookie.
+        cookie: CookieLookup,
+    },
+    /// Nothing came from the X server for too long while something was asked.
+    #[error("the X server sent nothing for {} s", .0.as_secs())]
+    Silent(Duration),
+    /// The connection ended.
+    #[error("the connection to the X server ended: {0}")]
+    Lost(#[source] io::Error),
+    /// Bytes that are not the X protocol.
+    #[error("the X server broke the X protocol: {0}")]
+    Protocol(&'static str),
+    /// A screen number that the server does not have.
+    #[error("the X server on {display} has no screen {}", display.screen)]
+    NoScreen {
+        /// The display asked for.
+        display: DisplayName,
+    },
+    /// Pixels that deskd cannot convert exactly.
+    #[error("the screen's pixels are of {0}; deskd reads TrueColor of depth 24 and 16")]
+    PixelFormat(String),
+    /// The X server refused a request.
+    #[error("the X server answered {request} with {error}")]
+    Request {
+        /// The request's name.
+        request: &'static str,
+        /// The X error's name.
+        error: String,
+    },
+    /// The screen kept changing its size while it was read.
+    #[error("the screen was resized while it was read ({0} tries)")]
+    Resizing(u32),
+    /// The screen's memory size is beyond what deskd takes.
+    #[error("the screen is {0}, beyond the limit of deskd")]
+    TooLarge(Size),
+    /// Shared memory could not be had.
+    #[error("shared memory: {0}")]
+    SharedMemory(#[source] io::Error),
+    /// No more resource ids.
+    #[error("the X server has no more resource ids for deskd")]
+    IdsExhausted,
+}
+
+/// What came of looking for a cookie.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CookieLookup {
+    /// One was found and sent.
+    #[error("the cookie that XAUTHORITY has for it is wrong")]
+    Sent,
+    /// The file has none for this display, or there is no file.
+    #[error("no cookie for it was found in {0}")]
+    None(String),
+    /// The file cannot be read.
+    #[error("the cookie file {0} cannot be read: {1}")]
+    Unreadable(String, String),
+}
+
+impl Error {
+    /// Whether the connection is of no use any more.
+    pub(super) fn ends_connection(&self) -> bool {
+        !matches!(
+            self,
+            Self::Request { .. } | Self::Resizing(_) | Self::SharedMemory(_) | Self::TooLarge(_)
+        )
+    }
+
+    /// Whether trying again soon is pointless, so that callers are told at once
+    /// instead of at their deadline.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::NoScreen { .. } | Self::PixelFormat(_))
+    }
+
+    /// What a card says of it.
+    pub fn failure(&self) -> Failure {
+        let (stage, cause) = match self {
+            Self::NoServer { .. } => (Stage::Connect, Cause::NoDisplay),
+            Self::Refused { cookie: CookieLookup::Unreadable(..), .. } => {
+                (Stage::Auth, Cause::CookieUnreadable)
+            }
+            Self::Refused { .. } => (Stage::Auth, Cause::AuthRefused),
+            Self::Silent(_) => (Stage::Timeout, Cause::Unresponsive),
+            Self::Lost(_) => (Stage::Connect, Cause::ConnectionLost),
+            Self::Protocol(_) => (Stage::Connect, Cause::ProtocolError),
+            Self::NoScreen { .. } => (Stage::Display, Cause::ScreenNotFound),
+            Self::PixelFormat(_) => (Stage::Display, Cause::PixelFormatUnsupported),
+            Self::Request { .. }
+            | Self::Resizing(_)
+            | Self::TooLarge(_)
+            | Self::SharedMemory(_)
+            | Self::IdsExhausted => (Stage::Capture, Cause::CaptureFailed),
+        };
+        Failure { stage, cause, message: self.to_string() }
+    }
+
+    /// Of an I/O error on the connection.
+    pub(super) fn io(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::TimedOut {
+            Self::Silent(super::socket::SILENCE)
+        } else {
+            Self::Lost(error)
+        }
+    }
+
+    /// Of a reply to `request`.
+    pub(super) fn reply(request: &'static str, error: ReplyError) -> Self {
+        match error {
+            ReplyError::ConnectionError(error) => error.into(),
+            ReplyError::X11Error(error) => Self::x11(request, &error),
+        }
+    }
+
+    /// Of a request that also takes a resource id.
+    pub(super) fn reply_or_id(request: &'static str, error: ReplyOrIdError) -> Self {
+        match error {
+            ReplyOrIdError::IdsExhausted => Self::IdsExhausted,
+            ReplyOrIdError::ConnectionError(error) => error.into(),
+            ReplyOrIdError::X11Error(error) => Self::x11(request, &error),
+        }
+    }
+
+    fn x11(request: &'static str, error: &X11Error) -> Self {
+        Self::Request { request, error: format!("{:?} (code {})", error.error_kind, error.error_code) }
+    }
+}
+
+impl From<ConnectionError> for Error {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::IoError(error) => Self::io(error),
+            ConnectionError::ParseError(_) => Self::Protocol("a reply cannot be parsed"),
+            ConnectionError::UnsupportedExtension => Self::Protocol("an extension has vanished"),
+            ConnectionError::MaximumRequestLengthExceeded => {
+                Self::Protocol("its longest request is too short")
+            }
+            ConnectionError::FdPassingFailed => Self::Protocol("it takes no file descriptors"),
+            ConnectionError::InsufficientMemory | ConnectionError::UnknownError => {
+                Self::Lost(io::Error::from(io::ErrorKind::Other))
+            }
+            _ => Self::Lost(io::Error::from(io::ErrorKind::Other)),
+        }
+    }
+}
+
+impl From<ConnectError> for Error {
+    /// For everything but a refusal, which [`super::connect`] words itself.
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::IoError(error) => Self::io(error),
+            ConnectError::Incomplete { .. } => {
+                Self::Lost(io::Error::from(io::ErrorKind::UnexpectedEof))
+            }
+            ConnectError::ZeroIdMask => Self::Protocol("its resource id mask is zero"),
+            _ => Self::Protocol("its greeting cannot be parsed"),
+        }
+    }
+}

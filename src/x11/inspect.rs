@@ -1,0 +1,114 @@
+//! A look at the display for the doctor, on a connection of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use x11rb::{
+    connection::{Connection as _, RequestConnection as _},
+    protocol::xproto::{AtomEnum, ConnectionExt as _},
+};
+
+use super::{
+    CaptureChoice, DisplayName, Error, ScreenInfo,
+    capture::{Capturer, Known},
+    connect::Server,
+    socket::Pulse,
+};
+
+/// Extensions that deskd uses, and what for.
+const EXTENSIONS: [(&str, &str); 6] = [
+    ("MIT-SHM", "fast captures"),
+    ("XFIXES", "the pointer in the picture"),
+    ("DAMAGE", "knowing when the screen changes"),
+    ("XTEST", "input"),
+    ("RANDR", "resizing"),
+    ("XKEYBOARD", "typing"),
+];
+
+/// What was found on a display.
+#[derive(Debug)]
+pub struct Findings {
+    /// The screen and how it can be captured.
+    pub screen: ScreenInfo,
+    /// Extensions that deskd uses but the server lacks, and what for.
+    pub missing_extensions: Vec<(&'static str, &'static str)>,
+    /// Printable ASCII characters that no key of the keymap produces.
+    pub untypable: Vec<char>,
+    /// Whether a window manager runs (EWMH: `_NET_SUPPORTING_WM_CHECK`).
+    pub window_manager: Option<String>,
+}
+
+/// Connects, looks, and disconnects.
+///
+/// Blocks for at most about `patience` at a time.
+///
+/// # Errors
+///
+/// Any error of reaching the display.
+pub fn inspect(
+    display: DisplayName,
+    choice: CaptureChoice,
+    patience: Duration,
+) -> Result<Findings, Error> {
+    let server = Server::open(display, patience, &Arc::new(Pulse::new()))?;
+    let known = Known::read(&server)?;
+    let (wake, _inbox) = std::sync::mpsc::sync_channel(1);
+    let capturer = Capturer::probe(&server, known.size, choice, wake)?;
+    let (capture_mode, capture_mode_reason) = capturer.mode();
+    let mut missing_extensions = Vec::new();
+    for (name, purpose) in EXTENSIONS {
+        if server.conn.extension_information(name)?.is_none() {
+            missing_extensions.push((name, purpose));
+        }
+    }
+    Ok(Findings {
+        screen: ScreenInfo {
+            size: known.size,
+            dpi: server.dpi,
+            depth: server.depth,
+            generation: known.generation,
+            geometry_epoch: known.epoch,
+            capture_mode,
+            capture_mode_reason,
+            socket: server.socket,
+            server_uid: server.server_uid,
+        },
+        missing_extensions,
+        untypable: untypable(&server)?,
+        window_manager: window_manager(&server)?,
+    })
+}
+
+/// Characters from space to tilde that the core keyboard mapping lacks: their
+/// keysyms are their code points (X11 protocol, appendix "Keysym Encoding").
+fn untypable(server: &Server) -> Result<Vec<char>, Error> {
+    let setup = server.conn.setup();
+    let (first, last) = (setup.min_keycode, setup.max_keycode);
+    let count = last.saturating_sub(first).saturating_add(1);
+    let mapping = server.conn.get_keyboard_mapping(first, count)?.reply();
+    let keysyms = mapping.map_err(|error| Error::reply("GetKeyboardMapping", error))?.keysyms;
+    Ok((' '..='~').filter(|c| !keysyms.contains(&u32::from(*c))).collect())
+}
+
+fn window_manager(server: &Server) -> Result<Option<String>, Error> {
+    let conn = &server.conn;
+    let atom = |name: &'static str| -> Result<u32, Error> {
+        let reply = conn.intern_atom(false, name.as_bytes())?.reply();
+        Ok(reply.map_err(|error| Error::reply("InternAtom", error))?.atom)
+    };
+    let check = atom("_NET_SUPPORTING_WM_CHECK")?;
+    // A window that has gone meanwhile is an error that says: no.
+    let child = |window: u32| -> Result<Option<u32>, Error> {
+        let reply = conn.get_property(false, window, check, AtomEnum::WINDOW, 0, 1)?.reply();
+        Ok(reply.ok().and_then(|reply| reply.value32()?.next()))
+    };
+    let Some(window) = child(server.root)? else { return Ok(None) };
+    // A stale property of a dead window manager: the child must point to itself.
+    if child(window)? != Some(window) {
+        return Ok(None);
+    }
+    let (name, utf8) = (atom("_NET_WM_NAME")?, atom("UTF8_STRING")?);
+    let name = conn.get_property(false, window, name, utf8, 0, 64)?.reply();
+    let name = name.map(|reply| String::from_utf8_lossy(&reply.value).into_owned());
+    let printable: String = name.unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    Ok(Some(if printable.is_empty() { "unnamed".into() } else { printable }))
+}

@@ -1,0 +1,35 @@
+//! The display: one connection to the X server, owned by one thread.
+//!
+//! The only module that knows x11rb. [`session`](crate::session) asks a
+//! [`Display`] for captures and the cursor; the doctor asks [`inspect`].
+//! Nothing here calls upwards.
+//!
+//! - [`display_name`]: what `:0` means.
+//! - `socket`: reaching the server without TCP, and noticing its silence.
+//! - `connect`: being let in, and understanding the screen.
+//! - `root_state`: the identity that deskd keeps in a property of the root window.
+//! - `pixel_format`, `shm`, `capture`, `cursor`: reading the screen.
+//! - `thread`: the thread that owns the connection, and its handle.
+
+mod capture;
+mod connect;
+mod cursor;
+pub mod display_name;
+mod error;
+pub mod inspect;
+mod pixel_format;
+mod root_state;
+mod shm;
+mod socket;
+mod thread;
+
+#[cfg(test)]
+mod fake_server;
+
+pub use capture::{CaptureChoice, Grab};
+pub use connect::ScreenInfo;
+pub use display_name::DisplayName;
+pub use error::Error;
+pub use root_state::Generation;
+pub use socket::SocketKind;
+pub use thread::{CursorReading, Display, Link, LinkState};

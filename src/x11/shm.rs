@@ -1,0 +1,149 @@
+//! Memory shared with the X server: a sealed memfd, or a System V segment.
+//!
+//! The one module with `unsafe` code: mapping memory that another process
+//! writes has no safe interface.
+#![allow(unsafe_code)]
+
+use std::{
+    io,
+    num::NonZeroUsize,
+    os::fd::OwnedFd,
+    ptr::NonNull,
+};
+
+use nix::{
+    fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl},
+    sys::{
+        memfd::{MFdFlags, memfd_create},
+        mman::{MapFlags, ProtFlags, mmap, munmap},
+    },
+};
+
+/// A read-only mapping of memory into which the X server writes images.
+///
+/// The server writes only while an image request for the segment is under way,
+/// and no such request is made while a [`Grab`](super::Grab) holds it. A server
+/// that breaks this tears pixels, nothing more: readers take each byte once, as
+/// data. The memory cannot shrink under the mapping (a memfd is sealed, a
+/// System V segment has no resize) and is allocated before it is mapped, so a
+/// read never ends in SIGBUS.
+#[derive(Debug)]
+pub(super) struct Segment {
+    start: NonNull<u8>,
+    bytes: NonZeroUsize,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Memfd,
+    Sysv,
+}
+
+// SAFETY: the mapping is read-only on this side and stays where it is until
+// the last owner drops it; it has no thread affinity.
+unsafe impl Send for Segment {}
+// SAFETY: as above: shared references only ever read.
+unsafe impl Sync for Segment {}
+
+impl Segment {
+    /// A mapping of a new memfd of `bytes`, sealed against shrinking and
+    /// growing, and the descriptor to pass to the server.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says; `ENOSPC` or `ENOMEM` when memory is short.
+    pub(super) fn memfd(bytes: NonZeroUsize) -> io::Result<(Self, OwnedFd)> {
+        let length = i64::try_from(bytes.get()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let fd = memfd_create(c"deskd-capture", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+        // Allocated now: a full memory must be an error here, not a SIGBUS later.
+        fallocate(&fd, FallocateFlags::empty(), 0, length)?;
+        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
+        // SAFETY: a fresh mapping at an address of the kernel's choice, of a
+        // descriptor that is at least as long and can no longer shrink.
+        let start = unsafe {
+            mmap(None, bytes, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &fd, 0)?
+        };
+        Ok((Self { start: start.cast(), bytes, kind: Kind::Memfd }, fd))
+    }
+
+    /// A mapping of a new System V segment of `bytes`, and its id. The caller
+    /// removes the id with [`remove_sysv`] once the server has attached.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says; `ENOSPC` or `ENOMEM` when memory is short.
+    pub(super) fn sysv(bytes: NonZeroUsize) -> io::Result<(Self, i32)> {
+        // SAFETY: shmget takes plain integers and touches no memory of ours.
+        // Mode 0600: the server must be root, or of deskd's user.
+        let id = unsafe { libc::shmget(libc::IPC_PRIVATE, bytes.get(), libc::IPC_CREAT | 0o600) };
+        if id < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: attaches a segment of our own at an address of the kernel's choice.
+        let start = unsafe { libc::shmat(id, std::ptr::null(), libc::SHM_RDONLY) };
+        let failed = start.addr() == usize::MAX;
+        match NonNull::new(start.cast()) {
+            Some(start) if !failed => Ok((Self { start, bytes, kind: Kind::Sysv }, id)),
+            _ => {
+                let error = io::Error::last_os_error();
+                remove_sysv(id);
+                Err(error)
+            }
+        }
+    }
+
+    /// Length of the mapping.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.get()
+    }
+}
+
+/// Marks a System V segment for removal when its last user detaches.
+pub(super) fn remove_sysv(id: i32) {
+    // SAFETY: IPC_RMID ignores the buffer; a wrong id is an error without effect.
+    unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
+}
+
+impl AsRef<[u8]> for Segment {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the mapping is `bytes` long, readable, and lives as long as
+        // `self`. Who writes it, and when, is told on the type.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes.get()) }
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        // SAFETY: `start` is the start of the mapping that `self` made and
+        // alone owns; no reference into it outlives `self`.
+        unsafe {
+            match self.kind {
+                Kind::Memfd => drop(munmap(self.start.cast(), self.bytes.get())),
+                Kind::Sysv => drop(libc::shmdt(self.start.as_ptr().cast())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memfd_is_allocated_and_sealed() {
+        let (segment, fd) = Segment::memfd(NonZeroUsize::new(8192).unwrap()).unwrap();
+        assert_eq!(segment.as_ref(), &[0; 8192]);
+        assert!(nix::unistd::ftruncate(&fd, 0).is_err(), "shrinking must be refused");
+        nix::unistd::write(&fd, b"painted").unwrap();
+        assert_eq!(&segment.as_ref()[..7], b"painted");
+    }
+
+    #[test]
+    fn a_sysv_segment_reads_as_zeroes() {
+        let (segment, id) = Segment::sysv(NonZeroUsize::new(4096).unwrap()).unwrap();
+        remove_sysv(id);
+        assert_eq!(segment.as_ref(), &[0; 4096]);
+    }
+}
