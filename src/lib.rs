@@ -14,13 +14,13 @@
 //! - [`frame`], [`config`], [`telemetry`]: shared words, settings, logs.
 
 pub mod card;
-//pub mod cli;
-//pub mod config;
+pub mod cli;
+pub mod config;
 pub mod encode;
 pub mod frame;
-//pub mod rpc;
-//pub mod session;
-//pub mod telemetry;
+pub mod rpc;
+pub mod session;
+pub mod telemetry;
 pub mod x11;
 
-//pub use rpc::client;
+pub use rpc::client;

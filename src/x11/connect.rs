@@ -12,6 +12,7 @@ use x11rb_protocol::xauth::{self, Family};
 
 use super::{
     DisplayName, Error, Generation, SocketKind,
+    capture::{Capturer, Known},
     error::CookieLookup,
     pixel_format::PixelFormat,
     root_state,
@@ -39,6 +40,8 @@ pub struct ScreenInfo {
     pub capture_mode: CaptureMode,
     /// Why the mode is not `ShmFd`.
     pub capture_mode_reason: Option<String>,
+    /// Whether the server shows its cursor (XFIXES).
+    pub has_cursor: bool,
     /// Which socket leads to the server.
     pub socket: SocketKind,
     /// User id of the X server, where the kernel tells.
@@ -89,6 +92,23 @@ impl Server {
         let format = PixelFormat::of_root(setup, screen)?;
         let (root, depth, dpi) = (screen.root, screen.root_depth, dots_per_inch(screen));
         Ok(Self { conn, root, format, depth, dpi, socket, server_uid })
+    }
+
+    /// All that is known of the screen.
+    pub(super) fn info(&self, known: &Known, capturer: &Capturer) -> ScreenInfo {
+        let (capture_mode, capture_mode_reason) = capturer.mode();
+        ScreenInfo {
+            size: known.size,
+            dpi: self.dpi,
+            depth: self.depth,
+            generation: known.generation,
+            geometry_epoch: known.epoch,
+            capture_mode,
+            capture_mode_reason,
+            has_cursor: capturer.has_cursor(),
+            socket: self.socket,
+            server_uid: self.server_uid,
+        }
     }
 
     /// The screen's size now, and the identity kept with it.

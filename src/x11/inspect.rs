@@ -53,7 +53,6 @@ pub fn inspect(
     let known = Known::read(&server)?;
     let (wake, _inbox) = std::sync::mpsc::sync_channel(1);
     let capturer = Capturer::probe(&server, known.size, choice, wake)?;
-    let (capture_mode, capture_mode_reason) = capturer.mode();
     let mut missing_extensions = Vec::new();
     for (name, purpose) in EXTENSIONS {
         if server.conn.extension_information(name)?.is_none() {
@@ -61,17 +60,7 @@ pub fn inspect(
         }
     }
     Ok(Findings {
-        screen: ScreenInfo {
-            size: known.size,
-            dpi: server.dpi,
-            depth: server.depth,
-            generation: known.generation,
-            geometry_epoch: known.epoch,
-            capture_mode,
-            capture_mode_reason,
-            socket: server.socket,
-            server_uid: server.server_uid,
-        },
+        screen: server.info(&known, &capturer),
         missing_extensions,
         untypable: untypable(&server)?,
         window_manager: window_manager(&server)?,

@@ -465,18 +465,7 @@ impl Worker {
     }
 
     fn publish_screen(&self, server: &Server, known: &Known, capturer: &Capturer) {
-        let (capture_mode, capture_mode_reason) = capturer.mode();
-        let screen = ScreenInfo {
-            size: known.size,
-            dpi: server.dpi,
-            depth: server.depth,
-            generation: known.generation,
-            geometry_epoch: known.epoch,
-            capture_mode,
-            capture_mode_reason,
-            socket: server.socket,
-            server_uid: server.server_uid,
-        };
+        let screen = server.info(known, capturer);
         self.publish.send_modify(|link| {
             *link = Link {
                 state: LinkState::Up(screen.clone()),

@@ -1,0 +1,251 @@
+//! Flags and their environment variables.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    config::{self, Address},
+    frame::{CaptureMode, Size},
+    session::AskedRegion,
+    telemetry::LogFormat,
+    x11::DisplayName,
+};
+
+/// See, act on, and trust the desktop of a Linux sandbox.
+#[derive(Debug, Parser)]
+#[command(name = "deskd", version, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon beside a display.
+    Serve(Box<Serve>),
+    /// Say what the daemon is, sees and can do.
+    Info(Client),
+    /// Say where the pointer is.
+    Cursor(Client),
+    /// Take a picture of the screen. Exits with 3 when a failure card came back.
+    Screenshot(Box<Screenshot>),
+    /// Check the display, the machine and the daemon; say what to mend.
+    Doctor(Doctor),
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen: unix:/path or host:port; may be repeated.
+    #[arg(long, env = "DESKD_LISTEN", value_delimiter = ',', value_name = "ADDR")]
+    pub(super) listen: Vec<Address>,
+    /// The X display [default: $DISPLAY, else :0].
+    #[arg(long, env = "DESKD_DISPLAY", value_name = "NAME")]
+    pub(super) display: Option<DisplayName>,
+    /// Size of a failure card while no screen was seen yet [default: 1280x800].
+    #[arg(long, env = "DESKD_GEOMETRY", value_parser = config::parse_size, value_name = "WxH")]
+    pub(super) geometry: Option<Size>,
+    /// Fastest way to read pixels that may be used.
+    #[arg(long, env = "DESKD_CAPTURE_MODE", value_enum, default_value = "shm-fd", value_name = "MODE")]
+    pub(super) capture_mode: CaptureArg,
+    /// User ids that may use the Unix sockets; may be repeated [default: own and root].
+    #[arg(long, env = "DESKD_ALLOW_UID", value_delimiter = ',', value_name = "UID")]
+    pub(super) allow_uid: Vec<u32>,
+    /// Mode of the Unix sockets, octal.
+    #[arg(long, env = "DESKD_SOCKET_MODE", default_value = "0600", value_parser = parse_mode, value_name = "MODE")]
+    pub(super) socket_mode: u32,
+    /// File with the bearer token that callers over TCP need.
+    #[arg(long, env = "DESKD_TOKEN_FILE", value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Certificate chain for TLS over TCP, PEM.
+    #[arg(long, env = "DESKD_TLS_CERT", requires = "tls_key", value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// Private key for TLS, PEM.
+    #[arg(long, env = "DESKD_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Certificates that clients' must be signed by, PEM.
+    #[arg(long, env = "DESKD_TLS_CLIENT_CA", requires = "tls_cert", value_name = "FILE")]
+    pub(super) tls_client_ca: Option<PathBuf>,
+    /// How log lines look.
+    #[arg(long, env = "DESKD_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(super) log_format: LogFormat,
+    /// What is logged, for example info, or deskd=debug.
+    #[arg(long, env = "DESKD_LOG", default_value = "info", value_name = "FILTER")]
+    pub(super) log: String,
+}
+
+/// A way to read pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CaptureArg {
+    /// MIT-SHM on a memfd.
+    ShmFd,
+    /// MIT-SHM on a System V segment.
+    ShmSysv,
+    /// Over the socket.
+    GetImage,
+}
+
+impl From<CaptureArg> for CaptureMode {
+    fn from(arg: CaptureArg) -> Self {
+        match arg {
+            CaptureArg::ShmFd => Self::ShmFd,
+            CaptureArg::ShmSysv => Self::ShmSysv,
+            CaptureArg::GetImage => Self::GetImage,
+        }
+    }
+}
+
+/// What every client command has.
+#[derive(Debug, Args)]
+pub(super) struct Client {
+    /// The daemon: unix:/path or host:port [default: unix:$XDG_RUNTIME_DIR/deskd.sock, else unix:/run/deskd/deskd.sock].
+    #[arg(long, env = "DESKD_SERVER", value_name = "ADDR")]
+    pub(super) server: Option<Address>,
+    /// File with the bearer token.
+    #[arg(long, env = "DESKD_TOKEN_FILE", value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Certificates that the daemon's must be signed by, PEM; turns TLS on.
+    #[arg(long, env = "DESKD_TLS_CA", value_name = "FILE")]
+    pub(super) tls_ca: Option<PathBuf>,
+    /// Our own certificate for mutual TLS, PEM.
+    #[arg(long, env = "DESKD_TLS_CLIENT_CERT", requires_all = ["tls_ca", "tls_client_key"], value_name = "FILE")]
+    pub(super) tls_client_cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, env = "DESKD_TLS_CLIENT_KEY", requires = "tls_client_cert", value_name = "FILE")]
+    pub(super) tls_client_key: Option<PathBuf>,
+    /// How long a call may take.
+    #[arg(long, env = "DESKD_DEADLINE", default_value = "10s", value_parser = parse_deadline, value_name = "TIME")]
+    pub(super) deadline: Duration,
+    /// Print one JSON document.
+    #[arg(long, env = "DESKD_JSON")]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Screenshot {
+    #[command(flatten)]
+    pub(super) client: Client,
+    /// Where to write the image; - is standard output, the default unless that is a terminal.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Encoding.
+    #[arg(long, env = "DESKD_FORMAT", value_enum, default_value = "png")]
+    pub(super) format: FormatArg,
+    /// JPEG quality, 1 to 100 [default: 85].
+    #[arg(long, value_name = "N")]
+    pub(super) quality: Option<u32>,
+    /// Part of the screen: X,Y,W,H in pixels.
+    #[arg(long, value_parser = parse_region, value_name = "X,Y,W,H", allow_hyphen_values = true)]
+    pub(super) region: Option<AskedRegion>,
+    /// Size of the image [default: the part's own].
+    #[arg(long, value_parser = parse_any_size, value_name = "WxH")]
+    pub(super) size: Option<Size>,
+    /// Leave the pointer out.
+    #[arg(long)]
+    pub(super) no_cursor: bool,
+    /// Also before the desktop's paint is proved.
+    #[arg(long)]
+    pub(super) unproved: bool,
+    /// Largest image in bytes [default: 3670016; none for raw].
+    #[arg(long, value_name = "BYTES")]
+    pub(super) max_image_bytes: Option<u64>,
+    /// Repeat the call on one connection and end with a line of percentiles.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub(super) count: Option<u32>,
+}
+
+/// Encodings of a screenshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatArg {
+    /// Lossless.
+    Png,
+    /// Smaller, lossy.
+    Jpeg,
+    /// Lossless, smaller than PNG.
+    Webp,
+    /// Rows of blue, green, red, 255.
+    Raw,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    pub(super) client: Client,
+    /// The X display [default: $DISPLAY, else :0].
+    #[arg(long, env = "DESKD_DISPLAY", value_name = "NAME")]
+    pub(super) display: Option<DisplayName>,
+}
+
+fn parse_deadline(text: &str) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text)
+        .map_err(|_| "give a time with its unit, for example 2s or 500ms".to_owned())?;
+    if parsed.is_zero() { Err("must be longer than nothing".into()) } else { Ok(parsed) }
+}
+
+fn parse_mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| "give an octal mode up to 0777, for example 0660".into())
+}
+
+/// A size whose limits the daemon checks, so that its words are seen.
+fn parse_any_size(text: &str) -> Result<Size, String> {
+    let sides = text.split_once(['x', 'X']).map(|(width, height)| (width.parse(), height.parse()));
+    match sides {
+        Some((Ok(width), Ok(height))) => Ok(Size { width, height }),
+        _ => Err("give WIDTHxHEIGHT in pixels, for example 640x400".into()),
+    }
+}
+
+/// A region whose limits the daemon checks.
+fn parse_region(text: &str) -> Result<AskedRegion, String> {
+    let usage = || "give X,Y,WIDTH,HEIGHT in pixels, for example 0,0,640,400".to_owned();
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let [x, y, width, height] = parts.as_slice() else { return Err(usage()) };
+    let size = Size {
+        width: width.parse().map_err(|_| usage())?,
+        height: height.parse().map_err(|_| usage())?,
+    };
+    Ok(AskedRegion { x: x.parse().map_err(|_| usage())?, y: y.parse().map_err(|_| usage())?, size })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn negative_regions_reach_the_daemon() {
+        let cli = Cli::try_parse_from(["deskd", "screenshot", "--region", "-5,0,10,10"]).unwrap();
+        let Command::Screenshot(screenshot) = cli.command else { panic!("not a screenshot") };
+        assert_eq!(screenshot.region.unwrap().x, -5);
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_a_hint() {
+        for arguments in [
+            ["screenshot", "--size", "0"],
+            ["screenshot", "--region", "1,2,3"],
+            ["screenshot", "--deadline", "10"],
+            ["screenshot", "--deadline", "0s"],
+            ["screenshot", "--count", "0"],
+            ["serve", "--socket-mode", "rw"],
+            ["serve", "--socket-mode", "1000"],
+            ["serve", "--display", "host:0"],
+            ["serve", "--listen", "7000"],
+            ["serve", "--tls-cert", "x"],
+        ] {
+            let all = ["deskd"].into_iter().chain(arguments);
+            assert!(Cli::try_parse_from(all).is_err(), "{arguments:?}");
+        }
+    }
+}

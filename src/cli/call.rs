@@ -1,0 +1,80 @@
+//! What every client command does: connect, and call with a deadline.
+
+use std::{fs, path::Path, path::PathBuf, time::Duration};
+
+use tonic::Request;
+
+use super::{
+    args::Client,
+    exit::{Error, Exit},
+};
+use crate::{
+    client::{self, DesktopClient},
+    config::Address,
+    rpc::Token,
+    x11::DisplayName,
+};
+
+/// Runs a client command.
+pub(super) fn block_on(
+    command: impl Future<Output = Result<Exit, Error>>,
+) -> Result<Exit, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Error::new(Exit::Local, format!("cannot start: {error}")))?.block_on(command)
+}
+
+/// The address that a client or daemon uses when none is given.
+pub(super) fn default_address() -> Address {
+    Address::default_for(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from))
+}
+
+/// The display given, else that of the environment, else `:0`.
+pub(super) fn display(given: Option<DisplayName>) -> Result<DisplayName, Error> {
+    match (given, std::env::var("DISPLAY")) {
+        (Some(display), _) => Ok(display),
+        (None, Ok(text)) if !text.is_empty() => {
+            text.parse().map_err(|error| Error::new(Exit::Usage, format!("DISPLAY: {error}")))
+        }
+        _ => Ok(DisplayName { number: 0, screen: 0 }),
+    }
+}
+
+impl Client {
+    /// Where the daemon is.
+    pub(super) fn address(&self) -> Address {
+        self.server.clone().unwrap_or_else(default_address)
+    }
+
+    /// Connects to the daemon.
+    pub(super) async fn connect(&self) -> Result<DesktopClient<client::Connection>, Error> {
+        let token = self.token_file.as_deref().map(Token::read).transpose();
+        let token = token.map_err(|error| Error::new(Exit::Usage, error.to_string()))?;
+        let tls = match &self.tls_ca {
+            None => None,
+            Some(authority) => Some(client::Tls {
+                authority: read(authority)?,
+                identity: match (&self.tls_client_cert, &self.tls_client_key) {
+                    (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+                    _ => None,
+                },
+            }),
+        };
+        let address = self.address();
+        let connection = client::connect(&address, token.as_ref(), tls.as_ref(), self.deadline).await?;
+        Ok(client::desktop(connection))
+    }
+
+    /// A request that carries the deadline.
+    pub(super) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        // The wire's largest timeout is 8 digits of hours.
+        request.set_timeout(self.deadline.min(Duration::from_secs(365 * 24 * 3600)));
+        request
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|error| {
+        Error::new(Exit::Usage, format!("the TLS file {} cannot be read: {error}", path.display()))
+    })
+}

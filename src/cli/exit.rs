@@ -1,0 +1,115 @@
+//! Exit codes: stable, because scripts depend on them (README, "Exit codes").
+
+use std::process::ExitCode;
+
+use tonic::Code;
+
+use crate::{
+    rpc::{BindError, ServeError, TokenError, client},
+    rpc::client::ConnectError,
+};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Something on this machine: a check of the doctor failed, a file cannot be written.
+    Local = 1,
+    /// The command line cannot be used.
+    Usage = 2,
+    /// A failure card came back; the image was written all the same.
+    Card = 3,
+    /// The daemon refused.
+    Refused = 4,
+    /// No daemon at the address.
+    NoDaemon = 5,
+    /// The deadline came.
+    Deadline = 6,
+    /// Wrong or missing token, or a user who is not allowed.
+    Unauthenticated = 7,
+    /// `serve`: another daemon has the address.
+    InUse = 8,
+    /// `serve`: the address cannot be listened on.
+    CannotListen = 9,
+    /// `serve`: the token or TLS files cannot be used.
+    Credentials = 10,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        // The discriminants are the codes.
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a command ended early: one line for people.
+#[derive(Debug)]
+pub(super) struct Error {
+    pub(super) exit: Exit,
+    pub(super) message: String,
+}
+
+impl Error {
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+}
+
+impl From<BindError> for Error {
+    fn from(error: BindError) -> Self {
+        let exit = match error {
+            BindError::InUse(_) => Exit::InUse,
+            BindError::NeedsToken(_) => Exit::Usage,
+            BindError::NoFolder(_) | BindError::NotASocket(_) | BindError::System { .. } => {
+                Exit::CannotListen
+            }
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<TokenError> for Error {
+    fn from(error: TokenError) -> Self {
+        Self::new(Exit::Credentials, error.to_string())
+    }
+}
+
+impl From<ServeError> for Error {
+    fn from(error: ServeError) -> Self {
+        let exit = match error {
+            ServeError::Token(_)
+            | ServeError::TlsFile { .. }
+            | ServeError::Tls(_)
+            | ServeError::ClientAuthority(_) => Exit::Credentials,
+            ServeError::Io(_) | ServeError::Transport(_) | ServeError::Reflection(_) => Exit::Local,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        let hint = match &error {
+            ConnectError::Unreachable { .. } => "; start `deskd serve`, or give --server",
+            ConnectError::Unusable { .. } => "",
+        };
+        Self::new(Exit::NoDaemon, format!("{error}{hint}"))
+    }
+}
+
+impl From<tonic::Status> for Error {
+    fn from(status: tonic::Status) -> Self {
+        let exit = match status.code() {
+            // The client's own timer says CANCELLED.
+            Code::DeadlineExceeded | Code::Cancelled => Exit::Deadline,
+            Code::Unauthenticated => Exit::Unauthenticated,
+            _ => Exit::Refused,
+        };
+        let reason = client::reason(&status);
+        let known = reason != crate::rpc::v1::Reason::Unspecified;
+        let name = reason.as_str_name().trim_start_matches("REASON_");
+        let name = if known { format!(", {name}") } else { String::new() };
+        Self::new(exit, format!("{} ({:?}{name})", status.message(), status.code()))
+    }
+}

@@ -1,0 +1,47 @@
+//! The command line: `deskd serve`, and a client of the same API.
+//!
+//! The top of the crate: it may call [`rpc`](crate::rpc) and everything below,
+//! and nothing calls it. What goes wrong is one line on standard error that
+//! says what, why and what to do, and an exit code of [`Exit`].
+
+mod args;
+mod call;
+mod doctor;
+mod exit;
+mod info;
+mod json;
+mod screenshot;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+pub use exit::Exit;
+
+use args::{Cli, Command};
+use exit::Error;
+
+/// Parses the command line, does what it says, and returns the exit code.
+pub fn run() -> ExitCode {
+    // Exits with 2 and a usage line by itself.
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Serve(serve) => serve::run(serve),
+        Command::Info(info) => call::block_on(info::info(info)),
+        Command::Cursor(cursor) => call::block_on(info::cursor(cursor)),
+        Command::Screenshot(screenshot) => call::block_on(screenshot::run(screenshot)),
+        Command::Doctor(doctor) => call::block_on(doctor::run(doctor)),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "deskd", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(Error { exit, message }) => {
+            eprintln!("deskd: {}", message.replace('\n', " "));
+            exit.into()
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Who may call: over TCP whoever has the token, over a Unix socket whose user
+//! id is allowed.
+
+use std::{
+    fs,
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+use tonic::{Request, Status, service::Interceptor};
+
+use super::{
+    connection::{Caller, Peer},
+    status::{self, Reason},
+};
+
+/// Shortest token: 16 bytes are 96 bits even when written in base64.
+const MIN_TOKEN_BYTES: usize = 16;
+/// Longest token.
+const MAX_TOKEN_BYTES: u64 = 4096;
+/// How long a token file is trusted without another look: a replaced token
+/// must hold within 1 s (R36).
+const RECHECK: Duration = Duration::from_millis(250);
+
+/// A bearer token. Never printed.
+#[derive(Debug, Clone)]
+pub struct Token(pub(super) SecretString);
+
+/// Why a token file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Not readable.
+    #[error("the token file {} cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Not a token.
+    #[error(
+        "the token file {} does not hold a token: it must be one line of {MIN_TOKEN_BYTES} to \
+         {MAX_TOKEN_BYTES} printable ASCII characters without spaces", path.display()
+    )]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Token {
+    /// Reads a token from a file; white space around it does not count.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or holds no token.
+    pub fn read(path: &Path) -> Result<Self, TokenError> {
+        let failed = |source| TokenError::Read { path: path.to_owned(), source };
+        let mut text = Vec::new();
+        let file = fs::File::open(path).map_err(failed)?;
+        file.take(MAX_TOKEN_BYTES + 2).read_to_end(&mut text).map_err(failed)?;
+        let token = text.trim_ascii();
+        let length = MIN_TOKEN_BYTES..=usize::try_from(MAX_TOKEN_BYTES).unwrap_or(usize::MAX);
+        if !length.contains(&token.len()) || !token.iter().all(u8::is_ascii_graphic) {
+            return Err(TokenError::Malformed { path: path.to_owned() });
+        }
+        Ok(Self(String::from_utf8_lossy(token).into_owned().into()))
+    }
+
+    fn matches(&self, given: &[u8]) -> bool {
+        // Constant time for equal lengths; the length is no secret.
+        self.0.expose_secret().as_bytes().ct_eq(given).into()
+    }
+}
+
+/// What tells one state of a file from the next.
+type Stamp = (u64, u64, Option<SystemTime>, i64);
+
+fn stamp(path: &Path) -> io::Result<Stamp> {
+    let meta = fs::metadata(path)?;
+    Ok((meta.ino(), meta.len(), meta.modified().ok(), meta.ctime_nsec()))
+}
+
+/// A token file that may be replaced while the daemon runs.
+#[derive(Debug)]
+struct TokenFile {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    checked: Instant,
+    stamp: Option<Stamp>,
+    /// `None` while the file cannot be read: nobody is let in.
+    token: Option<Token>,
+}
+
+impl TokenFile {
+    /// Whether `given` is the token that the file has now.
+    fn allows(&self, given: &[u8]) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.checked.elapsed() >= RECHECK {
+            let stamp = stamp(&self.path).ok();
+            if stamp != state.stamp || stamp.is_none() {
+                state.token = Token::read(&self.path)
+                    .inspect_err(|error| tracing::error!("nobody is let in: {error}"))
+                    .ok();
+                state.stamp = stamp;
+            }
+            state.checked = Instant::now();
+        }
+        state.token.as_ref().is_some_and(|token| token.matches(given))
+    }
+}
+
+/// Lets a call pass, or answers UNAUTHENTICATED.
+#[derive(Debug, Clone)]
+pub(super) struct Gatekeeper {
+    token: Option<Arc<TokenFile>>,
+    allowed_uids: Arc<[u32]>,
+}
+
+impl Gatekeeper {
+    /// Reads the token file, when there is one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or holds no token.
+    pub(super) fn new(token_file: Option<&Path>, allowed_uids: &[u32]) -> Result<Self, TokenError> {
+        let token = token_file.map(|path| -> Result<_, TokenError> {
+            let stamp = stamp(path).ok();
+            let token = Some(Token::read(path)?);
+            let state = Mutex::new(State { checked: Instant::now(), stamp, token });
+            Ok(Arc::new(TokenFile { path: path.to_owned(), state }))
+        });
+        Ok(Self { token: token.transpose()?, allowed_uids: allowed_uids.into() })
+    }
+
+    fn check(&self, request: &Request<()>) -> Result<(), Refused> {
+        let caller = request.extensions().get::<Caller>().ok_or(Refused::NoPeer)?;
+        match caller.peer {
+            Peer::Unix { uid } if self.allowed_uids.contains(&uid) => Ok(()),
+            Peer::Unix { uid } => Err(Refused::Peer(uid)),
+            Peer::Tcp => {
+                let Some(token) = &self.token else { return Ok(()) };
+                let header = request.metadata().get("authorization").ok_or(Refused::NoToken)?;
+                let bearer = header.as_bytes().strip_prefix(b"Bearer ").ok_or(Refused::NoToken)?;
+                token.allows(bearer).then_some(()).ok_or(Refused::WrongToken)
+            }
+        }
+    }
+}
+
+/// Why a caller is turned away.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("no bearer token came with the call: send the header `authorization: Bearer TOKEN`")]
+    NoToken,
+    #[error("the bearer token is wrong")]
+    WrongToken,
+    #[error("user id {0} may not use this socket: start deskd with --allow-uid {0}")]
+    Peer(u32),
+    #[error("the connection's peer is not known")]
+    NoPeer,
+}
+
+impl Interceptor for Gatekeeper {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        match self.check(&request) {
+            Ok(()) => Ok(request),
+            Err(refused) => {
+                let reason = match refused {
+                    Refused::NoToken => Reason::TokenMissing,
+                    Refused::WrongToken => Reason::TokenInvalid,
+                    Refused::Peer(_) | Refused::NoPeer => Reason::PeerNotAllowed,
+                };
+                Err(status::unauthenticated(reason, refused.to_string()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Token, TokenError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        Token::read(file.path())
+    }
+
+    #[test]
+    fn a_token_is_one_word_of_sensible_length() {
+        assert!(read("0123456789abcdef\n").unwrap().matches(b"0123456789abcdef"));
+        assert!(read(&"x".repeat(4096)).is_ok());
+        for text in ["", "short", "0123456789 abcdef", "0123456789abcdé!", &"x".repeat(4097)] {
+            assert!(matches!(read(text), Err(TokenError::Malformed { .. })), "{text:?}");
+        }
+        assert!(matches!(Token::read(Path::new("/nonexistent")), Err(TokenError::Read { .. })));
+    }
+
+    #[test]
+    fn a_token_never_prints() {
+        let token = read("canary-0123456789").unwrap();
+        assert!(!format!("{token:?}").contains("canary"));
+        assert!(!token.matches(b"canary-012345678") && !token.matches(b""));
+    }
+}

@@ -1,0 +1,141 @@
+//! A client of the same API: the generated stubs, and a connection to any
+//! [`Address`].
+
+use std::{path::PathBuf, time::Duration};
+
+use hyper_util::rt::TokioIo;
+use secrecy::ExposeSecret;
+use tokio::net::UnixStream;
+use tonic::{
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+};
+
+pub use super::v1::{desktop_client::DesktopClient, stack_client::StackClient};
+use super::{Token, v1};
+use crate::config::Address;
+
+/// Largest reply that this client takes: a raw frame of 33 Mpx, and room.
+pub const MAX_REPLY_BYTES: usize = 160 * 1024 * 1024;
+
+/// TLS of a client.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// Certificates, PEM, that the server's must be signed by.
+    pub authority: Vec<u8>,
+    /// Our own certificate and key, PEM, for mutual TLS.
+    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Adds the token to every call.
+#[derive(Debug, Clone)]
+pub struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// A connection that sends the token.
+pub type Connection = InterceptedService<Channel, Bearer>;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nobody answers there.
+    #[error("no daemon answers at {address}: {why}")]
+    Unreachable {
+        /// Where.
+        address: Address,
+        /// What the system says.
+        why: String,
+    },
+    /// The address or the TLS files cannot be used.
+    #[error("cannot connect to {address}: {source}")]
+    Unusable {
+        /// Where.
+        address: Address,
+        /// What is wrong.
+        source: tonic::transport::Error,
+    },
+}
+
+/// Connects to a daemon.
+///
+/// # Errors
+///
+/// When nobody answers there within `timeout`, or TLS fails.
+pub async fn connect(
+    address: &Address,
+    token: Option<&Token>,
+    tls: Option<&Tls>,
+    timeout: Duration,
+) -> Result<Connection, ConnectError> {
+    let unusable = |source| ConnectError::Unusable { address: address.clone(), source };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let uri = match address {
+        // The authority that HTTP/2 wants; nothing is looked up.
+        Address::Unix(_) => "http://localhost".to_owned(),
+        Address::Tcp { .. } => format!("{scheme}://{address}"),
+    };
+    let mut endpoint = Endpoint::from_shared(uri).map_err(unusable)?.connect_timeout(timeout);
+    // A frame is some hundred KiB: the default windows of 64 KiB would make it
+    // wait for several round trips.
+    endpoint = endpoint.initial_stream_window_size(8 << 20).initial_connection_window_size(16 << 20);
+    if let Some(tls) = tls {
+        let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&tls.authority));
+        if let Some((certificate, key)) = &tls.identity {
+            config = config.identity(Identity::from_pem(certificate, key));
+        }
+        endpoint = endpoint.tls_config(config).map_err(unusable)?;
+    }
+    let channel = match address {
+        Address::Unix(path) => {
+            let path: PathBuf = path.clone();
+            let connector = move |_| {
+                let path = path.clone();
+                async move { UnixStream::connect(path).await.map(TokioIo::new) }
+            };
+            endpoint.connect_with_connector(tower::service_fn(connector)).await
+        }
+        Address::Tcp { .. } => endpoint.connect().await,
+    };
+    let channel = channel.map_err(|error| ConnectError::Unreachable {
+        address: address.clone(),
+        why: innermost(&error),
+    })?;
+    let header = token.and_then(|token| {
+        let value = format!("Bearer {}", token.0.expose_secret());
+        let mut value: MetadataValue<Ascii> = value.parse().ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    });
+    Ok(InterceptedService::new(channel, Bearer(header)))
+}
+
+/// A client of the service `Desktop`.
+pub fn desktop(connection: Connection) -> DesktopClient<Connection> {
+    DesktopClient::new(connection).max_decoding_message_size(MAX_REPLY_BYTES)
+}
+
+/// The [`v1::Reason`] that came with a status.
+pub fn reason(status: &tonic::Status) -> v1::Reason {
+    let name = status.metadata().get("deskd-reason").and_then(|value| value.to_str().ok());
+    let parse = |name: &str| v1::Reason::from_str_name(&format!("REASON_{name}"));
+    name.and_then(parse).unwrap_or(v1::Reason::Unspecified)
+}
+
+/// tonic's own words for every failed connection are "transport error"; the
+/// cause is at the end of the chain.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

@@ -1,0 +1,249 @@
+//! A connection from accept to HTTP/2: bounded in number, who is there, TLS,
+//! and the client's preface within 5 s (R42). Whatever is not HTTP/2, such as a
+//! browser's HTTP/1 or WebSocket (R51), never gets further than here.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
+    net::{TcpListener, UnixListener},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::transport::server::Connected;
+
+use super::{limits, listen::{Listener, Socket}};
+
+/// What every HTTP/2 client sends first (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Pause after a failed accept: out of descriptors, spinning would make it worse.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// A process of that user on this machine.
+    Unix {
+        /// User id, from the kernel.
+        uid: u32,
+    },
+    /// Anybody who reaches the port.
+    Tcp,
+}
+
+/// What a call knows of its connection.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) peer: Peer,
+    /// Frames that may still wait for this reader.
+    pub(super) replies: Arc<Semaphore>,
+    /// Ends the connection.
+    pub(super) cut: CancellationToken,
+}
+
+trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
+
+/// A connection whose HTTP/2 preface has arrived.
+pub(super) struct Connection {
+    io: Box<dyn Bytes>,
+    /// What of the preface was not yet read again.
+    preface: &'static [u8],
+    caller: Caller,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Caller;
+
+    fn connect_info(&self) -> Caller {
+        self.caller.clone()
+    }
+}
+
+/// Accepts on all listeners until `stop`; connections that say HTTP/2 come out.
+pub(super) fn accept_all(
+    listeners: Vec<Listener>,
+    tls: Option<&TlsAcceptor>,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) -> io::Result<mpsc::Receiver<io::Result<Connection>>> {
+    let (ready, connections) = mpsc::channel(limits::MAX_CONNECTIONS);
+    let places = Arc::new(Semaphore::new(limits::MAX_CONNECTIONS));
+    for listener in listeners {
+        let (tls, ready, places) = (tls.cloned(), ready.clone(), Arc::clone(&places));
+        let acceptor = Acceptor { tls, ready, places, stop: stop.clone() };
+        match listener.socket {
+            Socket::Unix(listener, file) => {
+                let listener = UnixListener::from_std(listener)?;
+                tasks.spawn(async move {
+                    acceptor.unix(&listener).await;
+                    drop(file);
+                });
+            }
+            Socket::Tcp(listener) => {
+                let listener = TcpListener::from_std(listener)?;
+                tasks.spawn(async move { acceptor.tcp(&listener).await });
+            }
+        }
+    }
+    Ok(connections)
+}
+
+struct Acceptor {
+    tls: Option<TlsAcceptor>,
+    ready: mpsc::Sender<io::Result<Connection>>,
+    places: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl Acceptor {
+    async fn unix(self, listener: &UnixListener) {
+        let mut handshakes = JoinSet::new();
+        while let Some(stream) = self.next(&mut handshakes, listener.accept()).await {
+            let Some((stream, _)) = stream else { continue };
+            match stream.peer_cred() {
+                Ok(peer) => self.admit(&mut handshakes, stream, Peer::Unix { uid: peer.uid() }, None),
+                Err(error) => tracing::warn!("a connection without peer credentials is refused: {error}"),
+            }
+        }
+    }
+
+    async fn tcp(self, listener: &TcpListener) {
+        let mut handshakes = JoinSet::new();
+        while let Some(stream) = self.next(&mut handshakes, listener.accept()).await {
+            let Some((stream, _)) = stream else { continue };
+            // Replies are whole messages: waiting to fill a segment only delays them.
+            drop(stream.set_nodelay(true));
+            self.admit(&mut handshakes, stream, Peer::Tcp, self.tls.clone());
+        }
+    }
+
+    /// The next accepted stream; `Some(None)` after an error; `None` at the end.
+    async fn next<T>(
+        &self,
+        handshakes: &mut JoinSet<()>,
+        accept: impl Future<Output = io::Result<T>>,
+    ) -> Option<Option<T>> {
+        // Those that are over must not pile up.
+        while handshakes.try_join_next().is_some() {}
+        tokio::select! {
+            () = self.stop.cancelled() => None,
+            accepted = accept => match accepted {
+                Ok(stream) => Some(Some(stream)),
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    Some(None)
+                }
+            },
+        }
+    }
+
+    fn admit(
+        &self,
+        handshakes: &mut JoinSet<()>,
+        stream: impl Bytes + 'static,
+        peer: Peer,
+        tls: Option<TlsAcceptor>,
+    ) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            tracing::warn!("a connection is refused: {} are open", limits::MAX_CONNECTIONS);
+            return;
+        };
+        let ready = self.ready.clone();
+        handshakes.spawn(async move {
+            let hello = tokio::time::timeout(limits::HANDSHAKE, greet(stream, tls)).await;
+            match hello {
+                Ok(Ok(io)) => {
+                    let cut = CancellationToken::new();
+                    let caller = Caller {
+                        peer,
+                        replies: Arc::new(Semaphore::new(limits::MAX_WAITING_REPLIES)),
+                        cut: cut.clone(),
+                    };
+                    let cut = Box::pin(cut.cancelled_owned());
+                    let connection = Connection { io, preface: PREFACE, caller, cut, _place: place };
+                    // The server has stopped: the connection ends here.
+                    drop(ready.send(Ok(connection)).await);
+                }
+                Ok(Err(error)) => tracing::debug!("a connection is refused: {error}"),
+                Err(_) => tracing::debug!("a connection is refused: no HTTP/2 preface in time"),
+            }
+        });
+    }
+}
+
+/// TLS, when asked for, and the client's preface.
+async fn greet(stream: impl Bytes + 'static, tls: Option<TlsAcceptor>) -> io::Result<Box<dyn Bytes>> {
+    let mut io: Box<dyn Bytes> = match tls {
+        Some(tls) => Box::new(tls.accept(stream).await?),
+        None => Box::new(stream),
+    };
+    let mut preface = [0; PREFACE.len()];
+    io.read_exact(&mut preface).await?;
+    if &preface != PREFACE {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not speak HTTP/2"));
+    }
+    Ok(io)
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.cut.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        if !self.preface.is_empty() {
+            let count = self.preface.len().min(buffer.remaining());
+            let (now, later) = self.preface.split_at(count);
+            buffer.put_slice(now);
+            self.preface = later;
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,182 @@
+//! Messages to values, refusing what is malformed; and values to messages.
+
+use std::time::{Duration, SystemTime};
+
+use tonic::Status;
+
+use super::{limits, status, v1};
+use crate::{
+    encode::Format,
+    frame::{CaptureMode, CursorImage, Failure, Region, Size, Stage},
+    session::{AskedRegion, Frame, Kind, Space, Spec},
+};
+
+/// JPEG quality when the request has none.
+const DEFAULT_QUALITY: u8 = 85;
+
+/// What a `ScreenshotRequest` asks for.
+pub(super) fn spec(request: &v1::ScreenshotRequest) -> Result<Spec, Status> {
+    let format = format(request)?;
+    let max_image_bytes = match request.max_image_bytes {
+        Some(0) => return Err(status::invalid_field("max_image_bytes", "must be at least 1")),
+        Some(limit) => Some(limit),
+        None if format == Format::RawBgrx => None,
+        None => Some(limits::DEFAULT_MAX_IMAGE_BYTES),
+    };
+    Ok(Spec {
+        format,
+        region: request.region.as_ref().map(region).transpose()?,
+        size: request.size.map(|size| nonempty("size", size.width, size.height)).transpose()?,
+        cursor: request.include_cursor.unwrap_or(true),
+        if_changed_since: Some(request.if_changed_since.clone()).filter(|id| !id.is_empty()),
+        max_image_bytes,
+        space: space(request.coordinate_space.as_ref())?,
+    })
+}
+
+fn format(request: &v1::ScreenshotRequest) -> Result<Format, Status> {
+    let unknown = || status::invalid_field("format", &format!("{} is no image format", request.format));
+    let format = v1::ImageFormat::try_from(request.format).map_err(|_| unknown())?;
+    if request.quality.is_some() && format != v1::ImageFormat::Jpeg {
+        return Err(status::invalid_field("quality", "only JPEG has one"));
+    }
+    match format {
+        v1::ImageFormat::Unspecified | v1::ImageFormat::Png => Ok(Format::Png),
+        v1::ImageFormat::RawBgrx => Ok(Format::RawBgrx),
+        v1::ImageFormat::Webp => Err(status::not_implemented("the format WEBP")),
+        v1::ImageFormat::Jpeg => {
+            let quality = request.quality.unwrap_or(DEFAULT_QUALITY.into());
+            let quality = u8::try_from(quality).ok().filter(|quality| (1..=100).contains(quality));
+            quality.map(Format::Jpeg).ok_or_else(|| status::invalid_field("quality", "must be 1 to 100"))
+        }
+    }
+}
+
+fn region(region: &v1::Region) -> Result<AskedRegion, Status> {
+    let size = nonempty("region", region.width, region.height)?;
+    Ok(AskedRegion { x: region.x, y: region.y, size })
+}
+
+fn space(space: Option<&v1::CoordinateSpace>) -> Result<Space, Status> {
+    use v1::coordinate_space::Space as Wire;
+    Ok(match space.and_then(|space| space.space.as_ref()) {
+        None | Some(Wire::Screen(_)) => Space::Screen,
+        Some(Wire::Size(size)) => {
+            Space::Size(nonempty("coordinate_space.size", size.width, size.height)?)
+        }
+        Some(Wire::FrameId(id)) if id.is_empty() => {
+            return Err(status::invalid_field("coordinate_space.frame_id", "must not be empty"));
+        }
+        Some(Wire::FrameId(id)) => Space::Frame(id.clone()),
+    })
+}
+
+fn nonempty(field: &str, width: u32, height: u32) -> Result<Size, Status> {
+    if width == 0 || height == 0 {
+        let why = format!("{width}x{height}: both sides must be at least 1 pixel");
+        return Err(status::invalid_field(field, &why));
+    }
+    Ok(Size { width, height })
+}
+
+/// A frame as a message.
+pub(super) fn frame(frame: Frame) -> v1::Frame {
+    let (kind, failure) = match &frame.kind {
+        Kind::Screen => (v1::FrameKind::Screen, None),
+        Kind::Unchanged => (v1::FrameKind::Unchanged, None),
+        Kind::Card(failure) => (v1::FrameKind::FailureCard, Some(self::failure(failure))),
+    };
+    v1::Frame {
+        image: frame.image,
+        format: match frame.format {
+            Format::Png => v1::ImageFormat::Png,
+            Format::Jpeg(_) => v1::ImageFormat::Jpeg,
+            Format::RawBgrx => v1::ImageFormat::RawBgrx,
+        }
+        .into(),
+        width: frame.size.width,
+        height: frame.size.height,
+        stride: frame.stride,
+        region: frame.region.map(wire_region),
+        screen_width: frame.screen.map_or(0, |screen| screen.width),
+        screen_height: frame.screen.map_or(0, |screen| screen.height),
+        frame_id: frame.id,
+        server_generation: frame.generation.map(|generation| generation.to_string()).unwrap_or_default(),
+        geometry_epoch: frame.geometry_epoch,
+        capture_time: Some(timestamp(frame.time)),
+        kind: kind.into(),
+        failure,
+        paint: None,
+        cursor: frame.cursor.as_ref().map(cursor),
+        timings: Some(v1::FrameTimings {
+            wait_us: micros(frame.timings.wait),
+            capture_us: micros(frame.timings.capture),
+            encode_us: micros(frame.timings.encode),
+        }),
+        capture_mode: mode(frame.mode).into(),
+    }
+}
+
+/// The structured twin of a card.
+pub(super) fn failure(failure: &Failure) -> v1::Failure {
+    let stage = match failure.stage {
+        Stage::Connect => v1::FailureStage::Connect,
+        Stage::Auth => v1::FailureStage::Auth,
+        Stage::Display => v1::FailureStage::Display,
+        Stage::Capture => v1::FailureStage::Capture,
+        Stage::Timeout => v1::FailureStage::Timeout,
+        Stage::Encode => v1::FailureStage::Encode,
+        Stage::Shutdown => v1::FailureStage::Shutdown,
+    };
+    v1::Failure {
+        stage: stage.into(),
+        reason: status::reason(failure).into(),
+        message: failure.message.clone(),
+        retryable: failure.cause.retryable(),
+    }
+}
+
+/// The pointer.
+pub(super) fn cursor(image: &CursorImage) -> v1::Cursor {
+    let hotspot = |at: u32| i32::try_from(at).unwrap_or(i32::MAX);
+    v1::Cursor {
+        position: Some(v1::Point { x: image.x, y: image.y }),
+        visible: image.visible(),
+        size: Some(wire_size(image.size)),
+        hotspot: Some(v1::Point { x: hotspot(image.hot_x), y: hotspot(image.hot_y) }),
+    }
+}
+
+/// A size.
+pub(super) fn wire_size(size: Size) -> v1::Size {
+    v1::Size { width: size.width, height: size.height }
+}
+
+/// How pixels are read.
+pub(super) fn mode(mode: Option<CaptureMode>) -> v1::CaptureMode {
+    match mode {
+        None => v1::CaptureMode::Unspecified,
+        Some(CaptureMode::ShmFd) => v1::CaptureMode::ShmFd,
+        Some(CaptureMode::ShmSysv) => v1::CaptureMode::ShmSysv,
+        Some(CaptureMode::GetImage) => v1::CaptureMode::GetImage,
+    }
+}
+
+fn wire_region(region: Region) -> v1::Region {
+    // A screen's side has 16 bits.
+    let at = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
+    v1::Region {
+        x: at(region.x),
+        y: at(region.y),
+        width: region.size.width,
+        height: region.size.height,
+    }
+}
+
+fn timestamp(time: SystemTime) -> prost_types::Timestamp {
+    time.into()
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,85 @@
+//! Deadlines: the caller's `grpc-timeout`, and the moment by which a reply must
+//! leave so that it still arrives.
+//!
+//! tonic honours the header itself, but by cutting the call off with CANCELLED;
+//! a card must arrive instead, so it leaves earlier.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
+
+/// Defaults for calls without `grpc-timeout` (design section 2).
+pub(super) const SCREENSHOT: Duration = Duration::from_secs(10);
+/// The calls that only ask.
+pub(super) const QUERY: Duration = Duration::from_secs(5);
+
+/// Longest deadline that is worth a timer: beyond it all are alike.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// When the call arrived, and when its reply must leave.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    pub(super) arrived: Instant,
+    pub(super) reply_by: Instant,
+}
+
+impl Deadline {
+    /// Of a call that arrives now.
+    pub(super) fn of(metadata: &MetadataMap, default: Duration) -> Self {
+        let timeout = metadata.get("grpc-timeout").and_then(|value| parse(value.as_bytes()));
+        let timeout = timeout.unwrap_or(default).min(LONGEST);
+        let arrived = Instant::now();
+        Self { arrived, reply_by: arrived + timeout - margin(timeout) }
+    }
+}
+
+/// The larger of 100 ms and 5 %, but no more than half.
+fn margin(timeout: Duration) -> Duration {
+    Duration::from_millis(100).max(timeout / 20).min(timeout / 2)
+}
+
+/// The header's value: at most 8 digits and a unit (gRPC over HTTP/2, "Timeout").
+fn parse(value: &[u8]) -> Option<Duration> {
+    let (unit, digits) = value.split_last()?;
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let count: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(match unit {
+        b'H' => Duration::from_secs(count * 3600),
+        b'M' => Duration::from_secs(count * 60),
+        b'S' => Duration::from_secs(count),
+        b'm' => Duration::from_millis(count),
+        b'u' => Duration::from_micros(count),
+        b'n' => Duration::from_nanos(count),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unit_parses_and_nonsense_does_not() {
+        assert_eq!(parse(b"2S"), Some(Duration::from_secs(2)));
+        assert_eq!(parse(b"1500m"), Some(Duration::from_millis(1500)));
+        assert_eq!(parse(b"99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(parse(b"7u"), Some(Duration::from_micros(7)));
+        assert_eq!(parse(b"7n"), Some(Duration::from_nanos(7)));
+        assert_eq!(parse(b"1M"), Some(Duration::from_secs(60)));
+        for value in ["", "S", "5", "123456789S", "-1S", "1s", "1.5S"] {
+            assert_eq!(parse(value.as_bytes()), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn the_margin_leaves_time_to_work() {
+        let margin_ms = |ms| margin(Duration::from_millis(ms)).as_millis();
+        assert_eq!(margin_ms(10_000), 500);
+        assert_eq!(margin_ms(2000), 100);
+        assert_eq!(margin_ms(150), 75);
+        assert_eq!(margin_ms(0), 0);
+    }
+}

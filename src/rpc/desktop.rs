@@ -1,0 +1,204 @@
+//! The service `Desktop`.
+
+use tonic::{Request, Response, Status};
+
+use super::{
+    connection::Caller,
+    convert,
+    deadline::{self, Deadline},
+    health, limits,
+    replies::Place,
+    status,
+    v1::{self, desktop_server::Desktop},
+};
+use crate::{
+    frame::MAX_OUTPUT_PIXELS,
+    session::{self, HISTORY},
+    x11::{LinkState, ScreenInfo, SocketKind},
+};
+
+/// Answers from a session.
+#[derive(Debug, Clone)]
+pub(super) struct DesktopService(pub(super) session::Shared);
+
+/// What this release does not do yet, by the name of its capability.
+const NOT_YET: [&str; 6] = ["paint_gate", "act", "type", "paste", "watch", "webp"];
+
+#[tonic::async_trait]
+impl Desktop for DesktopService {
+    async fn get_info(
+        &self,
+        _: Request<v1::GetInfoRequest>,
+    ) -> Result<Response<v1::GetInfoResponse>, Status> {
+        let link = self.0.link();
+        let alive = health::is_alive(&link);
+        let screen = link.last_screen.as_ref();
+        let failure = match &link.state {
+            _ if alive => None,
+            LinkState::Down(failure) => Some(failure.clone()),
+            LinkState::Up(_) | LinkState::Connecting => Some(self.0.overdue()),
+        };
+        Ok(Response::new(v1::GetInfoResponse {
+            version: env!("CARGO_PKG_VERSION").into(),
+            instance_id: self.0.instance_id().into(),
+            boot_id: boot_id(),
+            display: self.0.display().name().to_string(),
+            connected: alive,
+            failure: failure.as_ref().map(convert::failure),
+            geometry: screen.map(|screen| v1::Geometry {
+                size: Some(convert::wire_size(screen.size)),
+                dpi: screen.dpi,
+                depth: screen.depth.into(),
+            }),
+            server_generation: screen.map(|screen| screen.generation.to_string()).unwrap_or_default(),
+            geometry_epoch: screen.map_or(0, |screen| screen.geometry_epoch),
+            capture_mode: convert::mode(screen.map(|screen| screen.capture_mode)).into(),
+            capture_mode_reason: screen
+                .and_then(|screen| screen.capture_mode_reason.clone())
+                .unwrap_or_default(),
+            isolation: isolation(screen).into(),
+            limits: Some(limits()),
+            capabilities: capabilities(screen, failure.as_ref()),
+            display_socket: match screen.map(|screen| screen.socket) {
+                None => v1::DisplaySocket::Unspecified,
+                Some(SocketKind::Path) => v1::DisplaySocket::Path,
+                Some(SocketKind::Abstract) => v1::DisplaySocket::Abstract,
+            }
+            .into(),
+        }))
+    }
+
+    async fn wait_ready(
+        &self,
+        _: Request<v1::WaitReadyRequest>,
+    ) -> Result<Response<v1::WaitReadyResponse>, Status> {
+        Err(status::not_implemented("WaitReady"))
+    }
+
+    async fn screenshot(
+        &self,
+        request: Request<v1::ScreenshotRequest>,
+    ) -> Result<Response<v1::ScreenshotResponse>, Status> {
+        let deadline = Deadline::of(request.metadata(), deadline::SCREENSHOT);
+        let caller = request.extensions().get::<Caller>().cloned();
+        let spec = convert::spec(request.get_ref())?;
+        let frame = self.0.screenshot(&spec, deadline.arrived, deadline.reply_by).await?;
+        // Only now: who waits for the display holds no place of another's frame.
+        let place = match &caller {
+            Some(caller) => {
+                let place = Place::wait(caller, deadline.reply_by).await;
+                Some(place.ok_or_else(status::slow_reader)?)
+            }
+            None => None,
+        };
+        let frame = Some(convert::frame(frame));
+        let mut response = Response::new(v1::ScreenshotResponse { frame });
+        if let Some(place) = place {
+            response.extensions_mut().insert(place);
+        }
+        Ok(response)
+    }
+
+    async fn act(&self, _: Request<v1::ActRequest>) -> Result<Response<v1::ActResponse>, Status> {
+        Err(status::not_implemented("Act"))
+    }
+
+    type WatchStream = tokio_stream::Empty<Result<v1::WatchResponse, Status>>;
+
+    async fn watch(
+        &self,
+        _: Request<v1::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        Err(status::not_implemented("Watch"))
+    }
+
+    async fn get_cursor(
+        &self,
+        request: Request<v1::GetCursorRequest>,
+    ) -> Result<Response<v1::GetCursorResponse>, Status> {
+        let deadline = Deadline::of(request.metadata(), deadline::QUERY);
+        let reading = self.0.cursor(deadline.reply_by).await?;
+        let (x, y) = reading.position;
+        let position = Some(v1::Point { x, y });
+        let cursor = match &reading.image {
+            Some(image) => v1::Cursor { position, ..convert::cursor(image) },
+            None => v1::Cursor { position, ..v1::Cursor::default() },
+        };
+        Ok(Response::new(v1::GetCursorResponse {
+            cursor: Some(cursor),
+            server_generation: reading.generation.to_string(),
+            geometry_epoch: reading.geometry_epoch,
+        }))
+    }
+
+    async fn get_pressed(
+        &self,
+        _: Request<v1::GetPressedRequest>,
+    ) -> Result<Response<v1::GetPressedResponse>, Status> {
+        Err(status::not_implemented("GetPressed"))
+    }
+
+    async fn release_all(
+        &self,
+        _: Request<v1::ReleaseAllRequest>,
+    ) -> Result<Response<v1::ReleaseAllResponse>, Status> {
+        Err(status::not_implemented("ReleaseAll"))
+    }
+}
+
+/// The kernel's boot id; gVisor may have none.
+fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
+}
+
+/// Whether the desktop's programs run as a user who cannot reach deskd. The X
+/// server's user stands for theirs; a root server may have root programs.
+fn isolation(screen: Option<&ScreenInfo>) -> v1::Isolation {
+    match screen.and_then(|screen| screen.server_uid) {
+        None => v1::Isolation::Unspecified,
+        Some(0) => v1::Isolation::None,
+        Some(uid) if uid == nix::unistd::geteuid().as_raw() => v1::Isolation::None,
+        Some(_) => v1::Isolation::User,
+    }
+}
+
+fn limits() -> v1::Limits {
+    v1::Limits {
+        max_output_pixels: MAX_OUTPUT_PIXELS,
+        default_max_image_bytes: limits::DEFAULT_MAX_IMAGE_BYTES,
+        max_request_bytes: limits::MAX_REQUEST_BYTES as u64,
+        max_connections: u32::try_from(limits::MAX_CONNECTIONS).unwrap_or(u32::MAX),
+        max_streams: limits::MAX_STREAMS,
+        frame_history: u32::try_from(HISTORY).unwrap_or(u32::MAX),
+        max_text_bytes: limits::MAX_TEXT_BYTES,
+        max_scroll_notches: limits::MAX_SCROLL_NOTCHES,
+        max_wait: prost_types::Duration::try_from(limits::MAX_WAIT).ok(),
+    }
+}
+
+/// Always the same names, each available or with the reason why not.
+fn capabilities(
+    screen: Option<&ScreenInfo>,
+    failure: Option<&crate::frame::Failure>,
+) -> Vec<v1::Capability> {
+    let cell = |name: &str, missing: Option<(v1::Reason, String)>| {
+        let available = missing.is_none();
+        let (code, reason) = missing.unwrap_or_default();
+        v1::Capability { name: name.into(), available, reason, code: code.into() }
+    };
+    let down = failure.map(|failure| (status::reason(failure), failure.message.clone()));
+    let pointer = screen.is_some_and(|screen| !screen.has_cursor);
+    let no_pointer = (v1::Reason::ExtensionMissing, "the X server has no XFIXES".to_owned());
+    let slow = screen.and_then(|screen| screen.capture_mode_reason.clone());
+    let slow = slow.filter(|_| screen.is_some_and(|s| s.capture_mode == crate::frame::CaptureMode::GetImage));
+    let mut cells = vec![
+        cell("screenshot", down.clone()),
+        cell("cursor", down.clone().or(pointer.then_some(no_pointer))),
+        cell("shm", down.or(slow.map(|why| (v1::Reason::ExtensionMissing, why)))),
+    ];
+    let later = || (v1::Reason::NotImplemented, "not implemented in this release".to_owned());
+    cells.extend(NOT_YET.iter().map(|name| cell(name, Some(later()))));
+    cells.push(cell("stack", Some(later())));
+    cells
+}

@@ -1,0 +1,69 @@
+//! gRPC: the only module that knows tonic and the generated types.
+//!
+//! Called by [`cli`](crate::cli); calls [`session`](crate::session). A service
+//! a file; `status` is the one place where errors become statuses.
+//!
+//! - `listen`, `connection`: sockets, peers, TLS, limits before HTTP/2 begins.
+//! - `auth`: token and peer.
+//! - `deadline`: `grpc-timeout`, and when a reply must leave.
+//! - `replies`: no more than two frames wait for a slow reader.
+//! - `desktop`, `stack`, `health`: the services.
+//! - `convert`: messages to values and back.
+
+mod auth;
+pub mod client;
+mod connection;
+mod convert;
+mod deadline;
+mod desktop;
+mod health;
+mod listen;
+mod replies;
+mod server;
+mod stack;
+mod status;
+
+pub use auth::{Token, TokenError};
+pub use listen::{BindError, Listener};
+pub use server::{Options, ServeError, Tls, serve};
+
+/// The messages and services of `deskd.v1`, generated from `proto/`.
+pub mod v1 {
+    // Generated: comments of the proto are its documentation.
+    #![allow(missing_docs, unreachable_pub, clippy::all)]
+    tonic::include_proto!("deskd.v1");
+}
+
+/// Descriptors of `deskd.v1`, an encoded `google.protobuf.FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// Limits of the server, as `GetInfo` reports them.
+mod limits {
+    use std::time::Duration;
+
+    /// Default of `max_image_bytes`: below the 4 MiB that a gRPC client takes
+    /// unless told otherwise, with room for the rest of the message.
+    pub(super) const DEFAULT_MAX_IMAGE_BYTES: u64 = 3_670_016;
+    /// A request's size: 64 KiB of text (R43), 1,000 drag points, and room.
+    pub(super) const MAX_REQUEST_BYTES: usize = 256 * 1024;
+    /// Concurrent connections (R42).
+    pub(super) const MAX_CONNECTIONS: usize = 16;
+    /// Concurrent calls on one connection (R42).
+    pub(super) const MAX_STREAMS: u32 = 64;
+    /// A connection says nothing for so long after it was opened (R42).
+    pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
+    /// Frames that may wait in one connection for its reader (R39).
+    pub(super) const MAX_WAITING_REPLIES: usize = 2;
+    /// A reader that takes nothing for so long is cut off (R39).
+    pub(super) const SLOW_READER: Duration = Duration::from_secs(30);
+    /// An HTTP/2 ping after so long without traffic, and how long its answer
+    /// may take: a half-open connection is gone after 30 s (R35).
+    pub(super) const KEEPALIVE: (Duration, Duration) =
+        (Duration::from_secs(20), Duration::from_secs(10));
+    /// Text of one action (R43).
+    pub(super) const MAX_TEXT_BYTES: u64 = 64 * 1024;
+    /// Notches of one scroll (R43).
+    pub(super) const MAX_SCROLL_NOTCHES: u32 = 1000;
+    /// Longest wait and hold (R43).
+    pub(super) const MAX_WAIT: Duration = Duration::from_secs(60);
+}

@@ -1,0 +1,172 @@
+//! The server: services, limits, and a shutdown that ends.
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        self, RootCertStore, ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        server::WebPkiClientVerifier,
+    },
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{service::interceptor::InterceptedService, transport::Server};
+use tower::util::MapResponseLayer;
+
+use super::{
+    DESCRIPTORS, Listener, TokenError,
+    auth::Gatekeeper,
+    connection,
+    desktop::DesktopService,
+    health, limits, replies,
+    stack::StackService,
+    v1::{desktop_server::DesktopServer, stack_server::StackServer},
+};
+use crate::session::Shared;
+
+/// How long calls under way may take to end after shutdown began: with what the
+/// rest needs, the daemon is gone within 5 s (R44).
+const DRAIN: Duration = Duration::from_secs(4);
+
+/// Files for TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+    /// Certificates, PEM, that clients' must be signed by.
+    pub client_authority: Option<PathBuf>,
+}
+
+/// How to serve.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Token for callers over TCP.
+    pub token_file: Option<PathBuf>,
+    /// User ids that may use the Unix sockets.
+    pub allowed_uids: Vec<u32>,
+    /// TLS for TCP.
+    pub tls: Option<Tls>,
+}
+
+/// Why the server does not start or ends.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The token file.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A TLS file cannot be read.
+    #[error("the TLS file {} cannot be used: {source}", path.display())]
+    TlsFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The TLS files do not fit together.
+    #[error("the TLS files cannot be used: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The client authority's file cannot be used.
+    #[error("the TLS client authority cannot be used: {0}")]
+    ClientAuthority(#[from] rustls::client::VerifierBuilderError),
+    /// The system.
+    #[error("cannot serve: {0}")]
+    Io(#[from] io::Error),
+    /// The transport.
+    #[error("cannot serve: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// The descriptors.
+    #[error("cannot serve reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Serves until `shutdown`, then drains for a bounded time.
+///
+/// # Errors
+///
+/// When token or TLS files cannot be used, or the system refuses.
+pub async fn serve(
+    listeners: Vec<Listener>,
+    session: Shared,
+    options: Options,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let gatekeeper = Gatekeeper::new(options.token_file.as_deref(), &options.allowed_uids)?;
+    let tls = options.tls.as_ref().map(acceptor).transpose()?;
+    let mut tasks = JoinSet::new();
+    let connections = connection::accept_all(listeners, tls.as_ref(), &shutdown, &mut tasks)?;
+
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    tasks.spawn(health::report(session.display().link(), reporter));
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let desktop = DesktopServer::new(DesktopService(session)).max_decoding_message_size(limits::MAX_REQUEST_BYTES);
+    let stack = StackServer::new(StackService).max_decoding_message_size(limits::MAX_REQUEST_BYTES);
+    let server = Server::builder()
+        .max_concurrent_streams(limits::MAX_STREAMS)
+        .http2_keepalive_interval(Some(limits::KEEPALIVE.0))
+        .http2_keepalive_timeout(Some(limits::KEEPALIVE.1))
+        .http2_max_local_error_reset_streams(Some(1024))
+        .http2_max_header_list_size(16 * 1024)
+        .layer(MapResponseLayer::new(replies::tie::<tonic::body::Body>))
+        .add_service(health_service)
+        .add_service(InterceptedService::new(desktop, gatekeeper.clone()))
+        .add_service(InterceptedService::new(stack, gatekeeper.clone()))
+        .add_service(InterceptedService::new(reflection().build_v1()?, gatekeeper.clone()))
+        .add_service(InterceptedService::new(reflection().build_v1alpha()?, gatekeeper))
+        .serve_with_incoming_shutdown(ReceiverStream::new(connections), shutdown.clone().cancelled_owned());
+
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        result = server => result?,
+        () = overdue => tracing::warn!("calls were still open {} s after shutdown began", DRAIN.as_secs()),
+    }
+    // The accept loops end by themselves and remove their socket files.
+    while tasks.try_join_next().is_some() {}
+    tasks.shutdown().await;
+    Ok(())
+}
+
+fn acceptor(files: &Tls) -> Result<TlsAcceptor, ServeError> {
+    let failed = |path: &PathBuf| {
+        let path = path.clone();
+        move |source| ServeError::TlsFile { path, source }
+    };
+    let certificates = |path: &PathBuf| -> Result<Vec<CertificateDer<'static>>, ServeError> {
+        let list = CertificateDer::pem_file_iter(path).map_err(failed(path))?;
+        let list: Vec<_> = list.collect::<Result<_, _>>().map_err(failed(path))?;
+        if list.is_empty() {
+            return Err(failed(path)(rustls::pki_types::pem::Error::NoItemsFound));
+        }
+        Ok(list)
+    };
+    let chain = certificates(&files.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(failed(&files.key))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_safe_default_protocol_versions()?;
+    let builder = match &files.client_authority {
+        Some(path) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(path)? {
+                roots.add(certificate)?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build()?)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,148 @@
+//! The one place where an error becomes a gRPC status: code, English message,
+//! and [`Reason`] in `google.rpc.ErrorInfo` and in the trailer `deskd-reason`.
+
+use std::collections::HashMap;
+
+use tonic::{
+    Code, Status,
+    metadata::{AsciiMetadataValue, MetadataMap},
+};
+use tonic_types::{ErrorDetails, StatusExt};
+
+pub(super) use super::v1::Reason;
+use crate::{
+    frame::{Cause, Failure},
+    session::{CursorFailure, Refusal},
+};
+
+/// `domain` of every ErrorInfo.
+const DOMAIN: &str = "deskd.v1";
+
+/// The trailer that needs no further packages to read.
+const TRAILER: &str = "deskd-reason";
+
+fn build(code: Code, reason: Reason, message: String, facts: &[(&str, String)]) -> Status {
+    let name = reason.as_str_name().trim_start_matches("REASON_");
+    let facts: HashMap<String, String> =
+        facts.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let details = ErrorDetails::with_error_info(name, DOMAIN, facts);
+    let mut metadata = MetadataMap::new();
+    // The names are ASCII.
+    if let Ok(value) = name.parse::<AsciiMetadataValue>() {
+        metadata.insert(TRAILER, value);
+    }
+    Status::with_error_details_and_metadata(code, message, details, metadata)
+}
+
+/// A caller who is not let in.
+pub(super) fn unauthenticated(reason: Reason, message: String) -> Status {
+    build(Code::Unauthenticated, reason, message, &[])
+}
+
+/// A field that cannot be used, and why.
+pub(super) fn invalid_field(field: &str, why: &str) -> Status {
+    let facts = [("field", field.to_owned())];
+    build(Code::InvalidArgument, Reason::InvalidField, format!("{field}: {why}"), &facts)
+}
+
+/// Something that a later release will do.
+pub(super) fn not_implemented(what: &str) -> Status {
+    let message = format!("{what} is not implemented in this release of deskd");
+    build(Code::Unimplemented, Reason::NotImplemented, message, &[])
+}
+
+/// A connection that does not read what it asked for.
+pub(super) fn slow_reader() -> Status {
+    let message = "this connection has not read the images that it already asked for";
+    build(Code::ResourceExhausted, Reason::SlowReader, message.into(), &[])
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        let (code, reason, facts) = match refusal {
+            Refusal::UnknownFrame(id) => (Code::FailedPrecondition, Reason::UnknownFrame, ("frame_id", id)),
+            Refusal::FrameIsCard(id) => (Code::FailedPrecondition, Reason::FrameIsCard, ("frame_id", id)),
+            Refusal::StaleGeneration(id) => {
+                (Code::FailedPrecondition, Reason::StaleGeneration, ("frame_id", id))
+            }
+            Refusal::StaleEpoch(id) => (Code::FailedPrecondition, Reason::StaleEpoch, ("frame_id", id)),
+            Refusal::OutOfScreen { asked, .. } => {
+                (Code::OutOfRange, Reason::OutOfScreen, ("region", asked.to_string()))
+            }
+            Refusal::OutputTooLarge(size) => {
+                (Code::InvalidArgument, Reason::OutputTooLarge, ("size", size.to_string()))
+            }
+        };
+        build(code, reason, message, &[facts])
+    }
+}
+
+impl From<CursorFailure> for Status {
+    fn from(CursorFailure(failure): CursorFailure) -> Self {
+        let code = match failure.cause {
+            Cause::Deadline | Cause::Unresponsive => Code::DeadlineExceeded,
+            Cause::Internal | Cause::EncodeFailed | Cause::TooLarge => Code::Internal,
+            Cause::NoDisplay
+            | Cause::AuthRefused
+            | Cause::CookieUnreadable
+            | Cause::ConnectionLost
+            | Cause::ProtocolError
+            | Cause::ScreenNotFound
+            | Cause::PixelFormatUnsupported
+            | Cause::CaptureFailed
+            | Cause::ShuttingDown => Code::Unavailable,
+        };
+        let reason = reason(&failure);
+        build(code, reason, failure.message, &[("stage", failure.stage.name().to_owned())])
+    }
+}
+
+/// The reason on the wire of a failed capture.
+pub(super) fn reason(failure: &Failure) -> Reason {
+    match failure.cause {
+        Cause::NoDisplay => Reason::NoDisplay,
+        Cause::AuthRefused => Reason::XAuthRefused,
+        Cause::CookieUnreadable => Reason::XCookieUnreadable,
+        Cause::ConnectionLost => Reason::XConnectionLost,
+        Cause::Unresponsive => Reason::XUnresponsive,
+        Cause::ProtocolError => Reason::XProtocolError,
+        Cause::ScreenNotFound => Reason::ScreenNotFound,
+        Cause::PixelFormatUnsupported => Reason::PixelFormatUnsupported,
+        Cause::CaptureFailed => Reason::CaptureFailed,
+        Cause::Deadline => Reason::Deadline,
+        Cause::EncodeFailed => Reason::EncodeFailed,
+        Cause::TooLarge => Reason::TooLarge,
+        Cause::ShuttingDown => Reason::ShuttingDown,
+        Cause::Internal => Reason::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::client;
+
+    #[test]
+    fn a_reason_travels_both_ways() {
+        let status = Status::from(Refusal::UnknownFrame("x-1".into()));
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        assert_eq!(client::reason(&status), Reason::UnknownFrame);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("UNKNOWN_FRAME", "deskd.v1"));
+        assert_eq!(info.metadata.get("frame_id").map(String::as_str), Some("x-1"));
+    }
+
+    #[test]
+    fn every_cause_has_the_reason_of_its_name() {
+        for cause in [
+            Cause::NoDisplay, Cause::AuthRefused, Cause::CookieUnreadable, Cause::ConnectionLost,
+            Cause::Unresponsive, Cause::ProtocolError, Cause::ScreenNotFound,
+            Cause::PixelFormatUnsupported, Cause::CaptureFailed, Cause::Deadline,
+            Cause::EncodeFailed, Cause::TooLarge, Cause::ShuttingDown, Cause::Internal,
+        ] {
+            let failure = Failure { stage: crate::frame::Stage::Capture, cause, message: String::new() };
+            assert_eq!(reason(&failure).as_str_name(), format!("REASON_{}", cause.name()));
+        }
+    }
+}

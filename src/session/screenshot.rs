@@ -1,0 +1,322 @@
+//! One screenshot: validated, captured, encoded, or a card.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{
+    AskedRegion, Refusal, Session, Space,
+    encoding::{Made, Plan},
+    frames::Shown,
+    space::Resolved,
+};
+use crate::{
+    card,
+    encode::{Digest, Effort, Format},
+    frame::{CaptureMode, Cause, CursorImage, Failure, MAX_OUTPUT_PIXELS, Region, Size, Stage},
+    x11::{Generation, Grab, LinkState},
+};
+
+/// Which picture.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Its encoding.
+    pub format: Format,
+    /// Which part, in `space`; `None`: all of it.
+    pub region: Option<AskedRegion>,
+    /// Its size; `None`: the region's own.
+    pub size: Option<Size>,
+    /// With the pointer.
+    pub cursor: bool,
+    /// A frame that the caller has.
+    pub if_changed_since: Option<String>,
+    /// Largest image in bytes.
+    pub max_image_bytes: Option<u64>,
+    /// What `region` is in pixels of.
+    pub space: Space,
+}
+
+/// A picture of the screen, or a card in its place.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// What it is.
+    pub kind: Kind,
+    /// The image; empty exactly when it is [`Kind::Unchanged`].
+    pub image: Bytes,
+    /// What `image` is, or would have been.
+    pub format: Format,
+    /// Size of the image in pixels.
+    pub size: Size,
+    /// Bytes from one row to the next for raw pixels, else 0.
+    pub stride: u32,
+    /// The part of the screen that it shows; `None` on a card.
+    pub region: Option<Region>,
+    /// The screen; `None` when not known.
+    pub screen: Option<Size>,
+    /// Names it.
+    pub id: String,
+    /// Identity of the X server; `None` when not known.
+    pub generation: Option<Generation>,
+    /// Rises with each resize; 0 when not known.
+    pub geometry_epoch: u64,
+    /// When the pixels were read, or the card was drawn.
+    pub time: SystemTime,
+    /// The pointer; `None` on a card or when the server shows none.
+    pub cursor: Option<CursorImage>,
+    /// How the pixels were read; `None` on a card.
+    pub mode: Option<CaptureMode>,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// What a frame is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// The real screen.
+    Screen,
+    /// The same image as the frame of this id.
+    Unchanged,
+    /// A card.
+    Card(Failure),
+}
+
+/// Where a call's time went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timings {
+    /// From arrival to the start of the capture.
+    pub wait: Duration,
+    /// Reading pixels and pointer.
+    pub capture: Duration,
+    /// Making the image.
+    pub encode: Duration,
+}
+
+impl Session {
+    /// The screen, captured after `arrived`; a card when that cannot be done
+    /// before `reply_by`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] for a request that cannot be answered by any screen.
+    pub async fn screenshot(
+        &self,
+        spec: &Spec,
+        arrived: Instant,
+        reply_by: Instant,
+    ) -> Result<Frame, Refusal> {
+        if let Some(size) = spec.size {
+            within_limit(size)?;
+        }
+        let space = self.resolve(&spec.space)?;
+        let grab = match self.wait(reply_by, self.display.capture()).await {
+            Ok(grab) => grab,
+            Err(failure) => return Ok(self.card(spec, &space, failure, arrived).await),
+        };
+        space.still_holds(&grab)?;
+        let screen = grab.pixels.size();
+        let region = match spec.region {
+            Some(asked) => space.region(asked, screen)?,
+            None => space.whole(screen),
+        };
+        let output = spec.size.unwrap_or(region.size);
+        within_limit(output)?;
+        let plan = Plan {
+            region,
+            output,
+            format: spec.format,
+            cursor: spec.cursor,
+            effort: Effort::Fast,
+        };
+        match self.wait(reply_by, self.picture(spec, &grab, plan)).await {
+            Ok(Picture::Made(made)) => {
+                self.frames().remember(&made.frame_id, Some(shown(&grab, plan, made.digest)));
+                let timings = Timings { encode: made.took, ..timings(&grab, arrived) };
+                let frame = screen_frame(&grab, plan, made.frame_id.clone(), timings);
+                let (image, stride) = (made.encoded.bytes.clone(), made.encoded.stride);
+                Ok(Frame { image, stride, ..frame })
+            }
+            Ok(Picture::Unchanged(id, digest)) => {
+                self.frames().remember(&id, Some(shown(&grab, plan, digest)));
+                let frame = screen_frame(&grab, plan, id, timings(&grab, arrived));
+                Ok(Frame { kind: Kind::Unchanged, ..frame })
+            }
+            Err(failure) => Ok(self.card(spec, &space, failure, arrived).await),
+        }
+    }
+
+    /// Encodes what `plan` says, unless the caller has it.
+    async fn picture(&self, spec: &Spec, grab: &Arc<Grab>, plan: Plan) -> Result<Picture, Failure> {
+        let mut digest = None;
+        if let Some(id) = &spec.if_changed_since {
+            // An id that is not known gets the full answer.
+            let before = self.frames().find(id).ok();
+            // Only a frame with the same parameters is worth the comparison.
+            let same = |before: &Shown| *before == shown(grab, plan, before.digest);
+            if let Some(before) = before.filter(same) {
+                let now = self.encodings.digest(grab, plan).await?;
+                if now == before.digest {
+                    return Ok(Picture::Unchanged(id.clone(), now));
+                }
+                digest = Some(now);
+            }
+        }
+        let issue_id = || self.frames().issue();
+        let made = self.encodings.encode(grab, plan, digest, issue_id).await?;
+        let Some(limit) = spec.max_image_bytes else { return Ok(Picture::Made(made)) };
+        if made.encoded.bytes.len() as u64 <= limit {
+            return Ok(Picture::Made(made));
+        }
+        let tight = Plan { effort: Effort::Tight, ..plan };
+        let smaller = self.encodings.encode(grab, tight, Some(made.digest), issue_id).await?;
+        if smaller.encoded.bytes.len() as u64 <= limit {
+            return Ok(Picture::Made(smaller));
+        }
+        let bytes = made.encoded.bytes.len().min(smaller.encoded.bytes.len());
+        let message = format!(
+            "the {} image takes {bytes} bytes at its smallest, and max_image_bytes is {limit}",
+            plan.output
+        );
+        Err(Failure { stage: Stage::Encode, cause: Cause::TooLarge, message })
+    }
+
+    /// Draws and encodes a card in place of the frame. Never fails.
+    async fn card(&self, spec: &Spec, space: &Resolved, failure: Failure, arrived: Instant) -> Frame {
+        let link = self.link();
+        let screen = link.last_screen.as_ref();
+        let known = screen.map(|screen| screen.size);
+        let whole = space.whole(known.unwrap_or(self.configured)).size;
+        let asked = spec.size.or(spec.region.map(|region| region.size));
+        // A region was not held against the screen yet: it may be of any size.
+        let asked = asked.filter(|size| within_limit(*size).is_ok());
+        let size = card::size_for(asked.unwrap_or(whole));
+        let (time, id) = (SystemTime::now(), self.frames().issue());
+        let began = Instant::now();
+
+        let printed = humantime::format_rfc3339_seconds(time).to_string();
+        let pixels = {
+            let (failure, id) = (failure.clone(), id.clone());
+            let draw = move || card::draw(&failure, size, &printed, &id);
+            tokio::task::spawn_blocking(draw).await.ok().flatten()
+        };
+        let encoded = match pixels {
+            Some(pixels) => self.encodings.encode_card(pixels, spec.format).await.ok(),
+            None => None,
+        };
+        let (image, format, size, stride) = match encoded {
+            Some(encoded) => (encoded.bytes, spec.format, encoded.size, encoded.stride),
+            None => (Bytes::from_static(card::FALLBACK_PNG), Format::Png, card::FALLBACK_SIZE, 0),
+        };
+        tracing::warn!(
+            frame = id, stage = failure.stage.name(), reason = failure.cause.name(),
+            "answered with a failure card: {}", failure.message
+        );
+        self.frames().remember(&id, None);
+        let up = matches!(link.state, LinkState::Up(_));
+        Frame {
+            kind: Kind::Card(failure),
+            image,
+            format,
+            size,
+            stride,
+            region: None,
+            screen: known,
+            id,
+            generation: screen.filter(|_| up).map(|screen| screen.generation),
+            geometry_epoch: screen.filter(|_| up).map_or(0, |screen| screen.geometry_epoch),
+            time,
+            cursor: None,
+            mode: None,
+            timings: Timings {
+                wait: began - arrived,
+                capture: Duration::ZERO,
+                encode: began.elapsed(),
+            },
+        }
+    }
+
+    /// Looks up the frame of a coordinate space.
+    fn resolve(&self, space: &Space) -> Result<Resolved, Refusal> {
+        Ok(match space {
+            Space::Screen => Resolved::Screen,
+            Space::Size(size) => Resolved::Size(*size),
+            Space::Frame(id) => Resolved::Frame(id.clone(), self.frames().find(id)?),
+        })
+    }
+}
+
+enum Picture {
+    Made(Arc<Made>),
+    /// The id of the frame that the caller has, and the digest of both.
+    Unchanged(String, Digest),
+}
+
+impl Resolved {
+    /// All that the space shows of the screen.
+    fn whole(&self, screen: Size) -> Region {
+        match self {
+            Self::Screen | Self::Size(_) => Region::whole(screen),
+            Self::Frame(_, shown) => shown.region,
+        }
+    }
+
+    /// A frame's coordinates mean nothing on another screen.
+    fn still_holds(&self, grab: &Grab) -> Result<(), Refusal> {
+        match self {
+            Self::Frame(id, shown) if shown.generation != grab.generation => {
+                Err(Refusal::StaleGeneration(id.clone()))
+            }
+            Self::Frame(id, shown) if shown.epoch != grab.geometry_epoch => {
+                Err(Refusal::StaleEpoch(id.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn within_limit(size: Size) -> Result<(), Refusal> {
+    if size.pixels() > MAX_OUTPUT_PIXELS {
+        return Err(Refusal::OutputTooLarge(size));
+    }
+    Ok(())
+}
+
+fn shown(grab: &Grab, plan: Plan, digest: Digest) -> Shown {
+    Shown {
+        generation: grab.generation,
+        epoch: grab.geometry_epoch,
+        region: plan.region,
+        output: plan.output,
+        format: plan.format,
+        cursor: plan.cursor,
+        digest,
+    }
+}
+
+fn timings(grab: &Grab, arrived: Instant) -> Timings {
+    let wait = Instant::from_std(grab.started).saturating_duration_since(arrived);
+    Timings { wait, capture: grab.took, encode: Duration::ZERO }
+}
+
+/// A frame without its image.
+fn screen_frame(grab: &Grab, plan: Plan, id: String, timings: Timings) -> Frame {
+    Frame {
+        kind: Kind::Screen,
+        image: Bytes::new(),
+        format: plan.format,
+        size: plan.output,
+        stride: 0,
+        region: Some(plan.region),
+        screen: Some(grab.pixels.size()),
+        id,
+        generation: Some(grab.generation),
+        geometry_epoch: grab.geometry_epoch,
+        time: grab.time,
+        cursor: grab.cursor.clone(),
+        mode: Some(grab.mode),
+        timings,
+    }
+}
