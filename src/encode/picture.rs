@@ -73,6 +73,16 @@ impl<'a> Picture<'a> {
         out
     }
 
+    /// All rows as RGB.
+    pub fn to_rgb(&self) -> Vec<u8> {
+        let row = self.region.size.width as usize * 3;
+        let mut out = vec![0; row * self.region.size.height as usize];
+        for (row, y) in out.chunks_exact_mut(row).zip(0..) {
+            self.rgb_row(y, row);
+        }
+        out
+    }
+
     /// Row `y` as RGB, into `out`, which is three bytes a pixel long.
     pub(super) fn rgb_row(&self, y: u32, out: &mut [u8]) {
         for (rgb, bgrx) in out.as_chunks_mut().0.iter_mut().zip(self.source_row(y).as_chunks().0) {

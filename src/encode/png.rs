@@ -167,18 +167,13 @@ fn chunk(file: &mut Vec<u8>, kind: [u8; 4], parts: &[&[u8]]) -> Result<(), Error
 /// Adaptive filters by the `png` crate, for what shows photographs.
 fn filtered(picture: &Picture<'_>) -> Result<Vec<u8>, Error> {
     let size = picture.size();
-    let row_bytes = size.width as usize * 3;
-    let mut rgb = vec![0; row_bytes * size.height as usize];
-    for (row, y) in rgb.chunks_exact_mut(row_bytes).zip(0..) {
-        picture.rgb_row(y, row);
-    }
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, size.width, size.height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Balanced);
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(&rgb)?;
+    writer.write_image_data(&picture.to_rgb())?;
     writer.finish()?;
     Ok(file)
 }

@@ -72,13 +72,23 @@ impl Server {
         pulse: &Arc<Pulse>,
     ) -> Result<Self, Error> {
         let connected = socket::open(display)?;
-        let (lookup, (name, data)) = find_cookie(display);
         let stream =
             XStream::new(connected.stream, patience, Arc::clone(pulse)).map_err(Error::Lost)?;
+        Self::over(stream, display, connected.kind, connected.server_uid)
+    }
+
+    /// The same over a stream that is connected already.
+    pub(super) fn over(
+        stream: XStream,
+        display: DisplayName,
+        socket: SocketKind,
+        server_uid: Option<u32>,
+    ) -> Result<Self, Error> {
+        let (lookup, (name, data)) = find_cookie(display);
         let conn =
             RustConnection::connect_to_stream_with_auth_info(stream, display.screen, name, data)
                 .map_err(|error| refusal(display, error, lookup))?;
-        Self::understand(conn, display, connected.kind, connected.server_uid)
+        Self::understand(conn, display, socket, server_uid)
     }
 
     fn understand(

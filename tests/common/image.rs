@@ -1,0 +1,90 @@
+//! Images decoded by libraries that deskd does not encode with where there is a
+//! choice, and compared pixel by pixel.
+
+use std::{fmt, path::Path};
+
+use deskd::rpc::v1;
+
+/// 8-bit RGB, rows without padding.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Image {
+    pub width: u32,
+    pub height: u32,
+    pub rgb: Vec<u8>,
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Image({}x{})", self.width, self.height)
+    }
+}
+
+impl Image {
+    /// Of BGRX pixels.
+    pub fn from_bgrx(bgrx: &[u8], width: u32, height: u32) -> Self {
+        assert_eq!(bgrx.len(), width as usize * height as usize * 4);
+        let rgb = bgrx.chunks_exact(4).flat_map(|p| [p[2], p[1], p[0]]).collect();
+        Self { width, height, rgb }
+    }
+
+    /// Of a frame, by its own word about what it is; its size must be true.
+    pub fn from_frame(frame: &v1::Frame) -> Self {
+        let image = match frame.format() {
+            v1::ImageFormat::Png => Self::from_png(&frame.image),
+            v1::ImageFormat::Jpeg => Self::from_jpeg(&frame.image),
+            v1::ImageFormat::RawBgrx => {
+                assert_eq!(frame.stride, frame.width * 4);
+                Self::from_bgrx(&frame.image, frame.width, frame.height)
+            }
+            other => panic!("a frame of format {other:?}"),
+        };
+        assert_eq!((image.width, image.height), (frame.width, frame.height));
+        image
+    }
+
+    /// Of a PNG file's bytes: 8-bit RGB or RGBA.
+    pub fn from_png(bytes: &[u8]) -> Self {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        assert_eq!(info.bit_depth, png::BitDepth::Eight);
+        let rgb = match info.color_type {
+            png::ColorType::Rgb => pixels,
+            png::ColorType::Rgba => pixels.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(),
+            other => panic!("a PNG of {other:?}"),
+        };
+        Self { width: info.width, height: info.height, rgb }
+    }
+
+    /// Of a JPEG file's bytes.
+    pub fn from_jpeg(bytes: &[u8]) -> Self {
+        let mut decoder = jpeg_decoder::Decoder::new(bytes);
+        let rgb = decoder.decode().unwrap();
+        let info = decoder.info().unwrap();
+        assert_eq!(info.pixel_format, jpeg_decoder::PixelFormat::RGB24);
+        Self { width: info.width.into(), height: info.height.into(), rgb }
+    }
+
+    /// Of a PNG file.
+    pub fn read(path: &Path) -> Self {
+        Self::from_png(&std::fs::read(path).unwrap())
+    }
+
+    /// One pixel.
+    pub fn at(&self, x: u32, y: u32) -> [u8; 3] {
+        let at = (y as usize * self.width as usize + x as usize) * 3;
+        [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
+    }
+
+    /// A part.
+    pub fn crop(&self, x: u32, y: u32, width: u32, height: u32) -> Self {
+        let rows = (y..y + height).flat_map(|y| (x..x + width).flat_map(move |x| self.at(x, y)));
+        Self { width, height, rgb: rows.collect() }
+    }
+
+    /// Pixels that differ.
+    pub fn differing(&self, other: &Self) -> usize {
+        assert_eq!((self.width, self.height), (other.width, other.height));
+        self.rgb.chunks_exact(3).zip(other.rgb.chunks_exact(3)).filter(|(a, b)| a != b).count()
+    }
+}

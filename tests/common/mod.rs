@@ -1,0 +1,36 @@
+//! What the tests, the benchmark and the demo stand on: real X servers, real
+//! XFCE, the built daemon, and a witness that looks from outside.
+//!
+//! Nothing here skips: a program that is missing is a failure that names its
+//! package. Everything that is started dies with its owner, also when the test
+//! is killed.
+
+pub mod daemon;
+pub mod desktop;
+pub mod image;
+pub mod program;
+pub mod witness;
+pub mod xserver;
+
+pub use daemon::Daemon;
+pub use image::Image;
+pub use witness::Witness;
+pub use xserver::XServer;
+
+use std::time::{Duration, Instant};
+
+/// Polls until `probe` gives something.
+///
+/// # Panics
+///
+/// After `limit`, naming `what`.
+pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

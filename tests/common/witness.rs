@@ -1,0 +1,263 @@
+//! The witness: an X client on libxcb, which shares no code with deskd. It
+//! draws what deskd must see.
+
+use xcb::{Xid, randr, render, x};
+
+use super::{XServer, xserver::COOKIE};
+
+/// A connection of the witness.
+pub struct Witness {
+    pub conn: xcb::Connection,
+    root: x::Window,
+    depth: u8,
+    size: (u16, u16),
+}
+
+impl Witness {
+    /// On a server's first screen.
+    pub fn new(server: &XServer) -> Self {
+        let auth = xcb::AuthInfo { name: "MIT-MAGIC-COOKIE-1", data: COOKIE };
+        let extensions = [xcb::Extension::Render, xcb::Extension::RandR];
+        let (conn, _) = xcb::Connection::connect_to_display_with_auth_info_and_extensions(
+            Some(&server.display()),
+            auth,
+            &[],
+            &extensions,
+        )
+        .unwrap();
+        let screen = conn.get_setup().roots().next().unwrap();
+        let (root, depth) = (screen.root(), screen.root_depth());
+        let size = (screen.width_in_pixels(), screen.height_in_pixels());
+        Self { conn, root, depth, size }
+    }
+
+    /// Asks the server something and waits for the answer.
+    #[allow(dead_code, reason = "the benchmark's")]
+    pub fn round_trip(&self) {
+        let cookie = self.conn.send_request(&x::GetInputFocus {});
+        self.conn.wait_for_reply(cookie).unwrap();
+    }
+
+    /// Fills the root window with a pattern in which every pixel differs from
+    /// its neighbours, and returns it as BGRX with the fourth byte 255, as a
+    /// screen of depth 24 shows it.
+    pub fn draw_pattern(&self, seed: u32) -> Vec<u8> {
+        let pixels = pattern(self.size, seed);
+        self.put(&pixels, (0, 0), self.size);
+        pixels
+    }
+
+    /// Puts 32-bit pixels on the root window.
+    pub fn put(&self, pixels: &[u8], at: (i16, i16), size: (u16, u16)) {
+        let gc: x::Gcontext = self.conn.generate_id();
+        // Over all windows, as the screen shows it.
+        let include = x::Gc::SubwindowMode(x::SubwindowMode::IncludeInferiors);
+        let drawable = x::Drawable::Window(self.root);
+        self.checked(&x::CreateGc { cid: gc, drawable, value_list: &[include] });
+        let row = pixels.len() / usize::from(size.1);
+        let rows = (200_000 / row).max(1);
+        for (index, part) in pixels.chunks(rows * row).enumerate() {
+            self.checked(&x::PutImage {
+                format: x::ImageFormat::ZPixmap,
+                drawable,
+                gc,
+                width: size.0,
+                height: u16::try_from(part.len() / row).unwrap(),
+                dst_x: at.0,
+                dst_y: at.1 + i16::try_from(index * rows).unwrap(),
+                left_pad: 0,
+                depth: self.depth,
+                data: part,
+            });
+        }
+        self.checked(&x::FreeGc { gc });
+    }
+
+    /// One colour everywhere, as the server's pixel value.
+    pub fn fill(&self, pixel: u32) {
+        let gc: x::Gcontext = self.conn.generate_id();
+        let drawable = x::Drawable::Window(self.root);
+        let include = x::Gc::SubwindowMode(x::SubwindowMode::IncludeInferiors);
+        self.checked(&x::CreateGc { cid: gc, drawable, value_list: &[x::Gc::Foreground(pixel), include] });
+        let (width, height) = self.size;
+        self.checked(&x::PolyFillRectangle {
+            drawable,
+            gc,
+            rectangles: &[x::Rectangle { x: 0, y: 0, width, height }],
+        });
+        self.checked(&x::FreeGc { gc });
+    }
+
+    /// Moves the pointer.
+    pub fn warp(&self, x: i16, y: i16) {
+        self.checked(&x::WarpPointer {
+            src_window: x::WINDOW_NONE,
+            dst_window: self.root,
+            src_x: 0,
+            src_y: 0,
+            src_width: 0,
+            src_height: 0,
+            dst_x: x,
+            dst_y: y,
+        });
+    }
+
+    /// Gives the root window a cursor of premultiplied ARGB pixels.
+    pub fn set_argb_cursor(&self, argb: &[u32], size: (u16, u16), hot: (u16, u16)) {
+        let formats = self.conn.wait_for_reply(self.conn.send_request(&render::QueryPictFormats {})).unwrap();
+        let direct = |format: &&render::Pictforminfo| {
+            format.depth() == 32 && format.direct().alpha_mask == 0xff && format.direct().alpha_shift == 24
+                && format.direct().red_shift == 16
+        };
+        let format = formats.formats().iter().find(direct).unwrap().id();
+        let pixmap: x::Pixmap = self.conn.generate_id();
+        self.checked(&x::CreatePixmap {
+            depth: 32,
+            pid: pixmap,
+            drawable: x::Drawable::Window(self.root),
+            width: size.0,
+            height: size.1,
+        });
+        let gc: x::Gcontext = self.conn.generate_id();
+        let drawable = x::Drawable::Pixmap(pixmap);
+        self.checked(&x::CreateGc { cid: gc, drawable, value_list: &[] });
+        let data: Vec<u8> = argb.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
+        self.checked(&x::PutImage {
+            format: x::ImageFormat::ZPixmap,
+            drawable,
+            gc,
+            width: size.0,
+            height: size.1,
+            dst_x: 0,
+            dst_y: 0,
+            left_pad: 0,
+            depth: 32,
+            data: &data,
+        });
+        let picture: render::Picture = self.conn.generate_id();
+        self.checked(&render::CreatePicture { pid: picture, drawable, format, value_list: &[] });
+        let cursor: x::Cursor = self.conn.generate_id();
+        self.checked(&render::CreateCursor { cid: cursor, source: picture, x: hot.0, y: hot.1 });
+        self.use_cursor(cursor);
+    }
+
+    /// Gives the root window a two-coloured cursor: `mask` says which pixels
+    /// there are, `source` which of them are white.
+    pub fn set_bitmap_cursor(&self, source: &[u8], mask: &[u8], side: u16, hot: (u16, u16)) {
+        let bitmap = |data: &[u8]| {
+            let pixmap: x::Pixmap = self.conn.generate_id();
+            let drawable = x::Drawable::Window(self.root);
+            self.checked(&x::CreatePixmap { depth: 1, pid: pixmap, drawable, width: side, height: side });
+            let (gc, drawable): (x::Gcontext, _) = (self.conn.generate_id(), x::Drawable::Pixmap(pixmap));
+            let colours = [x::Gc::Foreground(1), x::Gc::Background(0)];
+            self.checked(&x::CreateGc { cid: gc, drawable, value_list: &colours });
+            self.checked(&x::PutImage {
+                format: x::ImageFormat::XyBitmap,
+                drawable,
+                gc,
+                width: side,
+                height: side,
+                dst_x: 0,
+                dst_y: 0,
+                left_pad: 0,
+                depth: 1,
+                data,
+            });
+            pixmap
+        };
+        let cursor: x::Cursor = self.conn.generate_id();
+        self.checked(&x::CreateCursor {
+            cid: cursor,
+            source: bitmap(source),
+            mask: bitmap(mask),
+            fore_red: u16::MAX,
+            fore_green: u16::MAX,
+            fore_blue: u16::MAX,
+            back_red: 0,
+            back_green: 0,
+            back_blue: 0,
+            x: hot.0,
+            y: hot.1,
+        });
+        self.use_cursor(cursor);
+    }
+
+    fn use_cursor(&self, cursor: x::Cursor) {
+        let list = &[x::Cw::Cursor(cursor)];
+        self.checked(&x::ChangeWindowAttributes { window: self.root, value_list: list });
+    }
+
+    /// Resizes the screen by RandR; sizes above the server's first are refused.
+    pub fn resize(&mut self, width: u16, height: u16) {
+        let root = self.root;
+        let resources = self.conn.send_request(&randr::GetScreenResources { window: root });
+        let resources = self.conn.wait_for_reply(resources).unwrap();
+        let crtc = resources.crtcs()[0];
+        // A CRTC larger than the screen would be refused: off, resize, on.
+        let set = |mode: randr::Mode, outputs: &[randr::Output]| {
+            let reply = self.conn.send_request(&randr::SetCrtcConfig {
+                crtc,
+                timestamp: x::CURRENT_TIME,
+                config_timestamp: x::CURRENT_TIME,
+                x: 0,
+                y: 0,
+                mode,
+                rotation: randr::Rotation::ROTATE_0,
+                outputs,
+            });
+            let reply = self.conn.wait_for_reply(reply).unwrap();
+            assert_eq!(reply.status(), randr::SetConfig::Success);
+        };
+        set(Xid::none(), &[]);
+        let (mm_width, mm_height) = (u32::from(width) * 254 / 960, u32::from(height) * 254 / 960);
+        self.checked(&randr::SetScreenSize { window: root, width, height, mm_width, mm_height });
+        self.size = (width, height);
+    }
+
+    /// Takes a keysym away from every key that has it.
+    pub fn remove_keysym(&self, keysym: u32) {
+        let setup = self.conn.get_setup();
+        let (first, last) = (setup.min_keycode(), setup.max_keycode());
+        let mapping = self.conn.send_request(&x::GetKeyboardMapping {
+            first_keycode: first,
+            count: last - first + 1,
+        });
+        let mapping = self.conn.wait_for_reply(mapping).unwrap();
+        let keysyms = mapping.keysyms().iter().map(|own| if *own == keysym { 0 } else { *own });
+        self.checked(&x::ChangeKeyboardMapping {
+            keycode_count: last - first + 1,
+            first_keycode: first,
+            keysyms_per_keycode: mapping.keysyms_per_keycode(),
+            keysyms: &keysyms.collect::<Vec<_>>(),
+        });
+    }
+
+    /// Grabs the server: other clients' requests wait.
+    pub fn grab_server(&self) {
+        self.checked(&x::GrabServer {});
+    }
+
+    /// Ends the grab.
+    pub fn ungrab_server(&self) {
+        self.checked(&x::UngrabServer {});
+    }
+
+    fn checked<R: xcb::RequestWithoutReply>(&self, request: &R) {
+        let cookie = self.conn.send_request_checked(request);
+        self.conn.check_request(cookie).unwrap();
+    }
+}
+
+/// Noise and gradients as BGRX, the fourth byte 255.
+pub fn pattern((width, height): (u16, u16), seed: u32) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let mut pixels = Vec::with_capacity(usize::from(width) * usize::from(height) * 4);
+    for y in 0..u32::from(height) {
+        for x in 0..u32::from(width) {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = state.to_be_bytes();
+            pixels.extend_from_slice(&[(x ^ y).to_le_bytes()[0], noise[0], (x + y).to_le_bytes()[0], 255]);
+        }
+    }
+    pixels
+}

@@ -1,0 +1,159 @@
+//! Xvfb on a free display, with a cookie.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::{
+    program::{self, Running, command},
+    wait_for,
+};
+
+/// The cookie: 16 bytes that are also text, which the witness's library needs.
+pub const COOKIE: &str = "deskd-witness-16";
+
+/// An X server that dies with its owner.
+#[derive(Debug)]
+pub struct XServer {
+    process: Option<Running>,
+    number: u32,
+    arguments: Vec<String>,
+    folder: TempDir,
+}
+
+impl XServer {
+    /// 1280 × 800 at depth 24, on a display of the server's choice.
+    pub fn start() -> Self {
+        Self::with_screen("1280x800x24", &[])
+    }
+
+    /// A screen `WxHxD`, and further arguments.
+    pub fn with_screen(screen: &str, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let auth = folder.path().join("Xauthority");
+        std::fs::write(&auth, authority(COOKIE)).unwrap();
+        let mut arguments: Vec<String> =
+            ["-screen", "0", screen, "-nolisten", "tcp", "-noreset", "-auth"].map(String::from).into();
+        arguments.push(auth.to_str().unwrap().into());
+        arguments.extend(more.iter().map(|&argument| argument.into()));
+        let mut server = Self { process: None, number: 0, arguments, folder };
+        server.launch(None);
+        server
+    }
+
+    /// A display number that nobody uses, without its server: call [`Self::restart`].
+    pub fn not_yet() -> Self {
+        let mut server = Self::start();
+        server.kill();
+        server
+    }
+
+    fn launch(&mut self, number: Option<u32>) {
+        let mut xvfb = command("Xvfb");
+        if let Some(number) = number {
+            xvfb.arg(format!(":{number}"));
+        }
+        xvfb.args(["-displayfd", "1"]).args(&self.arguments);
+        // Its warnings are of no use; what it refuses shows as a missing number.
+        xvfb.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = program::spawn(&mut xvfb, "xvfb");
+        let mut line = String::new();
+        let mut stdout = BufReader::new(process.0.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        self.number = line.trim().parse().unwrap_or_else(|_| {
+            panic!("Xvfb {:?} did not start: is the Debian package xvfb installed?", self.arguments)
+        });
+        self.process = Some(process);
+    }
+
+    /// The display's name, for example `:7`.
+    pub fn display(&self) -> String {
+        format!(":{}", self.number)
+    }
+
+    /// The cookie file.
+    pub fn xauthority(&self) -> PathBuf {
+        self.folder.path().join("Xauthority")
+    }
+
+    /// A program on this display.
+    pub fn program(&self, name: &str) -> std::process::Command {
+        let mut program = command(name);
+        program.env("DISPLAY", self.display()).env("XAUTHORITY", self.xauthority());
+        program
+    }
+
+    /// SIGSTOP: the server hangs.
+    pub fn stop(&self) {
+        self.running().signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.running().signal("CONT");
+    }
+
+    /// SIGKILL, as a crash.
+    pub fn kill(&mut self) {
+        self.process = None;
+        // Its socket and lock stay behind; a new Xvfb removes them.
+    }
+
+    /// A new server on the same display.
+    pub fn restart(&mut self) {
+        assert!(self.process.is_none(), "kill it first");
+        self.launch(Some(self.number));
+    }
+
+    fn running(&self) -> &Running {
+        self.process.as_ref().expect("the X server runs")
+    }
+
+    /// Waits until the socket file is gone or there.
+    pub fn wait_for_socket(&self, there: bool) {
+        let path = PathBuf::from(format!("/tmp/.X11-unix/X{}", self.number));
+        wait_for("socket file", Duration::from_secs(5), || (path.exists() == there).then_some(()));
+    }
+}
+
+impl Drop for XServer {
+    fn drop(&mut self) {
+        let Some(process) = self.process.take() else {
+            // What a killed server left.
+            for path in [format!("/tmp/.X11-unix/X{}", self.number), format!("/tmp/.X{}-lock", self.number)] {
+                drop(std::fs::remove_file(path));
+            }
+            return;
+        };
+        // A server that ends by itself removes its socket and lock.
+        process.signal("CONT");
+        process.signal("TERM");
+        let mut process = process;
+        for _ in 0..200 {
+            if matches!(process.0.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// A cookie file with one entry for every address and display.
+pub fn authority(cookie: &str) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut field = |bytes: &[u8]| {
+        file.extend_from_slice(&u16::try_from(bytes.len()).unwrap().to_be_bytes());
+        file.extend_from_slice(bytes);
+    };
+    let (address, number) = (b"", b"");
+    field(address);
+    field(number);
+    field(b"MIT-MAGIC-COOKIE-1");
+    field(cookie.as_bytes());
+    [&0xffff_u16.to_be_bytes(), file.as_slice()].concat()
+}

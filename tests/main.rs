@@ -1,0 +1,19 @@
+//! All integration tests, one behaviour a file, as one program: it links once.
+
+#![allow(missing_docs, unreachable_pub, clippy::cast_precision_loss, reason = "a test, not a library")]
+
+mod common;
+
+mod auth;
+mod capture;
+mod card;
+mod cli;
+mod coordinates;
+mod cursor;
+mod doctor;
+mod lifecycle;
+mod limits;
+mod services;
+mod sharing;
+mod unchanged;
+mod xfce;
