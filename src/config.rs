@@ -7,7 +7,10 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use crate::frame::{MAX_OUTPUT_PIXELS, Size};
 
 /// Default geometry in pixels (design section 9).
-pub const DEFAULT_GEOMETRY: Size = Size { width: 1280, height: 800 };
+pub const DEFAULT_GEOMETRY: Size = Size {
+    width: 1280,
+    height: 800,
+};
 
 /// Where a daemon listens, or a client connects: `unix:/path` or `host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +39,14 @@ impl FromStr for Address {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             let absolute = path.starts_with('/') && path.len() > 1;
-            return absolute.then(|| Self::Unix(path.into())).ok_or_else(malformed);
+            return absolute
+                .then(|| Self::Unix(path.into()))
+                .ok_or_else(malformed);
         }
         let (host, port) = text.rsplit_once(':').ok_or_else(malformed)?;
-        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let bracketed = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
         let host = bracketed.unwrap_or(host);
         let colons_without_brackets = bracketed.is_none() && host.contains(':');
         if host.is_empty() || host.contains('/') || colons_without_brackets {
@@ -48,7 +55,10 @@ impl FromStr for Address {
         if !port.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed());
         }
-        Ok(Self::Tcp { host: host.to_owned(), port: port.parse().map_err(|_| malformed())? })
+        Ok(Self::Tcp {
+            host: host.to_owned(),
+            port: port.parse().map_err(|_| malformed())?,
+        })
     }
 }
 
@@ -95,10 +105,14 @@ pub fn parse_size(text: &str) -> Result<Size, SizeError> {
         if side.is_empty() || !side.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed());
         }
-        side.parse().map_err(|_| SizeError::TooLarge(text.to_owned()))
+        side.parse()
+            .map_err(|_| SizeError::TooLarge(text.to_owned()))
     };
     let (width, height) = text.split_once(['x', 'X']).ok_or_else(malformed)?;
-    let size = Size { width: side(width)?, height: side(height)? };
+    let size = Size {
+        width: side(width)?,
+        height: side(height)?,
+    };
     if size.width == 0 || size.height == 0 {
         return Err(SizeError::Empty(text.to_owned()));
     }
@@ -123,19 +137,45 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), printed);
         }
-        for text in ["", "unix:", "unix:relative", "7000", ":7000", "host:", "host:70000", "::1:7000", "http://h:1", "host:+1"] {
+        for text in [
+            "",
+            "unix:",
+            "unix:relative",
+            "7000",
+            ":7000",
+            "host:",
+            "host:70000",
+            "::1:7000",
+            "http://h:1",
+            "host:+1",
+        ] {
             assert!(text.parse::<Address>().is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn sizes_parse_within_limits() {
-        assert_eq!(parse_size("7680x4320"), Ok(Size { width: 7680, height: 4320 }));
-        assert!(matches!(parse_size("7681x4320"), Err(SizeError::TooLarge(_))));
-        assert!(matches!(parse_size("99999999999x1"), Err(SizeError::TooLarge(_))));
+        assert_eq!(
+            parse_size("7680x4320"),
+            Ok(Size {
+                width: 7680,
+                height: 4320
+            })
+        );
+        assert!(matches!(
+            parse_size("7681x4320"),
+            Err(SizeError::TooLarge(_))
+        ));
+        assert!(matches!(
+            parse_size("99999999999x1"),
+            Err(SizeError::TooLarge(_))
+        ));
         assert!(matches!(parse_size("0x1"), Err(SizeError::Empty(_))));
         for text in ["", "x", "1x", "1280", "-1x5", "1x2x3", "a"] {
-            assert!(matches!(parse_size(text), Err(SizeError::Malformed(_))), "{text:?}");
+            assert!(
+                matches!(parse_size(text), Err(SizeError::Malformed(_))),
+                "{text:?}"
+            );
         }
     }
 }

@@ -60,7 +60,11 @@ impl Region {
 
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{},{},{},{}", self.x, self.y, self.size.width, self.size.height)
+        write!(
+            f,
+            "{},{},{},{}",
+            self.x, self.y, self.size.width, self.size.height
+        )
     }
 }
 
@@ -88,8 +92,14 @@ impl Pixels {
         stride: usize,
     ) -> Option<Self> {
         let row = size.width as usize * BYTES_PER_PIXEL;
-        let needed = stride.checked_mul(size.height as usize - 1)?.checked_add(row)?;
-        (stride >= row && (*bytes).as_ref().len() >= needed).then_some(Self { bytes, size, stride })
+        let needed = stride
+            .checked_mul(size.height as usize - 1)?
+            .checked_add(row)?;
+        (stride >= row && (*bytes).as_ref().len() >= needed).then_some(Self {
+            bytes,
+            size,
+            stride,
+        })
     }
 
     /// Width and height in pixels.
@@ -276,7 +286,7 @@ impl Cause {
             Self::Unresponsive => "whether the X server is stopped, swapped out or overloaded",
             Self::ProtocolError => "that the socket belongs to an X server",
             Self::ScreenNotFound => "the screen number in the display name",
-            Self::PixelFormatUnsupported => "start the X server with depth 24 or 16",
+            Self::PixelFormatUnsupported => "that the X server has depth 24 or 16",
             Self::CaptureFailed => "the X server's log and memory",
             Self::Deadline => "the machine's load, or allow a longer deadline",
             Self::EncodeFailed | Self::Internal => "deskd's log",
@@ -301,15 +311,29 @@ pub struct Failure {
 mod tests {
     use super::*;
 
-    const SIZE: Size = Size { width: 3, height: 2 };
+    const SIZE: Size = Size {
+        width: 3,
+        height: 2,
+    };
 
     #[test]
     fn region_at_the_far_edge_fits_and_one_pixel_more_does_not() {
-        let mut region = Region { x: 1, y: 1, size: Size { width: 2, height: 1 } };
+        let mut region = Region {
+            x: 1,
+            y: 1,
+            size: Size {
+                width: 2,
+                height: 1,
+            },
+        };
         assert!(region.fits(SIZE));
         region.size.width = 3;
         assert!(!region.fits(SIZE));
-        region = Region { x: u32::MAX, y: 0, size: SIZE };
+        region = Region {
+            x: u32::MAX,
+            y: 0,
+            size: SIZE,
+        };
         assert!(!region.fits(SIZE));
     }
 

@@ -11,13 +11,15 @@
 //! - [`x11`]: the display. The only module that knows x11rb.
 //! - [`encode`]: pixels in, PNG, JPEG or raw bytes out.
 //! - [`card`]: the failure card.
-//! - [`frame`], [`config`], [`telemetry`]: shared words, settings, logs.
+//! - [`frame`], [`config`], [`telemetry`], `memory`: shared words, settings, logs,
+//!   the allocator's habits.
 
 pub mod card;
 pub mod cli;
 pub mod config;
 pub mod encode;
 pub mod frame;
+mod memory;
 pub mod rpc;
 pub mod session;
 pub mod telemetry;

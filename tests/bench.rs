@@ -4,8 +4,17 @@
 //! The machine is shared and noisy: what counts are the ratios. The ways take
 //! turns, so that a slow minute hits all of them.
 
-#![allow(dead_code, reason = "the harness is shared with the tests")]
-#![allow(missing_docs, unreachable_pub, clippy::cast_precision_loss, reason = "a program, not a library")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the harness is shared with the tests"
+)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::cast_precision_loss,
+    reason = "a program, not a library"
+)]
 
 mod common;
 
@@ -48,7 +57,11 @@ impl Times {
 
     /// Milliseconds at a percentile.
     fn at(&self, name: &str, percent: usize) -> f64 {
-        let (_, times) = self.0.iter().find(|(known, _)| *known == name).expect("it was timed");
+        let (_, times) = self
+            .0
+            .iter()
+            .find(|(known, _)| *known == name)
+            .expect("it was timed");
         let mut times = times.clone();
         times.sort_unstable();
         times[(times.len() * percent).div_ceil(100).max(1) - 1].as_secs_f64() * 1e3
@@ -61,7 +74,11 @@ impl Times {
 
 fn main() {
     // cargo passes --bench.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(run());
 }
 
@@ -74,7 +91,12 @@ async fn run() {
     let daemon = Daemon::launch(
         &server,
         &[],
-        &["--listen", "127.0.0.1:0", "--token-file", token.to_str().unwrap()],
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--token-file",
+            token.to_str().unwrap(),
+        ],
         &[("DESKD_LOG", "warn,deskd::cli=info")],
     );
     println!("bench: waiting for the desktop's paint");
@@ -85,13 +107,21 @@ async fn run() {
 
     let mut over_unix = daemon.client().await;
     let given = deskd::rpc::Token::read(&token).unwrap();
-    let tcp = client::connect(&daemon.tcp_address(), Some(&given), None, Duration::from_secs(5)).await;
+    let tcp = client::connect(
+        &daemon.tcp_address(),
+        Some(&given),
+        None,
+        Duration::from_secs(5),
+    )
+    .await;
     let mut over_tcp = client::desktop(tcp.unwrap());
     let first = daemon::screen(&mut over_unix, v1::ScreenshotRequest::default()).await;
-    let mut from_memory = memory_server(folder.path().join("memory.sock"), first.image.clone()).await;
+    let mut from_memory =
+        memory_server(folder.path().join("memory.sock"), first.image.clone()).await;
 
     // The same code in this process, on a connection of its own.
-    let display = Display::open(server.display().parse().unwrap(), CaptureMode::ShmFd.into()).unwrap();
+    let display =
+        Display::open(server.display().parse().unwrap(), CaptureMode::ShmFd.into()).unwrap();
     let witness = Witness::new(&server);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
 
@@ -102,31 +132,95 @@ async fn run() {
         times.add("X round trip", timed(|| witness.round_trip()));
         let began = Instant::now();
         let grab = display.capture().await.unwrap();
-        let picture = Picture::new(&grab.pixels, Region::whole(grab.pixels.size()), grab.cursor.as_ref());
+        let picture = Picture::new(
+            &grab.pixels,
+            Region::whole(grab.pixels.size()),
+            grab.cursor.as_ref(),
+        );
         let encoded = encode(&picture, picture.size(), Format::Png, Effort::Fast, threads).unwrap();
         times.add("grab + encode in-process", began.elapsed());
         times.add("SHM grab", grab.took);
         drop(encoded);
         let source = picture.to_bgrx();
-        times.add("memcpy of the frame", timed(|| scratch.copy_from_slice(std::hint::black_box(&source))));
+        times.add(
+            "memcpy of the frame",
+            timed(|| scratch.copy_from_slice(std::hint::black_box(&source))),
+        );
         std::hint::black_box(&scratch);
-        times.add("BGRX → RGB", timed(|| drop(std::hint::black_box(picture.to_rgb()))));
-        times.add("digest", timed(|| { std::hint::black_box(picture.digest(1)); }));
-        times.add("encode PNG, one thread", timed(|| drop(encode(&picture, picture.size(), Format::Png, Effort::Fast, 1).unwrap())));
-        times.add("encode PNG", timed(|| drop(encode(&picture, picture.size(), Format::Png, Effort::Fast, threads).unwrap())));
-        times.add("encode JPEG 85", timed(|| drop(encode(&picture, picture.size(), Format::Jpeg(85), Effort::Fast, 1).unwrap())));
+        times.add(
+            "BGRX → RGB",
+            timed(|| drop(std::hint::black_box(picture.to_rgb()))),
+        );
+        times.add(
+            "digest",
+            timed(|| {
+                std::hint::black_box(picture.digest(1));
+            }),
+        );
+        times.add(
+            "encode PNG, one thread",
+            timed(|| drop(encode(&picture, picture.size(), Format::Png, Effort::Fast, 1).unwrap())),
+        );
+        times.add(
+            "encode PNG",
+            timed(|| {
+                drop(encode(&picture, picture.size(), Format::Png, Effort::Fast, threads).unwrap())
+            }),
+        );
+        times.add(
+            "encode JPEG 85",
+            timed(|| {
+                drop(encode(&picture, picture.size(), Format::Jpeg(85), Effort::Fast, 1).unwrap())
+            }),
+        );
         drop(grab);
-        times.add("RPC of as many bytes from memory", call(&mut from_memory, &v1::ScreenshotRequest::default()).await);
-        times.add("Screenshot over Unix socket", call(&mut over_unix, &v1::ScreenshotRequest::default()).await);
-        times.add("Screenshot over TCP", call(&mut over_tcp, &v1::ScreenshotRequest::default()).await);
-        times.add("Screenshot JPEG 85, Unix", call(&mut over_unix, &v1::ScreenshotRequest { format: v1::ImageFormat::Jpeg.into(), ..v1::ScreenshotRequest::default() }).await);
-        times.add("Screenshot raw, Unix", call(&mut over_unix, &daemon::raw()).await);
+        times.add(
+            "RPC of as many bytes from memory",
+            call(&mut from_memory, &v1::ScreenshotRequest::default()).await,
+        );
+        times.add(
+            "Screenshot over Unix socket",
+            call(&mut over_unix, &v1::ScreenshotRequest::default()).await,
+        );
+        times.add(
+            "Screenshot over TCP",
+            call(&mut over_tcp, &v1::ScreenshotRequest::default()).await,
+        );
+        times.add(
+            "Screenshot JPEG 85, Unix",
+            call(
+                &mut over_unix,
+                &v1::ScreenshotRequest {
+                    format: v1::ImageFormat::Jpeg.into(),
+                    ..v1::ScreenshotRequest::default()
+                },
+            )
+            .await,
+        );
+        times.add(
+            "Screenshot raw, Unix",
+            call(&mut over_unix, &daemon::raw()).await,
+        );
         if round < PROCESS_ROUNDS {
             let file = folder.path().join("scrot.png");
-            times.add("scrot", timed(|| drop(program::output(server.program("scrot").args(["--pointer", "--overwrite"]).arg(&file), "scrot"))));
+            times.add(
+                "scrot",
+                timed(|| {
+                    drop(program::output(
+                        server
+                            .program("scrot")
+                            .args(["--pointer", "--overwrite"])
+                            .arg(&file),
+                        "scrot",
+                    ))
+                }),
+            );
             times.add("older transaction", timed(|| older_transaction(&server)));
             if let Some(script) = std::env::var_os("DESKD_BENCH_BASELINE") {
-                times.add("baseline script", timed(|| drop(program::output(server.program("bash").arg(&script), "bash"))));
+                times.add(
+                    "baseline script",
+                    timed(|| drop(program::output(server.program("bash").arg(&script), "bash"))),
+                );
             }
         }
     }
@@ -142,15 +236,18 @@ async fn run() {
     let idle_cpu_percent = (cpu_ticks(daemon.pid()) - cpu) as f64 / 20.0;
     let start = start_times(&server).await;
 
-    report(&times, &Rest {
-        png_bytes: first.image.len() as u64,
-        scrot_bytes,
-        anonymous_kib: anonymous,
-        wakeups_per_second,
-        idle_cpu_percent,
-        start_ms: start,
-        binary_bytes: fs::metadata(daemon::binary()).unwrap().len(),
-    });
+    report(
+        &times,
+        &Rest {
+            png_bytes: first.image.len() as u64,
+            scrot_bytes,
+            anonymous_kib: anonymous,
+            wakeups_per_second,
+            idle_cpu_percent,
+            start_ms: start,
+            binary_bytes: fs::metadata(daemon::binary()).unwrap().len(),
+        },
+    );
 }
 
 struct Rest {
@@ -164,7 +261,10 @@ struct Rest {
 }
 
 fn report(times: &Times, rest: &Rest) {
-    println!("\n{:<36} {:>9} {:>9} {:>9}", "1280x800, painted XFCE", "p50 ms", "p95 ms", "× RPC");
+    println!(
+        "\n{:<36} {:>9} {:>9} {:>9}",
+        "1280x800, painted XFCE", "p50 ms", "p95 ms", "× RPC"
+    );
     let rpc = times.median("Screenshot over Unix socket");
     let mut rows = BTreeMap::new();
     for (name, _) in &times.0 {
@@ -176,33 +276,83 @@ fn report(times: &Times, rest: &Rest) {
     let frame_mib = 1280.0 * 800.0 * 4.0 / f64::from(1 << 20);
     // What is promised, and whether this run holds it: (name, value, limit, at most).
     let figures = [
-        ("RPC / (grab + encode in-process)", rpc / times.median("grab + encode in-process"), 1.5, true),
+        (
+            "RPC / (grab + encode in-process)",
+            rpc / times.median("grab + encode in-process"),
+            1.5,
+            true,
+        ),
         ("scrot / RPC", times.median("scrot") / rpc, 8.0, false),
-        ("older transaction / RPC", times.median("older transaction") / rpc, 14.0, false),
-        ("PNG bytes / scrot's", rest.png_bytes as f64 / rest.scrot_bytes as f64, 1.0, true),
-        ("SHM grab / memcpy", times.median("SHM grab") / times.median("memcpy of the frame"), 2.5, true),
-        ("anonymous memory, MiB", mib(rest.anonymous_kib), 12.0 + 2.0 * frame_mib, true),
-        ("stripped binary, MiB", rest.binary_bytes as f64 / f64::from(1 << 20), 12.0, true),
+        (
+            "older transaction / RPC",
+            times.median("older transaction") / rpc,
+            14.0,
+            false,
+        ),
+        (
+            "PNG bytes / scrot's",
+            rest.png_bytes as f64 / rest.scrot_bytes as f64,
+            1.0,
+            true,
+        ),
+        (
+            "SHM grab / memcpy",
+            times.median("SHM grab") / times.median("memcpy of the frame"),
+            2.5,
+            true,
+        ),
+        (
+            "anonymous memory, MiB",
+            mib(rest.anonymous_kib),
+            12.0 + 2.0 * frame_mib,
+            true,
+        ),
+        (
+            "stripped binary, MiB",
+            rest.binary_bytes as f64 / f64::from(1 << 20),
+            12.0,
+            true,
+        ),
         ("exec to first answer, ms", rest.start_ms, 50.0, true),
         // A heartbeat every 2 s wakes the X thread twice and the health report once.
-        ("wake-ups a second, still and idle", rest.wakeups_per_second, 3.0, true),
+        (
+            "wake-ups a second, still and idle",
+            rest.wakeups_per_second,
+            3.0,
+            true,
+        ),
     ];
     println!("\n{:<36} {:>9} {:>12}", "figure", "measured", "promised");
     let mut kept = Vec::new();
     for (name, value, limit, at_most) in figures {
-        let holds = if at_most { value <= limit } else { value >= limit };
+        let holds = if at_most {
+            value <= limit
+        } else {
+            value >= limit
+        };
         let sign = if at_most { "≤" } else { "≥" };
-        println!("{name:<36} {value:>9.2} {:>12} {}", format!("{sign} {limit:.1}"), if holds { "" } else { "MISSED" });
+        println!(
+            "{name:<36} {value:>9.2} {:>12} {}",
+            format!("{sign} {limit:.1}"),
+            if holds { "" } else { "MISSED" }
+        );
         kept.push(json!({"name": name, "value": value, "limit": limit, "at_most": at_most, "holds": holds}));
     }
-    println!("\nPNG {} bytes, scrot {} bytes; idle CPU {:.3} % of a core", rest.png_bytes, rest.scrot_bytes, rest.idle_cpu_percent);
+    println!(
+        "\nPNG {} bytes, scrot {} bytes; idle CPU {:.3} % of a core",
+        rest.png_bytes, rest.scrot_bytes, rest.idle_cpu_percent
+    );
     fs::create_dir_all("target/bench").unwrap();
     let report = json!({
         "screen": "1280x800", "times": rows, "figures": kept,
         "png_bytes": rest.png_bytes, "scrot_bytes": rest.scrot_bytes,
         "idle_cpu_percent": rest.idle_cpu_percent,
     });
-    fs::write("target/bench/report.json", serde_json::to_string_pretty(&report).unwrap()).unwrap();
+    fs::write(
+        "target/bench/report.json",
+        serde_json::to_string_pretty(&report).unwrap(),
+    )
+    .unwrap();
     println!("bench: target/bench/report.json");
 }
 
@@ -220,7 +370,13 @@ where
     <C::ResponseBody as http_body::Body>::Error: Into<tonic::codegen::StdError> + Send,
 {
     let began = Instant::now();
-    let frame = client.screenshot(request.clone()).await.unwrap().into_inner().frame.unwrap();
+    let frame = client
+        .screenshot(request.clone())
+        .await
+        .unwrap()
+        .into_inner()
+        .frame
+        .unwrap();
     assert_eq!(frame.kind(), v1::FrameKind::Screen);
     began.elapsed()
 }
@@ -230,11 +386,18 @@ fn older_transaction(server: &XServer) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("shot.png");
     let file = file.to_str().unwrap();
-    let bash = |script: String| program::output(server.program("bash").args(["-c", &script]), "bash");
+    let bash =
+        |script: String| program::output(server.program("bash").args(["-c", &script]), "bash");
     bash(format!("scrot --pointer --overwrite {file}"));
-    let size: u64 = String::from_utf8(bash(format!("wc -c < {file}"))).unwrap().trim().parse().unwrap();
+    let size: u64 = String::from_utf8(bash(format!("wc -c < {file}")))
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
     for chunk in 0..size.div_ceil(98_304) {
-        bash(format!("timeout 14 dd if={file} bs=98304 skip={chunk} count=1 status=none | base64 -w0"));
+        bash(format!(
+            "timeout 14 dd if={file} bs=98304 skip={chunk} count=1 status=none | base64 -w0"
+        ));
     }
     bash(format!("rm -f {file}"));
 }
@@ -246,8 +409,12 @@ async fn start_times(server: &XServer) -> f64 {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("deskd.sock");
         let mut daemon = program::command(daemon::binary());
-        daemon.args(["serve", "--display", &server.display(), "--listen"]).arg(format!("unix:{}", socket.display()));
-        daemon.env("XAUTHORITY", server.xauthority()).env("DESKD_LOG", "off");
+        daemon
+            .args(["serve", "--display", &server.display(), "--listen"])
+            .arg(format!("unix:{}", socket.display()));
+        daemon
+            .env("XAUTHORITY", server.xauthority())
+            .env("DESKD_LOG", "off");
         let began = Instant::now();
         let running = program::spawn(&mut daemon, "");
         let address = deskd::config::Address::Unix(socket);
@@ -258,7 +425,19 @@ async fn start_times(server: &XServer) -> f64 {
             }
         };
         let mut client = client::desktop(connection);
-        let frame = daemon::screen(&mut client, v1::ScreenshotRequest { region: Some(v1::Region { x: 0, y: 0, width: 1, height: 1 }), ..daemon::raw() }).await;
+        let frame = daemon::screen(
+            &mut client,
+            v1::ScreenshotRequest {
+                region: Some(v1::Region {
+                    x: 0,
+                    y: 0,
+                    width: 1,
+                    height: 1,
+                }),
+                ..daemon::raw()
+            },
+        )
+        .await;
         starts.push(began.elapsed());
         drop((frame, running));
     }
@@ -268,11 +447,16 @@ async fn start_times(server: &XServer) -> f64 {
 
 /// Voluntary context switches of all threads.
 fn wakeups(pid: u32) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().filter_map(Result::ok);
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+        .unwrap()
+        .filter_map(Result::ok);
     let count = |task: PathBuf| -> u64 {
         let status = fs::read_to_string(task.join("status")).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|value| value.trim().parse().ok())
+            .unwrap_or(0)
     };
     tasks.map(|task| count(task.path())).sum()
 }
@@ -292,10 +476,17 @@ async fn memory_server(socket: PathBuf, image: Bytes) -> DesktopClient<client::C
     let service = v1::desktop_server::DesktopServer::new(Memory(image));
     tokio::spawn(async move {
         let server = tonic::transport::Server::builder().add_service(service);
-        server.serve_with_incoming(UnixListenerStream::new(listener)).await.unwrap();
+        server
+            .serve_with_incoming(UnixListenerStream::new(listener))
+            .await
+            .unwrap();
     });
     let address = deskd::config::Address::Unix(socket);
-    client::desktop(client::connect(&address, None, None, Duration::from_secs(5)).await.unwrap())
+    client::desktop(
+        client::connect(&address, None, None, Duration::from_secs(5))
+            .await
+            .unwrap(),
+    )
 }
 
 struct Memory(Bytes);
@@ -306,31 +497,56 @@ fn nothing<T>() -> impl Future<Output = Result<Response<T>, Status>> {
 
 #[tonic::async_trait]
 impl v1::desktop_server::Desktop for Memory {
-    async fn screenshot(&self, _: Request<v1::ScreenshotRequest>) -> Result<Response<v1::ScreenshotResponse>, Status> {
+    async fn screenshot(
+        &self,
+        _: Request<v1::ScreenshotRequest>,
+    ) -> Result<Response<v1::ScreenshotResponse>, Status> {
         let kind = v1::FrameKind::Screen.into();
-        let frame = Some(v1::Frame { image: self.0.clone(), kind, ..v1::Frame::default() });
+        let frame = Some(v1::Frame {
+            image: self.0.clone(),
+            kind,
+            ..v1::Frame::default()
+        });
         Ok(Response::new(v1::ScreenshotResponse { frame }))
     }
-    async fn get_info(&self, _: Request<v1::GetInfoRequest>) -> Result<Response<v1::GetInfoResponse>, Status> {
+    async fn get_info(
+        &self,
+        _: Request<v1::GetInfoRequest>,
+    ) -> Result<Response<v1::GetInfoResponse>, Status> {
         nothing().await
     }
-    async fn wait_ready(&self, _: Request<v1::WaitReadyRequest>) -> Result<Response<v1::WaitReadyResponse>, Status> {
+    async fn wait_ready(
+        &self,
+        _: Request<v1::WaitReadyRequest>,
+    ) -> Result<Response<v1::WaitReadyResponse>, Status> {
         nothing().await
     }
     async fn act(&self, _: Request<v1::ActRequest>) -> Result<Response<v1::ActResponse>, Status> {
         nothing().await
     }
     type WatchStream = tokio_stream::Empty<Result<v1::WatchResponse, Status>>;
-    async fn watch(&self, _: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        _: Request<v1::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         nothing().await
     }
-    async fn get_cursor(&self, _: Request<v1::GetCursorRequest>) -> Result<Response<v1::GetCursorResponse>, Status> {
+    async fn get_cursor(
+        &self,
+        _: Request<v1::GetCursorRequest>,
+    ) -> Result<Response<v1::GetCursorResponse>, Status> {
         nothing().await
     }
-    async fn get_pressed(&self, _: Request<v1::GetPressedRequest>) -> Result<Response<v1::GetPressedResponse>, Status> {
+    async fn get_pressed(
+        &self,
+        _: Request<v1::GetPressedRequest>,
+    ) -> Result<Response<v1::GetPressedResponse>, Status> {
         nothing().await
     }
-    async fn release_all(&self, _: Request<v1::ReleaseAllRequest>) -> Result<Response<v1::ReleaseAllResponse>, Status> {
+    async fn release_all(
+        &self,
+        _: Request<v1::ReleaseAllRequest>,
+    ) -> Result<Response<v1::ReleaseAllResponse>, Status> {
         nothing().await
     }
 }

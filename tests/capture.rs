@@ -9,7 +9,10 @@ use crate::common::{
 };
 
 fn png() -> v1::ScreenshotRequest {
-    v1::ScreenshotRequest { include_cursor: Some(false), ..v1::ScreenshotRequest::default() }
+    v1::ScreenshotRequest {
+        include_cursor: Some(false),
+        ..v1::ScreenshotRequest::default()
+    }
 }
 
 #[tokio::test]
@@ -22,10 +25,21 @@ async fn png_and_raw_are_exact_and_jpeg_is_close() {
     let mut client = daemon.client().await;
 
     // Noise does not fit 3.5 MiB as PNG; the limit has its own test.
-    let request = v1::ScreenshotRequest { max_image_bytes: Some(16 << 20), ..png() };
+    let request = v1::ScreenshotRequest {
+        max_image_bytes: Some(16 << 20),
+        ..png()
+    };
     let frame = screen(&mut client, request).await;
     assert_eq!(frame.format(), v1::ImageFormat::Png);
-    assert_eq!((frame.width, frame.height, frame.screen_width, frame.screen_height), (1280, 800, 1280, 800));
+    assert_eq!(
+        (
+            frame.width,
+            frame.height,
+            frame.screen_width,
+            frame.screen_height
+        ),
+        (1280, 800, 1280, 800)
+    );
     assert_eq!(frame.capture_mode(), v1::CaptureMode::ShmFd);
     assert_eq!(Image::from_frame(&frame).differing(&drawn), 0);
 
@@ -36,12 +50,27 @@ async fn png_and_raw_are_exact_and_jpeg_is_close() {
 
     // A picture that JPEG can hold: broad areas.
     witness.fill(0x0033_6699);
-    let jpeg = v1::ScreenshotRequest { format: v1::ImageFormat::Jpeg.into(), quality: Some(95), ..png() };
+    let jpeg = v1::ScreenshotRequest {
+        format: v1::ImageFormat::Jpeg.into(),
+        quality: Some(95),
+        ..png()
+    };
     let frame = screen(&mut client, jpeg).await;
     let decoded = Image::from_frame(&frame);
-    assert!(decoded.rgb.chunks_exact(3).all(|p| p[0].abs_diff(0x33) < 4 && p[1].abs_diff(0x66) < 4 && p[2].abs_diff(0x99) < 4));
-    let small = v1::ScreenshotRequest { quality: Some(10), ..png() };
-    let small = v1::ScreenshotRequest { format: v1::ImageFormat::Jpeg.into(), ..small };
+    assert!(
+        decoded
+            .rgb
+            .chunks_exact(3)
+            .all(|p| p[0].abs_diff(0x33) < 4 && p[1].abs_diff(0x66) < 4 && p[2].abs_diff(0x99) < 4)
+    );
+    let small = v1::ScreenshotRequest {
+        quality: Some(10),
+        ..png()
+    };
+    let small = v1::ScreenshotRequest {
+        format: v1::ImageFormat::Jpeg.into(),
+        ..small
+    };
     assert!(screen(&mut client, small).await.image.len() < frame.image.len());
 }
 
@@ -57,7 +86,11 @@ async fn scrot_sees_the_same_pixels() {
         let file = folder.path().join("scrot.png");
         program::output(server.program("scrot").arg(&file), "scrot");
         let frame = screen(&mut daemon.client().await, raw()).await;
-        assert_eq!(Image::from_frame(&frame).differing(&Image::read(&file)), 0, "{sockets:?}");
+        assert_eq!(
+            Image::from_frame(&frame).differing(&Image::read(&file)),
+            0,
+            "{sockets:?}"
+        );
     }
 }
 
@@ -68,7 +101,11 @@ async fn an_abstract_socket_alone_suffices() {
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
     screen(&mut client, png()).await;
-    let info = client.get_info(v1::GetInfoRequest {}).await.unwrap().into_inner();
+    let info = client
+        .get_info(v1::GetInfoRequest {})
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(info.display_socket(), v1::DisplaySocket::Abstract);
 }
 
@@ -88,9 +125,16 @@ async fn r10_every_capture_mode_is_exact_and_reported() {
         let frame = screen(&mut client, raw()).await;
         assert_eq!(frame.capture_mode(), mode);
         assert_eq!(Image::from_frame(&frame).differing(&drawn), 0, "{flag}");
-        let info = client.get_info(v1::GetInfoRequest {}).await.unwrap().into_inner();
+        let info = client
+            .get_info(v1::GetInfoRequest {})
+            .await
+            .unwrap()
+            .into_inner();
         assert_eq!(info.capture_mode(), mode);
-        assert_eq!(info.capture_mode_reason.is_empty(), mode == v1::CaptureMode::ShmFd);
+        assert_eq!(
+            info.capture_mode_reason.is_empty(),
+            mode == v1::CaptureMode::ShmFd
+        );
     }
 }
 
@@ -104,9 +148,21 @@ async fn r10_without_shared_memory_the_socket_serves() {
     let frame = screen(&mut client, raw()).await;
     assert_eq!(frame.capture_mode(), v1::CaptureMode::GetImage);
     assert_eq!(Image::from_frame(&frame).differing(&drawn), 0);
-    let info = client.get_info(v1::GetInfoRequest {}).await.unwrap().into_inner();
-    assert!(info.capture_mode_reason.contains("MIT-SHM"), "{}", info.capture_mode_reason);
-    let shm = info.capabilities.iter().find(|cell| cell.name == "shm").unwrap();
+    let info = client
+        .get_info(v1::GetInfoRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(
+        info.capture_mode_reason.contains("MIT-SHM"),
+        "{}",
+        info.capture_mode_reason
+    );
+    let shm = info
+        .capabilities
+        .iter()
+        .find(|cell| cell.name == "shm")
+        .unwrap();
     assert!(!shm.available && shm.reason.contains("MIT-SHM"));
 }
 
@@ -122,8 +178,16 @@ async fn r10_memory_that_is_refused_falls_back() {
     let frame = screen(&mut client, raw()).await;
     assert_eq!(frame.capture_mode(), v1::CaptureMode::ShmSysv);
     assert_eq!(Image::from_frame(&frame).differing(&drawn), 0);
-    let info = client.get_info(v1::GetInfoRequest {}).await.unwrap().into_inner();
-    assert!(info.capture_mode_reason.contains("ShmFd"), "{}", info.capture_mode_reason);
+    let info = client
+        .get_info(v1::GetInfoRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(
+        info.capture_mode_reason.contains("ShmFd"),
+        "{}",
+        info.capture_mode_reason
+    );
 }
 
 /// R8: five, six and five bits, as the server itself expands them.
@@ -133,7 +197,9 @@ async fn r8_depth_16_is_exact() {
         // An odd width pads every row.
         let server = XServer::with_screen("333x250x16", &[]);
         let witness = Witness::new(&server);
-        let words: Vec<u16> = (0..334 * 250).map(|i: u32| u16::try_from((i * 40_503) >> 8 & 0xffff).unwrap()).collect();
+        let words: Vec<u16> = (0..334 * 250)
+            .map(|i: u32| u16::try_from((i * 40_503) >> 8 & 0xffff).unwrap())
+            .collect();
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         // 334 words a row on the wire: 333 padded to four bytes.
         witness.put(&bytes, (0, 0), (333, 250));
@@ -143,8 +209,13 @@ async fn r8_depth_16_is_exact() {
         for y in 0..250_u32 {
             for x in 0..333_u32 {
                 let word = u32::from(words[(y * 334 + x) as usize]);
-                let scale = |value: u32, max: u32| u8::try_from((value * 510 + max) / (2 * max)).unwrap();
-                let expected = [scale(word >> 11, 31), scale(word >> 5 & 63, 63), scale(word & 31, 31)];
+                let scale =
+                    |value: u32, max: u32| u8::try_from((value * 510 + max) / (2 * max)).unwrap();
+                let expected = [
+                    scale(word >> 11, 31),
+                    scale(word >> 5 & 63, 63),
+                    scale(word & 31, 31),
+                ];
                 assert_eq!(image.at(x, y), expected, "{mode} {x},{y}");
             }
         }
@@ -162,7 +233,11 @@ async fn r8_other_depths_are_a_card_by_name() {
         let failure = frame.failure.unwrap();
         assert_eq!(failure.stage(), v1::FailureStage::Display);
         assert_eq!(failure.reason(), v1::Reason::PixelFormatUnsupported);
-        assert!(!failure.retryable && failure.message.contains(named), "{}", failure.message);
+        assert!(
+            !failure.retryable && failure.message.contains(named),
+            "{}",
+            failure.message
+        );
     }
 }
 
@@ -205,8 +280,14 @@ async fn r7_resizing_during_captures_never_tears() {
     while !drawing.is_finished() {
         let frame = frame(&mut client, raw()).await;
         if frame.kind() == v1::FrameKind::Screen {
-            assert_eq!(frame.image.len(), frame.width as usize * frame.height as usize * 4);
-            assert_eq!((frame.width, frame.height), (frame.screen_width, frame.screen_height));
+            assert_eq!(
+                frame.image.len(),
+                frame.width as usize * frame.height as usize * 4
+            );
+            assert_eq!(
+                (frame.width, frame.height),
+                (frame.screen_width, frame.screen_height)
+            );
         } else {
             assert_eq!(frame.failure.unwrap().reason(), v1::Reason::CaptureFailed);
         }

@@ -18,13 +18,20 @@ fn code(output: &Output) -> i32 {
 /// What a failure says: one line that begins with the program's name.
 fn complaint(output: &Output) -> String {
     let text = String::from_utf8(output.stderr.clone()).unwrap();
-    assert!(text.starts_with("deskd: ") && text.lines().count() == 1, "{text:?}");
+    assert!(
+        text.starts_with("deskd: ") && text.lines().count() == 1,
+        "{text:?}"
+    );
     text
 }
 
 fn serve(arguments: &[&str]) -> Output {
     let mut serve = command(binary());
-    serve.arg("serve").args(arguments).env("DESKD_LOG", "off").stdin(Stdio::null());
+    serve
+        .arg("serve")
+        .args(arguments)
+        .env("DESKD_LOG", "off")
+        .stdin(Stdio::null());
     serve.output().unwrap()
 }
 
@@ -39,9 +46,24 @@ fn a_screenshot_goes_to_a_file_or_a_pipe() {
     assert!(output.stdout.is_empty());
     let image = Image::read(&file);
     assert_eq!((image.width, image.height), (320, 240));
-    let piped = daemon.cli(&["screenshot", "--format", "raw", "--region", "0,0,10,20", "--no-cursor"]);
+    let piped = daemon.cli(&[
+        "screenshot",
+        "--format",
+        "raw",
+        "--region",
+        "0,0,10,20",
+        "--no-cursor",
+    ]);
     assert_eq!((code(&piped), piped.stdout.len()), (0, 10 * 20 * 4));
-    let jpeg = daemon.cli(&["screenshot", "--format", "jpeg", "--quality", "50", "--size", "160x120"]);
+    let jpeg = daemon.cli(&[
+        "screenshot",
+        "--format",
+        "jpeg",
+        "--quality",
+        "50",
+        "--size",
+        "160x120",
+    ]);
     let image = Image::from_jpeg(&jpeg.stdout);
     assert_eq!((image.width, image.height), (160, 120));
     // Written whole or not at all.
@@ -61,13 +83,23 @@ fn json_and_counts_are_for_scripts() {
     assert_eq!(code(&output), 0, "{output:?}");
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["kind"], "FRAME_KIND_SCREEN");
-    assert_eq!(document["region"], serde_json::json!({"x": 0, "y": 0, "width": 320, "height": 240}));
-    assert_eq!(document["imageBytes"], std::fs::metadata(&file).unwrap().len());
+    assert_eq!(
+        document["region"],
+        serde_json::json!({"x": 0, "y": 0, "width": 320, "height": 240})
+    );
+    assert_eq!(
+        document["imageBytes"],
+        std::fs::metadata(&file).unwrap().len()
+    );
     assert!(document.get("image").is_none());
 
     let output = daemon.cli(&["screenshot", "--json", "--count", "5"]);
-    let lines: Vec<Value> =
-        output.stdout.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
+    let lines: Vec<Value> = output
+        .stdout
+        .split(|b| *b == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 6);
     assert_eq!(lines[5]["count"], 5);
     assert!(lines[5]["p50_us"].as_u64().unwrap() > 0);
@@ -88,10 +120,19 @@ fn a_card_is_written_and_exits_with_3() {
     let daemon = Daemon::start(&server);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("card.png");
-    let output = daemon.cli(&["screenshot", "--deadline", "500ms", "-o", file.to_str().unwrap()]);
+    let output = daemon.cli(&[
+        "screenshot",
+        "--deadline",
+        "3s",
+        "-o",
+        file.to_str().unwrap(),
+    ]);
     assert_eq!(code(&output), 3, "{output:?}");
     let complaint = complaint(&output);
-    assert!(complaint.contains("NO_DISPLAY") && complaint.contains("tried again"), "{complaint}");
+    assert!(
+        complaint.contains("NO_DISPLAY") && complaint.contains("tried again"),
+        "{complaint}"
+    );
     let image = Image::read(&file);
     assert_eq!((image.width, image.height), (1280, 800));
 }
@@ -100,12 +141,28 @@ fn a_card_is_written_and_exits_with_3() {
 fn the_card_has_the_configured_geometry() {
     let server = XServer::not_yet();
     for (arguments, variables, expected) in [
-        (&["--geometry", "800x600"][..], &[("DESKTOP_W", "1"), ("DESKTOP_H", "1")][..], (800, 600)),
-        (&[], &[("DESKTOP_W", "1024"), ("DESKTOP_H", "768")], (1024, 768)),
-        (&[], &[("DESKD_GEOMETRY", "640x480"), ("DESKTOP_W", "1"), ("DESKTOP_H", "1")], (640, 480)),
+        (
+            &["--geometry", "800x600"][..],
+            &[("DESKTOP_W", "1"), ("DESKTOP_H", "1")][..],
+            (800, 600),
+        ),
+        (
+            &[],
+            &[("DESKTOP_W", "1024"), ("DESKTOP_H", "768")],
+            (1024, 768),
+        ),
+        (
+            &[],
+            &[
+                ("DESKD_GEOMETRY", "640x480"),
+                ("DESKTOP_W", "1"),
+                ("DESKTOP_H", "1"),
+            ],
+            (640, 480),
+        ),
     ] {
         let daemon = Daemon::launch(&server, &[], arguments, variables);
-        let output = daemon.cli(&["screenshot", "--deadline", "300ms"]);
+        let output = daemon.cli(&["screenshot", "--deadline", "3s"]);
         let image = Image::from_png(&output.stdout);
         assert_eq!((image.width, image.height), expected);
     }
@@ -116,16 +173,44 @@ fn refusals_have_their_own_codes() {
     let server = XServer::with_screen("320x240x24", &[]);
     let folder = tempfile::tempdir().unwrap();
     let (token, _) = token_file(folder.path());
-    let daemon = Daemon::with(&server, &["--listen", "127.0.0.1:0", "--token-file", token.to_str().unwrap()]);
+    let daemon = Daemon::with(
+        &server,
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--token-file",
+            token.to_str().unwrap(),
+        ],
+    );
     for (arguments, expected, words) in [
-        (&["screenshot", "--region", "0,0,321,240"][..], 4, "OUT_OF_SCREEN"),
+        (
+            &["screenshot", "--region", "0,0,321,240"][..],
+            4,
+            "OUT_OF_SCREEN",
+        ),
         (&["screenshot", "--region", "-1,0,1,1"], 4, "OUT_OF_SCREEN"),
         (&["screenshot", "--size", "0x10"], 4, "size: 0x10"),
-        (&["screenshot", "--size", "7681x4320"], 4, "OUTPUT_TOO_LARGE"),
-        (&["screenshot", "--format", "jpeg", "--quality", "0"], 4, "quality"),
+        (
+            &["screenshot", "--size", "7681x4320"],
+            4,
+            "OUTPUT_TOO_LARGE",
+        ),
+        (
+            &["screenshot", "--format", "jpeg", "--quality", "0"],
+            4,
+            "quality",
+        ),
         (&["screenshot", "--quality", "50"], 4, "quality"),
-        (&["screenshot", "--max-image-bytes", "0"], 4, "max_image_bytes"),
-        (&["screenshot", "--token-file", "/nonexistent"], 2, "/nonexistent"),
+        (
+            &["screenshot", "--max-image-bytes", "0"],
+            4,
+            "max_image_bytes",
+        ),
+        (
+            &["screenshot", "--token-file", "/nonexistent"],
+            2,
+            "/nonexistent",
+        ),
         (&["screenshot", "--json", "-o", "-"], 2, "standard output"),
     ] {
         let output = daemon.cli(arguments);
@@ -136,7 +221,10 @@ fn refusals_have_their_own_codes() {
     }
     let unknown = daemon.cli(&["screenshot", "--format", "gif"]);
     assert_eq!(code(&unknown), 2);
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("png"), "the formats are listed");
+    assert!(
+        String::from_utf8_lossy(&unknown.stderr).contains("png"),
+        "the formats are listed"
+    );
 
     let tcp = daemon.tcp_address();
     let output = cli(&tcp, &["info"]);
@@ -178,14 +266,51 @@ fn serve_refuses_what_cannot_work() {
     std::fs::write(path("short"), "short").unwrap();
     let listen = |name: &str| format!("unix:{}", path(name));
     for (arguments, expected, words) in [
-        (vec!["--listen".into(), daemon.address().to_string()], 8, "another daemon"),
-        (vec!["--listen".into(), "0.0.0.0:0".into()], 2, "needs a token"),
-        (vec!["--listen".into(), listen("no/such/deskd.sock")], 9, "does not exist"),
-        (vec!["--listen".into(), listen("file")], 9, "not a socket"),
-        (vec!["--listen".into(), listen("s"), "--token-file".into(), path("none")], 10, "cannot be read"),
-        (vec!["--listen".into(), listen("s"), "--token-file".into(), path("short")], 10, "does not hold a token"),
         (
-            vec!["--listen".into(), listen("s"), "--tls-cert".into(), path("short"), "--tls-key".into(), path("none")],
+            vec!["--listen".into(), daemon.address().to_string()],
+            8,
+            "another daemon",
+        ),
+        (
+            vec!["--listen".into(), "0.0.0.0:0".into()],
+            2,
+            "needs a token",
+        ),
+        (
+            vec!["--listen".into(), listen("no/such/deskd.sock")],
+            9,
+            "does not exist",
+        ),
+        (vec!["--listen".into(), listen("file")], 9, "not a socket"),
+        (
+            vec![
+                "--listen".into(),
+                listen("s"),
+                "--token-file".into(),
+                path("none"),
+            ],
+            10,
+            "cannot be read",
+        ),
+        (
+            vec![
+                "--listen".into(),
+                listen("s"),
+                "--token-file".into(),
+                path("short"),
+            ],
+            10,
+            "does not hold a token",
+        ),
+        (
+            vec![
+                "--listen".into(),
+                listen("s"),
+                "--tls-cert".into(),
+                path("short"),
+                "--tls-key".into(),
+                path("none"),
+            ],
             10,
             "TLS file",
         ),
@@ -221,7 +346,12 @@ fn a_stale_socket_file_is_replaced() {
 
 #[test]
 fn completions_and_help_are_there() {
-    for arguments in [&["completions", "bash"][..], &["--help"], &["serve", "--help"], &["screenshot", "--help"]] {
+    for arguments in [
+        &["completions", "bash"][..],
+        &["--help"],
+        &["serve", "--help"],
+        &["screenshot", "--help"],
+    ] {
         let output = command(binary()).args(arguments).output().unwrap();
         assert_eq!(code(&output), 0);
         assert!(output.stdout.len() > 200);

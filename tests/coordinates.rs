@@ -9,7 +9,12 @@ use crate::common::{
 };
 
 fn region(x: i32, y: i32, width: u32, height: u32) -> Option<v1::Region> {
-    Some(v1::Region { x, y, width, height })
+    Some(v1::Region {
+        x,
+        y,
+        width,
+        height,
+    })
 }
 
 fn space(space: v1::coordinate_space::Space) -> Option<v1::CoordinateSpace> {
@@ -22,7 +27,13 @@ async fn a_region_is_cut_out_exactly() {
     let drawn = Image::from_bgrx(&Witness::new(&server).draw_pattern(6), 1280, 800);
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
-    for (x, y, width, height) in [(0, 0, 1, 1), (1279, 799, 1, 1), (17, 33, 201, 99), (0, 0, 1280, 800), (0, 799, 1280, 1)] {
+    for (x, y, width, height) in [
+        (0, 0, 1, 1),
+        (1279, 799, 1, 1),
+        (17, 33, 201, 99),
+        (0, 0, 1280, 800),
+        (0, 799, 1280, 1),
+    ] {
         for format in [v1::ImageFormat::Png, v1::ImageFormat::RawBgrx] {
             let request = v1::ScreenshotRequest {
                 region: region(x, y, width, height),
@@ -33,7 +44,11 @@ async fn a_region_is_cut_out_exactly() {
             let frame = screen(&mut client, request).await;
             assert_eq!(frame.region, region(x, y, width, height));
             let expected = drawn.crop(x.cast_unsigned(), y.cast_unsigned(), width, height);
-            assert_eq!(Image::from_frame(&frame).differing(&expected), 0, "{x},{y},{width},{height}");
+            assert_eq!(
+                Image::from_frame(&frame).differing(&expected),
+                0,
+                "{x},{y},{width},{height}"
+            );
         }
     }
 }
@@ -51,14 +66,22 @@ async fn a_size_scales_with_a_good_filter() {
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
     for (width, height) in [(640, 400), (320, 200), (1000, 1000), (1, 1), (2560, 1600)] {
-        let request = v1::ScreenshotRequest { size: Some(v1::Size { width, height }), ..raw() };
+        let request = v1::ScreenshotRequest {
+            size: Some(v1::Size { width, height }),
+            ..raw()
+        };
         let frame = screen(&mut client, request).await;
         assert_eq!((frame.width, frame.height), (width, height));
         assert_eq!(frame.region, region(0, 0, 1280, 800));
         let image = Image::from_frame(&frame);
-        // An eighth of the pixels is black: so is the mean, whatever the size.
-        let mean = image.rgb.iter().map(|value| f64::from(*value)).sum::<f64>() / image.rgb.len() as f64;
-        assert!((mean - 255.0 * 7.0 / 8.0).abs() < 6.0, "{width}x{height}: mean {mean}");
+        // An eighth of the pixels is black: so is about the mean, whatever the
+        // size. (Enlarged, the filter's overshoot is clipped at white.)
+        let mean =
+            image.rgb.iter().map(|value| f64::from(*value)).sum::<f64>() / image.rgb.len() as f64;
+        assert!(
+            (mean - 255.0 * 7.0 / 8.0).abs() < 10.0,
+            "{width}x{height}: mean {mean}"
+        );
     }
 }
 
@@ -71,7 +94,10 @@ async fn coordinates_of_an_earlier_frame_map_back_to_the_screen() {
     // A half-size picture of the right half: one of its pixels is two of the screen's.
     let request = v1::ScreenshotRequest {
         region: region(640, 0, 640, 800),
-        size: Some(v1::Size { width: 320, height: 400 }),
+        size: Some(v1::Size {
+            width: 320,
+            height: 400,
+        }),
         ..raw()
     };
     let half = screen(&mut client, request).await;
@@ -82,19 +108,31 @@ async fn coordinates_of_an_earlier_frame_map_back_to_the_screen() {
     };
     let frame = screen(&mut client, zoom).await;
     assert_eq!(frame.region, region(660, 40, 60, 80));
-    assert_eq!(Image::from_frame(&frame).differing(&drawn.crop(660, 40, 60, 80)), 0);
+    assert_eq!(
+        Image::from_frame(&frame).differing(&drawn.crop(660, 40, 60, 80)),
+        0
+    );
     // Without a region: all that the space shows.
     let same = v1::ScreenshotRequest {
         coordinate_space: space(v1::coordinate_space::Space::FrameId(half.frame_id)),
         ..raw()
     };
-    assert_eq!(screen(&mut client, same).await.region, region(640, 0, 640, 800));
+    assert_eq!(
+        screen(&mut client, same).await.region,
+        region(640, 0, 640, 800)
+    );
     let sized = v1::ScreenshotRequest {
         region: region(0, 0, 50, 100),
-        coordinate_space: space(v1::coordinate_space::Space::Size(v1::Size { width: 100, height: 100 })),
+        coordinate_space: space(v1::coordinate_space::Space::Size(v1::Size {
+            width: 100,
+            height: 100,
+        })),
         ..raw()
     };
-    assert_eq!(screen(&mut client, sized).await.region, region(0, 0, 640, 800));
+    assert_eq!(
+        screen(&mut client, sized).await.region,
+        region(0, 0, 640, 800)
+    );
 }
 
 #[tokio::test]
@@ -103,7 +141,7 @@ async fn what_is_not_on_the_screen_is_refused() {
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
     let mut refused = async |request: v1::ScreenshotRequest| {
-        let status = client.screenshot(request).await.unwrap_err();
+        let status = client.screenshot(request).await.map(drop).unwrap_err();
         (status.code(), client::reason(&status))
     };
     let of_region = |region| v1::ScreenshotRequest { region, ..raw() };
@@ -120,7 +158,10 @@ async fn what_is_not_on_the_screen_is_refused() {
     }
     let invalid = (Code::InvalidArgument, v1::Reason::InvalidField);
     assert_eq!(refused(of_region(region(0, 0, 0, 5))).await, invalid);
-    let of_size = |width, height| v1::ScreenshotRequest { size: Some(v1::Size { width, height }), ..raw() };
+    let of_size = |width, height| v1::ScreenshotRequest {
+        size: Some(v1::Size { width, height }),
+        ..raw()
+    };
     assert_eq!(refused(of_size(0, 100)).await, invalid);
     let too_large = (Code::InvalidArgument, v1::Reason::OutputTooLarge);
     assert_eq!(refused(of_size(7681, 4320)).await, too_large);
@@ -149,16 +190,30 @@ async fn a_frame_from_before_a_resize_or_of_another_server_is_stale() {
     let before = screen(&mut client, raw()).await;
     screen(&mut client, within(&before)).await;
     witness.resize(800, 600);
-    let status = client.screenshot(within(&before)).await.unwrap_err();
-    assert_eq!((status.code(), client::reason(&status)), (Code::FailedPrecondition, v1::Reason::StaleEpoch));
+    let status = client
+        .screenshot(within(&before))
+        .await
+        .map(drop)
+        .unwrap_err();
+    assert_eq!(
+        (status.code(), client::reason(&status)),
+        (Code::FailedPrecondition, v1::Reason::StaleEpoch)
+    );
     let after = screen(&mut client, raw()).await;
     assert_eq!(after.geometry_epoch, before.geometry_epoch + 1);
 
     drop(witness);
     server.kill();
     server.restart();
-    let status = client.screenshot(within(&after)).await.unwrap_err();
-    assert_eq!((status.code(), client::reason(&status)), (Code::FailedPrecondition, v1::Reason::StaleGeneration));
+    let status = client
+        .screenshot(within(&after))
+        .await
+        .map(drop)
+        .unwrap_err();
+    assert_eq!(
+        (status.code(), client::reason(&status)),
+        (Code::FailedPrecondition, v1::Reason::StaleGeneration)
+    );
 }
 
 #[tokio::test]
@@ -175,6 +230,6 @@ async fn only_the_last_64_frames_are_known() {
         screen(&mut client, raw()).await;
     }
     screen(&mut client, within.clone()).await;
-    let status = client.screenshot(within).await.unwrap_err();
+    let status = client.screenshot(within).await.map(drop).unwrap_err();
     assert_eq!(client::reason(&status), v1::Reason::UnknownFrame);
 }

@@ -8,7 +8,10 @@ use crate::common::{
 };
 
 fn with_cursor() -> v1::ScreenshotRequest {
-    v1::ScreenshotRequest { include_cursor: None, ..raw() }
+    v1::ScreenshotRequest {
+        include_cursor: None,
+        ..raw()
+    }
 }
 
 /// An ARGB cursor with every alpha, composited over a pattern.
@@ -32,21 +35,35 @@ async fn r9_argb_cursors_are_exact_to_one_level() {
         let frame = screen(&mut client, with_cursor()).await;
         let image = Image::from_frame(&frame);
         let cursor = frame.cursor.unwrap();
-        assert_eq!(cursor.position, Some(v1::Point { x: x.into(), y: y.into() }));
+        assert_eq!(
+            cursor.position,
+            Some(v1::Point {
+                x: x.into(),
+                y: y.into()
+            })
+        );
         assert_eq!(cursor.hotspot, Some(v1::Point { x: 3, y: 5 }));
         assert!(cursor.visible);
         for py in 0..300_i32 {
             for px in 0..400_i32 {
                 let (cx, cy) = (px - (i32::from(x) - 3), py - (i32::from(y) - 5));
                 let inside = (0..16).contains(&cx) && (0..16).contains(&cy);
-                let pixel = if inside { argb[usize::try_from(cy * 16 + cx).unwrap()] } else { 0 };
+                let pixel = if inside {
+                    argb[usize::try_from(cy * 16 + cx).unwrap()]
+                } else {
+                    0
+                };
                 let below = under.at(px.cast_unsigned(), py.cast_unsigned());
                 let got = image.at(px.cast_unsigned(), py.cast_unsigned());
                 let channel = |shift: u32| f64::from(pixel >> shift & 0xff);
                 for (index, shift) in [(0, 16), (1, 8), (2, 0)] {
-                    let exact = channel(shift) + f64::from(below[index]) * (255.0 - channel(24)) / 255.0;
+                    let exact =
+                        channel(shift) + f64::from(below[index]) * (255.0 - channel(24)) / 255.0;
                     let error = (f64::from(got[index]) - exact).abs();
-                    assert!(error <= 1.0, "at {px},{py}: {got:?} over {below:?} with {pixel:08x}");
+                    assert!(
+                        error <= 1.0,
+                        "at {px},{py}: {got:?} over {below:?} with {pixel:08x}"
+                    );
                 }
             }
         }
@@ -62,7 +79,11 @@ async fn r9_bitmap_cursors_are_exact() {
     let witness = Witness::new(&server);
     witness.fill(0x0000_80ff);
     // 8 × 8: the mask a frame, the source its left half; rows padded to 32 bits.
-    let bits = |rows: [u8; 8]| rows.iter().flat_map(|row| [*row, 0, 0, 0]).collect::<Vec<u8>>();
+    let bits = |rows: [u8; 8]| {
+        rows.iter()
+            .flat_map(|row| [*row, 0, 0, 0])
+            .collect::<Vec<u8>>()
+    };
     let mask = [0xff, 0x81, 0x81, 0x81, 0x81, 0x81, 0x81, 0xff];
     let source = [0x0f; 8];
     witness.set_bitmap_cursor(&bits(source), &bits(mask), 8, (4, 4));
@@ -91,13 +112,25 @@ async fn get_cursor_says_where_it_is_and_an_empty_one_is_not_visible() {
     let mut client = daemon.client().await;
     witness.set_argb_cursor(&[0xff00_ff00; 4], (2, 2), (1, 0));
     witness.warp(0, 299);
-    let mut get = async || client.get_cursor(v1::GetCursorRequest {}).await.unwrap().into_inner();
+    let mut get = async || {
+        client
+            .get_cursor(v1::GetCursorRequest {})
+            .await
+            .unwrap()
+            .into_inner()
+    };
     let reply = get().await;
     assert_eq!(reply.server_generation.len(), 32);
     let cursor = reply.cursor.unwrap();
     assert_eq!(cursor.position, Some(v1::Point { x: 0, y: 299 }));
     assert_eq!(cursor.hotspot, Some(v1::Point { x: 1, y: 0 }));
-    assert_eq!(cursor.size, Some(v1::Size { width: 2, height: 2 }));
+    assert_eq!(
+        cursor.size,
+        Some(v1::Size {
+            width: 2,
+            height: 2
+        })
+    );
     assert!(cursor.visible);
     witness.set_argb_cursor(&[0; 4], (2, 2), (0, 0));
     assert!(!get().await.cursor.unwrap().visible);

@@ -1,8 +1,17 @@
 //! `make demo`: a desktop, deskd on it, and a picture of it, with timings and
 //! scrot's beside them. Leaves nothing running.
 
-#![allow(dead_code, reason = "the harness is shared with the tests")]
-#![allow(missing_docs, unreachable_pub, clippy::cast_precision_loss, reason = "a program, not a library")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the harness is shared with the tests"
+)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::cast_precision_loss,
+    reason = "a program, not a library"
+)]
 
 mod common;
 
@@ -31,7 +40,10 @@ fn main() {
     let began = Instant::now();
     let mut desktop = Xfce::start(&server);
     desktop.wait_until_painted(|| {
-        print!("\rdemo: XFCE is starting … {:.1} s ", began.elapsed().as_secs_f64());
+        print!(
+            "\rdemo: XFCE is starting … {:.1} s ",
+            began.elapsed().as_secs_f64()
+        );
         drop(std::io::stdout().flush());
         let raw = daemon.cli(&["screenshot", "--format", "raw", "--no-cursor"]);
         Image::from_bgrx(&raw.stdout, 1280, 800)
@@ -41,28 +53,48 @@ fn main() {
 
     let began = Instant::now();
     let taken = daemon.cli(&["screenshot", "-o", &file.to_string_lossy()]);
-    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    assert!(
+        taken.status.success(),
+        "{}",
+        String::from_utf8_lossy(&taken.stderr)
+    );
     say(&format!("deskd screenshot -o {}", file.display()), began);
     print!("demo:   {}", String::from_utf8_lossy(&taken.stderr));
 
     // Both lossless, both with the pointer, both of the same screen.
     let calls = daemon.cli(&["screenshot", "--count", "50"]);
-    let line: serde_json::Value = serde_json::from_slice(&calls.stdout).expect("a line of percentiles");
+    let line: serde_json::Value =
+        serde_json::from_slice(&calls.stdout).expect("a line of percentiles");
     let deskd = line["p50_us"].as_f64().expect("p50_us") / 1e3;
     let scratch = folder.join("scrot.png");
     let mut times: Vec<Duration> = (0..10)
         .map(|_| {
             let began = Instant::now();
-            program::output(server.program("scrot").args(["--pointer", "--overwrite"]).arg(&scratch), "scrot");
+            program::output(
+                server
+                    .program("scrot")
+                    .args(["--pointer", "--overwrite"])
+                    .arg(&scratch),
+                "scrot",
+            );
             began.elapsed()
         })
         .collect();
     times.sort();
     let scrot = times[times.len() / 2].as_secs_f64() * 1e3;
     let size = |path: &Path| fs::metadata(path).expect("the file is there").len();
-    println!("demo: median of a screenshot  deskd (one RPC) {deskd:>6.1} ms  {:>7} bytes", size(&file));
-    println!("demo:                         scrot (process) {scrot:>6.1} ms  {:>7} bytes", size(&scratch));
-    println!("demo:                         deskd is {:.1} times faster", scrot / deskd);
+    println!(
+        "demo: median of a screenshot  deskd (one RPC) {deskd:>6.1} ms  {:>7} bytes",
+        size(&file)
+    );
+    println!(
+        "demo:                         scrot (process) {scrot:>6.1} ms  {:>7} bytes",
+        size(&scratch)
+    );
+    println!(
+        "demo:                         deskd is {:.1} times faster",
+        scrot / deskd
+    );
     fs::remove_file(&scratch).expect("scrot.png is ours");
 
     let began = Instant::now();
@@ -72,5 +104,8 @@ fn main() {
 }
 
 fn say(what: &str, since: Instant) {
-    println!("demo: {what} ({:.0} ms)", since.elapsed().as_secs_f64() * 1e3);
+    println!(
+        "demo: {what} ({:.0} ms)",
+        since.elapsed().as_secs_f64() * 1e3
+    );
 }

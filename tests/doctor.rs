@@ -7,17 +7,25 @@ use crate::common::{Daemon, Witness, XServer, daemon::binary, program::command};
 /// The doctor's verdict on one check, and all of its output.
 fn doctor(server: &XServer, arguments: &[&str]) -> (i32, Value) {
     let mut doctor = command(binary());
-    doctor.args(["doctor", "--json", "--display", &server.display()]).args(arguments);
+    doctor
+        .args(["doctor", "--json", "--display", &server.display()])
+        .args(arguments);
     doctor.env("XAUTHORITY", server.xauthority());
     let output = doctor.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    (output.status.code().unwrap(), serde_json::from_str(&text).unwrap())
+    (
+        output.status.code().unwrap(),
+        serde_json::from_str(&text).unwrap(),
+    )
 }
 
 fn verdict<'a>(document: &'a Value, name: &str) -> (&'a str, &'a str) {
     let checks = document["checks"].as_array().unwrap();
     let check = checks.iter().find(|check| check["check"] == name).unwrap();
-    let (verdict, remedy) = (check["verdict"].as_str().unwrap(), check["remedy"].as_str().unwrap());
+    let (verdict, remedy) = (
+        check["verdict"].as_str().unwrap(),
+        check["remedy"].as_str().unwrap(),
+    );
     assert_eq!(verdict == "pass", remedy.is_empty(), "{check}");
     (verdict, check["found"].as_str().unwrap())
 }
@@ -28,7 +36,16 @@ fn a_good_display_passes() {
     let daemon = Daemon::start(&server);
     let (code, document) = doctor(&server, &["--server", &daemon.address().to_string()]);
     assert_eq!(code, 0);
-    for check in ["display", "socket", "extensions", "capture", "keymap", "daemon", "port", "X over TCP"] {
+    for check in [
+        "display",
+        "socket",
+        "extensions",
+        "capture",
+        "keymap",
+        "daemon",
+        "port",
+        "X over TCP",
+    ] {
         assert_eq!(verdict(&document, check).0, "pass", "{document}");
     }
     // A bare server has no window manager, and the tests' user is the server's.
@@ -38,7 +55,14 @@ fn a_good_display_passes() {
 
 #[test]
 fn a_poor_display_is_named_part_by_part() {
-    let more = ["-nolisten", "unix", "-extension", "MIT-SHM", "-extension", "XTEST"];
+    let more = [
+        "-nolisten",
+        "unix",
+        "-extension",
+        "MIT-SHM",
+        "-extension",
+        "XTEST",
+    ];
     let server = XServer::with_screen("640x480x24", &more);
     // A keymap without a tilde: the keysym of the key that carries it is taken away.
     let witness = Witness::new(&server);
@@ -47,7 +71,10 @@ fn a_poor_display_is_named_part_by_part() {
     assert_eq!(code, 0, "warnings are no failure");
     assert!(verdict(&document, "socket").1.contains("abstract"));
     let (found, text) = verdict(&document, "extensions");
-    assert!(found == "warn" && text.contains("XTEST") && text.contains("MIT-SHM"), "{text}");
+    assert!(
+        found == "warn" && text.contains("XTEST") && text.contains("MIT-SHM"),
+        "{text}"
+    );
     assert_eq!(verdict(&document, "capture").0, "warn");
     let (found, text) = verdict(&document, "keymap");
     assert!(found == "warn" && text.ends_with('~'), "{text}");
@@ -61,14 +88,25 @@ fn a_missing_display_and_an_open_token_fail() {
     let (token, _) = crate::common::daemon::token_file(folder.path());
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(&token, open).unwrap();
-    let arguments = ["--server", "unix:/nonexistent/deskd.sock", "--token-file", token.to_str().unwrap()];
+    let arguments = [
+        "--server",
+        "unix:/nonexistent/deskd.sock",
+        "--token-file",
+        token.to_str().unwrap(),
+    ];
     let (code, document) = doctor(&server, &arguments);
     assert_eq!(code, 1);
     let (found, text) = verdict(&document, "display");
-    assert!(found == "fail" && text.contains("no X server answers"), "{text}");
+    assert!(
+        found == "fail" && text.contains("no X server answers"),
+        "{text}"
+    );
     let (found, text) = verdict(&document, "token file");
     assert!(found == "fail" && text.contains("0644"), "{text}");
-    assert!(!document.to_string().contains("canary"), "the token is shown");
+    assert!(
+        !document.to_string().contains("canary"),
+        "the token is shown"
+    );
 }
 
 #[test]

@@ -8,17 +8,23 @@ use deskd::{
 };
 use prost_reflect::DescriptorPool;
 use tonic::Code;
-use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use crate::common::{Daemon, XServer};
 
 async fn connection(daemon: &Daemon) -> client::Connection {
-    client::connect(&daemon.address(), None, None, Duration::from_secs(5)).await.unwrap()
+    client::connect(&daemon.address(), None, None, Duration::from_secs(5))
+        .await
+        .unwrap()
 }
 
 async fn health(daemon: &Daemon, service: &str) -> ServingStatus {
     let mut health = HealthClient::new(connection(daemon).await);
-    let request = HealthCheckRequest { service: service.into() };
+    let request = HealthCheckRequest {
+        service: service.into(),
+    };
     health.check(request).await.unwrap().into_inner().status()
 }
 
@@ -26,7 +32,10 @@ async fn health(daemon: &Daemon, service: &str) -> ServingStatus {
 async fn wait_for_health(daemon: &Daemon, wanted: ServingStatus, limit: Duration) {
     let deadline = tokio::time::Instant::now() + limit;
     while health(daemon, "deskd.v1.Desktop").await != wanted {
-        assert!(tokio::time::Instant::now() < deadline, "not {wanted:?} within {limit:?}");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "not {wanted:?} within {limit:?}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -36,7 +45,10 @@ async fn health_follows_the_display_and_the_process_does_not() {
     let mut server = XServer::not_yet();
     let daemon = Daemon::start(&server);
     assert_eq!(health(&daemon, "").await, ServingStatus::Serving);
-    assert_eq!(health(&daemon, "deskd.v1.Desktop").await, ServingStatus::NotServing);
+    assert_eq!(
+        health(&daemon, "deskd.v1.Desktop").await,
+        ServingStatus::NotServing
+    );
     server.restart();
     wait_for_health(&daemon, ServingStatus::Serving, Duration::from_secs(5)).await;
     // Hung: not serving once the last answer is 5 s old, without any call.
@@ -59,12 +71,35 @@ async fn reflection_names_the_services() {
     let daemon = Daemon::start(&server);
     let mut reflection = ServerReflectionClient::new(connection(&daemon).await);
     let list = MessageRequest::ListServices(String::new());
-    let request = ServerReflectionRequest { host: String::new(), message_request: Some(list) };
-    let mut replies = reflection.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
-    let reply = replies.message().await.unwrap().unwrap().message_response.unwrap();
-    let MessageResponse::ListServicesResponse(list) = reply else { panic!("{reply:?}") };
-    let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
-    for name in ["deskd.v1.Desktop", "deskd.v1.Stack", "grpc.health.v1.Health"] {
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(list),
+    };
+    let mut replies = reflection
+        .server_reflection_info(tokio_stream::once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    let reply = replies
+        .message()
+        .await
+        .unwrap()
+        .unwrap()
+        .message_response
+        .unwrap();
+    let MessageResponse::ListServicesResponse(list) = reply else {
+        panic!("{reply:?}")
+    };
+    let names: Vec<_> = list
+        .service
+        .iter()
+        .map(|service| service.name.as_str())
+        .collect();
+    for name in [
+        "deskd.v1.Desktop",
+        "deskd.v1.Stack",
+        "grpc.health.v1.Health",
+    ] {
         assert!(names.contains(&name), "{names:?}");
     }
 }
@@ -77,23 +112,52 @@ async fn what_is_not_there_yet_says_so() {
     let mut stack = StackClient::new(connection(&daemon).await);
     let refusals = [
         desktop.act(v1::ActRequest::default()).await.unwrap_err(),
-        desktop.wait_ready(v1::WaitReadyRequest::default()).await.unwrap_err(),
-        desktop.watch(v1::WatchRequest::default()).await.unwrap_err(),
-        desktop.get_pressed(v1::GetPressedRequest {}).await.unwrap_err(),
-        desktop.release_all(v1::ReleaseAllRequest {}).await.unwrap_err(),
+        desktop
+            .wait_ready(v1::WaitReadyRequest::default())
+            .await
+            .unwrap_err(),
+        desktop
+            .watch(v1::WatchRequest::default())
+            .await
+            .unwrap_err(),
+        desktop
+            .get_pressed(v1::GetPressedRequest {})
+            .await
+            .unwrap_err(),
+        desktop
+            .release_all(v1::ReleaseAllRequest {})
+            .await
+            .unwrap_err(),
         stack.up(v1::UpRequest::default()).await.unwrap_err(),
         stack.down(v1::DownRequest {}).await.unwrap_err(),
         stack.status(v1::StatusRequest {}).await.unwrap_err(),
-        stack.set_geometry(v1::SetGeometryRequest::default()).await.unwrap_err(),
-        stack.events(v1::EventsRequest::default()).await.unwrap_err(),
+        stack
+            .set_geometry(v1::SetGeometryRequest::default())
+            .await
+            .unwrap_err(),
+        stack
+            .events(v1::EventsRequest::default())
+            .await
+            .unwrap_err(),
     ];
     for status in refusals {
-        assert_eq!((status.code(), client::reason(&status)), (Code::Unimplemented, v1::Reason::NotImplemented));
+        assert_eq!(
+            (status.code(), client::reason(&status)),
+            (Code::Unimplemented, v1::Reason::NotImplemented)
+        );
     }
-    let info = desktop.get_info(v1::GetInfoRequest {}).await.unwrap().into_inner();
+    let info = desktop
+        .get_info(v1::GetInfoRequest {})
+        .await
+        .unwrap()
+        .into_inner();
     for cell in &info.capabilities {
         assert_eq!(cell.available, cell.reason.is_empty(), "{cell:?}");
-        assert_eq!(cell.available, cell.code() == v1::Reason::Unspecified, "{cell:?}");
+        assert_eq!(
+            cell.available,
+            cell.code() == v1::Reason::Unspecified,
+            "{cell:?}"
+        );
     }
 }
 
@@ -114,9 +178,16 @@ fn the_proto_files_keep_their_rules() {
             prefix.push(c.to_ascii_uppercase());
         }
         for value in item.values() {
-            assert!(value.name().starts_with(&format!("{prefix}_")), "{}", value.full_name());
+            assert!(
+                value.name().starts_with(&format!("{prefix}_")),
+                "{}",
+                value.full_name()
+            );
         }
-        assert_eq!(item.get_value(0).unwrap().name(), format!("{prefix}_UNSPECIFIED"));
+        assert_eq!(
+            item.get_value(0).unwrap().name(),
+            format!("{prefix}_UNSPECIFIED")
+        );
     }
     assert!(enums > 10);
     for service in pool.services().filter(|service| ours(service.full_name())) {
@@ -125,7 +196,10 @@ fn the_proto_files_keep_their_rules() {
             assert_eq!(method.output().name(), format!("{}Response", method.name()));
         }
     }
-    for message in pool.all_messages().filter(|message| ours(message.full_name())) {
+    for message in pool
+        .all_messages()
+        .filter(|message| ours(message.full_name()))
+    {
         for field in message.fields() {
             assert_eq!(field.name(), field.name().to_ascii_lowercase());
         }

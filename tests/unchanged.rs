@@ -9,7 +9,10 @@ use crate::common::{
 };
 
 fn since(frame: &v1::Frame) -> v1::ScreenshotRequest {
-    v1::ScreenshotRequest { if_changed_since: frame.frame_id.clone(), ..v1::ScreenshotRequest::default() }
+    v1::ScreenshotRequest {
+        if_changed_since: frame.frame_id.clone(),
+        ..v1::ScreenshotRequest::default()
+    }
 }
 
 #[tokio::test]
@@ -24,7 +27,10 @@ async fn an_unchanged_screen_comes_without_bytes() {
     let same = frame(&mut client, since(&first)).await;
     assert_eq!(same.kind(), v1::FrameKind::Unchanged);
     assert!(same.image.is_empty() && same.failure.is_none());
-    assert_eq!((same.frame_id.as_str(), same.width, same.height), (first.frame_id.as_str(), 640, 480));
+    assert_eq!(
+        (same.frame_id.as_str(), same.width, same.height),
+        (first.frame_id.as_str(), 640, 480)
+    );
 
     // One pixel.
     witness.put(&[1, 2, 3, 0], (639, 479), (1, 1));
@@ -32,8 +38,14 @@ async fn an_unchanged_screen_comes_without_bytes() {
     assert_ne!(changed.frame_id, first.frame_id);
     // Back as it was: the first frame is the present one again.
     witness.fill(0x0012_3456);
-    assert_eq!(frame(&mut client, since(&first)).await.kind(), v1::FrameKind::Unchanged);
-    assert_eq!(frame(&mut client, since(&changed)).await.kind(), v1::FrameKind::Screen);
+    assert_eq!(
+        frame(&mut client, since(&first)).await.kind(),
+        v1::FrameKind::Unchanged
+    );
+    assert_eq!(
+        frame(&mut client, since(&changed)).await.kind(),
+        v1::FrameKind::Screen
+    );
 }
 
 #[tokio::test]
@@ -44,19 +56,49 @@ async fn the_pointer_counts_only_where_it_is_in_the_picture() {
     witness.warp(10, 10);
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
-    let left = Some(v1::Region { x: 0, y: 0, width: 100, height: 100 });
+    let left = Some(v1::Region {
+        x: 0,
+        y: 0,
+        width: 100,
+        height: 100,
+    });
     let with = screen(&mut client, v1::ScreenshotRequest::default()).await;
-    let without = v1::ScreenshotRequest { include_cursor: Some(false), ..v1::ScreenshotRequest::default() };
+    let without = v1::ScreenshotRequest {
+        include_cursor: Some(false),
+        ..v1::ScreenshotRequest::default()
+    };
     let first_without = screen(&mut client, without.clone()).await;
     witness.warp(300, 300);
-    assert_eq!(frame(&mut client, since(&with)).await.kind(), v1::FrameKind::Screen);
-    let again = v1::ScreenshotRequest { include_cursor: Some(false), ..since(&first_without) };
-    assert_eq!(frame(&mut client, again).await.kind(), v1::FrameKind::Unchanged);
+    assert_eq!(
+        frame(&mut client, since(&with)).await.kind(),
+        v1::FrameKind::Screen
+    );
+    let again = v1::ScreenshotRequest {
+        include_cursor: Some(false),
+        ..since(&first_without)
+    };
+    assert_eq!(
+        frame(&mut client, again).await.kind(),
+        v1::FrameKind::Unchanged
+    );
     // It moves outside the region: the region's picture stays.
-    let part = screen(&mut client, v1::ScreenshotRequest { region: left, ..v1::ScreenshotRequest::default() }).await;
+    let part = screen(
+        &mut client,
+        v1::ScreenshotRequest {
+            region: left,
+            ..v1::ScreenshotRequest::default()
+        },
+    )
+    .await;
     witness.warp(400, 400);
-    let part = v1::ScreenshotRequest { region: left, ..since(&part) };
-    assert_eq!(frame(&mut client, part).await.kind(), v1::FrameKind::Unchanged);
+    let part = v1::ScreenshotRequest {
+        region: left,
+        ..since(&part)
+    };
+    assert_eq!(
+        frame(&mut client, part).await.kind(),
+        v1::FrameKind::Unchanged
+    );
 }
 
 #[tokio::test]
@@ -66,11 +108,34 @@ async fn another_picture_of_the_same_screen_is_sent() {
     let mut client = daemon.client().await;
     let first = screen(&mut client, v1::ScreenshotRequest::default()).await;
     for other in [
-        v1::ScreenshotRequest { format: v1::ImageFormat::Jpeg.into(), ..since(&first) },
-        v1::ScreenshotRequest { size: Some(v1::Size { width: 320, height: 240 }), ..since(&first) },
-        v1::ScreenshotRequest { region: Some(v1::Region { x: 0, y: 0, width: 9, height: 9 }), ..since(&first) },
-        v1::ScreenshotRequest { include_cursor: Some(false), ..since(&first) },
-        v1::ScreenshotRequest { if_changed_since: "unknown-1".into(), ..v1::ScreenshotRequest::default() },
+        v1::ScreenshotRequest {
+            format: v1::ImageFormat::Jpeg.into(),
+            ..since(&first)
+        },
+        v1::ScreenshotRequest {
+            size: Some(v1::Size {
+                width: 320,
+                height: 240,
+            }),
+            ..since(&first)
+        },
+        v1::ScreenshotRequest {
+            region: Some(v1::Region {
+                x: 0,
+                y: 0,
+                width: 9,
+                height: 9,
+            }),
+            ..since(&first)
+        },
+        v1::ScreenshotRequest {
+            include_cursor: Some(false),
+            ..since(&first)
+        },
+        v1::ScreenshotRequest {
+            if_changed_since: "unknown-1".into(),
+            ..v1::ScreenshotRequest::default()
+        },
     ] {
         screen(&mut client, other).await;
     }

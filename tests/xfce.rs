@@ -24,7 +24,10 @@ async fn a_painted_desktop_is_captured_as_scrot_sees_it() {
     // The clock may tick between the two: then once more.
     for attempt in 0.. {
         let frame = screen(&mut client, raw()).await;
-        program::output(server.program("scrot").arg("--overwrite").arg(&file), "scrot");
+        program::output(
+            server.program("scrot").arg("--overwrite").arg(&file),
+            "scrot",
+        );
         let differing = Image::from_frame(&frame).differing(&Image::read(&file));
         if differing == 0 {
             break;
@@ -34,5 +37,9 @@ async fn a_painted_desktop_is_captured_as_scrot_sees_it() {
     // Lossless and no larger than scrot's.
     let png = screen(&mut client, deskd::rpc::v1::ScreenshotRequest::default()).await;
     let scrot = std::fs::metadata(&file).unwrap().len();
-    assert!(png.image.len() as u64 <= scrot, "{} > {scrot}", png.image.len());
+    assert!(
+        png.image.len() as u64 <= scrot,
+        "{} > {scrot}",
+        png.image.len()
+    );
 }

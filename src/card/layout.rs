@@ -1,5 +1,8 @@
-//! A card's layout: a red band with the title, and paragraphs in the largest
-//! type in which they all fit.
+//! A card's layout: a red stripe, the title, and paragraphs in the largest type
+//! in which they all fit.
+//!
+//! Light letters on one dark ground throughout: an OCR program takes letters on
+//! a band of their own for a picture and passes over them (tesseract 5.3, seen).
 
 use noto_sans_mono_bitmap::FontWeight;
 
@@ -9,15 +12,24 @@ use crate::frame::{BYTES_PER_PIXEL, Pixels, Size};
 /// Blue, green, red: colours that no desktop theme is likely to fill a screen with.
 type Colour = [u8; 3];
 const PAPER: Colour = [34, 24, 28];
-const BAND: Colour = [30, 30, 170];
+const STRIPE: Colour = [30, 30, 200];
 const INK: Colour = [240, 244, 248];
 
-/// Space between paragraphs, as a part of a line: 1/2.
-const GAP: u32 = 2;
+/// Space between paragraphs, as a part of a line: 1/4.
+const GAP: u32 = 4;
 
-/// Draws title and paragraphs. `None` only when `size` is empty.
-pub(super) fn draw(size: Size, title: &str, paragraphs: &[&str]) -> Option<Pixels> {
-    let mut canvas = Canvas { bytes: vec![0; size.bgrx_bytes()], size };
+/// Draws title and paragraphs; where space is short, paragraph `cut` is
+/// shortened. `None` only when `size` is empty.
+pub(super) fn draw<const N: usize>(
+    size: Size,
+    title: &str,
+    paragraphs: [&str; N],
+    cut: usize,
+) -> Option<Pixels> {
+    let mut canvas = Canvas {
+        bytes: vec![0; size.bgrx_bytes()],
+        size,
+    };
     canvas.fill(0, size.height, PAPER);
     let margin = (size.width / 40).min(size.height / 30).max(4);
     let inner = size.width.saturating_sub(2 * margin);
@@ -27,23 +39,27 @@ pub(super) fn draw(size: Size, title: &str, paragraphs: &[&str]) -> Option<Pixel
         .iter()
         .rfind(|size| size.advance().saturating_mul(columns) <= inner)
         .unwrap_or(sizes(FontWeight::Bold, 16).first()?);
-    let band = title_type.height() + margin;
-    canvas.fill(0, band, BAND);
-    canvas.line(margin, margin / 2, title, title_type);
-
-    let room = size.height.saturating_sub(band + 2 * margin);
-    let candidates = sizes(FontWeight::Regular, size.height / 12);
+    canvas.fill(0, margin, STRIPE);
+    canvas.line(margin, margin, title, title_type);
+    let top = margin + title_type.height() + margin / 2;
+    let room = size.height.saturating_sub(top + margin / 2);
+    let candidates = sizes(FontWeight::Regular, size.height / 10);
     let smallest = *sizes(FontWeight::Regular, 16).first()?;
     let broken = |size: Type| -> Vec<Vec<String>> {
         let columns = (inner / size.advance()) as usize;
-        paragraphs.iter().map(|paragraph| wrap(paragraph, columns)).collect()
+        paragraphs
+            .iter()
+            .map(|paragraph| wrap(paragraph, columns))
+            .collect()
     };
     let fits = |size: &&Type| height(&broken(**size), **size) <= room;
     let body = *candidates.iter().rev().find(fits).unwrap_or(&smallest);
     let mut lines = broken(body);
-    shorten(&mut lines, body, room);
+    let spare = room.saturating_sub(height(&lines, body));
+    shorten(&mut lines, cut, body, room);
 
-    let mut y = band + margin;
+    // A little air, when there is some, and the rest at the bottom.
+    let mut y = top + spare.min(body.height() / 2);
     for paragraph in lines {
         for line in paragraph {
             canvas.line(margin, y, &line, body);
@@ -58,21 +74,23 @@ pub(super) fn draw(size: Size, title: &str, paragraphs: &[&str]) -> Option<Pixel
 fn height(paragraphs: &[Vec<String>], size: Type) -> u32 {
     let lines = paragraphs.iter().map(Vec::len).sum::<usize>();
     let gaps = paragraphs.len().saturating_sub(1);
-    let lines = u32::try_from(lines).unwrap_or(u32::MAX).saturating_mul(size.height());
-    let gaps = u32::try_from(gaps).unwrap_or(u32::MAX).saturating_mul(size.height() / GAP);
+    let lines = u32::try_from(lines)
+        .unwrap_or(u32::MAX)
+        .saturating_mul(size.height());
+    let gaps = u32::try_from(gaps)
+        .unwrap_or(u32::MAX)
+        .saturating_mul(size.height() / GAP);
     lines.saturating_add(gaps)
 }
 
-/// Takes lines from the end of the longest paragraph until all fit: the
-/// message may be long, what the card is and what to do must be readable.
-fn shorten(paragraphs: &mut [Vec<String>], size: Type, room: u32) {
+/// Takes lines from the end of paragraph `cut` until all fit or one is left.
+fn shorten(paragraphs: &mut [Vec<String>], cut: usize, size: Type, room: u32) {
     while height(paragraphs, size) > room {
-        let Some(longest) = paragraphs.iter_mut().max_by_key(|lines| lines.len()) else { return };
-        if longest.len() <= 1 {
+        let Some(lines) = paragraphs.get_mut(cut).filter(|lines| lines.len() > 1) else {
             return;
-        }
-        longest.pop();
-        if let Some(last) = longest.last_mut() {
+        };
+        lines.pop();
+        if let Some(last) = lines.last_mut() {
             let kept = last.trim_end_matches('.').chars().count().saturating_sub(3);
             *last = last.chars().take(kept).chain("...".chars()).collect();
         }
@@ -88,7 +106,10 @@ impl Canvas {
     fn fill(&mut self, top: u32, bottom: u32, [blue, green, red]: Colour) {
         let row = self.size.width as usize * BYTES_PER_PIXEL;
         let bottom = bottom.min(self.size.height) as usize;
-        for pixel in self.bytes[top as usize * row..bottom * row].as_chunks_mut().0 {
+        for pixel in self.bytes[top as usize * row..bottom * row]
+            .as_chunks_mut()
+            .0
+        {
             *pixel = [blue, green, red, 255];
         }
     }
@@ -96,7 +117,9 @@ impl Canvas {
     fn line(&mut self, x: u32, y: u32, text: &str, size: Type) {
         for (index, c) in (0..).zip(text.chars()) {
             let left = x.saturating_add(size.advance().saturating_mul(index));
-            size.glyph(c, |dx, dy, coverage| self.ink(left.saturating_add(dx), y + dy, coverage));
+            size.glyph(c, |dx, dy, coverage| {
+                self.ink(left.saturating_add(dx), y + dy, coverage)
+            });
         }
     }
 

@@ -15,36 +15,54 @@ use crate::frame::{Failure, Pixels, Size};
 pub const FALLBACK_PNG: &[u8] = include_bytes!("fallback.png");
 
 /// Size of [`FALLBACK_PNG`].
-pub const FALLBACK_SIZE: Size = Size { width: 1280, height: 800 };
+pub const FALLBACK_SIZE: Size = Size {
+    width: 1280,
+    height: 800,
+};
 
 /// Smallest card: below it the text would not be legible.
-pub const MIN_SIZE: Size = Size { width: 320, height: 240 };
+pub const MIN_SIZE: Size = Size {
+    width: 320,
+    height: 240,
+};
 
 /// The size of a card in place of a frame of `wanted` size.
 pub fn size_for(wanted: Size) -> Size {
-    Size { width: wanted.width.max(MIN_SIZE.width), height: wanted.height.max(MIN_SIZE.height) }
+    Size {
+        width: wanted.width.max(MIN_SIZE.width),
+        height: wanted.height.max(MIN_SIZE.height),
+    }
 }
+
+/// The paragraph that may be cut when space is short: the message may be long,
+/// what the card is and what to do must be readable.
+const MESSAGE: usize = 2;
 
 /// Draws a card of `size`, which is at least [`MIN_SIZE`].
 ///
 /// `time` and `frame_id` are printed as they are.
 pub fn draw(failure: &Failure, size: Size, time: &str, frame_id: &str) -> Option<Pixels> {
     let retry = if failure.cause.retryable() {
-        "Retry: yes, the same call may succeed later."
+        "Retry: yes, the same call may work later."
     } else {
-        "Retry: no, not before the cause is mended."
+        "Retry: no, first mend the cause."
     };
     layout::draw(
         size,
         "SCREEN CAPTURE FAILED",
-        &[
-            "This is not the real screen. Do not report the screen as blank or empty: it could not be read.",
-            &format!("Stage: {}. Reason: {}.", failure.stage.name(), failure.cause.name()),
+        [
+            "This is not the real screen. Do not say the screen is blank: it could not be read.",
+            &format!(
+                "Stage: {}. Reason: {}.",
+                failure.stage.name(),
+                failure.cause.name()
+            ),
             &format!("What happened: {}.", failure.message),
             retry,
             &format!("Check: {}.", failure.cause.remedy()),
             &format!("Time: {time} Frame: {frame_id}"),
         ],
+        MESSAGE,
     )
 }
 
@@ -57,7 +75,11 @@ mod tests {
     };
 
     fn failure(message: &str) -> Failure {
-        Failure { stage: Stage::Capture, cause: Cause::Internal, message: message.into() }
+        Failure {
+            stage: Stage::Capture,
+            cause: Cause::Internal,
+            message: message.into(),
+        }
     }
 
     /// Draws what the fallback shows. `UPDATE_FALLBACK=1 cargo test fallback`
@@ -69,15 +91,34 @@ mod tests {
         let picture = Picture::new(&pixels, Region::whole(FALLBACK_SIZE), None);
         let png = encode(&picture, FALLBACK_SIZE, Format::Png, Effort::Tight, 1).unwrap();
         if std::env::var_os("UPDATE_FALLBACK").is_some() {
-            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/card/fallback.png"), &png.bytes).unwrap();
+            std::fs::write(
+                concat!(env!("CARGO_MANIFEST_DIR"), "/src/card/fallback.png"),
+                &png.bytes,
+            )
+            .unwrap();
         }
-        assert!(png.bytes == FALLBACK_PNG, "drawing has changed: see this test's comment");
+        assert!(
+            png.bytes == FALLBACK_PNG,
+            "drawing has changed: see this test's comment"
+        );
     }
 
     #[test]
     fn any_size_and_any_message_draws() {
-        for message in ["", "short", &"a very long story ".repeat(500), "\u{1f600}\n\t\u{0}", &"x".repeat(3000)] {
-            for (width, height) in [(320, 240), (321, 1000), (4000, 240), (640, 480), (3840, 2160)] {
+        for message in [
+            "",
+            "short",
+            &"a very long story ".repeat(500),
+            "\u{1f600}\n\t\u{0}",
+            &"x".repeat(3000),
+        ] {
+            for (width, height) in [
+                (320, 240),
+                (321, 1000),
+                (4000, 240),
+                (640, 480),
+                (3840, 2160),
+            ] {
                 let size = Size { width, height };
                 let pixels = draw(&failure(message), size, "now", "id").unwrap();
                 assert_eq!(pixels.size(), size);
@@ -89,7 +130,19 @@ mod tests {
     fn a_small_request_gets_a_legible_card() {
         let size = |width, height| size_for(Size { width, height });
         assert_eq!(size(1, 1), MIN_SIZE);
-        assert_eq!(size(1000, 10), Size { width: 1000, height: 240 });
-        assert_eq!(size(1280, 800), Size { width: 1280, height: 800 });
+        assert_eq!(
+            size(1000, 10),
+            Size {
+                width: 1000,
+                height: 240
+            }
+        );
+        assert_eq!(
+            size(1280, 800),
+            Size {
+                width: 1280,
+                height: 800
+            }
+        );
     }
 }

@@ -10,16 +10,27 @@ pub(super) struct Type {
     weight: FontWeight,
 }
 
-const RASTERS: [RasterHeight; 4] =
-    [RasterHeight::Size16, RasterHeight::Size20, RasterHeight::Size24, RasterHeight::Size32];
+const RASTERS: [RasterHeight; 4] = [
+    RasterHeight::Size16,
+    RasterHeight::Size20,
+    RasterHeight::Size24,
+    RasterHeight::Size32,
+];
 
 /// All sizes of a weight up to `tallest` pixels, smallest first.
 pub(super) fn sizes(weight: FontWeight, tallest: u32) -> Vec<Type> {
     let mut sizes: Vec<Type> = (1..=tallest / 16)
-        .flat_map(|scale| RASTERS.map(|raster| Type { raster, scale, weight }))
+        .flat_map(|scale| {
+            RASTERS.map(|raster| Type {
+                raster,
+                scale,
+                weight,
+            })
+        })
         .filter(|size| size.height() <= tallest)
         .collect();
-    sizes.sort_by_key(|size| size.height());
+    // Of equal heights the finer raster last, because the last is taken.
+    sizes.sort_by_key(|size| (size.height(), size.raster.val()));
     sizes
 }
 
@@ -38,7 +49,9 @@ impl Type {
     /// the character's box. What is not printable ASCII is drawn as `?`.
     pub(super) fn glyph(self, c: char, mut draw: impl FnMut(u32, u32, u8)) {
         let raster = |c| get_raster(c, self.weight, self.raster);
-        let Some(glyph) = raster(c).or_else(|| raster('?')) else { return };
+        let Some(glyph) = raster(c).or_else(|| raster('?')) else {
+            return;
+        };
         for (y, row) in (0..).zip(glyph.rows()) {
             for (x, coverage) in (0..).zip(row.iter()) {
                 for dy in 0..self.scale {
@@ -97,7 +110,10 @@ mod tests {
 
     #[test]
     fn every_printable_ascii_character_has_a_glyph() {
-        for size in sizes(FontWeight::Bold, 64).into_iter().chain(sizes(FontWeight::Regular, 64)) {
+        for size in sizes(FontWeight::Bold, 64)
+            .into_iter()
+            .chain(sizes(FontWeight::Regular, 64))
+        {
             for c in '!'..='~' {
                 let mut ink = 0_u64;
                 size.glyph(c, |_, _, coverage| ink += u64::from(coverage));

@@ -51,10 +51,21 @@ pub(super) struct Serve {
     #[arg(long, env = "DESKD_GEOMETRY", value_parser = config::parse_size, value_name = "WxH")]
     pub(super) geometry: Option<Size>,
     /// Fastest way to read pixels that may be used.
-    #[arg(long, env = "DESKD_CAPTURE_MODE", value_enum, default_value = "shm-fd", value_name = "MODE")]
+    #[arg(
+        long,
+        env = "DESKD_CAPTURE_MODE",
+        value_enum,
+        default_value = "shm-fd",
+        value_name = "MODE"
+    )]
     pub(super) capture_mode: CaptureArg,
     /// User ids that may use the Unix sockets; may be repeated [default: own and root].
-    #[arg(long, env = "DESKD_ALLOW_UID", value_delimiter = ',', value_name = "UID")]
+    #[arg(
+        long,
+        env = "DESKD_ALLOW_UID",
+        value_delimiter = ',',
+        value_name = "UID"
+    )]
     pub(super) allow_uid: Vec<u32>,
     /// Mode of the Unix sockets, octal.
     #[arg(long, env = "DESKD_SOCKET_MODE", default_value = "0600", value_parser = parse_mode, value_name = "MODE")]
@@ -63,16 +74,37 @@ pub(super) struct Serve {
     #[arg(long, env = "DESKD_TOKEN_FILE", value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
     /// Certificate chain for TLS over TCP, PEM.
-    #[arg(long, env = "DESKD_TLS_CERT", requires = "tls_key", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "DESKD_TLS_CERT",
+        requires = "tls_key",
+        value_name = "FILE"
+    )]
     pub(super) tls_cert: Option<PathBuf>,
     /// Private key for TLS, PEM.
-    #[arg(long, env = "DESKD_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "DESKD_TLS_KEY",
+        requires = "tls_cert",
+        value_name = "FILE"
+    )]
     pub(super) tls_key: Option<PathBuf>,
     /// Certificates that clients' must be signed by, PEM.
-    #[arg(long, env = "DESKD_TLS_CLIENT_CA", requires = "tls_cert", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "DESKD_TLS_CLIENT_CA",
+        requires = "tls_cert",
+        value_name = "FILE"
+    )]
     pub(super) tls_client_ca: Option<PathBuf>,
     /// How log lines look.
-    #[arg(long, env = "DESKD_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
+    #[arg(
+        long,
+        env = "DESKD_LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
     pub(super) log_format: LogFormat,
     /// What is logged, for example info, or deskd=debug.
     #[arg(long, env = "DESKD_LOG", default_value = "info", value_name = "FILTER")]
@@ -116,7 +148,12 @@ pub(super) struct Client {
     #[arg(long, env = "DESKD_TLS_CLIENT_CERT", requires_all = ["tls_ca", "tls_client_key"], value_name = "FILE")]
     pub(super) tls_client_cert: Option<PathBuf>,
     /// Its private key, PEM.
-    #[arg(long, env = "DESKD_TLS_CLIENT_KEY", requires = "tls_client_cert", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "DESKD_TLS_CLIENT_KEY",
+        requires = "tls_client_cert",
+        value_name = "FILE"
+    )]
     pub(super) tls_client_key: Option<PathBuf>,
     /// How long a call may take.
     #[arg(long, env = "DESKD_DEADLINE", default_value = "10s", value_parser = parse_deadline, value_name = "TIME")]
@@ -184,17 +221,25 @@ pub(super) struct Doctor {
 fn parse_deadline(text: &str) -> Result<Duration, String> {
     let parsed = humantime::parse_duration(text)
         .map_err(|_| "give a time with its unit, for example 2s or 500ms".to_owned())?;
-    if parsed.is_zero() { Err("must be longer than nothing".into()) } else { Ok(parsed) }
+    if parsed.is_zero() {
+        Err("must be longer than nothing".into())
+    } else {
+        Ok(parsed)
+    }
 }
 
 fn parse_mode(text: &str) -> Result<u32, String> {
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    let mode = u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777);
     mode.ok_or_else(|| "give an octal mode up to 0777, for example 0660".into())
 }
 
 /// A size whose limits the daemon checks, so that its words are seen.
 fn parse_any_size(text: &str) -> Result<Size, String> {
-    let sides = text.split_once(['x', 'X']).map(|(width, height)| (width.parse(), height.parse()));
+    let sides = text
+        .split_once(['x', 'X'])
+        .map(|(width, height)| (width.parse(), height.parse()));
     match sides {
         Some((Ok(width), Ok(height))) => Ok(Size { width, height }),
         _ => Err("give WIDTHxHEIGHT in pixels, for example 640x400".into()),
@@ -205,12 +250,18 @@ fn parse_any_size(text: &str) -> Result<Size, String> {
 fn parse_region(text: &str) -> Result<AskedRegion, String> {
     let usage = || "give X,Y,WIDTH,HEIGHT in pixels, for example 0,0,640,400".to_owned();
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    let [x, y, width, height] = parts.as_slice() else { return Err(usage()) };
+    let [x, y, width, height] = parts.as_slice() else {
+        return Err(usage());
+    };
     let size = Size {
         width: width.parse().map_err(|_| usage())?,
         height: height.parse().map_err(|_| usage())?,
     };
-    Ok(AskedRegion { x: x.parse().map_err(|_| usage())?, y: y.parse().map_err(|_| usage())?, size })
+    Ok(AskedRegion {
+        x: x.parse().map_err(|_| usage())?,
+        y: y.parse().map_err(|_| usage())?,
+        size,
+    })
 }
 
 #[cfg(test)]
@@ -226,7 +277,9 @@ mod tests {
     #[test]
     fn negative_regions_reach_the_daemon() {
         let cli = Cli::try_parse_from(["deskd", "screenshot", "--region", "-5,0,10,10"]).unwrap();
-        let Command::Screenshot(screenshot) = cli.command else { panic!("not a screenshot") };
+        let Command::Screenshot(screenshot) = cli.command else {
+            panic!("not a screenshot")
+        };
         assert_eq!(screenshot.region.unwrap().x, -5);
     }
 

@@ -16,11 +16,13 @@ use crate::{
 };
 
 /// Runs a client command.
-pub(super) fn block_on(
-    command: impl Future<Output = Result<Exit, Error>>,
-) -> Result<Exit, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Error::new(Exit::Local, format!("cannot start: {error}")))?.block_on(command)
+pub(super) fn block_on(command: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|error| Error::new(Exit::Local, format!("cannot start: {error}")))?
+        .block_on(command)
 }
 
 /// The address that a client or daemon uses when none is given.
@@ -32,10 +34,13 @@ pub(super) fn default_address() -> Address {
 pub(super) fn display(given: Option<DisplayName>) -> Result<DisplayName, Error> {
     match (given, std::env::var("DISPLAY")) {
         (Some(display), _) => Ok(display),
-        (None, Ok(text)) if !text.is_empty() => {
-            text.parse().map_err(|error| Error::new(Exit::Usage, format!("DISPLAY: {error}")))
-        }
-        _ => Ok(DisplayName { number: 0, screen: 0 }),
+        (None, Ok(text)) if !text.is_empty() => text
+            .parse()
+            .map_err(|error| Error::new(Exit::Usage, format!("DISPLAY: {error}"))),
+        _ => Ok(DisplayName {
+            number: 0,
+            screen: 0,
+        }),
     }
 }
 
@@ -60,7 +65,8 @@ impl Client {
             }),
         };
         let address = self.address();
-        let connection = client::connect(&address, token.as_ref(), tls.as_ref(), self.deadline).await?;
+        let connection =
+            client::connect(&address, token.as_ref(), tls.as_ref(), self.deadline).await?;
         Ok(client::desktop(connection))
     }
 
@@ -75,6 +81,9 @@ impl Client {
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| {
-        Error::new(Exit::Usage, format!("the TLS file {} cannot be read: {error}", path.display()))
+        Error::new(
+            Exit::Usage,
+            format!("the TLS file {} cannot be read: {error}", path.display()),
+        )
     })
 }

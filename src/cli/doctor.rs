@@ -59,15 +59,30 @@ struct Check {
 }
 
 fn pass(name: &'static str, found: impl Into<String>) -> Check {
-    Check { name, verdict: Verdict::Pass, found: found.into(), remedy: String::new() }
+    Check {
+        name,
+        verdict: Verdict::Pass,
+        found: found.into(),
+        remedy: String::new(),
+    }
 }
 
 fn warn(name: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Check {
-    Check { name, verdict: Verdict::Warn, found: found.into(), remedy: remedy.into() }
+    Check {
+        name,
+        verdict: Verdict::Warn,
+        found: found.into(),
+        remedy: remedy.into(),
+    }
 }
 
 fn fail(name: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Check {
-    Check { name, verdict: Verdict::Fail, found: found.into(), remedy: remedy.into() }
+    Check {
+        name,
+        verdict: Verdict::Fail,
+        found: found.into(),
+        remedy: remedy.into(),
+    }
 }
 
 /// Looks at everything and prints it. Exits with 1 when a check fails.
@@ -95,7 +110,12 @@ pub(super) async fn run(args: Doctor) -> Result<Exit, Error> {
         println!("{}", json!({ "checks": list }));
     } else {
         for check in &checks {
-            println!("{:<4}  {:<14} {}", check.verdict.name(), check.name, check.found);
+            println!(
+                "{:<4}  {:<14} {}",
+                check.verdict.name(),
+                check.name,
+                check.found
+            );
             if !check.remedy.is_empty() {
                 println!("{:<21}→ {}", "", check.remedy);
             }
@@ -112,8 +132,20 @@ fn look_at_display(display: DisplayName) -> Vec<Check> {
             let failure = error.failure();
             let remedy = format!("check {}", failure.cause.remedy());
             let mut checks = vec![fail("display", failure.message, remedy)];
-            let rest = ["socket", "extensions", "capture", "keymap", "window manager"];
-            let unseen = |name| warn(name, "not seen: the display cannot be reached", "mend the display first");
+            let rest = [
+                "socket",
+                "extensions",
+                "capture",
+                "keymap",
+                "window manager",
+            ];
+            let unseen = |name| {
+                warn(
+                    name,
+                    "not seen: the display cannot be reached",
+                    "mend the display first",
+                )
+            };
             checks.extend(rest.map(unseen));
             checks
         }
@@ -123,21 +155,40 @@ fn look_at_display(display: DisplayName) -> Vec<Check> {
 fn of_findings(display: DisplayName, found: &Findings) -> Vec<Check> {
     let screen = &found.screen;
     let mut checks = vec![
-        pass("display", format!("{display}: {}, depth {}, {} dpi", screen.size, screen.depth, screen.dpi)),
+        pass(
+            "display",
+            format!(
+                "{display}: {}, depth {}, {} dpi",
+                screen.size, screen.depth, screen.dpi
+            ),
+        ),
         match screen.socket {
             SocketKind::Path => pass("socket", display.socket_path().display().to_string()),
             SocketKind::Abstract => pass(
                 "socket",
-                format!("abstract @{} (the X server has no socket file)", display.socket_path().display()),
+                format!(
+                    "abstract @{} (the X server has no socket file)",
+                    display.socket_path().display()
+                ),
             ),
         },
     ];
     checks.push(if found.missing_extensions.is_empty() {
-        pass("extensions", "MIT-SHM, XFIXES, DAMAGE, XTEST, RANDR, XKEYBOARD")
+        pass(
+            "extensions",
+            "MIT-SHM, XFIXES, DAMAGE, XTEST, RANDR, XKEYBOARD",
+        )
     } else {
-        let missing = found.missing_extensions.iter().map(|(name, purpose)| format!("{name} ({purpose})"));
+        let missing = found
+            .missing_extensions
+            .iter()
+            .map(|(name, purpose)| format!("{name} ({purpose})"));
         let missing = missing.collect::<Vec<_>>().join(", ");
-        warn("extensions", format!("missing: {missing}"), "start the X server without -extension for these")
+        warn(
+            "extensions",
+            format!("missing: {missing}"),
+            "start the X server without -extension for these",
+        )
     });
     let reason = screen.capture_mode_reason.as_deref().unwrap_or_default();
     checks.push(match screen.capture_mode {
@@ -157,11 +208,19 @@ fn of_findings(display: DisplayName, found: &Findings) -> Vec<Check> {
         pass("keymap", "every printable ASCII character has a key")
     } else {
         let missing: String = found.untypable.iter().collect();
-        warn("keymap", format!("no key produces {missing}"), "run `setxkbmap us` on the display")
+        warn(
+            "keymap",
+            format!("no key produces {missing}"),
+            "run `setxkbmap us` on the display",
+        )
     });
     checks.push(match &found.window_manager {
         Some(name) => pass("window manager", name.clone()),
-        None => warn("window manager", "none announces itself (EWMH)", "start the desktop session, unless this is a kiosk"),
+        None => warn(
+            "window manager",
+            "none announces itself (EWMH)",
+            "start the desktop session, unless this is a kiosk",
+        ),
     });
     checks
 }
@@ -172,14 +231,23 @@ fn shared_memory(path: &Path) -> Check {
         Ok(stat) => {
             let total = u64::from(stat.blocks()) * u64::from(stat.fragment_size());
             let free = u64::from(stat.blocks_available()) * u64::from(stat.fragment_size());
-            let found = format!("{}: {} MiB, {} MiB free", path.display(), total >> 20, free >> 20);
+            let found = format!(
+                "{}: {} MiB, {} MiB free",
+                path.display(),
+                total >> 20,
+                free >> 20
+            );
             if total < ENOUGH_SHM_BYTES {
                 warn("shared memory", found, remedy)
             } else {
                 pass("shared memory", found)
             }
         }
-        Err(error) => warn("shared memory", format!("{}: {error}", path.display()), remedy),
+        Err(error) => warn(
+            "shared memory",
+            format!("{}: {error}", path.display()),
+            remedy,
+        ),
     }
 }
 
@@ -199,36 +267,67 @@ fn x_port(display: DisplayName) -> Check {
 
 fn token_file(path: &Path) -> Check {
     if let Err(error) = crate::rpc::Token::read(path) {
-        return fail("token file", error.to_string(), "write a token to it, for example from `openssl rand -hex 32`");
+        return fail(
+            "token file",
+            error.to_string(),
+            "write a token to it, for example from `openssl rand -hex 32`",
+        );
     }
     match std::fs::metadata(path) {
         Ok(meta) => {
             let mode = meta.permissions().mode() & 0o777;
-            let found = format!("{}: mode {mode:04o}, user id {}", path.display(), meta.uid());
+            let found = format!(
+                "{}: mode {mode:04o}, user id {}",
+                path.display(),
+                meta.uid()
+            );
             if mode & 0o077 == 0 {
                 pass("token file", found)
             } else {
-                fail("token file", format!("{found}: others can read the token"), "chmod 0600 it, owned by deskd's user")
+                fail(
+                    "token file",
+                    format!("{found}: others can read the token"),
+                    "chmod 0600 it, owned by deskd's user",
+                )
             }
         }
-        Err(error) => fail("token file", format!("{}: {error}", path.display()), "check the path"),
+        Err(error) => fail(
+            "token file",
+            format!("{}: {error}", path.display()),
+            "check the path",
+        ),
     }
 }
 
 async fn look_at_daemon(client: &Client) -> (Check, Option<v1::GetInfoResponse>) {
     let asked = async {
         let mut daemon = client.connect().await?;
-        let info = daemon.get_info(client.request(v1::GetInfoRequest {})).await?.into_inner();
+        let info = daemon
+            .get_info(client.request(v1::GetInfoRequest {}))
+            .await?
+            .into_inner();
         Ok::<_, Error>(info)
     };
     match asked.await {
         Ok(info) => {
-            let found = format!("deskd {} at {} on display {}", info.version, client.address(), info.display);
+            let found = format!(
+                "deskd {} at {} on display {}",
+                info.version,
+                client.address(),
+                info.display
+            );
             match &info.failure {
                 None => (pass("daemon", found), Some(info)),
                 Some(failure) => {
                     let found = format!("{found}, not connected: {}", failure.message);
-                    (fail("daemon", found, "see the checks of the display, and the daemon's log"), Some(info))
+                    (
+                        fail(
+                            "daemon",
+                            found,
+                            "see the checks of the display, and the daemon's log",
+                        ),
+                        Some(info),
+                    )
                 }
             }
         }
@@ -236,7 +335,14 @@ async fn look_at_daemon(client: &Client) -> (Check, Option<v1::GetInfoResponse>)
             let remedy = "start it with `deskd serve`, or give --server";
             (warn("daemon", error.message, remedy), None)
         }
-        Err(error) => (fail("daemon", error.message, "check the token, the user id and the address"), None),
+        Err(error) => (
+            fail(
+                "daemon",
+                error.message,
+                "check the token, the user id and the address",
+            ),
+            None,
+        ),
     }
 }
 
@@ -246,9 +352,20 @@ fn port(client: &Client) -> Check {
         Address::Unix(path) => match std::fs::symlink_metadata(&path) {
             Ok(meta) => {
                 let mode = meta.permissions().mode() & 0o777;
-                pass("port", format!("{}: mode {mode:04o}, user id {}, no TCP", path.display(), meta.uid()))
+                pass(
+                    "port",
+                    format!(
+                        "{}: mode {mode:04o}, user id {}, no TCP",
+                        path.display(),
+                        meta.uid()
+                    ),
+                )
             }
-            Err(error) => warn("port", format!("{}: {error}", path.display()), "start `deskd serve`, or give --server"),
+            Err(error) => warn(
+                "port",
+                format!("{}: {error}", path.display()),
+                "start `deskd serve`, or give --server",
+            ),
         },
         address @ Address::Tcp { .. } if client.token_file.is_none() => warn(
             "port",
@@ -267,9 +384,23 @@ fn port(client: &Client) -> Check {
 fn isolation(info: Option<&v1::GetInfoResponse>) -> Check {
     let remedy = "run deskd as a user of its own, so that the desktop's programs cannot reach its memory and token";
     match info.map(v1::GetInfoResponse::isolation) {
-        Some(v1::Isolation::User) => pass("isolation", "the desktop runs as another user than deskd"),
-        Some(v1::Isolation::None) => warn("isolation", "none: the desktop can run as deskd's user", remedy),
-        Some(v1::Isolation::Unspecified) => warn("isolation", "not known: the daemon has no display", "mend the display first"),
-        None => warn("isolation", "not known: no daemon answers", "start `deskd serve`"),
+        Some(v1::Isolation::User) => {
+            pass("isolation", "the desktop runs as another user than deskd")
+        }
+        Some(v1::Isolation::None) => warn(
+            "isolation",
+            "none: the desktop can run as deskd's user",
+            remedy,
+        ),
+        Some(v1::Isolation::Unspecified) => warn(
+            "isolation",
+            "not known: the daemon has no display",
+            "mend the display first",
+        ),
+        None => warn(
+            "isolation",
+            "not known: no daemon answers",
+            "start `deskd serve`",
+        ),
     }
 }

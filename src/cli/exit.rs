@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use tonic::Code;
 
 use crate::{
-    rpc::{BindError, ServeError, TokenError, client},
     rpc::client::ConnectError,
+    rpc::{BindError, ServeError, TokenError, client},
 };
 
 /// How a command ended.
@@ -52,7 +52,10 @@ pub(super) struct Error {
 
 impl Error {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self {
+            exit,
+            message: message.into(),
+        }
     }
 }
 
@@ -109,7 +112,14 @@ impl From<tonic::Status> for Error {
         let reason = client::reason(&status);
         let known = reason != crate::rpc::v1::Reason::Unspecified;
         let name = reason.as_str_name().trim_start_matches("REASON_");
-        let name = if known { format!(", {name}") } else { String::new() };
-        Self::new(exit, format!("{} ({:?}{name})", status.message(), status.code()))
+        let name = if known {
+            format!(", {name}")
+        } else {
+            String::new()
+        };
+        Self::new(
+            exit,
+            format!("{} ({:?}{name})", status.message(), status.code()),
+        )
     }
 }

@@ -10,22 +10,38 @@ use crate::rpc::v1;
 /// Prints what the daemon is.
 pub(super) async fn info(client: Client) -> Result<Exit, Error> {
     let mut daemon = client.connect().await?;
-    let info = daemon.get_info(client.request(v1::GetInfoRequest {})).await?.into_inner();
+    let info = daemon
+        .get_info(client.request(v1::GetInfoRequest {}))
+        .await?
+        .into_inner();
     if client.json {
         println!("{}", json::value("GetInfoResponse", &info)?);
         return Ok(Exit::Done);
     }
     println!("deskd {} instance {}", info.version, info.instance_id);
-    let screen = info.geometry.as_ref().and_then(|geometry| Some((geometry, geometry.size?)));
+    let screen = info
+        .geometry
+        .as_ref()
+        .and_then(|geometry| Some((geometry, geometry.size?)));
     let screen = screen.map_or("size not known yet".to_owned(), |(geometry, size)| {
-        format!("{}x{} px, {} dpi, depth {}", size.width, size.height, geometry.dpi, geometry.depth)
+        format!(
+            "{}x{} px, {} dpi, depth {}",
+            size.width, size.height, geometry.dpi, geometry.depth
+        )
     });
-    let state = if info.connected { "connected" } else { "not connected" };
+    let state = if info.connected {
+        "connected"
+    } else {
+        "not connected"
+    };
     println!("display {} {state}, {screen}", info.display);
     if let Some(failure) = &info.failure {
         println!("  {}", failure.message);
     }
-    println!("server generation {} geometry epoch {}", info.server_generation, info.geometry_epoch);
+    println!(
+        "server generation {} geometry epoch {}",
+        info.server_generation, info.geometry_epoch
+    );
     let name = |name: &'static str, prefix| name.trim_start_matches(prefix).to_ascii_lowercase();
     println!(
         "capture {} {}",
@@ -47,13 +63,21 @@ pub(super) async fn info(client: Client) -> Result<Exit, Error> {
 /// Prints where the pointer is.
 pub(super) async fn cursor(client: Client) -> Result<Exit, Error> {
     let mut daemon = client.connect().await?;
-    let reply = daemon.get_cursor(client.request(v1::GetCursorRequest {})).await?.into_inner();
+    let reply = daemon
+        .get_cursor(client.request(v1::GetCursorRequest {}))
+        .await?
+        .into_inner();
     if client.json {
         println!("{}", json::value("GetCursorResponse", &reply)?);
         return Ok(Exit::Done);
     }
     let cursor = reply.cursor.unwrap_or_default();
     let at = cursor.position.unwrap_or_default();
-    println!("{},{}{}", at.x, at.y, if cursor.visible { "" } else { " (not visible)" });
+    println!(
+        "{},{}{}",
+        at.x,
+        at.y,
+        if cursor.visible { "" } else { " (not visible)" }
+    );
     Ok(Exit::Done)
 }

@@ -10,7 +10,8 @@ use crate::rpc::DESCRIPTORS;
 /// A message of `deskd.v1` as JSON; fields that are not set show their default,
 /// so that a coordinate of 0 is there.
 pub(super) fn value(name: &str, message: &impl Message) -> Result<Value, Error> {
-    let failed = |what: &str| Error::new(Exit::Local, format!("cannot print {name} as JSON: {what}"));
+    let failed =
+        |what: &str| Error::new(Exit::Local, format!("cannot print {name} as JSON: {what}"));
     let pool = DescriptorPool::decode(DESCRIPTORS).map_err(|error| failed(&error.to_string()))?;
     let descriptor = pool.get_message_by_name(&format!("deskd.v1.{name}"));
     let descriptor = descriptor.ok_or_else(|| failed("it is not described"))?;
@@ -30,7 +31,10 @@ mod tests {
 
     #[test]
     fn zeros_and_enum_names_are_shown() {
-        let cursor = v1::Cursor { position: Some(v1::Point { x: 0, y: 7 }), ..v1::Cursor::default() };
+        let cursor = v1::Cursor {
+            position: Some(v1::Point { x: 0, y: 7 }),
+            ..v1::Cursor::default()
+        };
         let value = value("Cursor", &cursor).unwrap();
         assert_eq!(value["position"], serde_json::json!({"x": 0, "y": 7}));
         assert_eq!(value["visible"], false);

@@ -24,17 +24,25 @@ pub(super) async fn run(args: Box<Screenshot>) -> Result<Exit, Error> {
         None => args.count.is_none() && !args.client.json,
     };
     if to_stdout && args.client.json {
-        return Err(Error::new(Exit::Usage, "--json and the image cannot both go to standard output: give -o FILE"));
+        return Err(Error::new(
+            Exit::Usage,
+            "--json and the image cannot both go to standard output: give -o FILE",
+        ));
     }
     if to_stdout && io::stdout().is_terminal() {
-        return Err(Error::new(Exit::Usage, "the image would go to the terminal: give -o FILE, or -o - in a pipe"));
+        return Err(Error::new(
+            Exit::Usage,
+            "the image would go to the terminal: give -o FILE, or -o - in a pipe",
+        ));
     }
     let mut daemon = args.client.connect().await?;
     let (mut exit, mut times) = (Exit::Done, Vec::new());
     let mut last = None;
     for _ in 0..args.count.unwrap_or(1) {
         let began = Instant::now();
-        let reply = daemon.screenshot(args.client.request(request(&args))).await?;
+        let reply = daemon
+            .screenshot(args.client.request(request(&args)))
+            .await?;
         times.push(began.elapsed());
         let frame = reply.into_inner().frame.unwrap_or_default();
         if frame.kind() == v1::FrameKind::FailureCard {
@@ -71,7 +79,10 @@ fn request(args: &Screenshot) -> v1::ScreenshotRequest {
             width: region.size.width,
             height: region.size.height,
         }),
-        size: args.size.map(|size| v1::Size { width: size.width, height: size.height }),
+        size: args.size.map(|size| v1::Size {
+            width: size.width,
+            height: size.height,
+        }),
         include_cursor: Some(!args.no_cursor),
         unproved: args.unproved,
         max_image_bytes: args.max_image_bytes,
@@ -82,7 +93,10 @@ fn request(args: &Screenshot) -> v1::ScreenshotRequest {
 /// The frame as JSON, with the number of its image's bytes in place of them.
 fn document(frame: &v1::Frame) -> Result<serde_json::Value, Error> {
     let bytes = frame.image.len();
-    let frame = v1::Frame { image: bytes::Bytes::new(), ..frame.clone() };
+    let frame = v1::Frame {
+        image: bytes::Bytes::new(),
+        ..frame.clone()
+    };
     let mut document = json::value("Frame", &frame)?;
     if let Some(fields) = document.as_object_mut() {
         fields.remove("image");
@@ -94,12 +108,20 @@ fn document(frame: &v1::Frame) -> Result<serde_json::Value, Error> {
 fn write(args: &Screenshot, frame: &v1::Frame, to_stdout: bool) -> Result<(), Error> {
     let written = match &args.output {
         Some(path) if !to_stdout => write_file(path, &frame.image),
-        _ if to_stdout => io::stdout().write_all(&frame.image).and_then(|()| io::stdout().flush()),
+        _ if to_stdout => io::stdout()
+            .write_all(&frame.image)
+            .and_then(|()| io::stdout().flush()),
         _ => Ok(()),
     };
     written.map_err(|error| {
         let target = args.output.as_deref().unwrap_or(Path::new("-"));
-        Error::new(Exit::Local, format!("the image cannot be written to {}: {error}", target.display()))
+        Error::new(
+            Exit::Local,
+            format!(
+                "the image cannot be written to {}: {error}",
+                target.display()
+            ),
+        )
     })
 }
 
@@ -119,10 +141,21 @@ fn write_file(path: &Path, image: &[u8]) -> io::Result<()> {
 /// One line for people, on standard error.
 fn describe(args: &Screenshot, frame: &v1::Frame, took: Duration) {
     if let Some(failure) = &frame.failure {
-        let stage = failure.stage().as_str_name().trim_start_matches("FAILURE_STAGE_").to_ascii_lowercase();
+        let stage = failure
+            .stage()
+            .as_str_name()
+            .trim_start_matches("FAILURE_STAGE_")
+            .to_ascii_lowercase();
         let reason = failure.reason().as_str_name().trim_start_matches("REASON_");
-        let retry = if failure.retryable { "the call may be tried again" } else { "trying again will not help" };
-        eprintln!("deskd: a failure card came back: stage {stage}, {reason}: {}; {retry}", failure.message);
+        let retry = if failure.retryable {
+            "the call may be tried again"
+        } else {
+            "trying again will not help"
+        };
+        eprintln!(
+            "deskd: a failure card came back: stage {stage}, {reason}: {}; {retry}",
+            failure.message
+        );
     } else if !args.client.json && args.count.is_none() && args.output.is_some() {
         let timings = frame.timings.unwrap_or_default();
         eprintln!(
@@ -167,8 +200,14 @@ mod tests {
     fn percentiles_are_nearest_rank() {
         let times = (1..=200).rev().map(Duration::from_micros).collect();
         let line = percentiles(times);
-        assert_eq!(line, json!({"count": 200, "p50_us": 100, "p95_us": 190, "p99_us": 198, "max_us": 200}));
+        assert_eq!(
+            line,
+            json!({"count": 200, "p50_us": 100, "p95_us": 190, "p99_us": 198, "max_us": 200})
+        );
         let one = percentiles(vec![Duration::from_micros(7)]);
-        assert_eq!(one, json!({"count": 1, "p50_us": 7, "p95_us": 7, "p99_us": 7, "max_us": 7}));
+        assert_eq!(
+            one,
+            json!({"count": 1, "p50_us": 7, "p95_us": 7, "p99_us": 7, "max_us": 7})
+        );
     }
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config::{self, DEFAULT_GEOMETRY},
     frame::{CaptureMode, Size},
+    memory,
     rpc::{self, Listener, Options, Tls},
     session::Session,
     telemetry,
@@ -21,19 +22,31 @@ use crate::{
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
+    memory::keep_small();
     telemetry::start(args.log_format, &args.log);
     let display = call::display(args.display)?;
     let geometry = geometry(args.geometry)?;
-    let addresses =
-        if args.listen.is_empty() { vec![call::default_address()] } else { args.listen.clone() };
+    let addresses = if args.listen.is_empty() {
+        vec![call::default_address()]
+    } else {
+        args.listen.clone()
+    };
     let mut listeners = Vec::new();
     for address in &addresses {
-        listeners.push(Listener::bind(address, args.socket_mode, args.token_file.is_some())?);
+        listeners.push(Listener::bind(
+            address,
+            args.socket_mode,
+            args.token_file.is_some(),
+        )?);
     }
-    let local = |error: &dyn std::fmt::Display| Error::new(Exit::Local, format!("cannot start: {error}"));
+    let local =
+        |error: &dyn std::fmt::Display| Error::new(Exit::Local, format!("cannot start: {error}"));
     // Pixels and waiting have their own threads: two suffice for the sockets.
+    // Few threads that block, too: each keeps memory of the frames it encoded.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .max_blocking_threads(cores + 2)
         .thread_name("deskd")
         .enable_all()
         .build()
@@ -72,13 +85,25 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
 
 fn options(args: &Serve) -> Options {
     let own = nix::unistd::geteuid().as_raw();
-    let allowed_uids = if args.allow_uid.is_empty() { vec![own, 0] } else { args.allow_uid.clone() };
-    let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| Tls {
-        certificate,
-        key,
-        client_authority: args.tls_client_ca.clone(),
-    });
-    Options { token_file: args.token_file.clone(), allowed_uids, tls }
+    let allowed_uids = if args.allow_uid.is_empty() {
+        vec![own, 0]
+    } else {
+        args.allow_uid.clone()
+    };
+    let tls = args
+        .tls_cert
+        .clone()
+        .zip(args.tls_key.clone())
+        .map(|(certificate, key)| Tls {
+            certificate,
+            key,
+            client_authority: args.tls_client_ca.clone(),
+        });
+    Options {
+        token_file: args.token_file.clone(),
+        allowed_uids,
+        tls,
+    }
 }
 
 /// The flag or its variable, else the older `DESKTOP_W` and `DESKTOP_H`.

@@ -25,14 +25,23 @@ mod tests {
 
     #[test]
     fn any_cut_gives_the_whole() {
-        let data: Vec<u8> = (0..200_000_u32).map(|i| (i.wrapping_mul(i) >> 7).to_le_bytes()[0]).collect();
+        let data: Vec<u8> = (0..200_000_u32)
+            .map(|i| (i.wrapping_mul(i) >> 7).to_le_bytes()[0])
+            .collect();
         let whole = adler32(&data.as_slice());
         for cut in [0, 1, 2, 65_520, 65_521, 65_522, 131_042, 199_999, 200_000] {
             let (first, second) = data.split_at(cut);
-            assert_eq!(combine(adler32(&first), adler32(&second), second.len()), whole, "{cut}");
+            assert_eq!(
+                combine(adler32(&first), adler32(&second), second.len()),
+                whole,
+                "{cut}"
+            );
         }
         let white = vec![255; 100_000];
         let (first, second) = white.split_at(70_000);
-        assert_eq!(combine(adler32(&first), adler32(&second), 30_000), adler32(&white.as_slice()));
+        assert_eq!(
+            combine(adler32(&first), adler32(&second), 30_000),
+            adler32(&white.as_slice())
+        );
     }
 }

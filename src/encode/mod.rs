@@ -98,5 +98,9 @@ pub fn encode(
         Format::Jpeg(quality) => (jpeg::encode(picture, quality, effort)?, 0),
         Format::RawBgrx => (picture.to_bgrx(), output.width * 4),
     };
-    Ok(Encoded { bytes: bytes.into(), size: output, stride })
+    Ok(Encoded {
+        bytes: bytes.into(),
+        size: output,
+        stride,
+    })
 }

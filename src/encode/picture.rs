@@ -27,7 +27,11 @@ impl<'a> Picture<'a> {
     /// When the region lies outside the pixels.
     pub fn new(pixels: &'a Pixels, region: Region, cursor: Option<&'a CursorImage>) -> Self {
         assert!(region.fits(pixels.size()));
-        Self { pixels, region, cursor }
+        Self {
+            pixels,
+            region,
+            cursor,
+        }
     }
 
     /// Size in pixels.
@@ -46,10 +50,16 @@ impl<'a> Picture<'a> {
             hash.update(self.source_row(y));
         }
         if let Some(cursor) = self.cursor.filter(|cursor| self.overlaps(cursor)) {
-            for word in [cursor.x - cursor.hot_x.cast_signed(), cursor.y - cursor.hot_y.cast_signed()] {
+            for word in [
+                cursor.x - cursor.hot_x.cast_signed(),
+                cursor.y - cursor.hot_y.cast_signed(),
+            ] {
                 hash.update(&word.to_le_bytes());
             }
-            for pixel in [cursor.size.width, cursor.size.height].iter().chain(&cursor.argb) {
+            for pixel in [cursor.size.width, cursor.size.height]
+                .iter()
+                .chain(&cursor.argb)
+            {
                 hash.update(&pixel.to_le_bytes());
             }
         }
@@ -61,7 +71,12 @@ impl<'a> Picture<'a> {
         let row = self.region.size.width as usize * BYTES_PER_PIXEL;
         let mut out = vec![0; self.region.size.bgrx_bytes()];
         for (y, out) in (0..).zip(out.chunks_exact_mut(row)) {
-            for (pixel, bgrx) in out.as_chunks_mut().0.iter_mut().zip(self.source_row(y).as_chunks().0) {
+            for (pixel, bgrx) in out
+                .as_chunks_mut()
+                .0
+                .iter_mut()
+                .zip(self.source_row(y).as_chunks().0)
+            {
                 let [blue, green, red, _]: [u8; 4] = *bgrx;
                 *pixel = [blue, green, red, 255];
             }
@@ -85,15 +100,23 @@ impl<'a> Picture<'a> {
 
     /// Row `y` as RGB, into `out`, which is three bytes a pixel long.
     pub(super) fn rgb_row(&self, y: u32, out: &mut [u8]) {
-        for (rgb, bgrx) in out.as_chunks_mut().0.iter_mut().zip(self.source_row(y).as_chunks().0) {
+        for (rgb, bgrx) in out
+            .as_chunks_mut()
+            .0
+            .iter_mut()
+            .zip(self.source_row(y).as_chunks().0)
+        {
             let [blue, green, red, _]: [u8; 4] = *bgrx;
             *rgb = [red, green, blue];
         }
-        self.draw_cursor(y, |x, blend| blend.over(&mut out[x * 3..x * 3 + 3], [0, 1, 2]));
+        self.draw_cursor(y, |x, blend| {
+            blend.over(&mut out[x * 3..x * 3 + 3], [0, 1, 2])
+        });
     }
 
     fn source_row(&self, y: u32) -> &[u8] {
-        self.pixels.row(self.region.x, self.region.y + y, self.region.size.width)
+        self.pixels
+            .row(self.region.x, self.region.y + y, self.region.size.width)
     }
 
     /// Calls `draw` for each pixel of row `y` that the pointer covers, with its
@@ -119,8 +142,17 @@ impl<'a> Picture<'a> {
         let meets = |start: i64, length: u32, from: u32, size: u32| {
             start < i64::from(from) + i64::from(size) && start + i64::from(length) > i64::from(from)
         };
-        meets(left(cursor), cursor.size.width, self.region.x, self.region.size.width)
-            && meets(top(cursor), cursor.size.height, self.region.y, self.region.size.height)
+        meets(
+            left(cursor),
+            cursor.size.width,
+            self.region.x,
+            self.region.size.width,
+        ) && meets(
+            top(cursor),
+            cursor.size.height,
+            self.region.y,
+            self.region.size.height,
+        )
     }
 }
 
@@ -154,15 +186,28 @@ impl Blend {
 mod tests {
     use super::*;
 
-    const SIZE: Size = Size { width: 4, height: 3 };
+    const SIZE: Size = Size {
+        width: 4,
+        height: 3,
+    };
 
     fn grey() -> Pixels {
         Pixels::new(Box::new(vec![100; SIZE.bgrx_bytes()]), SIZE, 16).unwrap()
     }
 
     fn cursor(x: i32, y: i32, argb: u32) -> CursorImage {
-        let size = Size { width: 2, height: 2 };
-        CursorImage { x, y, hot_x: 1, hot_y: 1, size, argb: vec![argb; 4] }
+        let size = Size {
+            width: 2,
+            height: 2,
+        };
+        CursorImage {
+            x,
+            y,
+            hot_x: 1,
+            hot_y: 1,
+            size,
+            argb: vec![argb; 4],
+        }
     }
 
     /// Columns and rows at which the red channel is no longer grey.
@@ -170,7 +215,10 @@ mod tests {
         let width = picture.size().width as usize;
         let bgrx = picture.to_bgrx();
         let pixels = bgrx.chunks_exact(4).enumerate();
-        pixels.filter(|(_, p)| p[2] != 100).map(|(i, _)| (i % width, i / width)).collect()
+        pixels
+            .filter(|(_, p)| p[2] != 100)
+            .map(|(i, _)| (i % width, i / width))
+            .collect()
     }
 
     #[test]
@@ -190,9 +238,19 @@ mod tests {
     #[test]
     fn a_region_sees_the_cursor_where_the_screen_has_it() {
         let pixels = grey();
-        let region = Region { x: 2, y: 1, size: Size { width: 2, height: 2 } };
+        let region = Region {
+            x: 2,
+            y: 1,
+            size: Size {
+                width: 2,
+                height: 2,
+            },
+        };
         let cursor = cursor(2, 1, 0xffff_0000);
-        assert_eq!(touched(&Picture::new(&pixels, region, Some(&cursor))), [(0, 0)]);
+        assert_eq!(
+            touched(&Picture::new(&pixels, region, Some(&cursor))),
+            [(0, 0)]
+        );
     }
 
     #[test]
@@ -203,9 +261,13 @@ mod tests {
                 let mut pixel = [u8::try_from(under).unwrap(); 3];
                 let argb = alpha << 24 | premultiplied << 16 | premultiplied << 8 | premultiplied;
                 Blend(argb).over(&mut pixel, [0, 1, 2]);
-                let exact = f64::from(premultiplied) + f64::from(under) * f64::from(255 - alpha) / 255.0;
+                let exact =
+                    f64::from(premultiplied) + f64::from(under) * f64::from(255 - alpha) / 255.0;
                 for channel in pixel {
-                    assert!((f64::from(channel) - exact).abs() <= 0.5, "{alpha} {colour} {under}");
+                    assert!(
+                        (f64::from(channel) - exact).abs() <= 0.5,
+                        "{alpha} {colour} {under}"
+                    );
                 }
             }
         }
@@ -224,19 +286,32 @@ mod tests {
         bytes[0] = 101;
         let two = Pixels::new(Box::new(bytes), SIZE, 16).unwrap();
         let whole = Region::whole(SIZE);
-        let digest = |pixels, cursor: Option<&CursorImage>| Picture::new(pixels, whole, cursor).digest(7);
+        let digest =
+            |pixels, cursor: Option<&CursorImage>| Picture::new(pixels, whole, cursor).digest(7);
         assert_eq!(digest(&one, None), digest(&same, None));
         assert_ne!(digest(&one, None), digest(&two, None));
-        assert_ne!(digest(&one, None), digest(&one, Some(&cursor(1, 1, u32::MAX))));
+        assert_ne!(
+            digest(&one, None),
+            digest(&one, Some(&cursor(1, 1, u32::MAX)))
+        );
         assert_ne!(
             digest(&one, Some(&cursor(1, 1, u32::MAX))),
             digest(&one, Some(&cursor(2, 1, u32::MAX)))
         );
         // A pointer elsewhere does not change this picture.
-        assert_eq!(digest(&one, None), digest(&one, Some(&cursor(50, 1, u32::MAX))));
+        assert_eq!(
+            digest(&one, None),
+            digest(&one, Some(&cursor(50, 1, u32::MAX)))
+        );
         // A part of the same rows is another picture.
         let part = Region { x: 1, ..whole };
-        let part = Region { size: Size { width: 3, height: 3 }, ..part };
+        let part = Region {
+            size: Size {
+                width: 3,
+                height: 3,
+            },
+            ..part
+        };
         assert_ne!(digest(&one, None), Picture::new(&one, part, None).digest(7));
     }
 }

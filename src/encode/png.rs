@@ -23,7 +23,11 @@ const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const ZLIB_HEADER: [u8; 2] = [0x78, 0x01];
 
 /// Encodes a picture as 8-bit RGB.
-pub(super) fn encode(picture: &Picture<'_>, effort: Effort, threads: usize) -> Result<Vec<u8>, Error> {
+pub(super) fn encode(
+    picture: &Picture<'_>,
+    effort: Effort,
+    threads: usize,
+) -> Result<Vec<u8>, Error> {
     match effort {
         Effort::Fast => in_bands(picture, Compression::new(1), threads),
         // Which of the two is smaller depends on what is shown: no filter for
@@ -31,7 +35,11 @@ pub(super) fn encode(picture: &Picture<'_>, effort: Effort, threads: usize) -> R
         Effort::Tight => {
             let plain = in_bands(picture, Compression::new(6), threads)?;
             let filtered = filtered(picture)?;
-            Ok(if filtered.len() < plain.len() { filtered } else { plain })
+            Ok(if filtered.len() < plain.len() {
+                filtered
+            } else {
+                plain
+            })
         }
     }
 }
@@ -47,7 +55,9 @@ struct Band {
 fn in_bands(picture: &Picture<'_>, level: Compression, threads: usize) -> Result<Vec<u8>, Error> {
     let height = picture.size().height;
     // A thread for a few rows costs more than it saves.
-    let bands = u32::try_from(threads).unwrap_or(u32::MAX).clamp(1, height.div_ceil(4 * ROWS));
+    let bands = u32::try_from(threads)
+        .unwrap_or(u32::MAX)
+        .clamp(1, height.div_ceil(4 * ROWS));
     let edge = |band: u32| {
         // At most `height`, which is 32 bits.
         u32::try_from(u64::from(height) * u64::from(band) / u64::from(bands)).unwrap_or(height)
@@ -58,7 +68,9 @@ fn in_bands(picture: &Picture<'_>, level: Compression, threads: usize) -> Result
     };
     let mut parts: Vec<Result<Band, Error>> = Vec::new();
     thread::scope(|scope| {
-        let others: Vec<_> = (1..bands).map(|band| scope.spawn(move || compress(band))).collect();
+        let others: Vec<_> = (1..bands)
+            .map(|band| scope.spawn(move || compress(band)))
+            .collect();
         parts.push(compress(0));
         for other in others {
             match other.join() {
@@ -78,7 +90,11 @@ fn in_bands(picture: &Picture<'_>, level: Compression, threads: usize) -> Result
         adler = adler::combine(adler, band.adler, band.length);
         let trailer = adler.to_be_bytes();
         let head: &[u8] = if index == 0 { &ZLIB_HEADER } else { &[] };
-        let tail: &[u8] = if index + 1 == parts.len() { &trailer } else { &[] };
+        let tail: &[u8] = if index + 1 == parts.len() {
+            &trailer
+        } else {
+            &[]
+        };
         chunk(&mut file, *b"IDAT", &[head, &band.deflated, tail])?;
     }
     chunk(&mut file, *b"IEND", &[])?;
@@ -95,7 +111,11 @@ fn compress_band(
     let row_bytes = 1 + picture.size().width as usize * 3;
     let mut raw = vec![0; row_bytes * ROWS.min(rows.len().try_into().unwrap_or(ROWS)) as usize];
     let length = row_bytes * rows.len();
-    let mut band = Band { deflated: Vec::with_capacity(length / 8 + 1024), adler: 1, length };
+    let mut band = Band {
+        deflated: Vec::with_capacity(length / 8 + 1024),
+        adler: 1,
+        length,
+    };
     let mut checksum = simd_adler32::Adler32::new();
     let mut deflate = Compress::new(level, false);
     let mut y = rows.start;
@@ -151,7 +171,8 @@ fn header(picture: &Picture<'_>) -> [u8; 13] {
 fn chunk(file: &mut Vec<u8>, kind: [u8; 4], parts: &[&[u8]]) -> Result<(), Error> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     // Unreachable below 33 Mpx; a chunk holds less than 2^31 bytes.
-    let length = i32::try_from(length).map_err(|_| std::io::Error::from(std::io::ErrorKind::FileTooLarge));
+    let length =
+        i32::try_from(length).map_err(|_| std::io::Error::from(std::io::ErrorKind::FileTooLarge));
     let length = length.map_err(png::EncodingError::IoError)?;
     file.extend_from_slice(&length.to_be_bytes());
     let start = file.len();
@@ -188,18 +209,30 @@ mod tests {
         let bytes = std::iter::repeat_with(|| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             // Half noise, half flat: both kinds of deflate block.
-            if state >> 31 == 0 { state.to_be_bytes()[1] } else { 7 }
+            if state >> 31 == 0 {
+                state.to_be_bytes()[1]
+            } else {
+                7
+            }
         });
         let bytes: Vec<u8> = bytes.take(size.bgrx_bytes()).collect();
         Pixels::new(Box::new(bytes), size, size.width as usize * 4).unwrap()
     }
 
     fn decode(file: &[u8]) -> (Size, Vec<u8>) {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file))
+            .read_info()
+            .unwrap();
         let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut rgb).unwrap();
         assert_eq!(info.color_type, png::ColorType::Rgb);
-        (Size { width: info.width, height: info.height }, rgb)
+        (
+            Size {
+                width: info.width,
+                height: info.height,
+            },
+            rgb,
+        )
     }
 
     #[test]
@@ -208,13 +241,19 @@ mod tests {
             let size = Size { width, height };
             let pixels = noise(size);
             let picture = Picture::new(&pixels, Region::whole(size), None);
-            let expected: Vec<u8> =
-                picture.to_bgrx().chunks_exact(4).flat_map(|p| [p[2], p[1], p[0]]).collect();
+            let expected: Vec<u8> = picture
+                .to_bgrx()
+                .chunks_exact(4)
+                .flat_map(|p| [p[2], p[1], p[0]])
+                .collect();
             for effort in [Effort::Fast, Effort::Tight] {
                 for threads in [1, 2, 3, 64] {
                     let file = encode(&picture, effort, threads).unwrap();
                     let decoded = decode(&file);
-                    assert!(decoded == (size, expected.clone()), "{size} {effort:?} {threads}");
+                    assert!(
+                        decoded == (size, expected.clone()),
+                        "{size} {effort:?} {threads}"
+                    );
                 }
             }
         }
@@ -222,9 +261,17 @@ mod tests {
 
     #[test]
     fn a_flat_picture_is_small() {
-        let size = Size { width: 1280, height: 800 };
+        let size = Size {
+            width: 1280,
+            height: 800,
+        };
         let pixels = Pixels::new(Box::new(vec![0; size.bgrx_bytes()]), size, 5120).unwrap();
-        let file = encode(&Picture::new(&pixels, Region::whole(size), None), Effort::Fast, 2).unwrap();
+        let file = encode(
+            &Picture::new(&pixels, Region::whole(size), None),
+            Effort::Fast,
+            2,
+        )
+        .unwrap();
         assert!(file.len() < 30_000, "{}", file.len());
     }
 }

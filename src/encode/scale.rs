@@ -16,8 +16,9 @@ pub(super) fn scale(picture: &Picture<'_>, output: Size) -> Result<Vec<u8>, Erro
     let source = ImageRef::new(size.width, size.height, &bgrx, PixelType::U8x4)?;
     let mut scaled = Image::new(output.width, output.height, PixelType::U8x4);
     // The fourth byte is no transparency: nothing to multiply by.
-    let options =
-        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).use_alpha(false);
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .use_alpha(false);
     Resizer::new().resize(&source, &mut scaled, &options)?;
     Ok(scaled.into_vec())
 }
@@ -29,11 +30,31 @@ mod tests {
 
     #[test]
     fn flat_stays_flat_and_halves_keep_their_sides() {
-        let size = Size { width: 64, height: 48 };
-        let row: Vec<u8> = (0..64).flat_map(|x| if x < 32 { [10, 20, 30, 0] } else { [200, 180, 160, 0] }).collect();
+        let size = Size {
+            width: 64,
+            height: 48,
+        };
+        let row: Vec<u8> = (0..64)
+            .flat_map(|x| {
+                if x < 32 {
+                    [10, 20, 30, 0]
+                } else {
+                    [200, 180, 160, 0]
+                }
+            })
+            .collect();
         let pixels = Pixels::new(Box::new(row.repeat(48)), size, 256).unwrap();
         let picture = Picture::new(&pixels, Region::whole(size), None);
-        for output in [Size { width: 16, height: 12 }, Size { width: 130, height: 7 }] {
+        for output in [
+            Size {
+                width: 16,
+                height: 12,
+            },
+            Size {
+                width: 130,
+                height: 7,
+            },
+        ] {
             let scaled = scale(&picture, output).unwrap();
             assert_eq!(scaled.len(), output.bgrx_bytes());
             for row in scaled.chunks_exact(output.width as usize * 4) {

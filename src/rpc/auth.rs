@@ -60,14 +60,21 @@ impl Token {
     ///
     /// When the file cannot be read or holds no token.
     pub fn read(path: &Path) -> Result<Self, TokenError> {
-        let failed = |source| TokenError::Read { path: path.to_owned(), source };
+        let failed = |source| TokenError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let mut text = Vec::new();
         let file = fs::File::open(path).map_err(failed)?;
-        file.take(MAX_TOKEN_BYTES + 2).read_to_end(&mut text).map_err(failed)?;
+        file.take(MAX_TOKEN_BYTES + 2)
+            .read_to_end(&mut text)
+            .map_err(failed)?;
         let token = text.trim_ascii();
         let length = MIN_TOKEN_BYTES..=usize::try_from(MAX_TOKEN_BYTES).unwrap_or(usize::MAX);
         if !length.contains(&token.len()) || !token.iter().all(u8::is_ascii_graphic) {
-            return Err(TokenError::Malformed { path: path.to_owned() });
+            return Err(TokenError::Malformed {
+                path: path.to_owned(),
+            });
         }
         Ok(Self(String::from_utf8_lossy(token).into_owned().into()))
     }
@@ -83,7 +90,12 @@ type Stamp = (u64, u64, Option<SystemTime>, i64);
 
 fn stamp(path: &Path) -> io::Result<Stamp> {
     let meta = fs::metadata(path)?;
-    Ok((meta.ino(), meta.len(), meta.modified().ok(), meta.ctime_nsec()))
+    Ok((
+        meta.ino(),
+        meta.len(),
+        meta.modified().ok(),
+        meta.ctime_nsec(),
+    ))
 }
 
 /// A token file that may be replaced while the daemon runs.
@@ -115,7 +127,10 @@ impl TokenFile {
             }
             state.checked = Instant::now();
         }
-        state.token.as_ref().is_some_and(|token| token.matches(given))
+        state
+            .token
+            .as_ref()
+            .is_some_and(|token| token.matches(given))
     }
 }
 
@@ -136,22 +151,46 @@ impl Gatekeeper {
         let token = token_file.map(|path| -> Result<_, TokenError> {
             let stamp = stamp(path).ok();
             let token = Some(Token::read(path)?);
-            let state = Mutex::new(State { checked: Instant::now(), stamp, token });
-            Ok(Arc::new(TokenFile { path: path.to_owned(), state }))
+            let state = Mutex::new(State {
+                checked: Instant::now(),
+                stamp,
+                token,
+            });
+            Ok(Arc::new(TokenFile {
+                path: path.to_owned(),
+                state,
+            }))
         });
-        Ok(Self { token: token.transpose()?, allowed_uids: allowed_uids.into() })
+        Ok(Self {
+            token: token.transpose()?,
+            allowed_uids: allowed_uids.into(),
+        })
     }
 
     fn check(&self, request: &Request<()>) -> Result<(), Refused> {
-        let caller = request.extensions().get::<Caller>().ok_or(Refused::NoPeer)?;
+        let caller = request
+            .extensions()
+            .get::<Caller>()
+            .ok_or(Refused::NoPeer)?;
         match caller.peer {
             Peer::Unix { uid } if self.allowed_uids.contains(&uid) => Ok(()),
             Peer::Unix { uid } => Err(Refused::Peer(uid)),
             Peer::Tcp => {
-                let Some(token) = &self.token else { return Ok(()) };
-                let header = request.metadata().get("authorization").ok_or(Refused::NoToken)?;
-                let bearer = header.as_bytes().strip_prefix(b"Bearer ").ok_or(Refused::NoToken)?;
-                token.allows(bearer).then_some(()).ok_or(Refused::WrongToken)
+                let Some(token) = &self.token else {
+                    return Ok(());
+                };
+                let header = request
+                    .metadata()
+                    .get("authorization")
+                    .ok_or(Refused::NoToken)?;
+                let bearer = header
+                    .as_bytes()
+                    .strip_prefix(b"Bearer ")
+                    .ok_or(Refused::NoToken)?;
+                token
+                    .allows(bearer)
+                    .then_some(())
+                    .ok_or(Refused::WrongToken)
             }
         }
     }
@@ -198,12 +237,28 @@ mod tests {
 
     #[test]
     fn a_token_is_one_word_of_sensible_length() {
-        assert!(read("0123456789abcdef\n").unwrap().matches(b"0123456789abcdef"));
+        assert!(
+            read("0123456789abcdef\n")
+                .unwrap()
+                .matches(b"0123456789abcdef")
+        );
         assert!(read(&"x".repeat(4096)).is_ok());
-        for text in ["", "short", "0123456789 abcdef", "0123456789abcdé!", &"x".repeat(4097)] {
-            assert!(matches!(read(text), Err(TokenError::Malformed { .. })), "{text:?}");
+        for text in [
+            "",
+            "short",
+            "0123456789 abcdef",
+            "0123456789abcdé!",
+            &"x".repeat(4097),
+        ] {
+            assert!(
+                matches!(read(text), Err(TokenError::Malformed { .. })),
+                "{text:?}"
+            );
         }
-        assert!(matches!(Token::read(Path::new("/nonexistent")), Err(TokenError::Read { .. })));
+        assert!(matches!(
+            Token::read(Path::new("/nonexistent")),
+            Err(TokenError::Read { .. })
+        ));
     }
 
     #[test]

@@ -33,9 +33,14 @@ pub struct Tls {
 pub struct Bearer(Option<MetadataValue<Ascii>>);
 
 impl Interceptor for Bearer {
-    fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
+    fn call(
+        &mut self,
+        mut request: tonic::Request<()>,
+    ) -> Result<tonic::Request<()>, tonic::Status> {
         if let Some(value) = &self.0 {
-            request.metadata_mut().insert("authorization", value.clone());
+            request
+                .metadata_mut()
+                .insert("authorization", value.clone());
         }
         Ok(request)
     }
@@ -76,19 +81,27 @@ pub async fn connect(
     tls: Option<&Tls>,
     timeout: Duration,
 ) -> Result<Connection, ConnectError> {
-    let unusable = |source| ConnectError::Unusable { address: address.clone(), source };
+    let unusable = |source| ConnectError::Unusable {
+        address: address.clone(),
+        source,
+    };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let uri = match address {
         // The authority that HTTP/2 wants; nothing is looked up.
         Address::Unix(_) => "http://localhost".to_owned(),
         Address::Tcp { .. } => format!("{scheme}://{address}"),
     };
-    let mut endpoint = Endpoint::from_shared(uri).map_err(unusable)?.connect_timeout(timeout);
+    let mut endpoint = Endpoint::from_shared(uri)
+        .map_err(unusable)?
+        .connect_timeout(timeout);
     // A frame is some hundred KiB: the default windows of 64 KiB would make it
     // wait for several round trips.
-    endpoint = endpoint.initial_stream_window_size(8 << 20).initial_connection_window_size(16 << 20);
+    endpoint = endpoint
+        .initial_stream_window_size(8 << 20)
+        .initial_connection_window_size(16 << 20);
     if let Some(tls) = tls {
-        let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&tls.authority));
+        let mut config =
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&tls.authority));
         if let Some((certificate, key)) = &tls.identity {
             config = config.identity(Identity::from_pem(certificate, key));
         }
@@ -101,7 +114,9 @@ pub async fn connect(
                 let path = path.clone();
                 async move { UnixStream::connect(path).await.map(TokioIo::new) }
             };
-            endpoint.connect_with_connector(tower::service_fn(connector)).await
+            endpoint
+                .connect_with_connector(tower::service_fn(connector))
+                .await
         }
         Address::Tcp { .. } => endpoint.connect().await,
     };
@@ -125,7 +140,10 @@ pub fn desktop(connection: Connection) -> DesktopClient<Connection> {
 
 /// The [`v1::Reason`] that came with a status.
 pub fn reason(status: &tonic::Status) -> v1::Reason {
-    let name = status.metadata().get("deskd-reason").and_then(|value| value.to_str().ok());
+    let name = status
+        .metadata()
+        .get("deskd-reason")
+        .and_then(|value| value.to_str().ok());
     let parse = |name: &str| v1::Reason::from_str_name(&format!("REASON_{name}"));
     name.and_then(parse).unwrap_or(v1::Reason::Unspecified)
 }

@@ -20,7 +20,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use super::{limits, listen::{Listener, Socket}};
+use super::{
+    limits,
+    listen::{Listener, Socket},
+};
 
 /// What every HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -82,7 +85,12 @@ pub(super) fn accept_all(
     let places = Arc::new(Semaphore::new(limits::MAX_CONNECTIONS));
     for listener in listeners {
         let (tls, ready, places) = (tls.cloned(), ready.clone(), Arc::clone(&places));
-        let acceptor = Acceptor { tls, ready, places, stop: stop.clone() };
+        let acceptor = Acceptor {
+            tls,
+            ready,
+            places,
+            stop: stop.clone(),
+        };
         match listener.socket {
             Socket::Unix(listener, file) => {
                 let listener = UnixListener::from_std(listener)?;
@@ -113,8 +121,15 @@ impl Acceptor {
         while let Some(stream) = self.next(&mut handshakes, listener.accept()).await {
             let Some((stream, _)) = stream else { continue };
             match stream.peer_cred() {
-                Ok(peer) => self.admit(&mut handshakes, stream, Peer::Unix { uid: peer.uid() }, None),
-                Err(error) => tracing::warn!("a connection without peer credentials is refused: {error}"),
+                Ok(peer) => self.admit(
+                    &mut handshakes,
+                    stream,
+                    Peer::Unix { uid: peer.uid() },
+                    None,
+                ),
+                Err(error) => {
+                    tracing::warn!("a connection without peer credentials is refused: {error}")
+                }
             }
         }
     }
@@ -158,7 +173,10 @@ impl Acceptor {
         tls: Option<TlsAcceptor>,
     ) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            tracing::warn!("a connection is refused: {} are open", limits::MAX_CONNECTIONS);
+            tracing::warn!(
+                "a connection is refused: {} are open",
+                limits::MAX_CONNECTIONS
+            );
             return;
         };
         let ready = self.ready.clone();
@@ -173,7 +191,13 @@ impl Acceptor {
                         cut: cut.clone(),
                     };
                     let cut = Box::pin(cut.cancelled_owned());
-                    let connection = Connection { io, preface: PREFACE, caller, cut, _place: place };
+                    let connection = Connection {
+                        io,
+                        preface: PREFACE,
+                        caller,
+                        cut,
+                        _place: place,
+                    };
                     // The server has stopped: the connection ends here.
                     drop(ready.send(Ok(connection)).await);
                 }
@@ -185,7 +209,10 @@ impl Acceptor {
 }
 
 /// TLS, when asked for, and the client's preface.
-async fn greet(stream: impl Bytes + 'static, tls: Option<TlsAcceptor>) -> io::Result<Box<dyn Bytes>> {
+async fn greet(
+    stream: impl Bytes + 'static,
+    tls: Option<TlsAcceptor>,
+) -> io::Result<Box<dyn Bytes>> {
     let mut io: Box<dyn Bytes> = match tls {
         Some(tls) => Box::new(tls.accept(stream).await?),
         None => Box::new(stream),
@@ -193,7 +220,10 @@ async fn greet(stream: impl Bytes + 'static, tls: Option<TlsAcceptor>) -> io::Re
     let mut preface = [0; PREFACE.len()];
     io.read_exact(&mut preface).await?;
     if &preface != PREFACE {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not speak HTTP/2"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it does not speak HTTP/2",
+        ));
     }
     Ok(io)
 }

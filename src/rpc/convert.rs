@@ -18,7 +18,12 @@ const DEFAULT_QUALITY: u8 = 85;
 pub(super) fn spec(request: &v1::ScreenshotRequest) -> Result<Spec, Status> {
     let format = format(request)?;
     let max_image_bytes = match request.max_image_bytes {
-        Some(0) => return Err(status::invalid_field("max_image_bytes", "must be at least 1")),
+        Some(0) => {
+            return Err(status::invalid_field(
+                "max_image_bytes",
+                "must be at least 1",
+            ));
+        }
         Some(limit) => Some(limit),
         None if format == Format::RawBgrx => None,
         None => Some(limits::DEFAULT_MAX_IMAGE_BYTES),
@@ -26,7 +31,10 @@ pub(super) fn spec(request: &v1::ScreenshotRequest) -> Result<Spec, Status> {
     Ok(Spec {
         format,
         region: request.region.as_ref().map(region).transpose()?,
-        size: request.size.map(|size| nonempty("size", size.width, size.height)).transpose()?,
+        size: request
+            .size
+            .map(|size| nonempty("size", size.width, size.height))
+            .transpose()?,
         cursor: request.include_cursor.unwrap_or(true),
         if_changed_since: Some(request.if_changed_since.clone()).filter(|id| !id.is_empty()),
         max_image_bytes,
@@ -35,7 +43,8 @@ pub(super) fn spec(request: &v1::ScreenshotRequest) -> Result<Spec, Status> {
 }
 
 fn format(request: &v1::ScreenshotRequest) -> Result<Format, Status> {
-    let unknown = || status::invalid_field("format", &format!("{} is no image format", request.format));
+    let unknown =
+        || status::invalid_field("format", &format!("{} is no image format", request.format));
     let format = v1::ImageFormat::try_from(request.format).map_err(|_| unknown())?;
     if request.quality.is_some() && format != v1::ImageFormat::Jpeg {
         return Err(status::invalid_field("quality", "only JPEG has one"));
@@ -46,15 +55,23 @@ fn format(request: &v1::ScreenshotRequest) -> Result<Format, Status> {
         v1::ImageFormat::Webp => Err(status::not_implemented("the format WEBP")),
         v1::ImageFormat::Jpeg => {
             let quality = request.quality.unwrap_or(DEFAULT_QUALITY.into());
-            let quality = u8::try_from(quality).ok().filter(|quality| (1..=100).contains(quality));
-            quality.map(Format::Jpeg).ok_or_else(|| status::invalid_field("quality", "must be 1 to 100"))
+            let quality = u8::try_from(quality)
+                .ok()
+                .filter(|quality| (1..=100).contains(quality));
+            quality
+                .map(Format::Jpeg)
+                .ok_or_else(|| status::invalid_field("quality", "must be 1 to 100"))
         }
     }
 }
 
 fn region(region: &v1::Region) -> Result<AskedRegion, Status> {
     let size = nonempty("region", region.width, region.height)?;
-    Ok(AskedRegion { x: region.x, y: region.y, size })
+    Ok(AskedRegion {
+        x: region.x,
+        y: region.y,
+        size,
+    })
 }
 
 fn space(space: Option<&v1::CoordinateSpace>) -> Result<Space, Status> {
@@ -65,7 +82,10 @@ fn space(space: Option<&v1::CoordinateSpace>) -> Result<Space, Status> {
             Space::Size(nonempty("coordinate_space.size", size.width, size.height)?)
         }
         Some(Wire::FrameId(id)) if id.is_empty() => {
-            return Err(status::invalid_field("coordinate_space.frame_id", "must not be empty"));
+            return Err(status::invalid_field(
+                "coordinate_space.frame_id",
+                "must not be empty",
+            ));
         }
         Some(Wire::FrameId(id)) => Space::Frame(id.clone()),
     })
@@ -101,7 +121,10 @@ pub(super) fn frame(frame: Frame) -> v1::Frame {
         screen_width: frame.screen.map_or(0, |screen| screen.width),
         screen_height: frame.screen.map_or(0, |screen| screen.height),
         frame_id: frame.id,
-        server_generation: frame.generation.map(|generation| generation.to_string()).unwrap_or_default(),
+        server_generation: frame
+            .generation
+            .map(|generation| generation.to_string())
+            .unwrap_or_default(),
         geometry_epoch: frame.geometry_epoch,
         capture_time: Some(timestamp(frame.time)),
         kind: kind.into(),
@@ -140,16 +163,25 @@ pub(super) fn failure(failure: &Failure) -> v1::Failure {
 pub(super) fn cursor(image: &CursorImage) -> v1::Cursor {
     let hotspot = |at: u32| i32::try_from(at).unwrap_or(i32::MAX);
     v1::Cursor {
-        position: Some(v1::Point { x: image.x, y: image.y }),
+        position: Some(v1::Point {
+            x: image.x,
+            y: image.y,
+        }),
         visible: image.visible(),
         size: Some(wire_size(image.size)),
-        hotspot: Some(v1::Point { x: hotspot(image.hot_x), y: hotspot(image.hot_y) }),
+        hotspot: Some(v1::Point {
+            x: hotspot(image.hot_x),
+            y: hotspot(image.hot_y),
+        }),
     }
 }
 
 /// A size.
 pub(super) fn wire_size(size: Size) -> v1::Size {
-    v1::Size { width: size.width, height: size.height }
+    v1::Size {
+        width: size.width,
+        height: size.height,
+    }
 }
 
 /// How pixels are read.

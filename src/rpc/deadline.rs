@@ -27,16 +27,23 @@ pub(super) struct Deadline {
 impl Deadline {
     /// Of a call that arrives now.
     pub(super) fn of(metadata: &MetadataMap, default: Duration) -> Self {
-        let timeout = metadata.get("grpc-timeout").and_then(|value| parse(value.as_bytes()));
+        let timeout = metadata
+            .get("grpc-timeout")
+            .and_then(|value| parse(value.as_bytes()));
         let timeout = timeout.unwrap_or(default).min(LONGEST);
         let arrived = Instant::now();
-        Self { arrived, reply_by: arrived + timeout - margin(timeout) }
+        Self {
+            arrived,
+            reply_by: arrived + timeout - margin(timeout),
+        }
     }
 }
 
 /// The larger of 100 ms and 5 %, but no more than half.
 fn margin(timeout: Duration) -> Duration {
-    Duration::from_millis(100).max(timeout / 20).min(timeout / 2)
+    Duration::from_millis(100)
+        .max(timeout / 20)
+        .min(timeout / 2)
 }
 
 /// The header's value: at most 8 digits and a unit (gRPC over HTTP/2, "Timeout").
@@ -65,7 +72,10 @@ mod tests {
     fn every_unit_parses_and_nonsense_does_not() {
         assert_eq!(parse(b"2S"), Some(Duration::from_secs(2)));
         assert_eq!(parse(b"1500m"), Some(Duration::from_millis(1500)));
-        assert_eq!(parse(b"99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(
+            parse(b"99999999H"),
+            Some(Duration::from_secs(99_999_999 * 3600))
+        );
         assert_eq!(parse(b"7u"), Some(Duration::from_micros(7)));
         assert_eq!(parse(b"7n"), Some(Duration::from_nanos(7)));
         assert_eq!(parse(b"1M"), Some(Duration::from_secs(60)));

@@ -50,7 +50,9 @@ impl Desktop for DesktopService {
                 dpi: screen.dpi,
                 depth: screen.depth.into(),
             }),
-            server_generation: screen.map(|screen| screen.generation.to_string()).unwrap_or_default(),
+            server_generation: screen
+                .map(|screen| screen.generation.to_string())
+                .unwrap_or_default(),
             geometry_epoch: screen.map_or(0, |screen| screen.geometry_epoch),
             capture_mode: convert::mode(screen.map(|screen| screen.capture_mode)).into(),
             capture_mode_reason: screen
@@ -82,15 +84,25 @@ impl Desktop for DesktopService {
         let deadline = Deadline::of(request.metadata(), deadline::SCREENSHOT);
         let caller = request.extensions().get::<Caller>().cloned();
         let spec = convert::spec(request.get_ref())?;
-        let frame = self.0.screenshot(&spec, deadline.arrived, deadline.reply_by).await?;
-        // Only now: who waits for the display holds no place of another's frame.
-        let place = match &caller {
-            Some(caller) => {
-                let place = Place::wait(caller, deadline.reply_by).await;
-                Some(place.ok_or_else(status::slow_reader)?)
+        let mut frame = self
+            .0
+            .screenshot(&spec, deadline.arrived, deadline.reply_by)
+            .await?;
+        // The place comes after the frame, so that who waits for a hung display
+        // keeps no other call from its card. A frame without a place is let go:
+        // no more of them pile up than there are places.
+        let mut place = caller.as_ref().and_then(Place::free);
+        if let Some(caller) = caller.as_ref().filter(|_| place.is_none()) {
+            drop(frame);
+            place = Place::wait(caller, deadline.reply_by).await;
+            if place.is_none() {
+                return Err(status::slow_reader());
             }
-            None => None,
-        };
+            frame = self
+                .0
+                .screenshot(&spec, deadline.arrived, deadline.reply_by)
+                .await?;
+        }
         let frame = Some(convert::frame(frame));
         let mut response = Response::new(v1::ScreenshotResponse { frame });
         if let Some(place) = place {
@@ -121,8 +133,14 @@ impl Desktop for DesktopService {
         let (x, y) = reading.position;
         let position = Some(v1::Point { x, y });
         let cursor = match &reading.image {
-            Some(image) => v1::Cursor { position, ..convert::cursor(image) },
-            None => v1::Cursor { position, ..v1::Cursor::default() },
+            Some(image) => v1::Cursor {
+                position,
+                ..convert::cursor(image)
+            },
+            None => v1::Cursor {
+                position,
+                ..v1::Cursor::default()
+            },
         };
         Ok(Response::new(v1::GetCursorResponse {
             cursor: Some(cursor),
@@ -185,19 +203,36 @@ fn capabilities(
     let cell = |name: &str, missing: Option<(v1::Reason, String)>| {
         let available = missing.is_none();
         let (code, reason) = missing.unwrap_or_default();
-        v1::Capability { name: name.into(), available, reason, code: code.into() }
+        v1::Capability {
+            name: name.into(),
+            available,
+            reason,
+            code: code.into(),
+        }
     };
     let down = failure.map(|failure| (status::reason(failure), failure.message.clone()));
     let pointer = screen.is_some_and(|screen| !screen.has_cursor);
-    let no_pointer = (v1::Reason::ExtensionMissing, "the X server has no XFIXES".to_owned());
+    let no_pointer = (
+        v1::Reason::ExtensionMissing,
+        "the X server has no XFIXES".to_owned(),
+    );
     let slow = screen.and_then(|screen| screen.capture_mode_reason.clone());
-    let slow = slow.filter(|_| screen.is_some_and(|s| s.capture_mode == crate::frame::CaptureMode::GetImage));
+    let slow = slow
+        .filter(|_| screen.is_some_and(|s| s.capture_mode == crate::frame::CaptureMode::GetImage));
     let mut cells = vec![
         cell("screenshot", down.clone()),
         cell("cursor", down.clone().or(pointer.then_some(no_pointer))),
-        cell("shm", down.or(slow.map(|why| (v1::Reason::ExtensionMissing, why)))),
+        cell(
+            "shm",
+            down.or(slow.map(|why| (v1::Reason::ExtensionMissing, why))),
+        ),
     ];
-    let later = || (v1::Reason::NotImplemented, "not implemented in this release".to_owned());
+    let later = || {
+        (
+            v1::Reason::NotImplemented,
+            "not implemented in this release".to_owned(),
+        )
+    };
     cells.extend(NOT_YET.iter().map(|name| cell(name, Some(later()))));
     cells.push(cell("stack", Some(later())));
     cells

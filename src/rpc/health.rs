@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use tonic_health::{ServingStatus, server::HealthReporter};
 use tokio::{sync::watch, time::Instant};
+use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::x11::{Link, LinkState};
 
@@ -19,12 +19,16 @@ const FRESH: Duration = Duration::from_secs(5);
 /// Whether the display's connection stands and its server answered lately.
 pub(super) fn is_alive(link: &Link) -> bool {
     matches!(link.state, LinkState::Up(_))
-        && link.last_answer.is_some_and(|answer| answer.elapsed() <= FRESH)
+        && link
+            .last_answer
+            .is_some_and(|answer| answer.elapsed() <= FRESH)
 }
 
 /// Keeps the reported status true until the link's sender is gone.
 pub(super) async fn report(mut link: watch::Receiver<Link>, reporter: HealthReporter) {
-    reporter.set_service_status(STACK, ServingStatus::NotServing).await;
+    reporter
+        .set_service_status(STACK, ServingStatus::NotServing)
+        .await;
     let mut reported = None;
     loop {
         let (alive, last_answer) = {
@@ -32,12 +36,18 @@ pub(super) async fn report(mut link: watch::Receiver<Link>, reporter: HealthRepo
             (is_alive(&now), now.last_answer)
         };
         if reported != Some(alive) {
-            let status = if alive { ServingStatus::Serving } else { ServingStatus::NotServing };
+            let status = if alive {
+                ServingStatus::Serving
+            } else {
+                ServingStatus::NotServing
+            };
             reporter.set_service_status(DESKTOP, status).await;
             reported = Some(alive);
         }
         // While alive, silence changes the status too.
-        let stale = last_answer.filter(|_| alive).map(|answer| Instant::from_std(answer + FRESH));
+        let stale = last_answer
+            .filter(|_| alive)
+            .map(|answer| Instant::from_std(answer + FRESH));
         let silence = async {
             match stale {
                 Some(at) => tokio::time::sleep_until(at + Duration::from_millis(1)).await,

@@ -29,7 +29,9 @@ pub enum BindError {
     #[error("{} exists and is not a socket: remove it, or choose another --listen", .0.display())]
     NotASocket(PathBuf),
     /// A TCP address that others can reach, without a token.
-    #[error("{0} can be reached from other machines, which needs a token: give --token-file, or listen on 127.0.0.1")]
+    #[error(
+        "{0} can be reached from other machines, which needs a token: give --token-file, or listen on 127.0.0.1"
+    )]
     NeedsToken(Address),
     /// Whatever else the system says.
     #[error("cannot listen on {address}: {source}")]
@@ -80,7 +82,10 @@ impl Listener {
     ///
     /// [`BindError`] names what is in the way.
     pub fn bind(address: &Address, mode: u32, has_token: bool) -> Result<Self, BindError> {
-        let failed = |source| BindError::System { address: address.clone(), source };
+        let failed = |source| BindError::System {
+            address: address.clone(),
+            source,
+        };
         let in_use = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse(address.clone()),
             _ => failed(source),
@@ -91,10 +96,16 @@ impl Listener {
                 let listener = UnixListener::bind(path).map_err(in_use)?;
                 listener.set_nonblocking(true).map_err(failed)?;
                 fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
-                Ok(Self { socket: Socket::Unix(listener, file), address: address.clone() })
+                Ok(Self {
+                    socket: Socket::Unix(listener, file),
+                    address: address.clone(),
+                })
             }
             Address::Tcp { host, port } => {
-                let found: Vec<_> = (host.as_str(), *port).to_socket_addrs().map_err(failed)?.collect();
+                let found: Vec<_> = (host.as_str(), *port)
+                    .to_socket_addrs()
+                    .map_err(failed)?
+                    .collect();
                 if !has_token && found.iter().any(|found| !found.ip().is_loopback()) {
                     return Err(BindError::NeedsToken(address.clone()));
                 }
@@ -102,8 +113,14 @@ impl Listener {
                 listener.set_nonblocking(true).map_err(failed)?;
                 // Port 0 became a real one.
                 let bound = listener.local_addr().map_err(failed)?;
-                let bound = Address::Tcp { host: bound.ip().to_string(), port: bound.port() };
-                Ok(Self { socket: Socket::Tcp(listener), address: bound })
+                let bound = Address::Tcp {
+                    host: bound.ip().to_string(),
+                    port: bound.port(),
+                };
+                Ok(Self {
+                    socket: Socket::Tcp(listener),
+                    address: bound,
+                })
             }
         }
     }
@@ -116,7 +133,10 @@ impl Listener {
 
 /// Takes the lock beside a socket's path and clears what a dead daemon left.
 fn claim(path: &Path, address: &Address) -> Result<SocketFile, BindError> {
-    let failed = |source| BindError::System { address: address.clone(), source };
+    let failed = |source| BindError::System {
+        address: address.clone(),
+        source,
+    };
     let folder = path.parent().unwrap_or(Path::new("/"));
     if !folder.is_dir() {
         return Err(BindError::NoFolder(folder.to_owned()));
@@ -126,17 +146,21 @@ fn claim(path: &Path, address: &Address) -> Result<SocketFile, BindError> {
     let mut open = File::options();
     std::os::unix::fs::OpenOptionsExt::mode(open.create(true).truncate(false).write(true), 0o600);
     let lock = open.open(PathBuf::from(name)).map_err(failed)?;
-    let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        nix::errno::Errno::EWOULDBLOCK => BindError::InUse(address.clone()),
-        other => failed(other.into()),
-    })?;
+    let lock =
+        Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+            nix::errno::Errno::EWOULDBLOCK => BindError::InUse(address.clone()),
+            other => failed(other.into()),
+        })?;
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.file_type().is_socket() => fs::remove_file(path).map_err(failed)?,
         Ok(_) => return Err(BindError::NotASocket(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
-    Ok(SocketFile { path: path.to_owned(), _lock: lock })
+    Ok(SocketFile {
+        path: path.to_owned(),
+        _lock: lock,
+    })
 }
 
 #[cfg(test)]
@@ -154,8 +178,14 @@ mod tests {
         // What a killed daemon leaves: the file without a listener.
         drop(UnixListener::bind(folder.path().join("deskd.sock")).unwrap());
         let first = Listener::bind(&address, 0o600, false).unwrap();
-        assert!(matches!(Listener::bind(&address, 0o600, false), Err(BindError::InUse(_))));
-        let mode = fs::metadata(folder.path().join("deskd.sock")).unwrap().permissions().mode();
+        assert!(matches!(
+            Listener::bind(&address, 0o600, false),
+            Err(BindError::InUse(_))
+        ));
+        let mode = fs::metadata(folder.path().join("deskd.sock"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         drop(first);
         assert!(!folder.path().join("deskd.sock").exists());
@@ -166,19 +196,34 @@ mod tests {
     fn what_is_in_the_way_is_named_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("deskd.sock"), "precious").unwrap();
-        assert!(matches!(Listener::bind(&unix(&folder), 0o600, false), Err(BindError::NotASocket(_))));
-        assert_eq!(fs::read(folder.path().join("deskd.sock")).unwrap(), b"precious");
+        assert!(matches!(
+            Listener::bind(&unix(&folder), 0o600, false),
+            Err(BindError::NotASocket(_))
+        ));
+        assert_eq!(
+            fs::read(folder.path().join("deskd.sock")).unwrap(),
+            b"precious"
+        );
         let missing = Address::Unix(folder.path().join("no/deskd.sock"));
-        assert!(matches!(Listener::bind(&missing, 0o600, false), Err(BindError::NoFolder(_))));
+        assert!(matches!(
+            Listener::bind(&missing, 0o600, false),
+            Err(BindError::NoFolder(_))
+        ));
     }
 
     #[test]
     fn a_port_for_others_needs_a_token() {
         let address: Address = "0.0.0.0:0".parse().unwrap();
-        assert!(matches!(Listener::bind(&address, 0, false), Err(BindError::NeedsToken(_))));
+        assert!(matches!(
+            Listener::bind(&address, 0, false),
+            Err(BindError::NeedsToken(_))
+        ));
         let bound = Listener::bind(&address, 0, true).unwrap();
         assert!(!bound.address().to_string().ends_with(":0"));
         assert!(Listener::bind(&"127.0.0.1:0".parse().unwrap(), 0, false).is_ok());
-        assert!(matches!(Listener::bind(bound.address(), 0, true), Err(BindError::InUse(_))));
+        assert!(matches!(
+            Listener::bind(bound.address(), 0, true),
+            Err(BindError::InUse(_))
+        ));
     }
 }

@@ -107,7 +107,8 @@ pub async fn serve(
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let desktop = DesktopServer::new(DesktopService(session)).max_decoding_message_size(limits::MAX_REQUEST_BYTES);
+    let desktop = DesktopServer::new(DesktopService(session))
+        .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let stack = StackServer::new(StackService).max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let server = Server::builder()
         .max_concurrent_streams(limits::MAX_STREAMS)
@@ -119,9 +120,18 @@ pub async fn serve(
         .add_service(health_service)
         .add_service(InterceptedService::new(desktop, gatekeeper.clone()))
         .add_service(InterceptedService::new(stack, gatekeeper.clone()))
-        .add_service(InterceptedService::new(reflection().build_v1()?, gatekeeper.clone()))
-        .add_service(InterceptedService::new(reflection().build_v1alpha()?, gatekeeper))
-        .serve_with_incoming_shutdown(ReceiverStream::new(connections), shutdown.clone().cancelled_owned());
+        .add_service(InterceptedService::new(
+            reflection().build_v1()?,
+            gatekeeper.clone(),
+        ))
+        .add_service(InterceptedService::new(
+            reflection().build_v1alpha()?,
+            gatekeeper,
+        ))
+        .serve_with_incoming_shutdown(
+            ReceiverStream::new(connections),
+            shutdown.clone().cancelled_owned(),
+        );
 
     let overdue = async {
         shutdown.cancelled().await;

@@ -18,7 +18,10 @@ impl Stack for StackService {
         Err(status::not_implemented("Up"))
     }
 
-    async fn down(&self, _: Request<v1::DownRequest>) -> Result<Response<v1::DownResponse>, Status> {
+    async fn down(
+        &self,
+        _: Request<v1::DownRequest>,
+    ) -> Result<Response<v1::DownResponse>, Status> {
         Err(status::not_implemented("Down"))
     }
 

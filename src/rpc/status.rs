@@ -23,8 +23,10 @@ const TRAILER: &str = "deskd-reason";
 
 fn build(code: Code, reason: Reason, message: String, facts: &[(&str, String)]) -> Status {
     let name = reason.as_str_name().trim_start_matches("REASON_");
-    let facts: HashMap<String, String> =
-        facts.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let facts: HashMap<String, String> = facts
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect();
     let details = ErrorDetails::with_error_info(name, DOMAIN, facts);
     let mut metadata = MetadataMap::new();
     // The names are ASCII.
@@ -42,7 +44,12 @@ pub(super) fn unauthenticated(reason: Reason, message: String) -> Status {
 /// A field that cannot be used, and why.
 pub(super) fn invalid_field(field: &str, why: &str) -> Status {
     let facts = [("field", field.to_owned())];
-    build(Code::InvalidArgument, Reason::InvalidField, format!("{field}: {why}"), &facts)
+    build(
+        Code::InvalidArgument,
+        Reason::InvalidField,
+        format!("{field}: {why}"),
+        &facts,
+    )
 }
 
 /// Something that a later release will do.
@@ -54,25 +61,48 @@ pub(super) fn not_implemented(what: &str) -> Status {
 /// A connection that does not read what it asked for.
 pub(super) fn slow_reader() -> Status {
     let message = "this connection has not read the images that it already asked for";
-    build(Code::ResourceExhausted, Reason::SlowReader, message.into(), &[])
+    build(
+        Code::ResourceExhausted,
+        Reason::SlowReader,
+        message.into(),
+        &[],
+    )
 }
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let message = refusal.to_string();
         let (code, reason, facts) = match refusal {
-            Refusal::UnknownFrame(id) => (Code::FailedPrecondition, Reason::UnknownFrame, ("frame_id", id)),
-            Refusal::FrameIsCard(id) => (Code::FailedPrecondition, Reason::FrameIsCard, ("frame_id", id)),
-            Refusal::StaleGeneration(id) => {
-                (Code::FailedPrecondition, Reason::StaleGeneration, ("frame_id", id))
-            }
-            Refusal::StaleEpoch(id) => (Code::FailedPrecondition, Reason::StaleEpoch, ("frame_id", id)),
-            Refusal::OutOfScreen { asked, .. } => {
-                (Code::OutOfRange, Reason::OutOfScreen, ("region", asked.to_string()))
-            }
-            Refusal::OutputTooLarge(size) => {
-                (Code::InvalidArgument, Reason::OutputTooLarge, ("size", size.to_string()))
-            }
+            Refusal::UnknownFrame(id) => (
+                Code::FailedPrecondition,
+                Reason::UnknownFrame,
+                ("frame_id", id),
+            ),
+            Refusal::FrameIsCard(id) => (
+                Code::FailedPrecondition,
+                Reason::FrameIsCard,
+                ("frame_id", id),
+            ),
+            Refusal::StaleGeneration(id) => (
+                Code::FailedPrecondition,
+                Reason::StaleGeneration,
+                ("frame_id", id),
+            ),
+            Refusal::StaleEpoch(id) => (
+                Code::FailedPrecondition,
+                Reason::StaleEpoch,
+                ("frame_id", id),
+            ),
+            Refusal::OutOfScreen { asked, .. } => (
+                Code::OutOfRange,
+                Reason::OutOfScreen,
+                ("region", asked.to_string()),
+            ),
+            Refusal::OutputTooLarge(size) => (
+                Code::InvalidArgument,
+                Reason::OutputTooLarge,
+                ("size", size.to_string()),
+            ),
         };
         build(code, reason, message, &[facts])
     }
@@ -94,7 +124,12 @@ impl From<CursorFailure> for Status {
             | Cause::ShuttingDown => Code::Unavailable,
         };
         let reason = reason(&failure);
-        build(code, reason, failure.message, &[("stage", failure.stage.name().to_owned())])
+        build(
+            code,
+            reason,
+            failure.message,
+            &[("stage", failure.stage.name().to_owned())],
+        )
     }
 }
 
@@ -129,20 +164,43 @@ mod tests {
         assert_eq!(status.code(), Code::FailedPrecondition);
         assert_eq!(client::reason(&status), Reason::UnknownFrame);
         let info = status.get_details_error_info().unwrap();
-        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("UNKNOWN_FRAME", "deskd.v1"));
-        assert_eq!(info.metadata.get("frame_id").map(String::as_str), Some("x-1"));
+        assert_eq!(
+            (info.reason.as_str(), info.domain.as_str()),
+            ("UNKNOWN_FRAME", "deskd.v1")
+        );
+        assert_eq!(
+            info.metadata.get("frame_id").map(String::as_str),
+            Some("x-1")
+        );
     }
 
     #[test]
     fn every_cause_has_the_reason_of_its_name() {
         for cause in [
-            Cause::NoDisplay, Cause::AuthRefused, Cause::CookieUnreadable, Cause::ConnectionLost,
-            Cause::Unresponsive, Cause::ProtocolError, Cause::ScreenNotFound,
-            Cause::PixelFormatUnsupported, Cause::CaptureFailed, Cause::Deadline,
-            Cause::EncodeFailed, Cause::TooLarge, Cause::ShuttingDown, Cause::Internal,
+            Cause::NoDisplay,
+            Cause::AuthRefused,
+            Cause::CookieUnreadable,
+            Cause::ConnectionLost,
+            Cause::Unresponsive,
+            Cause::ProtocolError,
+            Cause::ScreenNotFound,
+            Cause::PixelFormatUnsupported,
+            Cause::CaptureFailed,
+            Cause::Deadline,
+            Cause::EncodeFailed,
+            Cause::TooLarge,
+            Cause::ShuttingDown,
+            Cause::Internal,
         ] {
-            let failure = Failure { stage: crate::frame::Stage::Capture, cause, message: String::new() };
-            assert_eq!(reason(&failure).as_str_name(), format!("REASON_{}", cause.name()));
+            let failure = Failure {
+                stage: crate::frame::Stage::Capture,
+                cause,
+                message: String::new(),
+            };
+            assert_eq!(
+                reason(&failure).as_str_name(),
+                format!("REASON_{}", cause.name())
+            );
         }
     }
 }

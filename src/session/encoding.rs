@@ -27,7 +27,11 @@ pub(super) struct Plan {
 
 impl Plan {
     fn picture<'a>(&self, grab: &'a Grab) -> Picture<'a> {
-        let cursor = if self.cursor { grab.cursor.as_ref() } else { None };
+        let cursor = if self.cursor {
+            grab.cursor.as_ref()
+        } else {
+            None
+        };
         Picture::new(&grab.pixels, self.region, cursor)
     }
 }
@@ -62,13 +66,18 @@ pub(super) struct Encodings {
 impl Encodings {
     pub(super) fn new(seed: u64) -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
-        Self { seed, cores: Arc::new(Semaphore::new(cores)), shared: Mutex::default() }
+        Self {
+            seed,
+            cores: Arc::new(Semaphore::new(cores)),
+            shared: Mutex::default(),
+        }
     }
 
     /// What the picture shows.
     pub(super) async fn digest(&self, grab: &Arc<Grab>, plan: Plan) -> Result<Digest, Failure> {
         let (grab, seed) = (Arc::clone(grab), self.seed);
-        self.off_thread(move |_| plan.picture(&grab).digest(seed)).await
+        self.off_thread(move |_| plan.picture(&grab).digest(seed))
+            .await
     }
 
     /// The encoded picture, shared with whoever asks for the same.
@@ -88,7 +97,12 @@ impl Encodings {
                 let digest = digest.unwrap_or_else(|| picture.digest(seed));
                 encode(&picture, plan.output, plan.format, plan.effort, threads)
                     .map(|encoded| {
-                        Arc::new(Made { encoded, digest, frame_id, took: began.elapsed() })
+                        Arc::new(Made {
+                            encoded,
+                            digest,
+                            frame_id,
+                            took: began.elapsed(),
+                        })
                     })
                     .map_err(|error| failed(Cause::EncodeFailed, error.to_string()))
             })
@@ -99,7 +113,11 @@ impl Encodings {
     }
 
     /// Encodes a card as fast as it goes.
-    pub(super) async fn encode_card(&self, pixels: Pixels, format: Format) -> Result<Encoded, Failure> {
+    pub(super) async fn encode_card(
+        &self,
+        pixels: Pixels,
+        format: Format,
+    ) -> Result<Encoded, Failure> {
         // No permit: a card must not wait behind pictures, or it comes too late.
         let work = move || {
             let size = pixels.size();
@@ -107,19 +125,27 @@ impl Encodings {
             encode(&picture, size, format, Effort::Fast, 1)
                 .map_err(|error| failed(Cause::EncodeFailed, error.to_string()))
         };
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(defect()))
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|_| Err(defect()))
     }
 
     /// The cell of this picture, made by its first caller and gone with its last.
     fn join(&self, grab: u64, plan: Plan) -> Arc<Work> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|entry| entry.work.strong_count() > 0);
-        let same = shared.iter().find(|entry| entry.grab == grab && entry.plan == plan);
+        let same = shared
+            .iter()
+            .find(|entry| entry.grab == grab && entry.plan == plan);
         if let Some(work) = same.and_then(|entry| entry.work.upgrade()) {
             return work;
         }
         let work = Arc::new(Work::new());
-        shared.push(Entry { grab, plan, work: Arc::downgrade(&work) });
+        shared.push(Entry {
+            grab,
+            plan,
+            work: Arc::downgrade(&work),
+        });
         work
     }
 
@@ -129,7 +155,10 @@ impl Encodings {
         &self,
         work: impl FnOnce(usize) -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let permit = Arc::clone(&self.cores).acquire_owned().await.map_err(|_| defect())?;
+        let permit = Arc::clone(&self.cores)
+            .acquire_owned()
+            .await
+            .map_err(|_| defect())?;
         let mut permits: Vec<OwnedSemaphorePermit> = vec![permit];
         while let Ok(permit) = Arc::clone(&self.cores).try_acquire_owned() {
             permits.push(permit);
@@ -140,14 +169,23 @@ impl Encodings {
             result
         };
         // A caller that gives up does not stop it; the permits bound what is lost.
-        tokio::task::spawn_blocking(work).await.map_err(|_| defect())
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| defect())
     }
 }
 
 fn failed(cause: Cause, message: String) -> Failure {
-    Failure { stage: Stage::Encode, cause, message }
+    Failure {
+        stage: Stage::Encode,
+        cause,
+        message,
+    }
 }
 
 fn defect() -> Failure {
-    failed(Cause::Internal, "a defect in deskd's encoder; its log has more".into())
+    failed(
+        Cause::Internal,
+        "a defect in deskd's encoder; its log has more".into(),
+    )
 }

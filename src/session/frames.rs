@@ -45,7 +45,11 @@ impl Frames {
     /// here.
     pub(super) fn new(prefix: &str) -> Self {
         let records = VecDeque::with_capacity(HISTORY);
-        Self { prefix: prefix.to_owned(), issued: 0, records }
+        Self {
+            prefix: prefix.to_owned(),
+            issued: 0,
+            records,
+        }
     }
 
     /// A new id, not yet known: the frame is remembered when it exists.
@@ -61,14 +65,19 @@ impl Frames {
         if self.records.len() == HISTORY {
             self.records.pop_front();
         }
-        self.records.push_back(Record { id: id.to_owned(), shown });
+        self.records.push_back(Record {
+            id: id.to_owned(),
+            shown,
+        });
     }
 
     /// What the frame showed.
     pub(super) fn find(&self, id: &str) -> Result<Shown, Refusal> {
         let record = self.records.iter().rev().find(|record| record.id == id);
         let record = record.ok_or_else(|| Refusal::UnknownFrame(id.to_owned()))?;
-        record.shown.ok_or_else(|| Refusal::FrameIsCard(id.to_owned()))
+        record
+            .shown
+            .ok_or_else(|| Refusal::FrameIsCard(id.to_owned()))
     }
 }
 
@@ -83,11 +92,23 @@ mod tests {
         for id in &ids[..HISTORY] {
             frames.remember(id, None);
         }
-        assert_eq!(frames.find(&ids[0]), Err(Refusal::FrameIsCard("life-1".into())));
+        assert_eq!(
+            frames.find(&ids[0]),
+            Err(Refusal::FrameIsCard("life-1".into()))
+        );
         frames.remember(&ids[0], None);
         frames.remember(&ids[HISTORY], None);
-        assert_eq!(frames.find(&ids[0]), Err(Refusal::FrameIsCard("life-1".into())));
-        assert_eq!(frames.find(&ids[1]), Err(Refusal::UnknownFrame("life-2".into())));
-        assert_eq!(frames.find("other-1"), Err(Refusal::UnknownFrame("other-1".into())));
+        assert_eq!(
+            frames.find(&ids[0]),
+            Err(Refusal::FrameIsCard("life-1".into()))
+        );
+        assert_eq!(
+            frames.find(&ids[1]),
+            Err(Refusal::UnknownFrame("life-2".into()))
+        );
+        assert_eq!(
+            frames.find("other-1"),
+            Err(Refusal::UnknownFrame("other-1".into()))
+        );
     }
 }

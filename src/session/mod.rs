@@ -120,7 +120,9 @@ impl Session {
     ///
     /// When there is no X server, or it does not answer before `reply_by`.
     pub async fn cursor(&self, reply_by: Instant) -> Result<CursorReading, CursorFailure> {
-        self.wait(reply_by, self.display.cursor()).await.map_err(CursorFailure)
+        self.wait(reply_by, self.display.cursor())
+            .await
+            .map_err(CursorFailure)
     }
 
     /// Waits for work on the display, but not beyond `reply_by` nor shutdown.
@@ -145,7 +147,10 @@ impl Session {
     /// Why nothing came before the deadline, as well as it is known.
     pub fn overdue(&self) -> Failure {
         // A wait this short is a server at work, not one that hangs.
-        let silent = self.display.waiting().filter(|silent| *silent >= Duration::from_millis(50));
+        let silent = self
+            .display
+            .waiting()
+            .filter(|silent| *silent >= Duration::from_millis(50));
         match (self.link().state, silent) {
             (_, Some(silent)) => Failure {
                 stage: Stage::Timeout,

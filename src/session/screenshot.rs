@@ -133,16 +133,28 @@ impl Session {
         };
         match self.wait(reply_by, self.picture(spec, &grab, plan)).await {
             Ok(Picture::Made(made)) => {
-                self.frames().remember(&made.frame_id, Some(shown(&grab, plan, made.digest)));
-                let timings = Timings { encode: made.took, ..timings(&grab, arrived) };
+                self.frames()
+                    .remember(&made.frame_id, Some(shown(&grab, plan, made.digest)));
+                let timings = Timings {
+                    encode: made.took,
+                    ..timings(&grab, arrived)
+                };
                 let frame = screen_frame(&grab, plan, made.frame_id.clone(), timings);
                 let (image, stride) = (made.encoded.bytes.clone(), made.encoded.stride);
-                Ok(Frame { image, stride, ..frame })
+                Ok(Frame {
+                    image,
+                    stride,
+                    ..frame
+                })
             }
             Ok(Picture::Unchanged(id, digest)) => {
-                self.frames().remember(&id, Some(shown(&grab, plan, digest)));
+                self.frames()
+                    .remember(&id, Some(shown(&grab, plan, digest)));
                 let frame = screen_frame(&grab, plan, id, timings(&grab, arrived));
-                Ok(Frame { kind: Kind::Unchanged, ..frame })
+                Ok(Frame {
+                    kind: Kind::Unchanged,
+                    ..frame
+                })
             }
             Err(failure) => Ok(self.card(spec, &space, failure, arrived).await),
         }
@@ -166,12 +178,20 @@ impl Session {
         }
         let issue_id = || self.frames().issue();
         let made = self.encodings.encode(grab, plan, digest, issue_id).await?;
-        let Some(limit) = spec.max_image_bytes else { return Ok(Picture::Made(made)) };
+        let Some(limit) = spec.max_image_bytes else {
+            return Ok(Picture::Made(made));
+        };
         if made.encoded.bytes.len() as u64 <= limit {
             return Ok(Picture::Made(made));
         }
-        let tight = Plan { effort: Effort::Tight, ..plan };
-        let smaller = self.encodings.encode(grab, tight, Some(made.digest), issue_id).await?;
+        let tight = Plan {
+            effort: Effort::Tight,
+            ..plan
+        };
+        let smaller = self
+            .encodings
+            .encode(grab, tight, Some(made.digest), issue_id)
+            .await?;
         if smaller.encoded.bytes.len() as u64 <= limit {
             return Ok(Picture::Made(smaller));
         }
@@ -180,11 +200,21 @@ impl Session {
             "the {} image takes {bytes} bytes at its smallest, and max_image_bytes is {limit}",
             plan.output
         );
-        Err(Failure { stage: Stage::Encode, cause: Cause::TooLarge, message })
+        Err(Failure {
+            stage: Stage::Encode,
+            cause: Cause::TooLarge,
+            message,
+        })
     }
 
     /// Draws and encodes a card in place of the frame. Never fails.
-    async fn card(&self, spec: &Spec, space: &Resolved, failure: Failure, arrived: Instant) -> Frame {
+    async fn card(
+        &self,
+        spec: &Spec,
+        space: &Resolved,
+        failure: Failure,
+        arrived: Instant,
+    ) -> Frame {
         let link = self.link();
         let screen = link.last_screen.as_ref();
         let known = screen.map(|screen| screen.size);
@@ -208,11 +238,19 @@ impl Session {
         };
         let (image, format, size, stride) = match encoded {
             Some(encoded) => (encoded.bytes, spec.format, encoded.size, encoded.stride),
-            None => (Bytes::from_static(card::FALLBACK_PNG), Format::Png, card::FALLBACK_SIZE, 0),
+            None => (
+                Bytes::from_static(card::FALLBACK_PNG),
+                Format::Png,
+                card::FALLBACK_SIZE,
+                0,
+            ),
         };
         tracing::warn!(
-            frame = id, stage = failure.stage.name(), reason = failure.cause.name(),
-            "answered with a failure card: {}", failure.message
+            frame = id,
+            stage = failure.stage.name(),
+            reason = failure.cause.name(),
+            "answered with a failure card: {}",
+            failure.message
         );
         self.frames().remember(&id, None);
         let up = matches!(link.state, LinkState::Up(_));
@@ -226,7 +264,9 @@ impl Session {
             screen: known,
             id,
             generation: screen.filter(|_| up).map(|screen| screen.generation),
-            geometry_epoch: screen.filter(|_| up).map_or(0, |screen| screen.geometry_epoch),
+            geometry_epoch: screen
+                .filter(|_| up)
+                .map_or(0, |screen| screen.geometry_epoch),
             time,
             cursor: None,
             mode: None,
@@ -298,7 +338,11 @@ fn shown(grab: &Grab, plan: Plan, digest: Digest) -> Shown {
 
 fn timings(grab: &Grab, arrived: Instant) -> Timings {
     let wait = Instant::from_std(grab.started).saturating_duration_since(arrived);
-    Timings { wait, capture: grab.took, encode: Duration::ZERO }
+    Timings {
+        wait,
+        capture: grab.took,
+        encode: Duration::ZERO,
+    }
 }
 
 /// A frame without its image.

@@ -30,7 +30,11 @@ pub struct AskedRegion {
 
 impl fmt::Display for AskedRegion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{},{},{},{}", self.x, self.y, self.size.width, self.size.height)
+        write!(
+            f,
+            "{},{},{},{}",
+            self.x, self.y, self.size.width, self.size.height
+        )
     }
 }
 
@@ -60,15 +64,25 @@ impl Resolved {
             },
         };
         let (x, y) = (u32::try_from(asked.x), u32::try_from(asked.y));
-        let (Ok(x), Ok(y)) = (x, y) else { return Err(outside()) };
-        let within = Region { x, y, size: asked.size };
+        let (Ok(x), Ok(y)) = (x, y) else {
+            return Err(outside());
+        };
+        let within = Region {
+            x,
+            y,
+            size: asked.size,
+        };
         if !within.fits(space) {
             return Err(outside());
         }
         let (left, width) = edges(x, asked.size.width, space.width, shows.size.width);
         let (top, height) = edges(y, asked.size.height, space.height, shows.size.height);
         let size = Size { width, height };
-        Ok(Region { x: shows.x + left, y: shows.y + top, size })
+        Ok(Region {
+            x: shows.x + left,
+            y: shows.y + top,
+            size,
+        })
     }
 }
 
@@ -87,39 +101,103 @@ fn edges(start: u32, length: u32, from: u32, to: u32) -> (u32, u32) {
 mod tests {
     use super::*;
 
-    const SCREEN: Size = Size { width: 1280, height: 800 };
+    const SCREEN: Size = Size {
+        width: 1280,
+        height: 800,
+    };
 
     fn asked(x: i32, y: i32, width: u32, height: u32) -> AskedRegion {
-        AskedRegion { x, y, size: Size { width, height } }
+        AskedRegion {
+            x,
+            y,
+            size: Size { width, height },
+        }
     }
 
     #[test]
     fn the_screen_is_taken_as_it_is() {
         let region = |a| Resolved::Screen.region(a, SCREEN);
-        let last = Region { x: 1279, y: 799, size: Size { width: 1, height: 1 } };
+        let last = Region {
+            x: 1279,
+            y: 799,
+            size: Size {
+                width: 1,
+                height: 1,
+            },
+        };
         assert_eq!(region(asked(1279, 799, 1, 1)), Ok(last));
         assert_eq!(region(asked(0, 0, 1280, 800)), Ok(Region::whole(SCREEN)));
-        for off in [asked(-1, 0, 5, 5), asked(1280, 0, 1, 1), asked(0, 0, 1281, 1), asked(i32::MAX, 0, u32::MAX, 1)] {
-            assert!(matches!(region(off), Err(Refusal::OutOfScreen { .. })), "{off}");
+        for off in [
+            asked(-1, 0, 5, 5),
+            asked(1280, 0, 1, 1),
+            asked(0, 0, 1281, 1),
+            asked(i32::MAX, 0, u32::MAX, 1),
+        ] {
+            assert!(
+                matches!(region(off), Err(Refusal::OutOfScreen { .. })),
+                "{off}"
+            );
         }
     }
 
     #[test]
     fn a_smaller_space_maps_outwards() {
-        let half = Resolved::Size(Size { width: 640, height: 400 });
+        let half = Resolved::Size(Size {
+            width: 640,
+            height: 400,
+        });
         let region = half.region(asked(10, 20, 30, 40), SCREEN).unwrap();
-        assert_eq!(region, Region { x: 20, y: 40, size: Size { width: 60, height: 80 } });
-        let odd = Resolved::Size(Size { width: 1000, height: 1000 });
+        assert_eq!(
+            region,
+            Region {
+                x: 20,
+                y: 40,
+                size: Size {
+                    width: 60,
+                    height: 80
+                }
+            }
+        );
+        let odd = Resolved::Size(Size {
+            width: 1000,
+            height: 1000,
+        });
         // 1.28 and 0.8 screen pixels to one: 3.84 to 5.12, and 2.4 to 3.2.
         let region = odd.region(asked(3, 3, 1, 1), SCREEN).unwrap();
-        assert_eq!(region, Region { x: 3, y: 2, size: Size { width: 3, height: 2 } });
-        assert_eq!(odd.region(asked(0, 0, 1000, 1000), SCREEN), Ok(Region::whole(SCREEN)));
+        assert_eq!(
+            region,
+            Region {
+                x: 3,
+                y: 2,
+                size: Size {
+                    width: 3,
+                    height: 2
+                }
+            }
+        );
+        assert_eq!(
+            odd.region(asked(0, 0, 1000, 1000), SCREEN),
+            Ok(Region::whole(SCREEN))
+        );
     }
 
     #[test]
     fn a_larger_space_still_gives_a_pixel() {
-        let large = Resolved::Size(Size { width: 12_800, height: 8000 });
+        let large = Resolved::Size(Size {
+            width: 12_800,
+            height: 8000,
+        });
         let region = large.region(asked(12_799, 7999, 1, 1), SCREEN).unwrap();
-        assert_eq!(region, Region { x: 1279, y: 799, size: Size { width: 1, height: 1 } });
+        assert_eq!(
+            region,
+            Region {
+                x: 1279,
+                y: 799,
+                size: Size {
+                    width: 1,
+                    height: 1
+                }
+            }
+        );
     }
 }

@@ -23,6 +23,7 @@ use super::{
     connect::{Server, screen_size},
     cursor,
     shm::{Segment, remove_sysv},
+    socket::MAX_PACKET_BYTES,
     thread::Command,
 };
 use crate::frame::{CaptureMode, CursorImage, Pixels, Size};
@@ -78,7 +79,11 @@ pub(super) struct Known {
 impl Known {
     pub(super) fn read(server: &Server) -> Result<Self, Error> {
         let (size, generation, epoch) = server.identify()?;
-        Ok(Self { size, generation, epoch })
+        Ok(Self {
+            size,
+            generation,
+            epoch,
+        })
     }
 }
 
@@ -174,8 +179,13 @@ impl Capturer {
     }
 
     fn try_shm(&mut self, server: &Server, mode: CaptureMode, size: Size) -> Result<(), Error> {
-        let unavailable = |why: &str| Error::SharedMemory(io::Error::new(io::ErrorKind::Unsupported, why));
-        if server.conn.extension_information(shm::X11_EXTENSION_NAME)?.is_none() {
+        let unavailable =
+            |why: &str| Error::SharedMemory(io::Error::new(io::ErrorKind::Unsupported, why));
+        if server
+            .conn
+            .extension_information(shm::X11_EXTENSION_NAME)?
+            .is_none()
+        {
             return Err(unavailable("the X server has no MIT-SHM"));
         }
         let version = server.conn.shm_query_version()?.reply();
@@ -188,7 +198,17 @@ impl Capturer {
         // may attach something else. One pixel through it proves the way.
         let one = server
             .conn
-            .shm_get_image(server.root, 0, 0, 1, 1, u32::MAX, ImageFormat::Z_PIXMAP.into(), slot.id, 0)?
+            .shm_get_image(
+                server.root,
+                0,
+                0,
+                1,
+                1,
+                u32::MAX,
+                ImageFormat::Z_PIXMAP.into(),
+                slot.id,
+                0,
+            )?
             .reply();
         match one {
             Ok(_) => self.slots.push(slot),
@@ -266,14 +286,34 @@ impl Capturer {
         let (shared, plain) = match slot {
             Some(slot) => {
                 let all = u32::MAX;
-                (Some(conn.shm_get_image(server.root, 0, 0, width, height, all, format, slot.id, 0)?), None)
+                (
+                    Some(conn.shm_get_image(
+                        server.root,
+                        0,
+                        0,
+                        width,
+                        height,
+                        all,
+                        format,
+                        slot.id,
+                        0,
+                    )?),
+                    None,
+                )
             }
             None => {
                 let format = ImageFormat::Z_PIXMAP;
-                (None, Some(conn.get_image(format, server.root, 0, 0, width, height, u32::MAX)?))
+                (
+                    None,
+                    Some(conn.get_image(format, server.root, 0, 0, width, height, u32::MAX)?),
+                )
             }
         };
-        let pointer = if self.has_cursor { Some(conn.xfixes_get_cursor_image()?) } else { None };
+        let pointer = if self.has_cursor {
+            Some(conn.xfixes_get_cursor_image()?)
+        } else {
+            None
+        };
         let after = conn.get_geometry(server.root)?;
 
         let size = |reply: Result<x11rb::protocol::xproto::GetGeometryReply, ReplyError>| {
@@ -318,7 +358,10 @@ impl Capturer {
                 if server.format.is_bgrx() {
                     Pixels::new(Box::new(reply.data), known.size, stride)
                 } else {
-                    let owned = server.format.to_bgrx(&reply.data, known.size).ok_or_else(short)?;
+                    let owned = server
+                        .format
+                        .to_bgrx(&reply.data, known.size)
+                        .ok_or_else(short)?;
                     Pixels::new(Box::new(owned), known.size, known.size.width as usize * 4)
                 }
             }
@@ -343,7 +386,10 @@ impl Capturer {
                 self.slots.swap_remove(index).detach(server)?;
             }
         }
-        let free = self.slots.iter().position(|slot| Arc::strong_count(&slot.segment) == 1);
+        let free = self
+            .slots
+            .iter()
+            .position(|slot| Arc::strong_count(&slot.segment) == 1);
         if free.is_some() || self.slots.len() >= MAX_SEGMENTS {
             return Ok(free);
         }
@@ -354,7 +400,10 @@ impl Capturer {
     /// Gives back what a burst of captures needed and a quiet time does not.
     pub(super) fn trim(&mut self, server: &Server) -> Result<(), Error> {
         while self.slots.len() > 1 {
-            let free = self.slots.iter().position(|slot| Arc::strong_count(&slot.segment) == 1);
+            let free = self
+                .slots
+                .iter()
+                .position(|slot| Arc::strong_count(&slot.segment) == 1);
             let Some(index) = free else { break };
             self.slots.swap_remove(index).detach(server)?;
         }
@@ -365,11 +414,16 @@ impl Capturer {
 impl Slot {
     fn attach(server: &Server, mode: CaptureMode, size: Size) -> Result<Self, Error> {
         let bytes = NonZeroUsize::new(server.format.image_bytes(size));
-        let bytes = bytes.filter(|bytes| bytes.get() <= MAX_SCREEN_BYTES).ok_or(Error::TooLarge(size))?;
+        let bytes = bytes
+            .filter(|bytes| bytes.get() as u64 <= MAX_SCREEN_BYTES)
+            .ok_or(Error::TooLarge(size))?;
         let conn = &server.conn;
-        let id = conn.generate_id().map_err(|error: ReplyOrIdError| Error::reply_or_id("id", error))?;
+        let id = conn
+            .generate_id()
+            .map_err(|error: ReplyOrIdError| Error::reply_or_id("id", error))?;
         let segment = if mode == CaptureMode::ShmFd {
-            let (segment, fd): (Segment, OwnedFd) = Segment::memfd(bytes).map_err(Error::SharedMemory)?;
+            let (segment, fd): (Segment, OwnedFd) =
+                Segment::memfd(bytes).map_err(Error::SharedMemory)?;
             let attached = conn.shm_attach_fd(id, fd, false)?.check();
             attached.map_err(|error| Error::reply("ShmAttachFd", error))?;
             segment
@@ -377,14 +431,19 @@ impl Slot {
             let (segment, sysv) = Segment::sysv(bytes).map_err(Error::SharedMemory)?;
             let attached = conn.shm_attach(id, sysv.cast_unsigned(), false);
             let attached = attached.map_err(Error::from).and_then(|cookie| {
-                cookie.check().map_err(|error| Error::reply("ShmAttach", error))
+                cookie
+                    .check()
+                    .map_err(|error| Error::reply("ShmAttach", error))
             });
             // Whatever came of it: the segment must not outlive both of us.
             remove_sysv(sysv);
             attached?;
             segment
         };
-        Ok(Self { id, segment: Arc::new(segment) })
+        Ok(Self {
+            id,
+            segment: Arc::new(segment),
+        })
     }
 
     fn detach(self, server: &Server) -> Result<(), Error> {
@@ -393,8 +452,8 @@ impl Slot {
     }
 }
 
-/// Largest screen image in bytes: 16384 × 16384 in 32 bits.
-const MAX_SCREEN_BYTES: usize = 1 << 30;
+/// Largest screen image in bytes: what an answer over the socket may have.
+const MAX_SCREEN_BYTES: u64 = MAX_PACKET_BYTES;
 
 fn wire_size(size: Size) -> Result<(u16, u16), Error> {
     let side = |pixels: u32| u16::try_from(pixels).map_err(|_| Error::TooLarge(size));

@@ -98,10 +98,21 @@ impl Server {
         server_uid: Option<u32>,
     ) -> Result<Self, Error> {
         let setup = conn.setup();
-        let screen = setup.roots.get(display.screen).ok_or(Error::NoScreen { display })?;
+        let screen = setup
+            .roots
+            .get(display.screen)
+            .ok_or(Error::NoScreen { display })?;
         let format = PixelFormat::of_root(setup, screen)?;
         let (root, depth, dpi) = (screen.root, screen.root_depth, dots_per_inch(screen));
-        Ok(Self { conn, root, format, depth, dpi, socket, server_uid })
+        Ok(Self {
+            conn,
+            root,
+            format,
+            depth,
+            dpi,
+            socket,
+            server_uid,
+        })
     }
 
     /// All that is known of the screen.
@@ -141,7 +152,10 @@ pub(super) fn screen_size(width: u16, height: u16) -> Result<Size, Error> {
     if width == 0 || height == 0 {
         return Err(Error::Protocol("its root window has no size"));
     }
-    Ok(Size { width: width.into(), height: height.into() })
+    Ok(Size {
+        width: width.into(),
+        height: height.into(),
+    })
 }
 
 fn dots_per_inch(screen: &Screen) -> u32 {
@@ -161,15 +175,22 @@ fn find_cookie(display: DisplayName) -> (CookieLookup, (Vec<u8>, Vec<u8>)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             (CookieLookup::None(file), Default::default())
         }
-        Err(error) => (CookieLookup::Unreadable(file, error.to_string()), Default::default()),
+        Err(error) => (
+            CookieLookup::Unreadable(file, error.to_string()),
+            Default::default(),
+        ),
     }
 }
 
 /// The cookie file's name, for messages.
 pub(super) fn cookie_file() -> String {
     let named = std::env::var_os("XAUTHORITY");
-    let home = || std::env::var_os("HOME").map(|home| std::path::Path::new(&home).join(".Xauthority").into());
-    named.or_else(home).map_or("~/.Xauthority".into(), |file| file.to_string_lossy().into_owned())
+    let home = || {
+        std::env::var_os("HOME").map(|home| std::path::Path::new(&home).join(".Xauthority").into())
+    };
+    named.or_else(home).map_or("~/.Xauthority".into(), |file| {
+        file.to_string_lossy().into_owned()
+    })
 }
 
 fn refusal(display: DisplayName, error: ConnectError, cookie: CookieLookup) -> Error {
@@ -181,10 +202,19 @@ fn refusal(display: DisplayName, error: ConnectError, cookie: CookieLookup) -> E
     };
     // The server's words end up on cards and in logs: printable ASCII, bounded.
     let printable = |byte: &&u8| byte.is_ascii_graphic() || **byte == b' ';
-    let said: String = said.iter().filter(printable).take(120).map(|b| char::from(*b)).collect();
+    let said: String = said
+        .iter()
+        .filter(printable)
+        .take(120)
+        .map(|b| char::from(*b))
+        .collect();
     let lower = said.to_ascii_lowercase();
     if lower.contains("maximum number of clients") {
         return Error::Lost(io::Error::new(io::ErrorKind::ConnectionRefused, said));
     }
-    Error::Refused { display, said: said.trim().to_owned(), cookie }
+    Error::Refused {
+        display,
+        said: said.trim().to_owned(),
+        cookie,
+    }
 }

@@ -13,11 +13,17 @@ use crate::frame::{CursorImage, Size};
 /// Whether the server can show its cursor to us. `GetCursorImage` is of XFIXES
 /// 1.0, and the extension wants its version asked before anything else.
 pub(super) fn available(conn: &impl RequestConnection) -> Result<bool, Error> {
-    if conn.extension_information(xfixes::X11_EXTENSION_NAME)?.is_none() {
+    if conn
+        .extension_information(xfixes::X11_EXTENSION_NAME)?
+        .is_none()
+    {
         return Ok(false);
     }
     let version = conn.xfixes_query_version(4, 0)?.reply();
-    Ok(version.map_err(|error| Error::reply("XFixesQueryVersion", error))?.major_version >= 1)
+    Ok(version
+        .map_err(|error| Error::reply("XFixesQueryVersion", error))?
+        .major_version
+        >= 1)
 }
 
 /// The answer to `GetCursorImage`: `None` when no cursor is shown at all.
@@ -33,7 +39,10 @@ pub(super) fn image<C: RequestConnection>(
 }
 
 fn of_reply(reply: GetCursorImageReply) -> Result<CursorImage, Error> {
-    let size = Size { width: reply.width.into(), height: reply.height.into() };
+    let size = Size {
+        width: reply.width.into(),
+        height: reply.height.into(),
+    };
     if u64::try_from(reply.cursor_image.len()) != Ok(size.pixels()) {
         return Err(Error::Protocol("a cursor image has the wrong length"));
     }

@@ -23,7 +23,9 @@ impl DisplayName {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// It names a host.
-    #[error("the display {0:?} names a host; deskd never uses TCP: give a local display such as :0")]
+    #[error(
+        "the display {0:?} names a host; deskd never uses TCP: give a local display such as :0"
+    )]
     Host(String),
     /// It is not a display name at all.
     #[error("{0:?} is not a display name: give :NUMBER or :NUMBER.SCREEN, for example :0")]
@@ -67,24 +69,53 @@ mod tests {
 
     #[test]
     fn local_names_parse() {
-        let zero = DisplayName { number: 0, screen: 0 };
+        let zero = DisplayName {
+            number: 0,
+            screen: 0,
+        };
         assert_eq!(":0".parse(), Ok(zero));
         assert_eq!(":0.0".parse(), Ok(zero));
         assert_eq!("unix:0".parse(), Ok(zero));
-        assert_eq!(":17.2".parse(), Ok(DisplayName { number: 17, screen: 2 }));
+        assert_eq!(
+            ":17.2".parse(),
+            Ok(DisplayName {
+                number: 17,
+                screen: 2
+            })
+        );
         assert_eq!(":17.2".parse::<DisplayName>().unwrap().to_string(), ":17.2");
     }
 
     #[test]
     fn hosts_are_refused_by_name() {
-        assert!(matches!("localhost:0".parse::<DisplayName>(), Err(ParseError::Host(_))));
-        assert!(matches!("::1:0".parse::<DisplayName>(), Err(ParseError::Host(_))));
+        assert!(matches!(
+            "localhost:0".parse::<DisplayName>(),
+            Err(ParseError::Host(_))
+        ));
+        assert!(matches!(
+            "::1:0".parse::<DisplayName>(),
+            Err(ParseError::Host(_))
+        ));
     }
 
     #[test]
     fn nonsense_is_malformed() {
-        for name in ["", "0", ":", ":x", ":-1", ":0.", ":.0", ":65536", ":+1", "wayland-0"] {
-            assert!(matches!(name.parse::<DisplayName>(), Err(ParseError::Malformed(_))), "{name:?}");
+        for name in [
+            "",
+            "0",
+            ":",
+            ":x",
+            ":-1",
+            ":0.",
+            ":.0",
+            ":65536",
+            ":+1",
+            "wayland-0",
+        ] {
+            assert!(
+                matches!(name.parse::<DisplayName>(), Err(ParseError::Malformed(_))),
+                "{name:?}"
+            );
         }
     }
 }

@@ -14,7 +14,9 @@ use crate::frame::{Cause, Failure, Size, Stage};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Neither of the display's sockets accepts a connection.
-    #[error("no X server answers on {display}: {path}: {path_error}; abstract socket: {abstract_error}")]
+    #[error(
+        "no X server answers on {display}: {path}: {path_error}; abstract socket: {abstract_error}"
+    )]
     NoServer {
         /// The display asked for.
         display: DisplayName,
@@ -101,16 +103,20 @@ impl Error {
     /// Whether trying again soon is pointless, so that callers are told at once
     /// instead of at their deadline.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::NoScreen { .. } | Self::PixelFormat(_))
+        matches!(
+            self,
+            Self::Refused { .. } | Self::NoScreen { .. } | Self::PixelFormat(_)
+        )
     }
 
     /// What a card says of it.
     pub fn failure(&self) -> Failure {
         let (stage, cause) = match self {
             Self::NoServer { .. } => (Stage::Connect, Cause::NoDisplay),
-            Self::Refused { cookie: CookieLookup::Unreadable(..), .. } => {
-                (Stage::Auth, Cause::CookieUnreadable)
-            }
+            Self::Refused {
+                cookie: CookieLookup::Unreadable(..),
+                ..
+            } => (Stage::Auth, Cause::CookieUnreadable),
             Self::Refused { .. } => (Stage::Auth, Cause::AuthRefused),
             Self::Silent(_) => (Stage::Timeout, Cause::Unresponsive),
             Self::Lost(_) => (Stage::Connect, Cause::ConnectionLost),
@@ -123,15 +129,19 @@ impl Error {
             | Self::SharedMemory(_)
             | Self::IdsExhausted => (Stage::Capture, Cause::CaptureFailed),
         };
-        Failure { stage, cause, message: self.to_string() }
+        Failure {
+            stage,
+            cause,
+            message: self.to_string(),
+        }
     }
 
     /// Of an I/O error on the connection.
     pub(super) fn io(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::TimedOut {
-            Self::Silent(super::socket::SILENCE)
-        } else {
-            Self::Lost(error)
+        match error.kind() {
+            io::ErrorKind::TimedOut => Self::Silent(super::socket::SILENCE),
+            io::ErrorKind::InvalidData => Self::Protocol("a packet is longer than any screen"),
+            _ => Self::Lost(error),
         }
     }
 
@@ -153,7 +163,10 @@ impl Error {
     }
 
     fn x11(request: &'static str, error: &X11Error) -> Self {
-        Self::Request { request, error: format!("{:?} (code {})", error.error_kind, error.error_code) }
+        Self::Request {
+            request,
+            error: format!("{:?} (code {})", error.error_kind, error.error_code),
+        }
     }
 }
 

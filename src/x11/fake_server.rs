@@ -17,16 +17,27 @@ use super::{
 };
 use crate::frame::{CaptureMode, Cause, Size};
 
-const DISPLAY: DisplayName = DisplayName { number: 9, screen: 0 };
+const DISPLAY: DisplayName = DisplayName {
+    number: 9,
+    screen: 0,
+};
 const PATIENCE: Duration = Duration::from_millis(300);
-const SIZE: Size = Size { width: 64, height: 48 };
+const SIZE: Size = Size {
+    width: 64,
+    height: 48,
+};
 
 /// Connects to a thread that runs `script` on the other end.
-fn connect(script: impl FnOnce(UnixStream) + Send + 'static) -> (Result<Server, Error>, JoinHandle<()>) {
+fn connect(
+    script: impl FnOnce(UnixStream) + Send + 'static,
+) -> (Result<Server, Error>, JoinHandle<()>) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = thread::spawn(move || script(theirs));
     let stream = XStream::new(ours, PATIENCE, Arc::new(Pulse::new())).unwrap();
-    (Server::over(stream, DISPLAY, SocketKind::Path, None), server)
+    (
+        Server::over(stream, DISPLAY, SocketKind::Path, None),
+        server,
+    )
 }
 
 fn padded(length: usize) -> usize {
@@ -180,7 +191,12 @@ fn whole_image() -> Vec<u8> {
 
 #[test]
 fn a_truthful_fake_is_captured() {
-    capture(|sequence, stream| stream.write_all(&reply(sequence, 24, &whole_image())).is_ok()).unwrap();
+    capture(|sequence, stream| {
+        stream
+            .write_all(&reply(sequence, 24, &whole_image()))
+            .is_ok()
+    })
+    .unwrap();
 }
 
 #[test]
@@ -208,10 +224,16 @@ fn silence_in_mid_reply_ends_in_bounded_time() {
 #[test]
 fn an_image_too_short_or_of_another_depth_is_no_frame() {
     let short = capture(|sequence, stream| {
-        stream.write_all(&reply(sequence, 24, &whole_image()[..1000])).is_ok()
+        stream
+            .write_all(&reply(sequence, 24, &whole_image()[..1000]))
+            .is_ok()
     });
     assert_eq!(short.unwrap_err().failure().cause, Cause::ProtocolError);
-    let other = capture(|sequence, stream| stream.write_all(&reply(sequence, 8, &whole_image())).is_ok());
+    let other = capture(|sequence, stream| {
+        stream
+            .write_all(&reply(sequence, 8, &whole_image()))
+            .is_ok()
+    });
     assert_eq!(other.unwrap_err().failure().cause, Cause::ProtocolError);
 }
 
@@ -233,6 +255,23 @@ fn garbage_in_place_of_a_reply_is_an_error_and_no_panic() {
     }
 }
 
+/// x11rb alone would make room for 16 GiB.
+#[test]
+fn an_announced_length_beyond_any_screen_ends_the_connection() {
+    let error = capture(|sequence, stream| {
+        let mut lie = reply(sequence, 24, &[]);
+        lie[4..8].copy_from_slice(&u32::MAX.to_ne_bytes());
+        stream.write_all(&lie).is_ok()
+    });
+    let failure = error.unwrap_err().failure();
+    assert_eq!(failure.cause, Cause::ProtocolError);
+    assert!(
+        failure.message.contains("longer than any screen"),
+        "{}",
+        failure.message
+    );
+}
+
 #[test]
 fn an_x_error_is_named() {
     let error = capture(|sequence, stream| {
@@ -244,7 +283,11 @@ fn an_x_error_is_named() {
     });
     let failure = error.unwrap_err().failure();
     assert_eq!(failure.cause, Cause::CaptureFailed);
-    assert!(failure.message.contains("GetImage") && failure.message.contains("Match"), "{}", failure.message);
+    assert!(
+        failure.message.contains("GetImage") && failure.message.contains("Match"),
+        "{}",
+        failure.message
+    );
 }
 
 #[test]
@@ -288,8 +331,15 @@ fn a_refusal_is_quoted_without_control_characters() {
     });
     thread.join().unwrap();
     let failure = server.unwrap_err().failure();
-    assert!(matches!(failure.cause, Cause::AuthRefused | Cause::CookieUnreadable));
-    assert!(failure.message.contains("(go[2Jaway)"), "{}", failure.message);
+    assert!(matches!(
+        failure.cause,
+        Cause::AuthRefused | Cause::CookieUnreadable
+    ));
+    assert!(
+        failure.message.contains("(go[2Jaway)"),
+        "{}",
+        failure.message
+    );
 }
 
 #[test]
@@ -307,7 +357,11 @@ fn odd_pixel_formats_are_refused_by_name() {
         thread.join().unwrap();
         let failure = server.unwrap_err().failure();
         assert_eq!(failure.cause, Cause::PixelFormatUnsupported);
-        assert!(failure.message.contains(&format!("depth {depth}")), "{}", failure.message);
+        assert!(
+            failure.message.contains(&format!("depth {depth}")),
+            "{}",
+            failure.message
+        );
     }
 }
 
@@ -319,8 +373,13 @@ fn a_screen_that_is_not_there_is_named() {
         theirs.write_all(&good_greeting()).unwrap();
     });
     let stream = XStream::new(ours, PATIENCE, Arc::new(Pulse::new())).unwrap();
-    let second = DisplayName { number: 9, screen: 1 };
-    let failure = Server::over(stream, second, SocketKind::Path, None).unwrap_err().failure();
+    let second = DisplayName {
+        number: 9,
+        screen: 1,
+    };
+    let failure = Server::over(stream, second, SocketKind::Path, None)
+        .unwrap_err()
+        .failure();
     thread.join().unwrap();
     assert_eq!(failure.cause, Cause::ScreenNotFound);
 }
@@ -330,10 +389,27 @@ fn a_root_window_without_a_size_is_an_error() {
     let (server, thread) = connect(|mut stream| {
         read_greeting(&mut stream);
         stream.write_all(&good_greeting()).unwrap();
-        assert_eq!(read_request(&mut stream), Some(GET_GEOMETRY));
-        stream.write_all(&geometry(1, Size { width: 0, height: 5 })).unwrap();
+        let mut sequence = 0;
+        while let Some(opcode) = read_request(&mut stream) {
+            sequence += 1;
+            let answer = match opcode {
+                GET_GEOMETRY => geometry(
+                    sequence,
+                    Size {
+                        width: 0,
+                        height: 5,
+                    },
+                ),
+                _ => reply(sequence, 0, &[0; 24]),
+            };
+            stream.write_all(&answer).unwrap();
+        }
     });
     let server = server.unwrap();
-    assert_eq!(server.geometry().unwrap_err().failure().cause, Cause::ProtocolError);
+    assert_eq!(
+        server.geometry().unwrap_err().failure().cause,
+        Cause::ProtocolError
+    );
+    drop(server);
     thread.join().unwrap();
 }

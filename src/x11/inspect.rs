@@ -74,23 +74,33 @@ fn untypable(server: &Server) -> Result<Vec<char>, Error> {
     let (first, last) = (setup.min_keycode, setup.max_keycode);
     let count = last.saturating_sub(first).saturating_add(1);
     let mapping = server.conn.get_keyboard_mapping(first, count)?.reply();
-    let keysyms = mapping.map_err(|error| Error::reply("GetKeyboardMapping", error))?.keysyms;
-    Ok((' '..='~').filter(|c| !keysyms.contains(&u32::from(*c))).collect())
+    let keysyms = mapping
+        .map_err(|error| Error::reply("GetKeyboardMapping", error))?
+        .keysyms;
+    Ok((' '..='~')
+        .filter(|c| !keysyms.contains(&u32::from(*c)))
+        .collect())
 }
 
 fn window_manager(server: &Server) -> Result<Option<String>, Error> {
     let conn = &server.conn;
     let atom = |name: &'static str| -> Result<u32, Error> {
         let reply = conn.intern_atom(false, name.as_bytes())?.reply();
-        Ok(reply.map_err(|error| Error::reply("InternAtom", error))?.atom)
+        Ok(reply
+            .map_err(|error| Error::reply("InternAtom", error))?
+            .atom)
     };
     let check = atom("_NET_SUPPORTING_WM_CHECK")?;
     // A window that has gone meanwhile is an error that says: no.
     let child = |window: u32| -> Result<Option<u32>, Error> {
-        let reply = conn.get_property(false, window, check, AtomEnum::WINDOW, 0, 1)?.reply();
+        let reply = conn
+            .get_property(false, window, check, AtomEnum::WINDOW, 0, 1)?
+            .reply();
         Ok(reply.ok().and_then(|reply| reply.value32()?.next()))
     };
-    let Some(window) = child(server.root)? else { return Ok(None) };
+    let Some(window) = child(server.root)? else {
+        return Ok(None);
+    };
     // A stale property of a dead window manager: the child must point to itself.
     if child(window)? != Some(window) {
         return Ok(None);
@@ -98,6 +108,14 @@ fn window_manager(server: &Server) -> Result<Option<String>, Error> {
     let (name, utf8) = (atom("_NET_WM_NAME")?, atom("UTF8_STRING")?);
     let name = conn.get_property(false, window, name, utf8, 0, 64)?.reply();
     let name = name.map(|reply| String::from_utf8_lossy(&reply.value).into_owned());
-    let printable: String = name.unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
-    Ok(Some(if printable.is_empty() { "unnamed".into() } else { printable }))
+    let printable: String = name
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect();
+    Ok(Some(if printable.is_empty() {
+        "unnamed".into()
+    } else {
+        printable
+    }))
 }

@@ -22,8 +22,10 @@ impl Channel {
     /// `None` unless the mask is one run of 1 to 8 bits.
     fn of_mask(mask: u32) -> Option<Self> {
         let max = mask.checked_shr(mask.trailing_zeros())?;
-        (max != 0 && max <= 255 && (max + 1).is_power_of_two())
-            .then(|| Self { shift: mask.trailing_zeros(), max })
+        (max != 0 && max <= 255 && (max + 1).is_power_of_two()).then(|| Self {
+            shift: mask.trailing_zeros(),
+            max,
+        })
     }
 
     /// The channel's value in 8 bits, rounded to nearest: the value that
@@ -65,7 +67,9 @@ impl PixelFormat {
             .pixmap_formats
             .iter()
             .find(|format| format.depth == depth)
-            .ok_or(Error::Protocol("the root window's depth has no pixmap format"))?;
+            .ok_or(Error::Protocol(
+                "the root window's depth has no pixmap format",
+            ))?;
         let bits = format.bits_per_pixel;
         let unsupported = |why: &str| Error::PixelFormat(format!("depth {depth}{why}"));
         if visual.class != VisualClass::TRUE_COLOR {
@@ -83,7 +87,9 @@ impl PixelFormat {
             return Err(unsupported(&format!(" in {bits} bits")));
         }
         if !matches!(format.scanline_pad, 8 | 16 | 32 | 64) {
-            return Err(Error::Protocol("its scanline pad is none of the protocol's"));
+            return Err(Error::Protocol(
+                "its scanline pad is none of the protocol's",
+            ));
         }
         let channel = |mask| Channel::of_mask(mask).ok_or_else(|| unsupported(" with odd masks"));
         Ok(Self {
@@ -158,7 +164,13 @@ mod tests {
 
     #[test]
     fn masks_must_be_one_run() {
-        assert_eq!(Channel::of_mask(0x00ff_0000), Some(Channel { shift: 16, max: 255 }));
+        assert_eq!(
+            Channel::of_mask(0x00ff_0000),
+            Some(Channel {
+                shift: 16,
+                max: 255
+            })
+        );
         for mask in [0, 0b101, 0x1ff, u32::MAX] {
             assert_eq!(Channel::of_mask(mask), None, "{mask:#x}");
         }
@@ -168,14 +180,20 @@ mod tests {
     fn five_bits_become_eight_with_rounding() {
         let blue = rgb565().blue;
         let all: Vec<u8> = (0..32).map(|value| blue.eight_bits(value)).collect();
-        assert_eq!((all[0], all[1], all[3], all[15], all[31]), (0, 8, 25, 123, 255));
+        assert_eq!(
+            (all[0], all[1], all[3], all[15], all[31]),
+            (0, 8, 25, 123, 255)
+        );
         assert!(all.is_sorted());
     }
 
     #[test]
     fn sixteen_bits_with_padding_convert() {
         let format = rgb565();
-        let size = Size { width: 1, height: 2 };
+        let size = Size {
+            width: 1,
+            height: 2,
+        };
         assert_eq!(format.stride(1), 4);
         let image = [0x1f, 0xf8, 9, 9, 0xe0, 0x07, 9, 9];
         let out = format.to_bgrx(&image, size).unwrap();
@@ -194,7 +212,15 @@ mod tests {
             blue: Channel::of_mask(0x00ff_0000).unwrap(),
         };
         assert!(!format.is_bgrx());
-        let out = format.to_bgrx(&[0, 3, 2, 1], Size { width: 1, height: 1 }).unwrap();
+        let out = format
+            .to_bgrx(
+                &[0, 3, 2, 1],
+                Size {
+                    width: 1,
+                    height: 1,
+                },
+            )
+            .unwrap();
         assert_eq!(out, [3, 2, 1, 255]);
     }
 }

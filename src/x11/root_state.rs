@@ -52,7 +52,10 @@ impl RootState {
         let state = Self {
             generation: Generation(u128::from_str_radix(generation, 16).ok()?),
             epoch: epoch.parse().ok()?,
-            size: Size { width: width.parse().ok()?, height: height.parse().ok()? },
+            size: Size {
+                width: width.parse().ok()?,
+                height: height.parse().ok()?,
+            },
         };
         // Written back it must be the same text: no signs, no leading zeros.
         (version == "1" && words.next().is_none() && state.write() == text).then_some(state)
@@ -69,7 +72,9 @@ pub(super) fn adopt<C: RequestConnection + x11rb::connection::Connection>(
     size: Size,
 ) -> Result<RootState, Error> {
     let property = conn.intern_atom(false, PROPERTY)?.reply();
-    let property = property.map_err(|error| Error::reply("InternAtom", error))?.atom;
+    let property = property
+        .map_err(|error| Error::reply("InternAtom", error))?
+        .atom;
     conn.grab_server()?.ignore_error();
     let state = adopt_grabbed(conn, root, property, size);
     // Also after an error: another client's requests wait for it.
@@ -84,16 +89,32 @@ fn adopt_grabbed<C: RequestConnection>(
     property: u32,
     size: Size,
 ) -> Result<RootState, Error> {
-    let reply = conn.get_property(false, root, property, AtomEnum::STRING, 0, 64)?.reply();
+    let reply = conn
+        .get_property(false, root, property, AtomEnum::STRING, 0, 64)?
+        .reply();
     let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
     let state = match RootState::parse(&reply.value) {
         Some(state) if state.size == size => return Ok(state),
-        Some(state) => RootState { epoch: state.epoch.saturating_add(1), size, ..state },
-        None => RootState { generation: Generation(random_u128()?), epoch: 1, size },
+        Some(state) => RootState {
+            epoch: state.epoch.saturating_add(1),
+            size,
+            ..state
+        },
+        None => RootState {
+            generation: Generation(random_u128()?),
+            epoch: 1,
+            size,
+        },
     };
-    conn.change_property8(PropMode::REPLACE, root, property, AtomEnum::STRING, state.write().as_bytes())?
-        .check()
-        .map_err(|error: ReplyError| Error::reply("ChangeProperty", error))?;
+    conn.change_property8(
+        PropMode::REPLACE,
+        root,
+        property,
+        AtomEnum::STRING,
+        state.write().as_bytes(),
+    )?
+    .check()
+    .map_err(|error: ReplyError| Error::reply("ChangeProperty", error))?;
     Ok(state)
 }
 
@@ -112,7 +133,10 @@ mod tests {
         let state = RootState {
             generation: Generation(0x0123),
             epoch: 7,
-            size: Size { width: 1280, height: 800 },
+            size: Size {
+                width: 1280,
+                height: 800,
+            },
         };
         let text = state.write();
         assert_eq!(text, "1 00000000000000000000000000000123 7 1280x800");

@@ -4,12 +4,7 @@
 //! writes has no safe interface.
 #![allow(unsafe_code)]
 
-use std::{
-    io,
-    num::NonZeroUsize,
-    os::fd::OwnedFd,
-    ptr::NonNull,
-};
+use std::{io, num::NonZeroUsize, os::fd::OwnedFd, ptr::NonNull};
 
 use nix::{
     fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl},
@@ -55,7 +50,10 @@ impl Segment {
     /// Whatever the kernel says; `ENOSPC` or `ENOMEM` when memory is short.
     pub(super) fn memfd(bytes: NonZeroUsize) -> io::Result<(Self, OwnedFd)> {
         let length = i64::try_from(bytes.get()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let fd = memfd_create(c"deskd-capture", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+        let fd = memfd_create(
+            c"deskd-capture",
+            MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
+        )?;
         // Allocated now: a full memory must be an error here, not a SIGBUS later.
         fallocate(&fd, FallocateFlags::empty(), 0, length)?;
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
@@ -63,9 +61,23 @@ impl Segment {
         // SAFETY: a fresh mapping at an address of the kernel's choice, of a
         // descriptor that is at least as long and can no longer shrink.
         let start = unsafe {
-            mmap(None, bytes, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &fd, 0)?
+            mmap(
+                None,
+                bytes,
+                ProtFlags::PROT_READ,
+                MapFlags::MAP_SHARED,
+                &fd,
+                0,
+            )?
         };
-        Ok((Self { start: start.cast(), bytes, kind: Kind::Memfd }, fd))
+        Ok((
+            Self {
+                start: start.cast(),
+                bytes,
+                kind: Kind::Memfd,
+            },
+            fd,
+        ))
     }
 
     /// A mapping of a new System V segment of `bytes`, and its id. The caller
@@ -85,7 +97,14 @@ impl Segment {
         let start = unsafe { libc::shmat(id, std::ptr::null(), libc::SHM_RDONLY) };
         let failed = start.addr() == usize::MAX;
         match NonNull::new(start.cast()) {
-            Some(start) if !failed => Ok((Self { start, bytes, kind: Kind::Sysv }, id)),
+            Some(start) if !failed => Ok((
+                Self {
+                    start,
+                    bytes,
+                    kind: Kind::Sysv,
+                },
+                id,
+            )),
             _ => {
                 let error = io::Error::last_os_error();
                 remove_sysv(id);
@@ -135,7 +154,10 @@ mod tests {
     fn a_memfd_is_allocated_and_sealed() {
         let (segment, fd) = Segment::memfd(NonZeroUsize::new(8192).unwrap()).unwrap();
         assert_eq!(segment.as_ref(), &[0; 8192]);
-        assert!(nix::unistd::ftruncate(&fd, 0).is_err(), "shrinking must be refused");
+        assert!(
+            nix::unistd::ftruncate(&fd, 0).is_err(),
+            "shrinking must be refused"
+        );
         nix::unistd::write(&fd, b"painted").unwrap();
         assert_eq!(&segment.as_ref()[..7], b"painted");
     }

@@ -11,7 +11,7 @@ use std::{
         unix::{ffi::OsStrExt, net::UnixStream},
     },
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -30,6 +30,7 @@ use x11rb::{
 };
 
 use super::{DisplayName, Error};
+use crate::frame::MAX_OUTPUT_PIXELS;
 
 /// After so long without a byte while something is asked, the connection is
 /// given up and built anew (design: 15 s of silence with work pending).
@@ -74,12 +75,23 @@ pub(super) fn open(display: DisplayName) -> Result<Connected, Error> {
         Err(path_error) => match attempt(UnixAddr::new_abstract(path.as_os_str().as_bytes())) {
             Ok(stream) => (stream, SocketKind::Abstract),
             Err(abstract_error) => {
-                return Err(Error::NoServer { display, path, path_error, abstract_error });
+                return Err(Error::NoServer {
+                    display,
+                    path,
+                    path_error,
+                    abstract_error,
+                });
             }
         },
     };
-    let server_uid = getsockopt(&stream, PeerCredentials).ok().map(|peer| peer.uid());
-    Ok(Connected { stream, kind, server_uid })
+    let server_uid = getsockopt(&stream, PeerCredentials)
+        .ok()
+        .map(|peer| peer.uid());
+    Ok(Connected {
+        stream,
+        kind,
+        server_uid,
+    })
 }
 
 /// What the async side may know of the X thread while that waits for the server.
@@ -93,13 +105,20 @@ pub(super) struct Pulse {
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        Self { origin: Instant::now(), waiting_since: AtomicU64::new(0) }
+        Self {
+            origin: Instant::now(),
+            waiting_since: AtomicU64::new(0),
+        }
     }
 
     /// How long the X thread has been waiting for the server's next byte.
     pub(super) fn waiting(&self) -> Option<Duration> {
         let since = self.waiting_since.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(self.origin.elapsed().saturating_sub(Duration::from_millis(since)))
+        Some(
+            self.origin
+                .elapsed()
+                .saturating_sub(Duration::from_millis(since)),
+        )
     }
 
     fn begin(&self) {
@@ -112,18 +131,99 @@ impl Pulse {
     }
 }
 
-/// x11rb's stream, with an end to its patience.
+/// Largest packet that is taken: a screen of [`MAX_OUTPUT_PIXELS`] over the
+/// socket, and room. x11rb makes room for whatever length a packet announces,
+/// up to 16 GiB, so a server that lies must be stopped before x11rb sees it.
+pub(super) const MAX_PACKET_BYTES: u64 = MAX_OUTPUT_PIXELS * 4 + (1 << 20);
+
+/// Follows the packets of the server's side of the stream (X11 protocol,
+/// "Request Format", "Reply Format", "Event Format", and its greeting).
+#[derive(Debug)]
+struct Framing {
+    /// The packet's first bytes; 8 say how long the greeting is, and how long
+    /// any other packet.
+    head: [u8; 8],
+    filled: usize,
+    /// Bytes of the packet that are still to come after its head.
+    rest: u64,
+    greeted: bool,
+}
+
+impl Framing {
+    fn new() -> Self {
+        Self {
+            head: [0; 8],
+            filled: 0,
+            rest: 0,
+            greeted: false,
+        }
+    }
+
+    /// Takes the stream's next bytes. False when a packet is too long.
+    fn accept(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            if self.rest > 0 {
+                let skipped = usize::try_from(self.rest)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
+                bytes = &bytes[skipped..];
+                self.rest -= skipped as u64;
+                continue;
+            }
+            let taken = bytes.len().min(self.head.len() - self.filled);
+            self.head[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
+            (self.filled, bytes) = (self.filled + taken, &bytes[taken..]);
+            if self.filled < self.head.len() {
+                return true;
+            }
+            self.filled = 0;
+            self.rest = self.length_after_head();
+            self.greeted = true;
+            if self.rest > MAX_PACKET_BYTES {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn length_after_head(&self) -> u64 {
+        let [kind, _, _, _, a, b, c, d] = self.head;
+        if !self.greeted {
+            // 16 bits in units of 4 bytes.
+            return u64::from(u16::from_ne_bytes([c, d])) * 4;
+        }
+        // Replies and generic events may be longer than 32 bytes.
+        let extra = if matches!(kind & 0x7f, 1 | 35) {
+            u32::from_ne_bytes([a, b, c, d])
+        } else {
+            0
+        };
+        32 - 8 + u64::from(extra) * 4
+    }
+}
+
+/// x11rb's stream, with an end to its patience and to its trust.
 #[derive(Debug)]
 pub(super) struct XStream {
     inner: DefaultStream,
     patience: Duration,
     pulse: Arc<Pulse>,
+    framing: Mutex<Framing>,
 }
 
 impl XStream {
-    pub(super) fn new(stream: UnixStream, patience: Duration, pulse: Arc<Pulse>) -> io::Result<Self> {
+    pub(super) fn new(
+        stream: UnixStream,
+        patience: Duration,
+        pulse: Arc<Pulse>,
+    ) -> io::Result<Self> {
         let (inner, _) = DefaultStream::from_unix_stream(stream)?;
-        Ok(Self { inner, patience, pulse })
+        Ok(Self {
+            inner,
+            patience,
+            pulse,
+            framing: Mutex::new(Framing::new()),
+        })
     }
 }
 
@@ -149,7 +249,13 @@ impl Stream for XStream {
     }
 
     fn read(&self, buf: &mut [u8], fds: &mut Vec<RawFdContainer>) -> io::Result<usize> {
-        self.inner.read(buf, fds)
+        let count = self.inner.read(buf, fds)?;
+        let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
+        if framing.accept(&buf[..count]) {
+            Ok(count)
+        } else {
+            Err(io::ErrorKind::InvalidData.into())
+        }
     }
 
     fn write(&self, buf: &[u8], fds: &mut Vec<RawFdContainer>) -> io::Result<usize> {
@@ -162,5 +268,61 @@ impl Stream for XStream {
         fds: &mut Vec<RawFdContainer>,
     ) -> io::Result<usize> {
         self.inner.write_vectored(bufs, fds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn greeting() -> Vec<u8> {
+        let mut bytes = vec![1, 0, 11, 0, 0, 0];
+        bytes.extend_from_slice(&2_u16.to_ne_bytes());
+        bytes.extend_from_slice(&[7; 8]);
+        bytes
+    }
+
+    fn reply(units: u32) -> Vec<u8> {
+        let mut bytes = vec![1, 0, 0, 0];
+        bytes.extend_from_slice(&units.to_ne_bytes());
+        bytes
+    }
+
+    #[test]
+    fn packets_are_followed_in_pieces_of_any_size() {
+        let event = [[12; 4].as_slice(), &[0xff; 28]].concat();
+        let whole = [
+            greeting(),
+            reply(3),
+            vec![9; 24 + 12],
+            event,
+            reply(0),
+            vec![9; 24],
+        ]
+        .concat();
+        let lie = [whole.clone(), reply(u32::MAX)].concat();
+        for size in 1..whole.len() {
+            let mut framing = Framing::new();
+            assert!(
+                whole.chunks(size).all(|piece| framing.accept(piece)),
+                "{size}"
+            );
+            assert_eq!((framing.filled, framing.rest), (0, 0));
+            let mut framing = Framing::new();
+            assert!(
+                !lie.chunks(size).all(|piece| framing.accept(piece)),
+                "{size}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_largest_screen_passes_and_one_unit_more_does_not() {
+        let units = u32::try_from((MAX_PACKET_BYTES - 24) / 4).unwrap();
+        for (units, passes) in [(units, true), (units + 1, false)] {
+            let mut framing = Framing::new();
+            assert!(framing.accept(&greeting()));
+            assert_eq!(framing.accept(&reply(units)), passes);
+        }
     }
 }

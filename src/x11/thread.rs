@@ -114,7 +114,11 @@ impl Display {
         patience: Duration,
     ) -> io::Result<Self> {
         let (commands, inbox) = sync_channel(QUEUE);
-        let link = Link { state: LinkState::Connecting, last_screen: None, last_answer: None };
+        let link = Link {
+            state: LinkState::Connecting,
+            last_screen: None,
+            last_answer: None,
+        };
         let (publish, link) = watch::channel(link);
         let pulse = Arc::new(Pulse::new());
         let worker = Worker {
@@ -129,8 +133,15 @@ impl Display {
             cursors: Vec::new(),
             grabs: 0,
         };
-        std::thread::Builder::new().name("x11".into()).spawn(move || worker.run())?;
-        Ok(Self { name, commands, link, pulse })
+        std::thread::Builder::new()
+            .name("x11".into())
+            .spawn(move || worker.run())?;
+        Ok(Self {
+            name,
+            commands,
+            link,
+            pulse,
+        })
     }
 
     /// The display's name.
@@ -175,14 +186,16 @@ impl Display {
     }
 
     fn send(&self, command: Command) -> Result<(), Failure> {
-        self.commands.try_send(command).map_err(|error| match error {
-            TrySendError::Full(_) => Failure {
-                stage: Stage::Timeout,
-                cause: Cause::Deadline,
-                message: format!("{QUEUE} requests already wait for the X server"),
-            },
-            TrySendError::Disconnected(_) => gone(),
-        })
+        self.commands
+            .try_send(command)
+            .map_err(|error| match error {
+                TrySendError::Full(_) => Failure {
+                    stage: Stage::Timeout,
+                    cause: Cause::Deadline,
+                    message: format!("{QUEUE} requests already wait for the X server"),
+                },
+                TrySendError::Disconnected(_) => gone(),
+            })
     }
 }
 
@@ -195,7 +208,11 @@ impl Drop for Display {
 
 fn gone() -> Failure {
     let message = "the X thread has ended".into();
-    Failure { stage: Stage::Capture, cause: Cause::Internal, message }
+    Failure {
+        stage: Stage::Capture,
+        cause: Cause::Internal,
+        message,
+    }
 }
 
 /// Why the work on a connection ended.
@@ -235,7 +252,14 @@ impl Worker {
                 Ok(End::Failed(error)) => (error.failure(), error.is_final()),
                 Err(_) => {
                     let message = "a defect in deskd's reading of the X protocol".into();
-                    (Failure { stage: Stage::Capture, cause: Cause::Internal, message }, false)
+                    (
+                        Failure {
+                            stage: Stage::Capture,
+                            cause: Cause::Internal,
+                            message,
+                        },
+                        false,
+                    )
                 }
             };
             self.report(&failure);
@@ -254,13 +278,15 @@ impl Worker {
 
     /// Tells the log and the callers' side, once for each new failure.
     fn report(&self, failure: &Failure) {
-        let repeated = matches!(&self.publish.borrow().state, LinkState::Down(last) if last == failure);
+        let repeated =
+            matches!(&self.publish.borrow().state, LinkState::Down(last) if last == failure);
         if !repeated {
             tracing::warn!(
                 display = %self.name, stage = failure.stage.name(), reason = failure.cause.name(),
                 "no connection to the X server: {}", failure.message
             );
-            self.publish.send_modify(|link| link.state = LinkState::Down(failure.clone()));
+            self.publish
+                .send_modify(|link| link.state = LinkState::Down(failure.clone()));
         }
     }
 
@@ -339,25 +365,13 @@ impl Worker {
         }
     }
 
-    /// Waits for work, does all of it that can be done, and returns.
+    /// Does all the work that can be done, then waits for more.
     fn serve_once(
         &mut self,
         server: &Server,
         known: &mut Known,
         capturer: &mut Capturer,
     ) -> Result<(), End> {
-        match self.inbox.recv_timeout(HEARTBEAT) {
-            Ok(command) => {
-                if !self.accept(command) {
-                    return Err(End::Closed);
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => return Err(End::Closed),
-            Err(RecvTimeoutError::Timeout) => {
-                self.heartbeat(server, known, capturer)?;
-                return Ok(());
-            }
-        }
         loop {
             match self.inbox.try_recv() {
                 Ok(command) => {
@@ -375,7 +389,17 @@ impl Worker {
         // Errors of unchecked requests and MappingNotify come as events, and
         // would pile up.
         while server.conn.poll_for_event()?.is_some() {}
-        Ok(())
+        match self.inbox.recv_timeout(HEARTBEAT) {
+            Ok(command) => {
+                if self.accept(command) {
+                    Ok(())
+                } else {
+                    Err(End::Closed)
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(End::Closed),
+            Err(RecvTimeoutError::Timeout) => Ok(self.heartbeat(server, known, capturer)?),
+        }
     }
 
     /// One capture for all who wait.
@@ -419,8 +443,14 @@ impl Worker {
         }
         let conn = &server.conn;
         let pointer = conn.query_pointer(server.root)?;
-        let image = if capturer.has_cursor() { Some(conn.xfixes_get_cursor_image()?) } else { None };
-        let pointer = pointer.reply().map_err(|error| Error::reply("QueryPointer", error))?;
+        let image = if capturer.has_cursor() {
+            Some(conn.xfixes_get_cursor_image()?)
+        } else {
+            None
+        };
+        let pointer = pointer
+            .reply()
+            .map_err(|error| Error::reply("QueryPointer", error))?;
         let reading = CursorReading {
             position: (pointer.root_x.into(), pointer.root_y.into()),
             image: image.map(cursor::image).transpose()?.flatten(),
@@ -447,7 +477,6 @@ impl Worker {
             *known = Known::read(server)?;
             self.publish_screen(server, known, capturer);
         }
-        while server.conn.poll_for_event()?.is_some() {}
         Ok(())
     }
 
@@ -456,7 +485,9 @@ impl Worker {
     fn publish_answer(&self) {
         self.publish.send_if_modified(|link| {
             let now = Instant::now();
-            let stale = link.last_answer.is_none_or(|last| now - last > HEARTBEAT / 2);
+            let stale = link
+                .last_answer
+                .is_none_or(|last| now - last > HEARTBEAT / 2);
             if stale {
                 link.last_answer = Some(now);
             }

@@ -65,11 +65,20 @@ impl Daemon {
             }
         };
         daemon.args(["serve", "--display", &server.display(), "--listen"]);
-        daemon.arg(format!("unix:{}", folder.path().join("deskd.sock").display()));
-        daemon.args(more).env("XAUTHORITY", server.xauthority()).env("DESKD_LOG", "deskd=debug");
+        daemon.arg(format!(
+            "unix:{}",
+            folder.path().join("deskd.sock").display()
+        ));
+        daemon
+            .args(more)
+            .env("XAUTHORITY", server.xauthority())
+            .env("DESKD_LOG", "deskd=debug");
         daemon.envs(variables.iter().copied());
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        daemon
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
         let mut process = program::spawn(&mut daemon, "");
         let socket = folder.path().join("deskd.sock");
         wait_for("the daemon's socket", Duration::from_secs(10), || {
@@ -104,7 +113,10 @@ impl Daemon {
 
     /// Waits for its end and returns its exit code.
     pub fn wait(&mut self, limit: Duration) -> Option<i32> {
-        wait_for("the daemon's end", limit, || self.process.0.try_wait().unwrap()).code()
+        wait_for("the daemon's end", limit, || {
+            self.process.0.try_wait().unwrap()
+        })
+        .code()
     }
 
     /// All that it logged so far.
@@ -139,14 +151,19 @@ impl Daemon {
 
     /// Open file descriptors.
     pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid()))
+            .unwrap()
+            .count()
     }
 }
 
 /// A number of `/proc/PID/status`.
 pub fn status(pid: u32, field: &str) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = text.lines().find(|line| line.starts_with(&format!("{field}:"))).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(&format!("{field}:")))
+        .unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
@@ -160,7 +177,9 @@ pub fn cli(address: &Address, arguments: &[&str]) -> Output {
 /// A Unix socket's bytes until the other side closes it.
 pub fn read_to_end(stream: &mut UnixStream) -> Vec<u8> {
     let mut bytes = Vec::new();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     // A reset ends it as well.
     drop(stream.read_to_end(&mut bytes));
     bytes
@@ -182,7 +201,13 @@ pub async fn frame(
     client: &mut DesktopClient<client::Connection>,
     request: v1::ScreenshotRequest,
 ) -> v1::Frame {
-    client.screenshot(request).await.unwrap().into_inner().frame.unwrap()
+    client
+        .screenshot(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .frame
+        .unwrap()
 }
 
 /// A raw request, which is compared byte by byte.

@@ -26,18 +26,38 @@ impl Xfce {
     /// Starts a session; [`Self::wait_until_painted`] waits for its pixels.
     pub fn start(server: &XServer) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mark = home.path().file_name().unwrap().to_string_lossy().into_owned();
+        let mark = home
+            .path()
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
         let mut session = server.program("dbus-run-session");
-        session.args(["--", "startxfce4"]).env("HOME", home.path()).env(MARK, &mark);
+        session
+            .args(["--", "startxfce4"])
+            .env("HOME", home.path())
+            .env(MARK, &mark);
         session.env("XDG_RUNTIME_DIR", home.path());
-        for inherited in ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS"] {
+        for inherited in [
+            "XDG_CONFIG_HOME",
+            "XDG_CACHE_HOME",
+            "XDG_DATA_HOME",
+            "DBUS_SESSION_BUS_ADDRESS",
+        ] {
             session.env_remove(inherited);
         }
         session.current_dir(home.path());
         let log = fs::File::create(home.path().join("session.log")).unwrap();
-        session.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        session
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
         let session = program::spawn(&mut session, "dbus");
-        Self { session, mark, _home: home }
+        Self {
+            session,
+            mark,
+            _home: home,
+        }
     }
 
     /// Waits until wallpaper, panel and dock are drawn and 1.5 s long nothing
@@ -49,7 +69,10 @@ impl Xfce {
     pub fn wait_until_painted(&mut self, mut shot: impl FnMut() -> super::Image) {
         let mut last: Option<(super::Image, std::time::Instant)> = None;
         wait_for("the desktop's paint", Duration::from_secs(60), || {
-            assert!(self.session.0.try_wait().unwrap().is_none(), "the session has ended");
+            assert!(
+                self.session.0.try_wait().unwrap().is_none(),
+                "the session has ended"
+            );
             std::thread::sleep(Duration::from_millis(100));
             let now = shot();
             // The panel's clock may tick meanwhile: that is not the same picture,
@@ -73,7 +96,9 @@ fn panel_and_wallpaper(image: &super::Image) -> bool {
     let (middle, bottom) = (image.width / 2, image.height - 6);
     let bar = (0..40).filter(|i| light(middle - 20 + i, 4)).count() > 30;
     let dock = (0..200).filter(|i| light(middle - 100 + i, bottom)).count() > 20;
-    let row: Vec<[u8; 3]> = (0..image.width).map(|x| image.at(x, image.height / 3)).collect();
+    let row: Vec<[u8; 3]> = (0..image.width)
+        .map(|x| image.at(x, image.height / 3))
+        .collect();
     let wallpaper = row.windows(2).filter(|pair| pair[0] != pair[1]).count() > 20;
     bar && dock && wallpaper
 }
@@ -83,7 +108,11 @@ impl Drop for Xfce {
         // Twice: a process may be starting another one at this moment.
         for _ in 0..2 {
             for pid in marked(&self.mark) {
-                drop(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL));
+                // Gone already, when it fails.
+                let _ = nix::sys::signal::kill(
+                    nix::unistd::Pid::from_raw(pid),
+                    nix::sys::signal::SIGKILL,
+                );
             }
         }
     }
@@ -93,9 +122,17 @@ fn marked(mark: &str) -> Vec<i32> {
     let entry = format!("{MARK}={mark}");
     let has_mark = |folder: &Path| {
         let environment = fs::read(folder.join("environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == entry.as_bytes())
+        environment
+            .split(|byte| *byte == 0)
+            .any(|variable| variable == entry.as_bytes())
     };
-    let folders = fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+    let folders = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(Result::ok)
+        .map(|entry| entry.path());
     let pid = |folder: &Path| folder.file_name()?.to_str()?.parse::<i32>().ok();
-    folders.filter(|folder| has_mark(folder)).filter_map(|folder| pid(&folder)).collect()
+    folders
+        .filter(|folder| has_mark(folder))
+        .filter_map(|folder| pid(&folder))
+        .collect()
 }

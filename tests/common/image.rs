@@ -23,7 +23,10 @@ impl Image {
     /// Of BGRX pixels.
     pub fn from_bgrx(bgrx: &[u8], width: u32, height: u32) -> Self {
         assert_eq!(bgrx.len(), width as usize * height as usize * 4);
-        let rgb = bgrx.chunks_exact(4).flat_map(|p| [p[2], p[1], p[0]]).collect();
+        let rgb = bgrx
+            .chunks_exact(4)
+            .flat_map(|p| [p[2], p[1], p[0]])
+            .collect();
         Self { width, height, rgb }
     }
 
@@ -44,16 +47,25 @@ impl Image {
 
     /// Of a PNG file's bytes: 8-bit RGB or RGBA.
     pub fn from_png(bytes: &[u8]) -> Self {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
+            .read_info()
+            .unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
         assert_eq!(info.bit_depth, png::BitDepth::Eight);
         let rgb = match info.color_type {
             png::ColorType::Rgb => pixels,
-            png::ColorType::Rgba => pixels.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(),
+            png::ColorType::Rgba => pixels
+                .chunks_exact(4)
+                .flat_map(|p| [p[0], p[1], p[2]])
+                .collect(),
             other => panic!("a PNG of {other:?}"),
         };
-        Self { width: info.width, height: info.height, rgb }
+        Self {
+            width: info.width,
+            height: info.height,
+            rgb,
+        }
     }
 
     /// Of a JPEG file's bytes.
@@ -62,7 +74,11 @@ impl Image {
         let rgb = decoder.decode().unwrap();
         let info = decoder.info().unwrap();
         assert_eq!(info.pixel_format, jpeg_decoder::PixelFormat::RGB24);
-        Self { width: info.width.into(), height: info.height.into(), rgb }
+        Self {
+            width: info.width.into(),
+            height: info.height.into(),
+            rgb,
+        }
     }
 
     /// Of a PNG file.
@@ -79,12 +95,20 @@ impl Image {
     /// A part.
     pub fn crop(&self, x: u32, y: u32, width: u32, height: u32) -> Self {
         let rows = (y..y + height).flat_map(|y| (x..x + width).flat_map(move |x| self.at(x, y)));
-        Self { width, height, rgb: rows.collect() }
+        Self {
+            width,
+            height,
+            rgb: rows.collect(),
+        }
     }
 
     /// Pixels that differ.
     pub fn differing(&self, other: &Self) -> usize {
         assert_eq!((self.width, self.height), (other.width, other.height));
-        self.rgb.chunks_exact(3).zip(other.rgb.chunks_exact(3)).filter(|(a, b)| a != b).count()
+        self.rgb
+            .chunks_exact(3)
+            .zip(other.rgb.chunks_exact(3))
+            .filter(|(a, b)| a != b)
+            .count()
     }
 }

@@ -16,7 +16,10 @@ use nix::{
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-    command.env_remove("DISPLAY").env_remove("XAUTHORITY").env_remove("XDG_RUNTIME_DIR");
+    command
+        .env_remove("DISPLAY")
+        .env_remove("XAUTHORITY")
+        .env_remove("XDG_RUNTIME_DIR");
     command
 }
 
@@ -26,7 +29,9 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 ///
 /// When it is missing or fails.
 pub fn output(command: &mut Command, package: &str) -> Vec<u8> {
-    let output = command.output().unwrap_or_else(|error| missing(command, package, &error));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| missing(command, package, &error));
     assert!(
         output.status.success(),
         "{command:?}: {}: {}",
@@ -42,12 +47,16 @@ pub fn output(command: &mut Command, package: &str) -> Vec<u8> {
 ///
 /// When it is missing.
 pub fn spawn(command: &mut Command, package: &str) -> Running {
-    let child = command.spawn().unwrap_or_else(|error| missing(command, package, &error));
+    let child = command
+        .spawn()
+        .unwrap_or_else(|error| missing(command, package, &error));
     Running(child)
 }
 
 fn missing(command: &Command, package: &str, error: &io::Error) -> ! {
-    panic!("{command:?} cannot be started ({error}): install the Debian package {package}, or run `make deps`")
+    panic!(
+        "{command:?} cannot be started ({error}): install the Debian package {package}, or run `make deps`"
+    )
 }
 
 /// A program that is killed and reaped when it is let go.

@@ -16,7 +16,10 @@ pub struct Witness {
 impl Witness {
     /// On a server's first screen.
     pub fn new(server: &XServer) -> Self {
-        let auth = xcb::AuthInfo { name: "MIT-MAGIC-COOKIE-1", data: COOKIE };
+        let auth = xcb::AuthInfo {
+            name: "MIT-MAGIC-COOKIE-1",
+            data: COOKIE,
+        };
         let extensions = [xcb::Extension::Render, xcb::Extension::RandR];
         let (conn, _) = xcb::Connection::connect_to_display_with_auth_info_and_extensions(
             Some(&server.display()),
@@ -28,7 +31,12 @@ impl Witness {
         let screen = conn.get_setup().roots().next().unwrap();
         let (root, depth) = (screen.root(), screen.root_depth());
         let size = (screen.width_in_pixels(), screen.height_in_pixels());
-        Self { conn, root, depth, size }
+        Self {
+            conn,
+            root,
+            depth,
+            size,
+        }
     }
 
     /// Asks the server something and waits for the answer.
@@ -53,7 +61,11 @@ impl Witness {
         // Over all windows, as the screen shows it.
         let include = x::Gc::SubwindowMode(x::SubwindowMode::IncludeInferiors);
         let drawable = x::Drawable::Window(self.root);
-        self.checked(&x::CreateGc { cid: gc, drawable, value_list: &[include] });
+        self.checked(&x::CreateGc {
+            cid: gc,
+            drawable,
+            value_list: &[include],
+        });
         let row = pixels.len() / usize::from(size.1);
         let rows = (200_000 / row).max(1);
         for (index, part) in pixels.chunks(rows * row).enumerate() {
@@ -78,12 +90,21 @@ impl Witness {
         let gc: x::Gcontext = self.conn.generate_id();
         let drawable = x::Drawable::Window(self.root);
         let include = x::Gc::SubwindowMode(x::SubwindowMode::IncludeInferiors);
-        self.checked(&x::CreateGc { cid: gc, drawable, value_list: &[x::Gc::Foreground(pixel), include] });
+        self.checked(&x::CreateGc {
+            cid: gc,
+            drawable,
+            value_list: &[x::Gc::Foreground(pixel), include],
+        });
         let (width, height) = self.size;
         self.checked(&x::PolyFillRectangle {
             drawable,
             gc,
-            rectangles: &[x::Rectangle { x: 0, y: 0, width, height }],
+            rectangles: &[x::Rectangle {
+                x: 0,
+                y: 0,
+                width,
+                height,
+            }],
         });
         self.checked(&x::FreeGc { gc });
     }
@@ -104,9 +125,14 @@ impl Witness {
 
     /// Gives the root window a cursor of premultiplied ARGB pixels.
     pub fn set_argb_cursor(&self, argb: &[u32], size: (u16, u16), hot: (u16, u16)) {
-        let formats = self.conn.wait_for_reply(self.conn.send_request(&render::QueryPictFormats {})).unwrap();
+        let formats = self
+            .conn
+            .wait_for_reply(self.conn.send_request(&render::QueryPictFormats {}))
+            .unwrap();
         let direct = |format: &&render::Pictforminfo| {
-            format.depth() == 32 && format.direct().alpha_mask == 0xff && format.direct().alpha_shift == 24
+            format.depth() == 32
+                && format.direct().alpha_mask == 0xff
+                && format.direct().alpha_shift == 24
                 && format.direct().red_shift == 16
         };
         let format = formats.formats().iter().find(direct).unwrap().id();
@@ -120,7 +146,11 @@ impl Witness {
         });
         let gc: x::Gcontext = self.conn.generate_id();
         let drawable = x::Drawable::Pixmap(pixmap);
-        self.checked(&x::CreateGc { cid: gc, drawable, value_list: &[] });
+        self.checked(&x::CreateGc {
+            cid: gc,
+            drawable,
+            value_list: &[],
+        });
         let data: Vec<u8> = argb.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
         self.checked(&x::PutImage {
             format: x::ImageFormat::ZPixmap,
@@ -135,9 +165,19 @@ impl Witness {
             data: &data,
         });
         let picture: render::Picture = self.conn.generate_id();
-        self.checked(&render::CreatePicture { pid: picture, drawable, format, value_list: &[] });
+        self.checked(&render::CreatePicture {
+            pid: picture,
+            drawable,
+            format,
+            value_list: &[],
+        });
         let cursor: x::Cursor = self.conn.generate_id();
-        self.checked(&render::CreateCursor { cid: cursor, source: picture, x: hot.0, y: hot.1 });
+        self.checked(&render::CreateCursor {
+            cid: cursor,
+            source: picture,
+            x: hot.0,
+            y: hot.1,
+        });
         self.use_cursor(cursor);
     }
 
@@ -147,10 +187,21 @@ impl Witness {
         let bitmap = |data: &[u8]| {
             let pixmap: x::Pixmap = self.conn.generate_id();
             let drawable = x::Drawable::Window(self.root);
-            self.checked(&x::CreatePixmap { depth: 1, pid: pixmap, drawable, width: side, height: side });
-            let (gc, drawable): (x::Gcontext, _) = (self.conn.generate_id(), x::Drawable::Pixmap(pixmap));
+            self.checked(&x::CreatePixmap {
+                depth: 1,
+                pid: pixmap,
+                drawable,
+                width: side,
+                height: side,
+            });
+            let (gc, drawable): (x::Gcontext, _) =
+                (self.conn.generate_id(), x::Drawable::Pixmap(pixmap));
             let colours = [x::Gc::Foreground(1), x::Gc::Background(0)];
-            self.checked(&x::CreateGc { cid: gc, drawable, value_list: &colours });
+            self.checked(&x::CreateGc {
+                cid: gc,
+                drawable,
+                value_list: &colours,
+            });
             self.checked(&x::PutImage {
                 format: x::ImageFormat::XyBitmap,
                 drawable,
@@ -184,13 +235,18 @@ impl Witness {
 
     fn use_cursor(&self, cursor: x::Cursor) {
         let list = &[x::Cw::Cursor(cursor)];
-        self.checked(&x::ChangeWindowAttributes { window: self.root, value_list: list });
+        self.checked(&x::ChangeWindowAttributes {
+            window: self.root,
+            value_list: list,
+        });
     }
 
     /// Resizes the screen by RandR; sizes above the server's first are refused.
     pub fn resize(&mut self, width: u16, height: u16) {
         let root = self.root;
-        let resources = self.conn.send_request(&randr::GetScreenResources { window: root });
+        let resources = self
+            .conn
+            .send_request(&randr::GetScreenResources { window: root });
         let resources = self.conn.wait_for_reply(resources).unwrap();
         let crtc = resources.crtcs()[0];
         // A CRTC larger than the screen would be refused: off, resize, on.
@@ -210,7 +266,13 @@ impl Witness {
         };
         set(Xid::none(), &[]);
         let (mm_width, mm_height) = (u32::from(width) * 254 / 960, u32::from(height) * 254 / 960);
-        self.checked(&randr::SetScreenSize { window: root, width, height, mm_width, mm_height });
+        self.checked(&randr::SetScreenSize {
+            window: root,
+            width,
+            height,
+            mm_width,
+            mm_height,
+        });
         self.size = (width, height);
     }
 
@@ -223,7 +285,10 @@ impl Witness {
             count: last - first + 1,
         });
         let mapping = self.conn.wait_for_reply(mapping).unwrap();
-        let keysyms = mapping.keysyms().iter().map(|own| if *own == keysym { 0 } else { *own });
+        let keysyms = mapping
+            .keysyms()
+            .iter()
+            .map(|own| if *own == keysym { 0 } else { *own });
         self.checked(&x::ChangeKeyboardMapping {
             keycode_count: last - first + 1,
             first_keycode: first,
@@ -256,7 +321,12 @@ pub fn pattern((width, height): (u16, u16), seed: u32) -> Vec<u8> {
         for x in 0..u32::from(width) {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let noise = state.to_be_bytes();
-            pixels.extend_from_slice(&[(x ^ y).to_le_bytes()[0], noise[0], (x + y).to_le_bytes()[0], 255]);
+            pixels.extend_from_slice(&[
+                (x ^ y).to_le_bytes()[0],
+                noise[0],
+                (x + y).to_le_bytes()[0],
+                255,
+            ]);
         }
     }
     pixels

@@ -1,9 +1,10 @@
-//! Xvfb on a free display, with a cookie.
+//! Xvfb on a display of its own, with a cookie.
 
 use std::{
     io::{BufRead, BufReader},
     path::PathBuf,
     process::Stdio,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -17,6 +18,9 @@ use super::{
 /// The cookie: 16 bytes that are also text, which the witness's library needs.
 pub const COOKIE: &str = "deskd-witness-16";
 
+/// Servers that this process started.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
 /// An X server that dies with its owner.
 #[derive(Debug)]
 pub struct XServer {
@@ -27,7 +31,7 @@ pub struct XServer {
 }
 
 impl XServer {
-    /// 1280 × 800 at depth 24, on a display of the server's choice.
+    /// 1280 × 800 at depth 24.
     pub fn start() -> Self {
         Self::with_screen("1280x800x24", &[])
     }
@@ -37,38 +41,65 @@ impl XServer {
         let folder = tempfile::tempdir().unwrap();
         let auth = folder.path().join("Xauthority");
         std::fs::write(&auth, authority(COOKIE)).unwrap();
-        let mut arguments: Vec<String> =
-            ["-screen", "0", screen, "-nolisten", "tcp", "-noreset", "-auth"].map(String::from).into();
+        let mut arguments: Vec<String> = [
+            "-screen",
+            "0",
+            screen,
+            "-nolisten",
+            "tcp",
+            "-noreset",
+            "-auth",
+        ]
+        .map(String::from)
+        .into();
         arguments.push(auth.to_str().unwrap().into());
         arguments.extend(more.iter().map(|&argument| argument.into()));
-        let mut server = Self { process: None, number: 0, arguments, folder };
-        server.launch(None);
-        server
+        let mut server = Self {
+            process: None,
+            number: 0,
+            arguments,
+            folder,
+        };
+        // A number of its own, far from what others take: a server that is killed
+        // and started again must find it free.
+        let start = std::process::id()
+            .wrapping_mul(16)
+            .wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
+        for attempt in 0..50 {
+            server.number = 200 + start.wrapping_add(attempt) % 50_000;
+            if server.try_launch() {
+                return server;
+            }
+        }
+        panic!(
+            "Xvfb {:?} does not start: is the Debian package xvfb installed?",
+            server.arguments
+        )
     }
 
-    /// A display number that nobody uses, without its server: call [`Self::restart`].
+    /// A display that nobody uses, without its server: call [`Self::restart`].
     pub fn not_yet() -> Self {
         let mut server = Self::start();
         server.kill();
         server
     }
 
-    fn launch(&mut self, number: Option<u32>) {
+    fn try_launch(&mut self) -> bool {
         let mut xvfb = command("Xvfb");
-        if let Some(number) = number {
-            xvfb.arg(format!(":{number}"));
-        }
-        xvfb.args(["-displayfd", "1"]).args(&self.arguments);
+        xvfb.arg(self.display())
+            .args(["-displayfd", "1"])
+            .args(&self.arguments);
         // Its warnings are of no use; what it refuses shows as a missing number.
-        xvfb.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        xvfb.stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut process = program::spawn(&mut xvfb, "xvfb");
         let mut line = String::new();
         let mut stdout = BufReader::new(process.0.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
-        self.number = line.trim().parse().unwrap_or_else(|_| {
-            panic!("Xvfb {:?} did not start: is the Debian package xvfb installed?", self.arguments)
-        });
-        self.process = Some(process);
+        let started = line.trim() == self.number.to_string();
+        self.process = started.then_some(process);
+        started
     }
 
     /// The display's name, for example `:7`.
@@ -84,7 +115,9 @@ impl XServer {
     /// A program on this display.
     pub fn program(&self, name: &str) -> std::process::Command {
         let mut program = command(name);
-        program.env("DISPLAY", self.display()).env("XAUTHORITY", self.xauthority());
+        program
+            .env("DISPLAY", self.display())
+            .env("XAUTHORITY", self.xauthority());
         program
     }
 
@@ -107,7 +140,7 @@ impl XServer {
     /// A new server on the same display.
     pub fn restart(&mut self) {
         assert!(self.process.is_none(), "kill it first");
-        self.launch(Some(self.number));
+        assert!(self.try_launch(), "display {} was taken", self.number);
     }
 
     fn running(&self) -> &Running {
@@ -117,7 +150,9 @@ impl XServer {
     /// Waits until the socket file is gone or there.
     pub fn wait_for_socket(&self, there: bool) {
         let path = PathBuf::from(format!("/tmp/.X11-unix/X{}", self.number));
-        wait_for("socket file", Duration::from_secs(5), || (path.exists() == there).then_some(()));
+        wait_for("socket file", Duration::from_secs(5), || {
+            (path.exists() == there).then_some(())
+        });
     }
 }
 
@@ -125,7 +160,10 @@ impl Drop for XServer {
     fn drop(&mut self) {
         let Some(process) = self.process.take() else {
             // What a killed server left.
-            for path in [format!("/tmp/.X11-unix/X{}", self.number), format!("/tmp/.X{}-lock", self.number)] {
+            for path in [
+                format!("/tmp/.X11-unix/X{}", self.number),
+                format!("/tmp/.X{}-lock", self.number),
+            ] {
                 drop(std::fs::remove_file(path));
             }
             return;
