@@ -4,17 +4,9 @@
 //! The machine is shared and noisy: what counts are the ratios. The ways take
 //! turns, so that a slow minute hits all of them.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the harness is shared with the tests"
-)]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::cast_precision_loss,
-    reason = "a program, not a library"
-)]
+// The harness is shared with the tests; this is a program that fails loudly.
+#![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
 mod common;
 

@@ -1,17 +1,9 @@
 //! `make demo`: a desktop, deskd on it, and a picture of it, with timings and
 //! scrot's beside them. Leaves nothing running.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the harness is shared with the tests"
-)]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::cast_precision_loss,
-    reason = "a program, not a library"
-)]
+// The harness is shared with the tests; this is a program that fails loudly.
+#![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
 mod common;
 

@@ -1,11 +1,6 @@
 //! All integration tests, one behaviour a file, as one program: it links once.
 
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::cast_precision_loss,
-    reason = "a test, not a library"
-)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)] // a test, not a library
 
 mod common;
 

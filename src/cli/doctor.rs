@@ -229,8 +229,8 @@ fn shared_memory(path: &Path) -> Check {
     let remedy = "start the container with --shm-size=1g, or mount a tmpfs there: browsers need it";
     match nix::sys::statvfs::statvfs(path) {
         Ok(stat) => {
-            let total = u64::from(stat.blocks()) * u64::from(stat.fragment_size());
-            let free = u64::from(stat.blocks_available()) * u64::from(stat.fragment_size());
+            let total = stat.blocks() * stat.fragment_size();
+            let free = stat.blocks_available() * stat.fragment_size();
             let found = format!(
                 "{}: {} MiB, {} MiB free",
                 path.display(),
