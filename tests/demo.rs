@@ -9,7 +9,7 @@ mod common;
 
 use std::{
     fs,
-    io::Write,
+    io::{IsTerminal, Write},
     path::Path,
     time::{Duration, Instant},
 };
@@ -30,13 +30,16 @@ fn main() {
     say("deskd serve, listening on a Unix socket", began);
 
     let began = Instant::now();
+    println!("demo: XFCE is starting, which takes some seconds");
     let mut desktop = Xfce::start(&server);
     desktop.wait_until_painted(|| {
-        print!(
-            "\rdemo: XFCE is starting … {:.1} s ",
-            began.elapsed().as_secs_f64()
-        );
-        drop(std::io::stdout().flush());
+        if std::io::stdout().is_terminal() {
+            print!(
+                "\rdemo: XFCE is starting … {:.1} s ",
+                began.elapsed().as_secs_f64()
+            );
+            drop(std::io::stdout().flush());
+        }
         let raw = daemon.cli(&["screenshot", "--format", "raw", "--no-cursor"]);
         Image::from_bgrx(&raw.stdout, 1280, 800)
     });

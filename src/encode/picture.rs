@@ -100,15 +100,7 @@ impl<'a> Picture<'a> {
 
     /// Row `y` as RGB, into `out`, which is three bytes a pixel long.
     pub(super) fn rgb_row(&self, y: u32, out: &mut [u8]) {
-        for (rgb, bgrx) in out
-            .as_chunks_mut()
-            .0
-            .iter_mut()
-            .zip(self.source_row(y).as_chunks().0)
-        {
-            let [blue, green, red, _]: [u8; 4] = *bgrx;
-            *rgb = [red, green, blue];
-        }
+        bgrx_to_rgb(self.source_row(y), out);
         self.draw_cursor(y, |x, blend| {
             blend.over(&mut out[x * 3..x * 3 + 3], [0, 1, 2])
         });
@@ -153,6 +145,37 @@ impl<'a> Picture<'a> {
             self.region.y,
             self.region.size.height,
         )
+    }
+}
+
+/// Four pixels at a time: as 32-bit words, swapped and packed into three.
+fn bgrx_to_rgb(bgrx: &[u8], rgb: &mut [u8]) {
+    // Little-endian, blue is the lowest byte: swapped and shifted, red is.
+    let word = |pixel: &[u8]| match *pixel {
+        [blue, green, red, other] => u32::from_be_bytes([blue, green, red, other]) >> 8,
+        _ => 0,
+    };
+    let whole = bgrx.len() / 16;
+    let (fours, rest) = bgrx.split_at(whole * 16);
+    let (packed, rest_out) = rgb.split_at_mut(whole * 12);
+    for (four, out) in fours
+        .as_chunks::<16>()
+        .0
+        .iter()
+        .zip(packed.as_chunks_mut::<12>().0)
+    {
+        let [a, b, c, d] = [0, 4, 8, 12].map(|at| word(&four[at..at + 4]));
+        out[..4].copy_from_slice(&(a | b << 24).to_le_bytes());
+        out[4..8].copy_from_slice(&(b >> 8 | c << 16).to_le_bytes());
+        out[8..].copy_from_slice(&(c >> 16 | d << 8).to_le_bytes());
+    }
+    for (pixel, out) in rest
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .zip(rest_out.as_chunks_mut::<3>().0)
+    {
+        *out = [pixel[2], pixel[1], pixel[0]];
     }
 }
 
@@ -251,6 +274,19 @@ mod tests {
             touched(&Picture::new(&pixels, region, Some(&cursor))),
             [(0, 0)]
         );
+    }
+
+    #[test]
+    fn every_width_converts_to_rgb() {
+        for width in 0..40_usize {
+            let bgrx: Vec<u8> = (0..width * 4)
+                .map(|i| i.wrapping_mul(37).to_le_bytes()[0])
+                .collect();
+            let expected: Vec<u8> = bgrx.chunks(4).flat_map(|p| [p[2], p[1], p[0]]).collect();
+            let mut rgb = vec![0; width * 3];
+            bgrx_to_rgb(&bgrx, &mut rgb);
+            assert_eq!(rgb, expected, "{width}");
+        }
     }
 
     #[test]

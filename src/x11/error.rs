@@ -189,7 +189,7 @@ impl From<ConnectionError> for Error {
 }
 
 impl From<ConnectError> for Error {
-    /// For everything but a refusal, which [`super::connect`] words itself.
+    /// For everything but a refusal, which `super::connect` words itself.
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::IoError(error) => Self::io(error),
