@@ -2,17 +2,15 @@
 
 use std::{
     io,
-    num::NonZeroUsize,
-    os::fd::OwnedFd,
-    sync::{Arc, mpsc::SyncSender},
+    sync::mpsc::SyncSender,
     time::{Duration, Instant, SystemTime},
 };
 
 use x11rb::{
-    connection::{Connection as _, RequestConnection as _},
-    errors::{ReplyError, ReplyOrIdError},
+    connection::RequestConnection as _,
+    errors::ReplyError,
     protocol::{
-        shm::{self, ConnectionExt as _, Seg},
+        shm::{self, ConnectionExt as _},
         xfixes::ConnectionExt as _,
         xproto::{ConnectionExt as _, ImageFormat},
     },
@@ -22,15 +20,10 @@ use super::{
     Error, Generation,
     connect::{Server, screen_size},
     cursor,
-    shm::{Segment, remove_sysv},
-    socket::MAX_PACKET_BYTES,
-    thread::Command,
+    display::Command,
+    segments::{Segments, Slot},
 };
 use crate::frame::{CaptureMode, CursorImage, Pixels, Size};
-
-/// Segments at most, and so captures whose pixels are in use at once. A capture
-/// beyond them waits for the first that is let go.
-const MAX_SEGMENTS: usize = 4;
 
 /// Tries while the screen keeps changing its size.
 const MAX_TRIES: u32 = 5;
@@ -87,42 +80,13 @@ impl Known {
     }
 }
 
-/// A segment that the server has attached.
-#[derive(Debug)]
-struct Slot {
-    id: Seg,
-    segment: Arc<Segment>,
-}
-
-/// A slot's memory in use. When it is let go, the X thread is woken, because a
-/// capture may be waiting for it.
-struct Lease {
-    segment: Option<Arc<Segment>>,
-    wake: SyncSender<Command>,
-}
-
-impl AsRef<[u8]> for Lease {
-    fn as_ref(&self) -> &[u8] {
-        self.segment.as_deref().map_or(&[], AsRef::as_ref)
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.segment = None;
-        // A full queue wakes the thread by itself; a closed one needs no waking.
-        drop(self.wake.try_send(Command::Wake));
-    }
-}
-
 /// Reads the screen of one connection.
 #[derive(Debug)]
 pub(super) struct Capturer {
     mode: CaptureMode,
     mode_reason: Option<String>,
     has_cursor: bool,
-    slots: Vec<Slot>,
-    wake: SyncSender<Command>,
+    segments: Segments,
 }
 
 impl Capturer {
@@ -141,8 +105,7 @@ impl Capturer {
             mode: CaptureMode::GetImage,
             mode_reason: None,
             has_cursor: cursor::available(&server.conn)?,
-            slots: Vec::new(),
-            wake,
+            segments: Segments::new(wake),
         };
         let mut reasons = Vec::new();
         for mode in [CaptureMode::ShmFd, CaptureMode::ShmSysv] {
@@ -211,7 +174,7 @@ impl Capturer {
             )?
             .reply();
         match one {
-            Ok(_) => self.slots.push(slot),
+            Ok(_) => self.segments.add(slot),
             Err(error) => {
                 slot.detach(server)?;
                 return Err(Error::reply("ShmGetImage", error));
@@ -237,12 +200,12 @@ impl Capturer {
             let (start, time) = (Instant::now(), SystemTime::now());
             let slot = match self.mode {
                 CaptureMode::GetImage => None,
-                mode => match self.free_slot(server, mode, known.size) {
+                mode => match self.segments.free(server, mode, known.size) {
                     Ok(Some(slot)) => Some(slot),
                     Ok(None) => return Ok(None),
                     Err(error) if error.ends_connection() => return Err(error),
                     // Memory for one more is short: wait for one in use.
-                    Err(_) if !self.slots.is_empty() => return Ok(None),
+                    Err(_) if !self.segments.is_empty() => return Ok(None),
                     Err(error) => {
                         self.mode = CaptureMode::GetImage;
                         self.mode_reason = Some(error.to_string());
@@ -250,7 +213,7 @@ impl Capturer {
                     }
                 },
             };
-            let slot = slot.map(|index| &self.slots[index]);
+            let slot = slot.map(|index| self.segments.slot(index));
             if let Some((pixels, cursor)) = self.read(server, known, slot)? {
                 return Ok(Some(Grab {
                     number,
@@ -339,13 +302,10 @@ impl Capturer {
                     return Err(short());
                 }
                 if server.format.is_bgrx() {
-                    let lease = Lease {
-                        segment: Some(Arc::clone(&slot.segment)),
-                        wake: self.wake.clone(),
-                    };
+                    let lease = self.segments.lease(slot);
                     Pixels::new(Box::new(lease), known.size, stride)
                 } else {
-                    let image = (*slot.segment).as_ref();
+                    let image = slot.bytes();
                     let owned = server.format.to_bgrx(image, known.size).ok_or_else(short)?;
                     Pixels::new(Box::new(owned), known.size, known.size.width as usize * 4)
                 }
@@ -370,90 +330,11 @@ impl Capturer {
         Ok(Some((pixels.ok_or_else(short)?, pointer)))
     }
 
-    /// Index of a slot of the screen's size that nobody reads, made when there
-    /// is room for one more.
-    fn free_slot(
-        &mut self,
-        server: &Server,
-        mode: CaptureMode,
-        size: Size,
-    ) -> Result<Option<usize>, Error> {
-        let bytes = server.format.image_bytes(size);
-        // A resize leaves segments of the wrong length behind. Detaching ends
-        // the server's use; readers keep the memory until they are done.
-        for index in (0..self.slots.len()).rev() {
-            if self.slots[index].segment.bytes() != bytes {
-                self.slots.swap_remove(index).detach(server)?;
-            }
-        }
-        let free = self
-            .slots
-            .iter()
-            .position(|slot| Arc::strong_count(&slot.segment) == 1);
-        if free.is_some() || self.slots.len() >= MAX_SEGMENTS {
-            return Ok(free);
-        }
-        self.slots.push(Slot::attach(server, mode, size)?);
-        Ok(Some(self.slots.len() - 1))
-    }
-
     /// Gives back what a burst of captures needed and a quiet time does not.
     pub(super) fn trim(&mut self, server: &Server) -> Result<(), Error> {
-        while self.slots.len() > 1 {
-            let free = self
-                .slots
-                .iter()
-                .position(|slot| Arc::strong_count(&slot.segment) == 1);
-            let Some(index) = free else { break };
-            self.slots.swap_remove(index).detach(server)?;
-        }
-        Ok(())
+        self.segments.trim(server)
     }
 }
-
-impl Slot {
-    fn attach(server: &Server, mode: CaptureMode, size: Size) -> Result<Self, Error> {
-        let bytes = NonZeroUsize::new(server.format.image_bytes(size));
-        let bytes = bytes
-            .filter(|bytes| bytes.get() as u64 <= MAX_SCREEN_BYTES)
-            .ok_or(Error::TooLarge(size))?;
-        let conn = &server.conn;
-        let id = conn
-            .generate_id()
-            .map_err(|error: ReplyOrIdError| Error::reply_or_id("id", error))?;
-        let segment = if mode == CaptureMode::ShmFd {
-            let (segment, fd): (Segment, OwnedFd) =
-                Segment::memfd(bytes).map_err(Error::SharedMemory)?;
-            let attached = conn.shm_attach_fd(id, fd, false)?.check();
-            attached.map_err(|error| Error::reply("ShmAttachFd", error))?;
-            segment
-        } else {
-            let (segment, sysv) = Segment::sysv(bytes).map_err(Error::SharedMemory)?;
-            let attached = conn.shm_attach(id, sysv.cast_unsigned(), false);
-            let attached = attached.map_err(Error::from).and_then(|cookie| {
-                cookie
-                    .check()
-                    .map_err(|error| Error::reply("ShmAttach", error))
-            });
-            // Whatever came of it: the segment must not outlive both of us.
-            remove_sysv(sysv);
-            attached?;
-            segment
-        };
-        Ok(Self {
-            id,
-            segment: Arc::new(segment),
-        })
-    }
-
-    fn detach(self, server: &Server) -> Result<(), Error> {
-        server.conn.shm_detach(self.id)?.ignore_error();
-        Ok(())
-    }
-}
-
-/// Largest screen image in bytes: what an answer over the socket may have.
-const MAX_SCREEN_BYTES: u64 = MAX_PACKET_BYTES;
 
 fn wire_size(size: Size) -> Result<(u16, u16), Error> {
     let side = |pixels: u32| u16::try_from(pixels).map_err(|_| Error::TooLarge(size));

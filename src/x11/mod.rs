@@ -8,17 +8,19 @@
 //! - `socket`: reaching the server without TCP, and noticing its silence.
 //! - `connect`: being let in, and understanding the screen.
 //! - `root_state`: the identity that deskd keeps in a property of the root window.
-//! - `pixel_format`, `shm`, `capture`, `cursor`: reading the screen.
-//! - `thread`: the thread that owns the connection, and its handle.
+//! - `pixel_format`, `shm`, `segments`, `capture`, `cursor`: reading the screen.
+//! - `display`, `thread`: the handle, and the thread that owns the connection.
 
 mod capture;
 mod connect;
 mod cursor;
+mod display;
 pub mod display_name;
 mod error;
 pub mod inspect;
 mod pixel_format;
 mod root_state;
+mod segments;
 mod shm;
 mod socket;
 mod thread;
@@ -28,8 +30,8 @@ mod fake_server;
 
 pub use capture::{CaptureChoice, Grab};
 pub use connect::ScreenInfo;
+pub use display::{CursorReading, Display, Link, LinkState};
 pub use display_name::DisplayName;
 pub use error::Error;
 pub use root_state::Generation;
 pub use socket::SocketKind;
-pub use thread::{CursorReading, Display, Link, LinkState};

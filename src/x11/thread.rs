@@ -1,18 +1,18 @@
-//! The thread that owns the connection, and the handle that the rest uses.
+//! The thread that owns the connection.
 //!
 //! X replies are waited for without limit by x11rb, so the waiting happens
 //! here, and callers wait on channels with their own deadlines. A caller that
 //! gives up takes nothing from the others: its request is dropped when its
 //! turn comes. The connection is rebuilt only at end of stream, after a
-//! protocol error, or after [`SILENCE`] with work pending; what was asked
-//! meanwhile is done on the next connection.
+//! protocol error, or after [`SILENCE`](super::socket::SILENCE) with work
+//! pending; what was asked meanwhile is done on the next connection.
 
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError},
     },
     time::{Duration, Instant},
 };
@@ -24,196 +24,21 @@ use x11rb::{
 };
 
 use super::{
-    CaptureChoice, DisplayName, Error, Generation, Grab, ScreenInfo,
+    CaptureChoice, CursorReading, DisplayName, Error, Grab, Link, LinkState,
     capture::{Capturer, Known},
     connect::Server,
     cursor,
-    socket::{Pulse, SILENCE},
+    display::Command,
+    socket::Pulse,
 };
-use crate::frame::{Cause, CursorImage, Failure, Stage};
+use crate::frame::{Cause, Failure, Stage};
 
 /// How often a quiet connection is asked whether it lives. Health wants an
 /// answer at most 5 s old (design section 2), so two of them fit.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
-/// Requests that may wait at once: every stream of every connection (64 × 16).
-const QUEUE: usize = 1024;
-
 /// Pauses between attempts to connect: from the first to the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
-
-/// What the X thread is asked. Each answer goes to its own channel.
-pub(super) enum Command {
-    /// A capture that starts after this command was sent.
-    Capture(oneshot::Sender<Result<Arc<Grab>, Failure>>),
-    /// Where the pointer is now.
-    Cursor(oneshot::Sender<Result<CursorReading, Failure>>),
-    /// Look again: a segment was let go.
-    Wake,
-    /// End the thread.
-    Close,
-}
-
-/// The pointer at one instant.
-#[derive(Debug, Clone)]
-pub struct CursorReading {
-    /// Column and row on the screen.
-    pub position: (i32, i32),
-    /// Its image; `None` when the server shows none.
-    pub image: Option<CursorImage>,
-    /// Identity of the X server.
-    pub generation: Generation,
-    /// Rises with each resize.
-    pub geometry_epoch: u64,
-}
-
-/// What is known of the connection.
-#[derive(Debug, Clone)]
-pub struct Link {
-    /// Whether there is one.
-    pub state: LinkState,
-    /// The screen as last seen, also after the connection was lost.
-    pub last_screen: Option<ScreenInfo>,
-    /// When the server last answered.
-    pub last_answer: Option<Instant>,
-}
-
-/// Whether there is a connection.
-#[derive(Debug, Clone)]
-pub enum LinkState {
-    /// Not yet tried to the end.
-    Connecting,
-    /// Connected.
-    Up(ScreenInfo),
-    /// Not connected, and why; deskd keeps trying.
-    Down(Failure),
-}
-
-/// A handle to the display: cheap to share, never blocks.
-#[derive(Debug)]
-pub struct Display {
-    name: DisplayName,
-    commands: SyncSender<Command>,
-    link: watch::Receiver<Link>,
-    pulse: Arc<Pulse>,
-}
-
-impl Display {
-    /// Starts the thread, which connects as soon as the display exists.
-    ///
-    /// # Errors
-    ///
-    /// When the system has no thread left.
-    pub fn open(name: DisplayName, choice: CaptureChoice) -> io::Result<Self> {
-        Self::open_with_patience(name, choice, SILENCE)
-    }
-
-    pub(super) fn open_with_patience(
-        name: DisplayName,
-        choice: CaptureChoice,
-        patience: Duration,
-    ) -> io::Result<Self> {
-        let (commands, inbox) = sync_channel(QUEUE);
-        let link = Link {
-            state: LinkState::Connecting,
-            last_screen: None,
-            last_answer: None,
-        };
-        let (publish, link) = watch::channel(link);
-        let pulse = Arc::new(Pulse::new());
-        let worker = Worker {
-            name,
-            choice,
-            patience,
-            inbox,
-            wake: commands.clone(),
-            publish,
-            pulse: Arc::clone(&pulse),
-            captures: Vec::new(),
-            cursors: Vec::new(),
-            grabs: 0,
-        };
-        std::thread::Builder::new()
-            .name("x11".into())
-            .spawn(move || worker.run())?;
-        Ok(Self {
-            name,
-            commands,
-            link,
-            pulse,
-        })
-    }
-
-    /// The display's name.
-    pub fn name(&self) -> DisplayName {
-        self.name
-    }
-
-    /// What is known of the connection, and a signal when it changes.
-    pub fn link(&self) -> watch::Receiver<Link> {
-        self.link.clone()
-    }
-
-    /// How long the X thread has been waiting for the server's next byte; `None`
-    /// when it is not waiting.
-    pub fn waiting(&self) -> Option<Duration> {
-        self.pulse.waiting()
-    }
-
-    /// The whole screen, captured after this call began. Calls that wait
-    /// together share one capture.
-    ///
-    /// Waits as long as it takes: the caller brings the deadline.
-    ///
-    /// # Errors
-    ///
-    /// A failure that waiting does not mend.
-    pub async fn capture(&self) -> Result<Arc<Grab>, Failure> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Capture(reply))?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
-    }
-
-    /// The pointer, read after this call began. Waits as [`Self::capture`] does.
-    ///
-    /// # Errors
-    ///
-    /// A failure that waiting does not mend.
-    pub async fn cursor(&self) -> Result<CursorReading, Failure> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Cursor(reply))?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
-    }
-
-    fn send(&self, command: Command) -> Result<(), Failure> {
-        self.commands
-            .try_send(command)
-            .map_err(|error| match error {
-                TrySendError::Full(_) => Failure {
-                    stage: Stage::Timeout,
-                    cause: Cause::Deadline,
-                    message: format!("{QUEUE} requests already wait for the X server"),
-                },
-                TrySendError::Disconnected(_) => gone(),
-            })
-    }
-}
-
-impl Drop for Display {
-    fn drop(&mut self) {
-        // A full queue: the thread finds the receivers gone and ends later.
-        drop(self.commands.try_send(Command::Close));
-    }
-}
-
-fn gone() -> Failure {
-    let message = "the X thread has ended".into();
-    Failure {
-        stage: Stage::Capture,
-        cause: Cause::Internal,
-        message,
-    }
-}
 
 /// Why the work on a connection ended.
 enum End {
@@ -227,14 +52,34 @@ impl<E: Into<Error>> From<E> for End {
     }
 }
 
+/// What the thread needs from its handle.
+pub(super) struct Job {
+    pub(super) name: DisplayName,
+    pub(super) choice: CaptureChoice,
+    pub(super) patience: Duration,
+    pub(super) inbox: Receiver<Command>,
+    /// Wakes the thread itself, when a segment is let go.
+    pub(super) wake: SyncSender<Command>,
+    pub(super) publish: watch::Sender<Link>,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+/// Starts the thread, which ends by [`Command::Close`].
+pub(super) fn spawn(job: Job) -> io::Result<()> {
+    let worker = Worker {
+        job,
+        captures: Vec::new(),
+        cursors: Vec::new(),
+        grabs: 0,
+    };
+    std::thread::Builder::new()
+        .name("x11".into())
+        .spawn(move || worker.run())?;
+    Ok(())
+}
+
 struct Worker {
-    name: DisplayName,
-    choice: CaptureChoice,
-    patience: Duration,
-    inbox: Receiver<Command>,
-    wake: SyncSender<Command>,
-    publish: watch::Sender<Link>,
-    pulse: Arc<Pulse>,
+    job: Job,
     captures: Vec<oneshot::Sender<Result<Arc<Grab>, Failure>>>,
     cursors: Vec<oneshot::Sender<Result<CursorReading, Failure>>>,
     grabs: u64,
@@ -279,13 +124,14 @@ impl Worker {
     /// Tells the log and the callers' side, once for each new failure.
     fn report(&self, failure: &Failure) {
         let repeated =
-            matches!(&self.publish.borrow().state, LinkState::Down(last) if last == failure);
+            matches!(&self.job.publish.borrow().state, LinkState::Down(last) if last == failure);
         if !repeated {
             tracing::warn!(
-                display = %self.name, stage = failure.stage.name(), reason = failure.cause.name(),
+                display = %self.job.name, stage = failure.stage.name(), reason = failure.cause.name(),
                 "no connection to the X server: {}", failure.message
             );
-            self.publish
+            self.job
+                .publish
                 .send_modify(|link| link.state = LinkState::Down(failure.clone()));
         }
     }
@@ -305,7 +151,7 @@ impl Worker {
         let until = Instant::now() + pause;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self.inbox.recv_timeout(left) {
+            match self.job.inbox.recv_timeout(left) {
                 Ok(command) => {
                     if !self.accept(command) {
                         return false;
@@ -343,12 +189,13 @@ impl Worker {
     }
 
     fn connect(&mut self) -> Result<(Server, Known, Capturer), Error> {
-        let server = Server::open(self.name, self.patience, &self.pulse)?;
+        let server = Server::open(self.job.name, self.job.patience, &self.job.pulse)?;
         let known = Known::read(&server)?;
-        let capturer = Capturer::probe(&server, known.size, self.choice, self.wake.clone())?;
+        let capturer =
+            Capturer::probe(&server, known.size, self.job.choice, self.job.wake.clone())?;
         let (mode, reason) = capturer.mode();
         tracing::info!(
-            display = %self.name, size = %known.size, depth = server.depth, socket = ?server.socket,
+            display = %self.job.name, size = %known.size, depth = server.depth, socket = ?server.socket,
             mode = ?mode, reason, generation = %known.generation, epoch = known.epoch,
             "connected to the X server"
         );
@@ -373,7 +220,7 @@ impl Worker {
         capturer: &mut Capturer,
     ) -> Result<(), End> {
         loop {
-            match self.inbox.try_recv() {
+            match self.job.inbox.try_recv() {
                 Ok(command) => {
                     if !self.accept(command) {
                         return Err(End::Closed);
@@ -389,7 +236,7 @@ impl Worker {
         // Errors of unchecked requests and MappingNotify come as events, and
         // would pile up.
         while server.conn.poll_for_event()?.is_some() {}
-        match self.inbox.recv_timeout(HEARTBEAT) {
+        match self.job.inbox.recv_timeout(HEARTBEAT) {
             Ok(command) => {
                 if self.accept(command) {
                     Ok(())
@@ -483,7 +330,7 @@ impl Worker {
     /// Notes that the server answered. Who looks at the age of the answer looks
     /// by the second, so a burst of captures does not wake them each time.
     fn publish_answer(&self) {
-        self.publish.send_if_modified(|link| {
+        self.job.publish.send_if_modified(|link| {
             let now = Instant::now();
             let stale = link
                 .last_answer
@@ -497,7 +344,7 @@ impl Worker {
 
     fn publish_screen(&self, server: &Server, known: &Known, capturer: &Capturer) {
         let screen = server.info(known, capturer);
-        self.publish.send_modify(|link| {
+        self.job.publish.send_modify(|link| {
             *link = Link {
                 state: LinkState::Up(screen.clone()),
                 last_screen: Some(screen),

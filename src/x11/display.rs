@@ -1,0 +1,181 @@
+//! The handle to the display: what the rest of deskd may ask the X thread.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    CaptureChoice, DisplayName, Generation, Grab, ScreenInfo,
+    socket::{Pulse, SILENCE},
+    thread::{self, Job},
+};
+use crate::frame::{Cause, CursorImage, Failure, Stage};
+
+/// Requests that may wait at once: every stream of every connection (64 × 16).
+const QUEUE: usize = 1024;
+
+/// What the X thread is asked. Each answer goes to its own channel.
+pub(super) enum Command {
+    /// A capture that starts after this command was sent.
+    Capture(oneshot::Sender<Result<Arc<Grab>, Failure>>),
+    /// Where the pointer is now.
+    Cursor(oneshot::Sender<Result<CursorReading, Failure>>),
+    /// Look again: a segment was let go.
+    Wake,
+    /// End the thread.
+    Close,
+}
+
+/// The pointer at one instant.
+#[derive(Debug, Clone)]
+pub struct CursorReading {
+    /// Column and row on the screen.
+    pub position: (i32, i32),
+    /// Its image; `None` when the server shows none.
+    pub image: Option<CursorImage>,
+    /// Identity of the X server.
+    pub generation: Generation,
+    /// Rises with each resize.
+    pub geometry_epoch: u64,
+}
+
+/// What is known of the connection.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// Whether there is one.
+    pub state: LinkState,
+    /// The screen as last seen, also after the connection was lost.
+    pub last_screen: Option<ScreenInfo>,
+    /// When the server last answered.
+    pub last_answer: Option<Instant>,
+}
+
+/// Whether there is a connection.
+#[derive(Debug, Clone)]
+pub enum LinkState {
+    /// Not yet tried to the end.
+    Connecting,
+    /// Connected.
+    Up(ScreenInfo),
+    /// Not connected, and why; deskd keeps trying.
+    Down(Failure),
+}
+
+/// A handle to the display: cheap to share, never blocks.
+#[derive(Debug)]
+pub struct Display {
+    name: DisplayName,
+    commands: SyncSender<Command>,
+    link: watch::Receiver<Link>,
+    pulse: Arc<Pulse>,
+}
+
+impl Display {
+    /// Starts the thread, which connects as soon as the display exists.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread left.
+    pub fn open(name: DisplayName, choice: CaptureChoice) -> io::Result<Self> {
+        let (commands, inbox) = sync_channel(QUEUE);
+        let link = Link {
+            state: LinkState::Connecting,
+            last_screen: None,
+            last_answer: None,
+        };
+        let (publish, link) = watch::channel(link);
+        let pulse = Arc::new(Pulse::new());
+        thread::spawn(Job {
+            name,
+            choice,
+            patience: SILENCE,
+            inbox,
+            wake: commands.clone(),
+            publish,
+            pulse: Arc::clone(&pulse),
+        })?;
+        Ok(Self {
+            name,
+            commands,
+            link,
+            pulse,
+        })
+    }
+
+    /// The display's name.
+    pub fn name(&self) -> DisplayName {
+        self.name
+    }
+
+    /// What is known of the connection, and a signal when it changes.
+    pub fn link(&self) -> watch::Receiver<Link> {
+        self.link.clone()
+    }
+
+    /// How long the X thread has been waiting for the server's next byte; `None`
+    /// when it is not waiting.
+    pub fn waiting(&self) -> Option<Duration> {
+        self.pulse.waiting()
+    }
+
+    /// The whole screen, captured after this call began. Calls that wait
+    /// together share one capture.
+    ///
+    /// Waits as long as it takes: the caller brings the deadline.
+    ///
+    /// # Errors
+    ///
+    /// A failure that waiting does not mend.
+    pub async fn capture(&self) -> Result<Arc<Grab>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Capture(reply))?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// The pointer, read after this call began. Waits as [`Self::capture`] does.
+    ///
+    /// # Errors
+    ///
+    /// A failure that waiting does not mend.
+    pub async fn cursor(&self) -> Result<CursorReading, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Cursor(reply))?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn send(&self, command: Command) -> Result<(), Failure> {
+        self.commands
+            .try_send(command)
+            .map_err(|error| match error {
+                TrySendError::Full(_) => Failure {
+                    stage: Stage::Timeout,
+                    cause: Cause::Deadline,
+                    message: format!("{QUEUE} requests already wait for the X server"),
+                },
+                TrySendError::Disconnected(_) => gone(),
+            })
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        // A full queue: the thread finds the receivers gone and ends later.
+        drop(self.commands.try_send(Command::Close));
+    }
+}
+
+fn gone() -> Failure {
+    let message = "the X thread has ended".into();
+    Failure {
+        stage: Stage::Capture,
+        cause: Cause::Internal,
+        message,
+    }
+}
