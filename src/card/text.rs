@@ -17,7 +17,8 @@ const RASTERS: [RasterHeight; 4] = [
     RasterHeight::Size32,
 ];
 
-/// All sizes of a weight up to `tallest` pixels, smallest first.
+/// All sizes of a weight up to `tallest` pixels, smallest first. Only the finer
+/// rasters are enlarged: the coarse ones lose their curves.
 pub(super) fn sizes(weight: FontWeight, tallest: u32) -> Vec<Type> {
     let mut sizes: Vec<Type> = (1..=tallest / 16)
         .flat_map(|scale| {
@@ -27,6 +28,7 @@ pub(super) fn sizes(weight: FontWeight, tallest: u32) -> Vec<Type> {
                 weight,
             })
         })
+        .filter(|size| size.scale == 1 || size.raster.val() >= 24)
         .filter(|size| size.height() <= tallest)
         .collect();
     // Of equal heights the finer raster last, because the last is taken.

@@ -1,5 +1,8 @@
 //! The service `Desktop`.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -20,6 +23,9 @@ use crate::{
 /// Answers from a session.
 #[derive(Debug, Clone)]
 pub(super) struct DesktopService(pub(super) session::Shared);
+
+/// So long a frame waits for its reader to take the ones before it.
+const READING: Duration = Duration::from_millis(250);
 
 /// What this release does not do yet, by the name of its capability.
 const NOT_YET: [&str; 6] = ["paint_gate", "act", "type", "paste", "watch", "webp"];
@@ -89,19 +95,23 @@ impl Desktop for DesktopService {
             .screenshot(&spec, deadline.arrived, deadline.reply_by)
             .await?;
         // The place comes after the frame, so that who waits for a hung display
-        // keeps no other call from its card. A frame without a place is let go:
-        // no more of them pile up than there are places.
-        let mut place = caller.as_ref().and_then(Place::free);
-        if let Some(caller) = caller.as_ref().filter(|_| place.is_none()) {
-            drop(frame);
-            place = Place::wait(caller, deadline.reply_by).await;
+        // keeps no other call from its card. A frame for which a reader makes no
+        // room is let go: no more of them pile up than there are places.
+        let mut place = None;
+        if let Some(caller) = &caller {
+            let soon = (Instant::now() + READING).min(deadline.reply_by);
+            place = Place::wait(caller, soon).await;
             if place.is_none() {
-                return Err(status::slow_reader());
+                drop(frame);
+                place = Place::wait(caller, deadline.reply_by).await;
+                if place.is_none() {
+                    return Err(status::slow_reader());
+                }
+                frame = self
+                    .0
+                    .screenshot(&spec, deadline.arrived, deadline.reply_by)
+                    .await?;
             }
-            frame = self
-                .0
-                .screenshot(&spec, deadline.arrived, deadline.reply_by)
-                .await?;
         }
         let frame = Some(convert::frame(frame));
         let mut response = Response::new(v1::ScreenshotResponse { frame });

@@ -36,14 +36,6 @@ impl Drop for Held {
 }
 
 impl Place {
-    /// A place that is free now.
-    pub(super) fn free(caller: &Caller) -> Option<Self> {
-        Some(Self::take(
-            caller,
-            Arc::clone(&caller.replies).try_acquire_owned().ok()?,
-        ))
-    }
-
     /// Waits for a place until `until`. `None` when the reader does not read.
     pub(super) async fn wait(caller: &Caller, until: Instant) -> Option<Self> {
         let permit = Arc::clone(&caller.replies).acquire_owned();

@@ -135,11 +135,7 @@ impl Session {
             // An answer that is there counts, also at the last moment.
             biased;
             result = work => result,
-            () = self.shutdown.cancelled() => Err(Failure {
-                stage: Stage::Shutdown,
-                cause: Cause::ShuttingDown,
-                message: "deskd is stopping".into(),
-            }),
+            () = self.shutdown.cancelled() => Err(stopping()),
             () = tokio::time::sleep_until(reply_by) => Err(self.overdue()),
         }
     }
@@ -173,6 +169,15 @@ impl Session {
     fn frames(&self) -> MutexGuard<'_, Frames> {
         // The list is whole after any panic: its changes are single steps.
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What waiting calls are told at shutdown.
+fn stopping() -> Failure {
+    Failure {
+        stage: Stage::Shutdown,
+        cause: Cause::ShuttingDown,
+        message: "deskd is stopping".into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One screenshot: validated, captured, encoded, or a card.
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -13,6 +14,7 @@ use super::{
     encoding::{Made, Plan},
     frames::Shown,
     space::Resolved,
+    stopping,
 };
 use crate::{
     card,
@@ -95,6 +97,10 @@ pub struct Timings {
     pub encode: Duration,
 }
 
+/// So long before its time a card is begun, because a card that comes late is
+/// none: on an idle machine it takes some milliseconds, on a busy one tens.
+const CARD_LEAD: Duration = Duration::from_millis(250);
+
 impl Session {
     /// The screen, captured after `arrived`; a card when that cannot be done
     /// before `reply_by`.
@@ -112,9 +118,38 @@ impl Session {
             within_limit(size)?;
         }
         let space = self.resolve(&spec.space)?;
-        let grab = match self.wait(reply_by, self.display.capture()).await {
+        let card = async |failure| self.card(spec, &space, failure, arrived).await;
+        let mut work = pin!(self.frame(spec, &space, arrived));
+        let lead = CARD_LEAD.min(reply_by.saturating_duration_since(arrived) / 4);
+        let result = tokio::select! {
+            // A picture that is there counts, also at the last moment.
+            biased;
+            result = &mut work => result?,
+            () = self.shutdown.cancelled() => Err(stopping()),
+            // The card is drawn while the picture may still come.
+            card = async {
+                tokio::time::sleep_until(reply_by - lead).await;
+                let card = card(self.overdue()).await;
+                tokio::time::sleep_until(reply_by).await;
+                card
+            } => return Ok(self.answer_with(card)),
+        };
+        match result {
+            Ok(frame) => Ok(frame),
+            Err(failure) => Ok(self.answer_with(card(failure).await)),
+        }
+    }
+
+    /// Captures and encodes, however long it takes.
+    async fn frame(
+        &self,
+        spec: &Spec,
+        space: &Resolved,
+        arrived: Instant,
+    ) -> Result<Result<Frame, Failure>, Refusal> {
+        let grab = match self.display.capture().await {
             Ok(grab) => grab,
-            Err(failure) => return Ok(self.card(spec, &space, failure, arrived).await),
+            Err(failure) => return Ok(Err(failure)),
         };
         space.still_holds(&grab)?;
         let screen = grab.pixels.size();
@@ -131,7 +166,7 @@ impl Session {
             cursor: spec.cursor,
             effort: Effort::Fast,
         };
-        match self.wait(reply_by, self.picture(spec, &grab, plan)).await {
+        Ok(match self.picture(spec, &grab, plan).await {
             Ok(Picture::Made(made)) => {
                 self.frames()
                     .remember(&made.frame_id, Some(shown(&grab, plan, made.digest)));
@@ -156,8 +191,8 @@ impl Session {
                     ..frame
                 })
             }
-            Err(failure) => Ok(self.card(spec, &space, failure, arrived).await),
-        }
+            Err(failure) => Err(failure),
+        })
     }
 
     /// Encodes what `plan` says, unless the caller has it.
@@ -245,14 +280,6 @@ impl Session {
                 0,
             ),
         };
-        tracing::warn!(
-            frame = id,
-            stage = failure.stage.name(),
-            reason = failure.cause.name(),
-            "answered with a failure card: {}",
-            failure.message
-        );
-        self.frames().remember(&id, None);
         let up = matches!(link.state, LinkState::Up(_));
         Frame {
             kind: Kind::Card(failure),
@@ -276,6 +303,21 @@ impl Session {
                 encode: began.elapsed(),
             },
         }
+    }
+
+    /// Notes that a card is the answer.
+    fn answer_with(&self, card: Frame) -> Frame {
+        if let Kind::Card(failure) = &card.kind {
+            tracing::warn!(
+                frame = card.id,
+                stage = failure.stage.name(),
+                reason = failure.cause.name(),
+                "answered with a failure card: {}",
+                failure.message
+            );
+        }
+        self.frames().remember(&card.id, None);
+        card
     }
 
     /// Looks up the frame of a coordinate space.
