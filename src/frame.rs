@@ -7,6 +7,10 @@ use std::fmt;
 /// Largest image that a request may ask for, in pixels (7680 × 4320; R43).
 pub const MAX_OUTPUT_PIXELS: u64 = 33_177_600;
 
+/// Longest side of an image that a request may ask for, in pixels: the scaler's
+/// memory grows with a side times the other side of the screen.
+pub const MAX_OUTPUT_SIDE: u32 = 16_384;
+
 /// Width and height in pixels, both at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Size {

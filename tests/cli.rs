@@ -66,6 +66,26 @@ fn a_screenshot_goes_to_a_file_or_a_pipe() {
     ]);
     let image = Image::from_jpeg(&jpeg.stdout);
     assert_eq!((image.width, image.height), (160, 120));
+    // Who may read the file stays as it was.
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, private).unwrap();
+    assert_eq!(
+        code(&daemon.cli(&["screenshot", "-o", file.to_str().unwrap()])),
+        0
+    );
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    // Standard output that cannot be written is an error, not a panic.
+    let mut full = command(binary());
+    full.arg("info")
+        .env("DESKD_SERVER", daemon.address().to_string());
+    let full = full
+        .stdout(std::fs::File::create("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(code(&full), 1);
+    assert!(complaint(&full).contains("standard output"));
     // Written whole or not at all.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     let nowhere = daemon.cli(&["screenshot", "-o", "/nonexistent/desktop.png"]);

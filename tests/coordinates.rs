@@ -166,6 +166,9 @@ async fn what_is_not_on_the_screen_is_refused() {
     let too_large = (Code::InvalidArgument, v1::Reason::OutputTooLarge);
     assert_eq!(refused(of_size(7681, 4320)).await, too_large);
     assert_eq!(refused(of_size(u32::MAX, u32::MAX)).await, too_large);
+    // Thin: few pixels, but the scaler's memory goes with the side.
+    assert_eq!(refused(of_size(33_177_600, 1)).await, too_large);
+    assert_eq!(refused(of_size(1, 16_385)).await, too_large);
 
     let of_space = |id: &str| v1::ScreenshotRequest {
         coordinate_space: space(v1::coordinate_space::Space::FrameId(id.into())),

@@ -130,7 +130,7 @@ async fn r40_oversize_and_compressed_requests_are_refused() {
 #[tokio::test]
 async fn r42_the_seventeenth_connection_is_refused() {
     let server = XServer::with_screen("320x240x24", &[]);
-    let daemon = Daemon::start(&server);
+    let daemon = Daemon::with(&server, &["--listen", "127.0.0.1:0"]);
     let mut clients = Vec::new();
     // The harness's own probe may hold a place until its silence is noticed.
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -142,6 +142,11 @@ async fn r42_the_seventeenth_connection_is_refused() {
     let mut refused = UnixStream::connect(daemon.socket()).unwrap();
     drop(refused.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
     assert!(read_to_end(&mut refused).is_empty());
+    // Another address has its own places.
+    let tcp =
+        deskd::client::connect(&daemon.tcp_address(), None, None, Duration::from_secs(5)).await;
+    let mut tcp = deskd::client::desktop(tcp.unwrap());
+    tcp.get_info(v1::GetInfoRequest {}).await.unwrap();
     clients.pop();
     tokio::time::sleep(Duration::from_millis(200)).await;
     daemon

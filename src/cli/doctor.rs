@@ -14,6 +14,7 @@ use super::{
     args::{Client, Doctor},
     call,
     exit::{Error, Exit},
+    print::say,
 };
 use crate::{
     config::Address,
@@ -107,17 +108,17 @@ pub(super) async fn run(args: Doctor) -> Result<Exit, Error> {
                 })
             })
             .collect();
-        println!("{}", json!({ "checks": list }));
+        say!("{}", json!({ "checks": list }));
     } else {
         for check in &checks {
-            println!(
+            say!(
                 "{:<4}  {:<14} {}",
                 check.verdict.name(),
                 check.name,
                 check.found
             );
             if !check.remedy.is_empty() {
-                println!("{:<21}→ {}", "", check.remedy);
+                say!("{:<21}→ {}", "", check.remedy);
             }
         }
     }

@@ -4,6 +4,7 @@ use super::{
     args::Client,
     exit::{Error, Exit},
     json,
+    print::say,
 };
 use crate::rpc::v1;
 
@@ -15,10 +16,10 @@ pub(super) async fn info(client: Client) -> Result<Exit, Error> {
         .await?
         .into_inner();
     if client.json {
-        println!("{}", json::value("GetInfoResponse", &info)?);
+        say!("{}", json::value("GetInfoResponse", &info)?);
         return Ok(Exit::Done);
     }
-    println!("deskd {} instance {}", info.version, info.instance_id);
+    say!("deskd {} instance {}", info.version, info.instance_id);
     let screen = info
         .geometry
         .as_ref()
@@ -34,28 +35,29 @@ pub(super) async fn info(client: Client) -> Result<Exit, Error> {
     } else {
         "not connected"
     };
-    println!("display {} {state}, {screen}", info.display);
+    say!("display {} {state}, {screen}", info.display);
     if let Some(failure) = &info.failure {
-        println!("  {}", failure.message);
+        say!("  {}", failure.message);
     }
-    println!(
+    say!(
         "server generation {} geometry epoch {}",
-        info.server_generation, info.geometry_epoch
+        info.server_generation,
+        info.geometry_epoch
     );
     let name = |name: &'static str, prefix| name.trim_start_matches(prefix).to_ascii_lowercase();
-    println!(
+    say!(
         "capture {} {}",
         name(info.capture_mode().as_str_name(), "CAPTURE_MODE_"),
         info.capture_mode_reason
     );
-    println!(
+    say!(
         "socket {} isolation {}",
         name(info.display_socket().as_str_name(), "DISPLAY_SOCKET_"),
         name(info.isolation().as_str_name(), "ISOLATION_")
     );
     for capability in &info.capabilities {
         let state = if capability.available { "yes" } else { "no" };
-        println!("  {:<12} {state:<4} {}", capability.name, capability.reason);
+        say!("  {:<12} {state:<4} {}", capability.name, capability.reason);
     }
     Ok(Exit::Done)
 }
@@ -68,12 +70,12 @@ pub(super) async fn cursor(client: Client) -> Result<Exit, Error> {
         .await?
         .into_inner();
     if client.json {
-        println!("{}", json::value("GetCursorResponse", &reply)?);
+        say!("{}", json::value("GetCursorResponse", &reply)?);
         return Ok(Exit::Done);
     }
     let cursor = reply.cursor.unwrap_or_default();
     let at = cursor.position.unwrap_or_default();
-    println!(
+    say!(
         "{},{}{}",
         at.x,
         at.y,

@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod info;
 mod json;
+mod print;
 mod screenshot;
 mod serve;
 

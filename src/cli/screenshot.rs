@@ -13,6 +13,7 @@ use super::{
     args::{FormatArg, Screenshot},
     exit::{Error, Exit},
     json,
+    print::say,
 };
 use crate::rpc::v1;
 
@@ -49,7 +50,7 @@ pub(super) async fn run(args: Box<Screenshot>) -> Result<Exit, Error> {
             exit = Exit::Card;
         }
         if args.client.json {
-            println!("{}", document(&frame)?);
+            say!("{}", document(&frame)?);
         }
         last = Some(frame);
     }
@@ -58,7 +59,7 @@ pub(super) async fn run(args: Box<Screenshot>) -> Result<Exit, Error> {
         describe(&args, &frame, times.last().copied().unwrap_or_default());
     }
     if args.count.is_some() {
-        println!("{}", percentiles(times));
+        say!("{}", percentiles(times));
     }
     Ok(exit)
 }
@@ -134,7 +135,11 @@ fn write_file(path: &Path, image: &[u8]) -> io::Result<()> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(format!(".{}.part", std::process::id()));
     let partial = Path::new(&partial);
-    let done = fs::write(partial, image).and_then(|()| fs::rename(partial, path));
+    // Who may read the file stays as it was.
+    let permissions = fs::metadata(path).map(|meta| meta.permissions());
+    let done = fs::write(partial, image)
+        .and_then(|()| permissions.map_or(Ok(()), |kept| fs::set_permissions(partial, kept)))
+        .and_then(|()| fs::rename(partial, path));
     done.inspect_err(|_| drop(fs::remove_file(partial)))
 }
 

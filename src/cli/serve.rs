@@ -31,6 +31,11 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     } else {
         args.listen.clone()
     };
+    // Before anything listens: a mistake here must not look like a start.
+    args.token_file
+        .as_deref()
+        .map(rpc::Token::read)
+        .transpose()?;
     let mut listeners = Vec::new();
     for address in &addresses {
         listeners.push(Listener::bind(

@@ -15,7 +15,6 @@ pub(super) fn encode(picture: &Picture<'_>, quality: u8, effort: Effort) -> Resu
     if effort == Effort::Tight {
         // The same quantisation, and so the same pixels, in fewer bytes.
         encoder.set_optimized_huffman_tables(true);
-        encoder.set_progressive(true);
     }
     encoder.encode(&picture.to_bgrx(), width, height, ColorType::Bgra)?;
     Ok(file)

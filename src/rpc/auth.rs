@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{self, Read},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -65,7 +65,16 @@ impl Token {
             source,
         };
         let mut text = Vec::new();
-        let file = fs::File::open(path).map_err(failed)?;
+        // Not to wait for the writer of a pipe: only a file holds a token.
+        let mut options = fs::File::options();
+        let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let file = file.map_err(failed)?;
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(failed(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            )));
+        }
         file.take(MAX_TOKEN_BYTES + 2)
             .read_to_end(&mut text)
             .map_err(failed)?;
@@ -183,10 +192,13 @@ impl Gatekeeper {
                     .metadata()
                     .get("authorization")
                     .ok_or(Refused::NoToken)?;
-                let bearer = header
-                    .as_bytes()
-                    .strip_prefix(b"Bearer ")
+                let header = header.as_bytes();
+                let (scheme, bearer) = header
+                    .split_at_checked(b"Bearer ".len())
                     .ok_or(Refused::NoToken)?;
+                if !scheme.eq_ignore_ascii_case(b"Bearer ") {
+                    return Err(Refused::NoToken);
+                }
                 token
                     .allows(bearer)
                     .then_some(())
@@ -199,9 +211,11 @@ impl Gatekeeper {
 /// Why a caller is turned away.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
-    #[error("no bearer token came with the call: send the header `authorization: Bearer TOKEN`")]
+    #[error(
+        "no bearer token came with the call: send the header `authorization: Bearer TOKEN`, or give deskd's client --token-file"
+    )]
     NoToken,
-    #[error("the bearer token is wrong")]
+    #[error("the bearer token is wrong: give the one in the daemon's --token-file")]
     WrongToken,
     #[error("user id {0} may not use this socket: start deskd with --allow-uid {0}")]
     Peer(u32),

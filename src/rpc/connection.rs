@@ -82,9 +82,11 @@ pub(super) fn accept_all(
     tasks: &mut JoinSet<()>,
 ) -> io::Result<mpsc::Receiver<io::Result<Connection>>> {
     let (ready, connections) = mpsc::channel(limits::MAX_CONNECTIONS);
-    let places = Arc::new(Semaphore::new(limits::MAX_CONNECTIONS));
     for listener in listeners {
-        let (tls, ready, places) = (tls.cloned(), ready.clone(), Arc::clone(&places));
+        // Each address has its own places: strangers who reach a port must not
+        // shut out the Unix socket.
+        let places = Arc::new(Semaphore::new(limits::MAX_CONNECTIONS));
+        let (tls, ready, places) = (tls.cloned(), ready.clone(), places);
         let acceptor = Acceptor {
             tls,
             ready,

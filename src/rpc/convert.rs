@@ -11,6 +11,9 @@ use crate::{
     session::{AskedRegion, Frame, Kind, Space, Spec},
 };
 
+/// Longest frame id that is looked up, and repeated in a refusal.
+const MAX_ID_BYTES: usize = 64;
+
 /// JPEG quality when the request has none.
 const DEFAULT_QUALITY: u8 = 85;
 
@@ -81,10 +84,10 @@ fn space(space: Option<&v1::CoordinateSpace>) -> Result<Space, Status> {
         Some(Wire::Size(size)) => {
             Space::Size(nonempty("coordinate_space.size", size.width, size.height)?)
         }
-        Some(Wire::FrameId(id)) if id.is_empty() => {
+        Some(Wire::FrameId(id)) if id.is_empty() || id.len() > MAX_ID_BYTES => {
             return Err(status::invalid_field(
                 "coordinate_space.frame_id",
-                "must not be empty",
+                "must be 1 to 64 bytes",
             ));
         }
         Some(Wire::FrameId(id)) => Space::Frame(id.clone()),

@@ -55,7 +55,10 @@ pub enum Refusal {
         within: String,
     },
     /// More pixels than a request may ask for.
-    #[error("an image of {0} has more than {max} pixels: ask for a smaller size or region", max = crate::frame::MAX_OUTPUT_PIXELS)]
+    #[error(
+        "an image of {0} has more than {max} pixels or a side above {side}: ask for a smaller one",
+        max = crate::frame::MAX_OUTPUT_PIXELS, side = crate::frame::MAX_OUTPUT_SIDE
+    )]
     OutputTooLarge(Size),
 }
 
@@ -152,7 +155,7 @@ impl Session {
                 stage: Stage::Timeout,
                 cause: Cause::Unresponsive,
                 message: format!(
-                    "the X server on {} has not answered for {:.1} s, and the caller's deadline came",
+                    "the X server on {} has not answered for {:.1} s",
                     self.display.name(),
                     silent.as_secs_f64()
                 ),

@@ -19,7 +19,10 @@ use super::{
 use crate::{
     card,
     encode::{Digest, Effort, Format},
-    frame::{CaptureMode, Cause, CursorImage, Failure, MAX_OUTPUT_PIXELS, Region, Size, Stage},
+    frame::{
+        CaptureMode, Cause, CursorImage, Failure, MAX_OUTPUT_PIXELS, MAX_OUTPUT_SIDE, Region, Size,
+        Stage,
+    },
     x11::{Generation, Grab, LinkState},
 };
 
@@ -360,7 +363,8 @@ impl Resolved {
 }
 
 fn within_limit(size: Size) -> Result<(), Refusal> {
-    if size.pixels() > MAX_OUTPUT_PIXELS {
+    let longest = size.width.max(size.height);
+    if size.pixels() > MAX_OUTPUT_PIXELS || longest > MAX_OUTPUT_SIDE {
         return Err(Refusal::OutputTooLarge(size));
     }
     Ok(())

@@ -49,6 +49,18 @@ pub fn inspect(
     choice: CaptureChoice,
     patience: Duration,
 ) -> Result<Findings, Error> {
+    look(display, choice, patience).map_err(|error| match error {
+        // The patience here is not that of a daemon.
+        Error::Silent(_) => Error::Silent(patience),
+        error => error,
+    })
+}
+
+fn look(
+    display: DisplayName,
+    choice: CaptureChoice,
+    patience: Duration,
+) -> Result<Findings, Error> {
     let server = Server::open(display, patience, &Arc::new(Pulse::new()))?;
     let known = Known::read(&server)?;
     let (wake, _inbox) = std::sync::mpsc::sync_channel(1);

@@ -37,6 +37,9 @@ pub(super) struct RootState {
 }
 
 impl RootState {
+    /// Above it, the property was written by somebody who wants resizes unseen.
+    const MAX_EPOCH: u64 = 1 << 53;
+
     fn write(&self) -> String {
         format!("1 {} {} {}", self.generation, self.epoch, self.size)
     }
@@ -58,7 +61,11 @@ impl RootState {
             },
         };
         // Written back it must be the same text: no signs, no leading zeros.
-        (version == "1" && words.next().is_none() && state.write() == text).then_some(state)
+        (version == "1"
+            && state.epoch <= Self::MAX_EPOCH
+            && words.next().is_none()
+            && state.write() == text)
+            .then_some(state)
     }
 }
 
