@@ -62,6 +62,60 @@ impl Region {
     }
 }
 
+impl Region {
+    /// Number of pixels.
+    pub fn pixels(&self) -> u64 {
+        self.size.pixels()
+    }
+
+    /// The part of a rectangle, which may reach beyond the screen, that lies on it.
+    pub fn clipped(x: i64, y: i64, width: u32, height: u32, screen: Size) -> Option<Self> {
+        let clip = |start: i64, length: u32, limit: u32| {
+            let from = start.clamp(0, limit.into());
+            let to = (start + i64::from(length)).clamp(0, limit.into());
+            let (from, to) = (u32::try_from(from).ok()?, u32::try_from(to).ok()?);
+            (to > from).then_some((from, to - from))
+        };
+        let (x, width) = clip(x, width, screen.width)?;
+        let (y, height) = clip(y, height, screen.height)?;
+        Some(Self {
+            x,
+            y,
+            size: Size { width, height },
+        })
+    }
+
+    /// The smallest region that holds both.
+    pub fn union(&self, other: &Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let right = (self.x + self.size.width).max(other.x + other.size.width);
+        let bottom = (self.y + self.size.height).max(other.y + other.size.height);
+        Self {
+            x,
+            y,
+            size: Size {
+                width: right - x,
+                height: bottom - y,
+            },
+        }
+    }
+
+    /// The pixels that lie in both.
+    pub fn intersection(&self, other: &Self) -> Option<Self> {
+        let (x, y) = (self.x.max(other.x), self.y.max(other.y));
+        let right = (self.x + self.size.width).min(other.x + other.size.width);
+        let bottom = (self.y + self.size.height).min(other.y + other.size.height);
+        (right > x && bottom > y).then(|| Self {
+            x,
+            y,
+            size: Size {
+                width: right - x,
+                height: bottom - y,
+            },
+        })
+    }
+}
+
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -181,6 +235,8 @@ pub enum Stage {
     Auth,
     /// Understanding the display.
     Display,
+    /// Proving that the desktop is painted.
+    Paint,
     /// Reading the pixels.
     Capture,
     /// The deadline came first.
@@ -198,6 +254,7 @@ impl Stage {
             Self::Connect => "connect",
             Self::Auth => "auth",
             Self::Display => "display",
+            Self::Paint => "paint",
             Self::Capture => "capture",
             Self::Timeout => "timeout",
             Self::Encode => "encode",
@@ -227,6 +284,8 @@ pub enum Cause {
     PixelFormatUnsupported,
     /// The X server answered a request with an error.
     CaptureFailed,
+    /// The paint gate has not proved the desktop.
+    NotPainted,
     /// The time ran out in deskd itself.
     Deadline,
     /// Encoding failed.
@@ -252,6 +311,7 @@ impl Cause {
             Self::ScreenNotFound => "SCREEN_NOT_FOUND",
             Self::PixelFormatUnsupported => "PIXEL_FORMAT_UNSUPPORTED",
             Self::CaptureFailed => "CAPTURE_FAILED",
+            Self::NotPainted => "NOT_PAINTED",
             Self::Deadline => "DEADLINE",
             Self::EncodeFailed => "ENCODE_FAILED",
             Self::TooLarge => "TOO_LARGE",
@@ -268,6 +328,7 @@ impl Cause {
             | Self::Unresponsive
             | Self::ProtocolError
             | Self::CaptureFailed
+            | Self::NotPainted
             | Self::Deadline
             | Self::ShuttingDown => true,
             Self::AuthRefused
@@ -292,6 +353,9 @@ impl Cause {
             Self::ScreenNotFound => "the screen number in the display name",
             Self::PixelFormatUnsupported => "that the X server has depth 24 or 16",
             Self::CaptureFailed => "the X server's log and memory",
+            Self::NotPainted => {
+                "that the desktop session started; `deskd ready` says what is missing"
+            }
             Self::Deadline => "the machine's load, or allow a longer deadline",
             Self::EncodeFailed | Self::Internal => "deskd's log",
             Self::TooLarge => "ask for a smaller size, a region, JPEG, or a larger max_image_bytes",

@@ -10,16 +10,20 @@
 //!   decides whether the answer is a frame or a card.
 //! - [`x11`]: the display. The only module that knows x11rb.
 //! - [`encode`]: pixels in, PNG, JPEG or raw bytes out.
+//! - [`gate`]: the paint gate: facts in, verdict out.
 //! - [`card`]: the failure card.
-//! - [`frame`], [`config`], [`telemetry`], `memory`: shared words, settings, logs,
-//!   the allocator's habits.
+//! - [`frame`], [`facts`], [`config`], [`telemetry`], `memory`, `processes`: shared
+//!   words, settings, logs, the allocator's habits, what the kernel tells of processes.
 
 pub mod card;
 pub mod cli;
 pub mod config;
 pub mod encode;
+pub mod facts;
 pub mod frame;
+pub mod gate;
 mod memory;
+mod processes;
 pub mod rpc;
 pub mod session;
 pub mod telemetry;

@@ -6,7 +6,7 @@ use deskd::config::Address;
 use serde_json::Value;
 
 use crate::common::{
-    Daemon, Image, XServer,
+    Daemon, Image, Witness, XServer,
     daemon::{binary, cli, token_file},
     program::command,
 };
@@ -38,6 +38,7 @@ fn serve(arguments: &[&str]) -> Output {
 #[test]
 fn a_screenshot_goes_to_a_file_or_a_pipe() {
     let server = XServer::with_screen("320x240x24", &[]);
+    Witness::new(&server).draw_pattern(1);
     let daemon = Daemon::start(&server);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("desktop.png");
@@ -96,6 +97,7 @@ fn a_screenshot_goes_to_a_file_or_a_pipe() {
 #[test]
 fn json_and_counts_are_for_scripts() {
     let server = XServer::with_screen("320x240x24", &[]);
+    Witness::new(&server).draw_pattern(1);
     let daemon = Daemon::start(&server);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("desktop.png");

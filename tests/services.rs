@@ -113,10 +113,6 @@ async fn what_is_not_there_yet_says_so() {
     let refusals = [
         desktop.act(v1::ActRequest::default()).await.unwrap_err(),
         desktop
-            .wait_ready(v1::WaitReadyRequest::default())
-            .await
-            .unwrap_err(),
-        desktop
             .watch(v1::WatchRequest::default())
             .await
             .unwrap_err(),

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     config::{self, Address},
+    facts::Profile,
     frame::{CaptureMode, Size},
     session::AskedRegion,
     telemetry::LogFormat,
@@ -30,6 +31,9 @@ pub(super) enum Command {
     Cursor(Client),
     /// Take a picture of the screen. Exits with 3 when a failure card came back.
     Screenshot(Box<Screenshot>),
+    /// Wait until the desktop is painted. Exits with 0 when it is, 11 without a
+    /// display, 14 when it is not.
+    Ready(Ready),
     /// Check the display, the machine and the daemon; say what to mend.
     Doctor(Doctor),
     /// Print completions for a shell.
@@ -47,6 +51,9 @@ pub(super) struct Serve {
     /// The X display [default: $DISPLAY, else :0].
     #[arg(long, env = "DESKD_DISPLAY", value_name = "NAME")]
     pub(super) display: Option<DisplayName>,
+    /// What "painted" means for frames that do not say `unproved`.
+    #[arg(long, env = "DESKD_PROFILE", value_enum, default_value = "any")]
+    pub(super) profile: ProfileArg,
     /// Size of a failure card while no screen was seen yet [default: 1280x800].
     #[arg(long, env = "DESKD_GEOMETRY", value_parser = config::parse_size, value_name = "WxH")]
     pub(super) geometry: Option<Size>,
@@ -109,6 +116,24 @@ pub(super) struct Serve {
     /// What is logged, for example info, or deskd=debug.
     #[arg(long, env = "DESKD_LOG", default_value = "info", value_name = "FILTER")]
     pub(super) log: String,
+}
+
+/// What "painted" means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProfileArg {
+    /// An XFCE session: window manager, desktop and docks.
+    Xfce,
+    /// Anything that is really drawn.
+    Any,
+}
+
+impl From<ProfileArg> for Profile {
+    fn from(arg: ProfileArg) -> Self {
+        match arg {
+            ProfileArg::Xfce => Self::Xfce,
+            ProfileArg::Any => Self::Any,
+        }
+    }
 }
 
 /// A way to read pixels.
@@ -207,6 +232,21 @@ pub(super) enum FormatArg {
     Webp,
     /// Rows of blue, green, red, 255.
     Raw,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ready {
+    #[command(flatten)]
+    pub(super) client: Client,
+    /// How long to wait; sets the deadline too.
+    #[arg(long, default_value = "90s", value_parser = parse_deadline, value_name = "TIME")]
+    pub(super) timeout: Duration,
+    /// What "painted" means [default: the daemon's own].
+    #[arg(long, value_enum)]
+    pub(super) profile: Option<ProfileArg>,
+    /// Ready also while something keeps moving, such as a video.
+    #[arg(long)]
+    pub(super) allow_unsettled: bool,
 }
 
 #[derive(Debug, Args)]

@@ -34,6 +34,10 @@ pub enum Exit {
     CannotListen = 9,
     /// `serve`: the token or TLS files cannot be used.
     Credentials = 10,
+    /// `ready`, `up`: no X server.
+    NoDisplay = 11,
+    /// `ready`, `up`: the desktop is not painted.
+    NotPainted = 14,
 }
 
 impl From<Exit> for ExitCode {

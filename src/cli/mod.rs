@@ -11,6 +11,7 @@ mod exit;
 mod info;
 mod json;
 mod print;
+mod ready;
 mod screenshot;
 mod serve;
 
@@ -32,6 +33,7 @@ pub fn run() -> ExitCode {
         Command::Info(info) => call::block_on(info::info(info)),
         Command::Cursor(cursor) => call::block_on(info::cursor(cursor)),
         Command::Screenshot(screenshot) => call::block_on(screenshot::run(screenshot)),
+        Command::Ready(ready) => call::block_on(ready::run(ready)),
         Command::Doctor(doctor) => call::block_on(doctor::run(doctor)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "deskd", &mut std::io::stdout());

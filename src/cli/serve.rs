@@ -59,8 +59,8 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     let shutdown = CancellationToken::new();
     let capture = CaptureMode::from(args.capture_mode);
     let display = Display::open(display, capture.into()).map_err(|error| local(&error))?;
-    let session =
-        Session::new(display, geometry, shutdown.clone()).map_err(|error| local(&error))?;
+    let session = Session::new(display, args.profile.into(), geometry, shutdown.clone())
+        .map_err(|error| local(&error))?;
     for listener in &listeners {
         tracing::info!(
             address = %listener.address(), version = env!("CARGO_PKG_VERSION"),

@@ -74,6 +74,17 @@ pub enum Error {
     ScaleBuffer(#[from] fast_image_resize::ImageBufferError),
 }
 
+/// Bytes of a picture in the reference encoding of the paint gate's probes: PNG,
+/// 8-bit RGB, no filter, one zlib stream of level 1. It stays as it is whatever
+/// becomes of the encoders that callers get.
+///
+/// # Errors
+///
+/// [`Error::Deflate`].
+pub fn reference_bytes(picture: &Picture<'_>) -> Result<u64, Error> {
+    Ok(png::unfiltered(picture)?.len() as u64)
+}
+
 /// Encodes a picture at `output` size, on up to `threads` threads.
 ///
 /// # Errors

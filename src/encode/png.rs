@@ -44,6 +44,11 @@ pub(super) fn encode(
     }
 }
 
+/// Without filter at level 1 in one stream.
+pub(super) fn unfiltered(picture: &Picture<'_>) -> Result<Vec<u8>, Error> {
+    in_bands(picture, Compression::new(1), 1)
+}
+
 /// A horizontal slice of the picture, compressed on its own.
 struct Band {
     deflated: Vec<u8>,

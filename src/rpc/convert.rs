@@ -7,7 +7,9 @@ use tonic::Status;
 use super::{limits, status, v1};
 use crate::{
     encode::Format,
+    facts::Profile,
     frame::{CaptureMode, CursorImage, Failure, Region, Size, Stage},
+    gate::{Evidence, Verdict},
     session::{AskedRegion, Frame, Kind, Space, Spec},
 };
 
@@ -42,6 +44,7 @@ pub(super) fn spec(request: &v1::ScreenshotRequest) -> Result<Spec, Status> {
         if_changed_since: Some(request.if_changed_since.clone()).filter(|id| !id.is_empty()),
         max_image_bytes,
         space: space(request.coordinate_space.as_ref())?,
+        unproved: request.unproved,
     })
 }
 
@@ -132,7 +135,7 @@ pub(super) fn frame(frame: Frame) -> v1::Frame {
         capture_time: Some(timestamp(frame.time)),
         kind: kind.into(),
         failure,
-        paint: None,
+        paint: frame.paint.as_deref().map(evidence),
         cursor: frame.cursor.as_ref().map(cursor),
         timings: Some(v1::FrameTimings {
             wait_us: micros(frame.timings.wait),
@@ -143,12 +146,65 @@ pub(super) fn frame(frame: Frame) -> v1::Frame {
     }
 }
 
+/// Why the paint gate says what it says.
+pub(super) fn evidence(evidence: &Evidence) -> v1::PaintEvidence {
+    let windows = evidence.windows.iter().map(|seen| v1::PaintWindow {
+        role: seen.role.into(),
+        window: seen.window,
+        region: seen.area.map(wire_region),
+        viewable: seen.viewable,
+        drawn: seen.drawn,
+        pongs: seen.pongs,
+    });
+    let probes = evidence.probes.iter().map(|probe| v1::PaintProbe {
+        elapsed_ms: millis(probe.at),
+        bytes: probe.bytes,
+    });
+    v1::PaintEvidence {
+        verdict: match evidence.verdict {
+            Verdict::NoDisplay => v1::PaintVerdict::NoDisplay,
+            Verdict::Blank => v1::PaintVerdict::Blank,
+            Verdict::Partial => v1::PaintVerdict::Partial,
+            Verdict::Unsettled => v1::PaintVerdict::Unsettled,
+            Verdict::Ready => v1::PaintVerdict::Ready,
+        }
+        .into(),
+        profile: match evidence.profile {
+            Profile::Xfce => v1::PaintProfile::Xfce,
+            Profile::Any => v1::PaintProfile::Any,
+        }
+        .into(),
+        probes: probes.collect(),
+        floor_bytes: evidence.floor_bytes,
+        size_rule_settled: evidence.size_rule_settled,
+        windows: windows.collect(),
+        quiet_ms: millis(evidence.quiet),
+        animated: evidence.animated.iter().copied().map(wire_region).collect(),
+        missing: evidence.missing.clone(),
+        elapsed_ms: millis(evidence.elapsed),
+    }
+}
+
+/// A profile; `None` for the daemon's own.
+pub(super) fn profile(value: i32) -> Result<Option<Profile>, Status> {
+    match v1::PaintProfile::try_from(value) {
+        Ok(v1::PaintProfile::Unspecified) => Ok(None),
+        Ok(v1::PaintProfile::Xfce) => Ok(Some(Profile::Xfce)),
+        Ok(v1::PaintProfile::Any) => Ok(Some(Profile::Any)),
+        Err(_) => Err(status::invalid_field(
+            "profile",
+            &format!("{value} is no profile"),
+        )),
+    }
+}
+
 /// The structured twin of a card.
 pub(super) fn failure(failure: &Failure) -> v1::Failure {
     let stage = match failure.stage {
         Stage::Connect => v1::FailureStage::Connect,
         Stage::Auth => v1::FailureStage::Auth,
         Stage::Display => v1::FailureStage::Display,
+        Stage::Paint => v1::FailureStage::Paint,
         Stage::Capture => v1::FailureStage::Capture,
         Stage::Timeout => v1::FailureStage::Timeout,
         Stage::Encode => v1::FailureStage::Encode,
@@ -210,6 +266,10 @@ fn wire_region(region: Region) -> v1::Region {
 
 fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     time.into()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn micros(duration: Duration) -> u64 {

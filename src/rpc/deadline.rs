@@ -11,11 +11,13 @@ use tonic::metadata::MetadataMap;
 
 /// Defaults for calls without `grpc-timeout` (design section 2).
 pub(super) const SCREENSHOT: Duration = Duration::from_secs(10);
+/// Waiting for the paint.
+pub(super) const WAIT_READY: Duration = Duration::from_secs(90);
 /// The calls that only ask.
 pub(super) const QUERY: Duration = Duration::from_secs(5);
 
 /// Longest deadline that is worth a timer: beyond it all are alike.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// When the call arrived, and when its reply must leave.
 #[derive(Debug, Clone, Copy)]

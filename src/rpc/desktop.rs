@@ -28,7 +28,7 @@ pub(super) struct DesktopService(pub(super) session::Shared);
 const READING: Duration = Duration::from_millis(250);
 
 /// What this release does not do yet, by the name of its capability.
-const NOT_YET: [&str; 6] = ["paint_gate", "act", "type", "paste", "watch", "webp"];
+const NOT_YET: [&str; 5] = ["act", "type", "paste", "watch", "webp"];
 
 #[tonic::async_trait]
 impl Desktop for DesktopService {
@@ -78,9 +78,29 @@ impl Desktop for DesktopService {
 
     async fn wait_ready(
         &self,
-        _: Request<v1::WaitReadyRequest>,
+        request: Request<v1::WaitReadyRequest>,
     ) -> Result<Response<v1::WaitReadyResponse>, Status> {
-        Err(status::not_implemented("WaitReady"))
+        let deadline = Deadline::of(request.metadata(), deadline::WAIT_READY);
+        let request = request.get_ref();
+        let profile = convert::profile(request.profile)?;
+        let mut until = deadline.reply_by;
+        if let Some(timeout) = request.timeout {
+            let timeout = Duration::try_from(timeout)
+                .map_err(|_| status::invalid_field("timeout", "must not be negative"))?;
+            until = until.min(deadline.arrived + timeout.min(deadline::LONGEST));
+        }
+        let ready = self
+            .0
+            .wait_ready(profile, request.allow_unsettled, until)
+            .await;
+        Ok(Response::new(v1::WaitReadyResponse {
+            evidence: Some(convert::evidence(&ready.evidence)),
+            server_generation: ready
+                .generation
+                .map(|generation| generation.to_string())
+                .unwrap_or_default(),
+            geometry_epoch: ready.geometry_epoch,
+        }))
     }
 
     async fn screenshot(
@@ -232,6 +252,7 @@ fn capabilities(
     let mut cells = vec![
         cell("screenshot", down.clone()),
         cell("cursor", down.clone().or(pointer.then_some(no_pointer))),
+        cell("paint_gate", down.clone()),
         cell(
             "shm",
             down.or(slow.map(|why| (v1::Reason::ExtensionMissing, why))),

@@ -14,6 +14,7 @@ use tokio_rustls::{
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{service::interceptor::InterceptedService, transport::Server};
+use tonic_health::pb::health_server::HealthServer;
 use tower::util::MapResponseLayer;
 
 use super::{
@@ -100,8 +101,9 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     let connections = connection::accept_all(listeners, tls.as_ref(), &shutdown, &mut tasks)?;
 
-    let (reporter, health_service) = tonic_health::server::health_reporter();
-    tasks.spawn(health::report(session.display().link(), reporter));
+    let (health_service, reporter) = health::health(Shared::clone(&session));
+    let health_service = HealthServer::new(health_service);
+    tasks.spawn(reporter.report());
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)

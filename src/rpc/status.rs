@@ -121,6 +121,7 @@ impl From<CursorFailure> for Status {
             | Cause::ScreenNotFound
             | Cause::PixelFormatUnsupported
             | Cause::CaptureFailed
+            | Cause::NotPainted
             | Cause::ShuttingDown => Code::Unavailable,
         };
         let reason = reason(&failure);
@@ -145,6 +146,7 @@ pub(super) fn reason(failure: &Failure) -> Reason {
         Cause::ScreenNotFound => Reason::ScreenNotFound,
         Cause::PixelFormatUnsupported => Reason::PixelFormatUnsupported,
         Cause::CaptureFailed => Reason::CaptureFailed,
+        Cause::NotPainted => Reason::NotPainted,
         Cause::Deadline => Reason::Deadline,
         Cause::EncodeFailed => Reason::EncodeFailed,
         Cause::TooLarge => Reason::TooLarge,

@@ -7,6 +7,7 @@
 
 mod encoding;
 mod frames;
+mod paint;
 mod screenshot;
 mod space;
 
@@ -19,15 +20,19 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use paint::Readiness;
 pub use screenshot::{Frame, Kind, Spec, Timings};
 pub use space::{AskedRegion, Space};
 
 use crate::{
+    facts::Profile,
     frame::{Cause, Failure, Size, Stage},
+    gate::{Evidence, Verdict},
     x11::{CursorReading, Display, Link, LinkState},
 };
 use encoding::Encodings;
 use frames::Frames;
+use paint::Paint;
 
 pub use frames::HISTORY;
 
@@ -69,7 +74,8 @@ pub struct CursorFailure(pub Failure);
 /// One daemon life on one display.
 #[derive(Debug)]
 pub struct Session {
-    display: Display,
+    display: Arc<Display>,
+    paint: Paint,
     /// Size of a card while no screen was seen yet.
     configured: Size,
     instance_id: String,
@@ -79,7 +85,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session on `display`. When `shutdown` is cancelled, waiting calls get
+    /// A session on `display`, which is painted when `profile` says so. When `shutdown` is cancelled, waiting calls get
     /// their card.
     ///
     /// # Errors
@@ -87,12 +93,15 @@ impl Session {
     /// When the system has no randomness.
     pub fn new(
         display: Display,
+        profile: Profile,
         configured: Size,
         shutdown: CancellationToken,
     ) -> Result<Self, getrandom::Error> {
         let (instance, seed) = (getrandom::u64()?, getrandom::u64()?);
         let instance_id = format!("{instance:016x}{:016x}", getrandom::u64()?);
+        let display = Arc::new(display);
         Ok(Self {
+            paint: Paint::new(Arc::clone(&display), profile),
             display,
             configured,
             frames: Mutex::new(Frames::new(&instance_id[..8])),
@@ -115,6 +124,74 @@ impl Session {
     /// What is known of the display's connection.
     pub fn link(&self) -> Link {
         self.display.link().borrow().clone()
+    }
+
+    /// The daemon's own profile.
+    pub fn profile(&self) -> Profile {
+        self.paint.profile()
+    }
+
+    /// Waits until the desktop is painted as `profile` says (the daemon's own by
+    /// default), but not beyond `reply_by`; the answer is the verdict then. A
+    /// proof that stands is the answer at once. With `allow_unsettled`, what
+    /// keeps moving in one place is no reason to wait.
+    pub async fn wait_ready(
+        &self,
+        profile: Option<Profile>,
+        allow_unsettled: bool,
+        reply_by: Instant,
+    ) -> Readiness {
+        let profile = profile.unwrap_or(self.profile());
+        if let Some(proved) = self.proved(profile) {
+            return proved;
+        }
+        let ready = self.paint.until_ready(profile, allow_unsettled);
+        tokio::pin!(ready);
+        tokio::select! {
+            biased;
+            ready = &mut ready => return ready,
+            () = self.shutdown.cancelled() => {}
+            () = tokio::time::sleep_until(reply_by) => {}
+        }
+        self.paint
+            .known(profile, allow_unsettled)
+            .unwrap_or_else(|| Readiness {
+                evidence: Arc::new(Evidence::bare(Verdict::NoDisplay, profile)),
+                generation: None,
+                geometry_epoch: 0,
+            })
+    }
+
+    /// Whether a connection in that state shows what the daemon's profile calls
+    /// painted.
+    pub fn is_proved(&self, link: &Link) -> bool {
+        let LinkState::Up(screen) = &link.state else {
+            return false;
+        };
+        screen
+            .proof
+            .is_some_and(|proof| proof.implies(self.profile()))
+    }
+
+    /// The proof that stands, if there is one for `profile`.
+    pub fn proved(&self, profile: Profile) -> Option<Readiness> {
+        let LinkState::Up(screen) = self.link().state else {
+            return None;
+        };
+        let stands = screen.proof.is_some_and(|proof| proof.implies(profile));
+        stands.then(|| Readiness {
+            evidence: self.paint.proof(screen.generation, screen.geometry_epoch),
+            generation: Some(screen.generation),
+            geometry_epoch: screen.geometry_epoch,
+        })
+    }
+
+    /// Somebody will ask within `time` whether the paint is proved: it is
+    /// watched until then.
+    pub fn expect_paint(&self, time: Duration) {
+        if self.proved(self.profile()).is_none() {
+            self.paint.expect(time);
+        }
     }
 
     /// The pointer, read after this call began.

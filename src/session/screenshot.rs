@@ -2,7 +2,10 @@
 
 use std::{
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -23,6 +26,7 @@ use crate::{
         CaptureMode, Cause, CursorImage, Failure, MAX_OUTPUT_PIXELS, MAX_OUTPUT_SIDE, Region, Size,
         Stage,
     },
+    gate::Evidence,
     x11::{Generation, Grab, LinkState},
 };
 
@@ -43,6 +47,8 @@ pub struct Spec {
     pub max_image_bytes: Option<u64>,
     /// What `region` is in pixels of.
     pub space: Space,
+    /// Also before the paint is proved.
+    pub unproved: bool,
 }
 
 /// A picture of the screen, or a card in its place.
@@ -74,6 +80,8 @@ pub struct Frame {
     pub cursor: Option<CursorImage>,
     /// How the pixels were read; `None` on a card.
     pub mode: Option<CaptureMode>,
+    /// What the paint gate knew; `None` when it saw nothing.
+    pub paint: Option<Arc<Evidence>>,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -104,6 +112,9 @@ pub struct Timings {
 /// none: on an idle machine it takes some milliseconds, on a busy one tens.
 const CARD_LEAD: Duration = Duration::from_millis(250);
 
+/// Pause before the paint is judged again.
+const AGAIN: Duration = Duration::from_millis(50);
+
 impl Session {
     /// The screen, captured after `arrived`; a card when that cannot be done
     /// before `reply_by`.
@@ -122,7 +133,9 @@ impl Session {
         }
         let space = self.resolve(&spec.space)?;
         let card = async |failure| self.card(spec, &space, failure, arrived).await;
-        let mut work = pin!(self.frame(spec, &space, arrived));
+        // Whether what is waited for is the paint.
+        let unpainted = AtomicBool::new(false);
+        let mut work = pin!(self.frame(spec, &space, arrived, &unpainted));
         let lead = CARD_LEAD.min(reply_by.saturating_duration_since(arrived) / 4);
         let result = tokio::select! {
             // A picture that is there counts, also at the last moment.
@@ -132,7 +145,13 @@ impl Session {
             // The card is drawn while the picture may still come.
             card = async {
                 tokio::time::sleep_until(reply_by - lead).await;
-                let card = card(self.overdue()).await;
+                let failure = match self.overdue() {
+                    late if late.cause == Cause::Deadline && unpainted.load(Ordering::Relaxed) => {
+                        self.paint.failure()
+                    }
+                    failure => failure,
+                };
+                let card = card(failure).await;
                 tokio::time::sleep_until(reply_by).await;
                 card
             } => return Ok(self.answer_with(card)),
@@ -149,10 +168,33 @@ impl Session {
         spec: &Spec,
         space: &Resolved,
         arrived: Instant,
+        unpainted: &AtomicBool,
     ) -> Result<Result<Frame, Failure>, Refusal> {
-        let grab = match self.display.capture().await {
-            Ok(grab) => grab,
-            Err(failure) => return Ok(Err(failure)),
+        let profile = self.paint.profile();
+        let (grab, paint) = loop {
+            let grab = match self.display.capture().await {
+                Ok(grab) => grab,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            // What no screen could answer is refused, painted or not.
+            space.still_holds(&grab)?;
+            if let Some(asked) = spec.region {
+                space.region(asked, grab.pixels.size())?;
+            }
+            if self.paint.trusts(&grab) {
+                let proof = self.paint.proof(grab.generation, grab.geometry_epoch);
+                break (grab, Some(proof));
+            }
+            if spec.unproved {
+                break (grab, self.paint.glance(profile).await);
+            }
+            // The memory of a frame that is not sent is needed.
+            drop(grab);
+            if unpainted.swap(true, Ordering::Relaxed) {
+                // Ready, and yet not proved: the display changes at this moment.
+                tokio::time::sleep(AGAIN).await;
+            }
+            self.paint.until_ready(profile, false).await;
         };
         space.still_holds(&grab)?;
         let screen = grab.pixels.size();
@@ -182,6 +224,7 @@ impl Session {
                 Ok(Frame {
                     image,
                     stride,
+                    paint,
                     ..frame
                 })
             }
@@ -191,6 +234,7 @@ impl Session {
                 let frame = screen_frame(&grab, plan, id, timings(&grab, arrived));
                 Ok(Frame {
                     kind: Kind::Unchanged,
+                    paint,
                     ..frame
                 })
             }
@@ -300,6 +344,10 @@ impl Session {
             time,
             cursor: None,
             mode: None,
+            paint: self
+                .paint
+                .known(self.paint.profile(), false)
+                .map(|known| known.evidence),
             timings: Timings {
                 wait: began - arrived,
                 capture: Duration::ZERO,
@@ -407,6 +455,7 @@ fn screen_frame(grab: &Grab, plan: Plan, id: String, timings: Timings) -> Frame 
         time: grab.time,
         cursor: grab.cursor.clone(),
         mode: Some(grab.mode),
+        paint: None,
         timings,
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    sync::mpsc::SyncSender,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -12,7 +11,7 @@ use x11rb::{
     protocol::{
         shm::{self, ConnectionExt as _},
         xfixes::ConnectionExt as _,
-        xproto::{ConnectionExt as _, ImageFormat},
+        xproto::{ConnectionExt as _, ImageFormat, Window},
     },
 };
 
@@ -20,10 +19,13 @@ use super::{
     Error, Generation,
     connect::{Server, screen_size},
     cursor,
-    display::Command,
+    mailbox::Sender,
     segments::{Segments, Slot},
 };
-use crate::frame::{CaptureMode, CursorImage, Pixels, Size};
+use crate::{
+    facts::Profile,
+    frame::{CaptureMode, CursorImage, Pixels, Size},
+};
 
 /// Tries while the screen keeps changing its size.
 const MAX_TRIES: u32 = 5;
@@ -59,6 +61,8 @@ pub struct Grab {
     pub time: SystemTime,
     /// How long it took.
     pub took: Duration,
+    /// What the display was proved to be when the pixels were read.
+    pub proof: Option<Profile>,
 }
 
 /// The screen as it was last seen.
@@ -67,16 +71,24 @@ pub(super) struct Known {
     pub(super) size: Size,
     pub(super) generation: Generation,
     pub(super) epoch: u64,
+    pub(super) proof: Option<Profile>,
 }
 
 impl Known {
-    pub(super) fn read(server: &Server) -> Result<Self, Error> {
-        let (size, generation, epoch) = server.identify()?;
-        Ok(Self {
-            size,
-            generation,
-            epoch,
-        })
+    /// Reads all of it, and the windows that carry the proof.
+    pub(super) fn read(server: &Server) -> Result<(Self, Vec<Window>), Error> {
+        let state = server.identify()?;
+        let (proof, windows) = state
+            .proof
+            .map(|proof| (proof.profile, proof.windows))
+            .unzip();
+        let known = Self {
+            size: state.size,
+            generation: state.generation,
+            epoch: state.epoch,
+            proof,
+        };
+        Ok((known, windows.unwrap_or_default()))
     }
 }
 
@@ -99,7 +111,7 @@ impl Capturer {
         server: &Server,
         size: Size,
         choice: CaptureChoice,
-        wake: SyncSender<Command>,
+        wake: Sender,
     ) -> Result<Self, Error> {
         let mut capturer = Self {
             mode: CaptureMode::GetImage,
@@ -225,9 +237,11 @@ impl Capturer {
                     started: start,
                     time,
                     took: start.elapsed(),
+                    proof: known.proof,
                 }));
             }
-            *known = Known::read(server)?;
+            // A resize voids the proof, and with it the windows that carry it.
+            (*known, _) = Known::read(server)?;
         }
         tracing::debug!(elapsed = ?started.elapsed(), "the screen kept changing its size");
         Err(Error::Resizing(MAX_TRIES))

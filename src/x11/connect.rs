@@ -15,10 +15,13 @@ use super::{
     capture::{Capturer, Known},
     error::CookieLookup,
     pixel_format::PixelFormat,
-    root_state,
+    root_state::{self, RootState},
     socket::{self, Pulse, XStream},
 };
-use crate::frame::{CaptureMode, Size};
+use crate::{
+    facts::Profile,
+    frame::{CaptureMode, Size},
+};
 
 /// x11rb's connection over our stream.
 pub(super) type XConnection = RustConnection<XStream>;
@@ -36,6 +39,8 @@ pub struct ScreenInfo {
     pub generation: Generation,
     /// Rises with each resize.
     pub geometry_epoch: u64,
+    /// What the display is proved to be: its paint was seen whole and at rest.
+    pub proof: Option<Profile>,
     /// How pixels are read.
     pub capture_mode: CaptureMode,
     /// Why the mode is not `ShmFd`.
@@ -124,6 +129,7 @@ impl Server {
             depth: self.depth,
             generation: known.generation,
             geometry_epoch: known.epoch,
+            proof: known.proof,
             capture_mode,
             capture_mode_reason,
             has_cursor: capturer.has_cursor(),
@@ -133,10 +139,9 @@ impl Server {
     }
 
     /// The screen's size now, and the identity kept with it.
-    pub(super) fn identify(&self) -> Result<(Size, Generation, u64), Error> {
+    pub(super) fn identify(&self) -> Result<RootState, Error> {
         let size = self.geometry()?;
-        let state = root_state::adopt(&self.conn, self.root, size)?;
-        Ok((size, state.generation, state.epoch))
+        root_state::adopt(&self.conn, self.root, size)
     }
 
     /// The root window's size now.

@@ -2,10 +2,7 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        mpsc::{SyncSender, TrySendError, sync_channel},
-    },
+    sync::{Arc, mpsc::TrySendError},
     time::{Duration, Instant},
 };
 
@@ -13,10 +10,14 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     CaptureChoice, DisplayName, Generation, Grab, ScreenInfo,
+    mailbox::{self, mailbox},
     socket::{Pulse, SILENCE},
     thread::{self, Job},
 };
-use crate::frame::{Cause, CursorImage, Failure, Stage};
+use crate::{
+    facts::{Profile, WindowId},
+    frame::{Cause, CursorImage, Failure, Stage},
+};
 
 /// Requests that may wait at once: every stream of every connection (64 × 16).
 const QUEUE: usize = 1024;
@@ -27,10 +28,26 @@ pub(super) enum Command {
     Capture(oneshot::Sender<Result<Arc<Grab>, Failure>>),
     /// Where the pointer is now.
     Cursor(oneshot::Sender<Result<CursorReading, Failure>>),
+    /// Keep a proof of paint, if it is of the screen as it is now.
+    Prove(Proof),
     /// Look again: a segment was let go.
     Wake,
     /// End the thread.
     Close,
+}
+
+/// A proof of paint, to be kept with the X server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// What was proved.
+    pub profile: Profile,
+    /// Of which X server.
+    pub generation: Generation,
+    /// At which size.
+    pub geometry_epoch: u64,
+    /// The windows that carry it: with the last of them it is void. None: it
+    /// stands until the screen is resized or the server ends.
+    pub windows: Vec<WindowId>,
 }
 
 /// The pointer at one instant.
@@ -72,7 +89,8 @@ pub enum LinkState {
 #[derive(Debug)]
 pub struct Display {
     name: DisplayName,
-    commands: SyncSender<Command>,
+    choice: CaptureChoice,
+    commands: mailbox::Sender,
     link: watch::Receiver<Link>,
     pulse: Arc<Pulse>,
 }
@@ -84,7 +102,7 @@ impl Display {
     ///
     /// When the system has no thread left.
     pub fn open(name: DisplayName, choice: CaptureChoice) -> io::Result<Self> {
-        let (commands, inbox) = sync_channel(QUEUE);
+        let (commands, inbox) = mailbox(QUEUE)?;
         let link = Link {
             state: LinkState::Connecting,
             last_screen: None,
@@ -103,10 +121,24 @@ impl Display {
         })?;
         Ok(Self {
             name,
+            choice,
             commands,
             link,
             pulse,
         })
+    }
+
+    /// The fastest way to read pixels that may be used.
+    pub fn choice(&self) -> CaptureChoice {
+        self.choice
+    }
+
+    /// Keeps a proof with the X server, unless the screen is another one by now.
+    /// Captures asked for after this call carry it.
+    pub fn prove(&self, proof: Proof) {
+        // Without the thread, or behind a full queue, the paint is proved again
+        // by the next who waits.
+        drop(self.commands.try_send(Command::Prove(proof)));
     }
 
     /// The display's name.

@@ -13,6 +13,7 @@ use super::{
     DisplayName, Error, SocketKind,
     capture::{CaptureChoice, Capturer, Known},
     connect::Server,
+    mailbox::mailbox,
     socket::{Pulse, XStream},
 };
 use crate::frame::{CaptureMode, Cause, Size};
@@ -167,8 +168,8 @@ fn serve(mut stream: UnixStream, mut image: impl FnMut(u16, &mut UnixStream) -> 
 fn capture(image: impl FnMut(u16, &mut UnixStream) -> bool + Send + 'static) -> Result<(), Error> {
     let (server, thread) = connect(move |stream| serve(stream, image));
     let server = server.unwrap();
-    let (wake, _inbox) = std::sync::mpsc::sync_channel(1);
-    let result = Known::read(&server).and_then(|mut known| {
+    let (wake, _inbox) = mailbox(1).unwrap();
+    let result = Known::read(&server).and_then(|(mut known, _)| {
         assert_eq!(known.size, SIZE);
         let choice = CaptureChoice::default();
         let mut capturer = Capturer::probe(&server, known.size, choice, wake)?;

@@ -11,6 +11,7 @@ use super::{
     CaptureChoice, DisplayName, Error, ScreenInfo,
     capture::{Capturer, Known},
     connect::Server,
+    mailbox::mailbox,
     socket::Pulse,
 };
 
@@ -62,8 +63,8 @@ fn look(
     patience: Duration,
 ) -> Result<Findings, Error> {
     let server = Server::open(display, patience, &Arc::new(Pulse::new()))?;
-    let known = Known::read(&server)?;
-    let (wake, _inbox) = std::sync::mpsc::sync_channel(1);
+    let (known, _) = Known::read(&server)?;
+    let (wake, _inbox) = mailbox(1).map_err(Error::Lost)?;
     let capturer = Capturer::probe(&server, known.size, choice, wake)?;
     let mut missing_extensions = Vec::new();
     for (name, purpose) in EXTENSIONS {

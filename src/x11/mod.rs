@@ -9,7 +9,10 @@
 //! - `connect`: being let in, and understanding the screen.
 //! - `root_state`: the identity that deskd keeps in a property of the root window.
 //! - `pixel_format`, `shm`, `segments`, `capture`, `cursor`: reading the screen.
-//! - `display`, `thread`: the handle, and the thread that owns the connection.
+//! - `display`, `mailbox`, `thread`: the handle, its queue, and the thread that
+//!   owns the connection.
+//! - `observer`, `scene`: a second connection, which watches while somebody waits
+//!   for the paint.
 
 mod capture;
 mod connect;
@@ -18,8 +21,11 @@ mod display;
 pub mod display_name;
 mod error;
 pub mod inspect;
+mod mailbox;
+mod observer;
 mod pixel_format;
 mod root_state;
+mod scene;
 mod segments;
 mod shm;
 mod socket;
@@ -30,8 +36,9 @@ mod fake_server;
 
 pub use capture::{CaptureChoice, Grab};
 pub use connect::ScreenInfo;
-pub use display::{CursorReading, Display, Link, LinkState};
+pub use display::{CursorReading, Display, Link, LinkState, Proof};
 pub use display_name::DisplayName;
 pub use error::Error;
+pub use observer::Observer;
 pub use root_state::Generation;
 pub use socket::SocketKind;

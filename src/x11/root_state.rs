@@ -4,17 +4,24 @@
 use std::fmt;
 
 use x11rb::{
-    connection::RequestConnection,
+    connection::Connection as _,
     errors::ReplyError,
-    protocol::xproto::{AtomEnum, ConnectionExt as _, PropMode, Window},
+    protocol::xproto::{
+        Atom, AtomEnum, ChangeWindowAttributesAux, ConnectionExt as _, EventMask, InternAtomReply,
+        PropMode, Window,
+    },
     wrapper::ConnectionExt as _,
 };
 
-use super::Error;
-use crate::frame::Size;
+use super::{Error, connect::XConnection};
+use crate::{facts::Profile, frame::Size};
 
-/// Name of the property, of type STRING.
+/// Name of the root window's property, of type STRING.
 const PROPERTY: &[u8] = b"_DESKD_STATE";
+/// Name of the property of each window that carries the proof.
+const MARK: &[u8] = b"_DESKD_PROVED";
+/// Windows that may carry it.
+const MAX_WINDOWS: usize = 8;
 
 /// Identity of one life of an X server: 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,13 +34,24 @@ impl fmt::Display for Generation {
 }
 
 /// What the property holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RootState {
     pub(super) generation: Generation,
     /// Rises by one with each resize, from 1.
     pub(super) epoch: u64,
     /// The size that `epoch` stands for.
     pub(super) size: Size,
+    /// What the paint gate proved at that size.
+    pub(super) proof: Option<Proven>,
+}
+
+/// A proof of paint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Proven {
+    pub(super) profile: Profile,
+    /// The windows that carry it: each has a property of its own, which goes
+    /// with the window, so that an id used again proves nothing.
+    pub(super) windows: Vec<Window>,
 }
 
 impl RootState {
@@ -41,7 +59,14 @@ impl RootState {
     const MAX_EPOCH: u64 = 1 << 53;
 
     fn write(&self) -> String {
-        format!("1 {} {} {}", self.generation, self.epoch, self.size)
+        let state = format!("1 {} {} {}", self.generation, self.epoch, self.size);
+        let Some(proof) = &self.proof else {
+            return state;
+        };
+        let windows = proof.windows.iter().map(|window| format!(" {window:x}"));
+        windows.fold(format!("{state} {}", proof.profile), |text, window| {
+            text + &window
+        })
     }
 
     /// `None` for anything that deskd did not write: the property belongs to
@@ -52,6 +77,15 @@ impl RootState {
         let (version, generation) = (words.next()?, words.next()?);
         let (epoch, size) = (words.next()?, words.next()?);
         let (width, height) = size.split_once('x')?;
+        let profile = match words.next() {
+            None => None,
+            Some("xfce") => Some(Profile::Xfce),
+            Some("any") => Some(Profile::Any),
+            Some(_) => return None,
+        };
+        let windows = words.map(|word| u32::from_str_radix(word, 16).ok());
+        let windows: Option<Vec<Window>> = windows.take(MAX_WINDOWS + 1).collect();
+        let windows = windows.filter(|list| list.len() <= MAX_WINDOWS)?;
         let state = Self {
             generation: Generation(u128::from_str_radix(generation, 16).ok()?),
             epoch: epoch.parse().ok()?,
@@ -59,70 +93,182 @@ impl RootState {
                 width: width.parse().ok()?,
                 height: height.parse().ok()?,
             },
+            proof: profile.map(|profile| Proven { profile, windows }),
         };
         // Written back it must be the same text: no signs, no leading zeros.
-        (version == "1"
-            && state.epoch <= Self::MAX_EPOCH
-            && words.next().is_none()
-            && state.write() == text)
-            .then_some(state)
+        (version == "1" && state.epoch <= Self::MAX_EPOCH && state.write() == text).then_some(state)
     }
 }
 
-/// Reads the state, or makes one; counts a resize that happened meanwhile.
+/// Reads the state, or makes one; counts a resize that happened meanwhile, and
+/// drops a proof whose windows have gone.
 ///
 /// Two daemons that start at once agree on one generation, because the server
 /// is grabbed between reading and writing.
-pub(super) fn adopt<C: RequestConnection + x11rb::connection::Connection>(
-    conn: &C,
+pub(super) fn adopt(conn: &XConnection, root: Window, size: Size) -> Result<RootState, Error> {
+    let atoms = Atoms::intern(conn)?;
+    grabbed(conn, || {
+        let read = conn
+            .get_property(false, root, atoms.state, AtomEnum::STRING, 0, 64)?
+            .reply();
+        let read = read.map_err(|error| Error::reply("GetProperty", error))?;
+        let kept = RootState::parse(&read.value);
+        let mut state = match kept.clone() {
+            Some(state) if state.size == size => state,
+            Some(state) => RootState {
+                epoch: state.epoch.saturating_add(1),
+                size,
+                proof: None,
+                ..state
+            },
+            None => RootState {
+                generation: Generation(random_u128()?),
+                epoch: 1,
+                size,
+                proof: None,
+            },
+        };
+        if let Some(proof) = &mut state.proof {
+            let before = proof.windows.len();
+            let marked = |window: &Window| has_mark(conn, &atoms, *window, state.generation);
+            let marks: Result<Vec<bool>, Error> = proof.windows.iter().map(marked).collect();
+            let mut marks = marks?.into_iter();
+            proof.windows.retain(|_| marks.next().unwrap_or(false));
+            if proof.windows.is_empty() && before > 0 {
+                state.proof = None;
+            }
+        }
+        if kept.as_ref() != Some(&state) {
+            write(conn, root, &atoms, &state)?;
+        }
+        Ok(state)
+    })
+}
+
+/// Writes a proof, or takes it back, if the state is still the one given.
+/// Returns the windows that carry it, or `None` when another state was found.
+pub(super) fn set_proof(
+    conn: &XConnection,
     root: Window,
-    size: Size,
-) -> Result<RootState, Error> {
-    let property = conn.intern_atom(false, PROPERTY)?.reply();
-    let property = property
-        .map_err(|error| Error::reply("InternAtom", error))?
-        .atom;
+    state: &RootState,
+) -> Result<Option<Vec<Window>>, Error> {
+    let atoms = Atoms::intern(conn)?;
+    grabbed(conn, || {
+        let read = conn
+            .get_property(false, root, atoms.state, AtomEnum::STRING, 0, 64)?
+            .reply();
+        let read = read.map_err(|error| Error::reply("GetProperty", error))?;
+        let same = |kept: &RootState| {
+            kept.generation == state.generation
+                && kept.epoch == state.epoch
+                && kept.size == state.size
+        };
+        if !RootState::parse(&read.value).is_some_and(|kept| same(&kept)) {
+            return Ok(None);
+        }
+        let mut state = state.clone();
+        if let Some(proof) = &mut state.proof {
+            proof.windows.truncate(MAX_WINDOWS);
+            let before = proof.windows.len();
+            let mut carried = Vec::new();
+            for window in &proof.windows {
+                let (text, kind) = (state.generation.to_string(), AtomEnum::STRING);
+                let mark = conn.change_property8(
+                    PropMode::REPLACE,
+                    *window,
+                    atoms.mark,
+                    kind,
+                    text.as_bytes(),
+                )?;
+                let watch =
+                    ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
+                let watch = conn.change_window_attributes(*window, &watch)?;
+                // A window that has gone meanwhile carries nothing.
+                if mark.check().is_ok() & watch.check().is_ok() {
+                    carried.push(*window);
+                }
+            }
+            if carried.is_empty() && before > 0 {
+                return Ok(None);
+            }
+            proof.windows = carried;
+        }
+        write(conn, root, &atoms, &state)?;
+        Ok(Some(
+            state.proof.map(|proof| proof.windows).unwrap_or_default(),
+        ))
+    })
+}
+
+/// Tells of the end of windows that carry a proof.
+pub(super) fn watch(conn: &XConnection, windows: &[Window]) -> Result<(), Error> {
+    for window in windows {
+        let watch = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
+        conn.change_window_attributes(*window, &watch)?
+            .ignore_error();
+    }
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Atoms {
+    state: Atom,
+    mark: Atom,
+}
+
+impl Atoms {
+    fn intern(conn: &XConnection) -> Result<Self, Error> {
+        let state = conn.intern_atom(false, PROPERTY)?;
+        let mark = conn.intern_atom(false, MARK)?;
+        let atom = |reply: Result<InternAtomReply, ReplyError>| {
+            let reply = reply.map_err(|error| Error::reply("InternAtom", error))?;
+            Ok::<_, Error>(reply.atom)
+        };
+        Ok(Self {
+            state: atom(state.reply())?,
+            mark: atom(mark.reply())?,
+        })
+    }
+}
+
+/// Does `work` while no other client can do anything.
+fn grabbed<T>(conn: &XConnection, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     conn.grab_server()?.ignore_error();
-    let state = adopt_grabbed(conn, root, property, size);
+    let result = work();
     // Also after an error: another client's requests wait for it.
     conn.ungrab_server()?.ignore_error();
     conn.flush()?;
-    state
+    result
 }
 
-fn adopt_grabbed<C: RequestConnection>(
-    conn: &C,
-    root: Window,
-    property: u32,
-    size: Size,
-) -> Result<RootState, Error> {
-    let reply = conn
-        .get_property(false, root, property, AtomEnum::STRING, 0, 64)?
+fn has_mark(
+    conn: &XConnection,
+    atoms: &Atoms,
+    window: Window,
+    generation: Generation,
+) -> Result<bool, Error> {
+    let mark = conn
+        .get_property(false, window, atoms.mark, AtomEnum::STRING, 0, 16)?
         .reply();
-    let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
-    let state = match RootState::parse(&reply.value) {
-        Some(state) if state.size == size => return Ok(state),
-        Some(state) => RootState {
-            epoch: state.epoch.saturating_add(1),
-            size,
-            ..state
-        },
-        None => RootState {
-            generation: Generation(random_u128()?),
-            epoch: 1,
-            size,
-        },
-    };
+    match mark {
+        Ok(mark) => Ok(mark.value == generation.to_string().as_bytes()),
+        // The window has gone.
+        Err(ReplyError::X11Error(_)) => Ok(false),
+        Err(error) => Err(Error::reply("GetProperty", error)),
+    }
+}
+
+fn write(conn: &XConnection, root: Window, atoms: &Atoms, state: &RootState) -> Result<(), Error> {
+    let text = state.write();
     conn.change_property8(
         PropMode::REPLACE,
         root,
-        property,
+        atoms.state,
         AtomEnum::STRING,
-        state.write().as_bytes(),
+        text.as_bytes(),
     )?
     .check()
-    .map_err(|error: ReplyError| Error::reply("ChangeProperty", error))?;
-    Ok(state)
+    .map_err(|error| Error::reply("ChangeProperty", error))
 }
 
 fn random_u128() -> Result<u128, Error> {
@@ -144,10 +290,27 @@ mod tests {
                 width: 1280,
                 height: 800,
             },
+            proof: None,
         };
         let text = state.write();
         assert_eq!(text, "1 00000000000000000000000000000123 7 1280x800");
-        assert_eq!(RootState::parse(text.as_bytes()), Some(state));
+        assert_eq!(RootState::parse(text.as_bytes()), Some(state.clone()));
+        for (profile, windows, words) in [
+            (Profile::Any, vec![], " any"),
+            (
+                Profile::Xfce,
+                vec![0xa0_0028, 0x60_0122],
+                " xfce a00028 600122",
+            ),
+        ] {
+            let proof = Some(Proven { profile, windows });
+            let proved = RootState {
+                proof,
+                ..state.clone()
+            };
+            assert_eq!(proved.write(), format!("{text}{words}"));
+            assert_eq!(RootState::parse(proved.write().as_bytes()), Some(proved));
+        }
     }
 
     #[test]
@@ -159,6 +322,9 @@ mod tests {
             "1 123 7 1280x800",
             "1 00000000000000000000000000000123 +7 1280x800",
             "1 00000000000000000000000000000123 7 1280x800 ",
+            "1 00000000000000000000000000000123 7 1280x800 gnome",
+            "1 00000000000000000000000000000123 7 1280x800 xfce 0a",
+            "1 00000000000000000000000000000123 7 1280x800 xfce 1 2 3 4 5 6 7 8 9",
             "1 00000000000000000000000000000123 7 1280",
             "1 0000000000000000000000000000012G 7 1280x800",
             "1 00000000000000000000000000000123 99999999999999999999999 1280x800",

@@ -1,10 +1,6 @@
 //! Segments of shared memory that the server has attached, and who reads them.
 
-use std::{
-    num::NonZeroUsize,
-    os::fd::OwnedFd,
-    sync::{Arc, mpsc::SyncSender},
-};
+use std::{num::NonZeroUsize, os::fd::OwnedFd, sync::Arc};
 
 use x11rb::{
     connection::Connection as _,
@@ -16,6 +12,7 @@ use super::{
     Error,
     connect::Server,
     display::Command,
+    mailbox::Sender,
     shm::{Segment, remove_sysv},
     socket::MAX_PACKET_BYTES,
 };
@@ -40,7 +37,7 @@ pub(super) struct Slot {
 /// capture may be waiting for it.
 struct Lease {
     segment: Option<Arc<Segment>>,
-    wake: SyncSender<Command>,
+    wake: Sender,
 }
 
 impl AsRef<[u8]> for Lease {
@@ -61,12 +58,12 @@ impl Drop for Lease {
 #[derive(Debug)]
 pub(super) struct Segments {
     slots: Vec<Slot>,
-    wake: SyncSender<Command>,
+    wake: Sender,
 }
 
 impl Segments {
     /// None yet. `wake` wakes the X thread.
-    pub(super) fn new(wake: SyncSender<Command>) -> Self {
+    pub(super) fn new(wake: Sender) -> Self {
         Self {
             slots: Vec::new(),
             wake,

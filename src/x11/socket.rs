@@ -7,7 +7,7 @@
 use std::{
     io,
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::{ffi::OsStrExt, net::UnixStream},
     },
     sync::{
@@ -224,6 +224,12 @@ impl XStream {
             pulse,
             framing: Mutex::new(Framing::new()),
         })
+    }
+}
+
+impl AsFd for XStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
     }
 }
 

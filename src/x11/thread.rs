@@ -9,26 +9,30 @@
 
 use std::{
     io,
+    os::fd::AsFd,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError},
-    },
+    sync::{Arc, mpsc::TryRecvError},
     time::{Duration, Instant},
 };
 
 use tokio::sync::{oneshot, watch};
 use x11rb::{
     connection::Connection as _,
-    protocol::{xfixes::ConnectionExt as _, xproto::ConnectionExt as _},
+    protocol::{
+        Event,
+        xfixes::ConnectionExt as _,
+        xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window},
+    },
 };
 
 use super::{
-    CaptureChoice, CursorReading, DisplayName, Error, Grab, Link, LinkState,
+    CaptureChoice, CursorReading, DisplayName, Error, Grab, Link, LinkState, Proof,
     capture::{Capturer, Known},
     connect::Server,
     cursor,
     display::Command,
+    mailbox::{Receiver, Sender, Woken},
+    root_state::{self, Proven, RootState},
     socket::Pulse,
 };
 use crate::frame::{Cause, Failure, Stage};
@@ -57,9 +61,9 @@ pub(super) struct Job {
     pub(super) name: DisplayName,
     pub(super) choice: CaptureChoice,
     pub(super) patience: Duration,
-    pub(super) inbox: Receiver<Command>,
+    pub(super) inbox: Receiver,
     /// Wakes the thread itself, when a segment is let go.
-    pub(super) wake: SyncSender<Command>,
+    pub(super) wake: Sender,
     pub(super) publish: watch::Sender<Link>,
     pub(super) pulse: Arc<Pulse>,
 }
@@ -70,6 +74,8 @@ pub(super) fn spawn(job: Job) -> io::Result<()> {
         job,
         captures: Vec::new(),
         cursors: Vec::new(),
+        proofs: Vec::new(),
+        carriers: Vec::new(),
         grabs: 0,
     };
     std::thread::Builder::new()
@@ -82,6 +88,9 @@ struct Worker {
     job: Job,
     captures: Vec<oneshot::Sender<Result<Arc<Grab>, Failure>>>,
     cursors: Vec<oneshot::Sender<Result<CursorReading, Failure>>>,
+    proofs: Vec<Proof>,
+    /// Windows that carry the proof.
+    carriers: Vec<Window>,
     grabs: u64,
 }
 
@@ -151,24 +160,38 @@ impl Worker {
         let until = Instant::now() + pause;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self.job.inbox.recv_timeout(left) {
-                Ok(command) => {
-                    if !self.accept(command) {
-                        return false;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => return false,
+            if left.is_zero() {
+                break;
+            }
+            // Without a socket to wait for, only commands wake it.
+            if self.job.inbox.wait(None, left).is_err() || !self.take_commands() {
+                return false;
             }
         }
         self.forget_gone();
         true
     }
 
+    /// Takes all commands that wait. False when the thread must end.
+    fn take_commands(&mut self) -> bool {
+        loop {
+            match self.job.inbox.try_recv() {
+                Ok(command) => {
+                    if !self.accept(command) {
+                        return false;
+                    }
+                }
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
     fn accept(&mut self, command: Command) -> bool {
         match command {
             Command::Capture(reply) => self.captures.push(reply),
             Command::Cursor(reply) => self.cursors.push(reply),
+            Command::Prove(proof) => self.proofs.push(proof),
             Command::Wake => {}
             Command::Close => return false,
         }
@@ -190,13 +213,22 @@ impl Worker {
 
     fn connect(&mut self) -> Result<(Server, Known, Capturer), Error> {
         let server = Server::open(self.job.name, self.job.patience, &self.job.pulse)?;
-        let known = Known::read(&server)?;
+        // Resizes are told, and the end of the windows that carry the proof.
+        let watch = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
+        server
+            .conn
+            .change_window_attributes(server.root, &watch)?
+            .ignore_error();
+        let (known, carriers) = Known::read(&server)?;
+        root_state::watch(&server.conn, &carriers)?;
+        self.carriers = carriers;
         let capturer =
             Capturer::probe(&server, known.size, self.job.choice, self.job.wake.clone())?;
         let (mode, reason) = capturer.mode();
         tracing::info!(
             display = %self.job.name, size = %known.size, depth = server.depth, socket = ?server.socket,
             mode = ?mode, reason, generation = %known.generation, epoch = known.epoch,
+            proof = known.proof.map(tracing::field::display),
             "connected to the X server"
         );
         Ok((server, known, capturer))
@@ -219,34 +251,88 @@ impl Worker {
         known: &mut Known,
         capturer: &mut Capturer,
     ) -> Result<(), End> {
-        loop {
-            match self.job.inbox.try_recv() {
-                Ok(command) => {
-                    if !self.accept(command) {
-                        return Err(End::Closed);
-                    }
-                }
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return Err(End::Closed),
-            }
+        if !self.take_commands() {
+            return Err(End::Closed);
         }
         self.forget_gone();
+        self.keep_proofs(server, known, capturer)?;
         self.capture(server, known, capturer)?;
         self.read_cursor(server, known, capturer)?;
-        // Errors of unchecked requests and MappingNotify come as events, and
-        // would pile up.
-        while server.conn.poll_for_event()?.is_some() {}
-        match self.job.inbox.recv_timeout(HEARTBEAT) {
-            Ok(command) => {
-                if self.accept(command) {
-                    Ok(())
-                } else {
-                    Err(End::Closed)
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => Err(End::Closed),
-            Err(RecvTimeoutError::Timeout) => Ok(self.heartbeat(server, known, capturer)?),
+        self.take_events(server, known, capturer)?;
+        server.conn.flush()?;
+        let socket = server.conn.stream();
+        match self
+            .job
+            .inbox
+            .wait(Some(socket.as_fd()), HEARTBEAT)
+            .map_err(Error::Lost)?
+        {
+            Woken::Work => Ok(()),
+            Woken::Time => Ok(self.heartbeat(server, known, capturer)?),
         }
+    }
+
+    /// What the server tells by itself: resizes, and the end of windows. Errors
+    /// of unchecked requests and MappingNotify come as events too, and would
+    /// pile up.
+    fn take_events(
+        &mut self,
+        server: &Server,
+        known: &mut Known,
+        capturer: &Capturer,
+    ) -> Result<(), Error> {
+        while let Some(event) = server.conn.poll_for_event()? {
+            match event {
+                Event::ConfigureNotify(event) if event.window == server.root => {
+                    self.look_again(server, known, capturer)?;
+                }
+                Event::DestroyNotify(event) if self.carriers.contains(&event.window) => {
+                    self.carriers.retain(|window| *window != event.window);
+                    if self.carriers.is_empty() && known.proof.is_some() {
+                        self.void(server, known, capturer)?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The last window that carried the proof has gone.
+    fn void(&self, server: &Server, known: &mut Known, capturer: &Capturer) -> Result<(), Error> {
+        tracing::info!("the windows that carried the proof of paint have gone");
+        known.proof = None;
+        root_state::set_proof(&server.conn, server.root, &state(known, None))?;
+        self.publish_screen(server, known, capturer);
+        Ok(())
+    }
+
+    fn keep_proofs(
+        &mut self,
+        server: &Server,
+        known: &mut Known,
+        capturer: &Capturer,
+    ) -> Result<(), Error> {
+        for proof in std::mem::take(&mut self.proofs) {
+            let current =
+                proof.generation == known.generation && proof.geometry_epoch == known.epoch;
+            let better = !known.proof.is_some_and(|kept| kept.implies(proof.profile));
+            if !(current && better) {
+                continue;
+            }
+            let proven = Proven {
+                profile: proof.profile,
+                windows: proof.windows,
+            };
+            let state = state(known, Some(proven));
+            if let Some(carriers) = root_state::set_proof(&server.conn, server.root, &state)? {
+                tracing::info!(profile = %proof.profile, generation = %known.generation, "the paint is proved");
+                self.carriers = carriers;
+                known.proof = Some(proof.profile);
+                self.publish_screen(server, known, capturer);
+            }
+        }
+        Ok(())
     }
 
     /// One capture for all who wait.
@@ -261,11 +347,18 @@ impl Worker {
         }
         let before = (*known, capturer.mode().0);
         let grab = match capturer.grab(server, known, self.grabs + 1) {
-            Ok(Some(grab)) => Ok(Arc::new(grab)),
+            Ok(Some(grab)) => Ok(grab),
             Ok(None) => return Ok(()),
             Err(error) if error.ends_connection() => return Err(error),
             Err(error) => Err(error.failure()),
         };
+        // What was told before the pixels lies before them in the stream.
+        self.take_events(server, known, capturer)?;
+        let grab = grab.map(|mut grab| {
+            let same = (grab.generation, grab.geometry_epoch) == (known.generation, known.epoch);
+            grab.proof = known.proof.filter(|_| same);
+            Arc::new(grab)
+        });
         self.grabs += 1;
         for reply in self.captures.drain(..) {
             // The caller may have given up meanwhile.
@@ -318,10 +411,20 @@ impl Worker {
         capturer: &mut Capturer,
     ) -> Result<(), Error> {
         capturer.trim(server)?;
+        self.look_again(server, known, capturer)
+    }
+
+    /// Notes a resize.
+    fn look_again(
+        &self,
+        server: &Server,
+        known: &mut Known,
+        capturer: &Capturer,
+    ) -> Result<(), Error> {
         if server.geometry()? == known.size {
             self.publish_answer();
         } else {
-            *known = Known::read(server)?;
+            (*known, _) = Known::read(server)?;
             self.publish_screen(server, known, capturer);
         }
         Ok(())
@@ -351,5 +454,14 @@ impl Worker {
                 last_answer: Some(Instant::now()),
             };
         });
+    }
+}
+
+fn state(known: &Known, proof: Option<Proven>) -> RootState {
+    RootState {
+        generation: known.generation,
+        epoch: known.epoch,
+        size: known.size,
+        proof,
     }
 }

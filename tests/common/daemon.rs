@@ -196,11 +196,13 @@ pub async fn screen(
     frame
 }
 
-/// Takes a screenshot that may be a card.
+/// Takes a screenshot that may be a card; of a bare server, whose paint nobody
+/// waits for.
 pub async fn frame(
     client: &mut DesktopClient<client::Connection>,
-    request: v1::ScreenshotRequest,
+    mut request: v1::ScreenshotRequest,
 ) -> v1::Frame {
+    request.unproved = true;
     client
         .screenshot(request)
         .await
@@ -215,6 +217,7 @@ pub fn raw() -> v1::ScreenshotRequest {
     v1::ScreenshotRequest {
         format: v1::ImageFormat::RawBgrx.into(),
         include_cursor: Some(false),
+        unproved: true,
         ..v1::ScreenshotRequest::default()
     }
 }

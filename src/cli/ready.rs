@@ -1,0 +1,97 @@
+//! `deskd ready`.
+
+use super::{
+    args::{ProfileArg, Ready},
+    exit::{Error, Exit},
+    json,
+    print::say,
+};
+use crate::rpc::v1;
+
+/// Waits for the paint, and says the verdict and why.
+pub(super) async fn run(mut args: Ready) -> Result<Exit, Error> {
+    // The answer leaves a little before the deadline, and the wait is the caller's.
+    args.client.deadline = args.timeout + args.timeout / 10 + std::time::Duration::from_secs(1);
+    let mut daemon = args.client.connect().await?;
+    let profile = match args.profile {
+        None => v1::PaintProfile::Unspecified,
+        Some(ProfileArg::Xfce) => v1::PaintProfile::Xfce,
+        Some(ProfileArg::Any) => v1::PaintProfile::Any,
+    };
+    let request = v1::WaitReadyRequest {
+        timeout: prost_types::Duration::try_from(args.timeout).ok(),
+        profile: profile.into(),
+        allow_unsettled: args.allow_unsettled,
+    };
+    let reply = daemon
+        .wait_ready(args.client.request(request))
+        .await?
+        .into_inner();
+    let evidence = reply.evidence.clone().unwrap_or_default();
+    if args.client.json {
+        say!("{}", json::value("WaitReadyResponse", &reply)?);
+    } else {
+        for line in describe(&evidence) {
+            say!("{line}");
+        }
+    }
+    Ok(match evidence.verdict() {
+        v1::PaintVerdict::Ready => Exit::Done,
+        v1::PaintVerdict::NoDisplay => Exit::NoDisplay,
+        _ => Exit::NotPainted,
+    })
+}
+
+/// The verdict and why, a line each.
+pub(super) fn describe(evidence: &v1::PaintEvidence) -> Vec<String> {
+    let name = |name: &'static str, prefix| name.trim_start_matches(prefix);
+    let verdict = name(evidence.verdict().as_str_name(), "PAINT_VERDICT_");
+    let profile = name(evidence.profile().as_str_name(), "PAINT_PROFILE_").to_ascii_lowercase();
+    let mut lines = vec![format!(
+        "{verdict} under {profile} after {} ms, still for {} ms",
+        evidence.elapsed_ms, evidence.quiet_ms
+    )];
+    lines.extend(
+        evidence
+            .missing
+            .iter()
+            .map(|missing| format!("  {missing}")),
+    );
+    let place = |region: &v1::Region| {
+        format!(
+            "{}x{}+{}+{}",
+            region.width, region.height, region.x, region.y
+        )
+    };
+    for window in &evidence.windows {
+        let area = window.region.as_ref().map(place).unwrap_or_default();
+        let state = if window.window == 0 {
+            "missing"
+        } else {
+            "found"
+        };
+        let drawn = if window.drawn { " drawn" } else { "" };
+        lines.push(format!(
+            "  {:<14} {state} {:#x} {area}{drawn}, {} pongs",
+            window.role, window.window, window.pongs
+        ));
+    }
+    lines.extend(
+        evidence
+            .animated
+            .iter()
+            .map(|region| format!("  keeps moving: {}", place(region))),
+    );
+    if let Some(probe) = evidence.probes.last() {
+        let rule = if evidence.size_rule_settled {
+            "settled"
+        } else {
+            "not settled"
+        };
+        lines.push(format!(
+            "  probe {} bytes, floor {}; by size alone: {rule}",
+            probe.bytes, evidence.floor_bytes
+        ));
+    }
+    lines
+}

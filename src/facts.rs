@@ -1,0 +1,190 @@
+//! What is seen of a display while somebody waits for its paint: the words
+//! between [`x11`](crate::x11), which sees, and [`gate`](crate::gate), which judges.
+//!
+//! A leaf. Regions are on the screen, clipped to it; times are since the
+//! observation began.
+
+use std::{fmt, time::Duration};
+
+use crate::frame::{Region, Size};
+
+/// What "painted" means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// An XFCE session: window manager, a desktop window that covers the screen,
+    /// and docks, all mapped, viewable and drawn.
+    Xfce,
+    /// Anything that is really drawn.
+    Any,
+}
+
+impl Profile {
+    /// The word on the command line and in the root property.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Xfce => "xfce",
+            Self::Any => "any",
+        }
+    }
+
+    /// Whether what is proved for `self` is proved for `other` too.
+    pub fn implies(self, other: Self) -> bool {
+        self == other || self == Self::Xfce
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// An X window's id.
+pub type WindowId = u32;
+
+/// What a window is for (EWMH: `_NET_WM_WINDOW_TYPE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The desktop: wallpaper and icons.
+    Desktop,
+    /// A panel or dock.
+    Dock,
+    /// Any other top-level window.
+    TopLevel,
+}
+
+/// A top-level window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Its id.
+    pub id: WindowId,
+    /// What it is for.
+    pub role: Role,
+    /// The part of it that lies on the screen; `None` when none does.
+    pub area: Option<Region>,
+    /// Mapped, and all its ancestors are.
+    pub viewable: bool,
+    /// It takes part in `_NET_WM_PING`.
+    pub pings: bool,
+    /// The process that made it, where the X server tells (X-Resource).
+    pub pid: Option<u32>,
+}
+
+/// The window manager (EWMH: `_NET_SUPPORTING_WM_CHECK`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowManager {
+    /// Its check window.
+    pub window: WindowId,
+    /// It answers `_NET_REQUEST_FRAME_EXTENTS`, which serves as its ping.
+    pub pings: bool,
+    /// Its process, where the X server tells.
+    pub pid: Option<u32>,
+}
+
+/// What stands on the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scene {
+    /// The screen's size.
+    pub size: Size,
+    /// The window manager; `None` without one that speaks EWMH.
+    pub window_manager: Option<WindowManager>,
+    /// Top-level windows, in no order.
+    pub windows: Vec<Window>,
+    /// X clients besides deskd and the window manager; `None` when the server
+    /// does not tell.
+    pub other_clients: Option<usize>,
+}
+
+/// What the screen's pixels look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// One colour.
+    Flat,
+    /// A tile of at most 16 × 16 pixels, repeated, as a root window's stipple is.
+    Tiled,
+    /// Anything else.
+    Drawn,
+}
+
+/// One look at the pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// The whole screen.
+    pub screen: Content,
+    /// Windows whose area is of one colour.
+    pub flat: Vec<WindowId>,
+    /// Bytes of the screen in the reference encoding.
+    pub bytes: u64,
+    /// What looking cost.
+    pub cost: Duration,
+}
+
+/// Whom a ping goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pinged {
+    /// A client, by its window.
+    Window(WindowId),
+    /// The window manager.
+    WindowManager,
+}
+
+/// What a process does at the moment of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// It sleeps, and can be woken.
+    Asleep,
+    /// It runs, or wants to, or waits for a disk.
+    Running,
+    /// It was stopped by a signal or a debugger.
+    Stopped,
+}
+
+/// A process of the desktop at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessSample {
+    /// Its id.
+    pub pid: u32,
+    /// What it does now.
+    pub doing: Doing,
+    /// CPU time that its threads used so far.
+    pub used: Duration,
+    /// CPU time that they used or waited for so far.
+    pub wanted: Duration,
+    /// How finely these are counted.
+    pub grain: Duration,
+}
+
+/// One thing that was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// No X server: all that was known is void.
+    NoDisplay,
+    /// The server does not tell what is drawn: nothing is known to be at rest.
+    Blind,
+    /// What stands on the screen now.
+    Scene(Scene),
+    /// Something was drawn there, on the screen or into a window.
+    Damage {
+        /// The window, or the root window.
+        window: WindowId,
+        /// Where on the screen.
+        area: Region,
+    },
+    /// Everything drawn before this moment has been told; the server took that
+    /// long to say so.
+    Answer(Duration),
+    /// A ping left.
+    Ping(Pinged),
+    /// Its answer came.
+    Pong(Pinged),
+    /// A look at the pixels that began at that time.
+    Picture(Duration, Picture),
+    /// The processes of the desktop. `required` ones stand behind the window
+    /// manager, the desktop and the docks.
+    Processes {
+        /// Behind required windows.
+        required: Vec<ProcessSample>,
+        /// All others of the session.
+        others: Vec<ProcessSample>,
+    },
+}

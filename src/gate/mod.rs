@@ -1,0 +1,279 @@
+//! The paint gate: facts in, verdict out. Pure: no clock, no X, no thread.
+//!
+//! Called by [`session`](crate::session), which feeds it the facts that
+//! [`x11`](crate::x11) sees; calls nothing. The rules are design section 3's,
+//! and the reasons for the numbers stand beside them.
+//!
+//! - `activity`: what moves, and since when the rest does not.
+//! - `pongs`, `sleep`: whether the clients and their processes are done.
+//! - `picture`: what the pixels look like.
+//! - `size_rule`: the byte-size rule, reported but not decisive.
+//! - `verdict`: the judgement.
+
+mod activity;
+mod evidence;
+mod picture;
+mod pongs;
+mod size_rule;
+mod sleep;
+mod verdict;
+
+#[cfg(test)]
+mod boots;
+
+pub use evidence::{Evidence, Probe, Seen, Verdict};
+pub use picture::look;
+
+use std::time::Duration;
+
+use crate::facts::{Fact, Picture, Pinged, Role, Scene, Window};
+use activity::{Activity, Motion};
+use pongs::Pongs;
+use size_rule::Probes;
+use sleep::Sleep;
+
+/// A look at the pixels comes no sooner after the last one.
+const LOOK: Duration = Duration::from_millis(200);
+/// A look may take one part in so many of the time.
+const LOOK_SHARE: u32 = 20;
+/// Processes are sampled so often: not a divisor of the periods with which
+/// schedulers stop and continue.
+const SAMPLE: Duration = Duration::from_millis(87);
+/// The next step when nothing can be ready.
+const IDLE: Duration = Duration::from_millis(500);
+/// The next step when the rest is a matter of waiting.
+const SOON: Duration = Duration::from_millis(40);
+/// An answer later than this, or a step, means that time passed unseen.
+const UNSEEN: Duration = Duration::from_millis(400);
+
+/// What the gate wants to know next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wants {
+    /// A look at the pixels.
+    pub picture: bool,
+    /// Pings to send.
+    pub pings: Vec<Pinged>,
+    /// A sample of the processes.
+    pub processes: bool,
+    /// The next step, when nothing happens sooner.
+    pub within: Duration,
+}
+
+/// What was seen so far of one X server at one size.
+#[derive(Debug)]
+pub struct Gate {
+    began: Duration,
+    now: Duration,
+    expected: Duration,
+    scene: Option<Scene>,
+    /// The server does not tell what is drawn.
+    blind: bool,
+    activity: Activity,
+    /// What moves, as of the last step: strictly, and with what may be allowed.
+    motion: [Motion; 2],
+    pongs: Pongs,
+    sleep: Sleep,
+    sampled_at: Option<Duration>,
+    picture: Option<(Duration, Picture)>,
+    probes: Probes,
+    /// Answers of the server since the last change that took long.
+    slowest_answer: Duration,
+    slowest_answer_at: Duration,
+}
+
+impl Gate {
+    /// Nothing seen yet.
+    pub fn new() -> Self {
+        Self::since(Duration::ZERO)
+    }
+
+    fn since(at: Duration) -> Self {
+        let size = crate::frame::Size {
+            width: 1,
+            height: 1,
+        };
+        Self {
+            began: at,
+            now: at,
+            expected: at + IDLE,
+            scene: None,
+            blind: false,
+            activity: Activity::new(size, at),
+            motion: [Motion::default(), Motion::default()],
+            pongs: Pongs::default(),
+            sleep: Sleep::default(),
+            sampled_at: None,
+            picture: None,
+            probes: Probes::default(),
+            slowest_answer: Duration::ZERO,
+            slowest_answer_at: at,
+        }
+    }
+
+    /// Takes in a fact of the moment `at`; moments never go back.
+    pub fn observe(&mut self, at: Duration, fact: Fact) {
+        if at > self.expected + UNSEEN {
+            // The observer itself was kept from looking.
+            self.activity.restart(at);
+        }
+        self.now = at;
+        self.expected = self.expected.max(at);
+        match fact {
+            Fact::NoDisplay => *self = Self::since(at),
+            Fact::Blind => self.blind = true,
+            Fact::Scene(scene) => {
+                let resized = self
+                    .scene
+                    .as_ref()
+                    .is_some_and(|old| old.size != scene.size);
+                if resized {
+                    *self = Self::since(at);
+                }
+                if self.scene.is_none() {
+                    self.activity = Activity::new(scene.size, at);
+                } else if self.scene.as_ref().is_some_and(|old| differ(old, &scene)) {
+                    // A window came, went or moved: that is a change as well.
+                    self.activity.restart(at);
+                }
+                self.scene = Some(scene);
+            }
+            Fact::Damage { window, area } => self.activity.note(at, window, area),
+            Fact::Answer(latency) => {
+                if latency > UNSEEN {
+                    // What the clients did meanwhile, they could not send.
+                    self.activity.restart(at);
+                }
+                let old = at.saturating_sub(self.slowest_answer_at) > Duration::from_secs(1);
+                if old || latency > self.slowest_answer {
+                    self.slowest_answer = latency;
+                    self.slowest_answer_at = at;
+                }
+            }
+            Fact::Ping(to) => self.pongs.sent(at, to),
+            Fact::Pong(by) => self.pongs.answered(at, by),
+            Fact::Picture(began, picture) => {
+                self.probes.add(began, picture.bytes);
+                self.picture = Some((began, picture));
+            }
+            Fact::Processes { required, others } => {
+                self.sampled_at = Some(at);
+                self.sleep.note(at, &required, &others);
+            }
+        }
+    }
+
+    /// Ends a step: all facts up to `at` are in. What it wants to know next.
+    pub fn advance(&mut self, at: Duration) -> Wants {
+        self.now = at;
+        self.motion = [false, true].map(|allowed| self.activity.motion(at, allowed));
+        let [strict, allowed] = &self.motion;
+        let structure = self.has_structure();
+        let quiet = at.saturating_sub(strict.quiet_since);
+        let last = self.picture.as_ref();
+        let picture = self.scene.is_some()
+            && last.is_none_or(|(began, last)| {
+                // When all else is at rest, the last look must not be late.
+                let pause = if quiet >= LOOK {
+                    LOOK
+                } else {
+                    LOOK.max(last.cost * LOOK_SHARE)
+                };
+                let stale =
+                    *began <= strict.quiet_since || (structure && *began <= allowed.quiet_since);
+                stale && at >= *began + pause
+            });
+        if let Some((began, last)) = last
+            && *began > strict.quiet_since
+            && at >= *began + size_rule::APART
+        {
+            // Nothing was drawn since: the probe would be the same.
+            self.probes.add(at, last.bytes);
+        }
+        let pinged = if structure { self.pinged() } else { Vec::new() };
+        let due = |to: &Pinged| self.pongs.due(at, *to);
+        let within = if structure { SOON } else { IDLE };
+        self.expected = at + within;
+        Wants {
+            picture,
+            pings: pinged.into_iter().filter(due).collect(),
+            processes: structure && self.sampled_at.is_none_or(|last| at >= last + SAMPLE),
+            within,
+        }
+    }
+
+    /// What stands on the screen, as last told.
+    pub fn scene(&self) -> Option<&Scene> {
+        self.scene.as_ref()
+    }
+
+    /// The processes whose rest matters: those behind required windows.
+    pub fn required_pids(&self) -> Vec<u32> {
+        let Some(scene) = &self.scene else {
+            return Vec::new();
+        };
+        let manager = scene.window_manager.and_then(|manager| manager.pid);
+        let windows = scene
+            .windows
+            .iter()
+            .filter(|window| window.viewable && window.role != Role::TopLevel)
+            .filter_map(|window| window.pid);
+        let mut pids: Vec<u32> = windows.chain(manager).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
+    /// Those who must answer pings.
+    fn pinged(&self) -> Vec<Pinged> {
+        let Some(scene) = &self.scene else {
+            return Vec::new();
+        };
+        let manager = scene.window_manager.filter(|manager| manager.pings);
+        let windows = scene
+            .windows
+            .iter()
+            .filter(|window| window.pings && counts(window, scene))
+            .map(|window| Pinged::Window(window.id));
+        manager
+            .map(|_| Pinged::WindowManager)
+            .into_iter()
+            .chain(windows)
+            .collect()
+    }
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whether a window says something about the paint: desktop, dock, or a quarter
+/// of the screen.
+fn counts(window: &Window, scene: &Scene) -> bool {
+    let large = |window: &Window| {
+        window
+            .area
+            .is_some_and(|area| area.pixels() * 4 >= scene.size.pixels())
+    };
+    window.viewable && window.area.is_some() && (window.role != Role::TopLevel || large(window))
+}
+
+/// Whether windows that count came, went or moved, or the window manager did.
+fn differ(old: &Scene, new: &Scene) -> bool {
+    let standing = |scene: &Scene| {
+        let mut windows: Vec<_> = scene
+            .windows
+            .iter()
+            .filter(|window| counts(window, scene))
+            .map(|window| (window.id, window.role as u8, window.area.map(area_key)))
+            .collect();
+        windows.sort_unstable();
+        (windows, scene.window_manager.map(|manager| manager.window))
+    };
+    standing(old) != standing(new)
+}
+
+fn area_key(area: crate::frame::Region) -> (u32, u32, u32, u32) {
+    (area.x, area.y, area.size.width, area.size.height)
+}

@@ -1,0 +1,121 @@
+//! Who answers pings: a client that answers has dealt with all that the X
+//! server told it before.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use crate::facts::Pinged;
+
+/// Two counted pings are at least so far apart (design section 3).
+pub(super) const APART: Duration = Duration::from_millis(200);
+/// Answers that are kept of each.
+const KEPT: usize = 16;
+
+#[derive(Debug, Default)]
+struct History {
+    /// When a ping without answer left.
+    waiting_since: Option<Duration>,
+    last_sent: Option<Duration>,
+    /// Sent, answered.
+    answered: VecDeque<(Duration, Duration)>,
+}
+
+/// All pings and their answers.
+#[derive(Debug, Default)]
+pub(super) struct Pongs(HashMap<Pinged, History>);
+
+/// The answers to pings that left after some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// How many.
+    pub(super) count: u32,
+    /// Two of them belong to pings at least [`APART`].
+    pub(super) twice: bool,
+    /// The slowest.
+    pub(super) slowest: Duration,
+}
+
+impl Pongs {
+    pub(super) fn sent(&mut self, at: Duration, to: Pinged) {
+        let history = self.0.entry(to).or_default();
+        history.waiting_since = Some(at);
+        history.last_sent = Some(at);
+    }
+
+    pub(super) fn answered(&mut self, at: Duration, by: Pinged) {
+        let history = self.0.entry(by).or_default();
+        if let Some(sent) = history.waiting_since.take() {
+            if history.answered.len() == KEPT {
+                history.answered.pop_front();
+            }
+            history.answered.push_back((sent, at));
+        }
+    }
+
+    /// Whether it is time for the next ping.
+    pub(super) fn due(&self, at: Duration, to: Pinged) -> bool {
+        self.0.get(&to).is_none_or(|history| {
+            history.waiting_since.is_none()
+                && history.last_sent.is_none_or(|sent| at >= sent + APART)
+        })
+    }
+
+    /// Answers to pings that left at or after `since`.
+    pub(super) fn counted(&self, by: Pinged, since: Duration) -> Counted {
+        let none = VecDeque::new();
+        let answered = self.0.get(&by).map_or(&none, |history| &history.answered);
+        let valid = || answered.iter().filter(|(sent, _)| *sent >= since);
+        let first = valid().next().map(|(sent, _)| *sent);
+        Counted {
+            count: u32::try_from(valid().count()).unwrap_or(u32::MAX),
+            twice: first.is_some_and(|first| valid().any(|(sent, _)| *sent >= first + APART)),
+            slowest: valid()
+                .map(|(sent, answered)| answered.saturating_sub(*sent))
+                .max()
+                .unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const W: Pinged = Pinged::Window(7);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn only_pings_after_the_change_count_and_two_must_be_apart() {
+        let mut pongs = Pongs::default();
+        for (sent, answered) in [(0, 2), (200, 203), (400, 401)] {
+            assert!(pongs.due(ms(sent), W));
+            pongs.sent(ms(sent), W);
+            assert!(!pongs.due(ms(sent + 1), W));
+            pongs.answered(ms(answered), W);
+        }
+        let all = pongs.counted(W, ms(0));
+        assert_eq!((all.count, all.twice, all.slowest), (3, true, ms(3)));
+        assert!(pongs.counted(W, ms(200)).twice);
+        let one = pongs.counted(W, ms(201));
+        assert_eq!((one.count, one.twice), (1, false));
+        assert_eq!(pongs.counted(Pinged::WindowManager, ms(0)).count, 0);
+    }
+
+    #[test]
+    fn an_answer_that_is_late_is_waited_for_and_told() {
+        let mut pongs = Pongs::default();
+        pongs.sent(ms(0), W);
+        assert!(!pongs.due(ms(5000), W));
+        pongs.answered(ms(5000), W);
+        assert!(pongs.due(ms(5000), W));
+        assert_eq!(pongs.counted(W, ms(0)).slowest, ms(5000));
+        // An answer that nobody asked for counts for nothing.
+        pongs.answered(ms(5001), W);
+        assert_eq!(pongs.counted(W, ms(0)).count, 1);
+    }
+}

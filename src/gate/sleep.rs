@@ -1,0 +1,195 @@
+//! Whether the desktop's processes rest.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use crate::facts::{Doing, ProcessSample};
+
+/// A process is judged by at least so much of its time.
+const WINDOW: Duration = Duration::from_millis(380);
+/// How far back samples are kept.
+const MEMORY: Duration = Duration::from_secs(2);
+/// A process that uses more of its time than one part in so many is at work:
+/// an idle panel uses one in a hundred, one under a quota or stopped nine
+/// tenths of the time can use one in ten at most.
+const USED: u32 = 20;
+/// A process that wants more of its time than one part in so many is at work,
+/// and kept from it: by a quota, or by others.
+const WANTED: u32 = 2;
+
+#[derive(Debug)]
+struct Past {
+    required: bool,
+    samples: VecDeque<(Duration, ProcessSample)>,
+}
+
+/// What a process that is not at rest does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unrest {
+    /// Not seen for long enough.
+    Unknown,
+    /// At work.
+    Busy,
+    /// Stopped since the last change.
+    Stopped,
+}
+
+impl Unrest {
+    pub(super) fn phrase(self) -> &'static str {
+        match self {
+            Self::Unknown => "has not been watched for long enough",
+            Self::Busy => "is at work",
+            Self::Stopped => "is stopped",
+        }
+    }
+}
+
+/// The samples of the last seconds.
+#[derive(Debug, Default)]
+pub(super) struct Sleep {
+    past: HashMap<u32, Past>,
+    sampled: bool,
+}
+
+impl Sleep {
+    pub(super) fn note(
+        &mut self,
+        at: Duration,
+        required: &[ProcessSample],
+        others: &[ProcessSample],
+    ) {
+        self.sampled = true;
+        let lists = [(true, required), (false, others)];
+        let alive = |pid: &u32| {
+            lists
+                .iter()
+                .any(|(_, list)| list.iter().any(|sample| sample.pid == *pid))
+        };
+        self.past.retain(|pid, _| alive(pid));
+        for (required, list) in lists {
+            for sample in list {
+                let past = self.past.entry(sample.pid).or_insert_with(|| Past {
+                    required,
+                    samples: VecDeque::new(),
+                });
+                past.required = required;
+                past.samples.push_back((at, *sample));
+                while past.samples.front().is_some_and(|(t, _)| *t + MEMORY < at) {
+                    past.samples.pop_front();
+                }
+            }
+        }
+    }
+
+    /// Whether processes were looked at.
+    pub(super) fn sampled(&self) -> bool {
+        self.sampled
+    }
+
+    /// Processes that do not rest, worst first: their id, whether they stand
+    /// behind a required window, and what they do. `since` is the last change.
+    pub(super) fn restless(&self, since: Duration) -> Vec<(u32, bool, Unrest)> {
+        let mut list: Vec<_> = self
+            .past
+            .iter()
+            .filter_map(|(pid, past)| Some((*pid, past.required, unrest(past, since)?)))
+            .collect();
+        list.sort_unstable_by_key(|(pid, required, _)| (!required, *pid));
+        list
+    }
+}
+
+fn unrest(past: &Past, since: Duration) -> Option<Unrest> {
+    let (now, last) = past.samples.back()?;
+    let after = || past.samples.iter().filter(|(at, _)| *at >= since);
+    // Stopped and continued in turns it is seen awake sooner or later.
+    if last.doing == Doing::Stopped && after().all(|(_, s)| s.doing == Doing::Stopped) {
+        return Some(Unrest::Stopped);
+    }
+    if last.doing == Doing::Running {
+        return Some(Unrest::Busy);
+    }
+    let begin = past
+        .samples
+        .iter()
+        .rev()
+        .find(|(at, _)| *at + WINDOW <= *now);
+    let Some((begin, first)) = begin else {
+        return Some(Unrest::Unknown);
+    };
+    let time = now.saturating_sub(*begin);
+    let used = last.used.saturating_sub(first.used);
+    let wanted = last.wanted.saturating_sub(first.wanted);
+    let busy = used > time / USED + last.grain || wanted > time / WANTED + last.grain;
+    busy.then_some(Unrest::Busy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn sample(doing: Doing, used: u64, wanted: u64) -> ProcessSample {
+        ProcessSample {
+            pid: 5,
+            doing,
+            used: ms(used),
+            wanted: ms(wanted),
+            grain: Duration::ZERO,
+        }
+    }
+
+    /// Samples every 100 ms.
+    fn after(samples: &[ProcessSample]) -> Vec<(u32, bool, Unrest)> {
+        let mut sleep = Sleep::default();
+        for (at, sample) in (0..).map(|i| ms(i * 100)).zip(samples) {
+            sleep.note(at, &[*sample], &[]);
+        }
+        sleep.restless(ms(100))
+    }
+
+    #[test]
+    fn an_idle_process_rests_once_it_was_watched() {
+        let idle: Vec<_> = (0..6).map(|i| sample(Doing::Asleep, i, i)).collect();
+        assert_eq!(after(&idle), []);
+        assert_eq!(after(&idle[..3]), [(5, true, Unrest::Unknown)]);
+    }
+
+    #[test]
+    fn work_waiting_and_stopping_are_seen() {
+        let busy = |used: u64, wanted: u64| -> Vec<_> {
+            (0..6)
+                .map(|i| sample(Doing::Asleep, i * used, i * wanted))
+                .collect()
+        };
+        // One part in ten used: at work, though kept from it by SIGSTOP.
+        assert_eq!(after(&busy(10, 10)), [(5, true, Unrest::Busy)]);
+        // Under a quota: hardly used, always wanted.
+        assert_eq!(after(&busy(2, 99)), [(5, true, Unrest::Busy)]);
+        // Idle on a busy machine: it waits a little before each turn.
+        assert_eq!(after(&busy(1, 30)), []);
+        let mut list: Vec<_> = (0..6).map(|_| sample(Doing::Asleep, 0, 0)).collect();
+        list[5].doing = Doing::Running;
+        assert_eq!(after(&list), [(5, true, Unrest::Busy)]);
+        let stopped = vec![sample(Doing::Stopped, 0, 0); 6];
+        assert_eq!(after(&stopped), [(5, true, Unrest::Stopped)]);
+        // Seen awake since the change.
+        let mut turns = stopped;
+        turns[3].doing = Doing::Asleep;
+        assert_eq!(after(&turns), []);
+    }
+
+    #[test]
+    fn who_has_gone_is_forgotten() {
+        let mut sleep = Sleep::default();
+        sleep.note(ms(0), &[sample(Doing::Running, 0, 0)], &[]);
+        sleep.note(ms(100), &[], &[]);
+        assert_eq!(sleep.restless(ms(0)), []);
+        assert!(sleep.sampled());
+    }
+}

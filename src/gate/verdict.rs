@@ -1,0 +1,336 @@
+//! The judgement.
+
+use std::time::Duration;
+
+use super::{Evidence, Gate, Seen, Verdict, activity::Motion, counts, size_rule::floor_bytes};
+use crate::{
+    facts::{Content, Pinged, Profile, Role, Scene, Window},
+    frame::Region,
+};
+
+/// No change for so long, where clients and server answer at once (design
+/// section 3).
+const QUIET: Duration = Duration::from_millis(400);
+/// Never longer than this, however slow they answer.
+const MAX_QUIET: Duration = Duration::from_secs(10);
+/// A desktop of one colour may be one that is not drawn yet: its client has
+/// answered, and then nothing came for so long.
+const PLAIN_DESKTOP: Duration = Duration::from_secs(1);
+/// The same for a dock, which is rarely of one colour.
+const PLAIN_DOCK: Duration = Duration::from_secs(2);
+/// A window manager that is alone on a screen that it did not draw on.
+const BARE: Duration = Duration::from_secs(3);
+/// The shortest observation: a caret that blinks shows within it.
+const WATCH: Duration = Duration::from_millis(1100);
+/// In so short an observation, a small change that came alone is waited for to
+/// come again, so that a clock is named.
+const SHORT_WATCH: Duration = Duration::from_millis(2200);
+/// A process behind no required window holds the verdict up no longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Gate {
+    /// The verdict as of the last step. With `allow_unsettled`, what keeps moving
+    /// in one place is no reason to wait.
+    pub fn judge(&self, profile: Profile, allow_unsettled: bool) -> Evidence {
+        let at = self.now;
+        let elapsed = at.saturating_sub(self.began);
+        let Some(scene) = &self.scene else {
+            return Evidence {
+                missing: vec!["no X server answers".into()],
+                elapsed,
+                ..Evidence::bare(Verdict::NoDisplay, profile)
+            };
+        };
+        let motion = &self.motion[usize::from(allow_unsettled)];
+        let quiet = at.saturating_sub(motion.quiet_since.max(self.began));
+        let structure = match profile {
+            Profile::Xfce => self.missing_of_xfce(scene, quiet),
+            Profile::Any => self.missing_of_any(scene, quiet),
+        };
+        let plain = self
+            .content()
+            .is_none_or(|content| content != Content::Drawn);
+        let unrest = self.unrest(allow_unsettled, motion, at);
+        let verdict = match (structure.is_empty(), unrest.is_empty()) {
+            (true, true) => Verdict::Ready,
+            (true, false) => Verdict::Unsettled,
+            (false, _) if plain && !self.is_drawn_role(scene, Role::Dock, quiet) => Verdict::Blank,
+            (false, _) => Verdict::Partial,
+        };
+        let floor = floor_bytes(scene.size);
+        Evidence {
+            verdict,
+            profile,
+            probes: self.probes.list(),
+            floor_bytes: floor,
+            size_rule_settled: self.probes.settled(floor),
+            windows: self.seen(scene, profile, motion, quiet),
+            quiet,
+            animated: motion.animated.clone(),
+            // Without all its windows nobody waits for them to rest.
+            missing: if structure.is_empty() {
+                unrest
+            } else {
+                structure
+            },
+            elapsed,
+        }
+    }
+
+    /// Whether some profile has all its windows: then the rest is a matter of
+    /// waiting.
+    pub(super) fn has_structure(&self) -> bool {
+        let Some(scene) = &self.scene else {
+            return false;
+        };
+        let longest = MAX_QUIET;
+        self.missing_of_xfce(scene, longest).is_empty()
+            || self.missing_of_any(scene, longest).is_empty()
+    }
+
+    fn content(&self) -> Option<Content> {
+        self.picture.as_ref().map(|(_, picture)| picture.screen)
+    }
+
+    /// A window's pixels are not of one colour; or they are, but nothing came
+    /// for long enough after its client had answered.
+    fn is_drawn(&self, window: &Window, quiet: Duration) -> bool {
+        let Some((_, picture)) = &self.picture else {
+            return false;
+        };
+        if !picture.flat.contains(&window.id) {
+            return true;
+        }
+        let patience = match window.role {
+            Role::Desktop => PLAIN_DESKTOP,
+            Role::Dock => PLAIN_DOCK,
+            // A program's empty window says nothing.
+            Role::TopLevel => return false,
+        };
+        quiet >= patience
+    }
+
+    fn is_drawn_role(&self, scene: &Scene, role: Role, quiet: Duration) -> bool {
+        let mut windows = scene.windows.iter();
+        windows.any(|w| w.role == role && counts(w, scene) && self.is_drawn(w, quiet))
+    }
+
+    fn missing_of_xfce(&self, scene: &Scene, quiet: Duration) -> Vec<String> {
+        let mut missing = Vec::new();
+        if scene.window_manager.is_none() {
+            missing.push("no window manager".into());
+        }
+        let standing = |role| {
+            let windows = scene.windows.iter();
+            windows
+                .filter(move |window| window.role == role && counts(window, scene))
+                .collect::<Vec<_>>()
+        };
+        let desktops = standing(Role::Desktop);
+        let covered: u64 = desktops
+            .iter()
+            .filter_map(|window| window.area)
+            .map(|area| area.pixels())
+            .sum();
+        if covered < scene.size.pixels() {
+            missing.push("no desktop window covers the screen".into());
+        }
+        let docks = standing(Role::Dock);
+        if docks.is_empty() {
+            missing.push("no dock is on the screen".into());
+        }
+        for window in desktops.iter().chain(&docks) {
+            if !self.is_drawn(window, quiet) {
+                missing.push(format!("{} is not drawn", name(window)));
+            }
+        }
+        missing
+    }
+
+    fn missing_of_any(&self, scene: &Scene, quiet: Duration) -> Vec<String> {
+        let drawn_window = scene.windows.iter().any(|window| {
+            counts(window, scene) && covers_quarter(window, scene) && self.is_drawn(window, quiet)
+        });
+        // Nobody else is there to draw.
+        let bare =
+            scene.window_manager.is_some() && scene.other_clients == Some(0) && quiet >= BARE;
+        match self.content() {
+            Some(Content::Drawn) => Vec::new(),
+            _ if drawn_window || bare => Vec::new(),
+            None => vec!["no look at the pixels yet".into()],
+            Some(Content::Flat) => vec!["the screen is of one colour".into()],
+            Some(Content::Tiled) => vec!["the screen is a repeated tile".into()],
+        }
+    }
+
+    /// Why it is not at rest.
+    fn unrest(&self, allow_unsettled: bool, motion: &Motion, at: Duration) -> Vec<String> {
+        let Some(scene) = &self.scene else {
+            return Vec::new();
+        };
+        let mut missing = Vec::new();
+        if self.blind {
+            missing.push("the X server has no DAMAGE: nothing is known to be at rest".into());
+        }
+        let since = motion.quiet_since.max(self.began);
+        let quiet = at.saturating_sub(since);
+        let mut slowest = self.slowest_answer;
+        for to in self.pinged() {
+            let counted = self.pongs.counted(to, since);
+            slowest = slowest.max(counted.slowest);
+            if !counted.twice {
+                missing.push(format!(
+                    "{} has answered {} of 2 pings since the last change",
+                    pinged_name(scene, to),
+                    counted.count.min(1)
+                ));
+            }
+        }
+        let needed = (QUIET + slowest * 2).min(MAX_QUIET);
+        if quiet < needed {
+            missing.push(format!(
+                "the screen has been still for {} of {} ms",
+                quiet.as_millis(),
+                needed.as_millis()
+            ));
+        }
+        let seen_since = self
+            .picture
+            .as_ref()
+            .is_some_and(|(began, _)| *began >= since);
+        if !seen_since {
+            missing.push("no look at the pixels since the last change".into());
+        }
+        let watched = at.saturating_sub(self.began);
+        if watched < WATCH {
+            missing.push(format!(
+                "watched for {} of {} ms",
+                watched.as_millis(),
+                WATCH.as_millis()
+            ));
+        } else if motion.may_repeat && watched < SHORT_WATCH && !allow_unsettled {
+            missing.push("something small changed once and may again".into());
+        }
+        if !self.sleep.sampled() {
+            missing.push("no look at the processes yet".into());
+        }
+        missing.extend(self.restless(scene, motion, since, quiet));
+        missing
+    }
+
+    /// Processes at work, but for those that draw what is excepted.
+    fn restless(
+        &self,
+        scene: &Scene,
+        motion: &Motion,
+        since: Duration,
+        quiet: Duration,
+    ) -> Vec<String> {
+        let animating: Vec<u32> = scene
+            .windows
+            .iter()
+            .filter(|window| motion.windows.contains(&window.id))
+            .filter_map(|window| window.pid)
+            .collect();
+        // The compositor draws every animation once more.
+        let compositor = scene
+            .window_manager
+            .and_then(|manager| manager.pid)
+            .filter(|_| !motion.windows.is_empty());
+        let restless = self.sleep.restless(since);
+        restless
+            .into_iter()
+            .filter(|(pid, required, unrest)| {
+                let draws = animating.contains(pid) || compositor == Some(*pid);
+                let excused = draws && *unrest != super::sleep::Unrest::Stopped;
+                !excused && (*required || quiet < PATIENCE)
+            })
+            .map(|(pid, _, unrest)| format!("process {pid} {}", unrest.phrase()))
+            .take(4)
+            .collect()
+    }
+
+    /// The windows that the profile requires, found or missing.
+    fn seen(&self, scene: &Scene, profile: Profile, motion: &Motion, quiet: Duration) -> Vec<Seen> {
+        let since = motion.quiet_since.max(self.began);
+        let mut list = Vec::new();
+        if profile == Profile::Xfce || scene.window_manager.is_some() {
+            let manager = scene.window_manager;
+            list.push(Seen {
+                role: "window manager",
+                window: manager.map_or(0, |manager| manager.window),
+                area: None,
+                viewable: false,
+                drawn: false,
+                pongs: self.pongs.counted(Pinged::WindowManager, since).count,
+            });
+        }
+        for role in [Role::Desktop, Role::Dock, Role::TopLevel] {
+            let found = scene
+                .windows
+                .iter()
+                .filter(|window| window.role == role && counts(window, scene));
+            let before = list.len();
+            list.extend(found.take(16).map(|window| Seen {
+                role: role_name(role),
+                window: window.id,
+                area: window.area,
+                viewable: window.viewable,
+                drawn: self.is_drawn(window, quiet),
+                pongs: self.pongs.counted(Pinged::Window(window.id), since).count,
+            }));
+            if list.len() == before && profile == Profile::Xfce && role != Role::TopLevel {
+                list.push(Seen {
+                    role: role_name(role),
+                    window: 0,
+                    area: None,
+                    viewable: false,
+                    drawn: false,
+                    pongs: 0,
+                });
+            }
+        }
+        list
+    }
+
+    /// The windows that carry the proof: it is void when the last of them goes.
+    pub fn proof_windows(&self) -> Vec<u32> {
+        let Some(scene) = &self.scene else {
+            return Vec::new();
+        };
+        let manager = scene.window_manager.map(|manager| manager.window);
+        let windows = scene
+            .windows
+            .iter()
+            .filter(|window| window.role != Role::TopLevel && counts(window, scene))
+            .map(|window| window.id);
+        manager.into_iter().chain(windows).take(8).collect()
+    }
+}
+
+fn covers_quarter(window: &Window, scene: &Scene) -> bool {
+    let pixels = |area: Region| area.pixels() * 4 >= scene.size.pixels();
+    window.area.is_some_and(pixels)
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Desktop => "desktop",
+        Role::Dock => "dock",
+        Role::TopLevel => "window",
+    }
+}
+
+fn name(window: &Window) -> String {
+    format!("the {} {:#x}", role_name(window.role), window.id)
+}
+
+fn pinged_name(scene: &Scene, to: Pinged) -> String {
+    match to {
+        Pinged::WindowManager => "the window manager".into(),
+        Pinged::Window(id) => {
+            let window = scene.windows.iter().find(|window| window.id == id);
+            window.map_or_else(|| format!("the window {id:#x}"), name)
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What the kernel tells of processes (proc(5)): a leaf.
+
+use std::{collections::HashMap, fs, time::Duration};
+
+use crate::facts::{Doing, ProcessSample};
+
+/// Processes that D-Bus starts on behalf of others, by name: those whose answer
+/// a panel or a desktop waits for.
+const SERVICES: [&str; 1] = ["xfconfd"];
+
+/// Processes that are looked at; more are left out.
+const MAX: usize = 256;
+
+/// The processes below `roots`, the roots included, and the services of their
+/// session. One look at all of `/proc`.
+pub(crate) fn family(roots: &[u32]) -> Vec<u32> {
+    let all = table();
+    let own = std::process::id();
+    let mut family: Vec<u32> = roots.to_vec();
+    let sessions: Vec<u32> = all
+        .iter()
+        .filter(|(pid, _)| roots.contains(pid))
+        .map(|(_, entry)| entry.session)
+        .collect();
+    let services = all.iter().filter(|(_, entry)| {
+        SERVICES.contains(&entry.name.as_str()) && sessions.contains(&entry.session)
+    });
+    family.extend(services.map(|(pid, _)| *pid));
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (pid, entry) in &all {
+        children.entry(entry.parent).or_default().push(*pid);
+    }
+    let mut next = 0;
+    while next < family.len() && family.len() < MAX {
+        for child in children.get(&family[next]).into_iter().flatten() {
+            if *child != own && !family.contains(child) {
+                family.push(*child);
+            }
+        }
+        next += 1;
+    }
+    family.sort_unstable();
+    family.dedup();
+    family
+}
+
+struct Entry {
+    name: String,
+    parent: u32,
+    session: u32,
+}
+
+fn table() -> HashMap<u32, Entry> {
+    let Ok(folders) = fs::read_dir("/proc") else {
+        return HashMap::new();
+    };
+    let numbers = folders
+        .filter_map(Result::ok)
+        .filter_map(|folder| folder.file_name().to_str()?.parse::<u32>().ok());
+    numbers
+        .filter_map(|pid| Some((pid, Stat::read(pid)?)))
+        .map(|(pid, stat)| {
+            let (name, parent, session) = (stat.name, stat.parent, stat.session);
+            (
+                pid,
+                Entry {
+                    name,
+                    parent,
+                    session,
+                },
+            )
+        })
+        .collect()
+}
+
+/// A sample of a process; `None` when it has gone or is a zombie.
+pub(crate) fn sample(pid: u32) -> Option<ProcessSample> {
+    let stat = Stat::read(pid)?;
+    let doing = match stat.state {
+        b'S' | b'I' => Doing::Asleep,
+        b'T' | b't' => Doing::Stopped,
+        b'Z' | b'X' => return None,
+        _ => Doing::Running,
+    };
+    // Of all threads, in nanoseconds, where the kernel counts that.
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let fine = threads
+        .filter_map(Result::ok)
+        .map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
+        .map(|text| parse_schedstat(&text?))
+        .try_fold((0, 0), |(used, waited), thread| {
+            let (u, w) = thread?;
+            Some((used + u, waited + w))
+        });
+    let (used, waited, grain) = match fine {
+        Some((used, waited)) => (
+            Duration::from_nanos(used),
+            Duration::from_nanos(waited),
+            Duration::ZERO,
+        ),
+        // gVisor has no schedstat: hundredths of a second, without the waiting.
+        None => (
+            Duration::from_millis(stat.ticks * 10),
+            Duration::ZERO,
+            Duration::from_millis(10),
+        ),
+    };
+    Some(ProcessSample {
+        pid,
+        doing,
+        used,
+        wanted: used + waited,
+        grain,
+    })
+}
+
+/// Time on a CPU, time waiting for one.
+fn parse_schedstat(text: &str) -> Option<(u64, u64)> {
+    let mut words = text.split_ascii_whitespace();
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+}
+
+/// Parts of `/proc/PID/stat`.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    name: String,
+    state: u8,
+    parent: u32,
+    session: u32,
+    /// CPU time of all threads, in hundredths of a second.
+    ticks: u64,
+}
+
+impl Stat {
+    fn read(pid: u32) -> Option<Self> {
+        let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        Self::parse(&String::from_utf8_lossy(&bytes))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        // The name may hold spaces and parentheses: the last one ends it.
+        let (head, rest) = text.rsplit_once(')')?;
+        let (_, name) = head.split_once('(')?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let number = |index: usize| -> Option<u64> { fields.get(index)?.parse().ok() };
+        Some(Self {
+            name: name.to_owned(),
+            state: *fields.first()?.as_bytes().first()?,
+            parent: u32::try_from(number(1)?).ok()?,
+            session: u32::try_from(number(3)?).ok()?,
+            ticks: number(11)? + number(12)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stat_line_parses_whatever_the_name() {
+        let line = "7 (a) (b c) S 3 7 5 0 -1 4194304 1 2 3 4 11 22 0 0 20 0 1 0 99 1 2";
+        let stat = Stat::parse(line).unwrap();
+        assert_eq!((stat.name.as_str(), stat.state), ("a) (b c", b'S'));
+        assert_eq!((stat.parent, stat.session, stat.ticks), (3, 5, 33));
+        assert_eq!(Stat::parse("7 (x"), None);
+        assert_eq!(Stat::parse("7 (x) S 1"), None);
+    }
+
+    #[test]
+    fn schedstat_is_two_numbers_and_more() {
+        assert_eq!(parse_schedstat("123 45 6\n"), Some((123, 45)));
+        assert_eq!(parse_schedstat(""), None);
+    }
+
+    #[test]
+    fn a_busy_child_is_found_and_its_time_counted() {
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
+        let pid = child.id();
+        let family = family(&[std::process::id()]);
+        let before = sample(pid).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        let after = sample(pid).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(family.contains(&pid));
+        assert!(after.wanted - before.wanted > Duration::from_millis(100));
+        assert_eq!(after.doing, Doing::Running);
+        assert_eq!(sample(pid), None);
+    }
+}

@@ -1,0 +1,459 @@
+//! Waiting for the desktop's paint: one observation, shared by all who wait, and
+//! ended when nobody does.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    encode,
+    facts::{Fact, Profile},
+    frame::{Cause, Failure, Region, Stage},
+    gate::{self, Evidence, Gate, Verdict},
+    processes,
+    x11::{Display, Generation, Grab, Observer, Proof},
+};
+
+/// So long the observation goes on after the last who waited: they often come
+/// again.
+const LINGER: Duration = Duration::from_secs(1);
+/// Pause between attempts to reach the display.
+const RETRY: Duration = Duration::from_millis(100);
+/// An unproved frame waits so long for the first look at the display.
+const GLANCE: Duration = Duration::from_millis(250);
+/// An assessment older than this is of a server that does not answer.
+const STALE: Duration = Duration::from_millis(1500);
+/// Processes are looked up again after so long.
+const FAMILY: Duration = Duration::from_millis(400);
+
+/// What the gate says at one moment.
+#[derive(Debug, Clone)]
+pub(super) struct Assessment {
+    at: Instant,
+    /// Strict and lenient, for each profile.
+    xfce: [Arc<Evidence>; 2],
+    any: [Arc<Evidence>; 2],
+    /// Of which X server and size; `None` without one.
+    identity: Option<(Generation, u64)>,
+}
+
+impl Assessment {
+    fn of(gate: &Gate, identity: Option<(Generation, u64)>) -> Self {
+        let both = |profile| [false, true].map(|lenient| Arc::new(gate.judge(profile, lenient)));
+        Self {
+            at: Instant::now(),
+            xfce: both(Profile::Xfce),
+            any: both(Profile::Any),
+            identity,
+        }
+    }
+
+    fn evidence(&self, profile: Profile, lenient: bool) -> &Arc<Evidence> {
+        match profile {
+            Profile::Xfce => &self.xfce[usize::from(lenient)],
+            Profile::Any => &self.any[usize::from(lenient)],
+        }
+    }
+}
+
+/// The answer to "is it painted?".
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    /// The verdict and why.
+    pub evidence: Arc<Evidence>,
+    /// Identity of the X server; `None` when there is none.
+    pub generation: Option<Generation>,
+    /// Rises with each resize; 0 when not known.
+    pub geometry_epoch: u64,
+}
+
+/// A proof, and of what it is one.
+#[derive(Debug, Clone)]
+struct Kept {
+    generation: Generation,
+    geometry_epoch: u64,
+    evidence: Arc<Evidence>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    running: Option<watch::Receiver<Option<Assessment>>>,
+    waiting: usize,
+    /// Of those, who allow what keeps moving.
+    lenient: usize,
+    /// Somebody is expected to ask again until then.
+    until: Option<Instant>,
+    kept: Option<Kept>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    display: Arc<Display>,
+    profile: Profile,
+    place: Mutex<Place>,
+}
+
+/// The paint of one display.
+#[derive(Debug)]
+pub(super) struct Paint(Arc<Shared>);
+
+/// One who waits: while it lives, the observation goes on.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    lenient: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut place = self.shared.place();
+        place.waiting -= 1;
+        place.lenient -= usize::from(self.lenient);
+        place.until = place.until.max(Some(Instant::now() + LINGER));
+    }
+}
+
+impl Paint {
+    /// Nothing is observed before somebody waits.
+    pub(super) fn new(display: Arc<Display>, profile: Profile) -> Self {
+        Self(Arc::new(Shared {
+            display,
+            profile,
+            place: Mutex::default(),
+        }))
+    }
+
+    /// The daemon's own profile.
+    pub(super) fn profile(&self) -> Profile {
+        self.0.profile
+    }
+
+    /// Whether the frame is of a display that is proved.
+    pub(super) fn trusts(&self, grab: &Grab) -> bool {
+        grab.proof
+            .is_some_and(|proof| proof.implies(self.0.profile))
+    }
+
+    /// The evidence of the proof that a trusted frame rests on.
+    pub(super) fn proof(&self, generation: Generation, epoch: u64) -> Arc<Evidence> {
+        let place = self.0.place();
+        let kept = place.kept.as_ref();
+        let kept = kept
+            .filter(|kept| kept.generation == generation && kept.geometry_epoch == epoch)
+            .map(|kept| Arc::clone(&kept.evidence));
+        // Proved by an earlier life of the daemon.
+        kept.unwrap_or_else(|| Arc::new(Evidence::bare(Verdict::Ready, self.0.profile)))
+    }
+
+    /// Keeps observing for `time`: somebody will ask again.
+    pub(super) fn expect(&self, time: Duration) {
+        let mut place = self.0.place();
+        place.until = place.until.max(Some(Instant::now() + time));
+        self.0.ensure_running(&mut place);
+    }
+
+    /// Waits until the paint is proved, however long it takes.
+    pub(super) async fn until_ready(&self, profile: Profile, lenient: bool) -> Readiness {
+        let (_waiting, mut receiver) = self.0.wait(lenient);
+        loop {
+            if let Some(now) = self.0.current(&mut receiver, profile, lenient)
+                && now.evidence.verdict == Verdict::Ready
+            {
+                return now;
+            }
+            if receiver.changed().await.is_err() {
+                // The observation has ended, or died: begin another.
+                tokio::time::sleep(RETRY).await;
+                receiver = self.0.ensure_running(&mut self.0.place());
+            }
+        }
+    }
+
+    /// What is known now, waiting only for the first look.
+    pub(super) async fn glance(&self, profile: Profile) -> Option<Arc<Evidence>> {
+        let (_waiting, mut receiver) = self.0.wait(false);
+        let first = async {
+            while receiver.borrow_and_update().is_none() {
+                if receiver.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // Without a look in time there is none.
+        drop(tokio::time::timeout(GLANCE, first).await);
+        let now = self.0.current(&mut receiver, profile, false);
+        now.map(|now| now.evidence)
+    }
+
+    /// What is known now, without waiting or starting anything.
+    pub(super) fn known(&self, profile: Profile, lenient: bool) -> Option<Readiness> {
+        let mut receiver = self.0.place().running.clone()?;
+        self.0.current(&mut receiver, profile, lenient)
+    }
+
+    /// Why a frame is not there: the paint is not proved.
+    pub(super) fn failure(&self) -> Failure {
+        let profile = self.0.profile;
+        let known = self.known(profile, false);
+        let what = known.map_or_else(
+            || "deskd has not seen it yet".to_owned(),
+            |known| {
+                let missing: Vec<&str> = known
+                    .evidence
+                    .missing
+                    .iter()
+                    .take(3)
+                    .map(String::as_str)
+                    .collect();
+                format!("{}: {}", known.evidence.verdict.name(), missing.join("; "))
+            },
+        );
+        Failure {
+            stage: Stage::Paint,
+            cause: Cause::NotPainted,
+            message: format!("the desktop is not painted yet (profile {profile}): {what}"),
+        }
+    }
+}
+
+impl Shared {
+    fn place(&self) -> MutexGuard<'_, Place> {
+        // Whole after any panic: its changes are single steps.
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait(self: &Arc<Self>, lenient: bool) -> (Waiting<'_>, watch::Receiver<Option<Assessment>>) {
+        let mut place = self.place();
+        place.waiting += 1;
+        place.lenient += usize::from(lenient);
+        let receiver = self.ensure_running(&mut place);
+        drop(place);
+        let shared = self;
+        (Waiting { shared, lenient }, receiver)
+    }
+
+    fn ensure_running(self: &Arc<Self>, place: &mut Place) -> watch::Receiver<Option<Assessment>> {
+        let alive = |receiver: &&watch::Receiver<_>| receiver.has_changed().is_ok();
+        if let Some(receiver) = place.running.as_ref().filter(alive) {
+            return receiver.clone();
+        }
+        let (sender, receiver) = watch::channel(None);
+        let shared = Arc::clone(self);
+        let spawned = std::thread::Builder::new()
+            .name("paint".into())
+            .spawn(move || observe(&shared, &sender));
+        match spawned {
+            Ok(_) => place.running = Some(receiver.clone()),
+            // The sender is gone: who waits tries again.
+            Err(error) => tracing::error!("no thread to watch the paint: {error}"),
+        }
+        receiver
+    }
+
+    /// The newest assessment, with a server's silence added.
+    fn current(
+        &self,
+        receiver: &mut watch::Receiver<Option<Assessment>>,
+        profile: Profile,
+        lenient: bool,
+    ) -> Option<Readiness> {
+        let assessment = receiver.borrow_and_update();
+        let assessment = assessment.as_ref()?;
+        let mut evidence = Arc::clone(assessment.evidence(profile, lenient));
+        let age = assessment.at.elapsed();
+        if age > STALE && evidence.verdict != Verdict::NoDisplay {
+            let mut stale = (*evidence).clone();
+            stale.verdict = stale.verdict.min(Verdict::Unsettled);
+            let silent = format!(
+                "the X server has not answered for {:.1} s",
+                age.as_secs_f64()
+            );
+            stale.missing.insert(0, silent);
+            stale.elapsed += age;
+            evidence = Arc::new(stale);
+        }
+        Some(Readiness {
+            evidence,
+            generation: assessment.identity.map(|(generation, _)| generation),
+            geometry_epoch: assessment.identity.map_or(0, |(_, epoch)| epoch),
+        })
+    }
+
+    /// Whether somebody waits, or will soon; else the place is given up.
+    fn is_wanted(&self) -> bool {
+        let mut place = self.place();
+        let wanted = place.waiting > 0 || place.until.is_some_and(|until| until > Instant::now());
+        if !wanted {
+            place.running = None;
+        }
+        wanted
+    }
+
+    /// Keeps the proof, before anybody is told of it.
+    fn prove(&self, gate: &Gate, identity: (Generation, u64)) {
+        let lenient = self.place().lenient > 0;
+        let ready = |profile| {
+            [false, true]
+                .into_iter()
+                .filter(|allowed| lenient || !allowed)
+                .map(|allowed| gate.judge(profile, allowed))
+                .find(|evidence| evidence.verdict == Verdict::Ready)
+        };
+        // The stronger one proves both.
+        let found = [Profile::Xfce, Profile::Any]
+            .into_iter()
+            .filter(|profile| profile.implies(self.profile))
+            .find_map(ready);
+        let Some(evidence) = found else {
+            return;
+        };
+        let (generation, geometry_epoch) = identity;
+        let profile = evidence.profile;
+        self.place().kept = Some(Kept {
+            generation,
+            geometry_epoch,
+            evidence: Arc::new(evidence),
+        });
+        self.display.prove(Proof {
+            profile,
+            generation,
+            geometry_epoch,
+            windows: gate.proof_windows(),
+        });
+    }
+}
+
+/// Watches the display until nobody wants it.
+fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>>) {
+    let began = Instant::now();
+    let mut gate = Gate::new();
+    let mut watching: Option<Watching> = None;
+    while shared.is_wanted() {
+        let result = match &mut watching {
+            Some(watching) => watching.step(&mut gate, began),
+            None => match Observer::connect(shared.display.name(), shared.display.choice()) {
+                Ok(observer) => {
+                    watching = Some(Watching::new(observer));
+                    continue;
+                }
+                Err(error) => Err(error),
+            },
+        };
+        if let Err(error) = result {
+            tracing::debug!("the paint cannot be watched: {error}");
+            watching = None;
+            gate.observe(began.elapsed(), Fact::NoDisplay);
+            gate.advance(began.elapsed());
+        }
+        let identity = watching
+            .as_ref()
+            .map(|watching| watching.observer.identity());
+        if let Some(identity) = identity {
+            shared.prove(&gate, identity);
+        }
+        sender.send_replace(Some(Assessment::of(&gate, identity)));
+        if watching.is_none() {
+            std::thread::sleep(RETRY);
+        }
+    }
+}
+
+/// An observer, and what it is to look at next.
+struct Watching {
+    observer: Observer,
+    within: Duration,
+    family: Family,
+}
+
+/// The processes of the desktop, looked up now and then.
+#[derive(Default)]
+struct Family {
+    required: Vec<u32>,
+    others: Vec<u32>,
+    read_at: Option<Instant>,
+}
+
+impl Watching {
+    fn new(observer: Observer) -> Self {
+        Self {
+            observer,
+            within: Duration::ZERO,
+            family: Family::default(),
+        }
+    }
+
+    /// Waits for something to happen, and takes it in.
+    fn step(&mut self, gate: &mut Gate, began: Instant) -> Result<(), crate::x11::Error> {
+        self.observer.wait(self.within)?;
+        let mut facts = Vec::new();
+        let identity = self.observer.identity();
+        self.observer.step(&mut facts)?;
+        if self.observer.identity() != identity {
+            gate.observe(began.elapsed(), Fact::NoDisplay);
+        }
+        let scene = facts.iter().rev().find_map(|fact| match fact {
+            Fact::Scene(scene) => Some(scene.clone()),
+            _ => None,
+        });
+        if scene.is_some() {
+            self.family.read_at = None;
+        }
+        for fact in facts.drain(..) {
+            gate.observe(began.elapsed(), fact);
+        }
+        let wants = gate.advance(began.elapsed());
+        if wants.picture {
+            self.look(gate, began)?;
+        }
+        for to in wants.pings {
+            self.observer.ping(to, &mut facts)?;
+        }
+        if wants.processes {
+            facts.push(self.sample(gate)?);
+        }
+        for fact in facts {
+            gate.observe(began.elapsed(), fact);
+        }
+        self.within = gate.advance(began.elapsed()).within;
+        Ok(())
+    }
+
+    fn look(&mut self, gate: &mut Gate, began: Instant) -> Result<(), crate::x11::Error> {
+        let at = began.elapsed();
+        let Some(scene) = gate.scene().cloned() else {
+            return Ok(());
+        };
+        let Some(grab) = self.observer.grab()? else {
+            return Ok(());
+        };
+        let started = Instant::now();
+        let picture = encode::Picture::new(&grab.pixels, Region::whole(grab.pixels.size()), None);
+        // Deflate does not fail on whole input; if it did, the rule says "no".
+        let bytes = encode::reference_bytes(&picture).unwrap_or(0);
+        let seen = gate::look(&grab.pixels, &scene, bytes, started.elapsed());
+        gate.observe(began.elapsed(), Fact::Picture(at, seen));
+        Ok(())
+    }
+
+    fn sample(&mut self, gate: &Gate) -> Result<Fact, crate::x11::Error> {
+        let family = &mut self.family;
+        if family.read_at.is_none_or(|read| read.elapsed() >= FAMILY) {
+            family.read_at = Some(Instant::now());
+            family.required = processes::family(&gate.required_pids());
+            let clients = self.observer.client_pids()?.unwrap_or_default();
+            family.others = processes::family(&clients);
+            family.others.retain(|pid| !family.required.contains(pid));
+        }
+        let sample = |pids: &[u32]| {
+            pids.iter()
+                .filter_map(|pid| processes::sample(*pid))
+                .collect()
+        };
+        Ok(Fact::Processes {
+            required: sample(&family.required),
+            others: sample(&family.others),
+        })
+    }
+}

@@ -1,0 +1,440 @@
+//! Watching a display while somebody waits for its paint: what is drawn, which
+//! windows come and go, who answers pings.
+//!
+//! On a connection of its own, because it listens to far more than captures
+//! need: with the observer goes all that it asked the server to tell.
+
+use std::{
+    collections::HashMap,
+    os::fd::AsFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use x11rb::{
+    connection::{Connection as _, RequestConnection as _},
+    errors::ReplyOrIdError,
+    protocol::{
+        Event,
+        damage::{ConnectionExt as _, ReportLevel},
+        res,
+        xfixes::ConnectionExt as _,
+        xproto::{
+            ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt as _, CreateWindowAux,
+            EventMask, Property, Window, WindowClass,
+        },
+    },
+};
+
+use super::{
+    CaptureChoice, DisplayName, Error, Generation, Grab,
+    capture::{Capturer, Known},
+    connect::Server,
+    mailbox::{Receiver, mailbox},
+    scene::{self, Atoms, Placed},
+    socket::{Pulse, SILENCE},
+};
+use crate::{
+    facts::{Fact, Pinged, WindowId},
+    frame::Region,
+};
+
+/// Steps are no closer than this: a storm of damage costs a step each.
+const APART: Duration = Duration::from_millis(20);
+/// The scene is read again after so long even when nothing seemed to change.
+const REREAD: Duration = Duration::from_secs(1);
+/// Windows whose damage is followed one by one.
+const MAX_FOLLOWED: usize = 64;
+
+/// A connection that watches.
+#[derive(Debug)]
+pub struct Observer {
+    server: Server,
+    known: Known,
+    capturer: Capturer,
+    /// Never written to: only its waiting is used.
+    inbox: Receiver,
+    atoms: Atoms,
+    has_resource: bool,
+    has_damage: bool,
+    /// Damage id → its window's origin on the screen.
+    followed: HashMap<u32, Placed>,
+    damaged: Vec<u32>,
+    /// The XFIXES region that damage is fetched through.
+    parts: u32,
+    /// Our own window, which is never mapped: the window manager tells what
+    /// frame it would get, and so shows that it is at work.
+    asking: Window,
+    scene_is_stale: bool,
+    scene_read_at: Option<Instant>,
+    pongs: Vec<Pinged>,
+    last_step: Option<Instant>,
+    serial: u32,
+    grabs: u64,
+}
+
+impl Observer {
+    /// Connects to the display.
+    ///
+    /// Blocks as long as the server takes, at most 15 s at a time.
+    ///
+    /// # Errors
+    ///
+    /// Any of reaching the display.
+    pub fn connect(display: DisplayName, choice: CaptureChoice) -> Result<Self, Error> {
+        let server = Server::open(display, SILENCE, &Arc::new(Pulse::new()))?;
+        let conn = &server.conn;
+        let root_events = EventMask::SUBSTRUCTURE_NOTIFY
+            | EventMask::STRUCTURE_NOTIFY
+            | EventMask::PROPERTY_CHANGE;
+        let select = ChangeWindowAttributesAux::new().event_mask(root_events);
+        conn.change_window_attributes(server.root, &select)?
+            .check()
+            .map_err(|error| Error::reply("ChangeWindowAttributes", error))?;
+        let (known, _) = Known::read(&server)?;
+        let (wake, inbox) = mailbox(1).map_err(Error::Lost)?;
+        let capturer = Capturer::probe(&server, known.size, choice, wake)?;
+        let atoms = Atoms::new(conn)?.reply();
+        let atoms = atoms.map_err(|error| Error::reply("InternAtom", error))?;
+        let has_resource = match conn.extension_information(res::X11_EXTENSION_NAME)? {
+            None => false,
+            Some(_) => {
+                use x11rb::protocol::res::ConnectionExt as _;
+                let version = conn.res_query_version(1, 2)?.reply();
+                version.is_ok_and(|v| (v.server_major, v.server_minor) >= (1, 2))
+            }
+        };
+        let has_damage = damage_available(&server)?;
+        let asking = conn.generate_id().map_err(no_id)?;
+        let aux = CreateWindowAux::new().event_mask(EventMask::PROPERTY_CHANGE);
+        conn.create_window(
+            0,
+            asking,
+            server.root,
+            -10,
+            -10,
+            1,
+            1,
+            0,
+            WindowClass::INPUT_ONLY,
+            0,
+            &aux,
+        )?
+        .ignore_error();
+        let parts = conn.generate_id().map_err(no_id)?;
+        if has_damage {
+            conn.xfixes_create_region(parts, &[])?.ignore_error();
+        }
+        let mut serial = [0; 4];
+        getrandom::fill(&mut serial).map_err(|error| Error::Lost(error.into()))?;
+        let mut observer = Self {
+            known,
+            capturer,
+            inbox,
+            atoms,
+            has_resource,
+            has_damage,
+            followed: HashMap::new(),
+            damaged: Vec::new(),
+            parts,
+            asking,
+            scene_is_stale: true,
+            scene_read_at: None,
+            pongs: Vec::new(),
+            last_step: None,
+            serial: u32::from_ne_bytes(serial),
+            grabs: 0,
+            server,
+        };
+        observer.follow(Placed {
+            window: observer.server.root,
+            x: 0,
+            y: 0,
+        })?;
+        Ok(observer)
+    }
+
+    /// Which X server, and which of its sizes, the facts are about.
+    pub fn identity(&self) -> (Generation, u64) {
+        (self.known.generation, self.known.epoch)
+    }
+
+    /// Waits until the server tells something, but no longer than `within`.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn wait(&mut self, within: Duration) -> Result<(), Error> {
+        self.server.conn.flush()?;
+        self.take_events()?;
+        if !self.has_news() {
+            let socket = self.server.conn.stream().as_fd();
+            self.inbox.wait(Some(socket), within).map_err(Error::Lost)?;
+        }
+        if let Some(last) = self.last_step {
+            let rest = APART.saturating_sub(last.elapsed());
+            if !rest.is_zero() {
+                // Nobody writes to the bell: this is a pause.
+                self.inbox.wait(None, rest).map_err(Error::Lost)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_news(&self) -> bool {
+        self.scene_is_stale || !self.damaged.is_empty() || !self.pongs.is_empty()
+    }
+
+    /// All that happened since the last step.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn step(&mut self, facts: &mut Vec<Fact>) -> Result<(), Error> {
+        self.last_step = Some(Instant::now());
+        self.take_events()?;
+        let old = self
+            .scene_read_at
+            .is_none_or(|read| read.elapsed() >= REREAD);
+        if self.scene_is_stale || old {
+            self.read_scene(facts)?;
+        }
+        self.take_damage(facts)?;
+        if !self.has_damage {
+            facts.push(Fact::Blind);
+        }
+        let asked = Instant::now();
+        // After its answer, all that was drawn before has been told.
+        let size = self.server.geometry()?;
+        let latency = asked.elapsed();
+        self.take_events()?;
+        self.take_damage(facts)?;
+        facts.push(Fact::Answer(latency));
+        facts.extend(self.pongs.drain(..).map(Fact::Pong));
+        if size != self.known.size {
+            self.scene_is_stale = true;
+        }
+        Ok(())
+    }
+
+    /// Sends a ping.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn ping(&mut self, to: Pinged, facts: &mut Vec<Fact>) -> Result<(), Error> {
+        let conn = &self.server.conn;
+        match to {
+            Pinged::Window(window) => {
+                self.serial = self.serial.wrapping_add(1);
+                let data = [self.atoms._NET_WM_PING, self.serial, window, 0, 0];
+                let message = ClientMessageEvent::new(32, window, self.atoms.WM_PROTOCOLS, data);
+                conn.send_event(false, window, EventMask::NO_EVENT, message)?
+                    .ignore_error();
+            }
+            Pinged::WindowManager => {
+                let kind = self.atoms._NET_REQUEST_FRAME_EXTENTS;
+                let message = ClientMessageEvent::new(32, self.asking, kind, [0_u32; 5]);
+                let mask = EventMask::SUBSTRUCTURE_NOTIFY | EventMask::SUBSTRUCTURE_REDIRECT;
+                conn.send_event(false, self.server.root, mask, message)?
+                    .ignore_error();
+            }
+        }
+        conn.flush()?;
+        facts.push(Fact::Ping(to));
+        Ok(())
+    }
+
+    /// The whole screen; `None` while it is being resized.
+    ///
+    /// # Errors
+    ///
+    /// Those of captures.
+    pub fn grab(&mut self) -> Result<Option<Grab>, Error> {
+        self.grabs += 1;
+        let before = self.identity();
+        let grab = self
+            .capturer
+            .grab(&self.server, &mut self.known, self.grabs)?;
+        if self.identity() != before {
+            self.scene_is_stale = true;
+            return Ok(None);
+        }
+        Ok(grab)
+    }
+
+    /// Processes of all X clients but deskd; `None` when the server does not tell.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn client_pids(&self) -> Result<Option<Vec<u32>>, Error> {
+        if !self.has_resource {
+            return Ok(None);
+        }
+        scene::client_pids(&self.server).map(Some)
+    }
+
+    fn take_events(&mut self) -> Result<(), Error> {
+        while let Some(event) = self.server.conn.poll_for_event()? {
+            match event {
+                Event::DamageNotify(event) => {
+                    if !self.damaged.contains(&event.damage) {
+                        self.damaged.push(event.damage);
+                    }
+                }
+                Event::ClientMessage(event) => self.take_pong(&event),
+                Event::PropertyNotify(event) => {
+                    if event.window == self.asking {
+                        if event.atom == self.atoms._NET_FRAME_EXTENTS
+                            && event.state == Property::NEW_VALUE
+                        {
+                            self.pongs.push(Pinged::WindowManager);
+                        }
+                    } else if [
+                        self.atoms._NET_CLIENT_LIST,
+                        self.atoms._NET_SUPPORTING_WM_CHECK,
+                    ]
+                    .contains(&event.atom)
+                    {
+                        self.scene_is_stale = true;
+                    }
+                }
+                Event::MapNotify(_)
+                | Event::UnmapNotify(_)
+                | Event::DestroyNotify(_)
+                | Event::ConfigureNotify(_)
+                | Event::ReparentNotify(_)
+                | Event::CirculateNotify(_) => self.scene_is_stale = true,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn take_pong(&mut self, event: &ClientMessageEvent) {
+        if event.format != 32 || event.type_ != self.atoms.WM_PROTOCOLS {
+            return;
+        }
+        let [protocol, serial, window, ..] = event.data.as_data32();
+        // The window manager's own pings come back here, too.
+        let ours = self.serial.wrapping_sub(serial) < 4096;
+        if protocol == self.atoms._NET_WM_PING && ours {
+            self.pongs.push(Pinged::Window(window));
+        }
+    }
+
+    fn read_scene(&mut self, facts: &mut Vec<Fact>) -> Result<(), Error> {
+        self.scene_is_stale = false;
+        self.scene_read_at = Some(Instant::now());
+        if self.server.geometry()? != self.known.size {
+            (self.known, _) = Known::read(&self.server)?;
+        }
+        let (scene, places) = scene::read(
+            &self.server,
+            &self.atoms,
+            self.has_resource,
+            self.known.size,
+        )?;
+        let viewable = |window: WindowId| {
+            let found = scene.windows.iter().find(|w| w.id == window);
+            found.is_some_and(|w| w.viewable && w.area.is_some())
+        };
+        let root = self.server.root;
+        self.followed
+            .retain(|_, placed| placed.window == root || viewable(placed.window));
+        for placed in places.into_iter().filter(|p| viewable(p.window)) {
+            let known = self
+                .followed
+                .values_mut()
+                .find(|p| p.window == placed.window);
+            match known {
+                Some(known) => *known = placed,
+                None => self.follow(placed)?,
+            }
+        }
+        facts.push(Fact::Scene(scene));
+        Ok(())
+    }
+
+    /// Asks to be told what is drawn into a window.
+    fn follow(&mut self, placed: Placed) -> Result<(), Error> {
+        if !self.has_damage || self.followed.len() >= MAX_FOLLOWED {
+            return Ok(());
+        }
+        let conn = &self.server.conn;
+        let damage = conn.generate_id().map_err(no_id)?;
+        conn.damage_create(damage, placed.window, ReportLevel::NON_EMPTY)?
+            .ignore_error();
+        // A client's window lies within a frame: it tells of itself.
+        if placed.window != self.server.root {
+            let select = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
+            conn.change_window_attributes(placed.window, &select)?
+                .ignore_error();
+        }
+        self.followed.insert(damage, placed);
+        Ok(())
+    }
+
+    /// Fetches what was drawn where it was told that something was.
+    fn take_damage(&mut self, facts: &mut Vec<Fact>) -> Result<(), Error> {
+        if self.damaged.is_empty() {
+            return Ok(());
+        }
+        let conn = &self.server.conn;
+        let mut asked = Vec::new();
+        for damage in self.damaged.drain(..) {
+            let Some(placed) = self.followed.get(&damage) else {
+                // Its window has gone, or is not looked at any more.
+                continue;
+            };
+            // One region serves all: requests are done in their order.
+            conn.damage_subtract(damage, x11rb::NONE, self.parts)?
+                .ignore_error();
+            let fetch = conn.xfixes_fetch_region(self.parts)?;
+            asked.push((*placed, fetch));
+        }
+        for (placed, fetch) in asked {
+            let Ok(region) = fetch.reply() else {
+                continue;
+            };
+            // Many rectangles say no more than the one that holds them.
+            let many = region.rectangles.len() > 16;
+            let whole = [region.extents];
+            let list = if many {
+                &whole
+            } else {
+                region.rectangles.as_slice()
+            };
+            for part in list {
+                let (x, y) = (
+                    i64::from(placed.x) + i64::from(part.x),
+                    i64::from(placed.y) + i64::from(part.y),
+                );
+                let (width, height) = (part.width.into(), part.height.into());
+                let area = Region::clipped(x, y, width, height, self.known.size);
+                facts.extend(area.map(|area| Fact::Damage {
+                    window: placed.window,
+                    area,
+                }));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn damage_available(server: &Server) -> Result<bool, Error> {
+    let conn = &server.conn;
+    let has = |name: &'static str| conn.extension_information(name);
+    if has("DAMAGE")?.is_none() || has("XFIXES")?.is_none() {
+        return Ok(false);
+    }
+    // Both want to be asked for their version before anything else.
+    let fixes = conn.xfixes_query_version(5, 0)?.reply();
+    let damage = conn.damage_query_version(1, 1)?.reply();
+    Ok(fixes.is_ok() && damage.is_ok())
+}
+
+fn no_id(error: ReplyOrIdError) -> Error {
+    Error::reply_or_id("GetXIDRange", error)
+}

@@ -1,0 +1,282 @@
+//! What stands on the screen: window manager, desktop, docks, other windows,
+//! and the processes behind them (EWMH 1.5; X-Resource 1.2).
+
+use std::collections::HashMap;
+
+use x11rb::{
+    connection::Connection as _,
+    errors::ReplyError,
+    protocol::{
+        res::{ClientIdMask, ClientIdSpec, ConnectionExt as _},
+        xproto::{
+            Atom, AtomEnum, ConnectionExt as _, GetPropertyReply, MapState, Window, WindowClass,
+        },
+    },
+};
+
+use super::{
+    Error,
+    connect::{Server, XConnection},
+};
+use crate::{
+    facts::{self, Role, Scene, WindowManager},
+    frame::{Region, Size},
+};
+
+/// Windows that are looked at; more are left out.
+const MAX_WINDOWS: usize = 256;
+
+x11rb::atom_manager! {
+    /// Names that observing needs.
+    pub(super) Atoms: AtomsCookie {
+        _NET_CLIENT_LIST,
+        _NET_FRAME_EXTENTS,
+        _NET_REQUEST_FRAME_EXTENTS,
+        _NET_SUPPORTED,
+        _NET_SUPPORTING_WM_CHECK,
+        _NET_WM_PING,
+        _NET_WM_WINDOW_TYPE,
+        _NET_WM_WINDOW_TYPE_DESKTOP,
+        _NET_WM_WINDOW_TYPE_DOCK,
+        WM_PROTOCOLS,
+    }
+}
+
+/// A window as it was found, with its place on the screen, which may lie
+/// partly outside.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placed {
+    pub(super) window: Window,
+    pub(super) x: i16,
+    pub(super) y: i16,
+}
+
+/// The scene, and where each of its windows' origins lies.
+pub(super) fn read(
+    server: &Server,
+    atoms: &Atoms,
+    has_resource: bool,
+    size: Size,
+) -> Result<(Scene, Vec<Placed>), Error> {
+    let conn = &server.conn;
+    let root = server.root;
+    let check = property(conn, root, atoms._NET_SUPPORTING_WM_CHECK, AtomEnum::WINDOW)?;
+    let listed = property(conn, root, atoms._NET_CLIENT_LIST, AtomEnum::WINDOW)?;
+    let supported = property(conn, root, atoms._NET_SUPPORTED, AtomEnum::ATOM)?;
+    let tree = conn.query_tree(root)?;
+    let owners = if has_resource {
+        let all = ClientIdSpec {
+            client: 0,
+            mask: ClientIdMask::LOCAL_CLIENT_PID,
+        };
+        Some(conn.res_query_client_ids(&[all])?)
+    } else {
+        None
+    };
+    let check = values(check.reply())?;
+    let listed = values(listed.reply())?;
+    let supported = values(supported.reply())?;
+    let children = tree
+        .reply()
+        .map_err(|error| Error::reply("QueryTree", error))?;
+    let owners = match owners {
+        None => None,
+        Some(cookie) => {
+            let reply = cookie
+                .reply()
+                .map_err(|error| Error::reply("XResQueryClientIds", error))?;
+            Some(Owners::new(reply.ids, conn.setup().resource_id_mask))
+        }
+    };
+
+    let manager = manager(conn, atoms, check.first().copied())?.map(|window| WindowManager {
+        window,
+        pings: supported.contains(&atoms._NET_REQUEST_FRAME_EXTENTS),
+        pid: owners.as_ref().and_then(|owners| owners.pid(window)),
+    });
+    let of_manager = |window: Window| match (&owners, manager) {
+        (Some(owners), Some(manager)) => owners.same_client(window, manager.window),
+        _ => false,
+    };
+    // A window manager's frames hold its clients' windows, which are listed.
+    let mut candidates = if manager.is_some() {
+        listed
+    } else {
+        Vec::new()
+    };
+    candidates.truncate(MAX_WINDOWS);
+    let rest = children.children.iter().copied().rev();
+    let rest = rest.filter(|window| !of_manager(*window)).take(MAX_WINDOWS);
+    for window in rest.collect::<Vec<_>>() {
+        if !candidates.contains(&window) {
+            candidates.push(window);
+        }
+    }
+    let (windows, places) = windows(server, atoms, &candidates, owners.as_ref(), size)?;
+    let scene = Scene {
+        size,
+        window_manager: manager,
+        windows,
+        other_clients: owners.map(|owners| owners.others(manager.and_then(|m| m.pid))),
+    };
+    Ok((scene, places))
+}
+
+/// The check window, when it points to itself as EWMH wants: a property that a
+/// dead window manager left does not.
+fn manager(
+    conn: &XConnection,
+    atoms: &Atoms,
+    check: Option<Window>,
+) -> Result<Option<Window>, Error> {
+    let Some(window) = check else {
+        return Ok(None);
+    };
+    let own = property(
+        conn,
+        window,
+        atoms._NET_SUPPORTING_WM_CHECK,
+        AtomEnum::WINDOW,
+    )?;
+    let own = values(own.reply())?;
+    Ok((own.first() == Some(&window)).then_some(window))
+}
+
+fn windows(
+    server: &Server,
+    atoms: &Atoms,
+    candidates: &[Window],
+    owners: Option<&Owners>,
+    screen: Size,
+) -> Result<(Vec<facts::Window>, Vec<Placed>), Error> {
+    let conn = &server.conn;
+    // All questions leave together: one round trip for all windows.
+    let mut asked = Vec::with_capacity(candidates.len());
+    for window in candidates {
+        asked.push((
+            conn.get_window_attributes(*window)?,
+            conn.get_geometry(*window)?,
+            conn.translate_coordinates(*window, server.root, 0, 0)?,
+            property(conn, *window, atoms._NET_WM_WINDOW_TYPE, AtomEnum::ATOM)?,
+            property(conn, *window, atoms.WM_PROTOCOLS, AtomEnum::ATOM)?,
+        ));
+    }
+    let (mut found, mut places) = (Vec::new(), Vec::new());
+    for (window, (attributes, geometry, origin, kind, protocols)) in candidates.iter().zip(asked) {
+        let attributes = gone(attributes.reply())?;
+        let geometry = gone(geometry.reply())?;
+        let origin = gone(origin.reply())?;
+        let kind = values(kind.reply())?;
+        let protocols = values(protocols.reply())?;
+        let (Some(attributes), Some(geometry), Some(origin)) = (attributes, geometry, origin)
+        else {
+            continue;
+        };
+        if attributes.class == WindowClass::INPUT_ONLY {
+            continue;
+        }
+        let (x, y) = (origin.dst_x, origin.dst_y);
+        let (width, height) = (geometry.width.into(), geometry.height.into());
+        let role = if kind.contains(&atoms._NET_WM_WINDOW_TYPE_DESKTOP) {
+            Role::Desktop
+        } else if kind.contains(&atoms._NET_WM_WINDOW_TYPE_DOCK) {
+            Role::Dock
+        } else {
+            Role::TopLevel
+        };
+        found.push(facts::Window {
+            id: *window,
+            role,
+            area: Region::clipped(x.into(), y.into(), width, height, screen),
+            viewable: attributes.map_state == MapState::VIEWABLE,
+            pings: protocols.contains(&atoms._NET_WM_PING),
+            pid: owners.and_then(|owners| owners.pid(*window)),
+        });
+        places.push(Placed {
+            window: *window,
+            x,
+            y,
+        });
+    }
+    Ok((found, places))
+}
+
+/// Which process owns which client's ids.
+struct Owners {
+    pids: HashMap<u32, u32>,
+    id_mask: u32,
+}
+
+impl Owners {
+    fn new(ids: Vec<x11rb::protocol::res::ClientIdValue>, id_mask: u32) -> Self {
+        let pids = ids
+            .iter()
+            .filter_map(|id| Some((id.spec.client & !id_mask, *id.value.first()?)))
+            .collect();
+        Self { pids, id_mask }
+    }
+
+    fn pid(&self, window: Window) -> Option<u32> {
+        let pid = self.pids.get(&(window & !self.id_mask)).copied();
+        // 0: a process that the server cannot name.
+        pid.filter(|pid| *pid != 0)
+    }
+
+    fn same_client(&self, a: Window, b: Window) -> bool {
+        a & !self.id_mask == b & !self.id_mask
+    }
+
+    /// Clients that are neither deskd's nor the window manager's.
+    fn others(&self, manager: Option<u32>) -> usize {
+        let own = std::process::id();
+        let known = |pid: &&u32| **pid != own && Some(**pid) != manager && **pid != 0;
+        self.pids.values().filter(known).count()
+    }
+}
+
+/// Processes of all X clients but deskd.
+pub(super) fn client_pids(server: &Server) -> Result<Vec<u32>, Error> {
+    let all = ClientIdSpec {
+        client: 0,
+        mask: ClientIdMask::LOCAL_CLIENT_PID,
+    };
+    let reply = server.conn.res_query_client_ids(&[all])?.reply();
+    let reply = reply.map_err(|error| Error::reply("XResQueryClientIds", error))?;
+    let mut pids: Vec<u32> = reply
+        .ids
+        .iter()
+        .filter_map(|id| id.value.first().copied())
+        .collect();
+    pids.retain(|pid| *pid != 0 && *pid != std::process::id());
+    pids.sort_unstable();
+    pids.dedup();
+    Ok(pids)
+}
+
+type PropertyCookie<'c> = x11rb::cookie::Cookie<'c, XConnection, GetPropertyReply>;
+
+fn property(
+    conn: &XConnection,
+    window: Window,
+    name: Atom,
+    kind: AtomEnum,
+) -> Result<PropertyCookie<'_>, Error> {
+    Ok(conn.get_property(false, window, name, kind, 0, 1024)?)
+}
+
+/// Windows come and go while one looks: an X error means that it has gone.
+fn gone<T>(reply: Result<T, ReplyError>) -> Result<Option<T>, Error> {
+    match reply {
+        Ok(reply) => Ok(Some(reply)),
+        Err(ReplyError::X11Error(_)) => Ok(None),
+        Err(error) => Err(Error::reply("a window's state", error)),
+    }
+}
+
+fn values(reply: Result<GetPropertyReply, ReplyError>) -> Result<Vec<u32>, Error> {
+    let reply = gone(reply)?;
+    let list = reply
+        .as_ref()
+        .and_then(|reply| Some(reply.value32()?.collect()));
+    Ok(list.unwrap_or_default())
+}
