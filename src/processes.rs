@@ -44,6 +44,20 @@ pub(crate) fn family(roots: &[u32]) -> Vec<u32> {
     family
 }
 
+/// The process that started `pid`, when it belongs to the same desktop: neither
+/// the first process of all, nor one that started deskd too.
+pub(crate) fn parent(pid: u32) -> Option<u32> {
+    let parent = Stat::read(pid)?.parent;
+    let mut ancestor = std::process::id();
+    while ancestor > 1 {
+        if ancestor == parent {
+            return None;
+        }
+        ancestor = Stat::read(ancestor)?.parent;
+    }
+    (parent > 1).then_some(parent)
+}
+
 struct Entry {
     name: String,
     parent: u32,

@@ -92,10 +92,8 @@ async fn run() {
         &[("DESKD_LOG", "warn,deskd::cli=info")],
     );
     println!("bench: waiting for the desktop's paint");
-    desktop.wait_until_painted(|| {
-        let raw = daemon.cli(&["screenshot", "--format", "raw", "--no-cursor"]);
-        Image::from_bgrx(&raw.stdout, 1280, 800)
-    });
+    let ready = daemon.cli(&["ready", "--timeout", "60s", "--profile", "xfce"]);
+    assert!(ready.status.success(), "{ready:?}");
 
     let mut over_unix = daemon.client().await;
     let given = deskd::rpc::Token::read(&token).unwrap();

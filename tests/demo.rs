@@ -9,7 +9,6 @@ mod common;
 
 use std::{
     fs,
-    io::{IsTerminal, Write},
     path::Path,
     time::{Duration, Instant},
 };
@@ -26,25 +25,22 @@ fn main() {
     say(&format!("Xvfb on {} at 1280x800", server.display()), began);
 
     let began = Instant::now();
-    let daemon = Daemon::start(&server);
+    let daemon = Daemon::with(&server, &["--profile", "xfce"]);
     say("deskd serve, listening on a Unix socket", began);
 
     let began = Instant::now();
     println!("demo: XFCE is starting, which takes some seconds");
-    let mut desktop = Xfce::start(&server);
-    desktop.wait_until_painted(|| {
-        if std::io::stdout().is_terminal() {
-            print!(
-                "\rdemo: XFCE is starting … {:.1} s ",
-                began.elapsed().as_secs_f64()
-            );
-            drop(std::io::stdout().flush());
-        }
-        let raw = daemon.cli(&["screenshot", "--format", "raw", "--no-cursor"]);
-        Image::from_bgrx(&raw.stdout, 1280, 800)
-    });
-    print!("\r");
-    say("XFCE started, painted, and still for 1.5 s", began);
+    let desktop = Xfce::start(&server);
+    let ready = daemon.cli(&["ready", "--timeout", "60s"]);
+    assert!(
+        ready.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ready.stdout)
+    );
+    say("deskd ready: XFCE is painted and at rest", began);
+    for line in String::from_utf8_lossy(&ready.stdout).lines() {
+        println!("demo:   {line}");
+    }
 
     let began = Instant::now();
     let taken = daemon.cli(&["screenshot", "-o", &file.to_string_lossy()]);

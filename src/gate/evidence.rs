@@ -82,6 +82,8 @@ pub struct Evidence {
     pub animated: Vec<Region>,
     /// What is missing, one phrase each.
     pub missing: Vec<String>,
+    /// The slowest of the last answers to pings.
+    pub slowest_pong: Duration,
     /// Since the observation began.
     pub elapsed: Duration,
 }
@@ -99,6 +101,7 @@ impl Evidence {
             quiet: Duration::ZERO,
             animated: Vec::new(),
             missing: Vec::new(),
+            slowest_pong: Duration::ZERO,
             elapsed: Duration::ZERO,
         }
     }

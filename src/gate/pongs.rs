@@ -62,6 +62,15 @@ impl Pongs {
         })
     }
 
+    /// The slowest answer that is remembered.
+    pub(super) fn slowest(&self) -> Duration {
+        let answers = self.0.values().flat_map(|history| &history.answered);
+        answers
+            .map(|(sent, answered)| answered.saturating_sub(*sent))
+            .max()
+            .unwrap_or_default()
+    }
+
     /// Answers to pings that left at or after `since`.
     pub(super) fn counted(&self, by: Pinged, since: Duration) -> Counted {
         let none = VecDeque::new();

@@ -73,6 +73,7 @@ impl Gate {
             } else {
                 structure
             },
+            slowest_pong: self.pongs.slowest(),
             elapsed,
         }
     }

@@ -182,6 +182,7 @@ pub(super) fn evidence(evidence: &Evidence) -> v1::PaintEvidence {
         animated: evidence.animated.iter().copied().map(wire_region).collect(),
         missing: evidence.missing.clone(),
         elapsed_ms: millis(evidence.elapsed),
+        slowest_pong_ms: millis(evidence.slowest_pong),
     }
 }
 

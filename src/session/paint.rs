@@ -411,7 +411,7 @@ impl Watching {
             self.observer.ping(to, &mut facts)?;
         }
         if wants.processes {
-            facts.push(self.sample(gate)?);
+            facts.push(self.sample(gate));
         }
         for fact in facts {
             gate.observe(began.elapsed(), fact);
@@ -437,12 +437,18 @@ impl Watching {
         Ok(())
     }
 
-    fn sample(&mut self, gate: &Gate) -> Result<Fact, crate::x11::Error> {
+    fn sample(&mut self, gate: &Gate) -> Fact {
         let family = &mut self.family;
         if family.read_at.is_none_or(|read| read.elapsed() >= FAMILY) {
             family.read_at = Some(Instant::now());
             family.required = processes::family(&gate.required_pids());
-            let clients = self.observer.client_pids()?.unwrap_or_default();
+            // Who has a window, or was started with the window manager. Others may
+            // look at the screen all the time, as a recorder does.
+            let scene = gate.scene();
+            let windows = scene.into_iter().flat_map(|scene| &scene.windows);
+            let mut clients: Vec<u32> = windows.filter_map(|window| window.pid).collect();
+            let manager = scene.and_then(|scene| scene.window_manager?.pid);
+            clients.extend(manager.and_then(processes::parent));
             family.others = processes::family(&clients);
             family.others.retain(|pid| !family.required.contains(pid));
         }
@@ -451,9 +457,9 @@ impl Watching {
                 .filter_map(|pid| processes::sample(*pid))
                 .collect()
         };
-        Ok(Fact::Processes {
+        Fact::Processes {
             required: sample(&family.required),
             others: sample(&family.others),
-        })
+        }
     }
 }

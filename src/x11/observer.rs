@@ -263,18 +263,6 @@ impl Observer {
         Ok(grab)
     }
 
-    /// Processes of all X clients but deskd; `None` when the server does not tell.
-    ///
-    /// # Errors
-    ///
-    /// When the connection ended.
-    pub fn client_pids(&self) -> Result<Option<Vec<u32>>, Error> {
-        if !self.has_resource {
-            return Ok(None);
-        }
-        scene::client_pids(&self.server).map(Some)
-    }
-
     fn take_events(&mut self) -> Result<(), Error> {
         while let Some(event) = self.server.conn.poll_for_event()? {
             match event {

@@ -234,25 +234,6 @@ impl Owners {
     }
 }
 
-/// Processes of all X clients but deskd.
-pub(super) fn client_pids(server: &Server) -> Result<Vec<u32>, Error> {
-    let all = ClientIdSpec {
-        client: 0,
-        mask: ClientIdMask::LOCAL_CLIENT_PID,
-    };
-    let reply = server.conn.res_query_client_ids(&[all])?.reply();
-    let reply = reply.map_err(|error| Error::reply("XResQueryClientIds", error))?;
-    let mut pids: Vec<u32> = reply
-        .ids
-        .iter()
-        .filter_map(|id| id.value.first().copied())
-        .collect();
-    pids.retain(|pid| *pid != 0 && *pid != std::process::id());
-    pids.sort_unstable();
-    pids.dedup();
-    Ok(pids)
-}
-
 type PropertyCookie<'c> = x11rb::cookie::Cookie<'c, XConnection, GetPropertyReply>;
 
 fn property(

@@ -196,6 +196,24 @@ pub async fn screen(
     frame
 }
 
+/// Takes a screenshot of a desktop whose paint is waited for and proved.
+pub async fn painted(
+    client: &mut DesktopClient<client::Connection>,
+    mut request: v1::ScreenshotRequest,
+) -> v1::Frame {
+    request.unproved = false;
+    let mut request = tonic::Request::new(request);
+    request.set_timeout(Duration::from_secs(60));
+    let reply = client.screenshot(request).await.unwrap().into_inner();
+    let frame = reply.frame.unwrap();
+    assert_eq!(frame.kind(), v1::FrameKind::Screen, "{:?}", frame.failure);
+    assert_eq!(
+        frame.paint.as_ref().unwrap().verdict(),
+        v1::PaintVerdict::Ready
+    );
+    frame
+}
+
 /// Takes a screenshot that may be a card; of a bare server, whose paint nobody
 /// waits for.
 pub async fn frame(

@@ -1,13 +1,20 @@
 //! A real XFCE session, on a fresh home.
 
-use std::{fs, path::Path, process::Stdio, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tempfile::TempDir;
 
 use super::{
     XServer,
     program::{self, Running},
-    wait_for,
 };
 
 /// Marks every process of a session, so that those which leave the tree are
@@ -19,12 +26,17 @@ const MARK: &str = "DESKD_TEST_SESSION";
 pub struct Xfce {
     session: Running,
     mark: String,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Xfce {
-    /// Starts a session; [`Self::wait_until_painted`] waits for its pixels.
+    /// Starts a session; deskd says when it is painted.
     pub fn start(server: &XServer) -> Self {
+        Self::start_in(server, None)
+    }
+
+    /// The same, in a control group whose `cgroup.procs` is given.
+    pub fn start_in(server: &XServer, group: Option<&Path>) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mark = home
             .path()
@@ -33,8 +45,14 @@ impl Xfce {
             .to_string_lossy()
             .into_owned();
         let mut session = server.program("dbus-run-session");
+        // The bus's address is for the tests: they change the session's settings.
+        let join = group.map_or(String::new(), |group| {
+            format!("echo $$ >{}; ", group.display())
+        });
+        let script =
+            format!("{join}echo \"$DBUS_SESSION_BUS_ADDRESS\" >\"$HOME/bus\"; exec startxfce4");
         session
-            .args(["--", "startxfce4"])
+            .args(["--", "sh", "-c", &script])
             .env("HOME", home.path())
             .env(MARK, &mark);
         session.env("XDG_RUNTIME_DIR", home.path());
@@ -56,51 +74,64 @@ impl Xfce {
         Self {
             session,
             mark,
-            _home: home,
+            home,
         }
     }
 
-    /// Waits until wallpaper, panel and dock are drawn and 1.5 s long nothing
-    /// changes. `shot` gives the screen's pixels.
-    ///
-    /// # Panics
-    ///
-    /// After 60 s.
-    pub fn wait_until_painted(&mut self, mut shot: impl FnMut() -> super::Image) {
-        let mut last: Option<(super::Image, std::time::Instant)> = None;
-        wait_for("the desktop's paint", Duration::from_secs(60), || {
-            assert!(
-                self.session.0.try_wait().unwrap().is_none(),
-                "the session has ended"
-            );
-            std::thread::sleep(Duration::from_millis(100));
-            let now = shot();
-            // The panel's clock may tick meanwhile: that is not the same picture,
-            // and the time starts anew.
-            if let Some((before, since)) = &last
-                && *before == now
-            {
-                let painted = panel_and_wallpaper(&now);
-                return (painted && since.elapsed() > Duration::from_millis(1500)).then_some(());
-            }
-            last = Some((now, std::time::Instant::now()));
-            None
-        });
+    /// Its home.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
-}
 
-/// The panel is a light bar at the top, the wallpaper is not flat, and the dock
-/// stands at the bottom.
-fn panel_and_wallpaper(image: &super::Image) -> bool {
-    let light = |x, y| image.at(x, y).iter().all(|channel| *channel > 200);
-    let (middle, bottom) = (image.width / 2, image.height - 6);
-    let bar = (0..40).filter(|i| light(middle - 20 + i, 4)).count() > 30;
-    let dock = (0..200).filter(|i| light(middle - 100 + i, bottom)).count() > 20;
-    let row: Vec<[u8; 3]> = (0..image.width)
-        .map(|x| image.at(x, image.height / 3))
-        .collect();
-    let wallpaper = row.windows(2).filter(|pair| pair[0] != pair[1]).count() > 20;
-    bar && dock && wallpaper
+    /// A program of the session, with its bus.
+    pub fn program(&self, server: &XServer, name: &str) -> Command {
+        let mut program = server.program(name);
+        let bus = fs::read_to_string(self.home.path().join("bus")).unwrap();
+        program
+            .env("DBUS_SESSION_BUS_ADDRESS", bus.trim())
+            .env("HOME", self.home.path())
+            .env("XDG_RUNTIME_DIR", self.home.path())
+            .env(MARK, &self.mark);
+        program
+    }
+
+    /// Sets a property of the channel `xfce4-desktop`.
+    pub fn set_desktop(&self, server: &XServer, property: &str, kind: &str, values: &[&str]) {
+        let mut query = self.program(server, "xfconf-query");
+        query.args(["-c", "xfce4-desktop", "-n", "-p", property]);
+        for value in values {
+            query.args(["-t", kind, "-s", value]);
+        }
+        if values.len() > 1 {
+            query.arg("-a");
+        }
+        program::output(&mut query, "xfconf");
+    }
+
+    /// Processes of the session with that name.
+    pub fn pids(&self, name: &str) -> Vec<i32> {
+        let mut pids = marked(&self.mark);
+        pids.retain(|pid| {
+            let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            comm.trim() == name
+        });
+        pids
+    }
+
+    /// All its processes.
+    pub fn all_pids(&self) -> Vec<i32> {
+        marked(&self.mark)
+    }
+
+    /// Sends a signal to every process of that name. Returns how many there were.
+    pub fn signal(&self, name: &str, signal: Signal) -> usize {
+        let pids = self.pids(name);
+        for pid in &pids {
+            // Gone already, when it fails.
+            let _ = kill(Pid::from_raw(*pid), signal);
+        }
+        pids.len()
+    }
 }
 
 impl Drop for Xfce {
@@ -109,10 +140,7 @@ impl Drop for Xfce {
         for _ in 0..2 {
             for pid in marked(&self.mark) {
                 // Gone already, when it fails.
-                let _ = nix::sys::signal::kill(
-                    nix::unistd::Pid::from_raw(pid),
-                    nix::sys::signal::SIGKILL,
-                );
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
         }
     }

@@ -102,6 +102,19 @@ impl Image {
         }
     }
 
+    /// Whether a region looks the same in both: fewer than 2 % of its pixels
+    /// differ by more than 24 levels, so that a clock or a pointer does not count.
+    pub fn alike(&self, other: &Self, (x, y, width, height): (u32, u32, u32, u32)) -> bool {
+        let apart = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).any(|(a, b)| a.abs_diff(b) > 24);
+        let mut differing = 0_u64;
+        for y in y..y + height {
+            for x in x..x + width {
+                differing += u64::from(apart(self.at(x, y), other.at(x, y)));
+            }
+        }
+        differing * 50 < u64::from(width) * u64::from(height)
+    }
+
     /// Pixels that differ.
     pub fn differing(&self, other: &Self) -> usize {
         assert_eq!((self.width, self.height), (other.width, other.height));

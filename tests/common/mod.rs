@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod desktop;
 pub mod image;
 pub mod program;
+pub mod size_rule;
 pub mod witness;
 pub mod xserver;
 

@@ -85,6 +85,77 @@ impl Witness {
         self.checked(&x::FreeGc { gc });
     }
 
+    /// The whole screen, read by core GetImage.
+    pub fn capture(&self) -> super::Image {
+        let (width, height) = self.size;
+        super::Image::from_bgrx(&self.capture_bytes(), width.into(), height.into())
+    }
+
+    fn capture_bytes(&self) -> Vec<u8> {
+        let (width, height) = self.size;
+        let cookie = self.conn.send_request(&x::GetImage {
+            format: x::ImageFormat::ZPixmap,
+            drawable: x::Drawable::Window(self.root),
+            x: 0,
+            y: 0,
+            width,
+            height,
+            plane_mask: u32::MAX,
+        });
+        self.conn.wait_for_reply(cookie).unwrap().data().to_vec()
+    }
+
+    /// A number that differs when the screen does.
+    pub fn digest(&self) -> u64 {
+        use std::hash::{DefaultHasher, Hasher};
+        let image = self.capture_bytes();
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&image);
+        hasher.finish()
+    }
+
+    /// A mapped window without decoration, of one colour.
+    pub fn window(&self, at: (i16, i16), size: (u16, u16), pixel: u32) -> x::Window {
+        let wid: x::Window = self.conn.generate_id();
+        self.checked(&x::CreateWindow {
+            depth: x::COPY_FROM_PARENT.try_into().unwrap(),
+            wid,
+            parent: self.root,
+            x: at.0,
+            y: at.1,
+            width: size.0,
+            height: size.1,
+            border_width: 0,
+            class: x::WindowClass::InputOutput,
+            visual: x::COPY_FROM_PARENT,
+            value_list: &[x::Cw::BackPixel(pixel), x::Cw::OverrideRedirect(true)],
+        });
+        self.checked(&x::MapWindow { window: wid });
+        wid
+    }
+
+    /// Draws a rectangle into a window.
+    pub fn draw(&self, window: x::Window, at: (i16, i16), size: (u16, u16), pixel: u32) {
+        let gc: x::Gcontext = self.conn.generate_id();
+        let drawable = x::Drawable::Window(window);
+        self.checked(&x::CreateGc {
+            cid: gc,
+            drawable,
+            value_list: &[x::Gc::Foreground(pixel)],
+        });
+        self.checked(&x::PolyFillRectangle {
+            drawable,
+            gc,
+            rectangles: &[x::Rectangle {
+                x: at.0,
+                y: at.1,
+                width: size.0,
+                height: size.1,
+            }],
+        });
+        self.checked(&x::FreeGc { gc });
+    }
+
     /// One colour everywhere, as the server's pixel value.
     pub fn fill(&self, pixel: u32) {
         let gc: x::Gcontext = self.conn.generate_id();

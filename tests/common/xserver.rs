@@ -107,6 +107,11 @@ impl XServer {
         format!(":{}", self.number)
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.running().pid()
+    }
+
     /// The cookie file.
     pub fn xauthority(&self) -> PathBuf {
         self.folder.path().join("Xauthority")
