@@ -12,6 +12,7 @@
 //! - [`encode`]: pixels in, PNG, JPEG or raw bytes out.
 //! - [`gate`]: the paint gate: facts in, verdict out.
 //! - [`card`]: the failure card.
+//! - [`stack`]: the display stack: a handle to the init, and the init itself.
 //! - [`frame`], [`facts`], [`config`], [`telemetry`], `memory`, `processes`: shared
 //!   words, settings, logs, the allocator's habits, what the kernel tells of processes.
 
@@ -26,6 +27,7 @@ mod memory;
 mod processes;
 pub mod rpc;
 pub mod session;
+pub mod stack;
 pub mod telemetry;
 pub mod x11;
 

@@ -58,6 +58,11 @@ pub(crate) fn parent(pid: u32) -> Option<u32> {
     (parent > 1).then_some(parent)
 }
 
+/// A process's name, at most 15 bytes; empty when it has gone.
+pub(crate) fn name(pid: u32) -> String {
+    Stat::read(pid).map(|stat| stat.name).unwrap_or_default()
+}
+
 struct Entry {
     name: String,
     parent: u32,

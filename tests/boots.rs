@@ -264,7 +264,7 @@ async fn boot(slow: Slow) -> Boot {
         _ => None,
     };
     let procs = group.as_ref().map(|group| group.0.join("cgroup.procs"));
-    let desktop = Arc::new(Xfce::start_in(&server, procs.as_deref()));
+    let desktop = Arc::new(Xfce::xfce_in(&server, procs.as_deref()));
     let mut client = daemon.client().await;
     let ready = tokio::spawn(async move {
         let mut request = tonic::Request::new(v1::WaitReadyRequest::default());

@@ -30,7 +30,7 @@ fn main() {
 
     let began = Instant::now();
     println!("demo: XFCE is starting, which takes some seconds");
-    let desktop = Xfce::start(&server);
+    let desktop = Xfce::xfce(&server);
     let ready = daemon.cli(&["ready", "--timeout", "60s"]);
     assert!(
         ready.status.success(),

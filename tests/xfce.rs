@@ -10,7 +10,7 @@ use crate::common::{
 #[tokio::test(flavor = "multi_thread")]
 async fn a_painted_desktop_is_captured_as_scrot_sees_it() {
     let server = XServer::start();
-    let _desktop = Xfce::start(&server);
+    let _desktop = Xfce::xfce(&server);
     let daemon = Daemon::with(&server, &["--profile", "xfce"]);
     let mut client = daemon.client().await;
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! Flags and their environment variables.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -34,6 +34,24 @@ pub(super) enum Command {
     /// Wait until the desktop is painted. Exits with 0 when it is, 11 without a
     /// display, 14 when it is not.
     Ready(Ready),
+    /// Bring the desktop up, and wait for its paint; start a daemon if none answers.
+    Up(Up),
+    /// End every process that `up` started.
+    Down(Down),
+    /// Say what runs of the desktop.
+    Status(Status),
+    /// Become a component's program; for the init alone.
+    #[command(hide = true)]
+    ExecComponent {
+        /// The init.
+        #[arg(long)]
+        parent: i32,
+        /// The program.
+        program: OsString,
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Check the display, the machine and the daemon; say what to mend.
     Doctor(Doctor),
     /// Print completions for a shell.
@@ -51,10 +69,38 @@ pub(super) struct Serve {
     /// The X display [default: $DISPLAY, else :0].
     #[arg(long, env = "DESKD_DISPLAY", value_name = "NAME")]
     pub(super) display: Option<DisplayName>,
-    /// What "painted" means for frames that do not say `unproved`.
-    #[arg(long, env = "DESKD_PROFILE", value_enum, default_value = "any")]
-    pub(super) profile: ProfileArg,
-    /// Size of a failure card while no screen was seen yet [default: 1280x800].
+    /// Who starts the display: somebody else, or deskd as its init.
+    #[arg(
+        long,
+        env = "DESKD_STACK_KIND",
+        value_enum,
+        default_value = "none",
+        value_name = "KIND"
+    )]
+    pub(super) stack: StackArg,
+    /// What "painted" means for frames that do not say `unproved` [default: xfce
+    /// with --stack xfce, else any].
+    #[arg(long, env = "DESKD_PROFILE", value_enum)]
+    pub(super) profile: Option<ProfileArg>,
+    /// With --stack: the size up to which the screen can grow without a restart
+    /// of the X server [default: the geometry].
+    #[arg(long, env = "DESKD_MAX_GEOMETRY", value_parser = config::parse_size, value_name = "WxH")]
+    pub(super) max_geometry: Option<Size>,
+    /// With --stack: dots per inch [default: 96].
+    #[arg(long, env = "DESKD_DPI", value_parser = clap::value_parser!(u32).range(24..=960), value_name = "N")]
+    pub(super) dpi: Option<u32>,
+    /// With --stack, as root: the user whose desktop it is [default: "desktop"
+    /// where there is such a user, else deskd's own].
+    #[arg(long, env = "DESKD_DESKTOP_USER", value_name = "NAME")]
+    pub(super) desktop_user: Option<String>,
+    /// With --stack: x11vnc and noVNC too, on loopback.
+    #[arg(long, env = "DESKD_VNC")]
+    pub(super) vnc: bool,
+    /// Standard input is the init's socket.
+    #[arg(long, hide = true)]
+    pub(super) supervised: bool,
+    /// Size of the screen with --stack, and of a failure card while no screen
+    /// was seen yet [default: 1280x800].
     #[arg(long, env = "DESKD_GEOMETRY", value_parser = config::parse_size, value_name = "WxH")]
     pub(super) geometry: Option<Size>,
     /// Fastest way to read pixels that may be used.
@@ -116,6 +162,15 @@ pub(super) struct Serve {
     /// What is logged, for example info, or deskd=debug.
     #[arg(long, env = "DESKD_LOG", default_value = "info", value_name = "FILTER")]
     pub(super) log: String,
+}
+
+/// Who starts the display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StackArg {
+    /// Somebody else.
+    None,
+    /// deskd: Xvfb, D-Bus and XFCE.
+    Xfce,
 }
 
 /// What "painted" means.
@@ -232,6 +287,36 @@ pub(super) enum FormatArg {
     Webp,
     /// Rows of blue, green, red, 255.
     Raw,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Up {
+    #[command(flatten)]
+    pub(super) client: Client,
+    /// How long it may take; sets the deadline too.
+    #[arg(long, default_value = "90s", value_parser = parse_deadline, value_name = "TIME")]
+    pub(super) timeout: Duration,
+    /// Size of the screen [default: as it is, or the daemon's].
+    #[arg(long, value_parser = config::parse_size, value_name = "WxH")]
+    pub(super) geometry: Option<Size>,
+    /// Do not wait for the paint.
+    #[arg(long)]
+    pub(super) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Down {
+    #[command(flatten)]
+    pub(super) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    pub(super) client: Client,
+    /// Say what happens, a line each, until interrupted.
+    #[arg(long)]
+    pub(super) events: bool,
 }
 
 #[derive(Debug, Args)]

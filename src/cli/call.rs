@@ -50,8 +50,13 @@ impl Client {
         self.server.clone().unwrap_or_else(default_address)
     }
 
-    /// Connects to the daemon.
+    /// A client of the service `Desktop`.
     pub(super) async fn connect(&self) -> Result<DesktopClient<client::Connection>, Error> {
+        Ok(client::desktop(self.connection().await?))
+    }
+
+    /// Connects to the daemon.
+    pub(super) async fn connection(&self) -> Result<client::Connection, Error> {
         let token = self.token_file.as_deref().map(Token::read).transpose();
         let token = token.map_err(|error| Error::new(Exit::Usage, error.to_string()))?;
         let tls = match &self.tls_ca {
@@ -65,9 +70,7 @@ impl Client {
             }),
         };
         let address = self.address();
-        let connection =
-            client::connect(&address, token.as_ref(), tls.as_ref(), self.deadline).await?;
-        Ok(client::desktop(connection))
+        Ok(client::connect(&address, token.as_ref(), tls.as_ref(), self.deadline).await?)
     }
 
     /// A request that carries the deadline.

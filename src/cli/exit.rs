@@ -36,8 +36,30 @@ pub enum Exit {
     Credentials = 10,
     /// `ready`, `up`: no X server.
     NoDisplay = 11,
+    /// `up`: x11vnc.
+    Vnc = 12,
+    /// `up`: websockify.
+    Viewer = 13,
     /// `ready`, `up`: the desktop is not painted.
     NotPainted = 14,
+    /// `up`: another deskd holds the display's lock.
+    Locked = 15,
+    /// `up`: the time ran out.
+    OutOfTime = 124,
+}
+
+impl Exit {
+    /// What a daemon that never came to listen ended with.
+    pub(super) fn of_daemon(code: u8) -> Self {
+        let all = [
+            Self::Usage,
+            Self::InUse,
+            Self::CannotListen,
+            Self::Credentials,
+        ];
+        let same = all.into_iter().find(|exit| *exit as u8 == code);
+        same.unwrap_or(Self::Local)
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -14,6 +14,7 @@ mod print;
 mod ready;
 mod screenshot;
 mod serve;
+mod stack;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,18 @@ pub fn run() -> ExitCode {
         Command::Info(info) => call::block_on(info::info(info)),
         Command::Cursor(cursor) => call::block_on(info::cursor(cursor)),
         Command::Screenshot(screenshot) => call::block_on(screenshot::run(screenshot)),
+        Command::Up(up) => call::block_on(stack::up(up)),
+        Command::Down(down) => call::block_on(stack::down(down)),
+        Command::Status(status) => call::block_on(stack::status(status)),
+        Command::ExecComponent {
+            parent,
+            program,
+            arguments,
+        } => {
+            let error = crate::stack::init::exec(parent, &program, &arguments);
+            let message = format!("{} cannot be started: {error}", program.display());
+            Err(Error::new(Exit::Local, message))
+        }
         Command::Ready(ready) => call::block_on(ready::run(ready)),
         Command::Doctor(doctor) => call::block_on(doctor::run(doctor)),
         Command::Completions { shell } => {

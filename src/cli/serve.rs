@@ -1,14 +1,20 @@
-//! `deskd serve`: the daemon beside a display that somebody else starts.
+//! `deskd serve`: the daemon, and with `--stack` the init above it.
 
-use std::sync::Arc;
+use std::{
+    ffi::OsString,
+    io,
+    os::{fd::AsFd, unix::net::UnixStream},
+    sync::Arc,
+};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    args::Serve,
+    args::{ProfileArg, Serve, StackArg},
     call,
     exit::{Error, Exit},
+    stack,
 };
 use crate::{
     config::{self, DEFAULT_GEOMETRY},
@@ -16,6 +22,11 @@ use crate::{
     memory,
     rpc::{self, Listener, Options, Tls},
     session::Session,
+    stack::{
+        Stack,
+        init::{self, Plan},
+        wire::ToInit,
+    },
     telemetry,
     x11::Display,
 };
@@ -24,8 +35,17 @@ use crate::{
 pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     memory::keep_small();
     telemetry::start(args.log_format, &args.log);
-    let display = call::display(args.display)?;
+    let manages = args.stack == StackArg::Xfce;
     let geometry = geometry(args.geometry)?;
+    if manages && !args.supervised {
+        return become_init(&args, geometry);
+    }
+    let display = call::display(args.display)?;
+    let profile = args.profile.unwrap_or(if manages {
+        ProfileArg::Xfce
+    } else {
+        ProfileArg::Any
+    });
     let addresses = if args.listen.is_empty() {
         vec![call::default_address()]
     } else {
@@ -59,8 +79,17 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     let shutdown = CancellationToken::new();
     let capture = CaptureMode::from(args.capture_mode);
     let display = Display::open(display, capture.into()).map_err(|error| local(&error))?;
-    let session = Session::new(display, args.profile.into(), geometry, shutdown.clone())
+    let display = Arc::new(display);
+    let stack = if manages {
+        let _runtime = runtime.enter();
+        Some(to_init(&display).map_err(|error| local(&error))?)
+    } else {
+        None
+    };
+    let (stack, init) = stack.unzip();
+    let session = Session::new(display, profile.into(), stack, geometry, shutdown.clone())
         .map_err(|error| local(&error))?;
+    let session = Arc::new(session);
     for listener in &listeners {
         tracing::info!(
             address = %listener.address(), version = env!("CARGO_PKG_VERSION"),
@@ -79,13 +108,88 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
             tracing::info!("stopping");
             stop.cancel();
         });
-        let served = rpc::serve(listeners, Arc::new(session), options(&args), shutdown).await;
+        // The daemon goes with the init: nobody else would end the desktop.
+        let gone = shutdown.clone();
+        let init = init.map(|init| {
+            tokio::spawn(async move {
+                drop(init.await);
+                gone.cancel();
+            })
+        });
+        if let Some(stack) = session.stack() {
+            stack.order(ToInit::Ready).await;
+        }
+        let painted = tokio::spawn(Arc::clone(&session).keep_painted());
+        let served = rpc::serve(listeners, session, options(&args), shutdown).await;
         signals.abort();
+        painted.abort();
+        if let Some(init) = init {
+            init.abort();
+        }
         served.map_err(Error::from)
     });
     // A thread that waits for a hung X server must not hold up the exit.
     runtime.shutdown_background();
     served.map(|()| Exit::Done)
+}
+
+/// The daemon's end of the socket pair is its standard input.
+fn to_init(display: &Arc<Display>) -> io::Result<(Stack, tokio::task::JoinHandle<()>)> {
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    let display = Arc::clone(display);
+    Stack::connect(UnixStream::from(socket), move || display.works())
+}
+
+/// Supervises the stack and the daemon, which is this program once more.
+fn become_init(args: &Serve, geometry: Size) -> Result<Exit, Error> {
+    let display = args.display.map_or(0, |display| display.number);
+    let dpi = match (args.dpi, std::env::var("DESKTOP_DPI")) {
+        (Some(dpi), _) => dpi,
+        (None, Ok(text)) => {
+            let dpi = text.parse().ok().filter(|dpi| (24..=960).contains(dpi));
+            dpi.ok_or_else(|| {
+                Error::new(
+                    Exit::Usage,
+                    format!("DESKTOP_DPI: {text:?} is not 24 to 960"),
+                )
+            })?
+        }
+        (None, Err(_)) => 96,
+    };
+    let max = args.max_geometry.unwrap_or(geometry);
+    let max_geometry = Size {
+        width: max.width.max(geometry.width),
+        height: max.height.max(geometry.height),
+    };
+    let listen = if args.listen.is_empty() {
+        vec![call::default_address()]
+    } else {
+        args.listen.clone()
+    };
+    let mut daemon: Vec<OsString> = std::env::args_os().skip(1).collect();
+    daemon.push("--supervised".into());
+    if args.display.is_none() {
+        daemon.push(format!("--display=:{display}").into());
+    }
+    let plan = Plan::new(init::Options {
+        display,
+        geometry,
+        max_geometry,
+        dpi,
+        desktop_user: args.desktop_user.clone(),
+        vnc: args.vnc,
+        viewer_port: stack::viewer_port()?,
+        listen,
+        daemon,
+    });
+    let plan = plan.map_err(|error| Error::new(Exit::Local, error.to_string()))?;
+    match init::run(plan) {
+        Ok(0) => Ok(Exit::Done),
+        // The daemon has said why.
+        Ok(code) => Ok(Exit::of_daemon(code)),
+        Err(error @ init::InitError::Locked(_)) => Err(Error::new(Exit::Locked, error.to_string())),
+        Err(error) => Err(Error::new(Exit::Local, error.to_string())),
+    }
 }
 
 fn options(args: &Serve) -> Options {

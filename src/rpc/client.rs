@@ -138,6 +138,11 @@ pub fn desktop(connection: Connection) -> DesktopClient<Connection> {
     DesktopClient::new(connection).max_decoding_message_size(MAX_REPLY_BYTES)
 }
 
+/// A client of the service `Stack`.
+pub fn stack(connection: Connection) -> StackClient<Connection> {
+    StackClient::new(connection)
+}
+
 /// The [`v1::Reason`] that came with a status.
 pub fn reason(status: &tonic::Status) -> v1::Reason {
     let name = status

@@ -97,7 +97,8 @@ fn space(space: Option<&v1::CoordinateSpace>) -> Result<Space, Status> {
     })
 }
 
-fn nonempty(field: &str, width: u32, height: u32) -> Result<Size, Status> {
+/// A size with pixels in it.
+pub(super) fn nonempty(field: &str, width: u32, height: u32) -> Result<Size, Status> {
     if width == 0 || height == 0 {
         let why = format!("{width}x{height}: both sides must be at least 1 pixel");
         return Err(status::invalid_field(field, &why));

@@ -66,7 +66,7 @@ impl Desktop for DesktopService {
                 .unwrap_or_default(),
             isolation: isolation(screen).into(),
             limits: Some(limits()),
-            capabilities: capabilities(screen, failure.as_ref()),
+            capabilities: capabilities(screen, failure.as_ref(), self.0.stack().is_some()),
             display_socket: match screen.map(|screen| screen.socket) {
                 None => v1::DisplaySocket::Unspecified,
                 Some(SocketKind::Path) => v1::DisplaySocket::Path,
@@ -229,6 +229,7 @@ fn limits() -> v1::Limits {
 fn capabilities(
     screen: Option<&ScreenInfo>,
     failure: Option<&crate::frame::Failure>,
+    managed: bool,
 ) -> Vec<v1::Capability> {
     let cell = |name: &str, missing: Option<(v1::Reason, String)>| {
         let available = missing.is_none();
@@ -265,6 +266,10 @@ fn capabilities(
         )
     };
     cells.extend(NOT_YET.iter().map(|name| cell(name, Some(later()))));
-    cells.push(cell("stack", Some(later())));
+    let unmanaged = (
+        v1::Reason::StackNotManaged,
+        "deskd runs with --stack none".to_owned(),
+    );
+    cells.push(cell("stack", (!managed).then_some(unmanaged)));
     cells
 }

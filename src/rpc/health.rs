@@ -143,7 +143,13 @@ impl Reporter {
                 (is_alive(&now) && proved, now.last_answer)
             };
             set(&self.desktop, ready);
-            set(&self.stack, false);
+            let mut stack = self.session.stack().map(crate::stack::Stack::state);
+            set(
+                &self.stack,
+                stack
+                    .as_mut()
+                    .is_some_and(|state| state.borrow_and_update().all_up()),
+            );
             // One receiver is the service's own: the others are streams.
             let streams = self.desktop.receiver_count() > 1;
             if streams && !ready {
@@ -163,9 +169,20 @@ impl Reporter {
             tokio::select! {
                 changed = link.changed() => if changed.is_err() { return },
                 () = silence => {}
+                () = changed(&mut stack) => {}
             }
         }
     }
+}
+
+async fn changed(stack: &mut Option<watch::Receiver<crate::stack::State>>) {
+    if let Some(state) = stack
+        && state.changed().await.is_ok()
+    {
+        return;
+    }
+    // Without an init there is nothing to hear.
+    std::future::pending().await
 }
 
 fn set(sender: &watch::Sender<HealthCheckResponse>, serves: bool) {

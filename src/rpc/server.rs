@@ -109,9 +109,10 @@ pub async fn serve(
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let desktop = DesktopServer::new(DesktopService(session))
+    let desktop = DesktopServer::new(DesktopService(Shared::clone(&session)))
         .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
-    let stack = StackServer::new(StackService).max_decoding_message_size(limits::MAX_REQUEST_BYTES);
+    let stack = StackServer::new(StackService(session))
+        .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let server = Server::builder()
         .max_concurrent_streams(limits::MAX_STREAMS)
         .http2_keepalive_interval(Some(limits::KEEPALIVE.0))

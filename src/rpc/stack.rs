@@ -1,50 +1,245 @@
-//! The service `Stack`: its contract stands in the proto; this release runs
-//! beside a display that somebody else started.
+//! The service `Stack`.
 
+use std::time::Duration;
+
+use tokio::{sync::mpsc, time::Instant};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::{
+    convert,
+    deadline::{self, Deadline},
     status,
     v1::{self, stack_server::Stack},
 };
+use crate::{
+    frame::Size,
+    session::{Classification, ResizeError, Shared},
+    stack::{
+        Numbered,
+        wire::{self, Component, ComponentState, Problem},
+    },
+};
 
-/// Answers UNIMPLEMENTED.
+/// Answers from a session.
 #[derive(Debug, Clone)]
-pub(super) struct StackService;
+pub(super) struct StackService(pub(super) Shared);
+
+impl StackService {
+    fn stack(&self) -> Result<&crate::stack::Stack, Status> {
+        self.0.stack().ok_or_else(|| ResizeError::NotManaged.into())
+    }
+}
 
 #[tonic::async_trait]
 impl Stack for StackService {
-    async fn up(&self, _: Request<v1::UpRequest>) -> Result<Response<v1::UpResponse>, Status> {
-        Err(status::not_implemented("Up"))
+    async fn up(
+        &self,
+        request: Request<v1::UpRequest>,
+    ) -> Result<Response<v1::UpResponse>, Status> {
+        let deadline = Deadline::of(request.metadata(), deadline::WAIT_READY);
+        let request = request.get_ref();
+        let size = request
+            .geometry
+            .map(|size| convert::nonempty("geometry", size.width, size.height));
+        let size = size.transpose()?;
+        if size.is_some() {
+            self.stack()?;
+        }
+        let done = self.0.up(size, request.no_wait, deadline.reply_by).await?;
+        Ok(Response::new(v1::UpResponse {
+            result: done.result,
+            classification: match done.classification {
+                Classification::Cold => v1::Classification::Cold,
+                Classification::AlreadyReady => v1::Classification::AlreadyReady,
+                Classification::Contention => v1::Classification::Contention,
+                Classification::Unknown => v1::Classification::Unspecified,
+            }
+            .into(),
+            stages: done.stages.into_iter().map(event).collect(),
+            paint: done.paint.map(|ready| convert::evidence(&ready.evidence)),
+        }))
     }
 
     async fn down(
         &self,
-        _: Request<v1::DownRequest>,
+        request: Request<v1::DownRequest>,
     ) -> Result<Response<v1::DownResponse>, Status> {
-        Err(status::not_implemented("Down"))
+        let deadline = Deadline::of(request.metadata(), Duration::from_secs(30));
+        let ended = self.0.down(deadline.reply_by).await?;
+        let ended = ended.into_iter().map(|c| component(c).into()).collect();
+        Ok(Response::new(v1::DownResponse { ended }))
     }
 
     async fn status(
         &self,
         _: Request<v1::StatusRequest>,
     ) -> Result<Response<v1::StatusResponse>, Status> {
-        Err(status::not_implemented("Status"))
+        let Some(stack) = self.0.stack() else {
+            return Ok(Response::new(v1::StatusResponse {
+                managed: false,
+                components: Vec::new(),
+            }));
+        };
+        let components = stack
+            .state()
+            .borrow()
+            .components
+            .iter()
+            .map(state)
+            .collect();
+        Ok(Response::new(v1::StatusResponse {
+            managed: true,
+            components,
+        }))
     }
 
     async fn set_geometry(
         &self,
-        _: Request<v1::SetGeometryRequest>,
+        request: Request<v1::SetGeometryRequest>,
     ) -> Result<Response<v1::SetGeometryResponse>, Status> {
-        Err(status::not_implemented("SetGeometry"))
+        let deadline = Deadline::of(request.metadata(), Duration::from_secs(30));
+        let request = request.get_ref();
+        let Some(size) = request.geometry else {
+            return Err(status::invalid_field("geometry", "must be given"));
+        };
+        let size: Size = convert::nonempty("geometry", size.width, size.height)?;
+        if request.dpi != 0 && !(24..=960).contains(&request.dpi) {
+            return Err(status::invalid_field("dpi", "must be 24 to 960, or 0"));
+        }
+        let screen = self
+            .0
+            .set_geometry(size, request.dpi, deadline.reply_by)
+            .await?;
+        Ok(Response::new(v1::SetGeometryResponse {
+            geometry: Some(convert::wire_size(screen.size)),
+            geometry_epoch: screen.geometry_epoch,
+            server_generation: screen.generation.to_string(),
+        }))
     }
 
-    type EventsStream = tokio_stream::Empty<Result<v1::EventsResponse, Status>>;
+    type EventsStream = ReceiverStream<Result<v1::EventsResponse, Status>>;
 
     async fn events(
         &self,
-        _: Request<v1::EventsRequest>,
+        request: Request<v1::EventsRequest>,
     ) -> Result<Response<Self::EventsStream>, Status> {
-        Err(status::not_implemented("Events"))
+        self.stack()?;
+        let until = Deadline::of_stream(request.metadata());
+        let mut after = request.get_ref().after_sequence;
+        let (sender, receiver) = mpsc::channel(16);
+        let session = Shared::clone(&self.0);
+        let stopping = session.stopping();
+        tokio::spawn(async move {
+            let Some(stack) = session.stack() else {
+                return;
+            };
+            let mut news = stack.news();
+            let last = async {
+                match until {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::pin!(last);
+            loop {
+                news.borrow_and_update();
+                for numbered in stack.events_after(after) {
+                    after = numbered.sequence;
+                    let event = Some(event(numbered));
+                    // Whoever does not listen any more ends the stream.
+                    if sender.send(Ok(v1::EventsResponse { event })).await.is_err() {
+                        return;
+                    }
+                }
+                tokio::select! {
+                    changed = news.changed() => if changed.is_err() { return },
+                    () = sender.closed() => return,
+                    () = stopping.cancelled() => return,
+                    () = &mut last => return,
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+impl From<ResizeError> for Status {
+    fn from(error: ResizeError) -> Self {
+        let message = error.to_string();
+        match error {
+            ResizeError::NotManaged => {
+                status::failed_precondition(v1::Reason::StackNotManaged, message)
+            }
+            ResizeError::Unsupported(_) => {
+                status::failed_precondition(v1::Reason::GeometryUnsupported, message)
+            }
+            ResizeError::Late(_) => status::deadline(v1::Reason::Deadline, message),
+        }
+    }
+}
+
+fn component(component: Component) -> v1::Component {
+    match component {
+        Component::Xvfb => v1::Component::Xvfb,
+        Component::Keymap => v1::Component::Keymap,
+        Component::Dbus => v1::Component::Dbus,
+        Component::Session => v1::Component::Session,
+        Component::X11vnc => v1::Component::X11vnc,
+        Component::Websockify => v1::Component::Websockify,
+        Component::Paint => v1::Component::Paint,
+        Component::Lock => v1::Component::Lock,
+    }
+}
+
+fn reason(problem: Option<&Problem>) -> v1::Reason {
+    match problem {
+        None => v1::Reason::Unspecified,
+        Some(Problem::Missing { .. }) => v1::Reason::ProgramMissing,
+        Some(Problem::Failed) => v1::Reason::ComponentFailed,
+    }
+}
+
+fn state(state: &ComponentState) -> v1::ComponentStatus {
+    v1::ComponentStatus {
+        component: component(state.component).into(),
+        enabled: state.enabled,
+        up: state.up,
+        pid: state.pid,
+        since: (state.since_ms != 0).then(|| timestamp(state.since_ms)),
+        restarts: state.restarts,
+        last_stderr: state.last_output.clone(),
+        reason: reason(state.problem.as_ref()).into(),
+    }
+}
+
+fn event(Numbered { sequence, event }: Numbered) -> v1::StageEvent {
+    v1::StageEvent {
+        component: component(event.component).into(),
+        status: match event.status {
+            wire::Status::Started => v1::StageStatus::Started,
+            wire::Status::Waiting => v1::StageStatus::Waiting,
+            wire::Status::Completed => v1::StageStatus::Completed,
+            wire::Status::Failed => v1::StageStatus::Failed,
+        }
+        .into(),
+        elapsed: prost_types::Duration::try_from(Duration::from_millis(event.elapsed_ms)).ok(),
+        time: Some(timestamp(event.time_ms)),
+        classification: v1::Classification::Unspecified.into(),
+        reason: reason(event.problem.as_ref()).into(),
+        message: event.message,
+        sequence,
+    }
+}
+
+fn timestamp(ms: u64) -> prost_types::Timestamp {
+    (std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(ms)).into()
+}
+
+/// When a stream has to end; `None`: when its reader goes.
+impl Deadline {
+    fn of_stream(metadata: &tonic::metadata::MetadataMap) -> Option<Instant> {
+        metadata.get("grpc-timeout")?;
+        Some(Self::of(metadata, Duration::from_secs(60)).reply_by)
     }
 }

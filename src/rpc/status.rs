@@ -58,6 +58,16 @@ pub(super) fn not_implemented(what: &str) -> Status {
     build(Code::Unimplemented, Reason::NotImplemented, message, &[])
 }
 
+/// Something that must be otherwise first.
+pub(super) fn failed_precondition(reason: Reason, message: String) -> Status {
+    build(Code::FailedPrecondition, reason, message, &[])
+}
+
+/// Something that was not there in time.
+pub(super) fn deadline(reason: Reason, message: String) -> Status {
+    build(Code::DeadlineExceeded, reason, message, &[])
+}
+
 /// A connection that does not read what it asked for.
 pub(super) fn slow_reader() -> Status {
     let message = "this connection has not read the images that it already asked for";

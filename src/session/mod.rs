@@ -5,6 +5,7 @@
 //! [`encode`](crate::encode) and [`card`](crate::card). It knows no gRPC: a
 //! [`Refusal`] becomes a status, and a [`Frame`] a message, up there.
 
+mod bring_up;
 mod encoding;
 mod frames;
 mod paint;
@@ -20,6 +21,7 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use bring_up::{BroughtUp, Classification, ResizeError};
 pub use paint::Readiness;
 pub use screenshot::{Frame, Kind, Spec, Timings};
 pub use space::{AskedRegion, Space};
@@ -28,8 +30,10 @@ use crate::{
     facts::Profile,
     frame::{Cause, Failure, Size, Stage},
     gate::{Evidence, Verdict},
+    stack::Stack,
     x11::{CursorReading, Display, Link, LinkState},
 };
+use bring_up::Managed;
 use encoding::Encodings;
 use frames::Frames;
 use paint::Paint;
@@ -76,6 +80,7 @@ pub struct CursorFailure(pub Failure);
 pub struct Session {
     display: Arc<Display>,
     paint: Paint,
+    managed: Option<Managed>,
     /// Size of a card while no screen was seen yet.
     configured: Size,
     instance_id: String,
@@ -85,24 +90,26 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session on `display`, which is painted when `profile` says so. When `shutdown` is cancelled, waiting calls get
+    /// A session on `display`, which is painted when `profile` says so, and which
+    /// `stack` starts unless somebody else does. When `shutdown` is cancelled, waiting calls get
     /// their card.
     ///
     /// # Errors
     ///
     /// When the system has no randomness.
     pub fn new(
-        display: Display,
+        display: Arc<Display>,
         profile: Profile,
+        stack: Option<Stack>,
         configured: Size,
         shutdown: CancellationToken,
     ) -> Result<Self, getrandom::Error> {
         let (instance, seed) = (getrandom::u64()?, getrandom::u64()?);
         let instance_id = format!("{instance:016x}{:016x}", getrandom::u64()?);
-        let display = Arc::new(display);
         Ok(Self {
             paint: Paint::new(Arc::clone(&display), profile),
             display,
+            managed: stack.map(|stack| Managed::new(stack, configured)),
             configured,
             frames: Mutex::new(Frames::new(&instance_id[..8])),
             instance_id,
@@ -114,6 +121,11 @@ impl Session {
     /// Random, one a daemon life, 32 hexadecimal digits.
     pub fn instance_id(&self) -> &str {
         &self.instance_id
+    }
+
+    /// Cancelled when the daemon stops.
+    pub fn stopping(&self) -> CancellationToken {
+        self.shutdown.clone()
     }
 
     /// The display that this session looks at.

@@ -16,11 +16,14 @@ use super::{
 };
 use crate::{
     facts::{Profile, WindowId},
-    frame::{Cause, CursorImage, Failure, Stage},
+    frame::{Cause, CursorImage, Failure, Size, Stage},
 };
 
 /// Requests that may wait at once: every stream of every connection (64 × 16).
 const QUEUE: usize = 1024;
+
+/// The X thread comes round every 2 s when nothing happens.
+const STUCK: Duration = Duration::from_secs(10);
 
 /// What the X thread is asked. Each answer goes to its own channel.
 pub(super) enum Command {
@@ -30,6 +33,8 @@ pub(super) enum Command {
     Cursor(oneshot::Sender<Result<CursorReading, Failure>>),
     /// Keep a proof of paint, if it is of the screen as it is now.
     Prove(Proof),
+    /// Resize the screen: whether the server took the size.
+    Resize(Size, oneshot::Sender<Result<bool, Failure>>),
     /// Look again: a segment was let go.
     Wake,
     /// End the thread.
@@ -180,6 +185,24 @@ impl Display {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Cursor(reply))?;
         answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Resizes the screen. False when the server cannot take that size. Waits as
+    /// [`Self::capture`] does.
+    ///
+    /// # Errors
+    ///
+    /// A failure that waiting does not mend.
+    pub async fn resize(&self, size: Size) -> Result<bool, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Resize(size, reply))?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Whether the X thread turns: it waits for the server, which is bounded, or
+    /// it came round lately. A thread that does neither is stuck.
+    pub fn works(&self) -> bool {
+        self.pulse.waiting().is_some() || self.pulse.turned() < STUCK
     }
 
     fn send(&self, command: Command) -> Result<(), Failure> {

@@ -24,6 +24,7 @@ pub mod inspect;
 mod mailbox;
 mod observer;
 mod pixel_format;
+mod resize;
 mod root_state;
 mod scene;
 mod segments;

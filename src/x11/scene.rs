@@ -21,6 +21,7 @@ use super::{
 use crate::{
     facts::{self, Role, Scene, WindowManager},
     frame::{Region, Size},
+    processes,
 };
 
 /// Windows that are looked at; more are left out.
@@ -226,11 +227,13 @@ impl Owners {
         a & !self.id_mask == b & !self.id_mask
     }
 
-    /// Clients that are neither deskd's nor the window manager's.
+    /// Clients that are neither deskd's nor the window manager's, nor those of
+    /// the accessibility bus, which come with any program and draw nothing.
     fn others(&self, manager: Option<u32>) -> usize {
         let own = std::process::id();
-        let known = |pid: &&u32| **pid != own && Some(**pid) != manager && **pid != 0;
-        self.pids.values().filter(known).count()
+        let is_other = |pid: &&u32| **pid != own && Some(**pid) != manager && **pid != 0;
+        let draws = |pid: &&u32| !processes::name(**pid).starts_with("at-spi");
+        self.pids.values().filter(is_other).filter(draws).count()
     }
 }
 

@@ -101,6 +101,8 @@ pub(super) struct Pulse {
     /// Milliseconds since `origin`, plus 1, when the present wait for the
     /// server began; 0 when there is none.
     waiting_since: AtomicU64,
+    /// Milliseconds since `origin` when the thread last came round.
+    turned_at: AtomicU64,
 }
 
 impl Pulse {
@@ -108,6 +110,7 @@ impl Pulse {
         Self {
             origin: Instant::now(),
             waiting_since: AtomicU64::new(0),
+            turned_at: AtomicU64::new(0),
         }
     }
 
@@ -119,6 +122,18 @@ impl Pulse {
                 .elapsed()
                 .saturating_sub(Duration::from_millis(since)),
         )
+    }
+
+    /// The thread comes round.
+    pub(super) fn turn(&self) {
+        let now = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.turned_at.store(now, Ordering::Relaxed);
+    }
+
+    /// How long ago the thread came round.
+    pub(super) fn turned(&self) -> Duration {
+        let at = Duration::from_millis(self.turned_at.load(Ordering::Relaxed));
+        self.origin.elapsed().saturating_sub(at)
     }
 
     fn begin(&self) {

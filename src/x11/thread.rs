@@ -32,10 +32,11 @@ use super::{
     cursor,
     display::Command,
     mailbox::{Receiver, Sender, Woken},
+    resize,
     root_state::{self, Proven, RootState},
     socket::Pulse,
 };
-use crate::frame::{Cause, Failure, Stage};
+use crate::frame::{Cause, Failure, Size, Stage};
 
 /// How often a quiet connection is asked whether it lives. Health wants an
 /// answer at most 5 s old (design section 2), so two of them fit.
@@ -75,6 +76,7 @@ pub(super) fn spawn(job: Job) -> io::Result<()> {
         captures: Vec::new(),
         cursors: Vec::new(),
         proofs: Vec::new(),
+        resizes: Vec::new(),
         carriers: Vec::new(),
         grabs: 0,
     };
@@ -89,6 +91,7 @@ struct Worker {
     captures: Vec<oneshot::Sender<Result<Arc<Grab>, Failure>>>,
     cursors: Vec<oneshot::Sender<Result<CursorReading, Failure>>>,
     proofs: Vec<Proof>,
+    resizes: Vec<(Size, oneshot::Sender<Result<bool, Failure>>)>,
     /// Windows that carry the proof.
     carriers: Vec<Window>,
     grabs: u64,
@@ -153,12 +156,16 @@ impl Worker {
         for reply in self.cursors.drain(..) {
             drop(reply.send(Err(failure.clone())));
         }
+        for (_, reply) in self.resizes.drain(..) {
+            drop(reply.send(Err(failure.clone())));
+        }
     }
 
     /// Collects commands for that long. False when the thread must end.
     fn collect_for(&mut self, pause: Duration) -> bool {
         let until = Instant::now() + pause;
         loop {
+            self.job.pulse.turn();
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -191,6 +198,7 @@ impl Worker {
         match command {
             Command::Capture(reply) => self.captures.push(reply),
             Command::Cursor(reply) => self.cursors.push(reply),
+            Command::Resize(size, reply) => self.resizes.push((size, reply)),
             Command::Prove(proof) => self.proofs.push(proof),
             Command::Wake => {}
             Command::Close => return false,
@@ -202,6 +210,7 @@ impl Worker {
     fn forget_gone(&mut self) {
         self.captures.retain(|reply| !reply.is_closed());
         self.cursors.retain(|reply| !reply.is_closed());
+        self.resizes.retain(|(_, reply)| !reply.is_closed());
     }
 
     fn one_connection(&mut self) -> End {
@@ -251,10 +260,12 @@ impl Worker {
         known: &mut Known,
         capturer: &mut Capturer,
     ) -> Result<(), End> {
+        self.job.pulse.turn();
         if !self.take_commands() {
             return Err(End::Closed);
         }
         self.forget_gone();
+        self.resize(server, known, capturer)?;
         self.keep_proofs(server, known, capturer)?;
         self.capture(server, known, capturer)?;
         self.read_cursor(server, known, capturer)?;
@@ -304,6 +315,23 @@ impl Worker {
         known.proof = None;
         root_state::set_proof(&server.conn, server.root, &state(known, None))?;
         self.publish_screen(server, known, capturer);
+        Ok(())
+    }
+
+    fn resize(
+        &mut self,
+        server: &Server,
+        known: &mut Known,
+        capturer: &Capturer,
+    ) -> Result<(), Error> {
+        while let Some((size, reply)) = self.resizes.pop() {
+            let result = match resize::resize(server, server.dpi, size) {
+                Err(error) if error.ends_connection() => return Err(error),
+                result => result.map_err(|error| error.failure()),
+            };
+            self.look_again(server, known, capturer)?;
+            drop(reply.send(result));
+        }
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! A real XFCE session, on a fresh home.
+//! Real sessions: XFCE, or parts of it, on a fresh home.
 
 use std::{
     fs,
@@ -21,22 +21,33 @@ use super::{
 /// found and ended too.
 const MARK: &str = "DESKD_TEST_SESSION";
 
-/// An XFCE session that dies with its owner.
+/// A session of programs with a bus and a fresh home, which die with their owner.
 #[derive(Debug)]
-pub struct Xfce {
-    session: Running,
+pub struct Session {
+    running: Running,
     mark: String,
     home: TempDir,
 }
 
-impl Xfce {
-    /// Starts a session; deskd says when it is painted.
-    pub fn start(server: &XServer) -> Self {
-        Self::start_in(server, None)
+/// A whole XFCE session.
+pub type Xfce = Session;
+
+impl Session {
+    /// XFCE; deskd says when it is painted.
+    pub fn xfce(server: &XServer) -> Self {
+        Self::start(server, "exec startxfce4")
     }
 
-    /// The same, in a control group whose `cgroup.procs` is given.
-    pub fn start_in(server: &XServer, group: Option<&Path>) -> Self {
+    /// XFCE in a control group whose `cgroup.procs` is given.
+    pub fn xfce_in(server: &XServer, group: Option<&Path>) -> Self {
+        let join = group.map_or(String::new(), |group| {
+            format!("echo $$ >{}; ", group.display())
+        });
+        Self::start(server, &format!("{join}exec startxfce4"))
+    }
+
+    /// What a shell script starts.
+    pub fn start(server: &XServer, script: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mark = home
             .path()
@@ -46,11 +57,7 @@ impl Xfce {
             .into_owned();
         let mut session = server.program("dbus-run-session");
         // The bus's address is for the tests: they change the session's settings.
-        let join = group.map_or(String::new(), |group| {
-            format!("echo $$ >{}; ", group.display())
-        });
-        let script =
-            format!("{join}echo \"$DBUS_SESSION_BUS_ADDRESS\" >\"$HOME/bus\"; exec startxfce4");
+        let script = format!("echo \"$DBUS_SESSION_BUS_ADDRESS\" >\"$HOME/bus\"; {script}");
         session
             .args(["--", "sh", "-c", &script])
             .env("HOME", home.path())
@@ -70,9 +77,9 @@ impl Xfce {
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
-        let session = program::spawn(&mut session, "dbus");
+        let running = program::spawn(&mut session, "dbus");
         Self {
-            session,
+            running,
             mark,
             home,
         }
@@ -134,7 +141,7 @@ impl Xfce {
     }
 }
 
-impl Drop for Xfce {
+impl Drop for Session {
     fn drop(&mut self) {
         // Twice: a process may be starting another one at this moment.
         for _ in 0..2 {

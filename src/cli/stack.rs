@@ -1,0 +1,277 @@
+//! `deskd up`, `down` and `status`: the stack's life, with the exit codes and
+//! lines that callers of older up-scripts match.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use super::{
+    args::{Client, Down, Status, Up},
+    exit::{Error, Exit},
+    json,
+    print::say,
+    ready,
+};
+use crate::{
+    client,
+    config::{Address, DEFAULT_GEOMETRY},
+    rpc::v1,
+};
+
+/// So long a daemon that was started may take to answer.
+const START: Duration = Duration::from_secs(50);
+/// The viewer's port, unless `STREAM_PORT` says another.
+pub(super) const VIEWER_PORT: u16 = 6080;
+
+/// Brings the desktop up.
+pub(super) async fn up(mut args: Up) -> Result<Exit, Error> {
+    let wait = args.timeout;
+    args.client.deadline = wait + wait / 10 + Duration::from_secs(1);
+    let connection = match args.client.connection().await {
+        Ok(connection) => connection,
+        Err(error) if error.exit == Exit::NoDaemon => {
+            start_daemon(&args.client)?;
+            await_daemon(&args.client, error).await?
+        }
+        Err(error) => return Err(error),
+    };
+    let mut stack = client::stack(connection.clone());
+    let request = v1::UpRequest {
+        geometry: args.geometry.map(|size| v1::Size {
+            width: size.width,
+            height: size.height,
+        }),
+        no_wait: args.no_wait,
+    };
+    let reply = stack.up(args.client.request(request)).await?.into_inner();
+    if args.client.json {
+        say!("{}", json::value("UpResponse", &reply)?);
+    } else {
+        lines(&reply, connection).await?;
+    }
+    Ok(match reply.result {
+        0 => Exit::Done,
+        11 => Exit::NoDisplay,
+        12 => Exit::Vnc,
+        13 => Exit::Viewer,
+        15 => Exit::Locked,
+        124 => Exit::OutOfTime,
+        _ => Exit::NotPainted,
+    })
+}
+
+/// A line for each stage, and the last one that callers wait for.
+async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result<(), Error> {
+    let word = |name: &'static str, prefix| name.trim_start_matches(prefix).to_ascii_lowercase();
+    let classification = word(reply.classification().as_str_name(), "CLASSIFICATION_");
+    let classification = classification.replace("unspecified", "unknown");
+    for stage in &reply.stages {
+        let elapsed = stage.elapsed.as_ref();
+        let elapsed = elapsed.map_or(0, |e| e.seconds * 1000 + i64::from(e.nanos) / 1_000_000);
+        say!(
+            "OPENGENI_DESKTOP_STAGE stage={} status={} elapsed_ms={elapsed} classification={classification}",
+            word(stage.component().as_str_name(), "COMPONENT_"),
+            word(stage.status().as_str_name(), "STAGE_STATUS_"),
+        );
+        if stage.status() == v1::StageStatus::Failed {
+            eprintln!("deskd: {}", stage.message.replace('\n', " "));
+        }
+    }
+    let mut desktop = client::desktop(connection);
+    let info = desktop.get_info(v1::GetInfoRequest {}).await?.into_inner();
+    let geometry = info.geometry.unwrap_or_default();
+    let size = geometry.size.unwrap_or(v1::Size {
+        width: DEFAULT_GEOMETRY.width,
+        height: DEFAULT_GEOMETRY.height,
+    });
+    let (port, dpi) = (viewer_port()?, geometry.dpi.max(1));
+    let geometry = format!("{}x{}", size.width, size.height);
+    if reply.result == 0 {
+        say!("OPENGENI_DESKTOP_UP port={port} geometry={geometry} dpi={dpi}");
+        return Ok(());
+    }
+    let evidence = reply.paint.clone().unwrap_or_default();
+    let verdict = word(evidence.verdict().as_str_name(), "PAINT_VERDICT_").to_ascii_uppercase();
+    let bytes = evidence.probes.last().map_or(0, |probe| probe.bytes);
+    if reply.result == 14 {
+        say!(
+            "OPENGENI_DESKTOP_NOT_PAINTING geometry={geometry} verdict={verdict} bytes={bytes} floor={}",
+            evidence.floor_bytes
+        );
+    }
+    for line in ready::describe(&evidence) {
+        eprintln!("deskd: {line}");
+    }
+    Ok(())
+}
+
+/// `STREAM_PORT`, which older images set.
+pub(super) fn viewer_port() -> Result<u16, Error> {
+    match std::env::var("STREAM_PORT") {
+        Ok(text) => text
+            .parse()
+            .map_err(|_| Error::new(Exit::Usage, format!("STREAM_PORT: {text:?} is no port"))),
+        Err(_) => Ok(VIEWER_PORT),
+    }
+}
+
+/// Starts `deskd serve --stack xfce` apart from this command.
+fn start_daemon(client: &Client) -> Result<(), Error> {
+    let local = |what: String| Error::new(Exit::Local, what);
+    let Address::Unix(socket) = client.address() else {
+        let message = "no daemon answers there, and one is started on a Unix socket only: give --server unix:/path";
+        return Err(Error::new(Exit::NoDaemon, message));
+    };
+    let folder = socket
+        .parent()
+        .map_or_else(|| PathBuf::from("/"), Path::to_owned);
+    fs::create_dir_all(&folder)
+        .map_err(|error| local(format!("{} cannot be made: {error}", folder.display())))?;
+    let log = socket.with_extension("log");
+    let output = fs::File::options().create(true).append(true).open(&log);
+    let output =
+        output.map_err(|error| local(format!("{} cannot be written: {error}", log.display())))?;
+    let own = std::env::current_exe().map_err(|error| local(format!("deskd itself: {error}")))?;
+    let mut daemon = Command::new(own);
+    daemon.args(["serve", "--stack", "xfce", "--listen"]);
+    daemon.arg(client.address().to_string());
+    daemon
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(output)
+        .process_group(0);
+    daemon
+        .spawn()
+        .map_err(|error| local(format!("the daemon cannot be started: {error}")))?;
+    Ok(())
+}
+
+async fn await_daemon(client: &Client, first: Error) -> Result<client::Connection, Error> {
+    let until = Instant::now() + START.min(client.deadline);
+    let mut last = first;
+    while Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        match client.connection().await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => last = error,
+        }
+    }
+    if let Address::Unix(socket) = client.address() {
+        let log = socket.with_extension("log");
+        last.message = format!("{}; its log is {}", last.message, log.display());
+    }
+    // Another one holds the lock, or it cannot start at all.
+    Err(Error::new(Exit::Locked, last.message))
+}
+
+/// Takes the desktop down.
+pub(super) async fn down(mut args: Down) -> Result<Exit, Error> {
+    args.client.deadline = args.client.deadline.max(Duration::from_secs(30));
+    let mut stack = client::stack(args.client.connection().await?);
+    let reply = stack
+        .down(args.client.request(v1::DownRequest {}))
+        .await?
+        .into_inner();
+    if args.client.json {
+        say!("{}", json::value("DownResponse", &reply)?);
+        return Ok(Exit::Done);
+    }
+    let names: Vec<String> = reply.ended().map(|c| name(c)).collect();
+    say!(
+        "{}",
+        if names.is_empty() {
+            "nothing was up".to_owned()
+        } else {
+            format!("ended: {}", names.join(" "))
+        }
+    );
+    Ok(Exit::Done)
+}
+
+fn name(component: v1::Component) -> String {
+    let name = component.as_str_name().trim_start_matches("COMPONENT_");
+    name.to_ascii_lowercase()
+}
+
+/// Says what runs; with `--events`, what happens.
+pub(super) async fn status(args: Status) -> Result<Exit, Error> {
+    let mut stack = client::stack(args.client.connection().await?);
+    if args.events {
+        return events(stack, &args.client).await;
+    }
+    let reply = stack
+        .status(args.client.request(v1::StatusRequest {}))
+        .await?
+        .into_inner();
+    if args.client.json {
+        say!("{}", json::value("StatusResponse", &reply)?);
+        return Ok(Exit::Done);
+    }
+    if !reply.managed {
+        say!("not managed: deskd runs with --stack none");
+        return Ok(Exit::Done);
+    }
+    for component in reply
+        .components
+        .iter()
+        .filter(|component| component.enabled)
+    {
+        let state = if component.up { "up" } else { "down" };
+        let reason = component
+            .reason()
+            .as_str_name()
+            .trim_start_matches("REASON_");
+        let reason = if reason == "UNSPECIFIED" { "" } else { reason };
+        say!(
+            "{:<12} {state:<5} pid {:<8} restarts {:<3} {reason}",
+            name(component.component()),
+            component.pid,
+            component.restarts
+        );
+        if !component.up {
+            for line in component.last_stderr.lines() {
+                say!("    {line}");
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn events(
+    mut stack: client::StackClient<client::Connection>,
+    client: &Client,
+) -> Result<Exit, Error> {
+    // Without a deadline: until it is interrupted.
+    let request = tonic::Request::new(v1::EventsRequest { after_sequence: 0 });
+    let mut stream = stack.events(request).await?.into_inner();
+    while let Some(reply) = stream.message().await? {
+        let Some(event) = &reply.event else {
+            continue;
+        };
+        if client.json {
+            say!("{}", json::value("StageEvent", event)?);
+            continue;
+        }
+        let time = event
+            .time
+            .and_then(|time| std::time::SystemTime::try_from(time).ok());
+        let time = time.map(|time| humantime::format_rfc3339_millis(time).to_string());
+        let status = event
+            .status()
+            .as_str_name()
+            .trim_start_matches("STAGE_STATUS_");
+        say!(
+            "{:>3} {} {:<11} {:<10} {}",
+            event.sequence,
+            time.unwrap_or_default(),
+            name(event.component()),
+            status.to_ascii_lowercase(),
+            event.message.replace('\n', " ")
+        );
+    }
+    Ok(Exit::Done)
+}

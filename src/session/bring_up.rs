@@ -1,0 +1,352 @@
+//! Bringing the desktop up, taking it down, and resizing it: the stack's orders,
+//! the paint's proof, and what callers are told of both.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Readiness, Session};
+use crate::{
+    frame::{Failure, Size},
+    gate::Verdict,
+    stack::{
+        Numbered, Stack, exit_code,
+        wire::{Component, Problem, Status, ToInit},
+    },
+    x11::LinkState,
+};
+
+/// `deskd up`'s exit code when its time ran out.
+const OUT_OF_TIME: u32 = 124;
+/// The paint of a session that was (re)started is waited for so long before it
+/// is called a failure; it is waited for on.
+const PAINT: Duration = Duration::from_secs(90);
+
+/// The stack of this daemon, when it has one.
+#[derive(Debug)]
+pub(super) struct Managed {
+    pub(super) stack: Stack,
+    /// Calls of `Up` under way.
+    callers: AtomicUsize,
+    /// The size that the screen is to have.
+    wanted_size: tokio::sync::watch::Sender<Size>,
+}
+
+impl Managed {
+    pub(super) fn new(stack: Stack, size: Size) -> Self {
+        Self {
+            stack,
+            callers: AtomicUsize::new(0),
+            wanted_size: tokio::sync::watch::Sender::new(size),
+        }
+    }
+}
+
+/// What kind of bring-up it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Classification {
+    /// Started from nothing.
+    Cold,
+    /// All was up and proved.
+    AlreadyReady,
+    /// Another bring-up was under way, and was joined.
+    Contention,
+    /// Somebody else starts this display.
+    Unknown,
+}
+
+/// How a bring-up went.
+#[derive(Debug, Clone)]
+pub struct BroughtUp {
+    /// The exit code of `deskd up`.
+    pub result: u32,
+    /// What kind it was.
+    pub classification: Classification,
+    /// What happened during it.
+    pub stages: Vec<Numbered>,
+    /// The paint's verdict; `None` when it was not waited for.
+    pub paint: Option<Readiness>,
+}
+
+/// Why the screen was not resized.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResizeError {
+    /// Somebody else starts this display.
+    #[error("deskd runs with --stack none: whoever started the display manages its size")]
+    NotManaged,
+    /// No server takes that size.
+    #[error("the screen cannot be {0}: give both sides between 64 and 16384 pixels")]
+    Unsupported(Size),
+    /// The server was not there in time.
+    #[error("the X server was not back in time: {0}")]
+    Late(String),
+}
+
+impl Session {
+    /// The stack; `None` when somebody else starts the display.
+    pub fn stack(&self) -> Option<&Stack> {
+        self.managed.as_ref().map(|managed| &managed.stack)
+    }
+
+    /// Brings everything up and, unless `no_wait`, waits for the paint. A stack
+    /// that somebody else manages is only waited for.
+    pub async fn up(
+        &self,
+        size: Option<Size>,
+        no_wait: bool,
+        reply_by: Instant,
+    ) -> Result<BroughtUp, ResizeError> {
+        let Some(managed) = &self.managed else {
+            let paint = self.wait_ready(None, false, reply_by).await;
+            return Ok(BroughtUp {
+                result: paint_result(&paint),
+                classification: Classification::Unknown,
+                stages: Vec::new(),
+                paint: Some(paint),
+            });
+        };
+        let others = managed.callers.fetch_add(1, Ordering::Relaxed);
+        let _leave = Leave(&managed.callers);
+        let before = managed.stack.last_event();
+        let classification =
+            if managed.stack.state().borrow().all_up() && self.proved(self.profile()).is_some() {
+                Classification::AlreadyReady
+            } else if others > 0 {
+                Classification::Contention
+            } else {
+                Classification::Cold
+            };
+        let known = self.link().last_screen.map(|screen| screen.size);
+        if let Some(size) = size
+            && known != Some(size)
+        {
+            if known.is_some() {
+                self.set_geometry(size, 0, reply_by).await?;
+            } else {
+                managed.wanted_size.send_replace(size);
+            }
+        }
+        managed.stack.order(ToInit::Up).await;
+        let mut result = self.until_up(managed, reply_by).await;
+        let mut paint = None;
+        if result == 0 && !no_wait {
+            let ready = self.wait_ready(None, false, reply_by).await;
+            result = paint_result(&ready);
+            paint = Some(ready);
+        }
+        Ok(BroughtUp {
+            result,
+            classification,
+            stages: managed.stack.events_after(before),
+            paint,
+        })
+    }
+
+    /// Waits until every component is up. The exit code.
+    async fn until_up(&self, managed: &Managed, reply_by: Instant) -> u32 {
+        let mut state = managed.stack.state();
+        // The order has to arrive first: a state from before says nothing.
+        let ordered = Instant::now();
+        loop {
+            {
+                let now = state.borrow_and_update();
+                if now.wanted && now.all_up() {
+                    return 0;
+                }
+                let fresh = ordered.elapsed() > Duration::from_millis(300);
+                if let Some(failed) = now.failed().filter(|_| fresh && now.wanted) {
+                    return exit_code(failed.component);
+                }
+            }
+            tokio::select! {
+                changed = state.changed() => if changed.is_err() { return OUT_OF_TIME },
+                () = tokio::time::sleep(Duration::from_millis(350)) => {}
+                () = self.shutdown.cancelled() => return OUT_OF_TIME,
+                () = tokio::time::sleep_until(reply_by) => {
+                    let now = state.borrow();
+                    let late = now.components.iter().find(|c| c.enabled && !c.up);
+                    let late = late.filter(|c| c.problem.is_some());
+                    return late.map_or(OUT_OF_TIME, |late| exit_code(late.component));
+                }
+            }
+        }
+    }
+
+    /// Ends everything that [`Self::up`] started. Components that ran.
+    ///
+    /// # Errors
+    ///
+    /// [`ResizeError::NotManaged`].
+    pub async fn down(&self, reply_by: Instant) -> Result<Vec<Component>, ResizeError> {
+        let managed = self.managed.as_ref().ok_or(ResizeError::NotManaged)?;
+        let mut state = managed.stack.state();
+        let running = |state: &crate::stack::State| -> Vec<Component> {
+            let running = state.components.iter().filter(|c| c.up || c.pid != 0);
+            running.map(|c| c.component).collect()
+        };
+        let ended = running(&state.borrow_and_update());
+        managed.stack.order(ToInit::Down).await;
+        while !(state.borrow().components.is_empty() || running(&state.borrow()).is_empty())
+            || state.borrow().wanted
+        {
+            tokio::select! {
+                changed = state.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep_until(reply_by) => {
+                    return Err(ResizeError::Late("some components have not ended yet".into()));
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Resizes the screen: live where the X server can, else by restarting it.
+    ///
+    /// # Errors
+    ///
+    /// A size that no server takes, or one that is not there in time.
+    pub async fn set_geometry(
+        &self,
+        size: Size,
+        dpi: u32,
+        reply_by: Instant,
+    ) -> Result<crate::x11::ScreenInfo, ResizeError> {
+        let managed = self.managed.as_ref().ok_or(ResizeError::NotManaged)?;
+        let sides = [size.width, size.height];
+        if sides.iter().any(|side| !(64..=16_384).contains(side))
+            || size.pixels() > crate::frame::MAX_OUTPUT_PIXELS
+        {
+            return Err(ResizeError::Unsupported(size));
+        }
+        let before = self.link().last_screen;
+        managed.wanted_size.send_replace(size);
+        let same_dpi = before
+            .as_ref()
+            .is_some_and(|screen| dpi == 0 || screen.dpi == dpi);
+        let resized = same_dpi
+            && matches!(
+                self.wait(reply_by, self.display.resize(size)).await,
+                Ok(true)
+            );
+        if !resized {
+            let (width, height) = (size.width, size.height);
+            managed
+                .stack
+                .order(ToInit::Geometry { width, height, dpi })
+                .await;
+        }
+        let mut link = self.display.link();
+        loop {
+            if let LinkState::Up(screen) = &link.borrow_and_update().state {
+                let renewed = before
+                    .as_ref()
+                    .is_none_or(|before| before.generation != screen.generation);
+                if screen.size == size && (resized || renewed) {
+                    return Ok(screen.clone());
+                }
+            }
+            tokio::select! {
+                changed = link.changed() => if changed.is_err() {
+                    return Err(ResizeError::Late("deskd is stopping".into()));
+                },
+                () = self.shutdown.cancelled() => {
+                    return Err(ResizeError::Late("deskd is stopping".into()));
+                }
+                () = tokio::time::sleep_until(reply_by) => {
+                    let Failure { message, .. } = self.overdue();
+                    return Err(ResizeError::Late(message));
+                }
+            }
+        }
+    }
+
+    /// Gives a new X server its size, and waits for the paint whenever a session
+    /// was started: whoever starts a desktop waits for it. Ends with the daemon.
+    pub async fn keep_painted(self: Arc<Self>) {
+        let Some(managed) = &self.managed else {
+            return;
+        };
+        let mut link = self.display.link();
+        let mut state = managed.stack.state();
+        loop {
+            let up = state.borrow_and_update().all_up();
+            let screen = match &link.borrow_and_update().state {
+                LinkState::Up(screen) => Some(screen.clone()),
+                LinkState::Down(_) | LinkState::Connecting => None,
+            };
+            let wanted = *managed.wanted_size.borrow();
+            if let Some(screen) = &screen
+                && screen.size != wanted
+            {
+                // It starts at its largest.
+                drop(self.display.resize(wanted).await);
+            }
+            if up && screen.is_some() && self.proved(self.profile()).is_none() {
+                self.await_paint(managed).await;
+            }
+            tokio::select! {
+                changed = link.changed() => if changed.is_err() { return },
+                changed = state.changed() => if changed.is_err() { return },
+                () = self.shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// Until the paint is proved, or the session is not up any more.
+    async fn await_paint(&self, managed: &Managed) {
+        let stack = &managed.stack;
+        let began = Instant::now();
+        let profile = self.profile();
+        stack.note(
+            Component::Paint,
+            Status::Started,
+            None,
+            began.elapsed(),
+            format!("waiting for the paint (profile {profile})"),
+        );
+        let mut state = stack.state();
+        {
+            let ready = self.wait_ready(None, false, began + PAINT);
+            tokio::select! {
+                ready = ready => {
+                    if ready.evidence.verdict == Verdict::Ready {
+                        let message = format!("the desktop is painted, after {} ms", began.elapsed().as_millis());
+                        stack.note(Component::Paint, Status::Completed, None, began.elapsed(), message);
+                        return;
+                    }
+                    let why = ready.evidence.missing.join("; ");
+                    let message = format!("{}: {why}", ready.evidence.verdict.name());
+                    stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), began.elapsed(), message);
+                    // It may still come: somebody who waits will see it.
+                    return;
+                }
+                () = async { while state.borrow_and_update().all_up() { if state.changed().await.is_err() { return; } } } => {
+                    stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), began.elapsed(), "a component ended before the desktop was painted".into());
+                    return;
+                }
+                () = self.shutdown.cancelled() => return,
+            }
+        }
+    }
+}
+
+struct Leave<'a>(&'a AtomicUsize);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn paint_result(ready: &Readiness) -> u32 {
+    match ready.evidence.verdict {
+        Verdict::Ready => 0,
+        Verdict::NoDisplay => exit_code(Component::Xvfb),
+        Verdict::Blank | Verdict::Partial | Verdict::Unsettled => exit_code(Component::Paint),
+    }
+}

@@ -1,0 +1,142 @@
+//! One running program, and the end of what it wrote.
+
+use std::{
+    ffi::OsString,
+    io::{self, Read},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{ChildStderr, ChildStdout, Command, Stdio},
+};
+
+use nix::{
+    fcntl::{FcntlArg, OFlag, fcntl},
+    unistd::Pid,
+};
+
+use super::plan::Account;
+
+/// Bytes of its output that are kept (R28).
+const KEPT: usize = 4096;
+
+/// How to start a program.
+#[derive(Debug, Clone)]
+pub(super) struct Start<'a> {
+    pub(super) program: &'a str,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) environment: Vec<(OsString, OsString)>,
+    /// `None`: as the init itself.
+    pub(super) account: Option<&'a Account>,
+    pub(super) folder: PathBuf,
+}
+
+/// A running program.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) pid: Pid,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    /// What it wrote to standard output, where it says that it is ready.
+    pub(super) said: Vec<u8>,
+    /// The end of what it wrote to standard error.
+    pub(super) complained: Vec<u8>,
+}
+
+/// Finds a program in `PATH`.
+pub(super) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| is_executable(file))
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+impl Child {
+    /// Starts it through our own binary, which arranges for its end.
+    pub(super) fn start(start: &Start<'_>) -> io::Result<Self> {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg("exec-component").arg("--parent");
+        command.arg(Pid::this().to_string()).arg("--");
+        command.arg(start.program).args(&start.arguments);
+        command
+            .env_clear()
+            .envs(start.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(&start.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(account) = start.account {
+            // Without supplementary groups: std drops root's.
+            command.uid(account.uid).gid(account.gid);
+        }
+        let mut process = command.spawn()?;
+        let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
+        for pipe in [
+            stdout.as_ref().map(AsFd::as_fd),
+            stderr.as_ref().map(AsFd::as_fd),
+        ] {
+            pipe.map(unblock).transpose()?;
+        }
+        Ok(Self {
+            pid: Pid::from_raw(i32::try_from(process.id()).map_err(io::Error::other)?),
+            stdout,
+            stderr,
+            said: Vec::new(),
+            complained: Vec::new(),
+        })
+    }
+
+    /// What to wait for.
+    pub(super) fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let stdout = self.stdout.as_ref().map(AsFd::as_fd);
+        stdout
+            .into_iter()
+            .chain(self.stderr.as_ref().map(AsFd::as_fd))
+    }
+
+    /// Takes what it wrote.
+    pub(super) fn read(&mut self) {
+        if drain(&mut self.stdout, &mut self.said) {
+            self.stdout = None;
+        }
+        if drain(&mut self.stderr, &mut self.complained) {
+            self.stderr = None;
+        }
+    }
+}
+
+/// Reads all there is and keeps the end of it. True at the end of the stream.
+fn drain(pipe: &mut Option<impl Read>, kept: &mut Vec<u8>) -> bool {
+    let Some(pipe) = pipe else {
+        return false;
+    };
+    let mut buffer = [0; 4096];
+    // A program that never stops writing must not keep us here.
+    for _ in 0..64 {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(count) => {
+                kept.extend_from_slice(&buffer[..count]);
+                let excess = kept.len().saturating_sub(KEPT);
+                kept.drain(..excess);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return true,
+        }
+    }
+    false
+}
+
+fn unblock(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = OFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! How each part is started, and when it counts as up.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use super::{
+    child::{Start, find},
+    plan::Plan,
+    tree::MARK,
+};
+use crate::stack::wire::{Component, Problem};
+
+/// The VNC server's port, on loopback.
+const VNC_PORT: u16 = 5900;
+/// Where Debian's noVNC has its page.
+const VIEWER_PAGE: &str = "/usr/share/novnc";
+
+/// When a part counts as up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ready {
+    /// It wrote a line to standard output.
+    Said,
+    /// It ended well.
+    Ended,
+    /// It runs.
+    Runs,
+    /// It listens on that port of loopback.
+    Listens(u16),
+}
+
+/// What must be up before a part is started.
+pub(super) fn needs(component: Component) -> Option<Component> {
+    match component {
+        Component::Keymap | Component::X11vnc => Some(Component::Xvfb),
+        Component::Dbus => Some(Component::Keymap),
+        Component::Session => Some(Component::Dbus),
+        Component::Websockify => Some(Component::X11vnc),
+        Component::Xvfb | Component::Paint | Component::Lock => None,
+    }
+}
+
+/// Whether a part goes down with another.
+pub(super) fn stands_on(component: Component, other: Component) -> bool {
+    let mut below = needs(component);
+    while let Some(part) = below {
+        if part == other {
+            return true;
+        }
+        below = needs(part);
+    }
+    false
+}
+
+/// When a part counts as up, and how long that may take.
+pub(super) fn readiness(component: Component) -> (Ready, Duration) {
+    let seconds = Duration::from_secs;
+    match component {
+        Component::Xvfb => (Ready::Said, seconds(10)),
+        Component::Keymap => (Ready::Ended, seconds(10)),
+        Component::Dbus => (Ready::Said, seconds(10)),
+        Component::X11vnc => (Ready::Listens(VNC_PORT), seconds(5)),
+        Component::Websockify => (Ready::Listens(0), seconds(5)),
+        Component::Session | Component::Paint | Component::Lock => (Ready::Runs, seconds(10)),
+    }
+}
+
+/// The program and the Debian package that has it.
+fn program(component: Component) -> (&'static str, &'static str) {
+    match component {
+        Component::Xvfb => ("Xvfb", "xvfb"),
+        Component::Keymap => ("setxkbmap", "x11-xkb-utils"),
+        Component::Dbus => ("dbus-daemon", "dbus"),
+        Component::X11vnc => ("x11vnc", "x11vnc"),
+        Component::Websockify => ("websockify", "websockify"),
+        Component::Session | Component::Paint | Component::Lock => {
+            ("xfce4-session", "xfce4-session")
+        }
+    }
+}
+
+/// Programs that a part starts by itself and is nothing without.
+fn companions(component: Component) -> &'static [(&'static str, &'static str)] {
+    match component {
+        Component::Xvfb | Component::Keymap => &[("xkbcomp", "x11-xkb-utils")],
+        Component::Session => &[
+            ("xfwm4", "xfwm4"),
+            ("xfdesktop", "xfdesktop4"),
+            ("xfce4-panel", "xfce4-panel"),
+            ("xfsettingsd", "xfce4-settings"),
+        ],
+        _ => &[],
+    }
+}
+
+/// A program that is not installed.
+pub(super) fn missing(component: Component) -> Option<Problem> {
+    let own = [program(component)];
+    let all = own.iter().chain(companions(component));
+    let missing = all.into_iter().find(|(program, _)| find(program).is_none());
+    missing.map(|(program, package)| Problem::Missing {
+        program: (*program).into(),
+        package: (*package).into(),
+    })
+}
+
+/// How to start a part.
+pub(super) fn start(component: Component, plan: &Plan) -> Start<'_> {
+    let options = &plan.options;
+    let display = format!(":{}", options.display);
+    let bus = plan.desktop_dir.join("bus");
+    let max = options.max_geometry;
+    let arguments: Vec<OsString> = match component {
+        Component::Xvfb => {
+            // The screen starts at its largest: Xvfb cannot grow beyond it.
+            let screen = format!("{}x{}x24", max.width, max.height);
+            let dpi = options.dpi.to_string();
+            let words = [
+                &display,
+                "-screen",
+                "0",
+                &screen,
+                "-dpi",
+                &dpi,
+                "-displayfd",
+                "1",
+                "-noreset",
+                "-nolisten",
+                "tcp",
+                "-s",
+                "0",
+                "-auth",
+            ];
+            let cookie = plan.desktop_cookie.clone().into_os_string();
+            words
+                .into_iter()
+                .map(OsString::from)
+                .chain([cookie])
+                .collect()
+        }
+        Component::Keymap => vec!["us".into()],
+        Component::Dbus => {
+            let address = format!("--address=unix:path={}", bus.display());
+            let words = ["--session", "--nofork", "--nopidfile", "--print-address=1"];
+            let words = words.into_iter().map(OsString::from);
+            words.chain([address.into()]).collect()
+        }
+        Component::X11vnc => {
+            let port = VNC_PORT.to_string();
+            let password = plan.desktop_dir.join("vnc-password");
+            let words = [
+                "-display",
+                &display,
+                "-localhost",
+                "-rfbport",
+                &port,
+                "-forever",
+                "-shared",
+                "-noxdamage",
+                "-quiet",
+                "-passwdfile",
+            ];
+            let words = words.into_iter().map(OsString::from);
+            words.chain([password.into_os_string()]).collect()
+        }
+        Component::Websockify => vec![
+            "--web".into(),
+            VIEWER_PAGE.into(),
+            format!("127.0.0.1:{}", options.viewer_port).into(),
+            format!("127.0.0.1:{VNC_PORT}").into(),
+        ],
+        Component::Session | Component::Paint | Component::Lock => Vec::new(),
+    };
+    Start {
+        program: program(component).0,
+        arguments,
+        environment: environment(component, plan, &display, &bus),
+        account: plan.is_root.then_some(&plan.desktop),
+        folder: if plan.desktop.home.is_dir() {
+            plan.desktop.home.clone()
+        } else {
+            PathBuf::from("/")
+        },
+    }
+}
+
+/// What a part finds in its environment: ours, less what is deskd's own, plus
+/// what makes a session.
+fn environment(
+    component: Component,
+    plan: &Plan,
+    display: &str,
+    bus: &std::path::Path,
+) -> Vec<(OsString, OsString)> {
+    let private = |name: &str| {
+        name.starts_with("DESKD_")
+            || matches!(
+                name,
+                "CREDENTIALS_DIRECTORY" | "NOTIFY_SOCKET" | "WATCHDOG_USEC" | "SESSION_MANAGER"
+            )
+    };
+    let mut list: Vec<(OsString, OsString)> = std::env::vars_os()
+        .filter(|(name, _)| !name.to_str().is_some_and(private))
+        .collect();
+    let mut set = |name: &str, value: OsString| {
+        list.retain(|(known, _)| known != name);
+        list.push((name.into(), value));
+    };
+    let user = &plan.desktop;
+    set("HOME", user.home.clone().into());
+    set("USER", user.name.clone().into());
+    set("LOGNAME", user.name.clone().into());
+    set("SHELL", user.shell.clone().into());
+    set("DISPLAY", display.into());
+    set("XAUTHORITY", plan.desktop_cookie.clone().into());
+    set("XDG_RUNTIME_DIR", plan.desktop_dir.clone().into());
+    set(
+        "DBUS_SESSION_BUS_ADDRESS",
+        format!("unix:path={}", bus.display()).into(),
+    );
+    set("XDG_CONFIG_DIRS", "/etc/xdg".into());
+    set("XDG_DATA_DIRS", "/usr/local/share:/usr/share".into());
+    set("XDG_CURRENT_DESKTOP", "XFCE".into());
+    set("XDG_MENU_PREFIX", "xfce-".into());
+    set("XDG_SESSION_TYPE", "x11".into());
+    set(MARK, plan.mark(component.name()).into());
+    if std::env::var_os("PATH").is_none() {
+        set("PATH", "/usr/local/bin:/usr/bin:/bin".into());
+    }
+    list
+}
+
+/// The port that must answer, with the plan's in place of 0.
+pub(super) fn port(ready: Ready, plan: &Plan) -> Option<u16> {
+    match ready {
+        Ready::Listens(0) => Some(plan.options.viewer_port),
+        Ready::Listens(port) => Some(port),
+        _ => None,
+    }
+}

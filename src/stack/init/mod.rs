@@ -1,0 +1,24 @@
+//! The init: a small single-threaded process that starts, reaps and restarts
+//! the X server, the session and the unprivileged daemon. It knows no X, no
+//! gRPC and no pixels; it opens no port.
+//!
+//! - `plan`: who runs as whom, where things lie.
+//! - `components`: how each part is started, and when it counts as up.
+//! - `child`: one running part, and the end of what it wrote.
+//! - `tree`: finding and ending every process of the stack, and no other.
+//! - `lock`: one init a display; stale X locks.
+//! - `supervise`: the loop.
+//! - `exec`: the step between fork and a component's program.
+
+mod child;
+mod components;
+mod exec;
+mod home;
+mod lock;
+mod plan;
+mod supervise;
+mod tree;
+
+pub use exec::exec;
+pub use plan::{Options, Plan, PlanError};
+pub use supervise::{InitError, run};

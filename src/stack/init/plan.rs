@@ -1,0 +1,290 @@
+//! Who runs as whom, and where things lie.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown},
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::{Uid, User, geteuid};
+
+use crate::{config::Address, frame::Size};
+
+/// What the command line says.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The display's number.
+    pub display: u16,
+    /// The screen's first size.
+    pub geometry: Size,
+    /// The size up to which the screen can grow without a restart.
+    pub max_geometry: Size,
+    /// Dots per inch.
+    pub dpi: u32,
+    /// The user whose desktop it is; `None`: one called "desktop" where deskd is
+    /// root and there is one, else deskd's own.
+    pub desktop_user: Option<String>,
+    /// With x11vnc and noVNC.
+    pub vnc: bool,
+    /// The viewer's port.
+    pub viewer_port: u16,
+    /// Where the daemon listens.
+    pub listen: Vec<Address>,
+    /// The arguments of the daemon.
+    pub daemon: Vec<OsString>,
+}
+
+/// Why the stack cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// No such user.
+    #[error("there is no user {0:?}: create it, or give another --desktop-user")]
+    NoUser(String),
+    /// Only root can start programs as somebody else.
+    #[error("--desktop-user {0:?} needs root: start deskd as root, or as that user")]
+    NotRoot(String),
+    /// A file or folder cannot be made.
+    #[error("{} cannot be made: {source}; is the disk full or read-only?", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No randomness.
+    #[error("no randomness for the cookie: {0}")]
+    Random(#[from] getrandom::Error),
+    /// The system does not tell who we are.
+    #[error("the user database cannot be read: {0}")]
+    Users(#[from] nix::Error),
+}
+
+/// A user that something runs as.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) home: PathBuf,
+    pub(super) shell: PathBuf,
+}
+
+impl From<User> for Account {
+    fn from(user: User) -> Self {
+        Self {
+            name: user.name,
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+            home: user.dir,
+            shell: user.shell,
+        }
+    }
+}
+
+/// All that the init needs to know.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) options: Options,
+    pub(super) desktop: Account,
+    pub(super) daemon: Account,
+    /// The init is root, and may become others.
+    pub(super) is_root: bool,
+    /// Lock file; also the beginning of every mark.
+    pub(super) lock: PathBuf,
+    /// The desktop's `XDG_RUNTIME_DIR`.
+    pub(super) desktop_dir: PathBuf,
+    /// Cookie files: the desktop's, and the daemon's.
+    pub(super) desktop_cookie: PathBuf,
+    pub(super) daemon_cookie: PathBuf,
+}
+
+impl Plan {
+    /// Finds users and folders, and makes what is not there.
+    ///
+    /// # Errors
+    ///
+    /// When a user is missing, or a folder cannot be made.
+    pub fn new(options: Options) -> Result<Self, PlanError> {
+        let own = own()?;
+        let is_root = geteuid().is_root();
+        let named = |name: &str| User::from_name(name).map(|user| user.map(Account::from));
+        let desktop = match &options.desktop_user {
+            Some(name) => {
+                let user = named(name)?.ok_or_else(|| PlanError::NoUser(name.clone()))?;
+                if !is_root && user.uid != own.uid {
+                    return Err(PlanError::NotRoot(name.clone()));
+                }
+                user
+            }
+            None if is_root => named("desktop")?.unwrap_or_else(|| own.clone()),
+            None => own.clone(),
+        };
+        let daemon = if is_root {
+            named("deskd")?.unwrap_or_else(|| own.clone())
+        } else {
+            own.clone()
+        };
+        let base = base_dir(is_root, own.uid);
+        make_dir(&base, 0o755, None)?;
+        let number = options.display;
+        let desktop_dir = base.join(format!("desktop-X{number}"));
+        make_dir(&desktop_dir, 0o700, is_root.then_some(&desktop))?;
+        let plan = Self {
+            lock: base.join(format!("X{number}.lock")),
+            desktop_cookie: desktop_dir.join("Xauthority"),
+            daemon_cookie: base.join(format!("X{number}.Xauthority")),
+            desktop_dir,
+            options,
+            desktop,
+            daemon,
+            is_root,
+        };
+        plan.make_socket_dirs()?;
+        Ok(plan)
+    }
+
+    /// The mark of a component's processes.
+    pub(super) fn mark(&self, component: &str) -> String {
+        format!("{}:{component}", self.lock.display())
+    }
+
+    /// A new cookie for the X server, readable by those who need it.
+    pub(super) fn write_cookies(&self) -> Result<(), PlanError> {
+        let mut cookie = [0; 16];
+        getrandom::fill(&mut cookie)?;
+        let file = authority(&cookie);
+        write_private(
+            &self.desktop_cookie,
+            &file,
+            self.is_root.then_some(&self.desktop),
+        )?;
+        write_private(
+            &self.daemon_cookie,
+            &file,
+            self.is_root.then_some(&self.daemon),
+        )
+    }
+
+    /// A new password for the VNC server: 8 characters, all that VNC looks at.
+    pub(super) fn write_vnc_password(&self) -> Result<(), PlanError> {
+        let number = getrandom::u64()?;
+        let password = format!("{:08x}\n", number & 0xffff_ffff);
+        let path = self.desktop_dir.join("vnc-password");
+        write_private(
+            &path,
+            password.as_bytes(),
+            self.is_root.then_some(&self.desktop),
+        )
+    }
+
+    /// Folders that sockets lie in: X's own, and the daemon's.
+    fn make_socket_dirs(&self) -> Result<(), PlanError> {
+        let x_sockets = Path::new("/tmp/.X11-unix");
+        if self.is_root && !x_sockets.exists() {
+            make_dir(x_sockets, 0o1777, None)?;
+            let open = fs::Permissions::from_mode(0o1777);
+            drop(fs::set_permissions(x_sockets, open));
+        }
+        for address in &self.options.listen {
+            let Address::Unix(path) = address else {
+                continue;
+            };
+            let Some(folder) = path.parent().filter(|folder| !folder.exists()) else {
+                continue;
+            };
+            make_dir(folder, 0o755, self.is_root.then_some(&self.daemon))?;
+        }
+        let default = Path::new("/run/deskd");
+        if self.is_root && self.daemon.uid != 0 {
+            // The daemon makes its socket there.
+            drop(chown(default, Some(self.daemon.uid), Some(self.daemon.gid)));
+        }
+        Ok(())
+    }
+}
+
+fn own() -> Result<Account, PlanError> {
+    let uid = geteuid();
+    let user = User::from_uid(uid)?.map(Account::from);
+    Ok(user.unwrap_or_else(|| Account {
+        // A container's user may have no entry.
+        name: uid.to_string(),
+        uid: uid.as_raw(),
+        gid: nix::unistd::getegid().as_raw(),
+        home: std::env::var_os("HOME").map_or_else(|| "/tmp".into(), PathBuf::from),
+        shell: "/bin/sh".into(),
+    }))
+}
+
+fn base_dir(is_root: bool, uid: u32) -> PathBuf {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    match runtime.filter(|dir| dir.is_dir()) {
+        Some(dir) if !is_root => dir.join("deskd"),
+        _ if is_root => "/run/deskd".into(),
+        _ => format!("/tmp/deskd-{uid}").into(),
+    }
+}
+
+fn make_dir(path: &Path, mode: u32, owner: Option<&Account>) -> Result<(), PlanError> {
+    let failed = |source| PlanError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let mut builder = fs::DirBuilder::new();
+    builder
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(failed)?;
+    if let Some(owner) = owner {
+        chown(path, Some(owner.uid), Some(owner.gid)).map_err(failed)?;
+    }
+    // In a folder that anybody may write to, another user may have made it.
+    let metadata = fs::symlink_metadata(path).map_err(failed)?;
+    let uid = std::os::unix::fs::MetadataExt::uid(&metadata);
+    let expected = [
+        Uid::effective().as_raw(),
+        owner.map_or(0, |owner| owner.uid),
+        0,
+    ];
+    if !metadata.is_dir() || !expected.contains(&uid) {
+        return Err(failed(io::Error::other("it belongs to somebody else")));
+    }
+    Ok(())
+}
+
+/// Written beside and renamed, so that nobody reads half of it.
+fn write_private(path: &Path, bytes: &[u8], owner: Option<&Account>) -> Result<(), PlanError> {
+    let failed = |source| PlanError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let new = path.with_extension("new");
+    drop(fs::remove_file(&new));
+    let mut file = fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    if let Some(owner) = owner {
+        chown(&new, Some(owner.uid), Some(owner.gid)).map_err(failed)?;
+    }
+    fs::rename(&new, path).map_err(failed)
+}
+
+/// A cookie file with one entry for every address and display (Xau: FamilyWild).
+fn authority(cookie: &[u8; 16]) -> Vec<u8> {
+    let mut file = vec![0xff, 0xff, 0, 0, 0, 0];
+    let name = b"MIT-MAGIC-COOKIE-1";
+    for field in [name.as_slice(), cookie] {
+        // Both are shorter than 256 bytes.
+        let length = u16::try_from(field.len()).unwrap_or(0);
+        file.extend_from_slice(&length.to_be_bytes());
+        file.extend_from_slice(field);
+    }
+    file
+}
