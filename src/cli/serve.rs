@@ -40,6 +40,11 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     if manages && !args.supervised {
         return become_init(&args, geometry);
     }
+    if args.supervised {
+        // Before any thread is there.
+        init::unblock_signals()
+            .map_err(|error| Error::new(Exit::Local, format!("cannot start: {error}")))?;
+    }
     let display = call::display(args.display)?;
     let profile = args.profile.unwrap_or(if manages {
         ProfileArg::Xfce

@@ -139,6 +139,9 @@ impl Session {
             let ready = self.wait_ready(None, false, reply_by).await;
             result = paint_result(&ready);
             paint = Some(ready);
+            if classification != Classification::AlreadyReady {
+                self.until_told(managed, before, reply_by).await;
+            }
         }
         Ok(BroughtUp {
             result,
@@ -146,6 +149,25 @@ impl Session {
             stages: managed.stack.events_after(before),
             paint,
         })
+    }
+
+    /// Waits until the paint's stage is told of as well.
+    async fn until_told(&self, managed: &Managed, before: u64, reply_by: Instant) {
+        let mut news = managed.stack.news();
+        let soon = reply_by.min(Instant::now() + Duration::from_millis(200));
+        loop {
+            let last = managed.stack.events_after(before).pop();
+            let told = last.is_none_or(|last| {
+                last.event.component == Component::Paint && last.event.status != Status::Started
+            });
+            if told {
+                return;
+            }
+            tokio::select! {
+                changed = news.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep_until(soon) => return,
+            }
+        }
     }
 
     /// Waits until every component is up. The exit code.
@@ -297,6 +319,11 @@ impl Session {
         }
     }
 
+    async fn until_proved(&self) {
+        let mut link = self.display.link();
+        while self.proved(self.profile()).is_none() && link.changed().await.is_ok() {}
+    }
+
     /// Until the paint is proved, or the session is not up any more.
     async fn await_paint(&self, managed: &Managed) {
         let stack = &managed.stack;
@@ -306,7 +333,6 @@ impl Session {
             Component::Paint,
             Status::Started,
             None,
-            began.elapsed(),
             format!("waiting for the paint (profile {profile})"),
         );
         let mut state = stack.state();
@@ -316,17 +342,19 @@ impl Session {
                 ready = ready => {
                     if ready.evidence.verdict == Verdict::Ready {
                         let message = format!("the desktop is painted, after {} ms", began.elapsed().as_millis());
-                        stack.note(Component::Paint, Status::Completed, None, began.elapsed(), message);
+                        stack.note(Component::Paint, Status::Completed, None, message);
+                        // The X thread keeps the proof at this moment.
+                        drop(tokio::time::timeout(Duration::from_millis(500), self.until_proved()).await);
                         return;
                     }
                     let why = ready.evidence.missing.join("; ");
                     let message = format!("{}: {why}", ready.evidence.verdict.name());
-                    stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), began.elapsed(), message);
+                    stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), message);
                     // It may still come: somebody who waits will see it.
                     return;
                 }
                 () = async { while state.borrow_and_update().all_up() { if state.changed().await.is_err() { return; } } } => {
-                    stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), began.elapsed(), "a component ended before the desktop was painted".into());
+                    stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), "a component ended before the desktop was painted".into());
                     return;
                 }
                 () = self.shutdown.cancelled() => return,

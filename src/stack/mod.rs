@@ -137,16 +137,20 @@ impl Stack {
         component: Component,
         status: wire::Status,
         problem: Option<Problem>,
-        elapsed: Duration,
         message: String,
     ) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let now = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        // The bring-up began where the init's last event says.
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = log.events.back().map(|last| &last.event);
+        let elapsed = last.map_or(0, |last| last.elapsed_ms + now.saturating_sub(last.time_ms));
+        drop(log);
         let event = Event {
             component,
             status,
-            elapsed_ms: millis(elapsed),
-            time_ms: now.map_or(0, millis),
+            elapsed_ms: elapsed,
+            time_ms: now,
             problem,
             message,
         };

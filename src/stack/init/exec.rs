@@ -1,12 +1,24 @@
-//! The step between fork and a component's program: a session of its own, and
-//! an end when the init ends, however that happens.
+//! The step between fork and a component's program: a session of its own, no
+//! blocked signals, and an end when the init ends, however that happens.
 
 use std::{ffi::OsString, io, os::unix::process::CommandExt, process::Command};
 
 use nix::{
-    sys::{prctl, signal::Signal},
+    sys::{
+        prctl,
+        signal::{SigSet, Signal},
+    },
     unistd::{Pid, getppid, setsid},
 };
+
+/// Undoes what the init does to its own signals, and children inherit.
+///
+/// # Errors
+///
+/// None in practice: the set is valid.
+pub fn unblock_signals() -> nix::Result<()> {
+    SigSet::all().thread_unblock()
+}
 
 /// Becomes `program`. Returns only when that fails.
 pub fn exec(parent: i32, program: &OsString, arguments: &[OsString]) -> io::Error {
@@ -16,7 +28,8 @@ pub fn exec(parent: i32, program: &OsString, arguments: &[OsString]) -> io::Erro
         if getppid() != Pid::from_raw(parent) {
             return Err(nix::errno::Errno::ESRCH);
         }
-        setsid().map(drop)
+        setsid()?;
+        unblock_signals()
     };
     match prepare() {
         Ok(()) => Command::new(program).args(arguments).exec(),

@@ -19,6 +19,6 @@ mod plan;
 mod supervise;
 mod tree;
 
-pub use exec::exec;
+pub use exec::{exec, unblock_signals};
 pub use plan::{Options, Plan, PlanError};
 pub use supervise::{InitError, run};

@@ -110,7 +110,7 @@ impl Plan {
         let own = own()?;
         let is_root = geteuid().is_root();
         let named = |name: &str| User::from_name(name).map(|user| user.map(Account::from));
-        let desktop = match &options.desktop_user {
+        let mut desktop = match &options.desktop_user {
             Some(name) => {
                 let user = named(name)?.ok_or_else(|| PlanError::NoUser(name.clone()))?;
                 if !is_root && user.uid != own.uid {
@@ -131,6 +131,11 @@ impl Plan {
         let number = options.display;
         let desktop_dir = base.join(format!("desktop-X{number}"));
         make_dir(&desktop_dir, 0o700, is_root.then_some(&desktop))?;
+        if !desktop.home.is_dir() {
+            // As "nobody" has none: one that goes with the machine.
+            desktop.home = desktop_dir.join("home");
+            make_dir(&desktop.home, 0o700, is_root.then_some(&desktop))?;
+        }
         let plan = Self {
             lock: base.join(format!("X{number}.lock")),
             desktop_cookie: desktop_dir.join("Xauthority"),
@@ -207,13 +212,17 @@ impl Plan {
 
 fn own() -> Result<Account, PlanError> {
     let uid = geteuid();
-    let user = User::from_uid(uid)?.map(Account::from);
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let user = User::from_uid(uid)?.map(|user| Account {
+        home: home.clone().unwrap_or_else(|| user.dir.clone()),
+        ..Account::from(user)
+    });
     Ok(user.unwrap_or_else(|| Account {
         // A container's user may have no entry.
         name: uid.to_string(),
         uid: uid.as_raw(),
         gid: nix::unistd::getegid().as_raw(),
-        home: std::env::var_os("HOME").map_or_else(|| "/tmp".into(), PathBuf::from),
+        home: home.unwrap_or_else(|| "/nonexistent".into()),
         shell: "/bin/sh".into(),
     }))
 }

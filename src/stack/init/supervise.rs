@@ -194,7 +194,7 @@ pub fn run(plan: Plan) -> Result<u8, InitError> {
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
     let signals = SignalFd::with_flags(&signals, flags)?;
     // What an init that was killed left behind: we hold its lock.
-    tree::end(&plan.mark(""), || {});
+    tree::end(&plan.mark(""), tree::GRACE, || {});
     let vnc = plan.options.vnc;
     let is_vnc = |c| matches!(c, Component::X11vnc | Component::Websockify);
     let part = |component| Part::new(component, vnc || !is_vnc(component));
@@ -404,7 +404,7 @@ impl Init {
             }
             ToInit::Down => {
                 self.wanted = false;
-                self.end_parts(0, "ended on request");
+                self.end_parts("ended on request");
                 for part in &mut self.parts {
                     part.problem = None;
                     (part.streak, part.restarts, part.not_before) = (0, 0, None);
@@ -425,7 +425,7 @@ impl Init {
                     options.dpi = *dpi;
                 }
                 self.began = Instant::now();
-                self.end_parts(0, "ended for another size");
+                self.end_parts("ended for another size");
             }
         }
     }
@@ -570,7 +570,7 @@ impl Init {
         match component {
             Component::Xvfb => {
                 // Of a life that ended while nobody looked.
-                tree::end(&self.plan.mark(Component::Xvfb.name()), || {});
+                tree::end(&self.plan.mark(Component::Xvfb.name()), tree::GRACE, || {});
                 match lock::judge(display).map_err(|error| error.to_string())? {
                     Holder::Nobody => {}
                     Holder::Server => {
@@ -687,16 +687,28 @@ impl Init {
         self.event(component, Status::Failed, Some(problem), message);
     }
 
-    /// Ends all parts from `first` on, the last one first.
-    fn end_parts(&mut self, first: usize, why: &str) {
-        for index in (first..self.parts.len()).rev() {
-            let part = &self.parts[index];
-            let (was, component) = (part.up || part.child.is_some(), part.component);
-            self.end_part(index);
-            if was {
-                let message = format!("{} was {why}", component.name());
-                self.event(component, Status::Completed, None, message);
-            }
+    /// Ends all parts: the session is asked first, so that programs can save
+    /// what they have; then all, within two seconds together (R29).
+    fn end_parts(&mut self, why: &str) {
+        let was: Vec<Component> = self
+            .parts
+            .iter()
+            .filter(|part| part.up || part.child.is_some())
+            .map(|part| part.component)
+            .collect();
+        // Zombies carry no mark: they are collected in the loop's next turn.
+        let reap = || {};
+        let half = tree::GRACE / 2;
+        tree::ask(&self.plan.mark(Component::Session.name()), half, reap);
+        tree::end(&self.plan.mark(""), half, reap);
+        for part in &mut self.parts {
+            part.child = None;
+            part.up = false;
+            part.due = None;
+        }
+        for component in was.into_iter().rev() {
+            let message = format!("{} was {why}", component.name());
+            self.event(component, Status::Completed, None, message);
         }
     }
 
@@ -707,7 +719,7 @@ impl Init {
         let child = part.child.take();
         part.up = false;
         part.due = None;
-        tree::end(&mark, || {
+        tree::end(&mark, tree::GRACE, || {
             if let Some(child) = &child {
                 let _ = waitpid(child.pid, Some(WaitPidFlag::WNOHANG));
             }
@@ -719,7 +731,7 @@ impl Init {
         if let Some(daemon) = &self.daemon {
             let _ = kill(daemon.pid, Signal::SIGTERM);
         }
-        self.end_parts(0, "ended with deskd");
+        self.end_parts("ended with deskd");
         let until = Instant::now() + DAEMON_GRACE;
         while let Some(daemon) = &self.daemon {
             match waitpid(daemon.pid, Some(WaitPidFlag::WNOHANG)) {
@@ -734,7 +746,7 @@ impl Init {
             }
         }
         // Whatever was being started in the meantime.
-        tree::end(&self.plan.mark(""), || {});
+        tree::end(&self.plan.mark(""), tree::GRACE, || {});
         drop(std::fs::remove_file(&self.plan.daemon_cookie));
         drop(std::fs::remove_file(&self.plan.desktop_cookie));
     }

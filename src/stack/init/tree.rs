@@ -16,7 +16,7 @@ use nix::{
 pub(super) const MARK: &str = "DESKD_STACK";
 
 /// So long a process may take to end after SIGTERM (R29).
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// So long the rest may take to be gone after SIGKILL.
 const GONE: Duration = Duration::from_secs(2);
 
@@ -49,20 +49,28 @@ fn is_zombie(pid: Pid) -> bool {
         .is_some_and(|(_, rest)| rest.starts_with('Z'))
 }
 
-/// Ends them: SIGTERM, and SIGKILL after two seconds. `reap` collects children.
-pub(super) fn end(beginning: &str, mut reap: impl FnMut()) {
+/// Asks them to end, by SIGTERM, and waits for at most `grace`. Whether they
+/// have. `reap` collects children.
+pub(super) fn ask(beginning: &str, grace: Duration, mut reap: impl FnMut()) -> bool {
     send(&marked(beginning), Signal::SIGTERM);
-    let until = Instant::now() + GRACE;
+    let until = Instant::now() + grace;
     loop {
         reap();
-        let left = marked(beginning);
-        if left.is_empty() {
-            return;
+        if marked(beginning).is_empty() {
+            return true;
         }
         if Instant::now() >= until {
-            break;
+            return false;
         }
         thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Ends them: SIGTERM, and SIGKILL after `grace`, which is at most two seconds
+/// (R29).
+pub(super) fn end(beginning: &str, grace: Duration, mut reap: impl FnMut()) {
+    if ask(beginning, grace, &mut reap) {
+        return;
     }
     let until = Instant::now() + GONE;
     // Again and again: one may be starting another at this moment.
