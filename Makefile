@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: help deps demo test lint bench fmt
+.PHONY: help deps demo test lint bench gate-table boots fmt
 
 CARGO ?= cargo
 
@@ -35,6 +35,14 @@ lint: deps ## Formatting, clippy and documentation, warnings as errors
 bench: deps ## Measure beside scrot and the older transaction: target/bench/report.json
 	$(CARGO) build --release --locked --bin deskd
 	$(CARGO) bench --locked --bench screenshot
+
+gate-table: deps ## Judge every kind of screen at seven sizes, about 25 minutes (SHORT=short: two sizes, 6)
+	$(CARGO) build --locked --bin deskd --example gate_table
+	target/debug/examples/gate_table $(SHORT)
+
+boots: deps ## Judge 68 boots of XFCE, slowed in 13 ways, about 25 minutes (SHORT=short: 9, 2); needs root
+	$(CARGO) build --locked --bin deskd --example boots
+	target/debug/examples/boots $(SHORT)
 
 fmt: ## Format
 	$(CARGO) fmt

@@ -180,7 +180,7 @@ pub(super) async fn down(mut args: Down) -> Result<Exit, Error> {
         say!("{}", json::value("DownResponse", &reply)?);
         return Ok(Exit::Done);
     }
-    let names: Vec<String> = reply.ended().map(|c| name(c)).collect();
+    let names: Vec<String> = reply.ended().map(name).collect();
     say!(
         "{}",
         if names.is_empty() {

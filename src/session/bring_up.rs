@@ -28,6 +28,9 @@ const OUT_OF_TIME: u32 = 124;
 /// is called a failure; it is waited for on.
 const PAINT: Duration = Duration::from_secs(90);
 
+/// So long the X thread may take to keep a proof.
+const KEEPING: Duration = Duration::from_millis(500);
+
 /// The stack of this daemon, when it has one.
 #[derive(Debug)]
 pub(super) struct Managed {
@@ -335,30 +338,39 @@ impl Session {
             None,
             format!("waiting for the paint (profile {profile})"),
         );
-        let mut state = stack.state();
-        {
-            let ready = self.wait_ready(None, false, began + PAINT);
-            tokio::select! {
-                ready = ready => {
-                    if ready.evidence.verdict == Verdict::Ready {
-                        let message = format!("the desktop is painted, after {} ms", began.elapsed().as_millis());
-                        stack.note(Component::Paint, Status::Completed, None, message);
-                        // The X thread keeps the proof at this moment.
-                        drop(tokio::time::timeout(Duration::from_millis(500), self.until_proved()).await);
-                        return;
-                    }
-                    let why = ready.evidence.missing.join("; ");
-                    let message = format!("{}: {why}", ready.evidence.verdict.name());
-                    stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), message);
-                    // It may still come: somebody who waits will see it.
-                    return;
-                }
-                () = async { while state.borrow_and_update().all_up() { if state.changed().await.is_err() { return; } } } => {
-                    stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), "a component ended before the desktop was painted".into());
-                    return;
-                }
-                () = self.shutdown.cancelled() => return,
+        let ready = self.wait_ready(None, false, began + PAINT);
+        let failed = |why: String| {
+            stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), why);
+        };
+        let ready = tokio::select! {
+            ready = ready => ready,
+            () = until_down(stack) => {
+                failed("a component ended before the desktop was painted".into());
+                return;
             }
+            () = self.shutdown.cancelled() => return,
+        };
+        if ready.evidence.verdict != Verdict::Ready {
+            // It may still come: it is waited for again.
+            let why = ready.evidence.missing.join("; ");
+            failed(format!("{}: {why}", ready.evidence.verdict.name()));
+            return;
+        }
+        let took = began.elapsed().as_millis();
+        let message = format!("the desktop is painted, after {took} ms");
+        stack.note(Component::Paint, Status::Completed, None, message);
+        // The X thread keeps the proof at this moment.
+        let kept = tokio::time::timeout(KEEPING, self.until_proved());
+        drop(kept.await);
+    }
+}
+
+/// Until some component is not up.
+async fn until_down(stack: &Stack) {
+    let mut state = stack.state();
+    while state.borrow_and_update().all_up() {
+        if state.changed().await.is_err() {
+            return;
         }
     }
 }

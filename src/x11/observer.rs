@@ -267,9 +267,7 @@ impl Observer {
         while let Some(event) = self.server.conn.poll_for_event()? {
             match event {
                 Event::DamageNotify(event) => {
-                    if !self.damaged.contains(&event.damage) {
-                        self.damaged.push(event.damage);
-                    }
+                    self.note_damage(event.damage);
                 }
                 Event::ClientMessage(event) => self.take_pong(&event),
                 Event::PropertyNotify(event) => {
@@ -298,6 +296,12 @@ impl Observer {
             }
         }
         Ok(())
+    }
+
+    fn note_damage(&mut self, damage: u32) {
+        if !self.damaged.contains(&damage) {
+            self.damaged.push(damage);
+        }
     }
 
     fn take_pong(&mut self, event: &ClientMessageEvent) {

@@ -5,9 +5,13 @@
 //! package. Everything that is started dies with its owner, also when the test
 //! is killed.
 
+// Each program uses a part of it.
+#![allow(dead_code)]
+
 pub mod daemon;
 pub mod desktop;
 pub mod image;
+pub mod managed;
 pub mod program;
 pub mod size_rule;
 pub mod witness;

@@ -40,7 +40,6 @@ impl Witness {
     }
 
     /// Asks the server something and waits for the answer.
-    #[allow(dead_code, reason = "the benchmark's")]
     pub fn round_trip(&self) {
         let cookie = self.conn.send_request(&x::GetInputFocus {});
         self.conn.wait_for_reply(cookie).unwrap();

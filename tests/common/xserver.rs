@@ -186,6 +186,14 @@ impl Drop for XServer {
     }
 }
 
+/// A display number that nobody uses.
+pub fn free_number() -> u32 {
+    let mut server = XServer::start();
+    let number = server.number;
+    server.kill();
+    number
+}
+
 /// A cookie file with one entry for every address and display.
 pub fn authority(cookie: &str) -> Vec<u8> {
     let mut file = Vec::new();

@@ -1,0 +1,511 @@
+//! The stack that deskd manages: brought up, kept up, taken down.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use deskd::{client, rpc::v1};
+use nix::sys::signal::{Signal, kill};
+use tonic::{Code, Request};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::common::{
+    XServer,
+    daemon::{painted, raw},
+    managed::{Managed, path_without, script},
+    program, wait_for,
+};
+
+async fn health(stack: &Managed, service: &str) -> ServingStatus {
+    let mut health = HealthClient::new(stack.connection().await);
+    let request = HealthCheckRequest {
+        service: service.into(),
+    };
+    health.check(request).await.unwrap().into_inner().status()
+}
+
+fn within<T>(message: T, seconds: u64) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(Duration::from_secs(seconds));
+    request
+}
+
+/// Up, again, and every kill that a desktop must survive (R27, R30, R32, R33).
+#[tokio::test(flavor = "multi_thread")]
+async fn r27_r30_r32_what_dies_comes_back() {
+    let stack = Managed::new(&[]).started();
+    stack.wait_for_socket();
+    assert_eq!(health(&stack, "").await, ServingStatus::Serving);
+    assert_eq!(
+        health(&stack, "deskd.v1.Desktop").await,
+        ServingStatus::NotServing
+    );
+    let said = stack.up();
+    assert!(
+        said.contains("OPENGENI_DESKTOP_UP port=6080 geometry=640x480 dpi=96"),
+        "{said}"
+    );
+    assert!(said.contains("stage=paint status=completed"), "{said}");
+    assert_eq!(
+        health(&stack, "deskd.v1.Desktop").await,
+        ServingStatus::Serving
+    );
+    assert_eq!(
+        health(&stack, "deskd.v1.Stack").await,
+        ServingStatus::Serving
+    );
+    let again = stack.cli(&["up", "--json"]);
+    let again: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(again["classification"], "CLASSIFICATION_ALREADY_READY");
+
+    let mut client = stack.desktop().await;
+    let first = painted(&mut client, raw()).await;
+
+    // A part of XFCE: captures go on, and its session brings it back.
+    let desktop = stack.pid("xfdesktop").unwrap();
+    kill(desktop, Signal::SIGKILL).unwrap();
+    let frame = painted(&mut client, raw()).await;
+    assert_eq!(frame.server_generation, first.server_generation);
+    wait_for("xfdesktop", Duration::from_secs(15), || {
+        stack.pid("xfdesktop").filter(|pid| *pid != desktop)
+    });
+
+    // The daemon: one stack, the same X server, the proof still holds.
+    let (daemon, server) = (stack.daemon().unwrap(), stack.pid("Xvfb"));
+    kill(daemon, Signal::SIGKILL).unwrap();
+    let began = Instant::now();
+    wait_for("another daemon", Duration::from_secs(15), || {
+        stack.daemon().filter(|pid| *pid != daemon)
+    });
+    stack.wait_for_socket();
+    let mut client = stack.desktop().await;
+    let frame = painted(&mut client, raw()).await;
+    assert!(began.elapsed() < Duration::from_secs(15));
+    assert_eq!(frame.server_generation, first.server_generation);
+    assert_eq!(stack.pid("Xvfb"), server);
+    assert_eq!(
+        health(&stack, "deskd.v1.Desktop").await,
+        ServingStatus::Serving
+    );
+
+    // The X server: the session goes with it, both come back, and prove anew.
+    let session = stack.pid("xfce4-session");
+    kill(server.unwrap(), Signal::SIGKILL).unwrap();
+    let frame = painted(&mut client, raw()).await;
+    assert_ne!(frame.server_generation, first.server_generation);
+    assert_ne!(stack.pid("xfce4-session"), session);
+    let status = stack
+        .stack()
+        .await
+        .status(v1::StatusRequest {})
+        .await
+        .unwrap();
+    let status = status.into_inner();
+    assert!(status.managed);
+    let xvfb = status
+        .components
+        .iter()
+        .find(|c| c.component() == v1::Component::Xvfb);
+    assert_eq!((xvfb.unwrap().restarts, xvfb.unwrap().up), (1, true));
+
+    // R33: a daemon that hangs is replaced; a hung X server replaces nobody.
+    let daemon = stack.daemon().unwrap();
+    let server = stack.pid("Xvfb").unwrap();
+    kill(server, Signal::SIGSTOP).unwrap();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert_eq!(
+        stack.daemon(),
+        Some(daemon),
+        "a hung X server cost the daemon"
+    );
+    kill(server, Signal::SIGCONT).unwrap();
+    kill(daemon, Signal::SIGSTOP).unwrap();
+    wait_for("a daemon that works", Duration::from_secs(36), || {
+        stack.daemon().filter(|pid| *pid != daemon)
+    });
+    stack.wait_for_socket();
+    painted(&mut stack.desktop().await, raw()).await;
+
+    // R29: the end takes all with it, also who was stopped.
+    kill(stack.pid("xfce4-panel").unwrap(), Signal::SIGSTOP).unwrap();
+    let init = stack.init.as_ref().unwrap();
+    init.signal("TERM");
+    stack.wait_until_gone(Duration::from_secs(6));
+}
+
+/// `kill -9` of the init, and a new one: what was left is ended, and no more.
+#[test]
+fn a_killed_init_leaves_nothing_to_the_next() {
+    let bystander = XServer::start();
+    let mut stack = Managed::new(&[]).started();
+    stack.wait_for_socket();
+    stack.up();
+    let before = stack.processes();
+    stack.init = None;
+    stack.start(&[]);
+    stack.wait_for_socket();
+    stack.up();
+    let after = stack.processes();
+    assert!(
+        before
+            .iter()
+            .all(|(pid, _)| !after.iter().any(|(new, _)| new == pid))
+    );
+    let servers = after.iter().filter(|(_, name)| name == "Xvfb").count();
+    assert_eq!(servers, 1, "{after:?}");
+    // Down, and up again by the same daemon.
+    let down = stack.cli(&["down"]);
+    assert!(
+        String::from_utf8_lossy(&down.stdout).contains("xvfb"),
+        "{down:?}"
+    );
+    stack.wait_until_gone(Duration::from_secs(6));
+    let nothing = stack.cli(&["down"]);
+    assert_eq!(String::from_utf8_lossy(&nothing.stdout), "nothing was up\n");
+    stack.up();
+    assert!(
+        bystander
+            .program("xprop")
+            .arg("-root")
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn two_ups_at_once_make_one_desktop() {
+    let stack = Managed::new(&[]);
+    let spawn = || {
+        let mut up = stack.cli_command(&["up"]);
+        up.stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        up.spawn().unwrap()
+    };
+    let both = [spawn(), spawn()];
+    for up in both {
+        let output = up.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}\n{}", stack.log());
+    }
+    let servers = stack
+        .processes()
+        .into_iter()
+        .filter(|(_, name)| name == "Xvfb");
+    assert_eq!(servers.count(), 1);
+}
+
+/// R26: a lock that names a living process which is no X server is nobody's; a
+/// living server's is.
+#[test]
+fn r26_a_stale_lock_is_removed_and_a_living_servers_is_not() {
+    let stack = Managed::new(&[]);
+    let lock = format!("/tmp/.X{}-lock", stack.number);
+    fs::write(&lock, format!("{:>10}\n", std::process::id())).unwrap();
+    let stack = stack.started();
+    stack.wait_for_socket();
+    stack.up();
+    drop(stack);
+
+    let server = XServer::start();
+    let mut stack = Managed::new(&[]);
+    stack.number = server.display()[1..].parse().unwrap();
+    let stack = stack.started();
+    stack.wait_for_socket();
+    let output = stack.cli(&["up", "--timeout", "20s"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(11), "{said}");
+    assert!(said.contains("another X server has display"), "{said}");
+    assert!(
+        server
+            .program("xprop")
+            .arg("-root")
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn a_missing_program_is_named_with_its_package() {
+    for (program, package, code) in [("Xvfb", "xvfb", 11), ("xfdesktop", "xfdesktop4", 14)] {
+        let stack = Managed::new(&[]);
+        let path = path_without(stack.folder.path(), &[program]);
+        let stack = stack.set("PATH", &path).started();
+        stack.wait_for_socket();
+        let output = stack.cli(&["up"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(
+            said.contains(&format!(
+                "{program} is not installed: install the Debian package {package}"
+            )),
+            "{said}"
+        );
+    }
+}
+
+/// R28: a server that dies at once is tried again and again, with pauses, and
+/// what it said is shown. R31: orphans are reaped.
+#[tokio::test]
+async fn r28_r31_what_keeps_dying_is_shown_and_orphans_are_reaped() {
+    let stack = Managed::new(&[]);
+    let path = path_without(stack.folder.path(), &["Xvfb"]);
+    let count = stack.folder.path().join("count");
+    let text = format!(
+        "echo x >>{}; echo 'no screens found' >&2; exit 1",
+        count.display()
+    );
+    script(stack.folder.path(), "Xvfb", &text);
+    let stack = stack.set("PATH", &path).started();
+    stack.wait_for_socket();
+    let output = stack.cli(&["up", "--timeout", "20s"]);
+    assert_eq!(output.status.code(), Some(11), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("no screens found"), "{said}");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let starts = fs::read_to_string(&count).unwrap().lines().count();
+    assert!((3..=12).contains(&starts), "{starts} starts");
+    let status = stack
+        .stack()
+        .await
+        .status(v1::StatusRequest {})
+        .await
+        .unwrap();
+    let xvfb = status.into_inner().components.remove(0);
+    assert!(
+        !xvfb.up && xvfb.last_stderr.contains("no screens found"),
+        "{xvfb:?}"
+    );
+    assert_eq!(xvfb.reason(), v1::Reason::ComponentFailed);
+    assert_eq!(
+        health(&stack, "deskd.v1.Stack").await,
+        ServingStatus::NotServing
+    );
+    drop(stack);
+
+    let stack = Managed::new(&["--profile", "any"]);
+    let path = path_without(stack.folder.path(), &["xfce4-session"]);
+    let orphans = "for i in $(seq 1000); do (sleep 0.1 &) ; done; touch $HOME/done; sleep 600";
+    script(stack.folder.path(), "xfce4-session", orphans);
+    let stack = stack.set("PATH", &path).started();
+    let done = stack.folder.path().join("home/done");
+    wait_for("1,000 orphans", Duration::from_secs(40), || {
+        done.exists().then_some(())
+    });
+    let init = stack.init.as_ref().unwrap().pid();
+    wait_for("no zombie", Duration::from_secs(5), || {
+        let children = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).unwrap();
+        (children.split_whitespace().count() < 8).then_some(())
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_screen_is_resized_live_or_by_restart() {
+    let stack = Managed::new(&["--max-geometry", "800x600"]).started();
+    stack.wait_for_socket();
+    stack.up();
+    let mut client = stack.desktop().await;
+    let first = painted(&mut client, raw()).await;
+    assert_eq!((first.width, first.height), (640, 480));
+    let mut service = stack.stack().await;
+    let size = |width, height| v1::SetGeometryRequest {
+        geometry: Some(v1::Size { width, height }),
+        dpi: 0,
+    };
+    let live = service
+        .set_geometry(within(size(800, 600), 30))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(live.server_generation, first.server_generation);
+    assert!(live.geometry_epoch > first.geometry_epoch);
+    let frame = painted(&mut client, raw()).await;
+    assert_eq!((frame.width, frame.height), (800, 600));
+
+    let larger = service
+        .set_geometry(within(size(1024, 768), 30))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_ne!(larger.server_generation, first.server_generation);
+    let frame = painted(&mut client, raw()).await;
+    assert_eq!((frame.width, frame.height), (1024, 768));
+
+    let refused = service
+        .set_geometry(within(size(20, 20), 30))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refused.code(), client::reason(&refused)),
+        (Code::FailedPrecondition, v1::Reason::GeometryUnsupported)
+    );
+    let refused = service
+        .set_geometry(within(size(0, 20), 30))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+}
+
+/// As root the desktop is another user's, and as PID 1 of a container all the
+/// same.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_desktop_is_another_users_and_deskd_may_be_the_first_process() {
+    assert!(nix::unistd::geteuid().is_root(), "this test needs root");
+    let mut stack = Managed::new(&["--desktop-user", "nobody"]);
+    stack.start(&["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]);
+    stack.wait_for_socket();
+    stack.up();
+    let mut client = stack.desktop().await;
+    let info = client
+        .get_info(v1::GetInfoRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(info.isolation(), v1::Isolation::User, "{info:?}");
+    painted(&mut client, raw()).await;
+    let server = stack.pid("Xvfb").unwrap();
+    let status = fs::read_to_string(format!("/proc/{server}/status")).unwrap();
+    assert!(status.contains("Uid:\t65534"), "{status}");
+    // R52: no TCP, a cookie, no -ac.
+    let words = fs::read(format!("/proc/{server}/cmdline")).unwrap();
+    let words = String::from_utf8_lossy(&words);
+    assert!(
+        words.contains("-nolisten\0tcp") && words.contains("-auth") && !words.contains("-ac\0")
+    );
+    let cookie = fs::metadata(format!("/run/deskd/desktop-X{}/Xauthority", stack.number)).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&cookie) & 0o777, 0o600);
+}
+
+#[test]
+fn an_ordinary_user_brings_up_a_desktop_too() {
+    let stack = Managed::new(&[]);
+    let folder = stack.folder.path();
+    program::output(
+        std::process::Command::new("chown")
+            .args(["-R", "nobody"])
+            .arg(folder),
+        "coreutils",
+    );
+    let mut stack = stack;
+    stack.start(&[
+        "setpriv",
+        "--reuid",
+        "nobody",
+        "--regid",
+        "nogroup",
+        "--clear-groups",
+        "--",
+    ]);
+    stack.wait_for_socket();
+    stack.up();
+}
+
+#[test]
+fn a_full_disk_is_named() {
+    let stack = Managed::new(&[]);
+    let home = stack.folder.path().join("home");
+    let mount = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=4k", "tmpfs"])
+        .arg(&home)
+        .status();
+    assert!(
+        mount.unwrap().success(),
+        "this test mounts a small file system"
+    );
+    fs::write(home.join("full"), vec![0; 4096]).unwrap();
+    let stack = stack.started();
+    stack.wait_for_socket();
+    let output = stack.cli(&["up", "--timeout", "20s"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    drop(
+        std::process::Command::new("umount")
+            .args(["-l"])
+            .arg(&home)
+            .status(),
+    );
+    assert_eq!(output.status.code(), Some(14), "{said}");
+    assert!(
+        said.contains("cannot be written") && said.contains("No space left"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_stack_it_is_not_managed() {
+    let server = XServer::start();
+    crate::common::Witness::new(&server).draw_pattern(3);
+    let daemon = crate::common::Daemon::start(&server);
+    let limit = Duration::from_secs(5);
+    let connection = client::connect(&daemon.address(), None, None, limit).await;
+    let mut stack = client::stack(connection.unwrap());
+    let status = stack
+        .status(v1::StatusRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(!status.managed && status.components.is_empty());
+    let refused = stack.down(v1::DownRequest {}).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), client::reason(&refused)),
+        (Code::FailedPrecondition, v1::Reason::StackNotManaged)
+    );
+    assert!(stack.events(v1::EventsRequest::default()).await.is_err());
+    let size = Some(v1::Size {
+        width: 640,
+        height: 480,
+    });
+    let size = v1::SetGeometryRequest {
+        geometry: size,
+        dpi: 0,
+    };
+    assert!(stack.set_geometry(size).await.is_err());
+    // Up waits for what somebody else starts.
+    let up = stack
+        .up(within(v1::UpRequest::default(), 20))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (up.result, up.paint.unwrap().verdict()),
+        (0, v1::PaintVerdict::Ready)
+    );
+}
+
+/// Off by default; on, it is bound to loopback and wants a password (R53).
+#[test]
+fn r53_the_viewer_is_on_loopback_and_wants_a_password() {
+    use std::io::Read;
+    let stack = Managed::new(&["--vnc"])
+        .set("STREAM_PORT", "6093")
+        .started();
+    stack.wait_for_socket();
+    let said = stack.up();
+    assert!(said.contains("port=6093"), "{said}");
+    let mut vnc = std::net::TcpStream::connect("127.0.0.1:5900").unwrap();
+    vnc.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut banner = [0; 12];
+    vnc.read_exact(&mut banner).unwrap();
+    assert_eq!(&banner, b"RFB 003.008\n");
+    std::io::Write::write_all(&mut vnc, b"RFB 003.008\n").unwrap();
+    let mut kinds = [0; 2];
+    vnc.read_exact(&mut kinds).unwrap();
+    // One kind of security, and it is not "none" (1).
+    assert_eq!(kinds, [1, 2]);
+    for port in ["5900", "6093"] {
+        let listening = program::output(
+            std::process::Command::new("ss").args(["-ltnH", "sport", "=", &format!(":{port}")]),
+            "iproute2",
+        );
+        let listening = String::from_utf8_lossy(&listening).into_owned();
+        assert!(
+            listening.contains(&format!("127.0.0.1:{port}")),
+            "{listening}"
+        );
+        assert!(!listening.contains("0.0.0.0:") || !listening.contains(&format!("0.0.0.0:{port}")));
+    }
+}
