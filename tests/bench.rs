@@ -77,7 +77,7 @@ fn main() {
 async fn run() {
     // Open to this process too, which has no cookie in its environment.
     let server = XServer::with_screen("1280x800x24", &["-ac"]);
-    let mut desktop = Xfce::xfce(&server);
+    let _desktop = Xfce::xfce(&server);
     let folder = tempfile::tempdir().unwrap();
     let (token, _) = daemon::token_file(folder.path());
     let daemon = Daemon::launch(

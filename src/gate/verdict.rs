@@ -159,8 +159,8 @@ impl Gate {
             Some(Content::Drawn) => Vec::new(),
             _ if drawn_window || bare => Vec::new(),
             None => vec!["no look at the pixels yet".into()],
-            Some(Content::Flat) => vec!["the screen is of one colour".into()],
-            Some(Content::Tiled) => vec!["the screen is a repeated tile".into()],
+            Some(Content::Flat) => vec!["nothing is drawn: the screen is of one colour".into()],
+            Some(Content::Tiled) => vec!["nothing is drawn: the screen is a repeated tile".into()],
         }
     }
 

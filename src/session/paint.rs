@@ -197,17 +197,13 @@ impl Paint {
     pub(super) fn failure(&self) -> Failure {
         let profile = self.0.profile;
         let known = self.known(profile, false);
+        // The card says what is missing, not what the screen looks like: a model
+        // must not take the word "blank" from it.
         let what = known.map_or_else(
             || "deskd has not seen it yet".to_owned(),
             |known| {
-                let missing: Vec<&str> = known
-                    .evidence
-                    .missing
-                    .iter()
-                    .take(3)
-                    .map(String::as_str)
-                    .collect();
-                format!("{}: {}", known.evidence.verdict.name(), missing.join("; "))
+                let missing = known.evidence.missing.iter().take(3);
+                missing.map(String::as_str).collect::<Vec<_>>().join("; ")
             },
         );
         Failure {

@@ -213,6 +213,8 @@ impl Owners {
         let pids = ids
             .iter()
             .filter_map(|id| Some((id.spec.client & !id_mask, *id.value.first()?)))
+            // The server itself.
+            .filter(|(client, _)| *client != 0)
             .collect();
         Self { pids, id_mask }
     }
