@@ -136,6 +136,35 @@ async fn r27_r30_r32_what_dies_comes_back() {
     stack.wait_until_gone(Duration::from_secs(6));
 }
 
+/// R34: a machine that was suspended takes up where it was: nothing is called
+/// late or silent, and nothing is started again.
+#[tokio::test(flavor = "multi_thread")]
+async fn r34_a_suspended_machine_goes_on() {
+    let stack = Managed::new(&[]).started();
+    stack.wait_for_socket();
+    stack.up();
+    let mut client = stack.desktop().await;
+    let before = painted(&mut client, raw()).await;
+    let (daemon, server) = (stack.daemon().unwrap(), stack.pid("Xvfb"));
+    let init = stack.init.as_ref().unwrap();
+    let mut all: Vec<_> = stack.processes().into_iter().map(|(pid, _)| pid).collect();
+    all.push(daemon);
+    init.signal("STOP");
+    all.iter()
+        .for_each(|pid| kill(*pid, Signal::SIGSTOP).unwrap());
+    // Longer than a silent daemon and a silent server are given.
+    tokio::time::sleep(Duration::from_secs(17)).await;
+    all.iter()
+        .for_each(|pid| kill(*pid, Signal::SIGCONT).unwrap());
+    init.signal("CONT");
+    let began = Instant::now();
+    let after = painted(&mut client, raw()).await;
+    assert!(began.elapsed() < Duration::from_secs(6));
+    assert_eq!(after.server_generation, before.server_generation);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((stack.daemon(), stack.pid("Xvfb")), (Some(daemon), server));
+}
+
 /// `kill -9` of the init, and a new one: what was left is ended, and no more.
 #[test]
 fn a_killed_init_leaves_nothing_to_the_next() {

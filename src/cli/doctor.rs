@@ -95,6 +95,9 @@ pub(super) async fn run(args: Doctor) -> Result<Exit, Error> {
     checks.extend(args.client.token_file.as_deref().map(token_file));
     let (daemon, info) = look_at_daemon(&args.client).await;
     checks.push(daemon);
+    if info.is_some() {
+        checks.push(paint(&args.client).await);
+    }
     checks.push(port(&args.client));
     checks.push(isolation(info.as_ref()));
 
@@ -344,6 +347,40 @@ async fn look_at_daemon(client: &Client) -> (Check, Option<v1::GetInfoResponse>)
             ),
             None,
         ),
+    }
+}
+
+/// So long the doctor waits for the paint: a desktop at rest shows it within.
+const PAINT: Duration = Duration::from_secs(3);
+
+/// Whether the desktop is painted, as the daemon sees it.
+async fn paint(client: &Client) -> Check {
+    let wait = async {
+        let mut daemon = client.connect().await?;
+        let request = v1::WaitReadyRequest {
+            timeout: prost_types::Duration::try_from(PAINT).ok(),
+            ..v1::WaitReadyRequest::default()
+        };
+        let reply = daemon.wait_ready(client.request(request)).await?;
+        Ok::<_, Error>(reply.into_inner().evidence.unwrap_or_default())
+    };
+    match wait.await {
+        Ok(evidence) if evidence.verdict() == v1::PaintVerdict::Ready => {
+            pass("paint", "the desktop is painted and at rest")
+        }
+        Ok(evidence) => {
+            let verdict = evidence
+                .verdict()
+                .as_str_name()
+                .trim_start_matches("PAINT_VERDICT_");
+            let missing = evidence.missing.join("; ");
+            warn(
+                "paint",
+                format!("{verdict}: {missing}"),
+                "start the desktop session, or wait for it: `deskd ready`",
+            )
+        }
+        Err(error) => warn("paint", error.message, "see the daemon's log"),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn up(mut args: Up) -> Result<Exit, Error> {
     let connection = match args.client.connection().await {
         Ok(connection) => connection,
         Err(error) if error.exit == Exit::NoDaemon => {
-            start_daemon(&args.client)?;
+            start_daemon(&args)?;
             await_daemon(&args.client, error).await?
         }
         Err(error) => return Err(error),
@@ -120,7 +120,8 @@ pub(super) fn viewer_port() -> Result<u16, Error> {
 }
 
 /// Starts `deskd serve --stack xfce` apart from this command.
-fn start_daemon(client: &Client) -> Result<(), Error> {
+fn start_daemon(args: &Up) -> Result<(), Error> {
+    let client = &args.client;
     let local = |what: String| Error::new(Exit::Local, what);
     let Address::Unix(socket) = client.address() else {
         let message = "no daemon answers there, and one is started on a Unix socket only: give --server unix:/path";
@@ -139,6 +140,9 @@ fn start_daemon(client: &Client) -> Result<(), Error> {
     let mut daemon = Command::new(own);
     daemon.args(["serve", "--stack", "xfce", "--listen"]);
     daemon.arg(client.address().to_string());
+    if let Some(size) = args.geometry {
+        daemon.arg("--geometry").arg(size.to_string());
+    }
     daemon
         .stdin(Stdio::null())
         .stdout(Stdio::null())

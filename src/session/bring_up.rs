@@ -133,6 +133,13 @@ impl Session {
                 self.set_geometry(size, 0, reply_by).await?;
             } else {
                 managed.wanted_size.send_replace(size);
+                let (width, height) = (size.width, size.height);
+                let order = ToInit::Geometry {
+                    width,
+                    height,
+                    dpi: 0,
+                };
+                managed.stack.order(order).await;
             }
         }
         managed.stack.order(ToInit::Up).await;

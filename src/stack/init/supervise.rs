@@ -47,6 +47,8 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 const STABLE: Duration = Duration::from_secs(20);
 /// So long the daemon may take to end.
 const DAEMON_GRACE: Duration = Duration::from_secs(6);
+/// A turn of the loop that took longer was a pause of the machine.
+const PAUSE: Duration = Duration::from_secs(5);
 /// Bytes that wait for a daemon which does not read.
 const MAX_UNREAD: usize = 1 << 20;
 
@@ -219,6 +221,7 @@ pub fn run(plan: Plan) -> Result<u8, InitError> {
 impl Init {
     fn turn_until_told(&mut self, signals: &SignalFd) -> Result<u8, InitError> {
         loop {
+            self.notice_pause();
             if let Some(code) = self.reap()? {
                 return Ok(code);
             }
@@ -229,19 +232,27 @@ impl Init {
             }
             self.tell();
             self.wait(signals)?;
-            // A pause of the whole machine is nobody's silence.
-            if self.turned.elapsed() > Duration::from_secs(3)
-                && let Some(daemon) = &mut self.daemon
-            {
-                daemon.heard = Instant::now();
-            }
-            self.turned = Instant::now();
             while let Ok(Some(signal)) = signals.read_signal() {
                 let number = i32::try_from(signal.ssi_signo).unwrap_or(0);
                 if number != Signal::SIGCHLD as i32 {
                     return Ok(0);
                 }
             }
+        }
+    }
+
+    /// A pause of the whole machine is nobody's silence, and no part's delay.
+    fn notice_pause(&mut self) {
+        let pause = self.turned.elapsed();
+        self.turned = Instant::now();
+        if pause < PAUSE {
+            return;
+        }
+        if let Some(daemon) = &mut self.daemon {
+            daemon.heard = Instant::now();
+        }
+        for due in self.parts.iter_mut().filter_map(|part| part.due.as_mut()) {
+            *due += pause;
         }
     }
 
