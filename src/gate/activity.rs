@@ -357,6 +357,13 @@ mod tests {
     }
 
     #[test]
+    fn a_few_changes_far_apart_are_not_excepted() {
+        let icon = region(30, 4, 24, 24);
+        let motion = with(&[(0, icon), (600, icon), (1200, icon)]).motion(ms(1250), false);
+        assert_eq!(motion.quiet_since, ms(1200));
+    }
+
+    #[test]
     fn what_was_not_seen_is_not_quiet() {
         let mut activity = with(&[(100, region(0, 0, 9, 9))]);
         activity.restart(ms(700));

@@ -49,6 +49,8 @@ struct Display {
     busy: Option<u32>,
     stopped: Option<u32>,
     latency: Duration,
+    /// Its pixels cannot be read at the time.
+    unseen: bool,
     others: Option<usize>,
 }
 
@@ -66,6 +68,7 @@ impl Display {
             busy: None,
             stopped: None,
             latency: ms(1),
+            unseen: false,
             others: None,
         }
     }
@@ -167,7 +170,7 @@ impl Story {
         }
         self.gate.observe(at, Fact::Answer(display.latency));
         let wants = self.gate.advance(at);
-        if wants.picture {
+        if wants.picture && !display.unseen {
             self.gate.observe(at, Fact::Picture(at, display.picture()));
         }
         for to in wants.pings {
@@ -346,6 +349,22 @@ fn a_server_that_does_not_answer_is_not_quiet() {
     let evidence = story.gate.judge(Xfce, false);
     assert_eq!(evidence.verdict, Verdict::Unsettled, "{evidence:?}");
     assert!(evidence.quiet < ms(100));
+}
+
+#[test]
+fn pixels_from_before_a_change_prove_nothing() {
+    let mut story = Story::new();
+    story.rest(&Display::xfce(), 500);
+    let mut display = Display {
+        unseen: true,
+        ..Display::xfce()
+    };
+    story.step(&display, &[(DESKTOP, Region::whole(SCREEN))]);
+    story.rest(&display, 9000);
+    assert_eq!(story.verdict(Xfce), Verdict::Unsettled);
+    display.unseen = false;
+    story.rest(&display, 100);
+    assert_eq!(story.verdict(Xfce), Verdict::Ready);
 }
 
 #[test]
