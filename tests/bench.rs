@@ -25,7 +25,7 @@ use deskd::{
     encode::{Effort, Format, Picture, encode},
     frame::{CaptureMode, Region},
     rpc::v1,
-    x11::Display,
+    x11::{Display, Owner},
 };
 use serde_json::json;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -110,8 +110,12 @@ async fn run() {
         memory_server(folder.path().join("memory.sock"), first.image.clone()).await;
 
     // The same code in this process, on a connection of its own.
-    let display =
-        Display::open(server.display().parse().unwrap(), CaptureMode::ShmFd.into()).unwrap();
+    let display = Display::open(
+        server.display().parse().unwrap(),
+        CaptureMode::ShmFd.into(),
+        Owner::anybody(),
+    )
+    .unwrap();
     let witness = Witness::new(&server);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
 

@@ -257,6 +257,48 @@ fn r26_a_stale_lock_is_removed_and_a_living_servers_is_not() {
             .status
             .success()
     );
+    // Its pixels are not given out as the stack's.
+    let output = stack.cli(&[
+        "screenshot",
+        "--unproved",
+        "--deadline",
+        "3s",
+        "-o",
+        "/dev/null",
+    ]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+}
+
+#[test]
+fn one_deskd_manages_a_display_and_another_leaves_it_alone() {
+    let first = Managed::new(&["--desktop-user", "nobody"]).started();
+    first.wait_for_socket();
+    first.up();
+    let mut second = Managed::new(&[]);
+    second.number = first.number;
+    let up = second.cli(&["up", "--timeout", "10s"]);
+    let said = String::from_utf8_lossy(&up.stderr).into_owned();
+    assert_eq!(up.status.code(), Some(15), "{said}");
+    assert!(said.contains("another deskd manages the display"), "{said}");
+    second.start(&[]);
+    let process = &mut second.init.as_mut().unwrap().0;
+    let code = wait_for("its end", Duration::from_secs(15), || {
+        process.try_wait().unwrap()
+    });
+    assert_eq!(code.code(), Some(15), "{}", second.log());
+    assert!(
+        second.log().contains("waiting for its end"),
+        "{}",
+        second.log()
+    );
+    // The first one's X server can still be started again.
+    kill(first.pid("Xvfb").unwrap(), Signal::SIGKILL).unwrap();
+    wait_for("the X server's end", Duration::from_secs(5), || {
+        first.log().contains("xvfb ended by a signal").then_some(())
+    });
+    first.up();
+    // Not the first one's leftovers.
+    second.number = 65_000;
 }
 
 #[test]

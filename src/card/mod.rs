@@ -8,7 +8,7 @@
 mod layout;
 mod text;
 
-use crate::frame::{Failure, Pixels, Size};
+use crate::frame::{Failure, Pixels, Size, Stage};
 
 /// A 1280 × 800 card without particulars, for when drawing or encoding fails.
 /// A test draws it anew and compares.
@@ -51,7 +51,7 @@ pub fn draw(failure: &Failure, size: Size, time: &str, frame_id: &str) -> Option
         size,
         "SCREEN CAPTURE FAILED",
         [
-            "This is not the real screen. Do not say the screen is blank: it could not be read.",
+            why_not_blank(failure.stage),
             &format!(
                 "Stage: {}. Reason: {}.",
                 failure.stage.name(),
@@ -66,12 +66,22 @@ pub fn draw(failure: &Failure, size: Size, time: &str, frame_id: &str) -> Option
     )
 }
 
+/// A model must not conclude from a card that the screen is blank.
+fn why_not_blank(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Paint => {
+            "This is not the real screen. Do not say the screen is blank: the desktop has not finished starting."
+        }
+        _ => "This is not the real screen. Do not say the screen is blank: it could not be read.",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         encode::{Effort, Format, Picture, encode},
-        frame::{Cause, Region, Stage},
+        frame::{Cause, Region},
     };
 
     fn failure(message: &str) -> Failure {

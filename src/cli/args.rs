@@ -99,6 +99,9 @@ pub(super) struct Serve {
     /// Standard input is the init's socket.
     #[arg(long, hide = true)]
     pub(super) supervised: bool,
+    /// Started by `up`: end at once when another init has the display.
+    #[arg(long, hide = true)]
+    pub(super) by_up: bool,
     /// Size of the screen with --stack, and of a failure card while no screen
     /// was seen yet [default: 1280x800].
     #[arg(long, env = "DESKD_GEOMETRY", value_parser = config::parse_size, value_name = "WxH")]

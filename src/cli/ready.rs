@@ -48,7 +48,7 @@ pub(super) fn describe(evidence: &v1::PaintEvidence) -> Vec<String> {
     let verdict = name(evidence.verdict().as_str_name(), "PAINT_VERDICT_");
     let profile = name(evidence.profile().as_str_name(), "PAINT_PROFILE_").to_ascii_lowercase();
     let mut lines = vec![format!(
-        "{verdict} under {profile} after {} ms, still for {} ms",
+        "{verdict} under {profile}, watched for {} ms, still for {} ms",
         evidence.elapsed_ms, evidence.quiet_ms
     )];
     lines.extend(
@@ -65,14 +65,12 @@ pub(super) fn describe(evidence: &v1::PaintEvidence) -> Vec<String> {
     };
     for window in &evidence.windows {
         let area = window.region.as_ref().map(place).unwrap_or_default();
-        let state = if window.window == 0 {
-            "missing"
-        } else {
-            "found"
-        };
+        if window.window == 0 {
+            continue;
+        }
         let drawn = if window.drawn { " drawn" } else { "" };
         lines.push(format!(
-            "  {:<14} {state} {:#x} {area}{drawn}, {} pongs",
+            "  {:<14} {:#x} {area}{drawn}, answered {} pings since the last change",
             window.role, window.window, window.pongs
         ));
     }
@@ -89,7 +87,7 @@ pub(super) fn describe(evidence: &v1::PaintEvidence) -> Vec<String> {
             "not settled"
         };
         lines.push(format!(
-            "  probe {} bytes, floor {}; by size alone: {rule}",
+            "  for comparison, the byte-size rule: {} bytes, floor {}, {rule}",
             probe.bytes, evidence.floor_bytes
         ));
     }

@@ -28,7 +28,7 @@ use crate::{
         wire::ToInit,
     },
     telemetry,
-    x11::Display,
+    x11::{Display, Owner},
 };
 
 /// Runs until SIGTERM or SIGINT.
@@ -37,6 +37,15 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     telemetry::start(args.log_format, &args.log);
     let manages = args.stack == StackArg::Xfce;
     let geometry = geometry(args.geometry)?;
+    let of_a_stack = args.dpi.is_some()
+        || args.max_geometry.is_some()
+        || args.desktop_user.is_some()
+        || args.vnc;
+    if !manages && of_a_stack {
+        tracing::warn!(
+            "--dpi, --max-geometry, --desktop-user and --vnc mean nothing without --stack xfce"
+        );
+    }
     if manages && !args.supervised {
         return become_init(&args, geometry);
     }
@@ -83,7 +92,13 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
         .map_err(|error| local(&error))?;
     let shutdown = CancellationToken::new();
     let capture = CaptureMode::from(args.capture_mode);
-    let display = Display::open(display, capture.into()).map_err(|error| local(&error))?;
+    // A stack shows its own X server, and no other that has the number.
+    let owner = if manages {
+        Owner::nobody()
+    } else {
+        Owner::anybody()
+    };
+    let display = Display::open(display, capture.into(), owner).map_err(|error| local(&error))?;
     let display = Arc::new(display);
     let stack = if manages {
         let _runtime = runtime.enter();
@@ -161,11 +176,12 @@ fn become_init(args: &Serve, geometry: Size) -> Result<Exit, Error> {
         }
         (None, Err(_)) => 96,
     };
-    let max = args.max_geometry.unwrap_or(geometry);
-    let max_geometry = Size {
-        width: max.width.max(geometry.width),
-        height: max.height.max(geometry.height),
-    };
+    let max_geometry = args.max_geometry.unwrap_or(geometry);
+    if max_geometry.width < geometry.width || max_geometry.height < geometry.height {
+        let message =
+            format!("--max-geometry {max_geometry} is smaller than the geometry {geometry}");
+        return Err(Error::new(Exit::Usage, message));
+    }
     let listen = if args.listen.is_empty() {
         vec![call::default_address()]
     } else {
@@ -188,11 +204,13 @@ fn become_init(args: &Serve, geometry: Size) -> Result<Exit, Error> {
         daemon,
     });
     let plan = plan.map_err(|error| Error::new(Exit::Local, error.to_string()))?;
-    match init::run(plan) {
+    match init::run(plan, args.by_up) {
         Ok(0) => Ok(Exit::Done),
         // The daemon has said why.
         Ok(code) => Ok(Exit::of_daemon(code)),
-        Err(error @ init::InitError::Locked(_)) => Err(Error::new(Exit::Locked, error.to_string())),
+        Err(error @ init::InitError::Locked(..)) => {
+            Err(Error::new(Exit::Locked, error.to_string()))
+        }
         Err(error) => Err(Error::new(Exit::Local, error.to_string())),
     }
 }
@@ -225,6 +243,10 @@ fn geometry(given: Option<Size>) -> Result<Size, Error> {
     let (width, height) = (std::env::var("DESKTOP_W"), std::env::var("DESKTOP_H"));
     match (given, width, height) {
         (Some(size), _, _) => Ok(size),
+        (None, Ok(_), Err(_)) | (None, Err(_), Ok(_)) => Err(Error::new(
+            Exit::Usage,
+            "DESKTOP_W and DESKTOP_H belong together: set both, or neither",
+        )),
         (None, Ok(width), Ok(height)) => config::parse_size(&format!("{width}x{height}"))
             .map_err(|error| Error::new(Exit::Usage, format!("DESKTOP_W and DESKTOP_H: {error}"))),
         _ => Ok(DEFAULT_GEOMETRY),

@@ -5,7 +5,7 @@ use std::{
     fs,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -24,18 +24,21 @@ use crate::{
 
 /// So long a daemon that was started may take to answer.
 const START: Duration = Duration::from_secs(50);
+/// So long another `up` that started its daemon first may take to be reached.
+const FASTER: Duration = Duration::from_secs(3);
 /// The viewer's port, unless `STREAM_PORT` says another.
 pub(super) const VIEWER_PORT: u16 = 6080;
 
 /// Brings the desktop up.
 pub(super) async fn up(mut args: Up) -> Result<Exit, Error> {
+    // The daemon answers the larger of 100 ms and 5 % before the deadline.
     let wait = args.timeout;
-    args.client.deadline = wait + wait / 10 + Duration::from_secs(1);
+    args.client.deadline = (wait + Duration::from_millis(100)).max(wait * 20 / 19);
     let connection = match args.client.connection().await {
         Ok(connection) => connection,
         Err(error) if error.exit == Exit::NoDaemon => {
-            start_daemon(&args)?;
-            await_daemon(&args.client, error).await?
+            let mut daemon = start_daemon(&args)?;
+            await_daemon(&args.client, &mut daemon, error).await?
         }
         Err(error) => return Err(error),
     };
@@ -77,8 +80,12 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
             word(stage.component().as_str_name(), "COMPONENT_"),
             word(stage.status().as_str_name(), "STAGE_STATUS_"),
         );
-        if stage.status() == v1::StageStatus::Failed {
-            eprintln!("deskd: {}", stage.message.replace('\n', " "));
+    }
+    if reply.result != 0 {
+        let failed = reply.stages.iter().rev();
+        let failed = failed.filter(|stage| stage.status() == v1::StageStatus::Failed);
+        if let Some(last) = failed.map(|stage| &stage.message).next() {
+            eprintln!("deskd: {}", last.replace('\n', " "));
         }
     }
     let mut desktop = client::desktop(connection);
@@ -94,7 +101,9 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
         say!("OPENGENI_DESKTOP_UP port={port} geometry={geometry} dpi={dpi}");
         return Ok(());
     }
-    let evidence = reply.paint.clone().unwrap_or_default();
+    let Some(evidence) = &reply.paint else {
+        return Ok(());
+    };
     let verdict = word(evidence.verdict().as_str_name(), "PAINT_VERDICT_").to_ascii_uppercase();
     let bytes = evidence.probes.last().map_or(0, |probe| probe.bytes);
     if reply.result == 14 {
@@ -103,7 +112,7 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
             evidence.floor_bytes
         );
     }
-    for line in ready::describe(&evidence) {
+    for line in ready::describe(evidence) {
         eprintln!("deskd: {line}");
     }
     Ok(())
@@ -120,7 +129,7 @@ pub(super) fn viewer_port() -> Result<u16, Error> {
 }
 
 /// Starts `deskd serve --stack xfce` apart from this command.
-fn start_daemon(args: &Up) -> Result<(), Error> {
+fn start_daemon(args: &Up) -> Result<Child, Error> {
     let client = &args.client;
     let local = |what: String| Error::new(Exit::Local, what);
     let Address::Unix(socket) = client.address() else {
@@ -138,7 +147,7 @@ fn start_daemon(args: &Up) -> Result<(), Error> {
         output.map_err(|error| local(format!("{} cannot be written: {error}", log.display())))?;
     let own = std::env::current_exe().map_err(|error| local(format!("deskd itself: {error}")))?;
     let mut daemon = Command::new(own);
-    daemon.args(["serve", "--stack", "xfce", "--listen"]);
+    daemon.args(["serve", "--stack", "xfce", "--by-up", "--listen"]);
     daemon.arg(client.address().to_string());
     if let Some(size) = args.geometry {
         daemon.arg("--geometry").arg(size.to_string());
@@ -150,26 +159,51 @@ fn start_daemon(args: &Up) -> Result<(), Error> {
         .process_group(0);
     daemon
         .spawn()
-        .map_err(|error| local(format!("the daemon cannot be started: {error}")))?;
-    Ok(())
+        .map_err(|error| local(format!("the daemon cannot be started: {error}")))
 }
 
-async fn await_daemon(client: &Client, first: Error) -> Result<client::Connection, Error> {
-    let until = Instant::now() + START.min(client.deadline);
+/// Waits until a daemon answers: the one that was started, or the one of another
+/// `up` that was faster.
+async fn await_daemon(
+    client: &Client,
+    daemon: &mut Child,
+    first: Error,
+) -> Result<client::Connection, Error> {
+    let began = Instant::now();
     let mut last = first;
-    while Instant::now() < until {
+    let mut ended = None;
+    while began.elapsed() < START.min(client.deadline) {
         tokio::time::sleep(Duration::from_millis(50)).await;
         match client.connection().await {
             Ok(connection) => return Ok(connection),
             Err(error) => last = error,
         }
+        if let (None, Ok(Some(status))) = (&ended, daemon.try_wait()) {
+            ended = Some((Instant::now(), status));
+        }
+        if let Some((at, _)) = ended
+            && at.elapsed() > FASTER
+        {
+            break;
+        }
     }
-    if let Address::Unix(socket) = client.address() {
-        let log = socket.with_extension("log");
-        last.message = format!("{}; its log is {}", last.message, log.display());
+    let log = match client.address() {
+        Address::Unix(socket) => socket.with_extension("log").display().to_string(),
+        Address::Tcp { .. } => String::new(),
+    };
+    let code = ended.and_then(|(_, status)| status.code());
+    if code == Some(i32::from(Exit::Locked as u8)) {
+        let message = format!(
+            "another deskd manages the display, at another address: give its --server, or another DESKD_DISPLAY; see {log}"
+        );
+        return Err(Error::new(Exit::Locked, message));
     }
-    // Another one holds the lock, or it cannot start at all.
-    Err(Error::new(Exit::Locked, last.message))
+    let how = code.map_or_else(String::new, |code| format!(", it ended with {code}"));
+    let message = format!(
+        "{}: the daemon that was started does not answer{how}; see {log}",
+        last.message
+    );
+    Err(Error::new(Exit::Local, message))
 }
 
 /// Takes the desktop down.
@@ -233,7 +267,11 @@ pub(super) async fn status(args: Status) -> Result<Exit, Error> {
         say!(
             "{:<12} {state:<5} pid {:<8} restarts {:<3} {reason}",
             name(component.component()),
-            component.pid,
+            if component.pid == 0 {
+                "-".to_owned()
+            } else {
+                component.pid.to_string()
+            },
             component.restarts
         );
         if !component.up {
@@ -252,7 +290,14 @@ async fn events(
     // Without a deadline: until it is interrupted.
     let request = tonic::Request::new(v1::EventsRequest { after_sequence: 0 });
     let mut stream = stack.events(request).await?.into_inner();
-    while let Some(reply) = stream.message().await? {
+    let ended = |status: tonic::Status| match status.code() {
+        tonic::Code::Unknown | tonic::Code::Unavailable => Error::new(
+            Exit::NoDaemon,
+            "the daemon ended; it may be back already: run this again",
+        ),
+        _ => status.into(),
+    };
+    while let Some(reply) = stream.message().await.map_err(ended)? {
         let Some(event) = &reply.event else {
             continue;
         };

@@ -51,6 +51,8 @@ struct Display {
     latency: Duration,
     /// Its pixels cannot be read at the time.
     unseen: bool,
+    /// Process ids change with each life of the session.
+    life: u32,
     others: Option<usize>,
 }
 
@@ -69,6 +71,7 @@ impl Display {
             stopped: None,
             latency: ms(1),
             unseen: false,
+            life: 0,
             others: None,
         }
     }
@@ -91,7 +94,7 @@ impl Display {
             area: Some(area),
             viewable: true,
             pings: true,
-            pid: Some(id),
+            pid: Some(id + 1000 * self.life),
         };
         let whole = Region::whole(SCREEN);
         let windows = [
@@ -106,7 +109,7 @@ impl Display {
             window_manager: self.manager.then_some(WindowManager {
                 window: 5,
                 pings: true,
-                pid: Some(5),
+                pid: Some(5 + 1000 * self.life),
             }),
             windows: windows.into_iter().flatten().collect(),
             other_clients: self.others,
@@ -391,6 +394,23 @@ fn a_resize_a_new_window_and_a_lost_display_begin_anew() {
     story.gate.observe(story.now, Fact::NoDisplay);
     story.gate.advance(story.now);
     assert_eq!(story.verdict(Xfce), Verdict::NoDisplay);
+}
+
+/// A session that is started again gets the ids of the one before, and the ping
+/// that died with that one must not be waited for.
+#[test]
+fn a_ping_that_died_with_its_program_is_not_waited_for() {
+    let mut story = Story::new();
+    let mut display = Display {
+        deaf: vec![Pinged::Window(DOCK), Pinged::WindowManager],
+        ..Display::xfce()
+    };
+    story.rest(&display, 1000);
+    display.deaf.clear();
+    display.life = 1;
+    story.rest(&display, 2000);
+    let evidence = story.gate.judge(Xfce, false);
+    assert_eq!(evidence.verdict, Verdict::Ready, "{evidence:?}");
 }
 
 #[test]

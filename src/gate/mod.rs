@@ -135,6 +135,11 @@ impl Gate {
                     // A window came, went or moved: that is a change as well.
                     self.activity.restart(at);
                 }
+                if let Some(old) = &self.scene {
+                    // An id may be another program's by now.
+                    let same = |to: &Pinged| pinger(old, *to) == pinger(&scene, *to);
+                    self.pongs.keep(same);
+                }
                 self.scene = Some(scene);
             }
             Fact::Damage { window, area } => self.activity.note(at, window, area),
@@ -245,6 +250,17 @@ impl Gate {
 impl Default for Gate {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Who would answer a ping: the process, and the window that it is known by.
+fn pinger(scene: &Scene, to: Pinged) -> Option<(u32, Option<u32>)> {
+    match to {
+        Pinged::WindowManager => scene.window_manager.map(|m| (m.window, m.pid)),
+        Pinged::Window(id) => {
+            let window = scene.windows.iter().find(|window| window.id == id);
+            window.map(|window| (id, window.pid))
+        }
     }
 }
 

@@ -10,6 +10,9 @@ use crate::facts::Pinged;
 
 /// Two counted pings are at least so far apart (design section 3).
 pub(super) const APART: Duration = Duration::from_millis(200);
+/// After so long without an answer another ping is sent. No program that was
+/// seen, at a twentieth of a core, took half of it.
+const LOST: Duration = Duration::from_secs(20);
 /// Answers that are kept of each.
 const KEPT: usize = 16;
 
@@ -38,6 +41,11 @@ pub(super) struct Counted {
 }
 
 impl Pongs {
+    /// Forgets those that are not the same any more.
+    pub(super) fn keep(&mut self, same: impl Fn(&Pinged) -> bool) {
+        self.0.retain(|to, _| same(to));
+    }
+
     pub(super) fn sent(&mut self, at: Duration, to: Pinged) {
         let history = self.0.entry(to).or_default();
         history.waiting_since = Some(at);
@@ -57,8 +65,10 @@ impl Pongs {
     /// Whether it is time for the next ping.
     pub(super) fn due(&self, at: Duration, to: Pinged) -> bool {
         self.0.get(&to).is_none_or(|history| {
-            history.waiting_since.is_none()
-                && history.last_sent.is_none_or(|sent| at >= sent + APART)
+            // An answer may be lost, with the window that the ping was for.
+            let lost = history.waiting_since.is_some_and(|sent| at >= sent + LOST);
+            let answered = history.waiting_since.is_none();
+            (lost || answered) && history.last_sent.is_none_or(|sent| at >= sent + APART)
         })
     }
 
@@ -120,6 +130,7 @@ mod tests {
         let mut pongs = Pongs::default();
         pongs.sent(ms(0), W);
         assert!(!pongs.due(ms(5000), W));
+        assert!(pongs.due(ms(20_000), W));
         pongs.answered(ms(5000), W);
         assert!(pongs.due(ms(5000), W));
         assert_eq!(pongs.counted(W, ms(0)).slowest, ms(5000));

@@ -117,7 +117,7 @@ impl Session {
         let others = managed.callers.fetch_add(1, Ordering::Relaxed);
         let _leave = Leave(&managed.callers);
         let before = managed.stack.last_event();
-        let classification =
+        let mut classification =
             if managed.stack.state().borrow().all_up() && self.proved(self.profile()).is_some() {
                 Classification::AlreadyReady
             } else if others > 0 {
@@ -129,6 +129,7 @@ impl Session {
         if let Some(size) = size
             && known != Some(size)
         {
+            classification = Classification::Cold;
             if known.is_some() {
                 self.set_geometry(size, 0, reply_by).await?;
             } else {
@@ -149,7 +150,7 @@ impl Session {
             let ready = self.wait_ready(None, false, reply_by).await;
             result = paint_result(&ready);
             paint = Some(ready);
-            if classification != Classification::AlreadyReady {
+            if classification != Classification::AlreadyReady && result == 0 {
                 self.until_told(managed, before, reply_by).await;
             }
         }
@@ -164,11 +165,11 @@ impl Session {
     /// Waits until the paint's stage is told of as well.
     async fn until_told(&self, managed: &Managed, before: u64, reply_by: Instant) {
         let mut news = managed.stack.news();
-        let soon = reply_by.min(Instant::now() + Duration::from_millis(200));
+        let soon = reply_by.min(Instant::now() + Duration::from_secs(1));
         loop {
             let last = managed.stack.events_after(before).pop();
             let told = last.is_none_or(|last| {
-                last.event.component == Component::Paint && last.event.status != Status::Started
+                last.event.component == Component::Paint && last.event.status == Status::Completed
             });
             if told {
                 return;
@@ -306,7 +307,11 @@ impl Session {
         let mut link = self.display.link();
         let mut state = managed.stack.state();
         loop {
-            let up = state.borrow_and_update().all_up();
+            let up = {
+                let now = state.borrow_and_update();
+                self.display.owner().set(now.server());
+                now.all_up()
+            };
             let screen = match &link.borrow_and_update().state {
                 LinkState::Up(screen) => Some(screen.clone()),
                 LinkState::Down(_) | LinkState::Connecting => None,

@@ -329,7 +329,7 @@ fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>>) {
     while shared.is_wanted() {
         let result = match &mut watching {
             Some(watching) => watching.step(&mut gate, began),
-            None => match Observer::connect(shared.display.name(), shared.display.choice()) {
+            None => match Observer::connect(&shared.display) {
                 Ok(observer) => {
                     watching = Some(Watching::new(observer));
                     continue;

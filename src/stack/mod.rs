@@ -54,6 +54,15 @@ impl State {
         !self.components.is_empty() && self.components.iter().all(|c| c.up || !c.enabled)
     }
 
+    /// The X server's process.
+    pub fn server(&self) -> Option<u32> {
+        let server = self
+            .components
+            .iter()
+            .find(|c| c.component == Component::Xvfb);
+        server.filter(|server| server.up).map(|server| server.pid)
+    }
+
     /// A component that is not up, and will not be without somebody's help.
     pub fn failed(&self) -> Option<&ComponentState> {
         let hopeless = |c: &&ComponentState| match &c.problem {

@@ -55,7 +55,7 @@ impl Component {
 pub enum Status {
     /// It was begun.
     Started,
-    /// It is waited for.
+    /// It was ended, and waits to be started again.
     Waiting,
     /// It is there.
     Completed,

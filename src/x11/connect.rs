@@ -16,7 +16,7 @@ use super::{
     error::CookieLookup,
     pixel_format::PixelFormat,
     root_state::{self, RootState},
-    socket::{self, Pulse, XStream},
+    socket::{self, Owner, Pulse, XStream},
 };
 use crate::{
     facts::Profile,
@@ -75,8 +75,9 @@ impl Server {
         display: DisplayName,
         patience: Duration,
         pulse: &Arc<Pulse>,
+        owner: &Owner,
     ) -> Result<Self, Error> {
-        let connected = socket::open(display)?;
+        let connected = socket::open(display, owner)?;
         let stream =
             XStream::new(connected.stream, patience, Arc::clone(pulse)).map_err(Error::Lost)?;
         Self::over(stream, display, connected.kind, connected.server_uid)

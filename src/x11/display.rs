@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     CaptureChoice, DisplayName, Generation, Grab, ScreenInfo,
     mailbox::{self, mailbox},
-    socket::{Pulse, SILENCE},
+    socket::{Owner, Pulse, SILENCE},
     thread::{self, Job},
 };
 use crate::{
@@ -98,15 +98,17 @@ pub struct Display {
     commands: mailbox::Sender,
     link: watch::Receiver<Link>,
     pulse: Arc<Pulse>,
+    owner: Owner,
 }
 
 impl Display {
-    /// Starts the thread, which connects as soon as the display exists.
+    /// Starts the thread, which connects as soon as the display exists and is
+    /// `owner`'s.
     ///
     /// # Errors
     ///
     /// When the system has no thread left.
-    pub fn open(name: DisplayName, choice: CaptureChoice) -> io::Result<Self> {
+    pub fn open(name: DisplayName, choice: CaptureChoice, owner: Owner) -> io::Result<Self> {
         let (commands, inbox) = mailbox(QUEUE)?;
         let link = Link {
             state: LinkState::Connecting,
@@ -123,6 +125,7 @@ impl Display {
             wake: commands.clone(),
             publish,
             pulse: Arc::clone(&pulse),
+            owner: owner.clone(),
         })?;
         Ok(Self {
             name,
@@ -130,7 +133,13 @@ impl Display {
             commands,
             link,
             pulse,
+            owner,
         })
+    }
+
+    /// Whose X server it connects to.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
     }
 
     /// The fastest way to read pixels that may be used.

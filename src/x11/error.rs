@@ -27,6 +27,12 @@ pub enum Error {
         /// What connecting to the abstract socket said.
         abstract_error: io::Error,
     },
+    /// A server answers that deskd did not start, though it starts its own.
+    #[error("the X server that deskd starts on {display} is not up")]
+    Foreign {
+        /// The display.
+        display: DisplayName,
+    },
     /// The X server let nobody in without a better cookie.
     #[error("the X server on {display} refused the connection ({said}); {cookie}")]
     Refused {
@@ -112,7 +118,7 @@ impl Error {
     /// What a card says of it.
     pub fn failure(&self) -> Failure {
         let (stage, cause) = match self {
-            Self::NoServer { .. } => (Stage::Connect, Cause::NoDisplay),
+            Self::NoServer { .. } | Self::Foreign { .. } => (Stage::Connect, Cause::NoDisplay),
             Self::Refused {
                 cookie: CookieLookup::Unreadable(..),
                 ..

@@ -12,7 +12,7 @@ use super::{
     capture::{Capturer, Known},
     connect::Server,
     mailbox::mailbox,
-    socket::Pulse,
+    socket::{Owner, Pulse},
 };
 
 /// Extensions that deskd uses, and what for.
@@ -62,7 +62,12 @@ fn look(
     choice: CaptureChoice,
     patience: Duration,
 ) -> Result<Findings, Error> {
-    let server = Server::open(display, patience, &Arc::new(Pulse::new()))?;
+    let server = Server::open(
+        display,
+        patience,
+        &Arc::new(Pulse::new()),
+        &Owner::anybody(),
+    )?;
     let (known, _) = Known::read(&server)?;
     let (wake, _inbox) = mailbox(1).map_err(Error::Lost)?;
     let capturer = Capturer::probe(&server, known.size, choice, wake)?;

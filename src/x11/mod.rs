@@ -42,4 +42,4 @@ pub use display_name::DisplayName;
 pub use error::Error;
 pub use observer::Observer;
 pub use root_state::Generation;
-pub use socket::SocketKind;
+pub use socket::{Owner, SocketKind};

@@ -27,7 +27,7 @@ use x11rb::{
 };
 
 use super::{
-    CaptureChoice, DisplayName, Error, Generation, Grab,
+    Display, Error, Generation, Grab,
     capture::{Capturer, Known},
     connect::Server,
     mailbox::{Receiver, mailbox},
@@ -81,8 +81,10 @@ impl Observer {
     /// # Errors
     ///
     /// Any of reaching the display.
-    pub fn connect(display: DisplayName, choice: CaptureChoice) -> Result<Self, Error> {
-        let server = Server::open(display, SILENCE, &Arc::new(Pulse::new()))?;
+    pub fn connect(display: &Display) -> Result<Self, Error> {
+        let (name, choice) = (display.name(), display.choice());
+        let pulse = Arc::new(Pulse::new());
+        let server = Server::open(name, SILENCE, &pulse, display.owner())?;
         let conn = &server.conn;
         let root_events = EventMask::SUBSTRUCTURE_NOTIFY
             | EventMask::STRUCTURE_NOTIFY

@@ -12,7 +12,7 @@ use std::{
     },
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -54,6 +54,37 @@ pub(super) struct Connected {
     pub(super) server_uid: Option<u32>,
 }
 
+/// Whose X server may be connected to.
+#[derive(Debug, Clone)]
+pub struct Owner(Arc<AtomicU32>);
+
+impl Owner {
+    const NOBODY: u32 = u32::MAX;
+
+    /// Whoever answers on the display.
+    pub fn anybody() -> Self {
+        Self(Arc::new(AtomicU32::new(0)))
+    }
+
+    /// Nobody, until [`Self::set`] names a process.
+    pub fn nobody() -> Self {
+        Self(Arc::new(AtomicU32::new(Self::NOBODY)))
+    }
+
+    /// The X server of that process alone; `None`: nobody.
+    pub fn set(&self, pid: Option<u32>) {
+        self.0.store(pid.unwrap_or(Self::NOBODY), Ordering::Relaxed);
+    }
+
+    fn allows(&self, pid: Option<u32>) -> bool {
+        match self.0.load(Ordering::Relaxed) {
+            0 => true,
+            Self::NOBODY => false,
+            own => pid == Some(own),
+        }
+    }
+}
+
 /// Connects to the display's path, else to its abstract socket.
 ///
 /// Never blocks: a server that is stopped accepts by its backlog, and a full
@@ -61,8 +92,8 @@ pub(super) struct Connected {
 ///
 /// # Errors
 ///
-/// [`Error::NoServer`] with what both sockets said.
-pub(super) fn open(display: DisplayName) -> Result<Connected, Error> {
+/// [`Error::NoServer`] with what both sockets said; [`Error::Foreign`].
+pub(super) fn open(display: DisplayName, owner: &Owner) -> Result<Connected, Error> {
     let path = display.socket_path();
     let attempt = |address: nix::Result<UnixAddr>| -> io::Result<UnixStream> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
@@ -84,9 +115,11 @@ pub(super) fn open(display: DisplayName) -> Result<Connected, Error> {
             }
         },
     };
-    let server_uid = getsockopt(&stream, PeerCredentials)
-        .ok()
-        .map(|peer| peer.uid());
+    let peer = getsockopt(&stream, PeerCredentials).ok();
+    if !owner.allows(peer.and_then(|peer| u32::try_from(peer.pid()).ok())) {
+        return Err(Error::Foreign { display });
+    }
+    let server_uid = peer.map(|peer| peer.uid());
     Ok(Connected {
         stream,
         kind,

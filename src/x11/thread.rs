@@ -34,7 +34,7 @@ use super::{
     mailbox::{Receiver, Sender, Woken},
     resize,
     root_state::{self, Proven, RootState},
-    socket::Pulse,
+    socket::{Owner, Pulse},
 };
 use crate::frame::{Cause, Failure, Size, Stage};
 
@@ -67,6 +67,7 @@ pub(super) struct Job {
     pub(super) wake: Sender,
     pub(super) publish: watch::Sender<Link>,
     pub(super) pulse: Arc<Pulse>,
+    pub(super) owner: Owner,
 }
 
 /// Starts the thread, which ends by [`Command::Close`].
@@ -221,7 +222,12 @@ impl Worker {
     }
 
     fn connect(&mut self) -> Result<(Server, Known, Capturer), Error> {
-        let server = Server::open(self.job.name, self.job.patience, &self.job.pulse)?;
+        let server = Server::open(
+            self.job.name,
+            self.job.patience,
+            &self.job.pulse,
+            &self.job.owner,
+        )?;
         // Resizes are told, and the end of the windows that carry the proof.
         let watch = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
         server

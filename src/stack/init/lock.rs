@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write},
     os::{
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixStream},
@@ -12,18 +12,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
 
-/// So long one waits for another init of the same display to end.
-const PATIENCE: Duration = Duration::from_secs(45);
+/// So long one waits for another init of the same display to end: it takes some
+/// seconds to end a desktop.
+const PATIENCE: Duration = Duration::from_secs(6);
 
-/// Takes the lock of a display; it goes with the process.
+/// Takes the lock of a display; it goes with the process. With `at_once`, nobody
+/// is waited for.
 ///
 /// # Errors
 ///
-/// When another init holds it for longer than 45 s, or the file cannot be made.
-pub(super) fn take(path: &Path) -> io::Result<Flock<File>> {
-    let until = Instant::now() + PATIENCE;
+/// When another init holds it, or the file cannot be made.
+pub(super) fn take(path: &Path, at_once: bool) -> io::Result<Flock<File>> {
+    let until = Instant::now() + if at_once { Duration::ZERO } else { PATIENCE };
+    let mut said = false;
     let mut file = File::options()
         .create(true)
         .truncate(false)
@@ -31,11 +37,33 @@ pub(super) fn take(path: &Path) -> io::Result<Flock<File>> {
         .open(path)?;
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((again, nix::errno::Errno::EWOULDBLOCK)) if Instant::now() < until => file = again,
+            Ok(mut lock) => {
+                lock.set_len(0)?;
+                writeln!(lock, "{}", std::process::id())?;
+                return Ok(lock);
+            }
+            Err((again, Errno::EWOULDBLOCK)) if Instant::now() < until => {
+                if !said {
+                    let holder = holder(path);
+                    tracing::warn!(
+                        "another deskd ({holder}) manages the display: waiting for its end"
+                    );
+                    said = true;
+                }
+                file = again;
+            }
             Err((_, error)) => return Err(error.into()),
         }
         thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Who holds the lock, in words.
+pub(super) fn holder(path: &Path) -> String {
+    let pid = fs::read_to_string(path).unwrap_or_default();
+    match pid.trim() {
+        "" => "its process id is not known".into(),
+        pid => format!("process {pid}"),
     }
 }
 

@@ -101,11 +101,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Finds users and folders, and makes what is not there.
+    /// Finds users, and makes the folder that the lock lies in.
     ///
     /// # Errors
     ///
-    /// When a user is missing, or a folder cannot be made.
+    /// When a user is missing, or the folder cannot be made.
     pub fn new(options: Options) -> Result<Self, PlanError> {
         let own = own()?;
         let is_root = geteuid().is_root();
@@ -130,13 +130,11 @@ impl Plan {
         make_dir(&base, 0o755, None)?;
         let number = options.display;
         let desktop_dir = base.join(format!("desktop-X{number}"));
-        make_dir(&desktop_dir, 0o700, is_root.then_some(&desktop))?;
         if !desktop.home.is_dir() {
             // As "nobody" has none: one that goes with the machine.
             desktop.home = desktop_dir.join("home");
-            make_dir(&desktop.home, 0o700, is_root.then_some(&desktop))?;
         }
-        let plan = Self {
+        Ok(Self {
             lock: base.join(format!("X{number}.lock")),
             desktop_cookie: desktop_dir.join("Xauthority"),
             daemon_cookie: base.join(format!("X{number}.Xauthority")),
@@ -145,9 +143,32 @@ impl Plan {
             desktop,
             daemon,
             is_root,
-        };
-        plan.make_socket_dirs()?;
-        Ok(plan)
+        })
+    }
+
+    /// Makes the folders of the display, which the lock must be held for.
+    pub(super) fn make_folders(&self) -> Result<(), PlanError> {
+        let owner = self.is_root.then_some(&self.desktop);
+        make_dir(&self.desktop_dir, 0o700, owner)?;
+        if self.desktop.home.starts_with(&self.desktop_dir) {
+            make_dir(&self.desktop.home, 0o700, owner)?;
+        }
+        self.make_socket_dirs()
+    }
+
+    /// Removes what a clean end leaves: all but a home that was made here.
+    pub(super) fn remove_folders(&self) {
+        // What cannot be removed is there for the next to use.
+        drop(fs::remove_file(&self.daemon_cookie));
+        let entries = fs::read_dir(&self.desktop_dir);
+        for entry in entries.into_iter().flatten().filter_map(Result::ok) {
+            let path = entry.path();
+            if path == self.desktop.home {
+                continue;
+            }
+            drop(fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path)));
+        }
+        drop(fs::remove_dir(&self.desktop_dir));
     }
 
     /// The mark of a component's processes.

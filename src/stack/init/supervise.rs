@@ -59,8 +59,8 @@ pub enum InitError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// Another init has the display.
-    #[error("another deskd manages the display: the lock {0} is held")]
-    Locked(String),
+    #[error("another deskd ({1}) manages display :{0}: end it, or give another --display")]
+    Locked(u16, String),
     /// The lock file cannot be made.
     #[error("the lock {0} cannot be taken: {1}")]
     Lock(String, io::Error),
@@ -170,17 +170,21 @@ struct Init {
     _lock: Flock<std::fs::File>,
 }
 
-/// Runs until SIGTERM or SIGINT, and returns the exit code.
+/// Runs until SIGTERM or SIGINT, and returns the exit code. With `at_once`, an
+/// init that is just ending is not waited for.
 ///
 /// # Errors
 ///
 /// When the display is another's, or the system refuses what an init needs.
-pub fn run(plan: Plan) -> Result<u8, InitError> {
+pub fn run(plan: Plan, at_once: bool) -> Result<u8, InitError> {
     let path = plan.lock.display().to_string();
-    let lock = lock::take(&plan.lock).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => InitError::Locked(path.clone()),
+    let lock = lock::take(&plan.lock, at_once).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            InitError::Locked(plan.options.display, lock::holder(&plan.lock))
+        }
         _ => InitError::Lock(path.clone(), error),
     })?;
+    plan.make_folders()?;
     // Orphans of the session come to us, and are reaped.
     prctl::set_child_subreaper(true)?;
     let mut signals = SigSet::empty();
@@ -418,6 +422,7 @@ impl Init {
                 self.end_parts("ended on request");
                 for part in &mut self.parts {
                     part.problem = None;
+                    part.last_output.clear();
                     (part.streak, part.restarts, part.not_before) = (0, 0, None);
                 }
             }
@@ -570,6 +575,7 @@ impl Init {
             }
             Err(why) => {
                 let message = format!("{} cannot be started: {why}", component.name());
+                self.parts[index].last_output.clone_from(&message);
                 self.fail(index, Problem::Failed, message);
             }
         }
@@ -600,7 +606,7 @@ impl Init {
             Component::Session => {
                 home::seed(&self.plan.desktop, self.plan.is_root).map_err(|error| {
                     let home = self.plan.desktop.home.display();
-                    format!("the home {home} cannot be written: {error}")
+                    format!("the home {home} cannot be written: {error}; make room, or give another HOME or --desktop-user")
                 })
             }
             Component::X11vnc => self
@@ -719,7 +725,7 @@ impl Init {
         }
         for component in was.into_iter().rev() {
             let message = format!("{} was {why}", component.name());
-            self.event(component, Status::Completed, None, message);
+            self.event(component, Status::Waiting, None, message);
         }
     }
 
@@ -758,8 +764,7 @@ impl Init {
         }
         // Whatever was being started in the meantime.
         tree::end(&self.plan.mark(""), tree::GRACE, || {});
-        drop(std::fs::remove_file(&self.plan.daemon_cookie));
-        drop(std::fs::remove_file(&self.plan.desktop_cookie));
+        self.plan.remove_folders();
     }
 }
 
