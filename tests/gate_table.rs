@@ -55,6 +55,16 @@ fn main() {
     } else {
         SIZES.to_vec()
     };
+    // One size only: `gate_table 3840x2160`.
+    let one =
+        std::env::args().find(|word| word.contains('x') && word.starts_with(char::is_numeric));
+    let sizes: Vec<_> = sizes
+        .into_iter()
+        .filter(|(width, height)| {
+            one.as_ref()
+                .is_none_or(|one| *one == format!("{width}x{height}"))
+        })
+        .collect();
     let mut tally = Tally::default();
     println!(
         "{:<11} {:<34} {:<8} {:<10} {:>8}  {:<14} why or what moves",

@@ -51,6 +51,8 @@ struct Display {
     latency: Duration,
     /// Its pixels cannot be read at the time.
     unseen: bool,
+    /// How long a look at them takes.
+    look: Duration,
     /// Process ids change with each life of the session.
     life: u32,
     others: Option<usize>,
@@ -71,6 +73,7 @@ impl Display {
             stopped: None,
             latency: ms(1),
             unseen: false,
+            look: ms(0),
             life: 0,
             others: None,
         }
@@ -121,7 +124,7 @@ impl Display {
             screen: self.content,
             flat: self.flat.clone(),
             bytes: 70_000,
-            cost: ms(1),
+            cost: self.look,
         }
     }
 
@@ -174,8 +177,11 @@ impl Story {
         self.gate.observe(at, Fact::Answer(display.latency));
         let wants = self.gate.advance(at);
         if wants.picture && !display.unseen {
-            self.gate.observe(at, Fact::Picture(at, display.picture()));
+            self.now += display.look;
+            let picture = Fact::Picture(at, display.picture());
+            self.gate.observe(self.now, picture);
         }
+        let at = self.now;
         for to in wants.pings {
             self.gate.observe(at, Fact::Ping(to));
             if !display.deaf.contains(&to) {
@@ -352,6 +358,16 @@ fn a_server_that_does_not_answer_is_not_quiet() {
     let evidence = story.gate.judge(Xfce, false);
     assert_eq!(evidence.verdict, Verdict::Unsettled, "{evidence:?}");
     assert!(evidence.quiet < ms(100));
+}
+
+/// At 3840 × 2160 under a CPU quota a look takes longer than the quiet time.
+#[test]
+fn a_slow_look_does_not_begin_the_quiet_time_anew() {
+    let display = Display {
+        look: ms(1500),
+        ..Display::xfce()
+    };
+    assert!(Story::ready_after(&display, Xfce).unwrap() < ms(5000));
 }
 
 #[test]

@@ -56,8 +56,20 @@ fn flat_windows(pixels: &Pixels, scene: &Scene) -> Vec<WindowId> {
 /// Whether all pixels of `area`, but for those in `holes`, have one colour.
 fn is_flat(pixels: &Pixels, area: Region, holes: &[Region]) -> bool {
     let mut colour: Option<[u8; 3]> = None;
+    let mut before: Option<(u32, u32, u32)> = None;
     for y in area.y..area.y + area.size.height {
         for (x, width) in visible(area, y, holes) {
+            // Most flat rows are the same bytes as the one before, which is
+            // compared at the speed of memory.
+            let repeats = before
+                .replace((x, y, width))
+                .is_some_and(|(left, above, run)| {
+                    (left, run) == (x, width)
+                        && pixels.row(x, above, run) == pixels.row(x, y, width)
+                });
+            if repeats {
+                continue;
+            }
             for pixel in pixels.row(x, y, width).chunks_exact(BYTES_PER_PIXEL) {
                 let rgb = [pixel[0], pixel[1], pixel[2]];
                 if *colour.get_or_insert(rgb) != rgb {
@@ -103,9 +115,8 @@ fn is_tiled(pixels: &Pixels) -> bool {
     let row = |y: u32| pixels.row(0, y, size.width);
     let same = |a: &[u8], b: &[u8]| {
         let rgb = |bytes: &[u8]| [bytes[0], bytes[1], bytes[2]];
-        a.chunks_exact(BYTES_PER_PIXEL)
-            .zip(b.chunks_exact(BYTES_PER_PIXEL))
-            .all(|(a, b)| rgb(a) == rgb(b))
+        let pixels = |bytes| <[u8]>::chunks_exact(bytes, BYTES_PER_PIXEL);
+        a == b || pixels(a).zip(pixels(b)).all(|(a, b)| rgb(a) == rgb(b))
     };
     let repeats_down = |tile: u32| (tile..size.height).all(|y| same(row(y), row(y - tile)));
     // Two whole tiles at least, or there is no repetition to see.

@@ -263,7 +263,7 @@ impl Shared {
             let mut stale = (*evidence).clone();
             stale.verdict = stale.verdict.min(Verdict::Unsettled);
             let silent = format!(
-                "the X server has not answered for {:.1} s",
+                "nothing was heard from the X server for {:.1} s",
                 age.as_secs_f64()
             );
             stale.missing.insert(0, silent);
