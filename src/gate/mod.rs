@@ -36,9 +36,9 @@ use sleep::Sleep;
 const LOOK: Duration = Duration::from_millis(200);
 /// A look may take one part in so many of the time.
 const LOOK_SHARE: u32 = 20;
-/// Processes are sampled so often: not a divisor of the periods with which
-/// schedulers stop and continue.
-const SAMPLE: Duration = Duration::from_millis(87);
+/// Processes are sampled so often, while the screen moves and when it is quiet: no
+/// divisors of the periods with which schedulers stop and continue.
+const SAMPLE: [Duration; 2] = [Duration::from_millis(87), Duration::from_millis(43)];
 /// The next step when nothing can be ready.
 const IDLE: Duration = Duration::from_millis(500);
 /// The next step when the rest is a matter of waiting.
@@ -198,12 +198,13 @@ impl Gate {
         }
         let pinged = if structure { self.pinged() } else { Vec::new() };
         let due = |to: &Pinged| self.pongs.due(at, *to);
+        let sample = SAMPLE[usize::from(quiet >= LOOK / 2)];
         let within = if structure { SOON } else { IDLE };
         self.expected = at + within;
         Wants {
             picture,
             pings: pinged.into_iter().filter(due).collect(),
-            processes: structure && self.sampled_at.is_none_or(|last| at >= last + SAMPLE),
+            processes: structure && self.sampled_at.is_none_or(|last| at >= last + sample),
             within,
         }
     }

@@ -8,7 +8,7 @@ use std::{
 use crate::facts::{Doing, ProcessSample};
 
 /// A process is judged by at least so much of its time.
-const WINDOW: Duration = Duration::from_millis(380);
+const WINDOW: Duration = Duration::from_millis(300);
 /// How far back samples are kept.
 const MEMORY: Duration = Duration::from_secs(2);
 /// A process that uses more of its time than one part in so many is at work:

@@ -349,7 +349,10 @@ fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>>) {
         if let Some(identity) = identity {
             shared.prove(&gate, identity);
         }
-        sender.send_replace(Some(Assessment::of(&gate, identity)));
+        let assessment = Assessment::of(&gate, identity);
+        let own = assessment.evidence(shared.profile, false);
+        tracing::trace!(verdict = own.verdict.name(), missing = ?own.missing, "the paint");
+        sender.send_replace(Some(assessment));
         if watching.is_none() {
             std::thread::sleep(RETRY);
         }
