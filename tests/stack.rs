@@ -72,6 +72,20 @@ async fn r27_r30_r32_what_dies_comes_back() {
     wait_for("xfdesktop", Duration::from_secs(15), || {
         stack.pid("xfdesktop").filter(|pid| *pid != desktop)
     });
+    let mut events = stack.stack().await;
+    let events = events
+        .events(within(v1::EventsRequest::default(), 20))
+        .await
+        .unwrap();
+    let mut events = events.into_inner();
+    let whole = loop {
+        let event = events.message().await.unwrap().expect("the stream goes on");
+        let event = event.event.unwrap();
+        if event.message.contains("whole again") {
+            break event;
+        }
+    };
+    assert_eq!(whole.component(), v1::Component::Session);
 
     // The daemon: one stack, the same X server, the proof still holds.
     let (daemon, server) = (stack.daemon().unwrap(), stack.pid("Xvfb"));

@@ -306,6 +306,7 @@ impl Session {
         };
         let mut link = self.display.link();
         let mut state = managed.stack.state();
+        let mut carriers = None;
         loop {
             let up = {
                 let now = state.borrow_and_update();
@@ -326,12 +327,56 @@ impl Session {
             if up && screen.is_some() && self.proved(self.profile()).is_none() {
                 self.await_paint(managed).await;
             }
+            let now = screen
+                .as_ref()
+                .map(|screen| (screen.generation, screen.carriers));
+            if let (Some((before, many)), Some((generation, few))) = (carriers, now)
+                && before == generation
+                && few < many
+                && self.proved(self.profile()).is_some()
+            {
+                self.await_whole(managed).await;
+            }
+            carriers = now;
             tokio::select! {
                 changed = link.changed() => if changed.is_err() { return },
                 changed = state.changed() => if changed.is_err() { return },
                 () = self.shutdown.cancelled() => return,
             }
         }
+    }
+
+    /// A part of the session has gone, which XFCE starts again by itself: frames
+    /// are real meanwhile, and it is told when the desktop is whole.
+    async fn await_whole(&self, managed: &Managed) {
+        let stack = &managed.stack;
+        let began = Instant::now();
+        let gone = "a window of the desktop has gone: its panel, wallpaper or window manager ended";
+        stack.note(
+            Component::Session,
+            Status::Failed,
+            Some(Problem::Failed),
+            gone.into(),
+        );
+        let whole = self.paint.until_ready(self.profile(), false);
+        tokio::select! {
+            _ = tokio::time::timeout(PAINT, whole) => {}
+            () = until_down(stack) => return,
+            () = self.shutdown.cancelled() => return,
+        }
+        let took = began.elapsed().as_millis();
+        let (status, message) = if began.elapsed() < PAINT {
+            (
+                Status::Completed,
+                format!("the desktop is whole again, after {took} ms"),
+            )
+        } else {
+            (
+                Status::Waiting,
+                format!("the desktop is not whole yet, after {took} ms"),
+            )
+        };
+        stack.note(Component::Session, status, None, message);
     }
 
     async fn until_proved(&self) {

@@ -41,6 +41,8 @@ pub struct ScreenInfo {
     pub geometry_epoch: u64,
     /// What the display is proved to be: its paint was seen whole and at rest.
     pub proof: Option<Profile>,
+    /// Windows that carry the proof and still stand.
+    pub carriers: usize,
     /// How pixels are read.
     pub capture_mode: CaptureMode,
     /// Why the mode is not `ShmFd`.
@@ -131,6 +133,7 @@ impl Server {
             generation: known.generation,
             geometry_epoch: known.epoch,
             proof: known.proof,
+            carriers: 0,
             capture_mode,
             capture_mode_reason,
             has_cursor: capturer.has_cursor(),

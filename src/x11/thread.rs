@@ -26,7 +26,7 @@ use x11rb::{
 };
 
 use super::{
-    CaptureChoice, CursorReading, DisplayName, Error, Grab, Link, LinkState, Proof,
+    CaptureChoice, CursorReading, DisplayName, Error, Grab, Link, LinkState, Proof, ScreenInfo,
     capture::{Capturer, Known},
     connect::Server,
     cursor,
@@ -307,6 +307,8 @@ impl Worker {
                     self.carriers.retain(|window| *window != event.window);
                     if self.carriers.is_empty() && known.proof.is_some() {
                         self.void(server, known, capturer)?;
+                    } else {
+                        self.publish_screen(server, known, capturer);
                     }
                 }
                 _ => {}
@@ -480,7 +482,10 @@ impl Worker {
     }
 
     fn publish_screen(&self, server: &Server, known: &Known, capturer: &Capturer) {
-        let screen = server.info(known, capturer);
+        let screen = ScreenInfo {
+            carriers: self.carriers.len(),
+            ..server.info(known, capturer)
+        };
         self.job.publish.send_modify(|link| {
             *link = Link {
                 state: LinkState::Up(screen.clone()),
