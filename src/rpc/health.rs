@@ -39,7 +39,7 @@ pub(super) fn is_alive(link: &Link) -> bool {
             .is_some_and(|answer| answer.elapsed() <= FRESH)
 }
 
-/// Answers checks from what [`report`] found.
+/// Answers checks from what [`Reporter`] found.
 #[derive(Debug)]
 pub(super) struct HealthService {
     session: Shared,
