@@ -7,14 +7,16 @@
 //! - `child`: one running part, and the end of what it wrote.
 //! - `tree`: finding and ending every process of the stack, and no other.
 //! - `lock`: one init a display; stale X locks.
-//! - `supervise`: the loop.
+//! - `supervise`: the loop; `parts`, `daemon`: what it keeps up.
 //! - `exec`: the step between fork and a component's program.
 
 mod child;
 mod components;
+mod daemon;
 mod exec;
 mod home;
 mod lock;
+mod parts;
 mod plan;
 mod supervise;
 mod tree;
