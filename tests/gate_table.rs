@@ -35,6 +35,8 @@ const SIZES: [(u16, u16); 7] = [
 
 /// So long a screen that must not be READY is watched.
 const NEVER: Duration = Duration::from_secs(5);
+/// So long a part of a desktop is given to paint itself.
+const START: Duration = Duration::from_secs(4);
 /// So long a screen that must be READY is given.
 const SOON: Duration = Duration::from_secs(60);
 
@@ -269,11 +271,13 @@ fn programs(size: (u16, u16), tally: &mut Tally) {
 
     let server = start(size, &[]);
     let session = Session::start(&server, "xfwm4 & xfce4-panel & sleep 600");
+    std::thread::sleep(START);
     cell(&server, "panel on black", "xfce", Partial).judge(tally);
     drop(session);
 
     let server = start(size, &[]);
     let session = Session::start(&server, "xfwm4 & xfdesktop & sleep 600");
+    std::thread::sleep(START);
     cell(&server, "wallpaper without docks", "xfce", Partial).judge(tally);
     drop(session);
 }
