@@ -14,7 +14,7 @@ use crate::{
     frame::{Cause, Failure, Region, Stage},
     gate::{self, Evidence, Gate, Verdict},
     processes,
-    x11::{Display, Generation, Grab, Observer, Proof},
+    x11::{Display, Generation, Grab, LinkState, Observer, Proof},
 };
 
 /// So long the observation goes on after the last who waited: they often come
@@ -277,10 +277,22 @@ impl Shared {
         })
     }
 
+    /// Whether the X server keeps a proof that is enough for the daemon.
+    fn is_proved(&self) -> bool {
+        let link = self.display.link();
+        let proof = match &link.borrow().state {
+            LinkState::Up(screen) => screen.proof,
+            LinkState::Down(_) | LinkState::Connecting => None,
+        };
+        proof.is_some_and(|proof| proof.implies(self.profile))
+    }
+
     /// Whether somebody waits, or will soon; else the place is given up.
     fn is_wanted(&self) -> bool {
         let mut place = self.place();
-        let wanted = place.waiting > 0 || place.until.is_some_and(|until| until > Instant::now());
+        let soon = place.until.is_some_and(|until| until > Instant::now());
+        // What is proved needs no more watching.
+        let wanted = place.waiting > 0 || (soon && !self.is_proved());
         if !wanted {
             place.running = None;
         }
