@@ -563,7 +563,7 @@ async fn without_a_stack_it_is_not_managed() {
 
 /// Off by default; on, it is bound to loopback and wants a password (R53).
 #[test]
-fn r53_the_viewer_is_on_loopback_and_wants_a_password() {
+fn r27_r53_the_viewer_is_on_loopback_wants_a_password_and_comes_back() {
     use std::io::Read;
     let stack = Managed::new(&["--vnc"])
         .set("STREAM_PORT", "6093")
@@ -593,4 +593,17 @@ fn r53_the_viewer_is_on_loopback_and_wants_a_password() {
         );
         assert!(!listening.contains("0.0.0.0:") || !listening.contains(&format!("0.0.0.0:{port}")));
     }
+    // R27: each comes back by itself, and the desktop does not notice.
+    let server = stack.pid("Xvfb");
+    for (name, port) in [("x11vnc", 5900), ("websockify", 6093)] {
+        let before = stack
+            .pid(name)
+            .unwrap_or_else(|| panic!("no {name}: {:?}\n{}", stack.processes(), stack.log()));
+        kill(before, Signal::SIGKILL).unwrap();
+        wait_for(name, Duration::from_secs(15), || {
+            stack.pid(name).filter(|pid| *pid != before)?;
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+    }
+    assert_eq!(stack.pid("Xvfb"), server);
 }

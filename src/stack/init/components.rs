@@ -30,10 +30,10 @@ pub(super) enum Ready {
 /// What must be up before a part is started.
 pub(super) fn needs(component: Component) -> Option<Component> {
     match component {
-        Component::Keymap | Component::X11vnc => Some(Component::Xvfb),
+        // The viewer reaches the VNC server anew for each who looks.
+        Component::Keymap | Component::X11vnc | Component::Websockify => Some(Component::Xvfb),
         Component::Dbus => Some(Component::Keymap),
         Component::Session => Some(Component::Dbus),
-        Component::Websockify => Some(Component::X11vnc),
         Component::Xvfb | Component::Paint | Component::Lock => None,
     }
 }

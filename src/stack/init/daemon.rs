@@ -7,6 +7,7 @@ use std::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt},
     },
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -75,16 +76,22 @@ impl Init {
         }
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let mut command = Command::new("/proc/self/exe");
-        command
-            .args(&self.plan.options.daemon)
-            .env("XAUTHORITY", &self.plan.daemon_cookie)
-            .env("DISPLAY", format!(":{}", self.plan.options.display))
-            .stdin(Stdio::from(OwnedFd::from(theirs)));
-        if self.plan.is_root && self.plan.daemon.uid != 0 {
-            command.uid(self.plan.daemon.uid).gid(self.plan.daemon.gid);
-        }
-        let process = command.spawn()?;
+        let start = |program: &Path| {
+            let mut command = Command::new(program);
+            command
+                .args(&self.plan.options.daemon)
+                .env("XAUTHORITY", &self.plan.daemon_cookie)
+                .env("DISPLAY", format!(":{}", self.plan.options.display))
+                .stdin(Stdio::from(OwnedFd::from(theirs.try_clone()?)));
+            if self.plan.is_root && self.plan.daemon.uid != 0 {
+                command.uid(self.plan.daemon.uid).gid(self.plan.daemon.gid);
+            }
+            command.spawn()
+        };
+        // By its name, so that it is found by it, and a new version is started
+        // where there is one; else what runs here.
+        let named = std::env::current_exe().and_then(|program| start(&program));
+        let process = named.or_else(|_| start(Path::new("/proc/self/exe")))?;
         self.daemon = Some(Daemon {
             pid: Pid::from_raw(i32::try_from(process.id()).map_err(io::Error::other)?),
             socket: ours,
