@@ -156,8 +156,9 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
 /// The daemon's end of the socket pair is its standard input.
 fn to_init(display: &Arc<Display>) -> io::Result<(Stack, tokio::task::JoinHandle<()>)> {
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
-    let display = Arc::clone(display);
-    Stack::connect(UnixStream::from(socket), move || display.works())
+    let (display, owner) = (Arc::clone(display), display.owner().clone());
+    let works = move || display.works();
+    Stack::connect(UnixStream::from(socket), works, move |pid| owner.set(pid))
 }
 
 /// Supervises the stack and the daemon, which is this program once more.

@@ -28,6 +28,8 @@ const OUT_OF_TIME: u32 = 124;
 /// is called a failure; it is waited for on.
 const PAINT: Duration = Duration::from_secs(90);
 
+/// So long a new X server may take to be resized.
+const RESIZE: Duration = Duration::from_secs(5);
 /// So long the X thread may take to keep a proof.
 const KEEPING: Duration = Duration::from_millis(500);
 
@@ -308,11 +310,7 @@ impl Session {
         let mut state = managed.stack.state();
         let mut carriers = None;
         loop {
-            let up = {
-                let now = state.borrow_and_update();
-                self.display.owner().set(now.server());
-                now.all_up()
-            };
+            let up = state.borrow_and_update().all_up();
             let screen = match &link.borrow_and_update().state {
                 LinkState::Up(screen) => Some(screen.clone()),
                 LinkState::Down(_) | LinkState::Connecting => None,
@@ -321,8 +319,8 @@ impl Session {
             if let Some(screen) = &screen
                 && screen.size != wanted
             {
-                // It starts at its largest.
-                drop(self.display.resize(wanted).await);
+                // It starts at its largest. A server that hangs is not waited for.
+                drop(tokio::time::timeout(RESIZE, self.display.resize(wanted)).await);
             }
             if up && screen.is_some() && self.proved(self.profile()).is_none() {
                 self.await_paint(managed).await;

@@ -91,7 +91,8 @@ pub struct Stack {
 
 impl Stack {
     /// Over the daemon's end of the socket pair. `works` tells whether the rest
-    /// of the daemon does. Must be called within a runtime; the task that it
+    /// of the daemon does; `tell_server` hears which process the X server is, as
+    /// soon as the init says so. Must be called within a runtime; the task that it
     /// starts ends with the init.
     ///
     /// # Errors
@@ -100,6 +101,7 @@ impl Stack {
     pub fn connect(
         socket: UnixStream,
         works: impl Fn() -> bool + Send + 'static,
+        tell_server: impl Fn(Option<u32>) + Send + 'static,
     ) -> io::Result<(Self, tokio::task::JoinHandle<()>)> {
         socket.set_nonblocking(true)?;
         let socket = tokio::net::UnixStream::from_std(socket)?;
@@ -114,6 +116,7 @@ impl Stack {
             news.clone(),
             Arc::clone(&log),
             works,
+            tell_server,
         ));
         let stack = Self {
             orders,
@@ -186,6 +189,7 @@ async fn talk(
     news: watch::Sender<u64>,
     log: Arc<Mutex<Log>>,
     works: impl Fn() -> bool,
+    tell_server: impl Fn(Option<u32>),
 ) {
     let (read, mut write) = socket.into_split();
     let mut lines = BufReader::new(read).lines();
@@ -195,6 +199,7 @@ async fn talk(
             line = lines.next_line() => match line {
                 Ok(Some(line)) => {
                     take(&line, &state, &news, &log);
+                    tell_server(state.borrow().server());
                     continue;
                 }
                 Ok(None) | Err(_) => return,
