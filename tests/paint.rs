@@ -10,6 +10,7 @@ use crate::common::{
     Daemon, Image, Witness, XServer,
     daemon::{frame, painted, raw},
     desktop::{Session, Xfce},
+    moving::Moving,
 };
 
 fn within<T>(message: T, milliseconds: u64) -> Request<T> {
@@ -168,6 +169,33 @@ async fn without_a_display_there_is_none() {
     let output = daemon.cli(&["ready", "--timeout", "1s"]);
     assert_eq!(output.status.code(), Some(11), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("NO_DISPLAY"));
+}
+
+/// What one caller accepts is proved for all, also for those who wait already.
+#[tokio::test]
+async fn a_video_is_unsettled_until_somebody_allows_it() {
+    let server = XServer::with_screen("640x480x24", &[]);
+    Witness::new(&server).draw_pattern(6);
+    let _video = Moving::start(&server, (320, 240), (100, 100));
+    let daemon = Daemon::start(&server);
+    let unsettled = ready(&daemon, v1::WaitReadyRequest::default(), 4000).await;
+    assert_eq!(unsettled.verdict(), v1::PaintVerdict::Unsettled);
+    let mut client = daemon.client().await;
+    let waiting = tokio::spawn(async move {
+        let reply = client.screenshot(within(raw_proved(), 20_000)).await;
+        reply.unwrap().into_inner().frame.unwrap()
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let allowing = v1::WaitReadyRequest {
+        allow_unsettled: true,
+        ..v1::WaitReadyRequest::default()
+    };
+    let allowed = ready(&daemon, allowing, 15_000).await;
+    assert_eq!(allowed.verdict(), v1::PaintVerdict::Ready, "{allowed:?}");
+    assert_eq!(allowed.animated.len(), 1);
+    let frame = tokio::time::timeout(Duration::from_secs(5), waiting).await;
+    let frame = frame.expect("who waited goes on").unwrap();
+    assert_eq!(frame.kind(), v1::FrameKind::Screen, "{:?}", frame.failure);
 }
 
 /// A boot whose panel is stopped when the wallpaper appears: the byte-size rule's

@@ -377,11 +377,6 @@ impl Session {
         stack.note(Component::Session, status, None, message);
     }
 
-    async fn until_proved(&self) {
-        let mut link = self.display.link();
-        while self.proved(self.profile()).is_none() && link.changed().await.is_ok() {}
-    }
-
     /// Until the paint is proved, or the session is not up any more.
     async fn await_paint(&self, managed: &Managed) {
         let stack = &managed.stack;
@@ -415,7 +410,7 @@ impl Session {
         let message = format!("the desktop is painted, after {took} ms");
         stack.note(Component::Paint, Status::Completed, None, message);
         // The X thread keeps the proof at this moment.
-        let kept = tokio::time::timeout(KEEPING, self.until_proved());
+        let kept = tokio::time::timeout(KEEPING, self.until_proved(profile));
         drop(kept.await);
     }
 }

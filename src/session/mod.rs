@@ -157,11 +157,9 @@ impl Session {
         if let Some(proved) = self.proved(profile) {
             return proved;
         }
-        let ready = self.paint.until_ready(profile, allow_unsettled);
-        tokio::pin!(ready);
         tokio::select! {
             biased;
-            ready = &mut ready => return ready,
+            ready = self.until_painted(profile, allow_unsettled) => return ready,
             () = self.shutdown.cancelled() => {}
             () = tokio::time::sleep_until(reply_by) => {}
         }
@@ -183,6 +181,30 @@ impl Session {
         screen
             .proof
             .is_some_and(|proof| proof.implies(self.profile()))
+    }
+
+    /// Until the gate says READY, or somebody's proof stands for all, however long
+    /// it takes.
+    async fn until_painted(&self, profile: Profile, allow_unsettled: bool) -> Readiness {
+        tokio::select! {
+            ready = self.paint.until_ready(profile, allow_unsettled) => ready,
+            proved = self.until_proved(profile) => proved,
+        }
+    }
+
+    /// Until a proof stands for `profile`.
+    async fn until_proved(&self, profile: Profile) -> Readiness {
+        let mut link = self.display.link();
+        loop {
+            link.borrow_and_update();
+            if let Some(proved) = self.proved(profile) {
+                return proved;
+            }
+            if link.changed().await.is_err() {
+                // The X thread has ended: nothing will be proved any more.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// The proof that stands, if there is one for `profile`.

@@ -38,16 +38,19 @@ pub(super) struct Assessment {
     any: [Arc<Evidence>; 2],
     /// Of which X server and size; `None` without one.
     identity: Option<(Generation, u64)>,
+    /// Somebody allowed what keeps moving, so that it could be proved.
+    may_move: bool,
 }
 
 impl Assessment {
-    fn of(gate: &Gate, identity: Option<(Generation, u64)>) -> Self {
+    fn of(gate: &Gate, identity: Option<(Generation, u64)>, may_move: bool) -> Self {
         let both = |profile| [false, true].map(|lenient| Arc::new(gate.judge(profile, lenient)));
         Self {
             at: Instant::now(),
             xfce: both(Profile::Xfce),
             any: both(Profile::Any),
             identity,
+            may_move,
         }
     }
 
@@ -160,6 +163,8 @@ impl Paint {
         loop {
             if let Some(now) = self.0.current(&mut receiver, profile, lenient)
                 && now.evidence.verdict == Verdict::Ready
+                // Judged before this caller came, it was proved for nobody.
+                && (!lenient || may_move(&receiver))
             {
                 return now;
             }
@@ -277,14 +282,14 @@ impl Shared {
         })
     }
 
-    /// Whether the X server keeps a proof that is enough for the daemon.
-    fn is_proved(&self) -> bool {
+    /// Whether the X server keeps a proof that is enough for `profile`.
+    fn is_proved(&self, profile: Profile) -> bool {
         let link = self.display.link();
         let proof = match &link.borrow().state {
             LinkState::Up(screen) => screen.proof,
             LinkState::Down(_) | LinkState::Connecting => None,
         };
-        proof.is_some_and(|proof| proof.implies(self.profile))
+        proof.is_some_and(|proof| proof.implies(profile))
     }
 
     /// Whether somebody waits, or will soon; else the place is given up.
@@ -292,45 +297,45 @@ impl Shared {
         let mut place = self.place();
         let soon = place.until.is_some_and(|until| until > Instant::now());
         // What is proved needs no more watching.
-        let wanted = place.waiting > 0 || (soon && !self.is_proved());
+        let wanted = place.waiting > 0 || (soon && !self.is_proved(self.profile));
         if !wanted {
             place.running = None;
         }
         wanted
     }
 
-    /// Keeps the proof, before anybody is told of it.
-    fn prove(&self, gate: &Gate, identity: (Generation, u64)) {
-        let lenient = self.place().lenient > 0;
-        let ready = |profile| {
-            [false, true]
-                .into_iter()
-                .filter(|allowed| lenient || !allowed)
-                .map(|allowed| gate.judge(profile, allowed))
-                .find(|evidence| evidence.verdict == Verdict::Ready)
-        };
-        // The stronger one proves both.
-        let found = [Profile::Xfce, Profile::Any]
-            .into_iter()
-            .filter(|profile| profile.implies(self.profile))
-            .find_map(ready);
-        let Some(evidence) = found else {
+    /// Keeps what the assessment proves, before anybody is told of it.
+    fn prove(&self, gate: &Gate, assessment: &Assessment) {
+        let Some((generation, geometry_epoch)) = assessment.identity else {
             return;
         };
-        let (generation, geometry_epoch) = identity;
-        let profile = evidence.profile;
+        // The stronger one proves both.
+        let ready = [Profile::Xfce, Profile::Any]
+            .into_iter()
+            .filter(|profile| profile.implies(self.profile))
+            .flat_map(|profile| [false, true].map(|lenient| (profile, lenient)))
+            .filter(|(_, lenient)| assessment.may_move || !lenient)
+            .map(|(profile, lenient)| assessment.evidence(profile, lenient))
+            .find(|evidence| evidence.verdict == Verdict::Ready);
+        let Some(evidence) = ready.filter(|evidence| !self.is_proved(evidence.profile)) else {
+            return;
+        };
         self.place().kept = Some(Kept {
             generation,
             geometry_epoch,
-            evidence: Arc::new(evidence),
+            evidence: Arc::clone(evidence),
         });
         self.display.prove(Proof {
-            profile,
+            profile: evidence.profile,
             generation,
             geometry_epoch,
             windows: gate.proof_windows(),
         });
     }
+}
+
+fn may_move(receiver: &watch::Receiver<Option<Assessment>>) -> bool {
+    receiver.borrow().as_ref().is_some_and(|now| now.may_move)
 }
 
 /// Watches the display until nobody wants it.
@@ -358,10 +363,9 @@ fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>>) {
         let identity = watching
             .as_ref()
             .map(|watching| watching.observer.identity());
-        if let Some(identity) = identity {
-            shared.prove(&gate, identity);
-        }
-        let assessment = Assessment::of(&gate, identity);
+        let may_move = shared.place().lenient > 0;
+        let assessment = Assessment::of(&gate, identity, may_move);
+        shared.prove(&gate, &assessment);
         let own = assessment.evidence(shared.profile, false);
         tracing::trace!(verdict = own.verdict.name(), missing = ?own.missing, "the paint");
         sender.send_replace(Some(assessment));

@@ -194,7 +194,7 @@ impl Session {
                 // Ready, and yet not proved: the display changes at this moment.
                 tokio::time::sleep(AGAIN).await;
             }
-            self.paint.until_ready(profile, false).await;
+            self.until_painted(profile, false).await;
         };
         space.still_holds(&grab)?;
         let screen = grab.pixels.size();

@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod desktop;
 pub mod image;
 pub mod managed;
+pub mod moving;
 pub mod program;
 pub mod size_rule;
 pub mod witness;
