@@ -50,6 +50,15 @@ pub struct Region {
 }
 
 impl Region {
+    /// Columns `x…x+width-1`, rows `y…y+height-1`.
+    pub const fn new(x: u32, y: u32, width: u32, height: u32) -> Self {
+        Self {
+            x,
+            y,
+            size: Size { width, height },
+        }
+    }
+
     /// All of a screen or image of that size.
     pub fn whole(size: Size) -> Self {
         Self { x: 0, y: 0, size }

@@ -111,13 +111,7 @@ async fn r27_r30_r32_what_dies_comes_back() {
     let frame = painted(&mut client, raw()).await;
     assert_ne!(frame.server_generation, first.server_generation);
     assert_ne!(stack.pid("xfce4-session"), session);
-    let status = stack
-        .stack()
-        .await
-        .status(v1::StatusRequest {})
-        .await
-        .unwrap();
-    let status = status.into_inner();
+    let status = stack.status().await;
     assert!(status.managed);
     let xvfb = status
         .components
@@ -355,13 +349,7 @@ async fn r28_r31_what_keeps_dying_is_shown_and_orphans_are_reaped() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let starts = fs::read_to_string(&count).unwrap().lines().count();
     assert!((3..=12).contains(&starts), "{starts} starts");
-    let status = stack
-        .stack()
-        .await
-        .status(v1::StatusRequest {})
-        .await
-        .unwrap();
-    let xvfb = status.into_inner().components.remove(0);
+    let xvfb = stack.status().await.components.remove(0);
     assert!(
         !xvfb.up && xvfb.last_stderr.contains("no screens found"),
         "{xvfb:?}"

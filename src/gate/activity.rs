@@ -242,14 +242,6 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    fn region(x: u32, y: u32, width: u32, height: u32) -> Region {
-        Region {
-            x,
-            y,
-            size: Size { width, height },
-        }
-    }
-
     fn with(hits: &[(u64, Region)]) -> Activity {
         let mut activity = Activity::new(SCREEN, Duration::ZERO);
         for (at, area) in hits {
@@ -264,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_still_screen_is_quiet_since_the_beginning_or_the_last_change() {
-        let large = region(0, 0, 600, 600);
+        let large = Region::new(0, 0, 600, 600);
         assert_eq!(with(&[]).motion(ms(900), false).quiet_since, ms(0));
         let motion = with(&[(300, large)]).motion(ms(900), false);
         assert_eq!(motion.quiet_since, ms(300));
@@ -273,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_caret_is_named_after_two_and_excepted_after_four_changes() {
-        let caret = region(100, 100, 2, 16);
+        let caret = Region::new(100, 100, 2, 16);
         let motion = |until| with(&every(500, until, caret)).motion(ms(until + 100), false);
         assert!(motion(0).animated.is_empty());
         assert_eq!(motion(500).animated, [caret]);
@@ -284,18 +276,18 @@ mod tests {
 
     #[test]
     fn a_spinner_is_excepted_within_a_second_and_a_change_elsewhere_is_not() {
-        let spinner = region(600, 400, 48, 48);
+        let spinner = Region::new(600, 400, 48, 48);
         let mut hits = every(50, 1200, spinner);
         let motion = with(&hits).motion(ms(1250), false);
         assert_eq!((motion.quiet_since, motion.windows), (ms(0), vec![1]));
-        hits.insert(20, (1010, region(10, 10, 24, 24)));
+        hits.insert(20, (1010, Region::new(10, 10, 24, 24)));
         let motion = with(&hits).motion(ms(1250), false);
         assert_eq!(motion.quiet_since, ms(1010));
     }
 
     #[test]
     fn a_video_is_never_excepted_unless_allowed() {
-        let video = region(200, 200, 320, 240);
+        let video = Region::new(200, 200, 320, 240);
         let hits = every(40, 4000, video);
         let motion = with(&hits).motion(ms(4020), false);
         assert_eq!(motion.quiet_since, ms(4000));
@@ -310,7 +302,7 @@ mod tests {
     fn a_desktop_that_draws_itself_is_no_video() {
         // Each change in another place: the extent grows.
         let hits: Vec<(u64, Region)> = (0..40)
-            .map(|i| (u64::from(i) * 100, region(i * 30, 0, 200, 200)))
+            .map(|i| (u64::from(i) * 100, Region::new(i * 30, 0, 200, 200)))
             .collect();
         let motion = with(&hits).motion(ms(3950), true);
         assert_eq!(motion.quiet_since, ms(3900));
@@ -322,7 +314,7 @@ mod tests {
             .map(|i| {
                 (
                     u64::from(i) * 20,
-                    region((i % 20) * 60, (i / 20) * 70, 60, 70),
+                    Region::new((i % 20) * 60, (i / 20) * 70, 60, 70),
                 )
             })
             .collect();
@@ -333,8 +325,8 @@ mod tests {
 
     #[test]
     fn a_lonely_small_change_may_be_a_clocks() {
-        let clock = region(1200, 4, 70, 18);
-        let boot = (0, region(0, 0, 1280, 800));
+        let clock = Region::new(1200, 4, 70, 18);
+        let boot = (0, Region::new(0, 0, 1280, 800));
         assert!(
             with(&[boot, (500, clock)])
                 .motion(ms(900), false)
@@ -358,14 +350,14 @@ mod tests {
 
     #[test]
     fn a_few_changes_far_apart_are_not_excepted() {
-        let icon = region(30, 4, 24, 24);
+        let icon = Region::new(30, 4, 24, 24);
         let motion = with(&[(0, icon), (600, icon), (1200, icon)]).motion(ms(1250), false);
         assert_eq!(motion.quiet_since, ms(1200));
     }
 
     #[test]
     fn what_was_not_seen_is_not_quiet() {
-        let mut activity = with(&[(100, region(0, 0, 9, 9))]);
+        let mut activity = with(&[(100, Region::new(0, 0, 9, 9))]);
         activity.restart(ms(700));
         assert_eq!(activity.motion(ms(900), false).quiet_since, ms(700));
     }

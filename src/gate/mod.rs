@@ -11,15 +11,18 @@
 //! - `verdict`: the judgement.
 
 mod activity;
+#[cfg(test)]
+mod boots;
 mod evidence;
+#[cfg(test)]
+mod histories;
 mod picture;
 mod pongs;
 mod size_rule;
 mod sleep;
-mod verdict;
-
 #[cfg(test)]
-mod boots;
+mod story;
+mod verdict;
 
 pub use evidence::{Evidence, Probe, Seen, Verdict};
 pub use picture::look;

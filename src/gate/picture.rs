@@ -156,14 +156,6 @@ mod tests {
         Pixels::new(Box::new(bytes), SIZE, SIZE.width as usize * 4).unwrap()
     }
 
-    fn region(x: u32, y: u32, width: u32, height: u32) -> Region {
-        Region {
-            x,
-            y,
-            size: Size { width, height },
-        }
-    }
-
     #[test]
     fn flat_tiled_and_drawn_are_told_apart() {
         assert_eq!(content(&pixels(|_, _| 3)), Content::Flat);
@@ -201,7 +193,7 @@ mod tests {
 
     #[test]
     fn docks_are_no_content_of_the_desktop() {
-        let dock = region(10, 0, 20, 5);
+        let dock = Region::new(10, 0, 20, 5);
         let picture = pixels(|x, y| {
             let in_dock = (10..30).contains(&x) && y < 5;
             if in_dock { u8::try_from(x).unwrap() } else { 9 }
@@ -221,7 +213,7 @@ mod tests {
                 window(1, Role::Desktop, Region::whole(SIZE)),
                 window(2, Role::Dock, dock),
                 window(3, Role::TopLevel, Region::whole(SIZE)),
-                window(4, Role::TopLevel, region(40, 10, 9, 9)),
+                window(4, Role::TopLevel, Region::new(40, 10, 9, 9)),
             ],
             other_clients: None,
         };
@@ -232,10 +224,14 @@ mod tests {
 
     #[test]
     fn runs_leave_out_every_hole() {
-        let area = region(5, 0, 20, 1);
-        let holes = [region(10, 0, 5, 1), region(0, 0, 7, 1), region(12, 0, 6, 1)];
+        let area = Region::new(5, 0, 20, 1);
+        let holes = [
+            Region::new(10, 0, 5, 1),
+            Region::new(0, 0, 7, 1),
+            Region::new(12, 0, 6, 1),
+        ];
         assert_eq!(visible(area, 0, &holes), [(7, 3), (18, 7)]);
         assert_eq!(visible(area, 0, &[]), [(5, 20)]);
-        assert_eq!(visible(area, 0, &[region(0, 0, 99, 1)]), []);
+        assert_eq!(visible(area, 0, &[Region::new(0, 0, 99, 1)]), []);
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     frame::Size,
-    session::{Classification, ResizeError, Shared},
+    session::{Classification, Shared, StackError},
     stack::{
         Numbered,
         wire::{self, Component, ComponentState, Problem},
@@ -27,7 +27,7 @@ pub(super) struct StackService(pub(super) Shared);
 
 impl StackService {
     fn stack(&self) -> Result<&crate::stack::Stack, Status> {
-        self.0.stack().ok_or_else(|| ResizeError::NotManaged.into())
+        self.0.stack().ok_or_else(|| StackError::NotManaged.into())
     }
 }
 
@@ -47,16 +47,23 @@ impl Stack for StackService {
             self.stack()?;
         }
         let done = self.0.up(size, request.no_wait, deadline.reply_by).await?;
+        let classification = match done.classification {
+            Classification::Cold => v1::Classification::Cold,
+            Classification::AlreadyReady => v1::Classification::AlreadyReady,
+            Classification::Contention => v1::Classification::Contention,
+            Classification::Unknown => v1::Classification::Unspecified,
+        };
         Ok(Response::new(v1::UpResponse {
             result: done.result,
-            classification: match done.classification {
-                Classification::Cold => v1::Classification::Cold,
-                Classification::AlreadyReady => v1::Classification::AlreadyReady,
-                Classification::Contention => v1::Classification::Contention,
-                Classification::Unknown => v1::Classification::Unspecified,
-            }
-            .into(),
-            stages: done.stages.into_iter().map(event).collect(),
+            classification: classification.into(),
+            stages: done
+                .stages
+                .into_iter()
+                .map(|stage| v1::StageEvent {
+                    classification: classification.into(),
+                    ..event(stage)
+                })
+                .collect(),
             paint: done.paint.map(|ready| convert::evidence(&ready.evidence)),
         }))
     }
@@ -164,17 +171,17 @@ impl Stack for StackService {
     }
 }
 
-impl From<ResizeError> for Status {
-    fn from(error: ResizeError) -> Self {
+impl From<StackError> for Status {
+    fn from(error: StackError) -> Self {
         let message = error.to_string();
         match error {
-            ResizeError::NotManaged => {
+            StackError::NotManaged => {
                 status::failed_precondition(v1::Reason::StackNotManaged, message)
             }
-            ResizeError::Unsupported(_) => {
+            StackError::Unsupported(_) => {
                 status::failed_precondition(v1::Reason::GeometryUnsupported, message)
             }
-            ResizeError::Late(_) => status::deadline(v1::Reason::Deadline, message),
+            StackError::Late(_) => status::deadline(v1::Reason::Deadline, message),
         }
     }
 }

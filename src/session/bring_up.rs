@@ -79,17 +79,19 @@ pub struct BroughtUp {
     pub paint: Option<Readiness>,
 }
 
-/// Why the screen was not resized.
+/// Why the stack did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ResizeError {
+pub enum StackError {
     /// Somebody else starts this display.
-    #[error("deskd runs with --stack none: whoever started the display manages its size")]
+    #[error(
+        "deskd runs with --stack none: whoever started the display manages it; start deskd with --stack xfce"
+    )]
     NotManaged,
     /// No server takes that size.
     #[error("the screen cannot be {0}: give both sides between 64 and 16384 pixels")]
     Unsupported(Size),
-    /// The server was not there in time.
-    #[error("the X server was not back in time: {0}")]
+    /// It was not done in time.
+    #[error("not done in time: {0}")]
     Late(String),
 }
 
@@ -106,7 +108,7 @@ impl Session {
         size: Option<Size>,
         no_wait: bool,
         reply_by: Instant,
-    ) -> Result<BroughtUp, ResizeError> {
+    ) -> Result<BroughtUp, StackError> {
         let Some(managed) = &self.managed else {
             let paint = self.wait_ready(None, false, reply_by).await;
             return Ok(BroughtUp {
@@ -217,9 +219,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ResizeError::NotManaged`].
-    pub async fn down(&self, reply_by: Instant) -> Result<Vec<Component>, ResizeError> {
-        let managed = self.managed.as_ref().ok_or(ResizeError::NotManaged)?;
+    /// [`StackError::NotManaged`].
+    pub async fn down(&self, reply_by: Instant) -> Result<Vec<Component>, StackError> {
+        let managed = self.managed.as_ref().ok_or(StackError::NotManaged)?;
         let mut state = managed.stack.state();
         let running = |state: &crate::stack::State| -> Vec<Component> {
             let running = state.components.iter().filter(|c| c.up || c.pid != 0);
@@ -233,7 +235,7 @@ impl Session {
             tokio::select! {
                 changed = state.changed() => if changed.is_err() { break },
                 () = tokio::time::sleep_until(reply_by) => {
-                    return Err(ResizeError::Late("some components have not ended yet".into()));
+                    return Err(StackError::Late("some components have not ended yet".into()));
                 }
             }
         }
@@ -250,13 +252,13 @@ impl Session {
         size: Size,
         dpi: u32,
         reply_by: Instant,
-    ) -> Result<crate::x11::ScreenInfo, ResizeError> {
-        let managed = self.managed.as_ref().ok_or(ResizeError::NotManaged)?;
+    ) -> Result<crate::x11::ScreenInfo, StackError> {
+        let managed = self.managed.as_ref().ok_or(StackError::NotManaged)?;
         let sides = [size.width, size.height];
         if sides.iter().any(|side| !(64..=16_384).contains(side))
             || size.pixels() > crate::frame::MAX_OUTPUT_PIXELS
         {
-            return Err(ResizeError::Unsupported(size));
+            return Err(StackError::Unsupported(size));
         }
         let before = self.link().last_screen;
         managed.wanted_size.send_replace(size);
@@ -287,14 +289,14 @@ impl Session {
             }
             tokio::select! {
                 changed = link.changed() => if changed.is_err() {
-                    return Err(ResizeError::Late("deskd is stopping".into()));
+                    return Err(StackError::Late("deskd is stopping".into()));
                 },
                 () = self.shutdown.cancelled() => {
-                    return Err(ResizeError::Late("deskd is stopping".into()));
+                    return Err(StackError::Late("deskd is stopping".into()));
                 }
                 () = tokio::time::sleep_until(reply_by) => {
                     let Failure { message, .. } = self.overdue();
-                    return Err(ResizeError::Late(message));
+                    return Err(StackError::Late(format!("the X server is not back: {message}")));
                 }
             }
         }

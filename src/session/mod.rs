@@ -7,10 +7,13 @@
 
 mod bring_up;
 mod encoding;
+mod failure_card;
 mod frames;
 mod paint;
+mod picture;
 mod screenshot;
 mod space;
+mod watching;
 
 use std::{
     future::Future,
@@ -21,9 +24,9 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use bring_up::{BroughtUp, Classification, ResizeError};
+pub use bring_up::{BroughtUp, Classification, StackError};
 pub use paint::Readiness;
-pub use screenshot::{Frame, Kind, Spec, Timings};
+pub use picture::{Frame, Kind, Spec, Timings};
 pub use space::{AskedRegion, Space};
 
 use crate::{

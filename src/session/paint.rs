@@ -8,26 +8,23 @@ use std::{
 
 use tokio::sync::watch;
 
+use super::watching;
 use crate::{
-    encode,
-    facts::{Fact, Profile},
-    frame::{Cause, Failure, Region, Stage},
-    gate::{self, Evidence, Gate, Verdict},
-    processes,
-    x11::{Display, Generation, Grab, LinkState, Observer, Proof},
+    facts::Profile,
+    frame::{Cause, Failure, Stage},
+    gate::{Evidence, Gate, Verdict},
+    x11::{Display, Generation, Grab, LinkState, Proof},
 };
 
 /// So long the observation goes on after the last who waited: they often come
 /// again.
 const LINGER: Duration = Duration::from_secs(1);
 /// Pause between attempts to reach the display.
-const RETRY: Duration = Duration::from_millis(100);
+pub(super) const RETRY: Duration = Duration::from_millis(100);
 /// An unproved frame waits so long for the first look at the display.
 const GLANCE: Duration = Duration::from_millis(250);
 /// An assessment older than this is of a server that does not answer.
 const STALE: Duration = Duration::from_millis(1500);
-/// Processes are looked up again after so long.
-const FAMILY: Duration = Duration::from_millis(400);
 
 /// What the gate says at one moment.
 #[derive(Debug, Clone)]
@@ -43,7 +40,7 @@ pub(super) struct Assessment {
 }
 
 impl Assessment {
-    fn of(gate: &Gate, identity: Option<(Generation, u64)>, may_move: bool) -> Self {
+    pub(super) fn of(gate: &Gate, identity: Option<(Generation, u64)>, may_move: bool) -> Self {
         let both = |profile| [false, true].map(|lenient| Arc::new(gate.judge(profile, lenient)));
         Self {
             at: Instant::now(),
@@ -54,7 +51,7 @@ impl Assessment {
         }
     }
 
-    fn evidence(&self, profile: Profile, lenient: bool) -> &Arc<Evidence> {
+    pub(super) fn evidence(&self, profile: Profile, lenient: bool) -> &Arc<Evidence> {
         match profile {
             Profile::Xfce => &self.xfce[usize::from(lenient)],
             Profile::Any => &self.any[usize::from(lenient)],
@@ -93,9 +90,9 @@ struct Place {
 }
 
 #[derive(Debug)]
-struct Shared {
-    display: Arc<Display>,
-    profile: Profile,
+pub(super) struct Shared {
+    pub(super) display: Arc<Display>,
+    pub(super) profile: Profile,
     place: Mutex<Place>,
 }
 
@@ -244,7 +241,7 @@ impl Shared {
         let shared = Arc::clone(self);
         let spawned = std::thread::Builder::new()
             .name("paint".into())
-            .spawn(move || observe(&shared, &sender));
+            .spawn(move || watching::observe(&shared, &sender));
         match spawned {
             Ok(_) => place.running = Some(receiver.clone()),
             // The sender is gone: who waits tries again.
@@ -292,8 +289,13 @@ impl Shared {
         proof.is_some_and(|proof| proof.implies(profile))
     }
 
+    /// Whether somebody allows what keeps moving.
+    pub(super) fn may_move(&self) -> bool {
+        self.place().lenient > 0
+    }
+
     /// Whether somebody waits, or will soon; else the place is given up.
-    fn is_wanted(&self) -> bool {
+    pub(super) fn is_wanted(&self) -> bool {
         let mut place = self.place();
         let soon = place.until.is_some_and(|until| until > Instant::now());
         // What is proved needs no more watching.
@@ -305,7 +307,7 @@ impl Shared {
     }
 
     /// Keeps what the assessment proves, before anybody is told of it.
-    fn prove(&self, gate: &Gate, assessment: &Assessment) {
+    pub(super) fn prove(&self, gate: &Gate, assessment: &Assessment) {
         let Some((generation, geometry_epoch)) = assessment.identity else {
             return;
         };
@@ -336,145 +338,4 @@ impl Shared {
 
 fn may_move(receiver: &watch::Receiver<Option<Assessment>>) -> bool {
     receiver.borrow().as_ref().is_some_and(|now| now.may_move)
-}
-
-/// Watches the display until nobody wants it.
-fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>>) {
-    let began = Instant::now();
-    let mut gate = Gate::new();
-    let mut watching: Option<Watching> = None;
-    while shared.is_wanted() {
-        let result = match &mut watching {
-            Some(watching) => watching.step(&mut gate, began),
-            None => match Observer::connect(&shared.display) {
-                Ok(observer) => {
-                    watching = Some(Watching::new(observer));
-                    continue;
-                }
-                Err(error) => Err(error),
-            },
-        };
-        if let Err(error) = result {
-            tracing::debug!("the paint cannot be watched: {error}");
-            watching = None;
-            gate.observe(began.elapsed(), Fact::NoDisplay);
-            gate.advance(began.elapsed());
-        }
-        let identity = watching
-            .as_ref()
-            .map(|watching| watching.observer.identity());
-        let may_move = shared.place().lenient > 0;
-        let assessment = Assessment::of(&gate, identity, may_move);
-        shared.prove(&gate, &assessment);
-        let own = assessment.evidence(shared.profile, false);
-        tracing::trace!(verdict = own.verdict.name(), missing = ?own.missing, "the paint");
-        sender.send_replace(Some(assessment));
-        if watching.is_none() {
-            std::thread::sleep(RETRY);
-        }
-    }
-}
-
-/// An observer, and what it is to look at next.
-struct Watching {
-    observer: Observer,
-    within: Duration,
-    family: Family,
-}
-
-/// The processes of the desktop, looked up now and then.
-#[derive(Default)]
-struct Family {
-    required: Vec<u32>,
-    others: Vec<u32>,
-    read_at: Option<Instant>,
-}
-
-impl Watching {
-    fn new(observer: Observer) -> Self {
-        Self {
-            observer,
-            within: Duration::ZERO,
-            family: Family::default(),
-        }
-    }
-
-    /// Waits for something to happen, and takes it in.
-    fn step(&mut self, gate: &mut Gate, began: Instant) -> Result<(), crate::x11::Error> {
-        self.observer.wait(self.within)?;
-        let mut facts = Vec::new();
-        let identity = self.observer.identity();
-        self.observer.step(&mut facts)?;
-        if self.observer.identity() != identity {
-            gate.observe(began.elapsed(), Fact::NoDisplay);
-        }
-        let scene = facts.iter().rev().find_map(|fact| match fact {
-            Fact::Scene(scene) => Some(scene.clone()),
-            _ => None,
-        });
-        if scene.is_some() {
-            self.family.read_at = None;
-        }
-        for fact in facts.drain(..) {
-            gate.observe(began.elapsed(), fact);
-        }
-        let wants = gate.advance(began.elapsed());
-        if wants.picture {
-            self.look(gate, began)?;
-        }
-        for to in wants.pings {
-            self.observer.ping(to, &mut facts)?;
-        }
-        if wants.processes {
-            facts.push(self.sample(gate));
-        }
-        for fact in facts {
-            gate.observe(began.elapsed(), fact);
-        }
-        self.within = gate.advance(began.elapsed()).within;
-        Ok(())
-    }
-
-    fn look(&mut self, gate: &mut Gate, began: Instant) -> Result<(), crate::x11::Error> {
-        let at = began.elapsed();
-        let Some(scene) = gate.scene().cloned() else {
-            return Ok(());
-        };
-        let Some(grab) = self.observer.grab()? else {
-            return Ok(());
-        };
-        let started = Instant::now();
-        let picture = encode::Picture::new(&grab.pixels, Region::whole(grab.pixels.size()), None);
-        // Deflate does not fail on whole input; if it did, the rule says "no".
-        let bytes = encode::reference_bytes(&picture).unwrap_or(0);
-        let seen = gate::look(&grab.pixels, &scene, bytes, started.elapsed());
-        gate.observe(began.elapsed(), Fact::Picture(at, seen));
-        Ok(())
-    }
-
-    fn sample(&mut self, gate: &Gate) -> Fact {
-        let family = &mut self.family;
-        if family.read_at.is_none_or(|read| read.elapsed() >= FAMILY) {
-            family.read_at = Some(Instant::now());
-            family.required = processes::family(&gate.required_pids());
-            // Who has a window, or was started with the window manager. Others may
-            // look at the screen all the time, as a recorder does.
-            let scene = gate.scene();
-            let windows = scene.into_iter().flat_map(|scene| &scene.windows);
-            let mut clients: Vec<u32> = windows.filter_map(|window| window.pid).collect();
-            let manager = scene.and_then(|scene| scene.window_manager?.pid);
-            clients.extend(manager.and_then(processes::parent));
-            family.others = processes::family(&clients);
-            family.others.retain(|pid| !family.required.contains(pid));
-        }
-        let sample = |pids: &[u32]| {
-            pids.iter()
-                .filter_map(|pid| processes::sample(*pid))
-                .collect()
-        };
-        Fact::Processes {
-            required: sample(&family.required),
-            others: sample(&family.others),
-        }
-    }
 }

@@ -6,107 +6,24 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    AskedRegion, Refusal, Session, Space,
+    Frame, Kind, Refusal, Session, Space, Spec, Timings,
     encoding::{Made, Plan},
     frames::Shown,
     space::Resolved,
     stopping,
 };
 use crate::{
-    card,
-    encode::{Digest, Effort, Format},
-    frame::{
-        CaptureMode, Cause, CursorImage, Failure, MAX_OUTPUT_PIXELS, MAX_OUTPUT_SIDE, Region, Size,
-        Stage,
-    },
-    gate::Evidence,
-    x11::{Generation, Grab, LinkState},
+    encode::{Digest, Effort},
+    frame::{Cause, Failure, MAX_OUTPUT_PIXELS, MAX_OUTPUT_SIDE, Size, Stage},
+    x11::Grab,
 };
-
-/// Which picture.
-#[derive(Debug, Clone)]
-pub struct Spec {
-    /// Its encoding.
-    pub format: Format,
-    /// Which part, in `space`; `None`: all of it.
-    pub region: Option<AskedRegion>,
-    /// Its size; `None`: the region's own.
-    pub size: Option<Size>,
-    /// With the pointer.
-    pub cursor: bool,
-    /// A frame that the caller has.
-    pub if_changed_since: Option<String>,
-    /// Largest image in bytes.
-    pub max_image_bytes: Option<u64>,
-    /// What `region` is in pixels of.
-    pub space: Space,
-    /// Also before the paint is proved.
-    pub unproved: bool,
-}
-
-/// A picture of the screen, or a card in its place.
-#[derive(Debug, Clone)]
-pub struct Frame {
-    /// What it is.
-    pub kind: Kind,
-    /// The image; empty exactly when it is [`Kind::Unchanged`].
-    pub image: Bytes,
-    /// What `image` is, or would have been.
-    pub format: Format,
-    /// Size of the image in pixels.
-    pub size: Size,
-    /// Bytes from one row to the next for raw pixels, else 0.
-    pub stride: u32,
-    /// The part of the screen that it shows; `None` on a card.
-    pub region: Option<Region>,
-    /// The screen; `None` when not known.
-    pub screen: Option<Size>,
-    /// Names it.
-    pub id: String,
-    /// Identity of the X server; `None` when not known.
-    pub generation: Option<Generation>,
-    /// Rises with each resize; 0 when not known.
-    pub geometry_epoch: u64,
-    /// When the pixels were read, or the card was drawn.
-    pub time: SystemTime,
-    /// The pointer; `None` on a card or when the server shows none.
-    pub cursor: Option<CursorImage>,
-    /// How the pixels were read; `None` on a card.
-    pub mode: Option<CaptureMode>,
-    /// What the paint gate knew; `None` when it saw nothing.
-    pub paint: Option<Arc<Evidence>>,
-    /// Where the time went.
-    pub timings: Timings,
-}
-
-/// What a frame is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// The real screen.
-    Screen,
-    /// The same image as the frame of this id.
-    Unchanged,
-    /// A card.
-    Card(Failure),
-}
-
-/// Where a call's time went.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Timings {
-    /// From arrival to the start of the capture.
-    pub wait: Duration,
-    /// Reading pixels and pointer.
-    pub capture: Duration,
-    /// Making the image.
-    pub encode: Duration,
-}
 
 /// So long before its time a card is begun, because a card that comes late is
 /// none: on an idle machine it takes some milliseconds, on a busy one tens.
@@ -289,88 +206,6 @@ impl Session {
         })
     }
 
-    /// Draws and encodes a card in place of the frame. Never fails.
-    async fn card(
-        &self,
-        spec: &Spec,
-        space: &Resolved,
-        failure: Failure,
-        arrived: Instant,
-    ) -> Frame {
-        let link = self.link();
-        let screen = link.last_screen.as_ref();
-        let known = screen.map(|screen| screen.size);
-        let whole = space.whole(known.unwrap_or(self.configured)).size;
-        let asked = spec.size.or(spec.region.map(|region| region.size));
-        // A region was not held against the screen yet: it may be of any size.
-        let asked = asked.filter(|size| within_limit(*size).is_ok());
-        let size = card::size_for(asked.unwrap_or(whole));
-        let (time, id) = (SystemTime::now(), self.frames().issue());
-        let began = Instant::now();
-
-        let printed = humantime::format_rfc3339_seconds(time).to_string();
-        let pixels = {
-            let (failure, id) = (failure.clone(), id.clone());
-            let draw = move || card::draw(&failure, size, &printed, &id);
-            tokio::task::spawn_blocking(draw).await.ok().flatten()
-        };
-        let encoded = match pixels {
-            Some(pixels) => self.encodings.encode_card(pixels, spec.format).await.ok(),
-            None => None,
-        };
-        let (image, format, size, stride) = match encoded {
-            Some(encoded) => (encoded.bytes, spec.format, encoded.size, encoded.stride),
-            None => (
-                Bytes::from_static(card::FALLBACK_PNG),
-                Format::Png,
-                card::FALLBACK_SIZE,
-                0,
-            ),
-        };
-        let up = matches!(link.state, LinkState::Up(_));
-        Frame {
-            kind: Kind::Card(failure),
-            image,
-            format,
-            size,
-            stride,
-            region: None,
-            screen: known,
-            id,
-            generation: screen.filter(|_| up).map(|screen| screen.generation),
-            geometry_epoch: screen
-                .filter(|_| up)
-                .map_or(0, |screen| screen.geometry_epoch),
-            time,
-            cursor: None,
-            mode: None,
-            paint: self
-                .paint
-                .known(self.paint.profile(), false)
-                .map(|known| known.evidence),
-            timings: Timings {
-                wait: began - arrived,
-                capture: Duration::ZERO,
-                encode: began.elapsed(),
-            },
-        }
-    }
-
-    /// Notes that a card is the answer.
-    fn answer_with(&self, card: Frame) -> Frame {
-        if let Kind::Card(failure) = &card.kind {
-            tracing::warn!(
-                frame = card.id,
-                stage = failure.stage.name(),
-                reason = failure.cause.name(),
-                "answered with a failure card: {}",
-                failure.message
-            );
-        }
-        self.frames().remember(&card.id, None);
-        card
-    }
-
     /// Looks up the frame of a coordinate space.
     fn resolve(&self, space: &Space) -> Result<Resolved, Refusal> {
         Ok(match space {
@@ -387,30 +222,7 @@ enum Picture {
     Unchanged(String, Digest),
 }
 
-impl Resolved {
-    /// All that the space shows of the screen.
-    fn whole(&self, screen: Size) -> Region {
-        match self {
-            Self::Screen | Self::Size(_) => Region::whole(screen),
-            Self::Frame(_, shown) => shown.region,
-        }
-    }
-
-    /// A frame's coordinates mean nothing on another screen.
-    fn still_holds(&self, grab: &Grab) -> Result<(), Refusal> {
-        match self {
-            Self::Frame(id, shown) if shown.generation != grab.generation => {
-                Err(Refusal::StaleGeneration(id.clone()))
-            }
-            Self::Frame(id, shown) if shown.epoch != grab.geometry_epoch => {
-                Err(Refusal::StaleEpoch(id.clone()))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-fn within_limit(size: Size) -> Result<(), Refusal> {
+pub(super) fn within_limit(size: Size) -> Result<(), Refusal> {
     let longest = size.width.max(size.height);
     if size.pixels() > MAX_OUTPUT_PIXELS || longest > MAX_OUTPUT_SIDE {
         return Err(Refusal::OutputTooLarge(size));

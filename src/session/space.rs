@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::{Refusal, frames::Shown};
-use crate::frame::{Region, Size};
+use crate::{
+    frame::{Region, Size},
+    x11::Grab,
+};
 
 /// What coordinates are pixels of.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,6 +50,27 @@ pub(super) enum Resolved {
 }
 
 impl Resolved {
+    /// All that the space shows of the screen.
+    pub(super) fn whole(&self, screen: Size) -> Region {
+        match self {
+            Self::Screen | Self::Size(_) => Region::whole(screen),
+            Self::Frame(_, shown) => shown.region,
+        }
+    }
+
+    /// A frame's coordinates mean nothing on another screen.
+    pub(super) fn still_holds(&self, grab: &Grab) -> Result<(), Refusal> {
+        match self {
+            Self::Frame(id, shown) if shown.generation != grab.generation => {
+                Err(Refusal::StaleGeneration(id.clone()))
+            }
+            Self::Frame(id, shown) if shown.epoch != grab.geometry_epoch => {
+                Err(Refusal::StaleEpoch(id.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The part of a screen of size `screen` that `asked` is: its edges map
     /// linearly and round outwards, so that nothing asked for is cut off.
     pub(super) fn region(&self, asked: AskedRegion, screen: Size) -> Result<Region, Refusal> {

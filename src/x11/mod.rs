@@ -9,13 +9,14 @@
 //! - `connect`: being let in, and understanding the screen.
 //! - `root_state`: the identity that deskd keeps in a property of the root window.
 //! - `pixel_format`, `shm`, `segments`, `capture`, `cursor`: reading the screen.
-//! - `display`, `mailbox`, `thread`: the handle, its queue, and the thread that
-//!   owns the connection.
+//! - `display`, `mailbox`, `thread`, `connected`: the handle, its queue, the thread
+//!   that owns the connection, and its work.
 //! - `observer`, `scene`: a second connection, which watches while somebody waits
 //!   for the paint.
 
 mod capture;
 mod connect;
+mod connected;
 mod cursor;
 mod display;
 pub mod display_name;

@@ -108,11 +108,7 @@ impl RootState {
 pub(super) fn adopt(conn: &XConnection, root: Window, size: Size) -> Result<RootState, Error> {
     let atoms = Atoms::intern(conn)?;
     grabbed(conn, || {
-        let read = conn
-            .get_property(false, root, atoms.state, AtomEnum::STRING, 0, 64)?
-            .reply();
-        let read = read.map_err(|error| Error::reply("GetProperty", error))?;
-        let kept = RootState::parse(&read.value);
+        let kept = read(conn, root, &atoms)?;
         let mut state = match kept.clone() {
             Some(state) if state.size == size => state,
             Some(state) => RootState {
@@ -154,16 +150,12 @@ pub(super) fn set_proof(
 ) -> Result<Option<Vec<Window>>, Error> {
     let atoms = Atoms::intern(conn)?;
     grabbed(conn, || {
-        let read = conn
-            .get_property(false, root, atoms.state, AtomEnum::STRING, 0, 64)?
-            .reply();
-        let read = read.map_err(|error| Error::reply("GetProperty", error))?;
         let same = |kept: &RootState| {
             kept.generation == state.generation
                 && kept.epoch == state.epoch
                 && kept.size == state.size
         };
-        if !RootState::parse(&read.value).is_some_and(|kept| same(&kept)) {
+        if !read(conn, root, &atoms)?.is_some_and(|kept| same(&kept)) {
             return Ok(None);
         }
         let mut state = state.clone();
@@ -256,6 +248,15 @@ fn has_mark(
         Err(ReplyError::X11Error(_)) => Ok(false),
         Err(error) => Err(Error::reply("GetProperty", error)),
     }
+}
+
+/// What the root window's property says; `None` when it is not deskd's.
+fn read(conn: &XConnection, root: Window, atoms: &Atoms) -> Result<Option<RootState>, Error> {
+    let reply = conn
+        .get_property(false, root, atoms.state, AtomEnum::STRING, 0, 64)?
+        .reply();
+    let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
+    Ok(RootState::parse(&reply.value))
 }
 
 fn write(conn: &XConnection, root: Window, atoms: &Atoms, state: &RootState) -> Result<(), Error> {

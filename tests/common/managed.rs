@@ -11,6 +11,7 @@ use std::{
 use deskd::{
     client::{self, DesktopClient, StackClient},
     config::Address,
+    rpc::v1,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -156,6 +157,13 @@ impl Managed {
 
     pub async fn stack(&self) -> StackClient<client::Connection> {
         client::stack(self.connection().await)
+    }
+
+    /// What runs of the stack.
+    pub async fn status(&self) -> v1::StatusResponse {
+        let mut stack = self.stack().await;
+        let status = stack.status(v1::StatusRequest {}).await.unwrap();
+        status.into_inner()
     }
 
     /// Processes of the stack, and what they are called.

@@ -1,0 +1,95 @@
+//! What a caller asks for, and what it gets: a picture of the screen, or a card
+//! in its place.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+
+use super::{AskedRegion, Space};
+use crate::{
+    encode::Format,
+    frame::{CaptureMode, CursorImage, Failure, Region, Size},
+    gate::Evidence,
+    x11::Generation,
+};
+
+/// Which picture.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Its encoding.
+    pub format: Format,
+    /// Which part, in `space`; `None`: all of it.
+    pub region: Option<AskedRegion>,
+    /// Its size; `None`: the region's own.
+    pub size: Option<Size>,
+    /// With the pointer.
+    pub cursor: bool,
+    /// A frame that the caller has.
+    pub if_changed_since: Option<String>,
+    /// Largest image in bytes.
+    pub max_image_bytes: Option<u64>,
+    /// What `region` is in pixels of.
+    pub space: Space,
+    /// Also before the paint is proved.
+    pub unproved: bool,
+}
+
+/// A picture of the screen, or a card in its place.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// What it is.
+    pub kind: Kind,
+    /// The image; empty exactly when it is [`Kind::Unchanged`].
+    pub image: Bytes,
+    /// What `image` is, or would have been.
+    pub format: Format,
+    /// Size of the image in pixels.
+    pub size: Size,
+    /// Bytes from one row to the next for raw pixels, else 0.
+    pub stride: u32,
+    /// The part of the screen that it shows; `None` on a card.
+    pub region: Option<Region>,
+    /// The screen; `None` when not known.
+    pub screen: Option<Size>,
+    /// Names it.
+    pub id: String,
+    /// Identity of the X server; `None` when not known.
+    pub generation: Option<Generation>,
+    /// Rises with each resize; 0 when not known.
+    pub geometry_epoch: u64,
+    /// When the pixels were read, or the card was drawn.
+    pub time: SystemTime,
+    /// The pointer; `None` on a card or when the server shows none.
+    pub cursor: Option<CursorImage>,
+    /// How the pixels were read; `None` on a card.
+    pub mode: Option<CaptureMode>,
+    /// What the paint gate knew; `None` when it saw nothing.
+    pub paint: Option<Arc<Evidence>>,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// What a frame is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// The real screen.
+    Screen,
+    /// The same image as the frame of this id.
+    Unchanged,
+    /// A card.
+    Card(Failure),
+}
+
+/// Where a call's time went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timings {
+    /// From arrival to the start of the capture.
+    pub wait: Duration,
+    /// Reading pixels and pointer.
+    pub capture: Duration,
+    /// Making the image.
+    pub encode: Duration,
+}

@@ -1,0 +1,304 @@
+//! The work on one connection: captures, the pointer, proofs, resizes, and what
+//! the server tells by itself. [`thread`](super::thread) says when.
+
+use std::{
+    os::fd::AsFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{oneshot, watch};
+use x11rb::{
+    connection::Connection as _,
+    protocol::{
+        Event,
+        xfixes::ConnectionExt as _,
+        xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window},
+    },
+};
+
+use super::{
+    CursorReading, Error, Link, LinkState, Proof, ScreenInfo,
+    capture::{Capturer, Known},
+    connect::Server,
+    cursor,
+    mailbox::{Receiver, Woken},
+    resize,
+    root_state::{self, Proven, RootState},
+    thread::{Job, Orders},
+};
+use crate::frame::{Failure, Size};
+
+/// How often a quiet connection is asked whether it lives. Health wants an
+/// answer at most 5 s old (design section 2), so two of them fit.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// A connection, and what is known of its screen.
+pub(super) struct Connected {
+    server: Server,
+    known: Known,
+    capturer: Capturer,
+    /// Windows that carry the proof.
+    carriers: Vec<Window>,
+    publish: watch::Sender<Link>,
+}
+
+impl Connected {
+    /// Connects, and tells.
+    ///
+    /// # Errors
+    ///
+    /// Any of reaching the display.
+    pub(super) fn open(job: &Job) -> Result<Self, Error> {
+        let server = Server::open(job.name, job.patience, &job.pulse, &job.owner)?;
+        // Resizes are told, and the end of the windows that carry the proof.
+        let watch = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
+        server
+            .conn
+            .change_window_attributes(server.root, &watch)?
+            .ignore_error();
+        let (known, carriers) = Known::read(&server)?;
+        root_state::watch(&server.conn, &carriers)?;
+        let capturer = Capturer::probe(&server, known.size, job.choice, job.wake.clone())?;
+        let (mode, reason) = capturer.mode();
+        tracing::info!(
+            display = %job.name, size = %known.size, depth = server.depth, socket = ?server.socket,
+            mode = ?mode, reason, generation = %known.generation, epoch = known.epoch,
+            proof = known.proof.map(tracing::field::display),
+            "connected to the X server"
+        );
+        let connected = Self {
+            server,
+            known,
+            capturer,
+            carriers,
+            publish: job.publish.clone(),
+        };
+        connected.publish_screen();
+        Ok(connected)
+    }
+
+    /// Does all that is ordered and all that the server tells.
+    ///
+    /// # Errors
+    ///
+    /// One that ends the connection.
+    pub(super) fn work(&mut self, orders: &mut Orders) -> Result<(), Error> {
+        self.resize(&mut orders.resizes)?;
+        self.keep_proofs(std::mem::take(&mut orders.proofs))?;
+        self.capture(orders)?;
+        self.read_cursor(&mut orders.cursors)?;
+        self.take_events()?;
+        Ok(self.server.conn.flush()?)
+    }
+
+    /// Waits for orders or for the server; asks it when nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// One that ends the connection.
+    pub(super) fn wait(&mut self, inbox: &Receiver) -> Result<(), Error> {
+        let socket = self.server.conn.stream().as_fd();
+        match inbox.wait(Some(socket), HEARTBEAT).map_err(Error::Lost)? {
+            Woken::Work => Ok(()),
+            Woken::Time => {
+                self.capturer.trim(&self.server)?;
+                self.look_again()
+            }
+        }
+    }
+
+    /// What the server tells by itself: resizes, and the end of windows. Errors
+    /// of unchecked requests and MappingNotify come as events too, and would
+    /// pile up.
+    fn take_events(&mut self) -> Result<(), Error> {
+        while let Some(event) = self.server.conn.poll_for_event()? {
+            match event {
+                Event::ConfigureNotify(event) if event.window == self.server.root => {
+                    self.look_again()?;
+                }
+                Event::DestroyNotify(event) if self.carriers.contains(&event.window) => {
+                    self.carriers.retain(|window| *window != event.window);
+                    if self.carriers.is_empty() && self.known.proof.is_some() {
+                        self.void()?;
+                    } else {
+                        self.publish_screen();
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The last window that carried the proof has gone.
+    fn void(&mut self) -> Result<(), Error> {
+        tracing::info!("the windows that carried the proof of paint have gone");
+        self.known.proof = None;
+        root_state::set_proof(
+            &self.server.conn,
+            self.server.root,
+            &state(&self.known, None),
+        )?;
+        self.publish_screen();
+        Ok(())
+    }
+
+    fn resize(
+        &mut self,
+        orders: &mut Vec<(Size, oneshot::Sender<Result<bool, Failure>>)>,
+    ) -> Result<(), Error> {
+        while let Some((size, reply)) = orders.pop() {
+            let result = match resize::resize(&self.server, self.server.dpi, size) {
+                Err(error) if error.ends_connection() => return Err(error),
+                result => result.map_err(|error| error.failure()),
+            };
+            self.look_again()?;
+            drop(reply.send(result));
+        }
+        Ok(())
+    }
+
+    fn keep_proofs(&mut self, proofs: Vec<Proof>) -> Result<(), Error> {
+        for proof in proofs {
+            let current = proof.generation == self.known.generation
+                && proof.geometry_epoch == self.known.epoch;
+            let better = !self
+                .known
+                .proof
+                .is_some_and(|kept| kept.implies(proof.profile));
+            if !(current && better) {
+                continue;
+            }
+            let proven = Proven {
+                profile: proof.profile,
+                windows: proof.windows,
+            };
+            let state = state(&self.known, Some(proven));
+            if let Some(carriers) =
+                root_state::set_proof(&self.server.conn, self.server.root, &state)?
+            {
+                tracing::info!(profile = %proof.profile, generation = %self.known.generation, "the paint is proved");
+                self.carriers = carriers;
+                self.known.proof = Some(proof.profile);
+                self.publish_screen();
+            }
+        }
+        Ok(())
+    }
+
+    /// One capture for all who wait.
+    fn capture(&mut self, orders: &mut Orders) -> Result<(), Error> {
+        if orders.captures.is_empty() {
+            return Ok(());
+        }
+        let before = (self.known, self.capturer.mode().0);
+        let grab = match self
+            .capturer
+            .grab(&self.server, &mut self.known, orders.grabs + 1)
+        {
+            Ok(Some(grab)) => Ok(grab),
+            Ok(None) => return Ok(()),
+            Err(error) if error.ends_connection() => return Err(error),
+            Err(error) => Err(error.failure()),
+        };
+        // What was told before the pixels lies before them in the stream.
+        self.take_events()?;
+        let grab = grab.map(|mut grab| {
+            let same =
+                (grab.generation, grab.geometry_epoch) == (self.known.generation, self.known.epoch);
+            grab.proof = self.known.proof.filter(|_| same);
+            Arc::new(grab)
+        });
+        orders.grabs += 1;
+        for reply in orders.captures.drain(..) {
+            // The caller may have given up meanwhile.
+            drop(reply.send(grab.clone()));
+        }
+        if before == (self.known, self.capturer.mode().0) {
+            self.publish_answer();
+        } else {
+            self.publish_screen();
+        }
+        Ok(())
+    }
+
+    fn read_cursor(
+        &mut self,
+        cursors: &mut Vec<oneshot::Sender<Result<CursorReading, Failure>>>,
+    ) -> Result<(), Error> {
+        if cursors.is_empty() {
+            return Ok(());
+        }
+        let conn = &self.server.conn;
+        let pointer = conn.query_pointer(self.server.root)?;
+        let image = if self.capturer.has_cursor() {
+            Some(conn.xfixes_get_cursor_image()?)
+        } else {
+            None
+        };
+        let pointer = pointer
+            .reply()
+            .map_err(|error| Error::reply("QueryPointer", error))?;
+        let reading = CursorReading {
+            position: (pointer.root_x.into(), pointer.root_y.into()),
+            image: image.map(cursor::image).transpose()?.flatten(),
+            generation: self.known.generation,
+            geometry_epoch: self.known.epoch,
+        };
+        for reply in cursors.drain(..) {
+            drop(reply.send(Ok(reading.clone())));
+        }
+        self.publish_answer();
+        Ok(())
+    }
+
+    /// Notes a resize.
+    fn look_again(&mut self) -> Result<(), Error> {
+        if self.server.geometry()? == self.known.size {
+            self.publish_answer();
+        } else {
+            (self.known, _) = Known::read(&self.server)?;
+            self.publish_screen();
+        }
+        Ok(())
+    }
+
+    /// Notes that the server answered. Who looks at the age of the answer looks
+    /// by the second, so a burst of captures does not wake them each time.
+    fn publish_answer(&self) {
+        self.publish.send_if_modified(|link| {
+            let now = Instant::now();
+            let stale = link
+                .last_answer
+                .is_none_or(|last| now - last > HEARTBEAT / 2);
+            if stale {
+                link.last_answer = Some(now);
+            }
+            stale
+        });
+    }
+
+    fn publish_screen(&self) {
+        let screen = ScreenInfo {
+            carriers: self.known.proof.map_or(0, |_| self.carriers.len()),
+            ..self.server.info(&self.known, &self.capturer)
+        };
+        self.publish.send_modify(|link| {
+            *link = Link {
+                state: LinkState::Up(screen.clone()),
+                last_screen: Some(screen),
+                last_answer: Some(Instant::now()),
+            };
+        });
+    }
+}
+
+fn state(known: &Known, proof: Option<Proven>) -> RootState {
+    RootState {
+        generation: known.generation,
+        epoch: known.epoch,
+        size: known.size,
+        proof,
+    }
+}
