@@ -23,6 +23,7 @@ pub mod encode;
 pub mod facts;
 pub mod frame;
 pub mod gate;
+pub mod keys;
 mod memory;
 mod processes;
 pub mod rpc;

@@ -11,7 +11,7 @@ use crate::{
     frame::Region,
     gate::{self, Gate},
     processes,
-    x11::Observer,
+    x11::{Bell, Error, Observer},
 };
 
 /// Processes are looked up again after so long.
@@ -25,7 +25,10 @@ pub(super) fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>
     while shared.is_wanted() {
         let result = match &mut watching {
             Some(watching) => watching.step(&mut gate, began),
-            None => match Observer::connect(&shared.display) {
+            None => match Bell::new()
+                .map_err(Error::Lost)
+                .and_then(|bell| Observer::connect(&shared.display, bell))
+            {
                 Ok(observer) => {
                     watching = Some(Watching::new(observer));
                     continue;
@@ -79,7 +82,7 @@ impl Watching {
     }
 
     /// Waits for something to happen, and takes it in.
-    fn step(&mut self, gate: &mut Gate, began: Instant) -> Result<(), crate::x11::Error> {
+    fn step(&mut self, gate: &mut Gate, began: Instant) -> Result<(), Error> {
         self.observer.wait(self.within)?;
         let mut facts = Vec::new();
         let identity = self.observer.identity();
@@ -114,7 +117,7 @@ impl Watching {
         Ok(())
     }
 
-    fn look(&mut self, gate: &mut Gate, began: Instant) -> Result<(), crate::x11::Error> {
+    fn look(&mut self, gate: &mut Gate, began: Instant) -> Result<(), Error> {
         let at = began.elapsed();
         let Some(scene) = gate.scene().cloned() else {
             return Ok(());

@@ -19,7 +19,7 @@ use super::{
     Error, Generation,
     connect::{Server, screen_size},
     cursor,
-    mailbox::Sender,
+    mailbox::Bell,
     segments::{Segments, Slot},
 };
 use crate::{
@@ -111,7 +111,7 @@ impl Capturer {
         server: &Server,
         size: Size,
         choice: CaptureChoice,
-        wake: Sender,
+        wake: Bell,
     ) -> Result<Self, Error> {
         let mut capturer = Self {
             mode: CaptureMode::GetImage,

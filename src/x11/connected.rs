@@ -22,7 +22,7 @@ use super::{
     capture::{Capturer, Known},
     connect::Server,
     cursor,
-    mailbox::{Receiver, Woken},
+    mailbox::{Bell, Woken},
     resize,
     root_state::{self, Proven, RootState},
     thread::{Job, Orders},
@@ -59,7 +59,7 @@ impl Connected {
             .ignore_error();
         let (known, carriers) = Known::read(&server)?;
         root_state::watch(&server.conn, &carriers)?;
-        let capturer = Capturer::probe(&server, known.size, job.choice, job.wake.clone())?;
+        let capturer = Capturer::probe(&server, known.size, job.choice, job.inbox.bell().clone())?;
         let (mode, reason) = capturer.mode();
         tracing::info!(
             display = %job.name, size = %known.size, depth = server.depth, socket = ?server.socket,
@@ -97,9 +97,9 @@ impl Connected {
     /// # Errors
     ///
     /// One that ends the connection.
-    pub(super) fn wait(&mut self, inbox: &Receiver) -> Result<(), Error> {
+    pub(super) fn wait(&mut self, bell: &Bell) -> Result<(), Error> {
         let socket = self.server.conn.stream().as_fd();
-        match inbox.wait(Some(socket), HEARTBEAT).map_err(Error::Lost)? {
+        match bell.wait(Some(socket), HEARTBEAT).map_err(Error::Lost)? {
             Woken::Work => Ok(()),
             Woken::Time => {
                 self.capturer.trim(&self.server)?;

@@ -26,6 +26,7 @@ const QUEUE: usize = 1024;
 const STUCK: Duration = Duration::from_secs(10);
 
 /// What the X thread is asked. Each answer goes to its own channel.
+#[derive(Debug)]
 pub(super) enum Command {
     /// A capture that starts after this command was sent.
     Capture(oneshot::Sender<Result<Arc<Grab>, Failure>>),
@@ -35,8 +36,6 @@ pub(super) enum Command {
     Prove(Proof),
     /// Resize the screen: whether the server took the size.
     Resize(Size, oneshot::Sender<Result<bool, Failure>>),
-    /// Look again: a segment was let go.
-    Wake,
     /// End the thread.
     Close,
 }
@@ -95,7 +94,7 @@ pub enum LinkState {
 pub struct Display {
     name: DisplayName,
     choice: CaptureChoice,
-    commands: mailbox::Sender,
+    commands: mailbox::Sender<Command>,
     link: watch::Receiver<Link>,
     pulse: Arc<Pulse>,
     owner: Owner,
@@ -122,7 +121,6 @@ impl Display {
             choice,
             patience: SILENCE,
             inbox,
-            wake: commands.clone(),
             publish,
             pulse: Arc::clone(&pulse),
             owner: owner.clone(),

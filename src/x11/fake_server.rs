@@ -13,7 +13,7 @@ use super::{
     DisplayName, Error, SocketKind,
     capture::{CaptureChoice, Capturer, Known},
     connect::Server,
-    mailbox::mailbox,
+    mailbox::Bell,
     socket::{Pulse, XStream},
 };
 use crate::frame::{CaptureMode, Cause, Size};
@@ -168,7 +168,7 @@ fn serve(mut stream: UnixStream, mut image: impl FnMut(u16, &mut UnixStream) -> 
 fn capture(image: impl FnMut(u16, &mut UnixStream) -> bool + Send + 'static) -> Result<(), Error> {
     let (server, thread) = connect(move |stream| serve(stream, image));
     let server = server.unwrap();
-    let (wake, _inbox) = mailbox(1).unwrap();
+    let wake = Bell::new().map_err(Error::Lost)?;
     let result = Known::read(&server).and_then(|(mut known, _)| {
         assert_eq!(known.size, SIZE);
         let choice = CaptureChoice::default();

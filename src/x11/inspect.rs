@@ -11,7 +11,7 @@ use super::{
     CaptureChoice, DisplayName, Error, ScreenInfo,
     capture::{Capturer, Known},
     connect::Server,
-    mailbox::mailbox,
+    mailbox::Bell,
     socket::{Owner, Pulse},
 };
 
@@ -69,7 +69,7 @@ fn look(
         &Owner::anybody(),
     )?;
     let (known, _) = Known::read(&server)?;
-    let (wake, _inbox) = mailbox(1).map_err(Error::Lost)?;
+    let wake = Bell::new().map_err(Error::Lost)?;
     let capturer = Capturer::probe(&server, known.size, choice, wake)?;
     let mut missing_extensions = Vec::new();
     for (name, purpose) in EXTENSIONS {

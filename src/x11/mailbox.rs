@@ -1,5 +1,5 @@
-//! The X thread's inbox: a bounded queue with a bell that `poll` hears, so that
-//! the thread waits for callers and for the X server at once.
+//! A thread's inbox: a bounded queue with a bell that `poll` hears, so that the
+//! thread waits for callers and for the X server at once.
 
 use std::{
     io,
@@ -17,71 +17,36 @@ use nix::{
     sys::eventfd::{EfdFlags, EventFd},
 };
 
-use super::display::Command;
-
-/// A sender and the receiver of at most `capacity` commands.
-///
-/// # Errors
-///
-/// When no file descriptor is left.
-pub(super) fn mailbox(capacity: usize) -> io::Result<(Sender, Receiver)> {
-    let (sender, receiver) = mpsc::sync_channel(capacity);
-    let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-    let bell = Arc::new(EventFd::from_flags(flags)?);
-    let sender = Sender {
-        queue: sender,
-        bell: Arc::clone(&bell),
-    };
-    let receiver = Receiver {
-        queue: receiver,
-        bell,
-    };
-    Ok((sender, receiver))
-}
-
-/// Sends commands, and rings.
+/// Wakes a thread that waits for it.
 #[derive(Debug, Clone)]
-pub(super) struct Sender {
-    queue: SyncSender<Command>,
-    bell: Arc<EventFd>,
-}
+pub struct Bell(Arc<EventFd>);
 
-impl Sender {
-    /// Never blocks: a full queue is an error.
-    pub(super) fn try_send(&self, command: Command) -> Result<(), TrySendError<Command>> {
-        self.queue.try_send(command)?;
+impl Bell {
+    /// A bell that nobody rang.
+    ///
+    /// # Errors
+    ///
+    /// When no file descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        Ok(Self(Arc::new(EventFd::from_flags(flags)?)))
+    }
+
+    /// Wakes who waits, or the next who does.
+    pub fn ring(&self) {
         // A bell that is full has been rung.
-        let _ = self.bell.write(1);
-        Ok(())
-    }
-}
-
-/// Takes commands.
-#[derive(Debug)]
-pub(super) struct Receiver {
-    queue: mpsc::Receiver<Command>,
-    bell: Arc<EventFd>,
-}
-
-impl Receiver {
-    /// The next command, if there is one.
-    pub(super) fn try_recv(&self) -> Result<Command, TryRecvError> {
-        self.queue.try_recv()
+        let _ = self.0.write(1);
     }
 
-    /// Waits for a command, for bytes on `socket`, or for the time to pass; what
-    /// it was shows when one looks.
+    /// Waits for the bell, for bytes on `socket`, or for the time to pass; which
+    /// of the first two it was shows when one looks.
     ///
     /// # Errors
     ///
     /// When the system cannot wait.
-    pub(super) fn wait(
-        &self,
-        socket: Option<BorrowedFd<'_>>,
-        limit: Duration,
-    ) -> io::Result<Woken> {
+    pub fn wait(&self, socket: Option<BorrowedFd<'_>>, limit: Duration) -> io::Result<Woken> {
         let deadline = Instant::now() + limit;
-        let mut fds = vec![PollFd::new(self.bell.as_fd(), PollFlags::POLLIN)];
+        let mut fds = vec![PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         fds.extend(socket.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -98,14 +63,81 @@ impl Receiver {
             }
         }
         // Silenced before the queue is looked at: nothing is missed.
-        let _ = self.bell.read();
+        let _ = self.0.read();
         Ok(Woken::Work)
+    }
+}
+
+/// A sender and the receiver of at most `capacity` messages.
+///
+/// # Errors
+///
+/// When no file descriptor is left.
+pub fn mailbox<T>(capacity: usize) -> io::Result<(Sender<T>, Receiver<T>)> {
+    let (sender, receiver) = mpsc::sync_channel(capacity);
+    let bell = Bell::new()?;
+    let sender = Sender {
+        queue: sender,
+        bell: bell.clone(),
+    };
+    let receiver = Receiver {
+        queue: receiver,
+        bell,
+    };
+    Ok((sender, receiver))
+}
+
+/// Sends messages, and rings.
+#[derive(Debug)]
+pub struct Sender<T> {
+    queue: SyncSender<T>,
+    bell: Bell,
+}
+
+impl<T> Sender<T> {
+    /// Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// A full queue, or nobody who takes from it.
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        self.queue.try_send(message)?;
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// What wakes the receiver.
+    pub fn bell(&self) -> &Bell {
+        &self.bell
+    }
+}
+
+/// Takes messages.
+#[derive(Debug)]
+pub struct Receiver<T> {
+    queue: mpsc::Receiver<T>,
+    bell: Bell,
+}
+
+impl<T> Receiver<T> {
+    /// The next message, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// None waits, or nobody sends any more.
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.queue.try_recv()
+    }
+
+    /// What is rung for each message.
+    pub fn bell(&self) -> &Bell {
+        &self.bell
     }
 }
 
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Woken {
+pub enum Woken {
     /// The time passed.
     Time,
     /// There is something to look at.
@@ -120,23 +152,23 @@ mod tests {
     fn a_command_wakes_and_time_passes() {
         let (sender, receiver) = mailbox(1).unwrap();
         let short = Duration::from_millis(1);
-        assert_eq!(receiver.wait(None, short).unwrap(), Woken::Time);
-        sender.try_send(Command::Wake).unwrap();
-        assert!(sender.try_send(Command::Wake).is_err());
+        assert_eq!(receiver.bell().wait(None, short).unwrap(), Woken::Time);
+        sender.try_send(7).unwrap();
+        assert!(sender.try_send(8).is_err());
         let long = Duration::from_secs(60);
-        assert_eq!(receiver.wait(None, long).unwrap(), Woken::Work);
-        assert!(matches!(receiver.try_recv(), Ok(Command::Wake)));
+        assert_eq!(receiver.bell().wait(None, long).unwrap(), Woken::Work);
+        assert_eq!(receiver.try_recv(), Ok(7));
         // Heard once.
-        assert_eq!(receiver.wait(None, short).unwrap(), Woken::Time);
+        assert_eq!(receiver.bell().wait(None, short).unwrap(), Woken::Time);
     }
 
     #[test]
     fn bytes_on_the_socket_wake() {
         use std::io::Write;
-        let (_sender, receiver) = mailbox(1).unwrap();
+        let bell = Bell::new().unwrap();
         let (here, mut there) = std::os::unix::net::UnixStream::pair().unwrap();
         there.write_all(b"x").unwrap();
-        let woken = receiver.wait(Some(here.as_fd()), Duration::from_secs(60));
+        let woken = bell.wait(Some(here.as_fd()), Duration::from_secs(60));
         assert_eq!(woken.unwrap(), Woken::Work);
     }
 }

@@ -41,6 +41,7 @@ pub use connect::ScreenInfo;
 pub use display::{CursorReading, Display, Link, LinkState, Proof};
 pub use display_name::DisplayName;
 pub use error::Error;
+pub use mailbox::{Bell, Receiver, Sender, Woken, mailbox};
 pub use observer::Observer;
 pub use root_state::Generation;
 pub use socket::{Owner, SocketKind};

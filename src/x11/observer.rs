@@ -27,10 +27,10 @@ use x11rb::{
 };
 
 use super::{
-    Display, Error, Generation, Grab,
+    CaptureChoice, Display, Error, Generation, Grab,
     capture::{Capturer, Known},
     connect::Server,
-    mailbox::{Receiver, mailbox},
+    mailbox::Bell,
     scene::{self, Atoms, Placed},
     socket::{Pulse, SILENCE},
 };
@@ -51,9 +51,10 @@ const MAX_FOLLOWED: usize = 64;
 pub struct Observer {
     server: Server,
     known: Known,
-    capturer: Capturer,
-    /// Never written to: only its waiting is used.
-    inbox: Receiver,
+    /// Once pixels were wanted.
+    capturer: Option<Capturer>,
+    bell: Bell,
+    choice: CaptureChoice,
     atoms: Atoms,
     has_resource: bool,
     has_damage: bool,
@@ -74,14 +75,14 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Connects to the display.
+    /// Connects to the display; `bell` ends a wait.
     ///
     /// Blocks as long as the server takes, at most 15 s at a time.
     ///
     /// # Errors
     ///
     /// Any of reaching the display.
-    pub fn connect(display: &Display) -> Result<Self, Error> {
+    pub fn connect(display: &Display, bell: Bell) -> Result<Self, Error> {
         let (name, choice) = (display.name(), display.choice());
         let pulse = Arc::new(Pulse::new());
         let server = Server::open(name, SILENCE, &pulse, display.owner())?;
@@ -94,8 +95,6 @@ impl Observer {
             .check()
             .map_err(|error| Error::reply("ChangeWindowAttributes", error))?;
         let (known, _) = Known::read(&server)?;
-        let (wake, inbox) = mailbox(1).map_err(Error::Lost)?;
-        let capturer = Capturer::probe(&server, known.size, choice, wake)?;
         let atoms = Atoms::new(conn)?.reply();
         let atoms = atoms.map_err(|error| Error::reply("InternAtom", error))?;
         let has_resource = match conn.extension_information(res::X11_EXTENSION_NAME)? {
@@ -131,8 +130,9 @@ impl Observer {
         getrandom::fill(&mut serial).map_err(|error| Error::Lost(error.into()))?;
         let mut observer = Self {
             known,
-            capturer,
-            inbox,
+            capturer: None,
+            bell,
+            choice,
             atoms,
             has_resource,
             has_damage,
@@ -171,13 +171,12 @@ impl Observer {
         self.take_events()?;
         if !self.has_news() {
             let socket = self.server.conn.stream().as_fd();
-            self.inbox.wait(Some(socket), within).map_err(Error::Lost)?;
+            self.bell.wait(Some(socket), within).map_err(Error::Lost)?;
         }
         if let Some(last) = self.last_step {
             let rest = APART.saturating_sub(last.elapsed());
             if !rest.is_zero() {
-                // Nobody writes to the bell: this is a pause.
-                self.inbox.wait(None, rest).map_err(Error::Lost)?;
+                self.bell.wait(None, rest).map_err(Error::Lost)?;
             }
         }
         Ok(())
@@ -255,9 +254,14 @@ impl Observer {
     pub fn grab(&mut self) -> Result<Option<Grab>, Error> {
         self.grabs += 1;
         let before = self.identity();
-        let grab = self
-            .capturer
-            .grab(&self.server, &mut self.known, self.grabs)?;
+        let capturer = match &mut self.capturer {
+            Some(capturer) => capturer,
+            none => {
+                let (size, bell) = (self.known.size, self.bell.clone());
+                none.insert(Capturer::probe(&self.server, size, self.choice, bell)?)
+            }
+        };
+        let grab = capturer.grab(&self.server, &mut self.known, self.grabs)?;
         if self.identity() != before {
             self.scene_is_stale = true;
             return Ok(None);

@@ -11,8 +11,7 @@ use x11rb::{
 use super::{
     Error,
     connect::Server,
-    display::Command,
-    mailbox::Sender,
+    mailbox::Bell,
     shm::{Segment, remove_sysv},
     socket::MAX_PACKET_BYTES,
 };
@@ -37,7 +36,7 @@ pub(super) struct Slot {
 /// capture may be waiting for it.
 struct Lease {
     segment: Option<Arc<Segment>>,
-    wake: Sender,
+    wake: Bell,
 }
 
 impl AsRef<[u8]> for Lease {
@@ -49,8 +48,7 @@ impl AsRef<[u8]> for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.segment = None;
-        // A full queue wakes the thread by itself; a closed one needs no waking.
-        drop(self.wake.try_send(Command::Wake));
+        self.wake.ring();
     }
 }
 
@@ -58,12 +56,12 @@ impl Drop for Lease {
 #[derive(Debug)]
 pub(super) struct Segments {
     slots: Vec<Slot>,
-    wake: Sender,
+    wake: Bell,
 }
 
 impl Segments {
     /// None yet. `wake` wakes the X thread.
-    pub(super) fn new(wake: Sender) -> Self {
+    pub(super) fn new(wake: Bell) -> Self {
         Self {
             slots: Vec::new(),
             wake,

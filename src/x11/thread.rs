@@ -20,7 +20,7 @@ use super::{
     CaptureChoice, CursorReading, DisplayName, Error, Grab, Link, LinkState, Proof,
     connected::Connected,
     display::Command,
-    mailbox::{Receiver, Sender},
+    mailbox::Receiver,
     socket::{Owner, Pulse},
 };
 use crate::frame::{Cause, Failure, Size, Stage};
@@ -39,9 +39,7 @@ pub(super) struct Job {
     pub(super) name: DisplayName,
     pub(super) choice: CaptureChoice,
     pub(super) patience: Duration,
-    pub(super) inbox: Receiver,
-    /// Wakes the thread itself, when a segment is let go.
-    pub(super) wake: Sender,
+    pub(super) inbox: Receiver<Command>,
     pub(super) publish: watch::Sender<Link>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) owner: Owner,
@@ -136,7 +134,7 @@ impl Worker {
                 break;
             }
             // Without a socket to wait for, only commands wake it.
-            if self.job.inbox.wait(None, left).is_err() || !self.take_commands() {
+            if self.job.inbox.bell().wait(None, left).is_err() || !self.take_commands() {
                 return false;
             }
         }
@@ -171,7 +169,7 @@ impl Worker {
             }
             self.orders.forget_gone();
             let worked = connected.work(&mut self.orders);
-            if let Err(error) = worked.and_then(|()| connected.wait(&self.job.inbox)) {
+            if let Err(error) = worked.and_then(|()| connected.wait(self.job.inbox.bell())) {
                 return End::Failed(error);
             }
         }
@@ -198,7 +196,6 @@ impl Orders {
             Command::Cursor(reply) => self.cursors.push(reply),
             Command::Resize(size, reply) => self.resizes.push((size, reply)),
             Command::Prove(proof) => self.proofs.push(proof),
-            Command::Wake => {}
             Command::Close => return false,
         }
         true

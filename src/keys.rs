@@ -1,0 +1,301 @@
+//! Key names: which keysym a name means. A leaf.
+//!
+//! A name is looked up without regard to letter case and to `_`, `-` and spaces:
+//! a single character, then [`ALIASES`], then every X keysym name (X11's
+//! keysymdef.h and XF86keysym.h, without the prefix `XK_`), then `U+20AC` or
+//! `U20AC`. Single letters are keys, not characters: `A` is the key `a`, and
+//! Shift is named where it is wanted.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use xkeysym::Keysym;
+
+/// Names besides X's own, and X's name for each: those of OpenAI's and
+/// Anthropic's tools, of browsers (`KeyboardEvent.key` and `.code`), and common ones.
+pub const ALIASES: &[(&str, &str)] = &[
+    ("alt", "Alt_L"),
+    ("alt left", "Alt_L"),
+    ("alt right", "Alt_R"),
+    ("altgr", "ISO_Level3_Shift"),
+    ("alt graph", "ISO_Level3_Shift"),
+    ("option", "Alt_L"),
+    ("ctrl", "Control_L"),
+    ("control", "Control_L"),
+    ("control left", "Control_L"),
+    ("control right", "Control_R"),
+    ("shift", "Shift_L"),
+    ("shift left", "Shift_L"),
+    ("shift right", "Shift_R"),
+    ("cmd", "Super_L"),
+    ("command", "Super_L"),
+    ("meta", "Super_L"),
+    ("meta left", "Super_L"),
+    ("meta right", "Super_R"),
+    ("os left", "Super_L"),
+    ("os right", "Super_R"),
+    ("super", "Super_L"),
+    ("win", "Super_L"),
+    ("windows", "Super_L"),
+    ("hyper", "Hyper_L"),
+    ("enter", "Return"),
+    ("esc", "Escape"),
+    ("del", "Delete"),
+    ("ins", "Insert"),
+    ("spacebar", "space"),
+    ("arrow left", "Left"),
+    ("arrow right", "Right"),
+    ("arrow up", "Up"),
+    ("arrow down", "Down"),
+    ("left arrow", "Left"),
+    ("right arrow", "Right"),
+    ("up arrow", "Up"),
+    ("down arrow", "Down"),
+    ("page dn", "Page_Down"),
+    ("page down", "Page_Down"),
+    ("page up", "Page_Up"),
+    ("pg up", "Page_Up"),
+    ("pg dn", "Page_Down"),
+    ("context menu", "Menu"),
+    ("apps", "Menu"),
+    ("print screen", "Print"),
+    ("prt sc", "Print"),
+    ("break", "Break"),
+    ("backquote", "grave"),
+    ("quote", "apostrophe"),
+    ("dot", "period"),
+    ("bracket left", "bracketleft"),
+    ("bracket right", "bracketright"),
+    ("numpad 0", "KP_0"),
+    ("numpad 1", "KP_1"),
+    ("numpad 2", "KP_2"),
+    ("numpad 3", "KP_3"),
+    ("numpad 4", "KP_4"),
+    ("numpad 5", "KP_5"),
+    ("numpad 6", "KP_6"),
+    ("numpad 7", "KP_7"),
+    ("numpad 8", "KP_8"),
+    ("numpad 9", "KP_9"),
+    ("numpad enter", "KP_Enter"),
+    ("numpad add", "KP_Add"),
+    ("numpad subtract", "KP_Subtract"),
+    ("numpad multiply", "KP_Multiply"),
+    ("numpad divide", "KP_Divide"),
+    ("numpad decimal", "KP_Decimal"),
+    ("numpad equal", "KP_Equal"),
+    ("volume up", "XF86AudioRaiseVolume"),
+    ("volume down", "XF86AudioLowerVolume"),
+    ("volume mute", "XF86AudioMute"),
+    ("audio volume up", "XF86AudioRaiseVolume"),
+    ("audio volume down", "XF86AudioLowerVolume"),
+    ("audio volume mute", "XF86AudioMute"),
+    ("browser back", "XF86Back"),
+    ("browser forward", "XF86Forward"),
+    ("browser refresh", "XF86Refresh"),
+    ("browser home", "XF86HomePage"),
+    ("media play pause", "XF86AudioPlay"),
+    ("media track next", "XF86AudioNext"),
+    ("media track previous", "XF86AudioPrev"),
+    ("media stop", "XF86AudioStop"),
+];
+
+/// Keysyms with two names in X: the one that the tables have, and the better
+/// known one.
+const BETTER_KNOWN: [(&str, &str); 4] = [
+    ("Prior", "Page_Up"),
+    ("Next", "Page_Down"),
+    ("KP_Prior", "KP_Page_Up"),
+    ("KP_Next", "KP_Page_Down"),
+];
+
+/// Longest name that is looked up, in bytes.
+const MAX_NAME: usize = 40;
+
+/// The keysym that a key's name means; `None` for a name that is not known.
+pub fn keysym(name: &str) -> Option<u32> {
+    let mut characters = name.chars();
+    if let (Some(one), None) = (characters.next(), characters.next()) {
+        return of_character(one.to_lowercase().next().unwrap_or(one));
+    }
+    if name.len() > MAX_NAME {
+        return None;
+    }
+    let plain = plain(name);
+    let names = names();
+    // X's own names differ in case alone here and there: `Agrave`, `agrave`.
+    let exact = names.exact.get(name).copied();
+    exact
+        .filter(|_| !names.aliases.contains_key(plain.as_str()))
+        .or_else(|| names.aliases.get(plain.as_str()).copied())
+        .or_else(|| names.plain.get(plain.as_str()).copied())
+        .or_else(|| dom_code(&plain))
+        .or_else(|| of_character(unicode(&plain)?))
+}
+
+/// The keysym that stands for a character; `None` for control characters.
+pub fn of_character(character: char) -> Option<u32> {
+    let typable = !character.is_control();
+    typable.then(|| Keysym::from_char(character).raw())
+}
+
+/// The character that a keysym stands for.
+pub fn character(keysym: u32) -> Option<char> {
+    Keysym::new(keysym).key_char()
+}
+
+/// X's name for a keysym, else its number.
+pub fn name(keysym: u32) -> String {
+    x_name(keysym).unwrap_or_else(|| match character(keysym) {
+        Some(character) => format!("U{:04X}", u32::from(character)),
+        None => format!("{keysym:#x}"),
+    })
+}
+
+/// All of X's names, sorted.
+pub fn x_names() -> Vec<String> {
+    let mut list: Vec<String> = names().exact.keys().cloned().collect();
+    list.sort_unstable();
+    list
+}
+
+/// `KeyA`, `Digit1`: where a key lies on a US keyboard (W3C UI Events `code`).
+fn dom_code(plain: &str) -> Option<u32> {
+    let rest = plain
+        .strip_prefix("key")
+        .or_else(|| plain.strip_prefix("digit"))?;
+    let mut characters = rest.chars();
+    match (characters.next(), characters.next()) {
+        (Some(one), None) if one.is_ascii_alphanumeric() => of_character(one),
+        _ => None,
+    }
+}
+
+fn unicode(plain: &str) -> Option<char> {
+    let digits = plain.strip_prefix("u")?;
+    let digits = digits.strip_prefix('+').unwrap_or(digits);
+    if !(4..=6).contains(&digits.len()) {
+        return None;
+    }
+    char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+}
+
+/// Lower case, without `_`, `-` and spaces.
+fn plain(name: &str) -> String {
+    let kept = name.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
+    kept.flat_map(char::to_lowercase).collect()
+}
+
+struct Names {
+    exact: HashMap<String, u32>,
+    plain: HashMap<String, u32>,
+    aliases: HashMap<String, u32>,
+}
+
+fn names() -> &'static Names {
+    static NAMES: OnceLock<Names> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        // Where keysyms are: the core ranges, and those of vendors.
+        let all = (0x20..=0x20ff)
+            .chain(0xfc00..=0xffff)
+            .chain(0x0100_0100..=0x0100_30ff)
+            .chain(0x1008_fe00..=0x1008_ffff)
+            .filter_map(|keysym| Some((keysym, x_name(keysym)?)));
+        let mut names = Names {
+            exact: all.map(|(keysym, name)| (name, keysym)).collect(),
+            plain: HashMap::new(),
+            aliases: HashMap::new(),
+        };
+        for (name, keysym) in &names.exact {
+            let kept = names.plain.entry(plain(name)).or_insert(*keysym);
+            // Of two that differ in case, the one that needs no Shift.
+            if name.to_lowercase() == *name {
+                *kept = *keysym;
+            }
+        }
+        for (alias, name) in ALIASES.iter().chain(&BETTER_KNOWN) {
+            if let Some(keysym) = names.exact.get(*name) {
+                names.aliases.insert(plain(alias), *keysym);
+            }
+        }
+        names
+    })
+}
+
+fn x_name(keysym: u32) -> Option<String> {
+    let name = Keysym::new(keysym).name()?.replacen("XK_", "", 1);
+    let known = BETTER_KNOWN.iter().find(|(other, _)| *other == name);
+    Some(known.map_or(name, |(_, known)| (*known).to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_every_vendor_are_known_in_any_case() {
+        for (given, meant) in [
+            // OpenAI.
+            ("CTRL", "Control_L"),
+            ("ARROWLEFT", "Left"),
+            ("ENTER", "Return"),
+            ("CMD", "Super_L"),
+            ("PAGEUP", "Page_Up"),
+            ("F12", "F12"),
+            ("BACKSPACE", "BackSpace"),
+            ("/", "slash"),
+            // Anthropic: xdotool's.
+            ("Return", "Return"),
+            ("KP_Enter", "KP_Enter"),
+            ("Page_Up", "Page_Up"),
+            ("XF86AudioRaiseVolume", "XF86AudioRaiseVolume"),
+            ("ISO_Left_Tab", "ISO_Left_Tab"),
+            ("super", "Super_L"),
+            ("Meta_L", "Meta_L"),
+            ("Agrave", "Agrave"),
+            ("agrave", "agrave"),
+            // The browser's.
+            ("ArrowLeft", "Left"),
+            ("KeyQ", "q"),
+            ("Digit7", "7"),
+            ("NumpadEnter", "KP_Enter"),
+            ("ShiftRight", "Shift_R"),
+            (" ", "space"),
+            ("AltGraph", "ISO_Level3_Shift"),
+            // Others.
+            ("A", "a"),
+            ("page down", "Page_Down"),
+            ("U+20AC", "EuroSign"),
+            ("caps-lock", "Caps_Lock"),
+            ("Prior", "Page_Up"),
+            ("break", "Break"),
+        ] {
+            let keysym = keysym(given);
+            assert_eq!(keysym.map(name).as_deref(), Some(meant), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_known() {
+        let long = "a".repeat(4000);
+        for name in [
+            "",
+            "nosuchkey",
+            "ctrl+c",
+            "KeyAB",
+            "U+",
+            "\u{7}",
+            "UD800",
+            &long,
+        ] {
+            assert_eq!(keysym(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn every_alias_means_a_key_that_x_knows() {
+        for (alias, name) in ALIASES {
+            assert!(names().exact.contains_key(*name), "{name}");
+            assert_eq!(keysym(alias), names().exact.get(*name).copied(), "{alias}");
+        }
+        assert!(x_names().len() > 2000);
+    }
+}
