@@ -64,6 +64,8 @@ pub struct Window {
     pub area: Option<Region>,
     /// Mapped, and all its ancestors are.
     pub viewable: bool,
+    /// The window manager lists it (EWMH: `_NET_CLIENT_LIST`).
+    pub managed: bool,
     /// It takes part in `_NET_WM_PING`.
     pub pings: bool,
     /// The process that made it, where the X server tells (X-Resource).
@@ -88,6 +90,8 @@ pub struct Scene {
     pub size: Size,
     /// The window manager; `None` without one that speaks EWMH.
     pub window_manager: Option<WindowManager>,
+    /// The window that has the focus (EWMH: `_NET_ACTIVE_WINDOW`).
+    pub active: Option<WindowId>,
     /// Top-level windows, in no order.
     pub windows: Vec<Window>,
     /// X clients besides deskd and the window manager; `None` when the server

@@ -254,6 +254,8 @@ pub enum Stage {
     Encode,
     /// The daemon is stopping.
     Shutdown,
+    /// Giving input.
+    Input,
 }
 
 impl Stage {
@@ -268,6 +270,7 @@ impl Stage {
             Self::Timeout => "timeout",
             Self::Encode => "encode",
             Self::Shutdown => "shutdown",
+            Self::Input => "input",
         }
     }
 }
@@ -293,6 +296,10 @@ pub enum Cause {
     PixelFormatUnsupported,
     /// The X server answered a request with an error.
     CaptureFailed,
+    /// An extension that the work needs is missing.
+    ExtensionMissing,
+    /// The pointer did not get to where it was sent.
+    PointerElsewhere,
     /// The paint gate has not proved the desktop.
     NotPainted,
     /// The time ran out in deskd itself.
@@ -320,6 +327,8 @@ impl Cause {
             Self::ScreenNotFound => "SCREEN_NOT_FOUND",
             Self::PixelFormatUnsupported => "PIXEL_FORMAT_UNSUPPORTED",
             Self::CaptureFailed => "CAPTURE_FAILED",
+            Self::ExtensionMissing => "EXTENSION_MISSING",
+            Self::PointerElsewhere => "POINTER_ELSEWHERE",
             Self::NotPainted => "NOT_PAINTED",
             Self::Deadline => "DEADLINE",
             Self::EncodeFailed => "ENCODE_FAILED",
@@ -337,6 +346,7 @@ impl Cause {
             | Self::Unresponsive
             | Self::ProtocolError
             | Self::CaptureFailed
+            | Self::PointerElsewhere
             | Self::NotPainted
             | Self::Deadline
             | Self::ShuttingDown => true,
@@ -344,6 +354,7 @@ impl Cause {
             | Self::CookieUnreadable
             | Self::ScreenNotFound
             | Self::PixelFormatUnsupported
+            | Self::ExtensionMissing
             | Self::EncodeFailed
             | Self::TooLarge
             | Self::Internal => false,
@@ -362,6 +373,8 @@ impl Cause {
             Self::ScreenNotFound => "the screen number in the display name",
             Self::PixelFormatUnsupported => "that the X server has depth 24 or 16",
             Self::CaptureFailed => "the X server's log and memory",
+            Self::ExtensionMissing => "the X server's extensions (`xdpyinfo`)",
+            Self::PointerElsewhere => "which program confines or moves the pointer",
             Self::NotPainted => {
                 "that the desktop session started; `deskd ready` says what is missing"
             }

@@ -1,6 +1,10 @@
 //! What the kernel tells of processes (proc(5)): a leaf.
 
-use std::{collections::HashMap, fs, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    time::Duration,
+};
 
 use crate::facts::{Doing, ProcessSample};
 
@@ -42,6 +46,36 @@ pub(crate) fn family(roots: &[u32]) -> Vec<u32> {
     family.sort_unstable();
     family.dedup();
     family
+}
+
+/// All processes.
+pub(crate) fn all() -> HashSet<u32> {
+    let Ok(folders) = fs::read_dir("/proc") else {
+        return HashSet::new();
+    };
+    let numbers = folders.filter_map(Result::ok);
+    numbers
+        .filter_map(|folder| folder.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// Whether one of `family` started `pid`, or an ancestor of it; or nobody did
+/// who is still there, as it is with programs that leave their starter.
+pub(crate) fn comes_from(pid: u32, family: &[u32]) -> bool {
+    let mut at = pid;
+    for _ in 0..16 {
+        let Some(stat) = Stat::read(at) else {
+            return false;
+        };
+        if family.contains(&stat.parent) || stat.parent == 1 && at == pid {
+            return true;
+        }
+        if stat.parent <= 1 || stat.parent == std::process::id() {
+            return false;
+        }
+        at = stat.parent;
+    }
+    false
 }
 
 /// The process that started `pid`, when it belongs to the same desktop: neither

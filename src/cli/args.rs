@@ -31,6 +31,22 @@ pub(super) enum Command {
     Cursor(Client),
     /// Take a picture of the screen. Exits with 3 when a failure card came back.
     Screenshot(Box<Screenshot>),
+    /// Do a step: an ActRequest in proto3's JSON mapping.
+    Act(Act),
+    /// Click.
+    Click(Click),
+    /// Move the pointer.
+    Move(Move),
+    /// Type text.
+    Type(Type),
+    /// Press a chord, for example ctrl+shift+t.
+    Key(Key),
+    /// Turn the wheel.
+    Scroll(Scroll),
+    /// Say what deskd holds down.
+    Pressed(Client),
+    /// Release what deskd holds down, and cancel the step under way.
+    Release(Client),
     /// Wait until the desktop is painted. Exits with 0 when it is, 11 without a
     /// display, 14 when it is not.
     Ready(Ready),
@@ -153,6 +169,9 @@ pub(super) struct Serve {
         value_name = "FILE"
     )]
     pub(super) tls_client_ca: Option<PathBuf>,
+    /// Refuse every call that acts on the desktop or changes it.
+    #[arg(long, env = "DESKD_READ_ONLY")]
+    pub(super) read_only: bool,
     /// How log lines look.
     #[arg(
         long,
@@ -290,6 +309,133 @@ pub(super) enum FormatArg {
     Webp,
     /// Rows of blue, green, red, 255.
     Raw,
+}
+
+/// What every step has.
+#[derive(Debug, Args)]
+pub(super) struct Step {
+    #[command(flatten)]
+    pub(super) client: Client,
+    /// Write the screen after the step to this file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Also before the desktop's paint is proved.
+    #[arg(long)]
+    pub(super) unproved: bool,
+    /// Do not wait until the screen rests.
+    #[arg(long)]
+    pub(super) no_settle: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Act {
+    #[command(flatten)]
+    pub(super) step: Step,
+    /// The request: JSON, a file with it, or - for standard input.
+    #[arg(default_value = "-", value_name = "FILE|-|JSON")]
+    pub(super) request: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Click {
+    #[command(flatten)]
+    pub(super) step: Step,
+    /// Column, from 0.
+    #[arg(allow_negative_numbers = true)]
+    pub(super) x: i32,
+    /// Row, from 0.
+    #[arg(allow_negative_numbers = true)]
+    pub(super) y: i32,
+    /// Which button.
+    #[arg(long, value_enum, default_value = "left")]
+    pub(super) button: ButtonArg,
+    /// How often, 1 to 3.
+    #[arg(long, default_value = "1")]
+    pub(super) count: u32,
+    /// Keys held meanwhile, for example ctrl+shift.
+    #[arg(long, value_name = "KEYS")]
+    pub(super) modifiers: Option<String>,
+}
+
+/// A pointer button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ButtonArg {
+    /// 1.
+    Left,
+    /// 2, the wheel.
+    Middle,
+    /// 3.
+    Right,
+    /// 8.
+    Back,
+    /// 9.
+    Forward,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Move {
+    #[command(flatten)]
+    pub(super) step: Step,
+    /// Column, from 0.
+    #[arg(allow_negative_numbers = true)]
+    pub(super) x: i32,
+    /// Row, from 0.
+    #[arg(allow_negative_numbers = true)]
+    pub(super) y: i32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Type {
+    #[command(flatten)]
+    pub(super) step: Step,
+    /// The text; - reads it from standard input, where no other process sees it.
+    #[arg(allow_hyphen_values = true)]
+    pub(super) text: String,
+    /// Characters a second [default: as fast as they are taken].
+    #[arg(long)]
+    pub(super) rate: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Key {
+    #[command(flatten)]
+    pub(super) step: Step,
+    /// Keys joined by +, pressed in this order.
+    #[arg(required_unless_present = "list", allow_hyphen_values = true)]
+    pub(super) chord: Option<String>,
+    /// How often.
+    #[arg(long, default_value = "1")]
+    pub(super) repeat: u32,
+    /// How long it stays down each time, in milliseconds.
+    #[arg(long, default_value = "0", value_name = "MS")]
+    pub(super) hold: u32,
+    /// Print the names of all keys.
+    #[arg(long)]
+    pub(super) list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Scroll {
+    #[command(flatten)]
+    pub(super) step: Step,
+    /// Column, from 0.
+    #[arg(allow_negative_numbers = true)]
+    pub(super) x: i32,
+    /// Row, from 0.
+    #[arg(allow_negative_numbers = true)]
+    pub(super) y: i32,
+    /// To the right, in pixels; 100 make a notch of the wheel.
+    #[arg(allow_negative_numbers = true)]
+    pub(super) dx: i32,
+    /// Downwards, in pixels.
+    #[arg(allow_negative_numbers = true)]
+    pub(super) dy: i32,
+    /// Count in notches.
+    #[arg(long)]
+    pub(super) notches: bool,
+    /// Keys held meanwhile, for example ctrl.
+    #[arg(long, value_name = "KEYS")]
+    pub(super) modifiers: Option<String>,
 }
 
 #[derive(Debug, Args)]

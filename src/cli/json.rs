@@ -24,6 +24,20 @@ pub(super) fn value(name: &str, message: &impl Message) -> Result<Value, Error> 
         .map_err(|error| failed(&error.to_string()))
 }
 
+/// A message of `deskd.v1` from its JSON.
+pub(super) fn parse<M: Message + Default>(name: &str, text: &str) -> Result<M, Error> {
+    let failed = |what: &str| Error::new(Exit::Usage, format!("this is no {name} in JSON: {what}"));
+    let pool = DescriptorPool::decode(DESCRIPTORS).map_err(|error| failed(&error.to_string()))?;
+    let descriptor = pool.get_message_by_name(&format!("deskd.v1.{name}"));
+    let descriptor = descriptor.ok_or_else(|| failed("it is not described"))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    // What an error says of the text is where it is, and the names of fields.
+    let dynamic = DynamicMessage::deserialize(descriptor, &mut json)
+        .map_err(|error| failed(&error.to_string()))?;
+    json.end().map_err(|error| failed(&error.to_string()))?;
+    M::decode(dynamic.encode_to_vec().as_slice()).map_err(|error| failed(&error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

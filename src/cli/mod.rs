@@ -4,10 +4,12 @@
 //! and nothing calls it. What goes wrong is one line on standard error that
 //! says what, why and what to do, and an exit code of [`Exit`].
 
+mod act;
 mod args;
 mod call;
 mod doctor;
 mod exit;
+mod image;
 mod info;
 mod json;
 mod print;
@@ -34,6 +36,14 @@ pub fn run() -> ExitCode {
         Command::Info(info) => call::block_on(info::info(info)),
         Command::Cursor(cursor) => call::block_on(info::cursor(cursor)),
         Command::Screenshot(screenshot) => call::block_on(screenshot::run(screenshot)),
+        Command::Act(args) => call::block_on(act::act(args)),
+        Command::Click(click) => call::block_on(act::click(click)),
+        Command::Move(to) => call::block_on(act::move_to(to)),
+        Command::Type(text) => call::block_on(act::type_text(text)),
+        Command::Key(key) => call::block_on(act::key(key)),
+        Command::Scroll(scroll) => call::block_on(act::scroll(scroll)),
+        Command::Pressed(client) => call::block_on(act::pressed(client)),
+        Command::Release(client) => call::block_on(act::release(client)),
         Command::Up(up) => call::block_on(stack::up(up)),
         Command::Down(down) => call::block_on(stack::down(down)),
         Command::Status(status) => call::block_on(stack::status(status)),

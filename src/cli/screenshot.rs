@@ -1,8 +1,7 @@
 //! `deskd screenshot`.
 
 use std::{
-    fs,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     path::Path,
     time::{Duration, Instant},
 };
@@ -12,7 +11,7 @@ use serde_json::json;
 use super::{
     args::{FormatArg, Screenshot},
     exit::{Error, Exit},
-    json,
+    image,
     print::say,
 };
 use crate::rpc::v1;
@@ -50,12 +49,17 @@ pub(super) async fn run(args: Box<Screenshot>) -> Result<Exit, Error> {
             exit = Exit::Card;
         }
         if args.client.json {
-            say!("{}", document(&frame)?);
+            say!("{}", image::document(&frame)?);
         }
         last = Some(frame);
     }
     if let Some(frame) = last {
-        write(&args, &frame, to_stdout)?;
+        if args.output.is_some() || to_stdout {
+            image::write(
+                args.output.as_deref().unwrap_or(Path::new("-")),
+                &frame.image,
+            )?;
+        }
         describe(&args, &frame, times.last().copied().unwrap_or_default());
     }
     if args.count.is_some() {
@@ -91,77 +95,13 @@ fn request(args: &Screenshot) -> v1::ScreenshotRequest {
     }
 }
 
-/// The frame as JSON, with the number of its image's bytes in place of them.
-fn document(frame: &v1::Frame) -> Result<serde_json::Value, Error> {
-    let bytes = frame.image.len();
-    let frame = v1::Frame {
-        image: bytes::Bytes::new(),
-        ..frame.clone()
-    };
-    let mut document = json::value("Frame", &frame)?;
-    if let Some(fields) = document.as_object_mut() {
-        fields.remove("image");
-        fields.insert("imageBytes".into(), json!(bytes));
-    }
-    Ok(document)
-}
-
-fn write(args: &Screenshot, frame: &v1::Frame, to_stdout: bool) -> Result<(), Error> {
-    let written = match &args.output {
-        Some(path) if !to_stdout => write_file(path, &frame.image),
-        _ if to_stdout => io::stdout()
-            .write_all(&frame.image)
-            .and_then(|()| io::stdout().flush()),
-        _ => Ok(()),
-    };
-    written.map_err(|error| {
-        let target = args.output.as_deref().unwrap_or(Path::new("-"));
-        Error::new(
-            Exit::Local,
-            format!(
-                "the image cannot be written to {}: {error}",
-                target.display()
-            ),
-        )
-    })
-}
-
-/// A file that has the whole image, or what it had before.
-fn write_file(path: &Path, image: &[u8]) -> io::Result<()> {
-    // A device or pipe is written through; so is a link.
-    if fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
-        return fs::write(path, image);
-    }
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(format!(".{}.part", std::process::id()));
-    let partial = Path::new(&partial);
-    // Who may read the file stays as it was.
-    let permissions = fs::metadata(path).map(|meta| meta.permissions());
-    let done = fs::write(partial, image)
-        .and_then(|()| permissions.map_or(Ok(()), |kept| fs::set_permissions(partial, kept)))
-        .and_then(|()| fs::rename(partial, path));
-    done.inspect_err(|_| drop(fs::remove_file(partial)))
-}
-
 /// One line for people, on standard error.
 fn describe(args: &Screenshot, frame: &v1::Frame, took: Duration) {
-    if let Some(failure) = &frame.failure {
-        let stage = failure
-            .stage()
-            .as_str_name()
-            .trim_start_matches("FAILURE_STAGE_")
-            .to_ascii_lowercase();
-        let reason = failure.reason().as_str_name().trim_start_matches("REASON_");
-        let retry = if failure.retryable {
-            "the call may be tried again"
-        } else {
-            "trying again will not help"
-        };
-        eprintln!(
-            "deskd: a failure card came back: stage {stage}, {reason}: {}; {retry}",
-            failure.message
-        );
-    } else if !args.client.json && args.count.is_none() && args.output.is_some() {
+    if !image::tell_card(frame)
+        && !args.client.json
+        && args.count.is_none()
+        && args.output.is_some()
+    {
         let timings = frame.timings.unwrap_or_default();
         eprintln!(
             "{}x{}, {} bytes, frame {}: {:.1} ms (capture {:.1}, encode {:.1})",

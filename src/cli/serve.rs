@@ -140,7 +140,10 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
             stack.order(ToInit::Ready).await;
         }
         let painted = tokio::spawn(Arc::clone(&session).keep_painted());
-        let served = rpc::serve(listeners, session, options(&args), shutdown).await;
+        let clean = tokio::spawn(Arc::clone(&session).keep_hands_clean());
+        let served = rpc::serve(listeners, Arc::clone(&session), options(&args), shutdown).await;
+        clean.abort();
+        session.let_go().await;
         signals.abort();
         painted.abort();
         if let Some(init) = init {
@@ -236,6 +239,7 @@ fn options(args: &Serve) -> Options {
         token_file: args.token_file.clone(),
         allowed_uids,
         tls,
+        read_only: args.read_only,
     }
 }
 

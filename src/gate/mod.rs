@@ -18,6 +18,7 @@ mod evidence;
 mod histories;
 mod picture;
 mod pongs;
+mod settle;
 mod size_rule;
 mod sleep;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod verdict;
 
 pub use evidence::{Evidence, Probe, Seen, Verdict};
 pub use picture::look;
+pub use settle::{Next, Rest, Settle};
 
 use std::time::Duration;
 

@@ -199,6 +199,7 @@ mod tests {
             if in_dock { u8::try_from(x).unwrap() } else { 9 }
         });
         let window = |id, role, area| Window {
+            managed: true,
             id,
             role,
             area: Some(area),
@@ -207,6 +208,7 @@ mod tests {
             pid: None,
         };
         let scene = Scene {
+            active: None,
             size: SIZE,
             window_manager: None,
             windows: vec![

@@ -81,6 +81,7 @@ impl Display {
 
     pub(super) fn scene(&self) -> Scene {
         let window = |id, role, area| Window {
+            managed: true,
             id,
             role,
             area: Some(area),
@@ -97,6 +98,7 @@ impl Display {
                 .map(|area| window(PROGRAM, Role::TopLevel, area)),
         ];
         Scene {
+            active: None,
             size: SCREEN,
             window_manager: self.manager.then_some(WindowManager {
                 window: 5,

@@ -80,7 +80,8 @@ fn region(region: &v1::Region) -> Result<AskedRegion, Status> {
     })
 }
 
-fn space(space: Option<&v1::CoordinateSpace>) -> Result<Space, Status> {
+/// What coordinates are pixels of.
+pub(super) fn space(space: Option<&v1::CoordinateSpace>) -> Result<Space, Status> {
     use v1::coordinate_space::Space as Wire;
     Ok(match space.and_then(|space| space.space.as_ref()) {
         None | Some(Wire::Screen(_)) => Space::Screen,
@@ -211,6 +212,7 @@ pub(super) fn failure(failure: &Failure) -> v1::Failure {
         Stage::Timeout => v1::FailureStage::Timeout,
         Stage::Encode => v1::FailureStage::Encode,
         Stage::Shutdown => v1::FailureStage::Shutdown,
+        Stage::Input => v1::FailureStage::Input,
     };
     v1::Failure {
         stage: stage.into(),
@@ -255,7 +257,8 @@ pub(super) fn mode(mode: Option<CaptureMode>) -> v1::CaptureMode {
     }
 }
 
-fn wire_region(region: Region) -> v1::Region {
+/// A region as a message.
+pub(super) fn wire_region(region: Region) -> v1::Region {
     // A screen's side has 16 bits.
     let at = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
     v1::Region {

@@ -11,6 +11,8 @@ use tonic::metadata::MetadataMap;
 
 /// Defaults for calls without `grpc-timeout` (design section 2).
 pub(super) const SCREENSHOT: Duration = Duration::from_secs(10);
+/// One step.
+pub(super) const ACT: Duration = Duration::from_secs(30);
 /// Waiting for the paint.
 pub(super) const WAIT_READY: Duration = Duration::from_secs(90);
 /// The calls that only ask.

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::{
+    act,
     connection::Caller,
     convert,
     deadline::{self, Deadline},
@@ -22,13 +23,16 @@ use crate::{
 
 /// Answers from a session.
 #[derive(Debug, Clone)]
-pub(super) struct DesktopService(pub(super) session::Shared);
+pub(super) struct DesktopService {
+    pub(super) session: session::Shared,
+    pub(super) read_only: bool,
+}
 
 /// So long a frame waits for its reader to take the ones before it.
 const READING: Duration = Duration::from_millis(250);
 
 /// What this release does not do yet, by the name of its capability.
-const NOT_YET: [&str; 5] = ["act", "type", "paste", "watch", "webp"];
+const NOT_YET: [&str; 3] = ["paste", "watch", "webp"];
 
 #[tonic::async_trait]
 impl Desktop for DesktopService {
@@ -36,19 +40,19 @@ impl Desktop for DesktopService {
         &self,
         _: Request<v1::GetInfoRequest>,
     ) -> Result<Response<v1::GetInfoResponse>, Status> {
-        let link = self.0.link();
+        let link = self.session.link();
         let alive = health::is_alive(&link);
         let screen = link.last_screen.as_ref();
         let failure = match &link.state {
             _ if alive => None,
             LinkState::Down(failure) => Some(failure.clone()),
-            LinkState::Up(_) | LinkState::Connecting => Some(self.0.overdue()),
+            LinkState::Up(_) | LinkState::Connecting => Some(self.session.overdue()),
         };
         Ok(Response::new(v1::GetInfoResponse {
             version: env!("CARGO_PKG_VERSION").into(),
-            instance_id: self.0.instance_id().into(),
+            instance_id: self.session.instance_id().into(),
             boot_id: boot_id(),
-            display: self.0.display().name().to_string(),
+            display: self.session.display().name().to_string(),
             connected: alive,
             failure: failure.as_ref().map(convert::failure),
             geometry: screen.map(|screen| v1::Geometry {
@@ -66,7 +70,7 @@ impl Desktop for DesktopService {
                 .unwrap_or_default(),
             isolation: isolation(screen).into(),
             limits: Some(limits()),
-            capabilities: capabilities(screen, failure.as_ref(), self.0.stack().is_some()),
+            capabilities: self.capabilities(screen, failure.as_ref()),
             display_socket: match screen.map(|screen| screen.socket) {
                 None => v1::DisplaySocket::Unspecified,
                 Some(SocketKind::Path) => v1::DisplaySocket::Path,
@@ -90,7 +94,7 @@ impl Desktop for DesktopService {
             until = until.min(deadline.arrived + timeout.min(deadline::LONGEST));
         }
         let ready = self
-            .0
+            .session
             .wait_ready(profile, request.allow_unsettled, until)
             .await;
         Ok(Response::new(v1::WaitReadyResponse {
@@ -111,7 +115,7 @@ impl Desktop for DesktopService {
         let caller = request.extensions().get::<Caller>().cloned();
         let spec = convert::spec(request.get_ref())?;
         let mut frame = self
-            .0
+            .session
             .screenshot(&spec, deadline.arrived, deadline.reply_by)
             .await?;
         // The place comes after the frame, so that who waits for a hung display
@@ -128,7 +132,7 @@ impl Desktop for DesktopService {
                     return Err(status::slow_reader());
                 }
                 frame = self
-                    .0
+                    .session
                     .screenshot(&spec, deadline.arrived, deadline.reply_by)
                     .await?;
             }
@@ -141,8 +145,33 @@ impl Desktop for DesktopService {
         Ok(response)
     }
 
-    async fn act(&self, _: Request<v1::ActRequest>) -> Result<Response<v1::ActResponse>, Status> {
-        Err(status::not_implemented("Act"))
+    async fn act(
+        &self,
+        request: Request<v1::ActRequest>,
+    ) -> Result<Response<v1::ActResponse>, Status> {
+        let deadline = Deadline::of(request.metadata(), deadline::ACT);
+        let caller = request.extensions().get::<Caller>().cloned();
+        if self.read_only {
+            return Err(status::read_only("Act"));
+        }
+        let act = act::act(request.get_ref())?;
+        let session = session::Shared::clone(&self.session);
+        let mut acted = session.act(act, deadline.reply_by).await?;
+        // What was done is told, whatever becomes of its picture: a reader who
+        // makes no room for that does without.
+        let mut place = None;
+        if let (Some(caller), Some(_)) = (&caller, &acted.frame) {
+            let soon = (Instant::now() + READING).min(deadline.reply_by);
+            place = Place::wait(caller, soon).await;
+            if place.is_none() {
+                acted.frame = None;
+            }
+        }
+        let mut response = Response::new(act::acted(acted));
+        if let Some(place) = place {
+            response.extensions_mut().insert(place);
+        }
+        Ok(response)
     }
 
     type WatchStream = tokio_stream::Empty<Result<v1::WatchResponse, Status>>;
@@ -159,7 +188,7 @@ impl Desktop for DesktopService {
         request: Request<v1::GetCursorRequest>,
     ) -> Result<Response<v1::GetCursorResponse>, Status> {
         let deadline = Deadline::of(request.metadata(), deadline::QUERY);
-        let reading = self.0.cursor(deadline.reply_by).await?;
+        let reading = self.session.cursor(deadline.reply_by).await?;
         let (x, y) = reading.position;
         let position = Some(v1::Point { x, y });
         let cursor = match &reading.image {
@@ -183,14 +212,22 @@ impl Desktop for DesktopService {
         &self,
         _: Request<v1::GetPressedRequest>,
     ) -> Result<Response<v1::GetPressedResponse>, Status> {
-        Err(status::not_implemented("GetPressed"))
+        let pressed = act::pressed(self.session.pressed());
+        Ok(Response::new(v1::GetPressedResponse { pressed }))
     }
 
     async fn release_all(
         &self,
-        _: Request<v1::ReleaseAllRequest>,
+        request: Request<v1::ReleaseAllRequest>,
     ) -> Result<Response<v1::ReleaseAllResponse>, Status> {
-        Err(status::not_implemented("ReleaseAll"))
+        let deadline = Deadline::of(request.metadata(), deadline::QUERY);
+        if self.read_only {
+            return Err(status::read_only("ReleaseAll"));
+        }
+        let released = self.session.release_all(deadline.reply_by).await;
+        let released = released.map_err(|failure| status::unavailable(&failure))?;
+        let released = act::pressed(released);
+        Ok(Response::new(v1::ReleaseAllResponse { released }))
     }
 }
 
@@ -225,51 +262,77 @@ fn limits() -> v1::Limits {
     }
 }
 
-/// Always the same names, each available or with the reason why not.
-fn capabilities(
-    screen: Option<&ScreenInfo>,
-    failure: Option<&crate::frame::Failure>,
-    managed: bool,
-) -> Vec<v1::Capability> {
-    let cell = |name: &str, missing: Option<(v1::Reason, String)>| {
-        let available = missing.is_none();
-        let (code, reason) = missing.unwrap_or_default();
-        v1::Capability {
-            name: name.into(),
-            available,
-            reason,
-            code: code.into(),
-        }
-    };
-    let down = failure.map(|failure| (status::reason(failure), failure.message.clone()));
-    let pointer = screen.is_some_and(|screen| !screen.has_cursor);
-    let no_pointer = (
-        v1::Reason::ExtensionMissing,
-        "the X server has no XFIXES".to_owned(),
-    );
-    let slow = screen.and_then(|screen| screen.capture_mode_reason.clone());
-    let slow = slow
-        .filter(|_| screen.is_some_and(|s| s.capture_mode == crate::frame::CaptureMode::GetImage));
-    let mut cells = vec![
-        cell("screenshot", down.clone()),
-        cell("cursor", down.clone().or(pointer.then_some(no_pointer))),
-        cell("paint_gate", down.clone()),
-        cell(
-            "shm",
-            down.or(slow.map(|why| (v1::Reason::ExtensionMissing, why))),
-        ),
-    ];
-    let later = || {
-        (
-            v1::Reason::NotImplemented,
-            "not implemented in this release".to_owned(),
-        )
-    };
-    cells.extend(NOT_YET.iter().map(|name| cell(name, Some(later()))));
-    let unmanaged = (
-        v1::Reason::StackNotManaged,
-        "deskd runs with --stack none".to_owned(),
-    );
-    cells.push(cell("stack", (!managed).then_some(unmanaged)));
-    cells
+impl DesktopService {
+    /// Always the same names, each available or with the reason why not.
+    fn capabilities(
+        &self,
+        screen: Option<&ScreenInfo>,
+        failure: Option<&crate::frame::Failure>,
+    ) -> Vec<v1::Capability> {
+        let cell = |name: &str, missing: Option<(v1::Reason, String)>| {
+            let available = missing.is_none();
+            let (code, reason) = missing.unwrap_or_default();
+            v1::Capability {
+                name: name.into(),
+                available,
+                reason,
+                code: code.into(),
+            }
+        };
+        let down = failure.map(|failure| (status::reason(failure), failure.message.clone()));
+        let pointer = screen.is_some_and(|screen| !screen.has_cursor);
+        let no_pointer = (
+            v1::Reason::ExtensionMissing,
+            "the X server has no XFIXES".to_owned(),
+        );
+        let slow = screen.and_then(|screen| screen.capture_mode_reason.clone());
+        let slow = slow.filter(|_| {
+            screen.is_some_and(|s| s.capture_mode == crate::frame::CaptureMode::GetImage)
+        });
+        let mut cells = vec![
+            cell("screenshot", down.clone()),
+            cell("cursor", down.clone().or(pointer.then_some(no_pointer))),
+            cell("paint_gate", down.clone()),
+            cell(
+                "shm",
+                down.clone()
+                    .or(slow.map(|why| (v1::Reason::ExtensionMissing, why))),
+            ),
+        ];
+        let no_input = || {
+            (
+                v1::Reason::ExtensionMissing,
+                "the X server has no XTEST".to_owned(),
+            )
+        };
+        let looks_only = || {
+            (
+                v1::Reason::ReadOnly,
+                "deskd runs with --read-only".to_owned(),
+            )
+        };
+        let no_xtest = screen.is_some_and(|screen| !screen.has_xtest);
+        let input = down
+            .clone()
+            .or_else(|| self.read_only.then(looks_only))
+            .or_else(|| no_xtest.then(no_input));
+        cells.push(cell("act", input.clone()));
+        cells.push(cell("type", input));
+        let later = || {
+            (
+                v1::Reason::NotImplemented,
+                "not implemented in this release".to_owned(),
+            )
+        };
+        cells.extend(NOT_YET.iter().map(|name| cell(name, Some(later()))));
+        let unmanaged = (
+            v1::Reason::StackNotManaged,
+            "deskd runs with --stack none".to_owned(),
+        );
+        cells.push(cell(
+            "stack",
+            self.session.stack().is_none().then_some(unmanaged),
+        ));
+        cells
+    }
 }

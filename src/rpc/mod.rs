@@ -8,8 +8,9 @@
 //! - `deadline`: `grpc-timeout`, and when a reply must leave.
 //! - `replies`: no more than two frames wait for a slow reader.
 //! - `desktop`, `stack`, `health`: the services.
-//! - `convert`: messages to values and back.
+//! - `convert`, `act`: messages to values and back.
 
+mod act;
 mod auth;
 pub mod client;
 mod connection;

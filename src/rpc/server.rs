@@ -52,6 +52,8 @@ pub struct Options {
     pub allowed_uids: Vec<u32>,
     /// TLS for TCP.
     pub tls: Option<Tls>,
+    /// Refuse every call that changes the desktop.
+    pub read_only: bool,
 }
 
 /// Why the server does not start or ends.
@@ -109,10 +111,16 @@ pub async fn serve(
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let desktop = DesktopServer::new(DesktopService(Shared::clone(&session)))
-        .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
-    let stack = StackServer::new(StackService(session))
-        .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
+    let desktop = DesktopServer::new(DesktopService {
+        session: Shared::clone(&session),
+        read_only: options.read_only,
+    })
+    .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
+    let stack = StackServer::new(StackService {
+        session,
+        read_only: options.read_only,
+    })
+    .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let server = Server::builder()
         .max_concurrent_streams(limits::MAX_STREAMS)
         .http2_keepalive_interval(Some(limits::KEEPALIVE.0))

@@ -23,11 +23,23 @@ use crate::{
 
 /// Answers from a session.
 #[derive(Debug, Clone)]
-pub(super) struct StackService(pub(super) Shared);
+pub(super) struct StackService {
+    pub(super) session: Shared,
+    pub(super) read_only: bool,
+}
 
 impl StackService {
+    fn may_change(&self, what: &str) -> Result<(), Status> {
+        if self.read_only {
+            return Err(status::read_only(what));
+        }
+        Ok(())
+    }
+
     fn stack(&self) -> Result<&crate::stack::Stack, Status> {
-        self.0.stack().ok_or_else(|| StackError::NotManaged.into())
+        self.session
+            .stack()
+            .ok_or_else(|| StackError::NotManaged.into())
     }
 }
 
@@ -44,9 +56,13 @@ impl Stack for StackService {
             .map(|size| convert::nonempty("geometry", size.width, size.height));
         let size = size.transpose()?;
         if size.is_some() {
+            self.may_change("Up with a geometry")?;
             self.stack()?;
         }
-        let done = self.0.up(size, request.no_wait, deadline.reply_by).await?;
+        let done = self
+            .session
+            .up(size, request.no_wait, deadline.reply_by)
+            .await?;
         let classification = match done.classification {
             Classification::Cold => v1::Classification::Cold,
             Classification::AlreadyReady => v1::Classification::AlreadyReady,
@@ -72,8 +88,9 @@ impl Stack for StackService {
         &self,
         request: Request<v1::DownRequest>,
     ) -> Result<Response<v1::DownResponse>, Status> {
+        self.may_change("Down")?;
         let deadline = Deadline::of(request.metadata(), Duration::from_secs(30));
-        let ended = self.0.down(deadline.reply_by).await?;
+        let ended = self.session.down(deadline.reply_by).await?;
         let ended = ended.into_iter().map(|c| component(c).into()).collect();
         Ok(Response::new(v1::DownResponse { ended }))
     }
@@ -82,7 +99,7 @@ impl Stack for StackService {
         &self,
         _: Request<v1::StatusRequest>,
     ) -> Result<Response<v1::StatusResponse>, Status> {
-        let Some(stack) = self.0.stack() else {
+        let Some(stack) = self.session.stack() else {
             return Ok(Response::new(v1::StatusResponse {
                 managed: false,
                 components: Vec::new(),
@@ -105,6 +122,7 @@ impl Stack for StackService {
         &self,
         request: Request<v1::SetGeometryRequest>,
     ) -> Result<Response<v1::SetGeometryResponse>, Status> {
+        self.may_change("SetGeometry")?;
         let deadline = Deadline::of(request.metadata(), Duration::from_secs(30));
         let request = request.get_ref();
         let Some(size) = request.geometry else {
@@ -115,7 +133,7 @@ impl Stack for StackService {
             return Err(status::invalid_field("dpi", "must be 24 to 960, or 0"));
         }
         let screen = self
-            .0
+            .session
             .set_geometry(size, request.dpi, deadline.reply_by)
             .await?;
         Ok(Response::new(v1::SetGeometryResponse {
@@ -135,7 +153,7 @@ impl Stack for StackService {
         let until = Deadline::of_stream(request.metadata());
         let mut after = request.get_ref().after_sequence;
         let (sender, receiver) = mpsc::channel(16);
-        let session = Shared::clone(&self.0);
+        let session = Shared::clone(&self.session);
         let stopping = session.stopping();
         tokio::spawn(async move {
             let Some(stack) = session.stack() else {

@@ -12,7 +12,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 pub(super) use super::v1::Reason;
 use crate::{
     frame::{Cause, Failure},
-    session::{CursorFailure, Refusal},
+    session::{CursorFailure, Refusal, Refused},
 };
 
 /// `domain` of every ErrorInfo.
@@ -50,6 +50,45 @@ pub(super) fn invalid_field(field: &str, why: &str) -> Status {
         format!("{field}: {why}"),
         &facts,
     )
+}
+
+/// A count, length or time above its limit.
+pub(super) fn limit(field: &str, why: &str, limit: impl std::fmt::Display) -> Status {
+    let facts = [("field", field.to_owned()), ("limit", limit.to_string())];
+    let message = format!("{field}: {why}: at most {limit}");
+    build(
+        Code::InvalidArgument,
+        Reason::LimitExceeded,
+        message,
+        &facts,
+    )
+}
+
+/// A key that nobody knows.
+pub(super) fn unknown_key(field: &str, name: &str) -> Status {
+    let short: String = name.chars().take(40).collect();
+    let facts = [("field", field.to_owned()), ("key", short.clone())];
+    let message = format!("{field}: no key is called {short:?}: `deskd key --list` has the names");
+    build(Code::InvalidArgument, Reason::UnknownKey, message, &facts)
+}
+
+/// A character that no key can carry.
+pub(super) fn untypable(field: &str, position: usize, character: char) -> Status {
+    let name = format!("U+{:04X}", u32::from(character));
+    let facts = [
+        ("field", field.to_owned()),
+        ("position", position.to_string()),
+        ("character", name.clone()),
+    ];
+    let message = format!("{field}: character {position} is {name}, which no key carries");
+    let reason = Reason::UntypableCharacter;
+    build(Code::InvalidArgument, reason, message, &facts)
+}
+
+/// A daemon that only looks.
+pub(super) fn read_only(what: &str) -> Status {
+    let message = format!("{what} is refused: this daemon was started with --read-only");
+    build(Code::PermissionDenied, Reason::ReadOnly, message, &[])
 }
 
 /// Something that a later release will do.
@@ -118,6 +157,80 @@ impl From<Refusal> for Status {
     }
 }
 
+impl From<Refused> for Status {
+    fn from(refused: Refused) -> Self {
+        let message = refused.to_string();
+        let action = |action: usize| ("action", action.to_string());
+        let (code, reason, facts) = match refused {
+            Refused::Picture(refusal) => return refusal.into(),
+            Refused::OutOfScreen {
+                action: index,
+                point: (x, y),
+                ..
+            } => (
+                Code::OutOfRange,
+                Reason::OutOfScreen,
+                vec![action(index), ("point", format!("{x},{y}"))],
+            ),
+            Refused::NoKey {
+                action: index,
+                name,
+            } => (
+                Code::InvalidArgument,
+                Reason::UnknownKey,
+                vec![action(index), ("key", name)],
+            ),
+            Refused::Untypable {
+                action: index,
+                position,
+                character,
+            } => (
+                Code::InvalidArgument,
+                Reason::UntypableCharacter,
+                vec![
+                    action(index),
+                    ("position", position.to_string()),
+                    ("character", format!("U+{:04X}", u32::from(character))),
+                ],
+            ),
+            Refused::Held {
+                action: index,
+                name,
+            } => (
+                Code::FailedPrecondition,
+                Reason::InputHeld,
+                vec![action(index), ("held", name)],
+            ),
+            Refused::NotPainted(_) => (Code::FailedPrecondition, Reason::NotPainted, vec![]),
+            Refused::NoInput(failure) => return unavailable(&failure),
+            Refused::StaleGeneration { expected, .. } => (
+                Code::FailedPrecondition,
+                Reason::StaleGeneration,
+                vec![("expected", expected)],
+            ),
+            Refused::StaleEpoch { expected, .. } => (
+                Code::FailedPrecondition,
+                Reason::StaleEpoch,
+                vec![("expected", expected.to_string())],
+            ),
+            Refused::OtherInstance | Refused::Forgotten => {
+                (Code::FailedPrecondition, Reason::OutcomeUnknown, vec![])
+            }
+            Refused::IdReused => (Code::FailedPrecondition, Reason::OperationIdReused, vec![]),
+            Refused::QueueFull => (Code::ResourceExhausted, Reason::QueueFull, vec![]),
+            Refused::Late(failure) => (Code::DeadlineExceeded, self::reason(&failure), vec![]),
+        };
+        build(code, reason, message, &facts)
+    }
+}
+
+/// No X server for a call that needs one.
+pub(super) fn unavailable(failure: &Failure) -> Status {
+    let facts = [("stage", failure.stage.name().to_owned())];
+    let message = failure.message.clone();
+    build(Code::Unavailable, reason(failure), message, &facts)
+}
+
 impl From<CursorFailure> for Status {
     fn from(CursorFailure(failure): CursorFailure) -> Self {
         let code = match failure.cause {
@@ -131,6 +244,8 @@ impl From<CursorFailure> for Status {
             | Cause::ScreenNotFound
             | Cause::PixelFormatUnsupported
             | Cause::CaptureFailed
+            | Cause::ExtensionMissing
+            | Cause::PointerElsewhere
             | Cause::NotPainted
             | Cause::ShuttingDown => Code::Unavailable,
         };
@@ -156,6 +271,8 @@ pub(super) fn reason(failure: &Failure) -> Reason {
         Cause::ScreenNotFound => Reason::ScreenNotFound,
         Cause::PixelFormatUnsupported => Reason::PixelFormatUnsupported,
         Cause::CaptureFailed => Reason::CaptureFailed,
+        Cause::ExtensionMissing => Reason::ExtensionMissing,
+        Cause::PointerElsewhere => Reason::PointerElsewhere,
         Cause::NotPainted => Reason::NotPainted,
         Cause::Deadline => Reason::Deadline,
         Cause::EncodeFailed => Reason::EncodeFailed,
@@ -198,6 +315,8 @@ mod tests {
             Cause::ScreenNotFound,
             Cause::PixelFormatUnsupported,
             Cause::CaptureFailed,
+            Cause::ExtensionMissing,
+            Cause::PointerElsewhere,
             Cause::Deadline,
             Cause::EncodeFailed,
             Cause::TooLarge,

@@ -5,6 +5,7 @@
 //! [`encode`](crate::encode) and [`card`](crate::card). It knows no gRPC: a
 //! [`Refusal`] becomes a status, and a [`Frame`] a message, up there.
 
+mod act;
 mod bring_up;
 mod encoding;
 mod failure_card;
@@ -24,6 +25,10 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use act::{
+    Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Operation, Outcome,
+    Pressed, PressedInput, Refused, Settled, Text,
+};
 pub use bring_up::{BroughtUp, Classification, StackError};
 pub use paint::Readiness;
 pub use picture::{Frame, Kind, Spec, Timings};
@@ -36,6 +41,7 @@ use crate::{
     stack::Stack,
     x11::{CursorReading, Display, Link, LinkState},
 };
+use act::Input;
 use bring_up::Managed;
 use encoding::Encodings;
 use frames::Frames;
@@ -90,6 +96,7 @@ pub struct Session {
     shutdown: CancellationToken,
     frames: Mutex<Frames>,
     encodings: Encodings,
+    input: Input,
 }
 
 impl Session {
@@ -99,18 +106,19 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When the system has no randomness.
+    /// When the system has no randomness, or no thread left.
     pub fn new(
         display: Arc<Display>,
         profile: Profile,
         stack: Option<Stack>,
         configured: Size,
         shutdown: CancellationToken,
-    ) -> Result<Self, getrandom::Error> {
+    ) -> std::io::Result<Self> {
         let (instance, seed) = (getrandom::u64()?, getrandom::u64()?);
         let instance_id = format!("{instance:016x}{:016x}", getrandom::u64()?);
         Ok(Self {
             paint: Paint::new(Arc::clone(&display), profile),
+            input: Input::new(Arc::clone(&display))?,
             display,
             managed: stack.map(|stack| Managed::new(stack, configured)),
             configured,

@@ -19,6 +19,8 @@ use crate::{
 /// So long the observation goes on after the last who waited: they often come
 /// again.
 const LINGER: Duration = Duration::from_secs(1);
+/// A caller who was told that the paint is not proved comes again within so long.
+pub(super) const AWAITED: Duration = Duration::from_secs(12);
 /// Pause between attempts to reach the display.
 pub(super) const RETRY: Duration = Duration::from_millis(100);
 /// An unproved frame waits so long for the first look at the display.

@@ -207,7 +207,7 @@ impl Session {
     }
 
     /// Looks up the frame of a coordinate space.
-    fn resolve(&self, space: &Space) -> Result<Resolved, Refusal> {
+    pub(super) fn resolve(&self, space: &Space) -> Result<Resolved, Refusal> {
         Ok(match space {
             Space::Screen => Resolved::Screen,
             Space::Size(size) => Resolved::Size(*size),

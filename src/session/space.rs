@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Refusal, frames::Shown};
 use crate::{
     frame::{Region, Size},
-    x11::Grab,
+    x11::{Generation, Grab},
 };
 
 /// What coordinates are pixels of.
@@ -60,13 +60,16 @@ impl Resolved {
 
     /// A frame's coordinates mean nothing on another screen.
     pub(super) fn still_holds(&self, grab: &Grab) -> Result<(), Refusal> {
+        self.is_of(grab.generation, grab.geometry_epoch)
+    }
+
+    /// The same of a screen that was not captured.
+    pub(super) fn is_of(&self, generation: Generation, epoch: u64) -> Result<(), Refusal> {
         match self {
-            Self::Frame(id, shown) if shown.generation != grab.generation => {
+            Self::Frame(id, shown) if shown.generation != generation => {
                 Err(Refusal::StaleGeneration(id.clone()))
             }
-            Self::Frame(id, shown) if shown.epoch != grab.geometry_epoch => {
-                Err(Refusal::StaleEpoch(id.clone()))
-            }
+            Self::Frame(id, shown) if shown.epoch != epoch => Err(Refusal::StaleEpoch(id.clone())),
             _ => Ok(()),
         }
     }
@@ -74,18 +77,10 @@ impl Resolved {
     /// The part of a screen of size `screen` that `asked` is: its edges map
     /// linearly and round outwards, so that nothing asked for is cut off.
     pub(super) fn region(&self, asked: AskedRegion, screen: Size) -> Result<Region, Refusal> {
-        let (space, shows) = match self {
-            Self::Screen => (screen, Region::whole(screen)),
-            Self::Size(size) => (*size, Region::whole(screen)),
-            Self::Frame(_, shown) => (shown.output, shown.region),
-        };
+        let (space, shows) = self.extent(screen);
         let outside = || Refusal::OutOfScreen {
             asked,
-            within: match self {
-                Self::Screen => format!("the screen, which is {screen}"),
-                Self::Size(size) => format!("the coordinate space, which is {size}"),
-                Self::Frame(id, shown) => format!("frame {id}, which is {}", shown.output),
-            },
+            within: self.name(screen),
         };
         let (x, y) = (u32::try_from(asked.x), u32::try_from(asked.y));
         let (Ok(x), Ok(y)) = (x, y) else {
@@ -108,6 +103,46 @@ impl Resolved {
             size,
         })
     }
+
+    /// The pixel of a screen of size `screen` that `asked` is, by pixel centres;
+    /// else, in words, what it must be within.
+    pub(super) fn point(&self, asked: (i32, i32), screen: Size) -> Result<(u32, u32), String> {
+        let (space, shows) = self.extent(screen);
+        let outside = || self.name(screen);
+        let x = u32::try_from(asked.0).map_err(|_| outside())?;
+        let y = u32::try_from(asked.1).map_err(|_| outside())?;
+        if x >= space.width || y >= space.height {
+            return Err(outside());
+        }
+        Ok((
+            shows.x + centre(x, space.width, shows.size.width),
+            shows.y + centre(y, space.height, shows.size.height),
+        ))
+    }
+
+    /// The space's size, and what it shows of the screen.
+    fn extent(&self, screen: Size) -> (Size, Region) {
+        match self {
+            Self::Screen => (screen, Region::whole(screen)),
+            Self::Size(size) => (*size, Region::whole(screen)),
+            Self::Frame(_, shown) => (shown.output, shown.region),
+        }
+    }
+
+    fn name(&self, screen: Size) -> String {
+        match self {
+            Self::Screen => format!("the screen, which is {screen}"),
+            Self::Size(size) => format!("the coordinate space, which is {size}"),
+            Self::Frame(id, shown) => format!("frame {id}, which is {}", shown.output),
+        }
+    }
+}
+
+/// The pixel of `to` that holds the centre of pixel `at` of `from`.
+fn centre(at: u32, from: u32, to: u32) -> u32 {
+    let mapped = (2 * u64::from(at) + 1) * u64::from(to) / (2 * u64::from(from));
+    // Below `to`, which came from 32 bits.
+    u32::try_from(mapped).unwrap_or(u32::MAX)
 }
 
 /// Start and length of `start..start+length` in `from` units, when `from` of
@@ -162,6 +197,29 @@ mod tests {
                 "{off}"
             );
         }
+    }
+
+    #[test]
+    fn points_map_by_their_centres_and_are_never_clamped() {
+        let point = |x, y| Resolved::Screen.point((x, y), SCREEN);
+        assert_eq!(point(0, 0), Ok((0, 0)));
+        assert_eq!(point(1279, 799), Ok((1279, 799)));
+        for (x, y) in [(-1, 0), (0, -1), (1280, 0), (0, 800), (i32::MAX, i32::MIN)] {
+            assert_eq!(point(x, y), Err("the screen, which is 1280x800".into()));
+        }
+        let half = Resolved::Size(Size {
+            width: 640,
+            height: 400,
+        });
+        assert_eq!(half.point((0, 0), SCREEN), Ok((1, 1)));
+        assert_eq!(half.point((639, 399), SCREEN), Ok((1279, 799)));
+        let double = Resolved::Size(Size {
+            width: 2560,
+            height: 1600,
+        });
+        assert_eq!(double.point((0, 1), SCREEN), Ok((0, 0)));
+        assert_eq!(double.point((2559, 1599), SCREEN), Ok((1279, 799)));
+        assert!(double.point((2560, 0), SCREEN).is_err());
     }
 
     #[test]

@@ -3,9 +3,12 @@
 use std::{io, sync::Arc, time::Duration};
 
 use x11rb::{
-    connection::Connection as _,
+    connection::{Connection as _, RequestConnection as _},
     errors::ConnectError,
-    protocol::xproto::{ConnectionExt as _, Screen, Window},
+    protocol::{
+        xproto::{ConnectionExt as _, Screen, Window},
+        xtest,
+    },
     rust_connection::RustConnection,
 };
 use x11rb_protocol::xauth::{self, Family};
@@ -49,6 +52,8 @@ pub struct ScreenInfo {
     pub capture_mode_reason: Option<String>,
     /// Whether the server shows its cursor (XFIXES).
     pub has_cursor: bool,
+    /// Whether the server takes input from its clients (XTEST).
+    pub has_xtest: bool,
     /// Which socket leads to the server.
     pub socket: SocketKind,
     /// User id of the X server, where the kernel tells.
@@ -63,6 +68,7 @@ pub(super) struct Server {
     pub(super) format: PixelFormat,
     pub(super) depth: u8,
     pub(super) dpi: u32,
+    pub(super) has_xtest: bool,
     pub(super) socket: SocketKind,
     pub(super) server_uid: Option<u32>,
 }
@@ -112,7 +118,11 @@ impl Server {
             .ok_or(Error::NoScreen { display })?;
         let format = PixelFormat::of_root(setup, screen)?;
         let (root, depth, dpi) = (screen.root, screen.root_depth, dots_per_inch(screen));
+        let has_xtest = conn
+            .extension_information(xtest::X11_EXTENSION_NAME)?
+            .is_some();
         Ok(Self {
+            has_xtest,
             conn,
             root,
             format,
@@ -137,6 +147,7 @@ impl Server {
             capture_mode,
             capture_mode_reason,
             has_cursor: capturer.has_cursor(),
+            has_xtest: self.has_xtest,
             socket: self.socket,
             server_uid: self.server_uid,
         }

@@ -61,6 +61,9 @@ pub enum Error {
     /// Pixels that deskd cannot convert exactly.
     #[error("the screen's pixels are of {0}; deskd reads TrueColor of depth 24 and 16")]
     PixelFormat(String),
+    /// The X server lacks an extension.
+    #[error("the X server has no {0} extension")]
+    NoExtension(&'static str),
     /// The X server refused a request.
     #[error("the X server answered {request} with {error}")]
     Request {
@@ -111,7 +114,10 @@ impl Error {
     pub(super) fn is_final(&self) -> bool {
         matches!(
             self,
-            Self::Refused { .. } | Self::NoScreen { .. } | Self::PixelFormat(_)
+            Self::Refused { .. }
+                | Self::NoScreen { .. }
+                | Self::PixelFormat(_)
+                | Self::NoExtension(_)
         )
     }
 
@@ -129,6 +135,7 @@ impl Error {
             Self::Protocol(_) => (Stage::Connect, Cause::ProtocolError),
             Self::NoScreen { .. } => (Stage::Display, Cause::ScreenNotFound),
             Self::PixelFormat(_) => (Stage::Display, Cause::PixelFormatUnsupported),
+            Self::NoExtension(_) => (Stage::Display, Cause::ExtensionMissing),
             Self::Request { .. }
             | Self::Resizing(_)
             | Self::TooLarge(_)

@@ -11,6 +11,7 @@
 //! - `pixel_format`, `shm`, `segments`, `capture`, `cursor`: reading the screen.
 //! - `display`, `mailbox`, `thread`, `connected`: the handle, its queue, the thread
 //!   that owns the connection, and its work.
+//! - `injector`, `keymap`: giving input, and what keys mean.
 //! - `observer`, `scene`: a second connection, which watches while somebody waits
 //!   for the paint.
 
@@ -21,7 +22,9 @@ mod cursor;
 mod display;
 pub mod display_name;
 mod error;
+mod injector;
 pub mod inspect;
+mod keymap;
 mod mailbox;
 mod observer;
 mod pixel_format;
@@ -41,6 +44,8 @@ pub use connect::ScreenInfo;
 pub use display::{CursorReading, Display, Link, LinkState, Proof};
 pub use display_name::DisplayName;
 pub use error::Error;
+pub use injector::{Injector, Input, Mark, uptime};
+pub use keymap::{KeyboardState, Keymap, Stroke};
 pub use mailbox::{Bell, Receiver, Sender, Woken, mailbox};
 pub use observer::Observer;
 pub use root_state::Generation;

@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     facts::{Fact, Pinged, WindowId},
-    frame::Region,
+    frame::{Region, Size},
 };
 
 /// Steps are no closer than this: a storm of damage costs a step each.
@@ -49,7 +49,7 @@ const MAX_FOLLOWED: usize = 64;
 /// A connection that watches.
 #[derive(Debug)]
 pub struct Observer {
-    server: Server,
+    pub(super) server: Server,
     known: Known,
     /// Once pixels were wanted.
     capturer: Option<Capturer>,
@@ -67,11 +67,13 @@ pub struct Observer {
     /// frame it would get, and so shows that it is at work.
     asking: Window,
     scene_is_stale: bool,
+    keymap_is_stale: bool,
     scene_read_at: Option<Instant>,
     pongs: Vec<Pinged>,
     last_step: Option<Instant>,
     serial: u32,
     grabs: u64,
+    clients: Vec<u32>,
 }
 
 impl Observer {
@@ -141,11 +143,13 @@ impl Observer {
             parts,
             asking,
             scene_is_stale: true,
+            keymap_is_stale: false,
             scene_read_at: None,
             pongs: Vec::new(),
             last_step: None,
             serial: u32::from_ne_bytes(serial),
             grabs: 0,
+            clients: Vec::new(),
             server,
         };
         observer.follow(Placed {
@@ -159,6 +163,71 @@ impl Observer {
     /// Which X server, and which of its sizes, the facts are about.
     pub fn identity(&self) -> (Generation, u64) {
         (self.known.generation, self.known.epoch)
+    }
+
+    /// The root window.
+    pub fn root(&self) -> WindowId {
+        self.server.root
+    }
+
+    /// The screen's size, as last seen.
+    pub fn size(&self) -> Size {
+        self.known.size
+    }
+
+    /// As [`Self::identity`], asked of the server now.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn identity_now(&mut self) -> Result<(Generation, u64), Error> {
+        if self.server.geometry()? != self.known.size {
+            (self.known, _) = Known::read(&self.server)?;
+            self.scene_is_stale = true;
+        }
+        Ok(self.identity())
+    }
+
+    /// Processes that have windows, as last seen, and whoever started the window
+    /// manager.
+    pub fn clients(&self) -> &[u32] {
+        &self.clients
+    }
+
+    /// Waits at most `limit`, taking what the server tells off its hands.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn doze(&mut self, limit: Duration) -> Result<(), Error> {
+        self.server.conn.flush()?;
+        self.take_events()?;
+        let socket = self.server.conn.stream().as_fd();
+        self.bell.wait(Some(socket), limit).map_err(Error::Lost)?;
+        self.take_events()
+    }
+
+    /// The same, unless there is something to look at already; whether there is.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn doze_until_news(&mut self, limit: Duration) -> Result<bool, Error> {
+        self.take_events()?;
+        if !self.has_news() {
+            self.doze(limit)?;
+        }
+        Ok(self.has_news())
+    }
+
+    /// Waits for the bell alone.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot wait.
+    pub fn pause(&mut self, limit: Duration) -> Result<(), Error> {
+        self.bell.wait(None, limit).map_err(Error::Lost)?;
+        Ok(())
     }
 
     /// Waits until the server tells something, but no longer than `within`.
@@ -180,6 +249,12 @@ impl Observer {
             }
         }
         Ok(())
+    }
+
+    /// Whether the keymap changed since the last question.
+    pub(super) fn take_keymap_news(&mut self) -> Result<bool, Error> {
+        self.take_events()?;
+        Ok(std::mem::take(&mut self.keymap_is_stale))
     }
 
     fn has_news(&self) -> bool {
@@ -298,6 +373,9 @@ impl Observer {
                 | Event::ConfigureNotify(_)
                 | Event::ReparentNotify(_)
                 | Event::CirculateNotify(_) => self.scene_is_stale = true,
+                Event::XkbMapNotify(_)
+                | Event::XkbNewKeyboardNotify(_)
+                | Event::MappingNotify(_) => self.keymap_is_stale = true,
                 _ => {}
             }
         }
@@ -351,6 +429,11 @@ impl Observer {
                 None => self.follow(placed)?,
             }
         }
+        let windows = scene.windows.iter().filter_map(|window| window.pid);
+        let manager = scene.window_manager.and_then(|manager| manager.pid);
+        self.clients = windows.chain(manager).collect();
+        self.clients.sort_unstable();
+        self.clients.dedup();
         facts.push(Fact::Scene(scene));
         Ok(())
     }

@@ -30,6 +30,7 @@ const MAX_WINDOWS: usize = 256;
 x11rb::atom_manager! {
     /// Names that observing needs.
     pub(super) Atoms: AtomsCookie {
+        _NET_ACTIVE_WINDOW,
         _NET_CLIENT_LIST,
         _NET_FRAME_EXTENTS,
         _NET_REQUEST_FRAME_EXTENTS,
@@ -63,6 +64,7 @@ pub(super) fn read(
     let root = server.root;
     let check = property(conn, root, atoms._NET_SUPPORTING_WM_CHECK, AtomEnum::WINDOW)?;
     let listed = property(conn, root, atoms._NET_CLIENT_LIST, AtomEnum::WINDOW)?;
+    let active = property(conn, root, atoms._NET_ACTIVE_WINDOW, AtomEnum::WINDOW)?;
     let supported = property(conn, root, atoms._NET_SUPPORTED, AtomEnum::ATOM)?;
     let tree = conn.query_tree(root)?;
     let owners = if has_resource {
@@ -76,6 +78,7 @@ pub(super) fn read(
     };
     let check = values(check.reply())?;
     let listed = values(listed.reply())?;
+    let active = values(active.reply())?;
     let supported = values(supported.reply())?;
     let children = tree
         .reply()
@@ -106,6 +109,7 @@ pub(super) fn read(
         Vec::new()
     };
     candidates.truncate(MAX_WINDOWS);
+    let managed = candidates.len();
     let rest = children.children.iter().copied().rev();
     let rest = rest.filter(|window| !of_manager(*window)).take(MAX_WINDOWS);
     for window in rest.collect::<Vec<_>>() {
@@ -113,10 +117,17 @@ pub(super) fn read(
             candidates.push(window);
         }
     }
-    let (windows, places) = windows(server, atoms, &candidates, owners.as_ref(), size)?;
+    let (windows, places) = windows(
+        server,
+        atoms,
+        candidates.split_at(managed),
+        owners.as_ref(),
+        size,
+    )?;
     let scene = Scene {
         size,
         window_manager: manager,
+        active: active.first().copied().filter(|window| *window != 0),
         windows,
         other_clients: owners.map(|owners| owners.others(manager.and_then(|m| m.pid))),
     };
@@ -146,14 +157,15 @@ fn manager(
 fn windows(
     server: &Server,
     atoms: &Atoms,
-    candidates: &[Window],
+    (managed, others): (&[Window], &[Window]),
     owners: Option<&Owners>,
     screen: Size,
 ) -> Result<(Vec<facts::Window>, Vec<Placed>), Error> {
     let conn = &server.conn;
     // All questions leave together: one round trip for all windows.
-    let mut asked = Vec::with_capacity(candidates.len());
-    for window in candidates {
+    let candidates = || managed.iter().chain(others);
+    let mut asked = Vec::new();
+    for window in candidates() {
         asked.push((
             conn.get_window_attributes(*window)?,
             conn.get_geometry(*window)?,
@@ -163,7 +175,7 @@ fn windows(
         ));
     }
     let (mut found, mut places) = (Vec::new(), Vec::new());
-    for (window, (attributes, geometry, origin, kind, protocols)) in candidates.iter().zip(asked) {
+    for (window, (attributes, geometry, origin, kind, protocols)) in candidates().zip(asked) {
         let attributes = gone(attributes.reply())?;
         let geometry = gone(geometry.reply())?;
         let origin = gone(origin.reply())?;
@@ -190,6 +202,7 @@ fn windows(
             role,
             area: Region::clipped(x.into(), y.into(), width, height, screen),
             viewable: attributes.map_state == MapState::VIEWABLE,
+            managed: managed.contains(window),
             pings: protocols.contains(&atoms._NET_WM_PING),
             pid: owners.and_then(|owners| owners.pid(*window)),
         });

@@ -1,0 +1,307 @@
+//! Steps from the command line: `deskd act`, `click`, `move`, `type`, `key`,
+//! `scroll`; what is held, and releasing it.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
+
+use super::{
+    args::{Act, ButtonArg, Click, Client, Key, Move, Scroll, Step, Type},
+    exit::{Error, Exit},
+    image, json,
+    print::say,
+};
+use crate::{
+    keys,
+    rpc::v1::{self, action::Action},
+};
+
+/// A request in JSON.
+pub(super) async fn act(args: Act) -> Result<Exit, Error> {
+    let text = match args.request.as_str() {
+        "-" => standard_input()?,
+        text if text.trim_start().starts_with('{') => text.to_owned(),
+        path => fs::read_to_string(path)
+            .map_err(|error| Error::new(Exit::Usage, format!("{path} cannot be read: {error}")))?,
+    };
+    let mut request: v1::ActRequest = json::parse("ActRequest", &text)?;
+    request.unproved |= args.step.unproved;
+    if args.step.no_settle {
+        request.settle = Some(skip());
+    }
+    if args.step.output.is_none() && request.screenshot.is_none() {
+        request.no_screenshot = true;
+    }
+    run(&args.step, request).await
+}
+
+/// One click.
+pub(super) async fn click(args: Click) -> Result<Exit, Error> {
+    let button = match args.button {
+        ButtonArg::Left => v1::Button::Left,
+        ButtonArg::Middle => v1::Button::Middle,
+        ButtonArg::Right => v1::Button::Right,
+        ButtonArg::Back => v1::Button::Back,
+        ButtonArg::Forward => v1::Button::Forward,
+    };
+    let action = Action::Click(v1::ClickAction {
+        at: Some(v1::Point {
+            x: args.x,
+            y: args.y,
+        }),
+        button: button.into(),
+        count: args.count,
+        modifiers: args.modifiers.as_deref().map(split).unwrap_or_default(),
+    });
+    one(&args.step, action).await
+}
+
+/// One movement.
+pub(super) async fn move_to(args: Move) -> Result<Exit, Error> {
+    let to = Some(v1::Point {
+        x: args.x,
+        y: args.y,
+    });
+    one(&args.step, Action::Move(v1::MoveAction { to })).await
+}
+
+/// Text.
+pub(super) async fn type_text(args: Type) -> Result<Exit, Error> {
+    let text = match args.text.as_str() {
+        "-" => standard_input()?,
+        _ => args.text,
+    };
+    let rate = args.rate;
+    one(&args.step, Action::Type(v1::TypeAction { text, rate })).await
+}
+
+/// A chord, or the names of keys.
+pub(super) async fn key(args: Key) -> Result<Exit, Error> {
+    let Some(chord) = args.chord.filter(|_| !args.list) else {
+        say!("# other names, and X's");
+        for (alias, name) in keys::ALIASES {
+            say!("{alias} = {name}");
+        }
+        say!("# X's");
+        for name in keys::x_names() {
+            say!("{name}");
+        }
+        return Ok(Exit::Done);
+    };
+    let action = Action::Key(v1::KeyAction {
+        keys: split(&chord),
+        repeat: args.repeat,
+        hold_ms: args.hold,
+    });
+    one(&args.step, action).await
+}
+
+/// The wheel.
+pub(super) async fn scroll(args: Scroll) -> Result<Exit, Error> {
+    let unit = if args.notches {
+        v1::ScrollUnit::Notch
+    } else {
+        v1::ScrollUnit::Pixel
+    };
+    let action = Action::Scroll(v1::ScrollAction {
+        at: Some(v1::Point {
+            x: args.x,
+            y: args.y,
+        }),
+        dx: args.dx,
+        dy: args.dy,
+        unit: unit.into(),
+        modifiers: args.modifiers.as_deref().map(split).unwrap_or_default(),
+    });
+    one(&args.step, action).await
+}
+
+/// What is held down.
+pub(super) async fn pressed(client: Client) -> Result<Exit, Error> {
+    let mut daemon = client.connect().await?;
+    let request = client.request(v1::GetPressedRequest {});
+    let reply = daemon.get_pressed(request).await?.into_inner();
+    if client.json {
+        say!("{}", json::value("GetPressedResponse", &reply)?);
+        return Ok(Exit::Done);
+    }
+    for pressed in &reply.pressed {
+        say!("{}", describe(pressed));
+    }
+    Ok(Exit::Done)
+}
+
+/// Releases it.
+pub(super) async fn release(client: Client) -> Result<Exit, Error> {
+    let mut daemon = client.connect().await?;
+    let request = client.request(v1::ReleaseAllRequest {});
+    let reply = daemon.release_all(request).await?.into_inner();
+    if client.json {
+        say!("{}", json::value("ReleaseAllResponse", &reply)?);
+        return Ok(Exit::Done);
+    }
+    for released in &reply.released {
+        say!("{}", describe(released));
+    }
+    Ok(Exit::Done)
+}
+
+async fn one(step: &Step, action: Action) -> Result<Exit, Error> {
+    let action = v1::Action {
+        action: Some(action),
+    };
+    let request = v1::ActRequest {
+        actions: vec![action],
+        settle: step.no_settle.then(skip),
+        unproved: step.unproved,
+        no_screenshot: step.output.is_none(),
+        ..v1::ActRequest::default()
+    };
+    run(step, request).await
+}
+
+async fn run(step: &Step, request: v1::ActRequest) -> Result<Exit, Error> {
+    let mut daemon = step.client.connect().await?;
+    let reply = daemon.act(step.client.request(request)).await?.into_inner();
+    if step.client.json {
+        let frame = reply.frame.as_ref().map(image::document).transpose()?;
+        let without = v1::ActResponse {
+            frame: None,
+            ..reply.clone()
+        };
+        let mut document = json::value("ActResponse", &without)?;
+        if let (Some(fields), Some(frame)) = (document.as_object_mut(), frame) {
+            fields.insert("frame".into(), frame);
+        }
+        say!("{document}");
+    }
+    let mut exit = Exit::Done;
+    if let Some(frame) = &reply.frame {
+        if image::tell_card(frame) {
+            exit = Exit::Card;
+        }
+        if let Some(path) = &step.output {
+            image::write(path, &frame.image)?;
+        }
+    }
+    let outcome = reply.outcome();
+    if outcome == v1::ActOutcome::Done {
+        let to_stdout = step.output.as_deref() == Some(Path::new("-"));
+        if !step.client.json && !to_stdout {
+            say!("{}", summary(&reply));
+        }
+        return Ok(exit);
+    }
+    let done = reply.results.iter().filter(|result| result.done).count();
+    let why = reply
+        .results
+        .iter()
+        .find_map(|result| result.failure.as_ref());
+    let why = why.map(|failure| format!(": {}", failure.message));
+    let message = format!(
+        "the step ended as {} after {done} actions that were done{}; take a new frame before you go on",
+        lower(outcome.as_str_name(), "ACT_OUTCOME_"),
+        why.unwrap_or_default()
+    );
+    let exit = match outcome {
+        v1::ActOutcome::Deadline => Exit::Deadline,
+        _ => Exit::Refused,
+    };
+    Err(Error::new(exit, message))
+}
+
+fn summary(reply: &v1::ActResponse) -> String {
+    let settle = reply.settle.clone().unwrap_or_default();
+    let waited = settle.waited.unwrap_or_default();
+    let waited = std::time::Duration::try_from(waited).unwrap_or_default();
+    let state = lower(settle.state().as_str_name(), "SETTLE_STATE_");
+    let changed = settle.changed.map_or_else(String::new, |area| {
+        format!(
+            ", changed {}x{}+{}+{}",
+            area.width, area.height, area.x, area.y
+        )
+    });
+    let replayed = if reply.replayed {
+        " (done earlier)"
+    } else {
+        ""
+    };
+    format!(
+        "done{replayed}, {state} after {} ms{changed}",
+        waited.as_millis()
+    )
+}
+
+fn describe(pressed: &v1::Pressed) -> String {
+    let what = match &pressed.input {
+        Some(v1::pressed::Input::Key(key)) => format!("key {key}"),
+        Some(v1::pressed::Input::Button(button)) => {
+            let button = v1::Button::try_from(*button).unwrap_or_default();
+            format!("button {}", lower(button.as_str_name(), "BUTTON_"))
+        }
+        None => "nothing".to_owned(),
+    };
+    let until = pressed.until.and_then(|until| until.try_into().ok());
+    match until {
+        Some(until) => format!("{what} until {}", humantime::format_rfc3339_millis(until)),
+        None => format!("{what} until the end of the step"),
+    }
+}
+
+fn lower(name: &str, prefix: &str) -> String {
+    name.trim_start_matches(prefix).to_ascii_lowercase()
+}
+
+fn skip() -> v1::SettleOptions {
+    v1::SettleOptions {
+        skip: true,
+        timeout: None,
+    }
+}
+
+fn standard_input() -> Result<String, Error> {
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text).map_err(|error| {
+        Error::new(
+            Exit::Usage,
+            format!("standard input cannot be read as UTF-8: {error}"),
+        )
+    })?;
+    Ok(text)
+}
+
+/// `ctrl+shift+t`; a plus that is a key stands at the end or alone: `ctrl++`.
+fn split(chord: &str) -> Vec<String> {
+    let (rest, plus) = match chord.strip_suffix('+') {
+        Some(rest) => (rest.strip_suffix('+').unwrap_or(rest), true),
+        None => (chord, false),
+    };
+    let named = rest.split('+').filter(|_| !rest.is_empty());
+    let mut keys: Vec<String> = named.map(str::to_owned).collect();
+    if plus {
+        keys.push("+".into());
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chords_are_split_at_their_pluses() {
+        for (chord, keys) in [
+            ("a", vec!["a"]),
+            ("ctrl+shift+t", vec!["ctrl", "shift", "t"]),
+            ("ctrl++", vec!["ctrl", "+"]),
+            ("+", vec!["+"]),
+            ("ctrl+-", vec!["ctrl", "-"]),
+            ("", vec![]),
+            ("a++b", vec!["a", "", "b"]),
+        ] {
+            assert_eq!(split(chord), keys, "{chord}");
+        }
+    }
+}

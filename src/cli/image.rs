@@ -1,0 +1,86 @@
+//! Frames as files, as JSON, and as a line for people.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+};
+
+use serde_json::json;
+
+use super::{
+    exit::{Error, Exit},
+    json,
+};
+use crate::rpc::v1;
+
+/// The frame as JSON, with the number of its image's bytes in place of them.
+pub(super) fn document(frame: &v1::Frame) -> Result<serde_json::Value, Error> {
+    let bytes = frame.image.len();
+    let frame = v1::Frame {
+        image: bytes::Bytes::new(),
+        ..frame.clone()
+    };
+    let mut document = json::value("Frame", &frame)?;
+    if let Some(fields) = document.as_object_mut() {
+        fields.remove("image");
+        fields.insert("imageBytes".into(), json!(bytes));
+    }
+    Ok(document)
+}
+
+/// Writes an image; `-` is standard output.
+pub(super) fn write(path: &Path, image: &[u8]) -> Result<(), Error> {
+    let written = if path.as_os_str() == "-" {
+        io::stdout()
+            .write_all(image)
+            .and_then(|()| io::stdout().flush())
+    } else {
+        write_file(path, image)
+    };
+    written.map_err(|error| {
+        Error::new(
+            Exit::Local,
+            format!("the image cannot be written to {}: {error}", path.display()),
+        )
+    })
+}
+
+/// A file that has the whole image, or what it had before.
+fn write_file(path: &Path, image: &[u8]) -> io::Result<()> {
+    // A device or pipe is written through; so is a link.
+    if fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        return fs::write(path, image);
+    }
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(format!(".{}.part", std::process::id()));
+    let partial = Path::new(&partial);
+    // Who may read the file stays as it was.
+    let permissions = fs::metadata(path).map(|meta| meta.permissions());
+    let done = fs::write(partial, image)
+        .and_then(|()| permissions.map_or(Ok(()), |kept| fs::set_permissions(partial, kept)))
+        .and_then(|()| fs::rename(partial, path));
+    done.inspect_err(|_| drop(fs::remove_file(partial)))
+}
+
+/// Says on standard error that the frame is a card, if it is one.
+pub(super) fn tell_card(frame: &v1::Frame) -> bool {
+    if let Some(failure) = &frame.failure {
+        let stage = failure
+            .stage()
+            .as_str_name()
+            .trim_start_matches("FAILURE_STAGE_")
+            .to_ascii_lowercase();
+        let reason = failure.reason().as_str_name().trim_start_matches("REASON_");
+        let retry = if failure.retryable {
+            "the call may be tried again"
+        } else {
+            "trying again will not help"
+        };
+        eprintln!(
+            "deskd: a failure card came back: stage {stage}, {reason}: {}; {retry}",
+            failure.message
+        );
+    }
+    frame.failure.is_some()
+}

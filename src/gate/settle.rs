@@ -1,0 +1,367 @@
+//! Whether the screen has come to rest after input: a pure state machine over
+//! facts, as the paint gate is.
+//!
+//! It asks more than "has nothing changed for a while": a program that was
+//! clicked on and works on it has not answered yet, though its screen is still.
+//! So a client that has not ponged since the input, a program that is being
+//! started, and a process that is at work on what was asked hold it up.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::activity::Activity;
+use crate::{
+    facts::{Fact, Pinged, ProcessSample, Scene, WindowId},
+    frame::{Region, Size},
+};
+
+/// The screen rests when it has not changed for so long.
+const QUIET: Duration = Duration::from_millis(100);
+/// The same after a window came: it paints itself in several strokes.
+const QUIET_AFTER_WINDOW: Duration = Duration::from_millis(300);
+/// Without any change, so long after the input there will be none.
+const NO_CHANGE: Duration = Duration::from_millis(400);
+/// A client other than the focused one is waited for no longer: it may hang for
+/// reasons of its own.
+const OTHERS: Duration = Duration::from_millis(250);
+/// Work without a visible change holds it up so long at most.
+const WORK: Duration = Duration::from_secs(1);
+/// A process that worked within so long is at work.
+const AT_WORK: Duration = Duration::from_millis(60);
+/// A program that was started since the input is waited for until it has not
+/// worked for so long.
+const STARTING: Duration = Duration::from_millis(400);
+/// And no longer than this.
+const START: Duration = Duration::from_millis(2500);
+/// Whoever uses more of its time than one part in so many is at work.
+const SHARE: u32 = 5;
+/// Samples closer together than this say little.
+const APART: Duration = Duration::from_millis(15);
+/// Whoever was at work for so long before the input does not work on it.
+const BEFORE: Duration = Duration::from_millis(200);
+/// Pings without an answer at once.
+const MAX_PINGS: usize = 24;
+/// Something that moves is so near to where it was seen moving, in pixels.
+const NEAR: u32 = 8;
+
+/// Why the waiting ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// The screen changed and came to rest.
+    Quiet,
+    /// Nothing changed.
+    NoChange,
+    /// The time ran out.
+    Timeout,
+}
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// It is over.
+    Done(Rest),
+    /// Ask these, and come again within that time.
+    Wait {
+        /// Pings to send.
+        pings: Vec<Pinged>,
+        /// How soon.
+        within: Duration,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Worker {
+    last: (Duration, ProcessSample),
+    /// It used its time in one sample after the other since then.
+    working_since: Option<Duration>,
+    worked_at: Option<Duration>,
+    /// It was at work before the input, and is not waited for.
+    excused: bool,
+    /// It came after the input, at that time.
+    came: Option<Duration>,
+}
+
+/// What is awaited of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Asked,
+    Given(Duration),
+}
+
+#[derive(Debug)]
+struct Input {
+    began: Duration,
+    /// When the last event was sent.
+    done: Option<Duration>,
+    limit: Duration,
+    excepted: Vec<Region>,
+    known: Vec<WindowId>,
+    /// Windows that came since, and when each was last drawn into.
+    came: HashMap<WindowId, Option<Duration>>,
+    answers: HashMap<WindowId, Answer>,
+    changed: Option<Region>,
+    last_change: Option<Duration>,
+}
+
+/// The screen of one display, before and after input.
+#[derive(Debug)]
+pub struct Settle {
+    root: WindowId,
+    screen: Size,
+    activity: Activity,
+    scene: Option<Scene>,
+    workers: HashMap<u32, Worker>,
+    input: Option<Input>,
+    blind: bool,
+}
+
+impl Settle {
+    /// Nothing was seen yet of the screen, whose root window is `root`.
+    pub fn new(root: WindowId, screen: Size, at: Duration) -> Self {
+        Self {
+            root,
+            screen,
+            activity: Activity::new(screen, at),
+            scene: None,
+            workers: HashMap::new(),
+            input: None,
+            blind: false,
+        }
+    }
+
+    /// Takes in what was seen, before, during or after input.
+    pub fn observe(&mut self, at: Duration, fact: Fact) {
+        match fact {
+            Fact::Damage { window, area } if window == self.root => self.changed(at, area),
+            Fact::Damage { window, .. } => {
+                let came = self.input.as_mut();
+                if let Some(drawn) = came.and_then(|input| input.came.get_mut(&window)) {
+                    *drawn = Some(at);
+                }
+            }
+            Fact::Scene(scene) => {
+                if scene.size != self.screen {
+                    self.screen = scene.size;
+                    self.activity = Activity::new(scene.size, at);
+                }
+                self.note_windows(&scene);
+                self.scene = Some(scene);
+            }
+            Fact::Pong(Pinged::Window(window)) => {
+                if let Some(input) = &mut self.input {
+                    input.answers.insert(window, Answer::Given(at));
+                }
+            }
+            Fact::Processes { required, others } => {
+                self.sampled(at, &required, false);
+                self.sampled(at, &others, true);
+            }
+            Fact::Blind => self.blind = true,
+            Fact::NoDisplay
+            | Fact::Answer(_)
+            | Fact::Ping(_)
+            | Fact::Pong(Pinged::WindowManager)
+            | Fact::Picture(..) => {}
+        }
+    }
+
+    /// Input is about to be given; the rest after it is waited for until `limit`
+    /// after it.
+    pub fn begin(&mut self, at: Duration, limit: Duration) {
+        // A window's damage may lie under another: the screen's own counts.
+        let excepted = self.activity.motion(at, true).animated;
+        let scene = self.scene.iter();
+        let known = scene.flat_map(|scene| &scene.windows).map(|w| w.id);
+        for worker in self.workers.values_mut() {
+            worker.came = None;
+            worker.excused = worker
+                .working_since
+                .is_some_and(|since| since + BEFORE <= at);
+        }
+        self.input = Some(Input {
+            began: at,
+            done: None,
+            limit,
+            excepted,
+            known: known.collect(),
+            came: HashMap::new(),
+            answers: HashMap::new(),
+            changed: None,
+            last_change: None,
+        });
+    }
+
+    /// The last event was sent.
+    pub fn done(&mut self, at: Duration) {
+        if let Some(input) = &mut self.input {
+            input.done = Some(at);
+        }
+    }
+
+    /// Whether the screen rests, or what must be known next.
+    pub fn advance(&mut self, at: Duration) -> Next {
+        let Some(done) = self.input.as_ref().and_then(|input| input.done) else {
+            return Next::Done(Rest::NoChange);
+        };
+        let pings = self.pings();
+        let Some(input) = &mut self.input else {
+            return Next::Done(Rest::NoChange);
+        };
+        if at >= done + input.limit {
+            return Next::Done(Rest::Timeout);
+        }
+        for to in &pings {
+            if let Pinged::Window(window) = to {
+                input.answers.insert(*window, Answer::Asked);
+            }
+        }
+        let quiet = if input.came.is_empty() {
+            QUIET
+        } else {
+            QUIET_AFTER_WINDOW
+        };
+        let (rest, due) = match input.last_change {
+            Some(last) => (Rest::Quiet, last.max(done) + quiet),
+            None => (Rest::NoChange, done + NO_CHANGE),
+        };
+        // Whoever is not heard of looks again soon.
+        let look = Duration::from_millis(20);
+        if at < due || self.blind && at < done + NO_CHANGE.max(QUIET_AFTER_WINDOW) {
+            let within = due.saturating_sub(at).max(Duration::from_millis(1));
+            let within = if self.must_look(at) {
+                within.min(look)
+            } else {
+                within.min(Duration::from_millis(40))
+            };
+            return Next::Wait { pings, within };
+        }
+        if pings.is_empty() && !self.is_held_up(at, done) {
+            return Next::Done(rest);
+        }
+        let within = look;
+        Next::Wait { pings, within }
+    }
+
+    /// The rectangle that holds all changes since the input; `None` without any.
+    pub fn changed_area(&self) -> Option<Region> {
+        self.input.as_ref()?.changed
+    }
+
+    /// What is not waited for, because it moved before the input.
+    pub fn excepted(&self) -> Vec<Region> {
+        let input = self.input.as_ref();
+        input
+            .map(|input| input.excepted.clone())
+            .unwrap_or_default()
+    }
+
+    fn changed(&mut self, at: Duration, area: Region) {
+        self.activity.note(at, self.root, area);
+        let Some(input) = &mut self.input else {
+            return;
+        };
+        let excepted = |moving: &Region| {
+            let near = Region {
+                x: moving.x.saturating_sub(NEAR),
+                y: moving.y.saturating_sub(NEAR),
+                size: Size {
+                    width: moving.size.width + 2 * NEAR,
+                    height: moving.size.height + 2 * NEAR,
+                },
+            };
+            near.intersection(&area) == Some(area)
+        };
+        if input.excepted.iter().any(excepted) {
+            return;
+        }
+        input.changed = Some(input.changed.map_or(area, |whole| whole.union(&area)));
+        input.last_change = Some(at.max(input.began));
+    }
+
+    fn note_windows(&mut self, scene: &Scene) {
+        let Some(input) = &mut self.input else {
+            return;
+        };
+        for window in scene.windows.iter().filter(|w| w.managed && w.viewable) {
+            if !input.known.contains(&window.id) {
+                input.came.entry(window.id).or_insert(None);
+            }
+        }
+        input
+            .came
+            .retain(|id, _| scene.windows.iter().any(|w| w.id == *id));
+        input
+            .answers
+            .retain(|id, _| scene.windows.iter().any(|w| w.id == *id));
+    }
+
+    /// Every client is asked once, after the input.
+    fn pings(&self) -> Vec<Pinged> {
+        let (Some(scene), Some(input)) = (&self.scene, &self.input) else {
+            return Vec::new();
+        };
+        let unasked = scene
+            .windows
+            .iter()
+            .filter(|w| w.pings && w.viewable && !input.answers.contains_key(&w.id))
+            .map(|w| Pinged::Window(w.id));
+        unasked.take(MAX_PINGS).collect()
+    }
+
+    fn must_look(&self, at: Duration) -> bool {
+        self.input.as_ref().is_some_and(|input| {
+            input.answers.values().any(|a| *a == Answer::Asked) || input.began + WORK > at
+        })
+    }
+
+    fn is_held_up(&self, at: Duration, done: Duration) -> bool {
+        let Some(input) = &self.input else {
+            return false;
+        };
+        let active = self.scene.as_ref().and_then(|scene| scene.active);
+        let deaf = input.answers.iter().any(|(window, answer)| {
+            let concerned = active == Some(*window) || input.came.contains_key(window);
+            *answer == Answer::Asked && (concerned || at < done + OTHERS)
+        });
+        let undrawn = input.came.values().any(Option::is_none) && !self.blind;
+        let last = input.last_change.unwrap_or(done).max(done);
+        let at_work = self.workers.values().any(|worker| {
+            let lately = |time: Duration| worker.worked_at.is_some_and(|work| work + time > at);
+            match worker.came {
+                Some(came) => {
+                    at < came + START
+                        && (lately(STARTING) || worker.worked_at.is_none() && came + STARTING > at)
+                }
+                None => !worker.excused && lately(AT_WORK) && at < last + WORK,
+            }
+        });
+        deaf || undrawn || at_work
+    }
+
+    fn sampled(&mut self, at: Duration, samples: &[ProcessSample], new: bool) {
+        self.workers.retain(|pid, worker| {
+            worker.came.is_some() != new || samples.iter().any(|sample| sample.pid == *pid)
+        });
+        for sample in samples {
+            let worker = self.workers.entry(sample.pid).or_insert(Worker {
+                last: (at, *sample),
+                working_since: None,
+                worked_at: None,
+                excused: false,
+                came: new.then_some(at),
+            });
+            let (before, old) = worker.last;
+            let time = at.saturating_sub(before);
+            if time < APART {
+                continue;
+            }
+            let used = sample.wanted.saturating_sub(old.wanted);
+            if used > time / SHARE + sample.grain {
+                worker.working_since.get_or_insert(before);
+                worker.worked_at = Some(at);
+            } else {
+                worker.working_since = None;
+            }
+            worker.last = (at, *sample);
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! Steps: from messages, refusing what is malformed before anything is done;
+//! and to messages.
+
+use std::time::Duration;
+
+use prost::Message as _;
+use tonic::Status;
+
+use super::{convert, limits, status, v1};
+use crate::{
+    gate::Rest,
+    keys,
+    session::{
+        Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Operation,
+        Outcome, Pressed, PressedInput, Text,
+    },
+};
+
+/// Actions of one step.
+const MAX_ACTIONS: usize = 100;
+/// Bytes of an operation id.
+const MAX_OPERATION_ID: usize = 128;
+/// Keys of a chord, and modifiers of a click.
+const MAX_KEYS: usize = 8;
+/// Points of a drag.
+const MAX_POINTS: usize = 1000;
+/// Times that a chord is repeated.
+const MAX_REPEAT: u32 = 100;
+/// Longest drag.
+const MAX_DRAG: Duration = Duration::from_secs(10);
+/// Characters a second.
+const MAX_RATE: u32 = 10_000;
+/// Pixels that one notch of the wheel stands for.
+const PIXELS_A_NOTCH: u32 = 100;
+/// A button or key is held for so long unless the request says otherwise.
+const DEFAULT_HOLD: Duration = Duration::from_secs(10);
+/// A drag takes so long unless the request says otherwise.
+const DEFAULT_DRAG: Duration = Duration::from_millis(250);
+/// The screen is waited for so long unless the request says otherwise.
+const DEFAULT_SETTLE: Duration = Duration::from_secs(3);
+
+/// What an `ActRequest` asks for.
+pub(super) fn act(request: &v1::ActRequest) -> Result<Act, Status> {
+    if request.actions.is_empty() {
+        return Err(status::invalid_field("actions", "must not be empty"));
+    }
+    if request.actions.len() > MAX_ACTIONS {
+        return Err(status::limit(
+            "actions",
+            "has too many actions",
+            MAX_ACTIONS,
+        ));
+    }
+    let actions = request.actions.iter().enumerate();
+    let actions = actions.map(|(index, action)| {
+        let field = Field(index);
+        match &action.action {
+            Some(chosen) => field.action(chosen),
+            None => Err(status::invalid_field(
+                &field.name(""),
+                "chooses no action, or one that this release does not know",
+            )),
+        }
+    });
+    Ok(Act {
+        operation: operation(request)?,
+        actions: actions.collect::<Result<_, _>>()?,
+        space: convert::space(request.coordinate_space.as_ref())?,
+        expect: expect(request.expect.as_ref()),
+        settle: settle(request.settle.as_ref())?,
+        picture: match (&request.screenshot, request.no_screenshot) {
+            (Some(_), true) => {
+                let why = "contradicts `no_screenshot`";
+                return Err(status::invalid_field("screenshot", why));
+            }
+            (None, true) => None,
+            (spec, false) => Some(convert::spec(&spec.clone().unwrap_or_default())?),
+        },
+        unproved: request.unproved,
+    })
+}
+
+fn operation(request: &v1::ActRequest) -> Result<Option<Operation>, Status> {
+    let id = &request.operation_id;
+    if id.is_empty() {
+        return Ok(None);
+    }
+    let printable = id
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if !printable || id.len() > MAX_OPERATION_ID {
+        let why = "must be 1 to 128 printable ASCII characters";
+        return Err(status::invalid_field("operation_id", why));
+    }
+    if request.instance_id.is_empty() {
+        let why = "is required with operation_id: `GetInfo` has it";
+        return Err(status::invalid_field("instance_id", why));
+    }
+    // A retry may ask for another picture, but for nothing else.
+    let content = v1::ActRequest {
+        operation_id: String::new(),
+        instance_id: String::new(),
+        screenshot: None,
+        no_screenshot: false,
+        ..request.clone()
+    };
+    Ok(Some(Operation {
+        id: id.clone(),
+        instance: request.instance_id.clone(),
+        digest: xxhash_rust::xxh3::xxh3_128(&content.encode_to_vec()),
+    }))
+}
+
+fn expect(expect: Option<&v1::Expect>) -> Expect {
+    let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    expect.map_or_else(Expect::default, |expect| Expect {
+        generation: text(&expect.server_generation),
+        epoch: Some(expect.geometry_epoch).filter(|epoch| *epoch != 0),
+        frame: text(&expect.frame_id),
+    })
+}
+
+fn settle(options: Option<&v1::SettleOptions>) -> Result<Option<Duration>, Status> {
+    let Some(options) = options else {
+        return Ok(Some(DEFAULT_SETTLE));
+    };
+    let limit = match options.timeout {
+        None => DEFAULT_SETTLE,
+        Some(timeout) => within("settle.timeout", timeout, limits::MAX_WAIT)?,
+    };
+    Ok((!options.skip).then_some(limit))
+}
+
+fn within(field: &str, time: prost_types::Duration, max: Duration) -> Result<Duration, Status> {
+    let time = Duration::try_from(time)
+        .map_err(|_| status::invalid_field(field, "must not be negative"))?;
+    if time > max {
+        return Err(status::limit(
+            field,
+            "is too long",
+            humantime::format_duration(max),
+        ));
+    }
+    Ok(time)
+}
+
+/// The action of that index, for the names of its fields.
+#[derive(Clone, Copy)]
+struct Field(usize);
+
+impl Field {
+    fn name(self, field: &str) -> String {
+        match field {
+            "" => format!("actions[{}]", self.0),
+            field => format!("actions[{}].{field}", self.0),
+        }
+    }
+
+    fn action(self, action: &v1::action::Action) -> Result<Action, Status> {
+        use v1::action::Action as Wire;
+        Ok(match action {
+            Wire::Move(action) => {
+                let to = point(action.to.as_ref());
+                Action::Move(
+                    to.ok_or_else(|| {
+                        status::invalid_field(&self.name("move.to"), "must be given")
+                    })?,
+                )
+            }
+            Wire::Click(action) => Action::Click {
+                at: point(action.at.as_ref()),
+                button: self.button("click.button", action.button)?,
+                count: match action.count {
+                    0 => 1,
+                    count => u8::try_from(count)
+                        .ok()
+                        .filter(|count| *count <= 3)
+                        .ok_or_else(|| {
+                            status::limit(&self.name("click.count"), "is too high", 3)
+                        })?,
+                },
+                modifiers: self.keys("click.modifiers", &action.modifiers)?,
+            },
+            Wire::ButtonDown(action) => Action::ButtonDown {
+                at: point(action.at.as_ref()),
+                button: self.button("button_down.button", action.button)?,
+                hold: self.hold("button_down.hold_ms", action.hold_ms)?,
+            },
+            Wire::ButtonUp(action) => Action::ButtonUp {
+                at: point(action.at.as_ref()),
+                button: self.button("button_up.button", action.button)?,
+            },
+            Wire::Drag(action) => self.drag(action)?,
+            Wire::Scroll(action) => self.scroll(action)?,
+            Wire::Type(action) => self.text(action)?,
+            Wire::Paste(_) => return Err(status::not_implemented("the action paste")),
+            Wire::Key(action) => {
+                if action.keys.is_empty() {
+                    let why = "must name at least one key";
+                    return Err(status::invalid_field(&self.name("key.keys"), why));
+                }
+                if action.repeat > MAX_REPEAT {
+                    let field = self.name("key.repeat");
+                    return Err(status::limit(&field, "is too high", MAX_REPEAT));
+                }
+                Action::Chord {
+                    keys: self.keys("key.keys", &action.keys)?,
+                    repeat: action.repeat.max(1),
+                    hold: self.time("key.hold_ms", action.hold_ms)?,
+                }
+            }
+            Wire::KeyDown(action) => Action::KeyDown {
+                key: self.key("key_down.key", &action.key)?,
+                hold: self.hold("key_down.hold_ms", action.hold_ms)?,
+            },
+            Wire::KeyUp(action) => Action::KeyUp {
+                key: self.key("key_up.key", &action.key)?,
+            },
+            Wire::Wait(action) => {
+                let field = self.name("wait.duration");
+                let duration = action.duration.unwrap_or_default();
+                let duration = within(&field, duration, limits::MAX_WAIT)?;
+                if duration < Duration::from_millis(1) {
+                    return Err(status::invalid_field(&field, "must be at least 1 ms"));
+                }
+                Action::Wait(duration)
+            }
+        })
+    }
+
+    fn drag(self, action: &v1::DragAction) -> Result<Action, Status> {
+        let field = self.name("drag.path");
+        if action.path.len() < 2 {
+            return Err(status::invalid_field(&field, "must have at least 2 points"));
+        }
+        if action.path.len() > MAX_POINTS {
+            return Err(status::limit(&field, "has too many points", MAX_POINTS));
+        }
+        let duration = action
+            .duration
+            .map(|duration| within(&self.name("drag.duration"), duration, MAX_DRAG));
+        Ok(Action::Drag {
+            path: action.path.iter().map(|point| (point.x, point.y)).collect(),
+            button: self.button("drag.button", action.button)?,
+            modifiers: self.keys("drag.modifiers", &action.modifiers)?,
+            duration: duration.transpose()?.unwrap_or(DEFAULT_DRAG),
+        })
+    }
+
+    fn scroll(self, action: &v1::ScrollAction) -> Result<Action, Status> {
+        let unit = v1::ScrollUnit::try_from(action.unit).map_err(|_| {
+            let why = format!("{} is no unit", action.unit);
+            status::invalid_field(&self.name("scroll.unit"), &why)
+        })?;
+        let (max, scale) = match unit {
+            v1::ScrollUnit::Notch => (limits::MAX_SCROLL_NOTCHES, 1),
+            v1::ScrollUnit::Unspecified | v1::ScrollUnit::Pixel => {
+                let max = limits::MAX_SCROLL_NOTCHES * PIXELS_A_NOTCH;
+                (max, PIXELS_A_NOTCH)
+            }
+        };
+        if action.dx == 0 && action.dy == 0 {
+            let why = "dx and dy are both 0: nothing would be scrolled";
+            return Err(status::invalid_field(&self.name("scroll"), why));
+        }
+        let notches = |name: &str, value: i32| {
+            if value.unsigned_abs() > max {
+                return Err(status::limit(&self.name(name), "is too far", max));
+            }
+            // Rounded, and at least one where there is anything.
+            let whole = (value.unsigned_abs() + scale / 2) / scale;
+            let whole = whole.max(u32::from(value != 0));
+            Ok(i32::try_from(whole).unwrap_or(i32::MAX) * value.signum())
+        };
+        Ok(Action::Scroll {
+            at: point(action.at.as_ref()),
+            notches: (
+                notches("scroll.dx", action.dx)?,
+                notches("scroll.dy", action.dy)?,
+            ),
+            modifiers: self.keys("scroll.modifiers", &action.modifiers)?,
+        })
+    }
+
+    fn text(self, action: &v1::TypeAction) -> Result<Action, Status> {
+        let field = self.name("type.text");
+        if action.text.is_empty() {
+            return Err(status::invalid_field(&field, "must not be empty"));
+        }
+        if action.text.len() as u64 > limits::MAX_TEXT_BYTES {
+            let why = "has too many bytes";
+            return Err(status::limit(&field, why, limits::MAX_TEXT_BYTES));
+        }
+        let untypable = |c: &char| c.is_control() && !matches!(c, '\n' | '\t');
+        if let Some((position, character)) =
+            action.text.chars().enumerate().find(|(_, c)| untypable(c))
+        {
+            return Err(status::untypable(&field, position, character));
+        }
+        let rate = action.rate;
+        if rate == Some(0) {
+            let why = "must be at least 1; leave it unset for as fast as possible";
+            return Err(status::invalid_field(&self.name("type.rate"), why));
+        }
+        if rate.is_some_and(|rate| rate > MAX_RATE) {
+            return Err(status::limit(
+                &self.name("type.rate"),
+                "is too high",
+                MAX_RATE,
+            ));
+        }
+        Ok(Action::Type {
+            text: Text(action.text.clone()),
+            rate,
+        })
+    }
+
+    fn button(self, field: &str, button: i32) -> Result<Button, Status> {
+        Ok(match v1::Button::try_from(button) {
+            Ok(v1::Button::Unspecified | v1::Button::Left) => Button::Left,
+            Ok(v1::Button::Middle) => Button::Middle,
+            Ok(v1::Button::Right) => Button::Right,
+            Ok(v1::Button::Back) => Button::Back,
+            Ok(v1::Button::Forward) => Button::Forward,
+            Err(_) => {
+                let why = format!("{button} is no button");
+                return Err(status::invalid_field(&self.name(field), &why));
+            }
+        })
+    }
+
+    fn keys(self, field: &str, names: &[String]) -> Result<Vec<Key>, Status> {
+        if names.len() > MAX_KEYS {
+            return Err(status::limit(
+                &self.name(field),
+                "has too many keys",
+                MAX_KEYS,
+            ));
+        }
+        names.iter().map(|name| self.key(field, name)).collect()
+    }
+
+    fn key(self, field: &str, name: &str) -> Result<Key, Status> {
+        match keys::keysym(name) {
+            Some(keysym) => Ok(Key {
+                name: name.to_owned(),
+                keysym,
+            }),
+            None => Err(status::unknown_key(&self.name(field), name)),
+        }
+    }
+
+    fn hold(self, field: &str, ms: u32) -> Result<Duration, Status> {
+        match ms {
+            0 => Ok(DEFAULT_HOLD),
+            ms => self.time(field, ms),
+        }
+    }
+
+    fn time(self, field: &str, ms: u32) -> Result<Duration, Status> {
+        let time = Duration::from_millis(ms.into());
+        if time > limits::MAX_WAIT {
+            let max = limits::MAX_WAIT.as_millis();
+            return Err(status::limit(&self.name(field), "is too long", max));
+        }
+        Ok(time)
+    }
+}
+
+fn point(point: Option<&v1::Point>) -> Option<AskedPoint> {
+    point.map(|point| (point.x, point.y))
+}
+
+/// The answer as a message.
+pub(super) fn acted(acted: Acted) -> v1::ActResponse {
+    let Account {
+        outcome,
+        results,
+        settled,
+    } = acted.account;
+    v1::ActResponse {
+        outcome: match outcome {
+            Outcome::Done => v1::ActOutcome::Done,
+            Outcome::Partial => v1::ActOutcome::Partial,
+            Outcome::Cancelled => v1::ActOutcome::Cancelled,
+            Outcome::Deadline => v1::ActOutcome::Deadline,
+            Outcome::Unknown => v1::ActOutcome::Unknown,
+        }
+        .into(),
+        results: results.into_iter().map(result).collect(),
+        settle: Some(v1::SettleReport {
+            state: match settled.ended {
+                Ended::Rest(Rest::Quiet) => v1::SettleState::Quiet,
+                Ended::Rest(Rest::NoChange) => v1::SettleState::NoChange,
+                Ended::Rest(Rest::Timeout) => v1::SettleState::Timeout,
+                Ended::Deadline => v1::SettleState::Deadline,
+                Ended::Skipped => v1::SettleState::Skipped,
+            }
+            .into(),
+            waited: prost_types::Duration::try_from(settled.waited).ok(),
+            changed: settled.changed.map(convert::wire_region),
+            excepted: settled
+                .excepted
+                .into_iter()
+                .map(convert::wire_region)
+                .collect(),
+        }),
+        frame: acted.frame.map(convert::frame),
+        replayed: acted.replayed,
+    }
+}
+
+fn result(done: Done) -> v1::ActionResult {
+    let runs = (done.characters > 0).then_some(v1::TextRun {
+        start: 0,
+        characters: done.characters,
+        method: v1::TextMethod::Key.into(),
+    });
+    v1::ActionResult {
+        done: done.done,
+        pointer: done.pointer.map(|(x, y)| v1::Point { x, y }),
+        characters: done.characters,
+        runs: runs.into_iter().collect(),
+        failure: done.failure.as_ref().map(convert::failure),
+        elapsed: prost_types::Duration::try_from(done.took).ok(),
+    }
+}
+
+/// What is held, as messages.
+pub(super) fn pressed(pressed: Vec<Pressed>) -> Vec<v1::Pressed> {
+    let one = |pressed: Pressed| v1::Pressed {
+        input: Some(match pressed.what {
+            PressedInput::Key(name) => v1::pressed::Input::Key(name),
+            PressedInput::Button(button) => v1::pressed::Input::Button(
+                match button {
+                    Button::Left => v1::Button::Left,
+                    Button::Middle => v1::Button::Middle,
+                    Button::Right => v1::Button::Right,
+                    Button::Back => v1::Button::Back,
+                    Button::Forward => v1::Button::Forward,
+                }
+                .into(),
+            ),
+        }),
+        until: pressed.until.map(Into::into),
+    };
+    pressed.into_iter().map(one).collect()
+}

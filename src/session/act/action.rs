@@ -1,0 +1,286 @@
+//! What a caller asks to be done, validated as far as no screen or keymap is
+//! needed for it.
+
+use std::time::Duration;
+
+use super::super::{Space, Spec};
+use crate::gate::Rest;
+use crate::{
+    frame::{Failure, Region},
+    session::Frame,
+};
+
+/// A pixel as a request has it: not yet known to be on anything.
+pub type AskedPoint = (i32, i32);
+
+/// A pointer button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Button {
+    /// 1.
+    Left,
+    /// 2, the wheel.
+    Middle,
+    /// 3.
+    Right,
+    /// 8.
+    Back,
+    /// 9.
+    Forward,
+}
+
+impl Button {
+    /// Its number in the X protocol.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Left => 1,
+            Self::Middle => 2,
+            Self::Right => 3,
+            Self::Back => 8,
+            Self::Forward => 9,
+        }
+    }
+
+    /// The button of a number.
+    pub fn of_number(number: u8) -> Option<Self> {
+        [
+            Self::Left,
+            Self::Middle,
+            Self::Right,
+            Self::Back,
+            Self::Forward,
+        ]
+        .into_iter()
+        .find(|button| button.number() == number)
+    }
+
+    /// Its name, for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Middle => "middle",
+            Self::Right => "right",
+            Self::Back => "back",
+            Self::Forward => "forward",
+        }
+    }
+}
+
+/// A key by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// As the caller named it.
+    pub name: String,
+    /// What that means.
+    pub keysym: u32,
+}
+
+/// Text that is to be typed: it never prints.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text(pub String);
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Move the pointer.
+    Move(AskedPoint),
+    /// Click, after moving there when a point is given.
+    Click {
+        /// Where.
+        at: Option<AskedPoint>,
+        /// Which button.
+        button: Button,
+        /// 1 to 3.
+        count: u8,
+        /// Held meanwhile.
+        modifiers: Vec<Key>,
+    },
+    /// Press a button and leave it down.
+    ButtonDown {
+        /// Where.
+        at: Option<AskedPoint>,
+        /// Which button.
+        button: Button,
+        /// Released after this time.
+        hold: Duration,
+    },
+    /// Release a button.
+    ButtonUp {
+        /// Where.
+        at: Option<AskedPoint>,
+        /// Which button.
+        button: Button,
+    },
+    /// Press, move along, release.
+    Drag {
+        /// At least two points.
+        path: Vec<AskedPoint>,
+        /// Which button.
+        button: Button,
+        /// Held meanwhile.
+        modifiers: Vec<Key>,
+        /// How long the movement takes.
+        duration: Duration,
+    },
+    /// Turn the wheel.
+    Scroll {
+        /// Where.
+        at: Option<AskedPoint>,
+        /// Notches to the right and downwards.
+        notches: (i32, i32),
+        /// Held meanwhile.
+        modifiers: Vec<Key>,
+    },
+    /// Type text.
+    Type {
+        /// What.
+        text: Text,
+        /// Characters a second; `None`: as fast as they are taken.
+        rate: Option<u32>,
+    },
+    /// Press a chord in order, release it in reverse.
+    Chord {
+        /// At least one.
+        keys: Vec<Key>,
+        /// How often.
+        repeat: u32,
+        /// How long it stays down each time.
+        hold: Duration,
+    },
+    /// Press a key and leave it down.
+    KeyDown {
+        /// Which.
+        key: Key,
+        /// Released after this time.
+        hold: Duration,
+    },
+    /// Release a key.
+    KeyUp {
+        /// Which.
+        key: Key,
+    },
+    /// Wait.
+    Wait(Duration),
+}
+
+/// Refuses the step when the desktop is another one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// 32 hexadecimal digits.
+    pub generation: Option<String>,
+    /// The geometry epoch.
+    pub epoch: Option<u64>,
+    /// Both, from this frame.
+    pub frame: Option<String>,
+}
+
+/// The caller's name for a step, so that it is done once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// Chosen by the caller.
+    pub id: String,
+    /// The daemon life that it was meant for.
+    pub instance: String,
+    /// Of the request's content.
+    pub digest: u128,
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct Act {
+    /// `None`: not journalled.
+    pub operation: Option<Operation>,
+    /// What to do, in order.
+    pub actions: Vec<Action>,
+    /// What the points are pixels of.
+    pub space: Space,
+    /// Which desktop it is meant for.
+    pub expect: Expect,
+    /// How long to wait for rest; `None`: not at all.
+    pub settle: Option<Duration>,
+    /// The picture to answer with.
+    pub picture: Option<Spec>,
+    /// Also before the paint is proved.
+    pub unproved: bool,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All was done.
+    Done,
+    /// An action failed.
+    Partial,
+    /// The caller went away, or asked for it.
+    Cancelled,
+    /// The deadline came.
+    Deadline,
+    /// The X server was lost in the middle.
+    Unknown,
+}
+
+/// What became of one action.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// All of it.
+    pub done: bool,
+    /// Where the pointer was after it.
+    pub pointer: Option<(i32, i32)>,
+    /// Characters that were typed.
+    pub characters: u32,
+    /// Why it was not done.
+    pub failure: Option<Failure>,
+    /// Time it took.
+    pub took: Duration,
+}
+
+/// Why the waiting after the input ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The screen rests, or the time for it ran out.
+    Rest(Rest),
+    /// The call's deadline came.
+    Deadline,
+    /// Not waited for.
+    Skipped,
+}
+
+/// What the screen did after the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Why the waiting ended.
+    pub ended: Ended,
+    /// How long it took.
+    pub waited: Duration,
+    /// What changed.
+    pub changed: Option<Region>,
+    /// What was not waited for.
+    pub excepted: Vec<Region>,
+}
+
+/// What was done of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// One for each action that was begun.
+    pub results: Vec<Done>,
+    /// What the screen did.
+    pub settled: Settled,
+}
+
+/// The answer to a step.
+#[derive(Debug, Clone)]
+pub struct Acted {
+    /// What was done.
+    pub account: Account,
+    /// The screen afterwards.
+    pub frame: Option<Frame>,
+    /// It was done earlier.
+    pub replayed: bool,
+}

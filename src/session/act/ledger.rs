@@ -1,0 +1,138 @@
+//! What deskd holds down, and until when. It outlives the connection to the X
+//! server, where a key stays down when its client has gone.
+
+use std::time::Duration;
+
+use crate::x11::{Input, Mark};
+
+/// Something that is down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) input: Input,
+    /// A key's name; empty for a button.
+    pub(super) name: String,
+    /// For how long it is held each time it is named, and until when, in uptime;
+    /// `None`: only within the call.
+    pub(super) hold: Option<(Duration, Duration)>,
+}
+
+/// All that is down, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Ledger(Vec<Held>);
+
+impl Ledger {
+    /// Notes a press.
+    pub(super) fn press(&mut self, held: Held) {
+        self.0.retain(|other| other.input != held.input);
+        self.0.push(held);
+    }
+
+    /// Notes a release. False when it was not held.
+    pub(super) fn release(&mut self, input: Input) -> bool {
+        let before = self.0.len();
+        self.0.retain(|held| held.input != input);
+        self.0.len() < before
+    }
+
+    pub(super) fn is_held(&self, input: Input) -> bool {
+        self.0.iter().any(|held| held.input == input)
+    }
+
+    pub(super) fn all(&self) -> &[Held] {
+        &self.0
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The time for which a thing that is held was held begins anew.
+    pub(super) fn renew(&mut self, input: Input, now: Duration) {
+        for held in self.0.iter_mut().filter(|held| held.input == input) {
+            if let Some((time, until)) = &mut held.hold {
+                *until = now + *time;
+            }
+        }
+    }
+
+    /// When the next hold ends, in uptime.
+    pub(super) fn next_end(&self) -> Option<Duration> {
+        let ends = self.0.iter().filter_map(|held| held.hold);
+        ends.map(|(_, until)| until).min()
+    }
+
+    /// Whose hold has ended, newest first.
+    pub(super) fn ended(&self, now: Duration) -> Vec<Input> {
+        self.pick(|held| held.hold.is_some_and(|(_, until)| until <= now))
+    }
+
+    /// What was pressed only for the call, newest first.
+    pub(super) fn of_call(&self) -> Vec<Input> {
+        self.pick(|held| held.hold.is_none())
+    }
+
+    /// Everything, newest first.
+    pub(super) fn everything(&self) -> Vec<Input> {
+        self.pick(|_| true)
+    }
+
+    fn pick(&self, which: impl Fn(&Held) -> bool) -> Vec<Input> {
+        let picked = self.0.iter().rev().filter(|held| which(held));
+        picked.map(|held| held.input).collect()
+    }
+
+    /// What is noted with the X server.
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        let mark = |held: &Held| Mark {
+            input: held.input,
+            until: held.hold.map(|(_, until)| until),
+        };
+        self.0.iter().map(mark).collect()
+    }
+
+    /// Forgets everything: the X server is another one.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(code: u8, until: Option<u64>) -> Held {
+        Held {
+            input: Input::Key(code),
+            name: String::new(),
+            hold: until.map(|until| (Duration::from_secs(10), Duration::from_secs(until))),
+        }
+    }
+
+    #[test]
+    fn holds_end_are_renewed_and_marked() {
+        let mut ledger = Ledger::default();
+        for (code, until) in [(37, Some(20)), (50, None), (64, Some(12))] {
+            ledger.press(held(code, until));
+        }
+        assert_eq!(ledger.next_end(), Some(Duration::from_secs(12)));
+        assert_eq!(ledger.ended(Duration::from_secs(11)), []);
+        ledger.renew(Input::Key(64), Duration::from_secs(11));
+        assert_eq!(
+            ledger.ended(Duration::from_secs(21)),
+            [Input::Key(64), Input::Key(37)]
+        );
+        assert_eq!(ledger.of_call(), [Input::Key(50)]);
+        assert_eq!(
+            ledger.everything(),
+            [Input::Key(64), Input::Key(50), Input::Key(37)]
+        );
+        let marks = ledger.marks();
+        assert_eq!(marks[1].until, None);
+        assert_eq!(marks[2].until, Some(Duration::from_secs(21)));
+        assert!(ledger.release(Input::Key(50)));
+        assert!(!ledger.release(Input::Key(50)));
+        // Pressed again it is one entry, the newest.
+        ledger.press(held(37, None));
+        assert_eq!(ledger.everything(), [Input::Key(37), Input::Key(64)]);
+    }
+}

@@ -1,0 +1,435 @@
+//! One step of an agent: validated whole, done once, settled, answered with the
+//! frame that shows it.
+//!
+//! The input belongs to one step at a time, from its first event until its frame
+//! is taken; others wait in the order in which they came. Captures never wait
+//! for it. Each step runs in a task of its own, so that a caller who goes away
+//! stops it between two events, and never between a press and its release.
+
+mod action;
+mod hands;
+mod journal;
+mod ledger;
+mod plan;
+mod refused;
+mod resting;
+mod thread;
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant as StdInstant},
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch},
+    task::JoinSet,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use action::{
+    Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Operation, Outcome,
+    Settled, Text,
+};
+use refused::QUEUE;
+pub use refused::Refused;
+pub use thread::{Pressed, PressedInput};
+
+use super::{Frame, Session, Spec, space::Resolved};
+use crate::{
+    frame::{Cause, Failure, Stage},
+    x11::{Bell, Display, LinkState, Sender, mailbox},
+};
+use journal::{Journal, Known, Progress};
+use thread::{Board, Job, Order};
+
+/// So long before the reply must leave, the screen is no longer waited for, so
+/// that a frame can still be taken; a quarter of the time where that is less.
+const FRAME_LEAD: Duration = Duration::from_millis(300);
+/// A daemon that stops waits so long for what it holds to be released.
+const LETTING_GO: Duration = Duration::from_secs(2);
+
+/// The input of one display.
+#[derive(Debug)]
+pub(super) struct Input {
+    orders: Sender<Order>,
+    board: Board,
+    /// One permit: the input itself. Fair, so that callers have it in turns.
+    turn: Arc<Semaphore>,
+    /// Callers that wait for it or have it.
+    queue: Arc<Semaphore>,
+    journal: Mutex<Journal>,
+    /// Cancels the step under way.
+    current: Mutex<CancellationToken>,
+    tasks: Mutex<JoinSet<()>>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl Input {
+    /// Starts the input thread, which connects when the display is there.
+    pub(super) fn new(display: Arc<Display>) -> io::Result<Self> {
+        let (orders, inbox) = mailbox(QUEUE * 4)?;
+        let board = Board::default();
+        let thread = thread::spawn(display, inbox, Arc::clone(&board))?;
+        Ok(Self {
+            orders,
+            board,
+            turn: Arc::new(Semaphore::new(1)),
+            queue: Arc::new(Semaphore::new(QUEUE)),
+            journal: Mutex::default(),
+            current: Mutex::default(),
+            tasks: Mutex::default(),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    fn order(&self, order: Order) {
+        // A queue that is full belongs to a thread that waits for the server.
+        drop(self.orders.try_send(order));
+    }
+
+    fn cancel(&self) {
+        lock(&self.current).cancel();
+        self.orders.bell().ring();
+    }
+}
+
+/// Cancels a step when the last who waits for it has gone.
+#[derive(Debug)]
+struct Waiting {
+    cancel: CancellationToken,
+    bell: Bell,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        self.bell.ring();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whole after any panic: changes are single steps.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Session {
+    /// Does a step, and shows the screen after it.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refused`]: nothing was done.
+    pub async fn act(self: Arc<Self>, act: Act, reply_by: Instant) -> Result<Acted, Refused> {
+        let act = Arc::new(act);
+        let (sender, account) = watch::channel(None);
+        let waiting = Arc::new(Waiting {
+            cancel: self.shutdown.child_token(),
+            bell: self.input.orders.bell().clone(),
+        });
+        let Some(operation) = &act.operation else {
+            let permit = self.queue_up()?;
+            return self.start(&act, reply_by, sender, waiting, permit).await;
+        };
+        if operation.instance != self.instance_id() {
+            return Err(Refused::OtherInstance);
+        }
+        let progress = Progress {
+            account,
+            waiting: Arc::downgrade(&waiting),
+        };
+        let known = lock(&self.input.journal).enter(&operation.id, operation.digest, &progress);
+        match known {
+            Known::Other => Err(Refused::IdReused),
+            Known::Forgotten => Err(Refused::Forgotten),
+            Known::Same(progress) => self.join(&act, reply_by, progress).await,
+            Known::New => {
+                let permit = self.queue_up().inspect_err(|_| {
+                    lock(&self.input.journal).take_back(&operation.id);
+                })?;
+                self.start(&act, reply_by, sender, waiting, permit).await
+            }
+        }
+    }
+
+    fn queue_up(&self) -> Result<OwnedSemaphorePermit, Refused> {
+        let permit = Arc::clone(&self.input.queue).try_acquire_owned();
+        permit.map_err(|_| Refused::QueueFull)
+    }
+
+    /// Does a new step in a task of its own, and waits for it.
+    async fn start(
+        self: &Arc<Self>,
+        act: &Arc<Act>,
+        reply_by: Instant,
+        sender: watch::Sender<Option<Result<Account, Refused>>>,
+        waiting: Arc<Waiting>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Acted, Refused> {
+        let mut account = sender.subscribe();
+        let (framed, frame) = oneshot::channel();
+        let task = Arc::clone(self).run(
+            Arc::clone(act),
+            reply_by,
+            waiting.cancel.clone(),
+            sender,
+            framed,
+            permit,
+        );
+        {
+            let mut tasks = lock(&self.input.tasks);
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(task);
+        }
+        let account = outcome(&mut account, reply_by).await?;
+        let frame = match frame.await {
+            Ok(frame) => frame,
+            Err(_) => self.show(act, reply_by).await?,
+        };
+        drop(waiting);
+        Ok(Acted {
+            account,
+            frame,
+            replayed: false,
+        })
+    }
+
+    /// Waits for a step that another call began, or takes what it did.
+    async fn join(
+        self: &Arc<Self>,
+        act: &Act,
+        reply_by: Instant,
+        mut progress: Progress,
+    ) -> Result<Acted, Refused> {
+        // It goes on when the one who began it goes away.
+        let _waiting = progress.waiting.upgrade();
+        let account = outcome(&mut progress.account, reply_by).await?;
+        let frame = self.show(act, reply_by).await?;
+        Ok(Acted {
+            account,
+            frame,
+            replayed: true,
+        })
+    }
+
+    /// The step itself: waits for its turn, does it, and keeps the input until
+    /// the frame is taken.
+    async fn run(
+        self: Arc<Self>,
+        act: Arc<Act>,
+        reply_by: Instant,
+        cancel: CancellationToken,
+        sender: watch::Sender<Option<Result<Account, Refused>>>,
+        framed: oneshot::Sender<Option<Frame>>,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let account = self.do_it(&act, reply_by, &cancel).await;
+        let (account, turn) = match account {
+            Ok((account, turn)) => (Ok(account), turn),
+            Err(refused) => (Err(refused), None),
+        };
+        if account.is_err()
+            && let Some(operation) = &act.operation
+        {
+            // Nothing was done: the same id may be tried again.
+            lock(&self.input.journal).take_back(&operation.id);
+        }
+        let done = account.is_ok();
+        sender.send_replace(Some(account));
+        if done
+            && !cancel.is_cancelled()
+            && let Ok(frame) = self.show(&act, reply_by).await
+        {
+            // Who waits may have gone.
+            drop(framed.send(frame));
+        }
+        drop((turn, permit));
+    }
+
+    async fn do_it(
+        &self,
+        act: &Arc<Act>,
+        reply_by: Instant,
+        cancel: &CancellationToken,
+    ) -> Result<(Account, Option<OwnedSemaphorePermit>), Refused> {
+        let turn = tokio::select! {
+            biased;
+            turn = Arc::clone(&self.input.turn).acquire_owned() => turn.ok(),
+            () = cancel.cancelled() => None,
+            () = tokio::time::sleep_until(reply_by) => None,
+        };
+        let Some(turn) = turn else {
+            return Err(Refused::Late(self.overdue()));
+        };
+        *lock(&self.input.current) = cancel.clone();
+        let space = self.check(act)?;
+        let left = reply_by.saturating_duration_since(Instant::now());
+        let until = StdInstant::now() + left - FRAME_LEAD.min(left / 4);
+        let (reply, mut answer) = oneshot::channel();
+        self.input.order(Order::Perform(Box::new(Job {
+            act: Arc::clone(act),
+            space,
+            cancel: cancel.clone(),
+            until,
+            reply,
+        })));
+        // The thread ends by itself at `until`, unless the server hangs: then
+        // nobody knows what of it was done.
+        tokio::select! {
+            biased;
+            answer = &mut answer => {
+                let account = answer.unwrap_or_else(|_| Err(Refused::NoInput(super::stopping())))?;
+                Ok((account, Some(turn)))
+            }
+            () = tokio::time::sleep_until(reply_by) => {
+                let account = Account::unknown(self.overdue());
+                // The input stays taken until the thread is through with it.
+                lock(&self.input.tasks).spawn(async move {
+                    drop(answer.await);
+                    drop(turn);
+                });
+                Ok((account, None))
+            }
+        }
+    }
+
+    /// What can be refused without the X server's word.
+    fn check(&self, act: &Act) -> Result<Resolved, Refused> {
+        let link = self.link();
+        match &link.state {
+            LinkState::Up(_) => {}
+            LinkState::Down(failure) => return Err(Refused::NoInput(failure.clone())),
+            LinkState::Connecting => return Err(Refused::NoInput(self.overdue())),
+        }
+        if let Some(id) = &act.expect.frame {
+            let LinkState::Up(screen) = &link.state else {
+                return Err(Refused::NoInput(self.overdue()));
+            };
+            let shown = Resolved::Frame(id.clone(), self.frames().find(id)?);
+            shown.is_of(screen.generation, screen.geometry_epoch)?;
+        }
+        let space = self.resolve(&act.space)?;
+        if !act.unproved && !self.is_proved(&link) {
+            self.paint.expect(super::paint::AWAITED);
+            return Err(Refused::NotPainted(self.paint.failure()));
+        }
+        Ok(space)
+    }
+
+    async fn show(&self, act: &Act, reply_by: Instant) -> Result<Option<Frame>, Refused> {
+        let Some(spec) = &act.picture else {
+            return Ok(None);
+        };
+        let spec = Spec {
+            unproved: spec.unproved || act.unproved,
+            ..spec.clone()
+        };
+        let frame = self.screenshot(&spec, Instant::now(), reply_by).await?;
+        Ok(Some(frame))
+    }
+
+    /// What deskd holds down now, oldest first.
+    pub fn pressed(&self) -> Vec<Pressed> {
+        lock(&self.input.board).clone()
+    }
+
+    /// Releases everything that deskd holds down, and cancels the step under
+    /// way; what it was.
+    ///
+    /// # Errors
+    ///
+    /// When the X server does not answer before `reply_by`.
+    pub async fn release_all(&self, reply_by: Instant) -> Result<Vec<Pressed>, Failure> {
+        let held = self.pressed();
+        self.input.cancel();
+        let (reply, answer) = oneshot::channel();
+        self.input.order(Order::ReleaseAll(reply));
+        let rest = self
+            .wait(reply_by, async {
+                answer.await.map_err(|_| super::stopping())
+            })
+            .await?;
+        let mut released = held;
+        for pressed in rest {
+            if !released.iter().any(|known| known.what == pressed.what) {
+                released.push(pressed);
+            }
+        }
+        Ok(released)
+    }
+
+    /// Has the input thread look for what an earlier life of the daemon left
+    /// down, each time the display comes up. Until the daemon stops.
+    pub async fn keep_hands_clean(self: Arc<Self>) {
+        let mut link = self.display.link();
+        let mut seen = None;
+        loop {
+            let now = match &link.borrow_and_update().state {
+                LinkState::Up(screen) => Some(screen.generation),
+                LinkState::Down(_) | LinkState::Connecting => None,
+            };
+            if now.is_some() && now != seen {
+                self.input.order(Order::Connect);
+            }
+            seen = now;
+            if link.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Releases what is held, and ends the input thread: the daemon stops.
+    pub async fn let_go(&self) {
+        self.input.cancel();
+        self.input.order(Order::Close);
+        let Some(thread) = lock(&self.input.thread).take() else {
+            return;
+        };
+        let ended = tokio::task::spawn_blocking(move || drop(thread.join()));
+        if tokio::time::timeout(LETTING_GO, ended).await.is_err() {
+            tracing::warn!("the X server does not answer: what deskd holds down stays down");
+        }
+    }
+}
+
+impl Account {
+    /// Of a step whose server hangs.
+    fn unknown(failure: Failure) -> Self {
+        let failure = Failure {
+            stage: Stage::Input,
+            ..failure
+        };
+        Self {
+            outcome: Outcome::Unknown,
+            results: vec![Done {
+                failure: Some(failure),
+                ..Done::default()
+            }],
+            settled: Settled {
+                ended: Ended::Deadline,
+                waited: Duration::ZERO,
+                changed: None,
+                excepted: Vec::new(),
+            },
+        }
+    }
+}
+
+/// Waits for the account of a step.
+async fn outcome(
+    account: &mut watch::Receiver<Option<Result<Account, Refused>>>,
+    reply_by: Instant,
+) -> Result<Account, Refused> {
+    let done = tokio::time::timeout_at(reply_by, account.wait_for(Option::is_some)).await;
+    let gone = || {
+        Refused::Late(Failure {
+            stage: Stage::Timeout,
+            cause: Cause::Deadline,
+            message: "the step that this call repeats is still under way".into(),
+        })
+    };
+    match done {
+        Ok(Ok(account)) => account.clone().unwrap_or_else(|| Err(gone())),
+        Ok(Err(_)) | Err(_) => Err(gone()),
+    }
+}

@@ -1,0 +1,290 @@
+//! From actions to steps: points on the screen, keys of the live keymap, and
+//! what is held down meanwhile. Whatever cannot be done is found here, before
+//! the first event.
+
+use std::{collections::HashSet, time::Duration};
+
+use super::{
+    Action, Button, Key, Refused,
+    action::AskedPoint,
+    ledger::{Held, Ledger},
+};
+use crate::{
+    frame::Size,
+    session::space::Resolved,
+    x11::{Input, KeyboardState, Keymap, Stroke},
+};
+
+/// A pixel of the screen.
+pub(super) type Pixel = (u32, u32);
+
+/// One thing to do, of which all is known.
+#[derive(Debug)]
+pub(super) enum Step {
+    Move(Pixel),
+    Click {
+        at: Option<Pixel>,
+        button: Input,
+        count: u8,
+        modifiers: Vec<Input>,
+    },
+    Down {
+        at: Option<Pixel>,
+        held: Held,
+        /// Keys to press with it for its level.
+        with: Vec<Input>,
+    },
+    Up {
+        at: Option<Pixel>,
+        input: Input,
+    },
+    Drag {
+        path: Vec<Pixel>,
+        button: Input,
+        modifiers: Vec<Input>,
+        duration: Duration,
+    },
+    Scroll {
+        at: Option<Pixel>,
+        notches: (i32, i32),
+        modifiers: Vec<Input>,
+    },
+    Type {
+        strokes: Vec<Stroke>,
+        rate: Option<u32>,
+    },
+    Chord {
+        keys: Vec<Input>,
+        repeat: u32,
+        hold: Duration,
+    },
+    Wait(Duration),
+}
+
+/// What steps are made from.
+pub(super) struct Ground<'a> {
+    pub(super) space: &'a Resolved,
+    pub(super) screen: Size,
+    pub(super) keymap: &'a Keymap,
+    pub(super) keyboard: KeyboardState,
+    pub(super) ledger: &'a Ledger,
+    /// In uptime.
+    pub(super) now: Duration,
+}
+
+/// The steps of a batch.
+///
+/// # Errors
+///
+/// The first action that cannot be done.
+pub(super) fn plan(ground: &Ground<'_>, actions: &[Action]) -> Result<Vec<Step>, Refused> {
+    let mut planner = Planner {
+        ground,
+        action: 0,
+        held: ground.ledger.everything().into_iter().collect(),
+    };
+    let mut steps = Vec::with_capacity(actions.len());
+    for (index, action) in actions.iter().enumerate() {
+        planner.action = index;
+        steps.push(planner.step(action)?);
+    }
+    Ok(steps)
+}
+
+struct Planner<'a> {
+    ground: &'a Ground<'a>,
+    action: usize,
+    /// What will be down when the action's turn comes.
+    held: HashSet<Input>,
+}
+
+impl Planner<'_> {
+    fn step(&mut self, action: &Action) -> Result<Step, Refused> {
+        Ok(match action {
+            Action::Move(to) => Step::Move(self.pixel(*to)?),
+            Action::Click {
+                at,
+                button,
+                count,
+                modifiers,
+            } => Step::Click {
+                at: self.place(*at)?,
+                button: self.free_button(*button)?,
+                count: *count,
+                modifiers: self.modifiers(modifiers)?,
+            },
+            Action::ButtonDown { at, button, hold } => {
+                let input = Input::Button(button.number());
+                self.held.insert(input);
+                Step::Down {
+                    at: self.place(*at)?,
+                    held: self.held_for(input, String::new(), *hold),
+                    with: Vec::new(),
+                }
+            }
+            Action::ButtonUp { at, button } => {
+                let input = Input::Button(button.number());
+                self.held.remove(&input);
+                Step::Up {
+                    at: self.place(*at)?,
+                    input,
+                }
+            }
+            Action::Drag {
+                path,
+                button,
+                modifiers,
+                duration,
+            } => Step::Drag {
+                path: path
+                    .iter()
+                    .map(|point| self.pixel(*point))
+                    .collect::<Result<_, _>>()?,
+                button: self.free_button(*button)?,
+                modifiers: self.modifiers(modifiers)?,
+                duration: *duration,
+            },
+            Action::Scroll {
+                at,
+                notches,
+                modifiers,
+            } => Step::Scroll {
+                at: self.place(*at)?,
+                notches: *notches,
+                modifiers: self.modifiers(modifiers)?,
+            },
+            Action::Type { text, rate } => Step::Type {
+                strokes: self.strokes(&text.0)?,
+                rate: *rate,
+            },
+            Action::Chord { keys, repeat, hold } => Step::Chord {
+                keys: self.chord(keys)?,
+                repeat: *repeat,
+                hold: *hold,
+            },
+            Action::KeyDown { key, hold } => {
+                let stroke = self.stroke(key)?;
+                let input = Input::Key(stroke.keycode);
+                let with = self.not_held(stroke.hold.iter().map(|code| Input::Key(*code)));
+                self.held.insert(input);
+                Step::Down {
+                    at: None,
+                    held: self.held_for(input, key.name.clone(), *hold),
+                    with,
+                }
+            }
+            Action::KeyUp { key } => {
+                let input = Input::Key(self.stroke(key)?.keycode);
+                self.held.remove(&input);
+                Step::Up { at: None, input }
+            }
+            Action::Wait(time) => Step::Wait(*time),
+        })
+    }
+
+    fn pixel(&self, point: AskedPoint) -> Result<Pixel, Refused> {
+        let ground = self.ground;
+        let pixel = ground.space.point(point, ground.screen);
+        pixel.map_err(|within| Refused::OutOfScreen {
+            action: self.action,
+            point,
+            within,
+        })
+    }
+
+    fn place(&self, at: Option<AskedPoint>) -> Result<Option<Pixel>, Refused> {
+        at.map(|point| self.pixel(point)).transpose()
+    }
+
+    fn free_button(&self, button: Button) -> Result<Input, Refused> {
+        let input = Input::Button(button.number());
+        if self.held.contains(&input) {
+            return Err(self.is_held(&format!("the {} button", button.name())));
+        }
+        Ok(input)
+    }
+
+    fn is_held(&self, name: &str) -> Refused {
+        Refused::Held {
+            action: self.action,
+            name: name.to_owned(),
+        }
+    }
+
+    fn held_for(&self, input: Input, name: String, hold: Duration) -> Held {
+        Held {
+            input,
+            name,
+            hold: Some((hold, self.ground.now + hold)),
+        }
+    }
+
+    fn stroke(&self, key: &Key) -> Result<Stroke, Refused> {
+        let (keymap, keyboard) = (self.ground.keymap, self.ground.keyboard);
+        let stroke = keymap.press_keysym(key.keysym, keyboard.group);
+        stroke.ok_or_else(|| Refused::NoKey {
+            action: self.action,
+            name: key.name.clone(),
+        })
+    }
+
+    /// Modifiers that deskd holds already stay as they are.
+    fn modifiers(&self, keys: &[Key]) -> Result<Vec<Input>, Refused> {
+        self.sequence(keys, false)
+    }
+
+    fn chord(&self, keys: &[Key]) -> Result<Vec<Input>, Refused> {
+        self.sequence(keys, true)
+    }
+
+    /// Keys in the order to press them, each once, with what their levels need.
+    fn sequence(&self, keys: &[Key], last_is_new: bool) -> Result<Vec<Input>, Refused> {
+        let mut inputs = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            let stroke = self.stroke(key)?;
+            let input = Input::Key(stroke.keycode);
+            if last_is_new && index + 1 == keys.len() && self.held.contains(&input) {
+                return Err(self.is_held(&key.name));
+            }
+            inputs.extend(stroke.hold.iter().map(|code| Input::Key(*code)));
+            inputs.push(input);
+        }
+        let mut seen = HashSet::new();
+        let inputs = self.not_held(inputs.into_iter());
+        Ok(inputs.into_iter().filter(|i| seen.insert(*i)).collect())
+    }
+
+    fn not_held(&self, inputs: impl Iterator<Item = Input>) -> Vec<Input> {
+        inputs.filter(|input| !self.held.contains(input)).collect()
+    }
+
+    fn strokes(&self, text: &str) -> Result<Vec<Stroke>, Refused> {
+        // Whatever is down would turn characters into others, or into shortcuts.
+        if let Some(Input::Key(code)) = self.held.iter().find(|i| matches!(i, Input::Key(_))) {
+            return Err(self.is_held(&self.key_name(*code)));
+        }
+        let (keymap, mut keyboard) = (self.ground.keymap, self.ground.keyboard);
+        // What deskd holds is released by then; what another program holds is not.
+        let ours = self.ground.ledger.all().iter();
+        if keyboard.down != 0 && !ours.clone().any(|held| matches!(held.input, Input::Key(_))) {
+            return Err(self.is_held("a modifier key that another program pressed"));
+        }
+        keyboard.down = 0;
+        let strokes = text.chars().enumerate().map(|(position, character)| {
+            keymap
+                .type_character(character, keyboard)
+                .ok_or(Refused::Untypable {
+                    action: self.action,
+                    position,
+                    character,
+                })
+        });
+        strokes.collect()
+    }
+
+    fn key_name(&self, code: u8) -> String {
+        let all = self.ground.ledger.all();
+        let held = all.iter().find(|held| held.input == Input::Key(code));
+        held.map_or_else(|| "a key".to_owned(), |held| held.name.clone())
+    }
+}

@@ -1,0 +1,100 @@
+//! Why nothing was done of a step.
+
+use super::super::Refusal;
+use crate::frame::Failure;
+
+/// Callers that may wait for the input or have it.
+pub(super) const QUEUE: usize = 16;
+
+/// Why a step is refused: no event was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Its picture or coordinate space cannot be.
+    #[error(transparent)]
+    Picture(#[from] Refusal),
+    /// A point outside its space or the screen.
+    #[error(
+        "actions[{action}]: point {},{} is not within {within}: give one that is; nothing is clamped",
+        point.0, point.1
+    )]
+    OutOfScreen {
+        /// Which action, from 0.
+        action: usize,
+        /// The point as asked.
+        point: (i32, i32),
+        /// What it must be within, in words.
+        within: String,
+    },
+    /// A key that the keymap lacks.
+    #[error(
+        "actions[{action}]: the keyboard has no key {name:?}: `deskd key --list` says which names there are"
+    )]
+    NoKey {
+        /// Which action, from 0.
+        action: usize,
+        /// The key as named.
+        name: String,
+    },
+    /// A character that no key gives.
+    #[error(
+        "actions[{action}]: no key of this keyboard layout gives U+{:04X}, character {position} of the text",
+        u32::from(*character)
+    )]
+    Untypable {
+        /// Which action, from 0.
+        action: usize,
+        /// Which character, from 0.
+        position: usize,
+        /// The character.
+        character: char,
+    },
+    /// A key or button is down that must not be.
+    #[error(
+        "actions[{action}]: {name} is held down, so this would not arrive as asked: release it first"
+    )]
+    Held {
+        /// Which action, from 0.
+        action: usize,
+        /// The key or button.
+        name: String,
+    },
+    /// The desktop's paint is not proved.
+    #[error("{}", .0.message)]
+    NotPainted(Failure),
+    /// There is no X server that takes input.
+    #[error("{}", .0.message)]
+    NoInput(Failure),
+    /// Another X server than expected.
+    #[error("the X server is {now}, not {expected}: take a new frame")]
+    StaleGeneration {
+        /// As expected.
+        expected: String,
+        /// As it is.
+        now: String,
+    },
+    /// Another size than expected.
+    #[error("the geometry epoch is {now}, not {expected}: take a new frame")]
+    StaleEpoch {
+        /// As expected.
+        expected: u64,
+        /// As it is.
+        now: u64,
+    },
+    /// Meant for another daemon life.
+    #[error(
+        "this operation was meant for another life of the daemon: whether it was done is not known; take a new frame and decide"
+    )]
+    OtherInstance,
+    /// Done so long ago that its results are gone.
+    #[error("this operation was begun long ago and its results are gone: take a new frame")]
+    Forgotten,
+    /// The id stands for something else.
+    #[error("this operation_id was already used with another content: choose a new one")]
+    IdReused,
+    /// Too many wait.
+    #[error("{QUEUE} callers already have the input or wait for it: try again later")]
+    QueueFull,
+    /// The deadline came first.
+    #[error("the input was not free before the deadline: {}", .0.message)]
+    Late(Failure),
+}

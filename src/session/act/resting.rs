@@ -1,0 +1,167 @@
+//! Watching the screen before and after input, for [`Settle`].
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Ended, Settled};
+use crate::{
+    facts::Fact,
+    gate::{Next, Settle},
+    processes,
+    x11::{Error, Injector, Observer},
+};
+
+/// After input the screen is looked at for so long, now and then, so that what
+/// moves on it by itself is known before the next.
+const LINGER: Duration = Duration::from_secs(60);
+/// How often then, when something changes at all.
+const LOOK: Duration = Duration::from_millis(250);
+/// Processes of the clients are looked up again after so long.
+const FAMILY: Duration = Duration::from_secs(2);
+/// Samples of processes are no closer than this.
+const SAMPLE: Duration = Duration::from_millis(20);
+
+/// What is known of the screen between and after steps.
+pub(super) struct Resting {
+    settle: Settle,
+    began: Instant,
+    /// Looked at until then.
+    until: Instant,
+    looked: Instant,
+    family: Vec<u32>,
+    family_read: Option<Instant>,
+    sampled: Option<Instant>,
+    /// Processes that were there before the input.
+    known: HashSet<u32>,
+}
+
+impl Resting {
+    /// Times are since `began`.
+    pub(super) fn new(observer: &Observer, began: Instant) -> Self {
+        let now = Instant::now();
+        Self {
+            settle: Settle::new(observer.root(), observer.size(), began.elapsed()),
+            began,
+            until: now,
+            looked: now,
+            family: Vec::new(),
+            family_read: None,
+            sampled: None,
+            known: HashSet::new(),
+        }
+    }
+
+    /// Waits at most `limit` for orders or the server, and takes in what it says.
+    pub(super) fn idle(&mut self, observer: &mut Observer, limit: Duration) -> Result<(), Error> {
+        let now = Instant::now();
+        if now >= self.until {
+            return observer.doze(limit);
+        }
+        let next = self.looked + LOOK;
+        if !observer.doze_until_news(limit.min(self.until - now))? {
+            return Ok(());
+        }
+        if now < next {
+            // Looked at in steps: what changes all the time costs little.
+            return observer.pause(limit.min(next - now));
+        }
+        self.looked = now;
+        self.step(observer)
+    }
+
+    fn step(&mut self, observer: &mut Observer) -> Result<(), Error> {
+        let mut facts = Vec::new();
+        observer.step(&mut facts)?;
+        let at = self.began.elapsed();
+        for fact in facts {
+            if matches!(fact, Fact::Scene(_)) {
+                self.family_read = None;
+            }
+            self.settle.observe(at, fact);
+        }
+        Ok(())
+    }
+
+    /// Input is about to be given.
+    pub(super) fn begin(&mut self, observer: &mut Observer, limit: Duration) -> Result<(), Error> {
+        self.step(observer)?;
+        self.known = processes::all();
+        self.sample(observer);
+        self.settle.begin(self.began.elapsed(), limit);
+        Ok(())
+    }
+
+    /// Waits until the screen rests.
+    pub(super) fn settle(
+        &mut self,
+        injector: &mut Injector,
+        cancel: &CancellationToken,
+        until: Instant,
+    ) -> Result<Settled, Error> {
+        let start = Instant::now();
+        self.until = start + LINGER;
+        self.settle.done(self.began.elapsed());
+        let observer = injector.observer();
+        let ended = loop {
+            if cancel.is_cancelled() || Instant::now() >= until {
+                break Ended::Deadline;
+            }
+            let (pings, within) = match self.settle.advance(self.began.elapsed()) {
+                Next::Done(rest) => break Ended::Rest(rest),
+                Next::Wait { pings, within } => (pings, within),
+            };
+            let mut facts = Vec::new();
+            for to in pings {
+                observer.ping(to, &mut facts)?;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            observer.wait(within.min(left))?;
+            self.step(observer)?;
+            self.sample(observer);
+        };
+        self.looked = Instant::now();
+        self.refresh(observer);
+        Ok(Settled {
+            ended,
+            waited: start.elapsed(),
+            changed: self.settle.changed_area(),
+            excepted: self.settle.excepted(),
+        })
+    }
+
+    /// Looks at the processes of the clients, and at those that came since.
+    fn sample(&mut self, observer: &Observer) {
+        if self.sampled.is_some_and(|last| last.elapsed() < SAMPLE) {
+            return;
+        }
+        self.sampled = Some(Instant::now());
+        if self.family.is_empty() {
+            self.refresh(observer);
+        }
+        let sample =
+            |pids: &mut dyn Iterator<Item = u32>| pids.filter_map(processes::sample).collect();
+        let new: Vec<u32> = processes::all()
+            .into_iter()
+            .filter(|pid| !self.known.contains(pid) && processes::comes_from(*pid, &self.family))
+            .collect();
+        let known = self.family.iter().filter(|pid| !new.contains(pid));
+        let fact = Fact::Processes {
+            required: sample(&mut known.copied()),
+            others: sample(&mut new.iter().copied()),
+        };
+        self.settle.observe(self.began.elapsed(), fact);
+    }
+
+    /// Who the clients are; a look at all processes, so not while anybody waits.
+    fn refresh(&mut self, observer: &Observer) {
+        let old = self.family_read.is_none_or(|read| read.elapsed() > FAMILY);
+        if old || self.family.is_empty() {
+            self.family_read = Some(Instant::now());
+            self.family = processes::family(observer.clients());
+        }
+    }
+}

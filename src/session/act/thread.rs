@@ -1,0 +1,471 @@
+//! The input thread: it owns the connection that gives input, does one step at a
+//! time, ends holds on time, and releases what is left of a lost connection or
+//! of another daemon life.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError, mpsc::TryRecvError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Account, Button, Ended, Outcome, Refused, Settled,
+    action::{Act, Done},
+    hands::{Hands, LastClick, Stop},
+    ledger::{Held, Ledger},
+    plan::{Ground, plan},
+    resting::Resting,
+};
+use crate::{
+    frame::{Cause, Failure, Stage},
+    keys,
+    session::space::Resolved,
+    x11::{Bell, Display, Error, Generation, Injector, Input, Mark, Receiver, uptime},
+};
+
+/// Pause between attempts to reach a server on which something may be down.
+const RETRY: Duration = Duration::from_millis(100);
+/// With nothing to end and nobody to wait for, as long as one likes.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// What the thread is asked.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Do a step.
+    Perform(Box<Job>),
+    /// Release everything; what it was.
+    ReleaseAll(oneshot::Sender<Vec<Pressed>>),
+    /// The display is there: see whether something was left down.
+    Connect,
+    /// Release everything, and end.
+    Close,
+}
+
+/// A step, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) act: Arc<Act>,
+    pub(super) space: Resolved,
+    pub(super) cancel: CancellationToken,
+    pub(super) until: Instant,
+    pub(super) reply: oneshot::Sender<Result<Account, Refused>>,
+}
+
+/// One key or button that deskd holds down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pressed {
+    /// Which.
+    pub what: PressedInput,
+    /// When it is released by itself; `None`: at the end of the step under way.
+    pub until: Option<SystemTime>,
+}
+
+/// A key by name, or a button.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PressedInput {
+    /// A key.
+    Key(String),
+    /// A button.
+    Button(Button),
+}
+
+/// What is held now, for those who ask.
+pub(super) type Board = Arc<Mutex<Vec<Pressed>>>;
+
+/// Starts the thread, which ends by [`Order::Close`].
+pub(super) fn spawn(
+    display: Arc<Display>,
+    inbox: Receiver<Order>,
+    board: Board,
+) -> io::Result<std::thread::JoinHandle<()>> {
+    let worker = Worker {
+        display,
+        bell: inbox.bell().clone(),
+        inbox,
+        board,
+        connected: None,
+        ledger: Ledger::default(),
+        of: None,
+        last_click: None,
+        began: Instant::now(),
+    };
+    std::thread::Builder::new()
+        .name("input".into())
+        .spawn(move || worker.run())
+}
+
+struct Connected {
+    injector: Injector,
+    resting: Resting,
+}
+
+struct Worker {
+    display: Arc<Display>,
+    inbox: Receiver<Order>,
+    bell: Bell,
+    board: Board,
+    connected: Option<Connected>,
+    ledger: Ledger,
+    /// The X server on which the ledger's entries are down.
+    of: Option<Generation>,
+    last_click: Option<LastClick>,
+    began: Instant,
+}
+
+impl Worker {
+    fn run(mut self) {
+        loop {
+            match self.next() {
+                Order::Perform(job) => self.perform(*job),
+                Order::ReleaseAll(reply) => {
+                    let released = self.pressed();
+                    if let Err(error) = self.release_all() {
+                        self.lose(&error);
+                    }
+                    drop(reply.send(released));
+                }
+                Order::Connect => {
+                    if let Err(error) = self.connect() {
+                        tracing::debug!("no input yet: {error}");
+                    }
+                }
+                Order::Close => {
+                    // What cannot be released now, the next daemon life finds marked.
+                    drop(self.release_all());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for the next order, ends holds, and looks at what the server tells.
+    fn next(&mut self) -> Order {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(order) => return order,
+                Err(TryRecvError::Disconnected) => return Order::Close,
+                Err(TryRecvError::Empty) => {}
+            }
+            if let Err(error) = self.idle() {
+                self.lose(&error);
+            }
+        }
+    }
+
+    fn idle(&mut self) -> Result<(), Error> {
+        if !self.ledger.is_empty() {
+            if self.connected.is_none() && self.connect().is_err() {
+                self.bell.wait(None, RETRY).map_err(Error::Lost)?;
+                return Ok(());
+            }
+            self.hands(&CancellationToken::new(), LONG, |hands| hands.end_holds())?;
+        }
+        let next = self.ledger.next_end();
+        let hold = next.map_or(LONG, |end| end.saturating_sub(uptime()));
+        match &mut self.connected {
+            Some(Connected { injector, resting }) => resting.idle(injector.observer(), hold),
+            None => {
+                self.bell.wait(None, hold).map_err(Error::Lost)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// The connection is of no use any more; what is down is not forgotten.
+    fn lose(&mut self, error: &Error) {
+        if self.connected.take().is_some() {
+            tracing::debug!("the input's connection ended: {error}");
+        }
+    }
+
+    /// Connects, unless it is, and releases what was left down.
+    fn connect(&mut self) -> Result<(), Error> {
+        if self.connected.is_some() {
+            return Ok(());
+        }
+        let mut injector = Injector::connect(&self.display, self.bell.clone())?;
+        let (generation, _) = injector.observer().identity();
+        if self.of.replace(generation) != Some(generation) {
+            // Another server: nothing is down there, but for what is marked.
+            self.ledger.clear();
+            self.last_click = None;
+        }
+        let down = injector.keys_down()?;
+        for mark in injector.left_behind()? {
+            if self.ledger.is_held(mark.input) {
+                continue;
+            }
+            let is_down = match mark.input {
+                Input::Key(code) => down[usize::from(code)],
+                Input::Button(_) => true,
+            };
+            if is_down {
+                let held = adopt(&mut injector, mark)?;
+                self.ledger.press(held);
+            }
+        }
+        let resting = Resting::new(injector.observer(), self.began);
+        self.connected = Some(Connected { injector, resting });
+        if !self.ledger.is_empty() {
+            tracing::info!(
+                "keys or buttons are down that deskd pressed: they are released on time"
+            );
+        }
+        self.hands(&CancellationToken::new(), LONG, |hands| {
+            hands.clean_up()?;
+            hands.end_holds()
+        })
+    }
+
+    fn release_all(&mut self) -> Result<(), Error> {
+        if self.ledger.is_empty() {
+            return Ok(());
+        }
+        self.connect()?;
+        let Some(Connected { injector, .. }) = &mut self.connected else {
+            return Ok(());
+        };
+        for input in self.ledger.everything() {
+            injector.release(input)?;
+            self.ledger.release(input);
+        }
+        injector.mark(&[])?;
+        injector.pointer()?;
+        self.publish();
+        Ok(())
+    }
+
+    fn pressed(&self) -> Vec<Pressed> {
+        pressed(&self.ledger)
+    }
+
+    fn publish(&self) {
+        *self.board.lock().unwrap_or_else(PoisonError::into_inner) = self.pressed();
+    }
+
+    /// Lends the hands, and says afterwards what is held.
+    fn hands<T>(
+        &mut self,
+        cancel: &CancellationToken,
+        time: Duration,
+        work: impl FnOnce(&mut Hands<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error>
+    where
+        T: Default,
+    {
+        let Some(Connected { injector, .. }) = &mut self.connected else {
+            return Ok(T::default());
+        };
+        let board = Arc::clone(&self.board);
+        let publish = move |ledger: &Ledger| {
+            *board.lock().unwrap_or_else(PoisonError::into_inner) = pressed(ledger);
+        };
+        work(&mut Hands {
+            injector,
+            ledger: &mut self.ledger,
+            last_click: &mut self.last_click,
+            cancel,
+            bell: &self.bell,
+            until: Instant::now() + time,
+            publish: &publish,
+        })
+    }
+
+    fn perform(&mut self, job: Job) {
+        let answer = self.attempt(&job);
+        // Who waits may have gone: the journal has taken it then.
+        drop(job.reply.send(answer));
+    }
+
+    fn attempt(&mut self, job: &Job) -> Result<Account, Refused> {
+        if job.cancel.is_cancelled() || Instant::now() >= job.until {
+            return Err(Refused::Late(late()));
+        }
+        let steps = match self.prepare(job) {
+            Ok(steps) => steps?,
+            Err(error) => {
+                self.lose(&error);
+                return Err(Refused::NoInput(error.failure()));
+            }
+        };
+        let settle = job.act.settle;
+        if let (Some(limit), Some(connected)) = (settle, &mut self.connected) {
+            let began = connected
+                .resting
+                .begin(connected.injector.observer(), limit);
+            if let Err(error) = began {
+                self.lose(&error);
+                return Err(Refused::NoInput(error.failure()));
+            }
+        }
+        let mut results = Vec::with_capacity(steps.len());
+        let time = job.until.saturating_duration_since(Instant::now());
+        let mut outcome = Outcome::Done;
+        for step in &steps {
+            let mut done = Done::default();
+            let start = Instant::now();
+            let mut stop = Ok(());
+            let performed = self.hands(&job.cancel, time, |hands| {
+                hands.until = job.until;
+                stop = hands.perform(step, &mut done);
+                Ok(())
+            });
+            drop(performed);
+            done.took = start.elapsed();
+            done.done = stop.is_ok();
+            if let Err(stop) = stop {
+                outcome = self.stopped(stop, &mut done);
+                results.push(done);
+                break;
+            }
+            results.push(done);
+        }
+        if let Err(error) = self.hands(&job.cancel, LONG, |hands| hands.clean_up()) {
+            self.lose(&error);
+            outcome = Outcome::Unknown;
+        }
+        self.publish();
+        let settled = self.settle(job, settle);
+        Ok(Account {
+            outcome,
+            results,
+            settled,
+        })
+    }
+
+    fn stopped(&mut self, stop: Stop, done: &mut Done) -> Outcome {
+        match stop {
+            Stop::Cancelled => Outcome::Cancelled,
+            Stop::Deadline => Outcome::Deadline,
+            Stop::Failed(failure) => {
+                done.failure = Some(failure);
+                Outcome::Partial
+            }
+            Stop::Lost(error) => {
+                done.failure = Some(Failure {
+                    stage: Stage::Input,
+                    ..error.failure()
+                });
+                self.lose(&error);
+                Outcome::Unknown
+            }
+        }
+    }
+
+    /// Finds out how to do it all, before anything is done.
+    fn prepare(&mut self, job: &Job) -> Result<Result<Vec<super::plan::Step>, Refused>, Error> {
+        // A server that was replaced shows at the first question.
+        if let Some(connected) = &mut self.connected
+            && let Err(error) = connected.injector.pointer()
+        {
+            self.lose(&error);
+        }
+        self.connect()?;
+        let Some(Connected { injector, .. }) = &mut self.connected else {
+            return Err(Error::Protocol("it went at once"));
+        };
+        let (generation, epoch) = injector.observer().identity_now()?;
+        let screen = injector.observer().size();
+        if let Err(refused) = expected(job, generation, epoch) {
+            return Ok(Err(refused));
+        }
+        let keyboard = injector.keyboard()?;
+        let keymap = injector.keymap()?;
+        let ground = Ground {
+            space: &job.space,
+            screen,
+            keymap,
+            keyboard,
+            ledger: &self.ledger,
+            now: uptime(),
+        };
+        Ok(plan(&ground, &job.act.actions))
+    }
+
+    fn settle(&mut self, job: &Job, limit: Option<Duration>) -> Settled {
+        let skipped = Settled {
+            ended: Ended::Skipped,
+            waited: Duration::ZERO,
+            changed: None,
+            excepted: Vec::new(),
+        };
+        let (Some(_), Some(Connected { injector, resting })) = (limit, &mut self.connected) else {
+            return skipped;
+        };
+        match resting.settle(injector, &job.cancel, job.until) {
+            Ok(settled) => settled,
+            Err(error) => {
+                self.lose(&error);
+                skipped
+            }
+        }
+    }
+}
+
+/// A thing that another daemon life pressed.
+fn adopt(injector: &mut Injector, mark: Mark) -> Result<Held, Error> {
+    let name = match mark.input {
+        Input::Key(code) => injector
+            .keymap()?
+            .keysym(code)
+            .map_or_else(|| format!("keycode {code}"), keys::name),
+        Input::Button(_) => String::new(),
+    };
+    let hold = mark
+        .until
+        .map(|until| (until.saturating_sub(uptime()), until));
+    Ok(Held {
+        input: mark.input,
+        name,
+        hold,
+    })
+}
+
+fn pressed(ledger: &Ledger) -> Vec<Pressed> {
+    let (now, clock) = (uptime(), SystemTime::now());
+    let pressed = |held: &Held| Pressed {
+        what: match held.input {
+            Input::Key(code) if held.name.is_empty() => {
+                PressedInput::Key(format!("keycode {code}"))
+            }
+            Input::Key(_) => PressedInput::Key(held.name.clone()),
+            Input::Button(number) => {
+                PressedInput::Button(Button::of_number(number).unwrap_or(Button::Left))
+            }
+        },
+        until: held
+            .hold
+            .map(|(_, until)| clock + until.saturating_sub(now)),
+    };
+    ledger.all().iter().map(pressed).collect()
+}
+
+/// Refuses a step that is meant for another desktop.
+fn expected(job: &Job, generation: Generation, epoch: u64) -> Result<(), Refused> {
+    let expect = &job.act.expect;
+    let now = generation.to_string();
+    if let Some(expected) = expect.generation.as_ref().filter(|e| **e != now) {
+        return Err(Refused::StaleGeneration {
+            expected: expected.clone(),
+            now,
+        });
+    }
+    if let Some(expected) = expect.epoch.filter(|e| *e != epoch) {
+        return Err(Refused::StaleEpoch {
+            expected,
+            now: epoch,
+        });
+    }
+    Ok(job.space.is_of(generation, epoch)?)
+}
+
+fn late() -> Failure {
+    Failure {
+        stage: Stage::Timeout,
+        cause: Cause::Deadline,
+        message: "the caller's deadline came before the input was free".into(),
+    }
+}

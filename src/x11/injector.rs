@@ -1,0 +1,358 @@
+//! Giving input: XTEST on a connection that also watches what comes of it
+//! (XTEST Extension Library 2.2, FakeInput).
+//!
+//! Requests are buffered and sent in one write where they belong together: a
+//! press and its release reach the server at once, so that nothing happens
+//! between them.
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+use x11rb::{
+    connection::Connection as _,
+    protocol::{
+        xproto::{
+            AtomEnum, AutoRepeatMode, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT,
+            ChangeKeyboardControlAux, ConnectionExt as _, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
+            MOTION_NOTIFY_EVENT, PropMode,
+        },
+        xtest::ConnectionExt as _,
+    },
+    wrapper::ConnectionExt as _,
+};
+
+use super::{
+    Bell, Display, Error, Observer,
+    keymap::{self, KeyboardState, Keymap},
+};
+
+/// A key or a button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// By its keycode.
+    Key(u8),
+    /// By its number: 1 left, 2 middle, 3 right, 8 back, 9 forward.
+    Button(u8),
+}
+
+/// A key or button that a daemon pressed, as it is noted with the X server, so
+/// that another life of the daemon can release it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// What is down.
+    pub input: Input,
+    /// Until when, by the clock of [`uptime`]; `None`: only within one call.
+    pub until: Option<Duration>,
+}
+
+/// Time since the machine started, also while it slept.
+pub fn uptime() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME)
+        .or_else(|_| clock_gettime(ClockId::CLOCK_MONOTONIC))
+        .map_or(Duration::ZERO, Duration::from)
+}
+
+/// A connection that gives input.
+#[derive(Debug)]
+pub struct Injector {
+    observer: Observer,
+    keymap: Option<Keymap>,
+    marked: u32,
+    is_marked: bool,
+    /// The server lets keys repeat, unless deskd keeps it from that.
+    repeats: bool,
+    kept_from: bool,
+}
+
+/// The root window's property that says what deskd holds down.
+const PRESSED: &[u8] = b"_DESKD_PRESSED";
+
+impl Injector {
+    /// Connects to the display; `bell` ends a wait.
+    ///
+    /// Blocks as long as the server takes, at most 15 s at a time.
+    ///
+    /// # Errors
+    ///
+    /// Any of reaching the display, and a server without XTEST or XKB.
+    pub fn connect(display: &Display, bell: Bell) -> Result<Self, Error> {
+        let observer = Observer::connect(display, bell)?;
+        let conn = &observer.server.conn;
+        if !observer.server.has_xtest {
+            return Err(Error::NoExtension("XTEST"));
+        }
+        let version = conn.xtest_get_version(2, 2)?.reply();
+        version.map_err(|error| Error::reply("XTestGetVersion", error))?;
+        // Another client's server grab holds up everything else, but not input.
+        conn.xtest_grab_control(true)?.ignore_error();
+        keymap::enable(conn)?;
+        let control = conn.get_keyboard_control()?.reply();
+        let control = control.map_err(|error| Error::reply("GetKeyboardControl", error))?;
+        let marked = conn.intern_atom(false, PRESSED)?.reply();
+        let marked = marked.map_err(|error| Error::reply("InternAtom", error))?;
+        Ok(Self {
+            keymap: None,
+            marked: marked.atom,
+            is_marked: true,
+            kept_from: false,
+            repeats: control.global_auto_repeat == AutoRepeatMode::ON,
+            observer,
+        })
+    }
+
+    /// What watches the display on the same connection.
+    pub fn observer(&mut self) -> &mut Observer {
+        &mut self.observer
+    }
+
+    /// The keymap in force.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn keymap(&mut self) -> Result<&Keymap, Error> {
+        let changed = self.observer.take_keymap_news()?;
+        let kept = self.keymap.take().filter(|_| !changed);
+        let keymap = match kept {
+            Some(keymap) => keymap,
+            None => Keymap::read(&self.observer.server.conn)?,
+        };
+        Ok(self.keymap.insert(keymap))
+    }
+
+    /// What the keyboard has in force.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn keyboard(&self) -> Result<KeyboardState, Error> {
+        keymap::state(&self.observer.server.conn)
+    }
+
+    /// Whether keys are down, by keycode.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn keys_down(&self) -> Result<[bool; 256], Error> {
+        let reply = self.observer.server.conn.query_keymap()?.reply();
+        let reply = reply.map_err(|error| Error::reply("QueryKeymap", error))?;
+        Ok(std::array::from_fn(|code| {
+            reply.keys[code / 8] & (1 << (code % 8)) != 0
+        }))
+    }
+
+    /// Presses; sent with the next [`Self::flush`] or question.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn press(&self, input: Input) -> Result<(), Error> {
+        match input {
+            Input::Key(code) => self.fake(KEY_PRESS_EVENT, code, (0, 0)),
+            Input::Button(number) => self.fake(BUTTON_PRESS_EVENT, number, (0, 0)),
+        }
+    }
+
+    /// Releases; sent with the next [`Self::flush`] or question.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn release(&self, input: Input) -> Result<(), Error> {
+        match input {
+            Input::Key(code) => self.fake(KEY_RELEASE_EVENT, code, (0, 0)),
+            Input::Button(number) => self.fake(BUTTON_RELEASE_EVENT, number, (0, 0)),
+        }
+    }
+
+    /// Moves the pointer to a pixel of the screen; sent with the next
+    /// [`Self::flush`] or question.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn move_to(&self, x: u32, y: u32) -> Result<(), Error> {
+        // A screen's side has 16 bits, of which X gives the pointer 15.
+        let narrow = |side: u32| i16::try_from(side).unwrap_or(i16::MAX);
+        self.fake(MOTION_NOTIFY_EVENT, 0, (narrow(x), narrow(y)))
+    }
+
+    fn fake(&self, kind: u8, detail: u8, (x, y): (i16, i16)) -> Result<(), Error> {
+        let server = &self.observer.server;
+        server
+            .conn
+            .xtest_fake_input(kind, detail, 0, server.root, x, y, 0)?
+            .ignore_error();
+        Ok(())
+    }
+
+    /// Sends what waits.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn flush(&self) -> Result<(), Error> {
+        Ok(self.observer.server.conn.flush()?)
+    }
+
+    /// Where the pointer is, after all that was sent was done.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn pointer(&self) -> Result<(i32, i32), Error> {
+        let server = &self.observer.server;
+        let reply = server.conn.query_pointer(server.root)?.reply();
+        let reply = reply.map_err(|error| Error::reply("QueryPointer", error))?;
+        Ok((reply.root_x.into(), reply.root_y.into()))
+    }
+
+    /// Whether keys that are held down repeat. The server's clock decides that,
+    /// and a server that was stopped would repeat a key that was held for an
+    /// instant; sent with the next [`Self::flush`] or question.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn set_repeat(&mut self, on: bool) -> Result<(), Error> {
+        // Where somebody else turned it off, it stays off.
+        if !self.repeats || self.kept_from != on {
+            return Ok(());
+        }
+        self.kept_from = !on;
+        let mode = if on {
+            AutoRepeatMode::ON
+        } else {
+            AutoRepeatMode::OFF
+        };
+        let aux = ChangeKeyboardControlAux::new().auto_repeat_mode(mode);
+        let conn = &self.observer.server.conn;
+        conn.change_keyboard_control(&aux)?.ignore_error();
+        Ok(())
+    }
+
+    /// Notes with the X server what is, or is about to be, down; sent before any
+    /// press that follows.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn mark(&mut self, marks: &[Mark]) -> Result<(), Error> {
+        let server = &self.observer.server;
+        if marks.is_empty() {
+            if self.is_marked {
+                server
+                    .conn
+                    .delete_property(server.root, self.marked)?
+                    .ignore_error();
+                self.is_marked = false;
+            }
+            return Ok(());
+        }
+        let text = format(marks);
+        server
+            .conn
+            .change_property8(
+                PropMode::REPLACE,
+                server.root,
+                self.marked,
+                AtomEnum::STRING,
+                text.as_bytes(),
+            )?
+            .ignore_error();
+        self.is_marked = true;
+        Ok(())
+    }
+
+    /// What another life of the daemon noted, and may have left down. Keys come
+    /// back to their repeat.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn left_behind(&mut self) -> Result<Vec<Mark>, Error> {
+        let server = &self.observer.server;
+        let reply = server
+            .conn
+            .get_property(false, server.root, self.marked, AtomEnum::STRING, 0, 4096)?
+            .reply();
+        let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
+        let marks = parse(&reply.value);
+        if !marks.is_empty() && !self.repeats {
+            // A daemon that was killed turned it off.
+            self.repeats = true;
+            self.kept_from = true;
+            self.set_repeat(true)?;
+        }
+        Ok(marks)
+    }
+}
+
+/// `1 k37:0 b1:81230`: version; key or button, and the uptime in milliseconds
+/// until which it is held, 0 within a call.
+fn format(marks: &[Mark]) -> String {
+    let mut text = "1".to_owned();
+    for mark in marks {
+        let (kind, number) = match mark.input {
+            Input::Key(code) => ('k', code),
+            Input::Button(number) => ('b', number),
+        };
+        let until = mark.until.map_or(0, |until| until.as_millis().max(1));
+        text.push_str(&format!(" {kind}{number}:{until}"));
+    }
+    text
+}
+
+/// Text that no daemon wrote means nothing.
+fn parse(text: &[u8]) -> Vec<Mark> {
+    let Ok(text) = std::str::from_utf8(text) else {
+        return Vec::new();
+    };
+    let mut words = text.split(' ');
+    if words.next() != Some("1") {
+        return Vec::new();
+    }
+    let mark = |word: &str| {
+        let (input, until) = word.split_once(':')?;
+        let input = match input.split_at_checked(1)? {
+            ("k", code) => Input::Key(code.parse().ok().filter(|code| *code >= 8)?),
+            ("b", number) => Input::Button(number.parse().ok().filter(|n| (1..=9).contains(n))?),
+            _ => return None,
+        };
+        let until: u64 = until.parse().ok()?;
+        let until = (until > 0).then(|| Duration::from_millis(until));
+        Some(Mark { input, until })
+    };
+    words.filter_map(mark).take(256).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_read_as_they_were_written_and_nothing_else_is() {
+        let marks = [
+            Mark {
+                input: Input::Key(37),
+                until: None,
+            },
+            Mark {
+                input: Input::Button(1),
+                until: Some(Duration::from_millis(81_230)),
+            },
+        ];
+        assert_eq!(format(&marks), "1 k37:0 b1:81230");
+        assert_eq!(parse(format(&marks).as_bytes()), marks);
+        for text in ["", "2 k37:0", "k37:0", "\u{0}", "1"] {
+            assert_eq!(parse(text.as_bytes()), [], "{text:?}");
+        }
+        let odd = parse("1 k7:0 k256:0 b0:0 b77:5 x1:1 k38 k39:x kk:1 é:1 b3:4".as_bytes());
+        let button = Mark {
+            input: Input::Button(3),
+            until: Some(Duration::from_millis(4)),
+        };
+        assert_eq!(odd, [button]);
+    }
+}

@@ -1,0 +1,307 @@
+//! The live keymap: which key, with which modifiers held, gives a keysym or a
+//! character (X Keyboard Extension 1.0, "Computing Effective Modifier and Group").
+
+use std::collections::HashMap;
+
+use x11rb::protocol::xkb::{self, ConnectionExt as _, KeyType, MapPart};
+
+use super::{Error, connect::XConnection};
+use crate::keys;
+
+/// The core keyboard.
+const CORE_KEYBOARD: xkb::DeviceSpec = 0x100;
+
+/// Shift's bit in the core protocol.
+const SHIFT: u8 = 1;
+
+/// Keysyms of keys that hold a modifier for as long as they are down.
+const HOLDING: [std::ops::RangeInclusive<u32>; 3] = [
+    // Shift, Control; Meta, Alt, Super, Hyper: not the locks in between.
+    0xffe1..=0xffe4,
+    0xffe7..=0xffee,
+    // ISO_Level3_Shift; Mode_switch is left to those who want it.
+    0xfe03..=0xfe03,
+];
+
+/// What the keyboard has in force now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyboardState {
+    /// Modifiers of keys that are down.
+    pub down: u8,
+    /// Modifiers that are locked or latched.
+    pub locked: u8,
+    /// The effective group (layout), from 0.
+    pub group: u8,
+}
+
+/// A key and what must be held with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stroke {
+    /// The key.
+    pub keycode: u8,
+    /// Keys of modifiers to hold, in the order to press them.
+    pub hold: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    keycode: u8,
+    group: u8,
+    level: u8,
+}
+
+#[derive(Debug)]
+struct Key {
+    groups: u8,
+    types: [u8; 4],
+}
+
+/// One state of the server's keymap.
+#[derive(Debug)]
+pub struct Keymap {
+    first: u8,
+    keys: Vec<Key>,
+    types: Vec<KeyType>,
+    keysyms: HashMap<u32, Vec<Place>>,
+    characters: HashMap<char, Vec<Place>>,
+    /// For each modifier the keys that hold it, lowest keycode first.
+    holders: [Vec<u8>; 8],
+}
+
+/// Turns XKB on for a connection, and asks to be told of new keymaps.
+///
+/// # Errors
+///
+/// When the server has no XKB, or the connection ended.
+pub(super) fn enable(conn: &XConnection) -> Result<(), Error> {
+    let reply = conn.xkb_use_extension(1, 0)?.reply();
+    let reply = reply.map_err(|error| Error::reply("XkbUseExtension", error))?;
+    if !reply.supported {
+        return Err(Error::NoExtension("XKB"));
+    }
+    let which = xkb::EventType::MAP_NOTIFY | xkb::EventType::NEW_KEYBOARD_NOTIFY;
+    let all = MapPart::KEY_TYPES | MapPart::KEY_SYMS | MapPart::MODIFIER_MAP;
+    conn.xkb_select_events(
+        CORE_KEYBOARD,
+        xkb::EventType::from(0_u16),
+        which,
+        all,
+        all,
+        &xkb::SelectEventsAux::new(),
+    )?
+    .ignore_error();
+    Ok(())
+}
+
+/// What the keyboard has in force now.
+///
+/// # Errors
+///
+/// When the connection ended.
+pub(super) fn state(conn: &XConnection) -> Result<KeyboardState, Error> {
+    let reply = conn.xkb_get_state(CORE_KEYBOARD)?.reply();
+    let reply = reply.map_err(|error| Error::reply("XkbGetState", error))?;
+    Ok(KeyboardState {
+        down: mask(reply.base_mods),
+        locked: mask(reply.locked_mods) | mask(reply.latched_mods),
+        group: u8::from(reply.group),
+    })
+}
+
+fn mask(mods: x11rb::protocol::xproto::ModMask) -> u8 {
+    u8::try_from(u16::from(mods) & 0xff).unwrap_or(0)
+}
+
+impl Keymap {
+    /// Reads the server's.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(super) fn read(conn: &XConnection) -> Result<Self, Error> {
+        let full = MapPart::KEY_TYPES | MapPart::KEY_SYMS | MapPart::MODIFIER_MAP;
+        let none = MapPart::from(0_u16);
+        let reply = conn
+            .xkb_get_map(
+                CORE_KEYBOARD,
+                full,
+                none,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                xkb::VMod::from(0_u16),
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+            )?
+            .reply();
+        let reply = reply.map_err(|error| Error::reply("XkbGetMap", error))?;
+        let mut map = Self {
+            first: reply.first_key_sym,
+            keys: Vec::new(),
+            types: reply.map.types_rtrn.unwrap_or_default(),
+            keysyms: HashMap::new(),
+            characters: HashMap::new(),
+            holders: Default::default(),
+        };
+        for (keycode, key) in
+            (reply.first_key_sym..=u8::MAX).zip(reply.map.syms_rtrn.iter().flatten())
+        {
+            let groups = key.group_info & 0x0f;
+            map.keys.push(Key {
+                groups,
+                types: key.kt_index,
+            });
+            let width = usize::from(key.width).max(1);
+            for (group, keysyms) in (0..groups).zip(key.syms.chunks(width)) {
+                for (level, keysym) in (0..=u8::MAX).zip(keysyms) {
+                    map.note(
+                        *keysym,
+                        Place {
+                            keycode,
+                            group,
+                            level,
+                        },
+                    );
+                }
+            }
+        }
+        for entry in reply.map.modmap_rtrn.iter().flatten() {
+            let bits = mask(entry.mods);
+            let holds = map.keysyms.iter().any(|(keysym, places)| {
+                HOLDING.iter().any(|range| range.contains(keysym))
+                    && places
+                        .iter()
+                        .any(|place| place.keycode == entry.keycode && place.level == 0)
+            });
+            if holds {
+                for (bit, holders) in map.holders.iter_mut().enumerate() {
+                    if bits & (1 << bit) != 0 {
+                        holders.push(entry.keycode);
+                        holders.sort_unstable();
+                    }
+                }
+            }
+        }
+        Ok(map)
+    }
+
+    fn note(&mut self, keysym: u32, place: Place) {
+        if keysym == 0 {
+            return;
+        }
+        self.keysyms.entry(keysym).or_default().push(place);
+        // The keypad's characters are for the keypad's keys.
+        let function = (0xff00..=0xffff).contains(&keysym);
+        if let Some(character) = keys::character(keysym).filter(|_| !function) {
+            self.characters.entry(character).or_default().push(place);
+        }
+    }
+
+    /// How to give a character. Line feed is Return, tab is Tab. `None` when no
+    /// key of the group in force has it, or the modifiers that are down keep it away.
+    pub fn type_character(&self, character: char, state: KeyboardState) -> Option<Stroke> {
+        let places = match character {
+            '\n' => self.keysyms.get(&0xff0d),
+            '\t' => self.keysyms.get(&0xff09),
+            character => self.characters.get(&character),
+        };
+        self.best(places?, state.group, state.down | state.locked)
+    }
+
+    /// How to press a key by its keysym, whatever is locked: `Ctrl+A` with Caps
+    /// Lock is still `Ctrl+A`.
+    pub fn press_keysym(&self, keysym: u32, group: u8) -> Option<Stroke> {
+        let places = self.keysyms.get(&keysym)?;
+        self.best(places, group, 0)
+            // A key of another layout that lies nowhere in this one.
+            .or_else(|| {
+                let first = places.iter().find(|place| place.level == 0)?;
+                Some(Stroke {
+                    keycode: first.keycode,
+                    hold: Vec::new(),
+                })
+            })
+    }
+
+    /// The keysym that a key gives alone.
+    pub fn keysym(&self, keycode: u8) -> Option<u32> {
+        let here = |place: &&Place| place.keycode == keycode && place.level == 0;
+        let found = self
+            .keysyms
+            .iter()
+            .filter_map(|(keysym, places)| Some((places.iter().find(here)?.group, *keysym)));
+        found.min().map(|(_, keysym)| keysym)
+    }
+
+    /// The fewest modifiers, then the lowest keycode.
+    fn best(&self, places: &[Place], group: u8, in_force: u8) -> Option<Stroke> {
+        let level3 = self
+            .keysyms
+            .get(&0xfe03)
+            .into_iter()
+            .flatten()
+            .find_map(|place| {
+                (0..8_u8).find(|bit| self.holders[usize::from(*bit)].contains(&place.keycode))
+            })
+            .map_or(0, |bit| 1_u8 << bit);
+        let mut sets = vec![0, SHIFT];
+        if level3 != 0 {
+            sets.extend([level3, SHIFT | level3]);
+        }
+        sets.into_iter()
+            .filter_map(|set| Some((set, self.hold(set & !in_force)?)))
+            .find_map(|(set, hold)| {
+                let mut fitting: Vec<u8> = places
+                    .iter()
+                    .filter(|place| self.gives(place, group, in_force | set))
+                    .map(|place| place.keycode)
+                    .collect();
+                fitting.sort_unstable();
+                let keycode = *fitting.first()?;
+                Some(Stroke { keycode, hold })
+            })
+    }
+
+    /// Keys that hold these modifiers.
+    fn hold(&self, modifiers: u8) -> Option<Vec<u8>> {
+        let wanted = (0..8).filter(|bit| modifiers & (1 << bit) != 0);
+        wanted
+            .map(|bit| self.holders[bit].first().copied())
+            .collect()
+    }
+
+    /// Whether the key gives the keysym of that place with these in force.
+    fn gives(&self, place: &Place, group: u8, modifiers: u8) -> bool {
+        let Some(key) = place
+            .keycode
+            .checked_sub(self.first)
+            .and_then(|index| self.keys.get(usize::from(index)))
+        else {
+            return false;
+        };
+        // Groups that a key lacks wrap around.
+        let effective = group % key.groups.max(1);
+        if place.group != effective {
+            return false;
+        }
+        let kind = key.types[usize::from(effective.min(3))];
+        let Some(kind) = self.types.get(usize::from(kind)) else {
+            return place.level == 0;
+        };
+        let relevant = modifiers & mask(kind.mods_mask);
+        let entry = kind
+            .map
+            .iter()
+            .find(|entry| entry.active && mask(entry.mods_mask) == relevant);
+        entry.map_or(0, |entry| entry.level) == place.level
+    }
+}
