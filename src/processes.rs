@@ -1,12 +1,8 @@
 //! What the kernel tells of processes (proc(5)): a leaf.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fs,
-    time::Duration,
-};
+use std::{collections::HashMap, fs, io, time::Duration};
 
-use crate::facts::{Doing, ProcessSample};
+use crate::facts::{Doing, ProcessSample, Scene};
 
 /// Processes that D-Bus starts on behalf of others, by name: those whose answer
 /// a panel or a desktop waits for.
@@ -14,6 +10,16 @@ const SERVICES: [&str; 1] = ["xfconfd"];
 
 /// Processes that are looked at; more are left out.
 const MAX: usize = 256;
+
+/// The processes that have windows, and whoever started the window manager.
+pub(crate) fn clients(scene: &Scene) -> Vec<u32> {
+    let mut clients: Vec<u32> = scene.windows.iter().filter_map(|w| w.pid).collect();
+    let manager = scene.window_manager.and_then(|manager| manager.pid);
+    clients.extend(manager.and_then(parent));
+    clients.sort_unstable();
+    clients.dedup();
+    clients
+}
 
 /// The processes below `roots`, the roots included, and the services of their
 /// session. One look at all of `/proc`.
@@ -49,38 +55,42 @@ pub(crate) fn family(roots: &[u32]) -> Vec<u32> {
 }
 
 /// All processes.
-pub(crate) fn all() -> HashSet<u32> {
-    let Ok(folders) = fs::read_dir("/proc") else {
-        return HashSet::new();
-    };
-    let numbers = folders.filter_map(Result::ok);
-    numbers
-        .filter_map(|folder| folder.file_name().to_str()?.parse().ok())
-        .collect()
+pub(crate) fn all() -> impl Iterator<Item = u32> {
+    let folders = fs::read_dir("/proc").into_iter().flatten();
+    let names = folders.filter_map(Result::ok);
+    names.filter_map(|folder| folder.file_name().to_str()?.parse().ok())
 }
 
-/// Whether one of `family` started `pid`, or an ancestor of it; or nobody did
-/// who is still there, as it is with programs that leave their starter.
-pub(crate) fn comes_from(pid: u32, family: &[u32]) -> bool {
-    let mut at = pid;
+/// Whether `pid` belongs to a display: one of `family` started it, or its
+/// environment names the display. Whoever may not be looked at may belong to it.
+pub(crate) fn is_of(pid: u32, family: &[u32], display: u16) -> bool {
+    let mut ancestor = pid;
     for _ in 0..16 {
-        let Some(stat) = Stat::read(at) else {
-            return false;
+        let Some(stat) = Stat::read(ancestor) else {
+            break;
         };
-        if family.contains(&stat.parent) || stat.parent == 1 && at == pid {
+        if family.contains(&stat.parent) {
             return true;
         }
-        if stat.parent <= 1 || stat.parent == std::process::id() {
-            return false;
+        if stat.parent <= 1 {
+            break;
         }
-        at = stat.parent;
+        ancestor = stat.parent;
     }
-    false
+    match fs::read(format!("/proc/{pid}/environ")) {
+        Ok(environment) => environment.split(|byte| *byte == 0).any(|variable| {
+            let name = variable.strip_prefix(b"DISPLAY=:");
+            let name = name.and_then(|name| std::str::from_utf8(name).ok());
+            let number = name.and_then(|name| name.split('.').next()?.parse().ok());
+            number == Some(display)
+        }),
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    }
 }
 
 /// The process that started `pid`, when it belongs to the same desktop: neither
 /// the first process of all, nor one that started deskd too.
-pub(crate) fn parent(pid: u32) -> Option<u32> {
+fn parent(pid: u32) -> Option<u32> {
     let parent = Stat::read(pid)?.parent;
     let mut ancestor = std::process::id();
     while ancestor > 1 {
@@ -104,13 +114,7 @@ struct Entry {
 }
 
 fn table() -> HashMap<u32, Entry> {
-    let Ok(folders) = fs::read_dir("/proc") else {
-        return HashMap::new();
-    };
-    let numbers = folders
-        .filter_map(Result::ok)
-        .filter_map(|folder| folder.file_name().to_str()?.parse::<u32>().ok());
-    numbers
+    all()
         .filter_map(|pid| Some((pid, Stat::read(pid)?)))
         .map(|(pid, stat)| {
             let (name, parent, session) = (stat.name, stat.parent, stat.session);

@@ -40,6 +40,9 @@ const APART: Duration = Duration::from_millis(15);
 const BEFORE: Duration = Duration::from_millis(200);
 /// Pings without an answer at once.
 const MAX_PINGS: usize = 24;
+/// What moved by itself, and has moved again within so long, still does: a clock
+/// ticks every second.
+const STILL_MOVING: Duration = Duration::from_millis(1500);
 /// Something that moves is so near to where it was seen moving, in pixels.
 const NEAR: u32 = 8;
 
@@ -112,6 +115,8 @@ pub struct Settle {
     workers: HashMap<u32, Worker>,
     input: Option<Input>,
     blind: bool,
+    /// What moved by itself, and when last.
+    moving: Vec<(Region, Duration)>,
 }
 
 impl Settle {
@@ -125,6 +130,7 @@ impl Settle {
             workers: HashMap::new(),
             input: None,
             blind: false,
+            moving: Vec::new(),
         }
     }
 
@@ -167,8 +173,13 @@ impl Settle {
     /// Input is about to be given; the rest after it is waited for until `limit`
     /// after it.
     pub fn begin(&mut self, at: Duration, limit: Duration) {
-        // A window's damage may lie under another: the screen's own counts.
-        let excepted = self.activity.motion(at, true).animated;
+        self.moving.retain(|(_, last)| *last + STILL_MOVING >= at);
+        for area in self.activity.motion(at, true).animated {
+            if !self.moving.iter().any(|(known, _)| *known == area) {
+                self.moving.push((area, at));
+            }
+        }
+        let excepted = self.moving.iter().map(|(area, _)| *area).collect();
         let scene = self.scene.iter();
         let known = scene.flat_map(|scene| &scene.windows).map(|w| w.id);
         for worker in self.workers.values_mut() {
@@ -235,6 +246,8 @@ impl Settle {
             return Next::Wait { pings, within };
         }
         if pings.is_empty() && !self.is_held_up(at, done) {
+            // What moves from now on moves by itself.
+            self.activity = Activity::new(self.screen, at);
             return Next::Done(rest);
         }
         let within = look;
@@ -256,21 +269,15 @@ impl Settle {
 
     fn changed(&mut self, at: Duration, area: Region) {
         self.activity.note(at, self.root, area);
+        for (moving, last) in &mut self.moving {
+            if is_within(&area, moving) {
+                *last = at;
+            }
+        }
         let Some(input) = &mut self.input else {
             return;
         };
-        let excepted = |moving: &Region| {
-            let near = Region {
-                x: moving.x.saturating_sub(NEAR),
-                y: moving.y.saturating_sub(NEAR),
-                size: Size {
-                    width: moving.size.width + 2 * NEAR,
-                    height: moving.size.height + 2 * NEAR,
-                },
-            };
-            near.intersection(&area) == Some(area)
-        };
-        if input.excepted.iter().any(excepted) {
+        if input.excepted.iter().any(|moving| is_within(&area, moving)) {
             return;
         }
         input.changed = Some(input.changed.map_or(area, |whole| whole.union(&area)));
@@ -364,4 +371,17 @@ impl Settle {
             worker.last = (at, *sample);
         }
     }
+}
+
+/// Whether `area` lies where something moves, or next to it.
+fn is_within(area: &Region, moving: &Region) -> bool {
+    let near = Region {
+        x: moving.x.saturating_sub(NEAR),
+        y: moving.y.saturating_sub(NEAR),
+        size: Size {
+            width: moving.size.width + 2 * NEAR,
+            height: moving.size.height + 2 * NEAR,
+        },
+    };
+    near.intersection(area) == Some(*area)
 }

@@ -141,11 +141,7 @@ impl Watching {
             family.required = processes::family(&gate.required_pids());
             // Who has a window, or was started with the window manager. Others may
             // look at the screen all the time, as a recorder does.
-            let scene = gate.scene();
-            let windows = scene.into_iter().flat_map(|scene| &scene.windows);
-            let mut clients: Vec<u32> = windows.filter_map(|window| window.pid).collect();
-            let manager = scene.and_then(|scene| scene.window_manager?.pid);
-            clients.extend(manager.and_then(processes::parent));
+            let clients = gate.scene().map(processes::clients).unwrap_or_default();
             family.others = processes::family(&clients);
             family.others.retain(|pid| !family.required.contains(pid));
         }

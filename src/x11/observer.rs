@@ -73,7 +73,6 @@ pub struct Observer {
     last_step: Option<Instant>,
     serial: u32,
     grabs: u64,
-    clients: Vec<u32>,
 }
 
 impl Observer {
@@ -149,7 +148,6 @@ impl Observer {
             last_step: None,
             serial: u32::from_ne_bytes(serial),
             grabs: 0,
-            clients: Vec::new(),
             server,
         };
         observer.follow(Placed {
@@ -186,12 +184,6 @@ impl Observer {
             self.scene_is_stale = true;
         }
         Ok(self.identity())
-    }
-
-    /// Processes that have windows, as last seen, and whoever started the window
-    /// manager.
-    pub fn clients(&self) -> &[u32] {
-        &self.clients
     }
 
     /// Waits at most `limit`, taking what the server tells off its hands.
@@ -429,11 +421,6 @@ impl Observer {
                 None => self.follow(placed)?,
             }
         }
-        let windows = scene.windows.iter().filter_map(|window| window.pid);
-        let manager = scene.window_manager.and_then(|manager| manager.pid);
-        self.clients = windows.chain(manager).collect();
-        self.clients.sort_unstable();
-        self.clients.dedup();
         facts.push(Fact::Scene(scene));
         Ok(())
     }

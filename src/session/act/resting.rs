@@ -1,7 +1,7 @@
 //! Watching the screen before and after input, for [`Settle`].
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     time::{Duration, Instant},
 };
 
@@ -32,26 +32,31 @@ pub(super) struct Resting {
     /// Looked at until then.
     until: Instant,
     looked: Instant,
+    clients: Vec<u32>,
     family: Vec<u32>,
     family_read: Option<Instant>,
     sampled: Option<Instant>,
-    /// Processes that were there before the input.
-    known: HashSet<u32>,
+    /// Processes that were seen, and whether they came after the input and
+    /// belong to the display.
+    known: HashMap<u32, bool>,
+    display: u16,
 }
 
 impl Resting {
-    /// Times are since `began`.
-    pub(super) fn new(observer: &Observer, began: Instant) -> Self {
+    /// On the display of that number; times are since `began`.
+    pub(super) fn new(observer: &Observer, display: u16, began: Instant) -> Self {
         let now = Instant::now();
         Self {
             settle: Settle::new(observer.root(), observer.size(), began.elapsed()),
             began,
             until: now,
             looked: now,
+            clients: Vec::new(),
             family: Vec::new(),
             family_read: None,
             sampled: None,
-            known: HashSet::new(),
+            known: HashMap::new(),
+            display,
         }
     }
 
@@ -78,7 +83,8 @@ impl Resting {
         observer.step(&mut facts)?;
         let at = self.began.elapsed();
         for fact in facts {
-            if matches!(fact, Fact::Scene(_)) {
+            if let Fact::Scene(scene) = &fact {
+                self.clients = processes::clients(scene);
                 self.family_read = None;
             }
             self.settle.observe(at, fact);
@@ -89,8 +95,8 @@ impl Resting {
     /// Input is about to be given.
     pub(super) fn begin(&mut self, observer: &mut Observer, limit: Duration) -> Result<(), Error> {
         self.step(observer)?;
-        self.known = processes::all();
-        self.sample(observer);
+        self.known = processes::all().map(|pid| (pid, false)).collect();
+        self.sample();
         self.settle.begin(self.began.elapsed(), limit);
         Ok(())
     }
@@ -121,10 +127,10 @@ impl Resting {
             let left = until.saturating_duration_since(Instant::now());
             observer.wait(within.min(left))?;
             self.step(observer)?;
-            self.sample(observer);
+            self.sample();
         };
         self.looked = Instant::now();
-        self.refresh(observer);
+        self.refresh();
         Ok(Settled {
             ended,
             waited: start.elapsed(),
@@ -134,20 +140,24 @@ impl Resting {
     }
 
     /// Looks at the processes of the clients, and at those that came since.
-    fn sample(&mut self, observer: &Observer) {
+    fn sample(&mut self) {
         if self.sampled.is_some_and(|last| last.elapsed() < SAMPLE) {
             return;
         }
         self.sampled = Some(Instant::now());
         if self.family.is_empty() {
-            self.refresh(observer);
+            self.refresh();
         }
         let sample =
             |pids: &mut dyn Iterator<Item = u32>| pids.filter_map(processes::sample).collect();
-        let new: Vec<u32> = processes::all()
-            .into_iter()
-            .filter(|pid| !self.known.contains(pid) && processes::comes_from(*pid, &self.family))
-            .collect();
+        let mut new = Vec::new();
+        for pid in processes::all() {
+            let known = self.known.entry(pid);
+            let ours = known.or_insert_with(|| processes::is_of(pid, &self.family, self.display));
+            if *ours {
+                new.push(pid);
+            }
+        }
         let known = self.family.iter().filter(|pid| !new.contains(pid));
         let fact = Fact::Processes {
             required: sample(&mut known.copied()),
@@ -157,11 +167,11 @@ impl Resting {
     }
 
     /// Who the clients are; a look at all processes, so not while anybody waits.
-    fn refresh(&mut self, observer: &Observer) {
+    fn refresh(&mut self) {
         let old = self.family_read.is_none_or(|read| read.elapsed() > FAMILY);
         if old || self.family.is_empty() {
             self.family_read = Some(Instant::now());
-            self.family = processes::family(observer.clients());
+            self.family = processes::family(&self.clients);
         }
     }
 }

@@ -207,7 +207,7 @@ impl Worker {
                 self.ledger.press(held);
             }
         }
-        let resting = Resting::new(injector.observer(), self.began);
+        let resting = Resting::new(injector.observer(), self.display.name().number, self.began);
         self.connected = Some(Connected { injector, resting });
         if !self.ledger.is_empty() {
             tracing::info!(
