@@ -4,6 +4,7 @@
 
 mod common;
 
+mod act;
 mod auth;
 mod capture;
 mod card;
@@ -11,10 +12,14 @@ mod cli;
 mod coordinates;
 mod cursor;
 mod doctor;
+mod held;
+mod keys;
 mod lifecycle;
 mod limits;
+mod mouse;
 mod paint;
 mod services;
+mod settle;
 mod sharing;
 mod stack;
 mod unchanged;

@@ -14,12 +14,15 @@ pub mod image;
 pub mod managed;
 pub mod moving;
 pub mod program;
+pub mod recorder;
 pub mod size_rule;
+pub mod step;
 pub mod witness;
 pub mod xserver;
 
 pub use daemon::Daemon;
 pub use image::Image;
+pub use recorder::{Recorder, Seen};
 pub use witness::Witness;
 pub use xserver::XServer;
 

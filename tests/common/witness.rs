@@ -377,7 +377,8 @@ impl Witness {
         self.checked(&x::UngrabServer {});
     }
 
-    fn checked<R: xcb::RequestWithoutReply>(&self, request: &R) {
+    /// Sends a request and sees that it was done.
+    pub fn checked<R: xcb::RequestWithoutReply>(&self, request: &R) {
         let cookie = self.conn.send_request_checked(request);
         self.conn.check_request(cookie).unwrap();
     }

@@ -1,0 +1,343 @@
+//! Nothing stays down that should not, whoever goes away.
+
+use std::time::{Duration, Instant};
+
+use deskd::rpc::v1::{self, action::Action};
+use tonic::{Code, Request};
+
+use crate::{
+    common::{
+        Daemon, Recorder, Seen, XServer,
+        step::{at, bare, chord, click, done, drag, key_down, key_up, pause, refused, text},
+        wait_for,
+    },
+    keys::set_keymap,
+};
+
+fn button_down(x: i32, y: i32, hold_ms: u32) -> Action {
+    Action::ButtonDown(v1::ButtonDownAction {
+        at: Some(at(x, y)),
+        button: v1::Button::Left.into(),
+        hold_ms,
+    })
+}
+
+fn presses(seen: &[Seen], number: u8) -> (usize, usize) {
+    let count = |wanted: bool| {
+        let same = seen.iter().filter(|seen| {
+            matches!(seen, Seen::Button { down, number: n, .. } if *down == wanted && *n == number)
+        });
+        same.count()
+    };
+    (count(true), count(false))
+}
+
+/// What is held is listed, renewed by name, and released on time, by name, or
+/// all at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn holds_are_listed_renewed_and_end() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    let began = Instant::now();
+    let actions = vec![button_down(30, 40, 800), key_down("shift", 0)];
+    done(&mut client, actions).await;
+    let held = client.get_pressed(v1::GetPressedRequest {}).await.unwrap();
+    let held = held.into_inner().pressed;
+    assert_eq!(held.len(), 2, "{held:?}");
+    assert_eq!(
+        held[0].input,
+        Some(v1::pressed::Input::Button(v1::Button::Left.into()))
+    );
+    assert_eq!(held[1].input, Some(v1::pressed::Input::Key("shift".into())));
+    let left = std::time::SystemTime::try_from(held[1].until.unwrap()).unwrap();
+    let left = left.duration_since(std::time::SystemTime::now()).unwrap();
+    assert!(
+        (Duration::from_secs(9)..=Duration::from_secs(10)).contains(&left),
+        "{left:?}"
+    );
+    // Named again, it is held on.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    done(&mut client, vec![button_down(50, 60, 800)]).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(recorder.buttons_down(), 1);
+    wait_for("the end of the hold", Duration::from_secs(3), || {
+        (recorder.buttons_down() == 0).then_some(())
+    });
+    assert!(began.elapsed() >= Duration::from_millis(1290));
+    assert_eq!(recorder.keys_down().len(), 1);
+    done(&mut client, vec![key_up("Shift_L")]).await;
+    assert!(recorder.nothing_is_down());
+    // Renewing pressed nothing twice.
+    assert_eq!(presses(&recorder.take(), 1), (1, 1));
+
+    done(
+        &mut client,
+        vec![button_down(1, 1, 0), key_down("ctrl", 60_000)],
+    )
+    .await;
+    let released = client.release_all(v1::ReleaseAllRequest {}).await.unwrap();
+    assert_eq!(released.into_inner().released.len(), 2);
+    assert!(recorder.nothing_is_down());
+    let held = client.get_pressed(v1::GetPressedRequest {}).await.unwrap();
+    assert!(held.into_inner().pressed.is_empty());
+}
+
+/// What is held would make something else of what follows: that is refused,
+/// before any event.
+#[tokio::test]
+async fn what_would_not_arrive_as_asked_is_refused() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    done(&mut client, vec![button_down(9, 9, 0), key_down("ctrl", 0)]).await;
+    recorder.take();
+    for action in [
+        click(5, 5),
+        drag(&[(1, 1), (9, 9)], 10),
+        text("abc"),
+        chord(&["Control_L"]),
+    ] {
+        let (code, reason, status) = refused(&mut client, bare(vec![action])).await;
+        assert_eq!(
+            (code, reason),
+            (Code::FailedPrecondition, v1::Reason::InputHeld),
+            "{status:?}"
+        );
+    }
+    assert_eq!(recorder.take(), []);
+    // A chord whose modifier is held goes through, and leaves it held.
+    done(&mut client, vec![chord(&["ctrl", "c"])]).await;
+    assert_eq!(recorder.keys_down(), [recorder.code_of(0xffe3)]);
+    // Released in the same batch, all is well again.
+    let up = Action::ButtonUp(v1::ButtonUpAction::default());
+    done(
+        &mut client,
+        vec![key_up("ctrl"), up, text("abc"), click(5, 5)],
+    )
+    .await;
+    assert!(recorder.nothing_is_down());
+}
+
+/// R17: a client that goes away in the middle of a drag leaves nothing down.
+#[tokio::test(flavor = "multi_thread")]
+async fn r17_a_client_that_vanishes_leaves_nothing_down() {
+    let server = XServer::start();
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    for _ in 0..3 {
+        let mut client = daemon.client().await;
+        let request = bare(vec![drag(&[(100, 100), (900, 700)], 8000)]);
+        let call = tokio::spawn(async move { client.act(request).await });
+        recorder.until(Duration::from_secs(5), |seen| presses(seen, 1).0 == 1);
+        assert_eq!(recorder.buttons_down(), 1);
+        call.abort();
+        let gone = Instant::now();
+        // 500 ms, times three.
+        wait_for("the release", Duration::from_millis(1500), || {
+            recorder.nothing_is_down().then_some(())
+        });
+        println!("released {:?} after the client went", gone.elapsed());
+        recorder.take();
+    }
+    // The input is free again.
+    let mut client = daemon.client().await;
+    done(&mut client, vec![click(3, 3)]).await;
+}
+
+/// A deadline in the middle: told as such, and nothing is down.
+#[tokio::test]
+async fn a_deadline_ends_a_step_between_its_events() {
+    let server = XServer::start();
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    let actions = vec![
+        click(1, 1),
+        drag(&[(100, 100), (900, 700)], 9000),
+        click(2, 2),
+    ];
+    let mut request = Request::new(bare(actions));
+    request.set_timeout(Duration::from_secs(2));
+    let reply = client.act(request).await.unwrap().into_inner();
+    assert_eq!(reply.outcome(), v1::ActOutcome::Deadline);
+    let done: Vec<bool> = reply.results.iter().map(|result| result.done).collect();
+    assert_eq!(done, [true, false]);
+    assert!(recorder.nothing_is_down());
+    let seen = recorder.take();
+    assert_eq!(presses(&seen, 1), (2, 2));
+}
+
+/// R18: the X server is stopped in the middle of a drag. The call answers in its
+/// time, and when the server goes on, the button comes up.
+#[tokio::test(flavor = "multi_thread")]
+async fn r18_a_server_that_stops_in_mid_drag() {
+    let server = XServer::start();
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    let mut request = Request::new(bare(vec![drag(&[(100, 100), (900, 700)], 1500)]));
+    request.set_timeout(Duration::from_secs(4));
+    let began = Instant::now();
+    let call = tokio::spawn(async move { client.act(request).await });
+    recorder.until(Duration::from_secs(5), |seen| presses(seen, 1).0 == 1);
+    server.stop();
+    let reply = call.await.unwrap().unwrap().into_inner();
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(reply.outcome(), v1::ActOutcome::Unknown, "{reply:?}");
+    let failure = reply.results.last().unwrap().failure.clone().unwrap();
+    assert_eq!(failure.reason(), v1::Reason::XUnresponsive);
+    server.resume();
+    wait_for("the release", Duration::from_secs(3), || {
+        recorder.nothing_is_down().then_some(())
+    });
+    assert_eq!(presses(&recorder.take(), 1).1, 1);
+}
+
+/// R18: the X server is killed and replaced in the middle of a drag.
+#[tokio::test(flavor = "multi_thread")]
+async fn r18_a_server_that_is_replaced_in_mid_drag() {
+    let mut server = XServer::start();
+    let recorder = Recorder::new(&server);
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let request = bare(vec![drag(&[(100, 100), (900, 700)], 5000), click(1, 1)]);
+    let call = tokio::spawn(async move { client.act(request).await });
+    recorder.until(Duration::from_secs(5), |seen| presses(seen, 1).0 == 1);
+    server.kill();
+    let reply = call.await.unwrap().unwrap().into_inner();
+    assert_eq!(reply.outcome(), v1::ActOutcome::Unknown, "{reply:?}");
+    assert_eq!(reply.results.len(), 1);
+    server.restart();
+    let recorder = Recorder::new(&server);
+    let mut client = daemon.client().await;
+    let began = Instant::now();
+    // What was down with the old server is down no more, once that is known.
+    while !client
+        .get_pressed(v1::GetPressedRequest {})
+        .await
+        .unwrap()
+        .into_inner()
+        .pressed
+        .is_empty()
+    {
+        assert!(began.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Until deskd has noticed the new server, it is unavailable.
+    loop {
+        match client.act(bare(vec![click(8, 9)])).await {
+            Ok(reply) => {
+                assert_eq!(reply.into_inner().outcome(), v1::ActOutcome::Done);
+                break;
+            }
+            Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
+        }
+        assert!(began.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(presses(&recorder.take(), 1), (1, 1));
+    assert!(recorder.nothing_is_down());
+}
+
+/// R18: a hold runs out on time though the connection is lost in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn r18_a_hold_outlives_the_connection_and_ends_on_time() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    let began = Instant::now();
+    let actions = vec![button_down(30, 40, 2000), key_down("ctrl", 2000)];
+    done(&mut client, actions).await;
+    assert!(recorder.kill_daemons_connections() >= 1);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(recorder.buttons_down(), 1);
+    assert_eq!(recorder.keys_down().len(), 1);
+    wait_for("the end of the hold", Duration::from_secs(5), || {
+        recorder.nothing_is_down().then_some(())
+    });
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(1990), "{took:?}");
+    println!("released {took:?} after the press, 2 s asked");
+}
+
+/// R18: deskd is killed while it holds; its next life releases on time what was
+/// to be held, and at once what was not.
+#[tokio::test(flavor = "multi_thread")]
+async fn r18_a_daemon_that_is_killed_is_cleaned_up_after() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let recorder = Recorder::new(&server);
+    let mut first = Daemon::start(&server);
+    let mut client = first.client().await;
+    let began = Instant::now();
+    done(&mut client, vec![key_down("ctrl", 3000)]).await;
+    let request = bare(vec![drag(&[(100, 100), (900, 700)], 8000)]);
+    let call = tokio::spawn(async move { client.act(request).await });
+    recorder.until(Duration::from_secs(5), |seen| presses(seen, 1).0 == 1);
+    first.signal("KILL");
+    drop(call.await);
+    first.wait(Duration::from_secs(5));
+    // Held keys stay down when their client is gone.
+    assert_eq!(recorder.buttons_down(), 1);
+    let second = Daemon::start(&server);
+    wait_for("the button", Duration::from_millis(1500), || {
+        (recorder.buttons_down() == 0).then_some(())
+    });
+    assert!(began.elapsed() < Duration::from_millis(2900));
+    assert_eq!(recorder.keys_down().len(), 1, "the hold goes on");
+    let mut client = second.client().await;
+    let held = client.get_pressed(v1::GetPressedRequest {}).await.unwrap();
+    assert_eq!(held.into_inner().pressed.len(), 1);
+    wait_for("the end of the hold", Duration::from_secs(5), || {
+        recorder.nothing_is_down().then_some(())
+    });
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(2990), "{took:?}");
+    println!("released {took:?} after the press, 3 s asked");
+    assert_eq!(presses(&recorder.take(), 1).1, 1);
+    // A daemon that is asked to end leaves nothing behind.
+    done(
+        &mut client,
+        vec![key_down("shift", 60_000), button_down(1, 1, 0)],
+    )
+    .await;
+    second.signal("TERM");
+    wait_for("the release at the end", Duration::from_secs(5), || {
+        recorder.nothing_is_down().then_some(())
+    });
+}
+
+/// R23: another client holds the server. Input goes through all the same, and a
+/// capture answers by its deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn r23_a_server_that_is_grabbed_still_takes_input() {
+    let server = XServer::start();
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    done(&mut client, vec![click(4, 4)]).await;
+    recorder.take();
+    recorder.witness().grab_server();
+    let mut request = Request::new(bare(vec![click(500, 400)]));
+    request.set_timeout(Duration::from_secs(5));
+    let began = Instant::now();
+    let reply = client.act(request).await.unwrap().into_inner();
+    assert_eq!(reply.outcome(), v1::ActOutcome::Done, "{reply:?}");
+    println!("a click under a server grab: {:?}", began.elapsed());
+    assert_eq!(presses(&recorder.take(), 1), (1, 1));
+    // The picture waits for the server, and says so in time.
+    let mut request = bare(vec![pause(1)]);
+    request.no_screenshot = false;
+    let mut request = Request::new(request);
+    request.set_timeout(Duration::from_secs(2));
+    let began = Instant::now();
+    let reply = client.act(request).await.unwrap().into_inner();
+    assert!(began.elapsed() < Duration::from_secs(2));
+    assert_eq!(reply.outcome(), v1::ActOutcome::Done);
+    assert_eq!(reply.frame.unwrap().kind(), v1::FrameKind::FailureCard);
+    recorder.witness().ungrab_server();
+}
