@@ -300,6 +300,8 @@ pub enum Cause {
     ExtensionMissing,
     /// The pointer did not get to where it was sent.
     PointerElsewhere,
+    /// No key gives a character.
+    Untypable,
     /// The paint gate has not proved the desktop.
     NotPainted,
     /// The time ran out in deskd itself.
@@ -329,6 +331,7 @@ impl Cause {
             Self::CaptureFailed => "CAPTURE_FAILED",
             Self::ExtensionMissing => "EXTENSION_MISSING",
             Self::PointerElsewhere => "POINTER_ELSEWHERE",
+            Self::Untypable => "UNTYPABLE_CHARACTER",
             Self::NotPainted => "NOT_PAINTED",
             Self::Deadline => "DEADLINE",
             Self::EncodeFailed => "ENCODE_FAILED",
@@ -355,6 +358,7 @@ impl Cause {
             | Self::ScreenNotFound
             | Self::PixelFormatUnsupported
             | Self::ExtensionMissing
+            | Self::Untypable
             | Self::EncodeFailed
             | Self::TooLarge
             | Self::Internal => false,
@@ -374,6 +378,7 @@ impl Cause {
             Self::PixelFormatUnsupported => "that the X server has depth 24 or 16",
             Self::CaptureFailed => "the X server's log and memory",
             Self::ExtensionMissing => "the X server's extensions (`xdpyinfo`)",
+            Self::Untypable => "the keyboard layout",
             Self::PointerElsewhere => "which program confines or moves the pointer",
             Self::NotPainted => {
                 "that the desktop session started; `deskd ready` says what is missing"

@@ -22,5 +22,6 @@ mod services;
 mod settle;
 mod sharing;
 mod stack;
+mod toolkits;
 mod unchanged;
 mod xfce;

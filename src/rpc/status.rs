@@ -246,6 +246,7 @@ impl From<CursorFailure> for Status {
             | Cause::CaptureFailed
             | Cause::ExtensionMissing
             | Cause::PointerElsewhere
+            | Cause::Untypable
             | Cause::NotPainted
             | Cause::ShuttingDown => Code::Unavailable,
         };
@@ -273,6 +274,7 @@ pub(super) fn reason(failure: &Failure) -> Reason {
         Cause::CaptureFailed => Reason::CaptureFailed,
         Cause::ExtensionMissing => Reason::ExtensionMissing,
         Cause::PointerElsewhere => Reason::PointerElsewhere,
+        Cause::Untypable => Reason::UntypableCharacter,
         Cause::NotPainted => Reason::NotPainted,
         Cause::Deadline => Reason::Deadline,
         Cause::EncodeFailed => Reason::EncodeFailed,
@@ -317,6 +319,7 @@ mod tests {
             Cause::CaptureFailed,
             Cause::ExtensionMissing,
             Cause::PointerElsewhere,
+            Cause::Untypable,
             Cause::Deadline,
             Cause::EncodeFailed,
             Cause::TooLarge,

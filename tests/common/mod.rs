@@ -14,6 +14,7 @@ pub mod image;
 pub mod managed;
 pub mod moving;
 pub mod program;
+pub mod receiver;
 pub mod recorder;
 pub mod size_rule;
 pub mod step;

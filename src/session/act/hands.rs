@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     action::Done,
     ledger::{Held, Ledger},
-    plan::{Pixel, Step},
+    plan::{Pixel, Step, strokes},
 };
 use crate::{
     frame::{Cause, Failure, Stage},
@@ -18,6 +18,9 @@ use crate::{
 /// A chord that is held shorter than this must not repeat, whatever the server's
 /// clock says: it repeats keys from 660 ms on (measured on Xvfb 21.1).
 const REPEATS: Duration = Duration::from_millis(660);
+/// Between the clicks of one action: Chromium takes two presses of the same
+/// millisecond for one.
+const NEXT_CLICK: Duration = Duration::from_millis(3);
 /// A click comes so long after one at the same place that it is not taken for
 /// its second half: Chromium counts within 500 ms, GTK and Qt within 400.
 const CLICKS_APART: Duration = Duration::from_millis(520);
@@ -99,7 +102,10 @@ impl Hands<'_> {
                 notches,
                 modifiers,
             } => self.scroll(*at, *notches, modifiers, done),
-            Step::Type { strokes, rate } => self.type_text(strokes, *rate, done),
+            Step::Type { text, rate } => {
+                let strokes = self.strokes(&text.0)?;
+                self.type_text(&strokes, *rate, done)
+            }
             Step::Chord { keys, repeat, hold } => self.chord(keys, *repeat, *hold, done),
             Step::Wait(time) => self.pause(*time),
         }
@@ -206,13 +212,24 @@ impl Hands<'_> {
     ) -> Result<(), Stop> {
         let place = self.arrive(at, done)?;
         self.keep_apart(button, place)?;
-        // In one write: a server that takes it takes all of it.
-        self.press_all(modifiers)?;
-        for _ in 0..count {
+        // One click is one write: a server that takes it takes all of it.
+        if count > 1 && !modifiers.is_empty() {
+            self.hold_all(modifiers)?;
+        } else {
+            self.press_all(modifiers)?;
+        }
+        for click in 0..count {
+            if click > 0 {
+                self.pause(NEXT_CLICK)?;
+            }
             self.injector.press(button)?;
             self.injector.release(button)?;
         }
-        self.release_all(modifiers)?;
+        if count > 1 && !modifiers.is_empty() {
+            self.let_go(modifiers)?;
+        } else {
+            self.release_all(modifiers)?;
+        }
         done.pointer = Some(self.injector.pointer()?);
         *self.last_click = Some(LastClick {
             button,
@@ -377,6 +394,20 @@ impl Hands<'_> {
         }
         done.pointer = Some(self.injector.pointer()?);
         Ok(())
+    }
+
+    fn strokes(&mut self, text: &str) -> Result<Vec<Stroke>, Stop> {
+        let keyboard = self.injector.keyboard()?;
+        strokes(self.injector.keymap()?, keyboard, text).map_err(|(position, character)| {
+            Stop::Failed(Failure {
+                stage: Stage::Input,
+                cause: Cause::Untypable,
+                message: format!(
+                    "the keyboard layout changed: no key gives U+{:04X}, character {position} of the text, any more",
+                    u32::from(character)
+                ),
+            })
+        })
     }
 
     fn type_text(

@@ -5,7 +5,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use super::{
-    Action, Button, Key, Refused,
+    Action, Button, Key, Refused, Text,
     action::AskedPoint,
     ledger::{Held, Ledger},
 };
@@ -50,7 +50,7 @@ pub(super) enum Step {
         modifiers: Vec<Input>,
     },
     Type {
-        strokes: Vec<Stroke>,
+        text: Text,
         rate: Option<u32>,
     },
     Chord {
@@ -89,6 +89,25 @@ pub(super) fn plan(ground: &Ground<'_>, actions: &[Action]) -> Result<Vec<Step>,
         steps.push(planner.step(action)?);
     }
     Ok(steps)
+}
+
+/// How to type a text now; else the first character that no key gives, and its
+/// position.
+pub(super) fn strokes(
+    keymap: &Keymap,
+    keyboard: KeyboardState,
+    text: &str,
+) -> Result<Vec<Stroke>, (usize, char)> {
+    // Nothing is down by then but what deskd knows of.
+    let keyboard = KeyboardState {
+        down: 0,
+        ..keyboard
+    };
+    let strokes = text.chars().enumerate().map(|(position, character)| {
+        let stroke = keymap.type_character(character, keyboard);
+        stroke.ok_or((position, character))
+    });
+    strokes.collect()
 }
 
 struct Planner<'a> {
@@ -153,10 +172,13 @@ impl Planner<'_> {
                 notches: *notches,
                 modifiers: self.modifiers(modifiers)?,
             },
-            Action::Type { text, rate } => Step::Type {
-                strokes: self.strokes(&text.0)?,
-                rate: *rate,
-            },
+            Action::Type { text, rate } => {
+                self.can_type(&text.0)?;
+                Step::Type {
+                    text: text.clone(),
+                    rate: *rate,
+                }
+            }
             Action::Chord { keys, repeat, hold } => Step::Chord {
                 keys: self.chord(keys)?,
                 repeat: *repeat,
@@ -258,28 +280,27 @@ impl Planner<'_> {
         inputs.filter(|input| !self.held.contains(input)).collect()
     }
 
-    fn strokes(&self, text: &str) -> Result<Vec<Stroke>, Refused> {
+    /// Whether the keymap has all of it; how, is found out when its turn comes,
+    /// because what is done before may lock a modifier or choose a layout.
+    fn can_type(&self, text: &str) -> Result<(), Refused> {
         // Whatever is down would turn characters into others, or into shortcuts.
         if let Some(Input::Key(code)) = self.held.iter().find(|i| matches!(i, Input::Key(_))) {
             return Err(self.is_held(&self.key_name(*code)));
         }
-        let (keymap, mut keyboard) = (self.ground.keymap, self.ground.keyboard);
+        let (keymap, keyboard) = (self.ground.keymap, self.ground.keyboard);
         // What deskd holds is released by then; what another program holds is not.
         let ours = self.ground.ledger.all().iter();
         if keyboard.down != 0 && !ours.clone().any(|held| matches!(held.input, Input::Key(_))) {
             return Err(self.is_held("a modifier key that another program pressed"));
         }
-        keyboard.down = 0;
-        let strokes = text.chars().enumerate().map(|(position, character)| {
-            keymap
-                .type_character(character, keyboard)
-                .ok_or(Refused::Untypable {
-                    action: self.action,
-                    position,
-                    character,
-                })
-        });
-        strokes.collect()
+        match strokes(keymap, keyboard, text) {
+            Ok(_) => Ok(()),
+            Err((position, character)) => Err(Refused::Untypable {
+                action: self.action,
+                position,
+                character,
+            }),
+        }
     }
 
     fn key_name(&self, code: u8) -> String {
