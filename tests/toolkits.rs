@@ -147,7 +147,8 @@ async fn r22_drags(toolkit: Toolkit) {
     let (_server, receiver, _daemon, mut client) = with(toolkit).await;
     for round in 0..100 {
         receiver.clear();
-        let from = receiver.in_source(40 + round);
+        // At two places in turn: a press soon after another is a double click's.
+        let from = receiver.in_source(40 + 100 * (round % 2));
         let to = receiver.in_target(60 + round);
         // The default time.
         done(&mut client, vec![drag(&[from, to], 250)]).await;

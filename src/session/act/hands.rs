@@ -231,12 +231,14 @@ impl Hands<'_> {
             self.release_all(modifiers)?;
         }
         done.pointer = Some(self.injector.pointer()?);
-        *self.last_click = Some(LastClick {
-            button,
-            at: place,
-            time: Instant::now(),
-        });
+        self.clicked(button, place);
         Ok(())
+    }
+
+    /// A press that the next one could be added to: also that of a drag.
+    fn clicked(&mut self, button: Input, at: (i32, i32)) {
+        let time = Instant::now();
+        *self.last_click = Some(LastClick { button, at, time });
     }
 
     /// Two clicks of two actions are no double click.
@@ -296,7 +298,11 @@ impl Hands<'_> {
         done: &mut Done,
     ) -> Result<(), Stop> {
         if matches!(held.input, Input::Button(_)) {
-            self.arrive(at, done)?;
+            let place = self.arrive(at, done)?;
+            if !self.ledger.is_held(held.input) {
+                self.keep_apart(held.input, place)?;
+                self.clicked(held.input, place);
+            }
         }
         let mut held = held.clone();
         // From now, not from when the batch began.
@@ -343,6 +349,7 @@ impl Hands<'_> {
         let held: Vec<Input> = modifiers.iter().copied().chain([button]).collect();
         self.hold_all(&held)?;
         self.injector.flush()?;
+        self.clicked(button, place);
         let moving = duration - duration / DRAG_REST;
         let (began, points) = (Instant::now(), along(path, moving));
         for (point, time) in &points {

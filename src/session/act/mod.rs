@@ -181,7 +181,8 @@ impl Session {
             while tasks.try_join_next().is_some() {}
             tasks.spawn(task);
         }
-        let account = outcome(&mut account, reply_by).await?;
+        // The task itself keeps to the deadline.
+        let account = outcome(&mut account).await?;
         let frame = match frame.await {
             Ok(frame) => frame,
             Err(_) => self.show(act, reply_by).await?,
@@ -203,7 +204,8 @@ impl Session {
     ) -> Result<Acted, Refused> {
         // It goes on when the one who began it goes away.
         let _waiting = progress.waiting.upgrade();
-        let account = outcome(&mut progress.account, reply_by).await?;
+        let account = tokio::time::timeout_at(reply_by, outcome(&mut progress.account));
+        let account = account.await.unwrap_or_else(|_| Err(still_at_work()))?;
         let frame = self.show(act, reply_by).await?;
         Ok(Acted {
             account,
@@ -418,18 +420,26 @@ impl Account {
 /// Waits for the account of a step.
 async fn outcome(
     account: &mut watch::Receiver<Option<Result<Account, Refused>>>,
-    reply_by: Instant,
 ) -> Result<Account, Refused> {
-    let done = tokio::time::timeout_at(reply_by, account.wait_for(Option::is_some)).await;
-    let gone = || {
-        Refused::Late(Failure {
-            stage: Stage::Timeout,
-            cause: Cause::Deadline,
-            message: "the step that this call repeats is still under way".into(),
-        })
-    };
-    match done {
-        Ok(Ok(account)) => account.clone().unwrap_or_else(|| Err(gone())),
-        Ok(Err(_)) | Err(_) => Err(gone()),
+    let done = account.wait_for(Option::is_some).await;
+    let done = done.ok().and_then(|account| account.clone());
+    // A task that ended without a word has met a defect.
+    done.unwrap_or_else(|| Ok(Account::unknown(defect())))
+}
+
+/// What a call is told that repeats a step, at its own deadline.
+fn still_at_work() -> Refused {
+    Refused::Late(Failure {
+        stage: Stage::Timeout,
+        cause: Cause::Deadline,
+        message: "the step that this call repeats is still under way".into(),
+    })
+}
+
+fn defect() -> Failure {
+    Failure {
+        stage: Stage::Input,
+        cause: Cause::Internal,
+        message: "a defect in deskd ended the step".into(),
     }
 }
