@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: help deps demo test lint bench gate-table boots fmt
+.PHONY: help deps demo test lint bench bench-step gate-table boots fmt
 
 CARGO ?= cargo
 
@@ -43,6 +43,10 @@ gate-table: deps ## Judge every kind of screen at seven sizes, about 25 minutes 
 boots: deps ## Judge 68 boots of XFCE, slowed in 13 ways, about 25 minutes (SHORT=short: 9, 2); needs root
 	$(CARGO) build --locked --bin deskd --example boots
 	target/debug/examples/boots $(SHORT)
+
+bench-step: deps ## Measure real steps beside xdotool with others' waits, about 45 minutes (RUNS=1: 5)
+	$(CARGO) build --release --locked --bin deskd --example bench_step
+	target/release/examples/bench_step $(RUNS)
 
 fmt: ## Format
 	$(CARGO) fmt

@@ -1,7 +1,7 @@
 //! The witness: an X client on libxcb, which shares no code with deskd. It
 //! draws what deskd must see.
 
-use xcb::{Xid, randr, render, x};
+use xcb::{Xid, damage, randr, render, x};
 
 use super::{XServer, xserver::COOKIE};
 
@@ -37,6 +37,42 @@ impl Witness {
             depth,
             size,
         }
+    }
+
+    /// The same, told of every rectangle of the screen that is drawn to.
+    pub fn with_damage(server: &XServer) -> Self {
+        let auth = xcb::AuthInfo {
+            name: "MIT-MAGIC-COOKIE-1",
+            data: COOKIE,
+        };
+        let extensions = [xcb::Extension::Damage];
+        let (conn, _) = xcb::Connection::connect_to_display_with_auth_info_and_extensions(
+            Some(&server.display()),
+            auth,
+            &extensions,
+            &[],
+        )
+        .unwrap();
+        let screen = conn.get_setup().roots().next().unwrap();
+        let (root, depth) = (screen.root(), screen.root_depth());
+        let size = (screen.width_in_pixels(), screen.height_in_pixels());
+        let witness = Self {
+            conn,
+            root,
+            depth,
+            size,
+        };
+        let version = witness.conn.send_request(&damage::QueryVersion {
+            client_major_version: 1,
+            client_minor_version: 1,
+        });
+        witness.conn.wait_for_reply(version).unwrap();
+        witness.checked(&damage::Create {
+            damage: witness.conn.generate_id(),
+            drawable: x::Drawable::Window(root),
+            level: damage::ReportLevel::RawRectangles,
+        });
+        witness
     }
 
     /// Asks the server something and waits for the answer.

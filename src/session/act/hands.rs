@@ -28,9 +28,13 @@ const CLICKS_APART: Duration = Duration::from_millis(520);
 const CLICK_PLACE: u32 = 8;
 /// Pause between two movements of a drag.
 const DRAG_STEP: Duration = Duration::from_millis(10);
-/// Part of a drag's time in which the pointer rests at its end before the
-/// release, so that the program below it can say that it takes what is dropped.
-const DRAG_REST: u32 = 5;
+/// At its end a drag goes pixel by pixel, so many of them, so that the program
+/// below hears of it several times and can say that it takes what is dropped:
+/// Chromium loses up to 8 of 50 drops of a drag that ends abruptly, however long
+/// it rests there, and none after four such movements 20 ms apart.
+const DRAG_END: u32 = 4;
+/// The time for that; a third of the drag's where that is less.
+const DRAG_ENDS: Duration = Duration::from_millis(100);
 /// Characters, and turns of the wheel, that are sent at once: between them the
 /// caller may cancel, and no more of them wait in the server than this.
 const BURST: usize = 64;
@@ -350,8 +354,8 @@ impl Hands<'_> {
         self.hold_all(&held)?;
         self.injector.flush()?;
         self.clicked(button, place);
-        let moving = duration - duration / DRAG_REST;
-        let (began, points) = (Instant::now(), along(path, moving));
+        let ending = DRAG_ENDS.min(duration / 3);
+        let (began, points) = (Instant::now(), gently(path, duration - ending, ending));
         for (point, time) in &points {
             let ahead = time.saturating_sub(began.elapsed());
             if !ahead.is_zero() {
@@ -364,7 +368,7 @@ impl Hands<'_> {
         if let Some(last) = path.last() {
             done.pointer = Some(self.go(*last)?);
         }
-        self.pause(duration / DRAG_REST)?;
+        self.pause(ending / (DRAG_END + 1))?;
         self.let_go(&held)?;
         done.pointer = Some(self.injector.pointer()?);
         Ok(())
@@ -505,6 +509,39 @@ impl Hands<'_> {
     }
 }
 
+/// Points along a path and when to be there: the last pixels one by one, in
+/// the time for the end, of which a share is left to rest.
+fn gently(path: &[Pixel], moving: Duration, ending: Duration) -> Vec<(Pixel, Duration)> {
+    let [.., before, last] = path else {
+        return Vec::new();
+    };
+    let (x, y) = (
+        f64::from(last.0) - f64::from(before.0),
+        f64::from(last.1) - f64::from(before.1),
+    );
+    let length = x.hypot(y);
+    if length < f64::from(2 * DRAG_END) {
+        return along(path, moving);
+    }
+    let from_end = |pixels: u32| {
+        let part = 1.0 - f64::from(pixels) / length;
+        (
+            between(before.0, last.0, part),
+            between(before.1, last.1, part),
+        )
+    };
+    let mut shorter = path.to_vec();
+    if let Some(end) = shorter.last_mut() {
+        *end = from_end(DRAG_END);
+    }
+    let mut points = along(&shorter, moving);
+    for pixel in 1..=DRAG_END {
+        let at = moving + ending * pixel / (DRAG_END + 1);
+        points.push((from_end(DRAG_END - pixel), at));
+    }
+    points
+}
+
 /// Points along a path and when to be there, ending with its last one: at least
 /// each corner, and one every [`DRAG_STEP`].
 fn along(path: &[Pixel], time: Duration) -> Vec<(Pixel, Duration)> {
@@ -570,6 +607,22 @@ mod tests {
         );
         assert_eq!(points.len(), 15);
         assert!(points.windows(2).all(|pair| pair[0].1 <= pair[1].1));
+        // The last pixels come one by one.
+        let (moving, ending) = (Duration::from_millis(150), Duration::from_millis(100));
+        let slow = gently(&path, moving, ending);
+        let last: Vec<_> = slow.iter().rev().take(5).rev().copied().collect();
+        let ms = Duration::from_millis;
+        assert_eq!(
+            last,
+            [
+                ((110, 56), ms(150)),
+                ((110, 57), ms(170)),
+                ((110, 58), ms(190)),
+                ((110, 59), ms(210)),
+                ((110, 60), ms(230))
+            ]
+        );
+        assert_eq!(gently(&[(0, 0), (0, 7)], ms(9), ms(9)).len(), 4);
         // No time, and no way: still there, in a few steps.
         let points = along(&[(0, 0), (0, 8)], Duration::ZERO);
         assert_eq!(points.len(), 4);
