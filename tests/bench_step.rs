@@ -81,7 +81,7 @@ const STEPS: [(&str, Do); 30] = [
     ("close that", Do::Key("Escape")),
     ("close the editor", Do::Key("alt+F4")),
     ("start a browser", Do::Type("./web\n")),
-    ("follow a link", Do::Click(60, 180)),
+    ("follow a link", Do::Click(110, 224)),
     ("scroll", Do::Wheel(500, 500, 10)),
     ("select a word", Do::Double(120, 300)),
     ("close the browser", Do::Key("alt+F4")),

@@ -10,7 +10,7 @@ use std::{collections::HashMap, time::Duration};
 
 use super::activity::Activity;
 use crate::{
-    facts::{Fact, Pinged, ProcessSample, Scene, WindowId},
+    facts::{Fact, Pinged, ProcessSample, Role, Scene, Window, WindowId},
     frame::{Region, Size},
 };
 
@@ -18,6 +18,12 @@ use crate::{
 const QUIET: Duration = Duration::from_millis(100);
 /// The same after a window came: it paints itself in several strokes.
 const QUIET_AFTER_WINDOW: Duration = Duration::from_millis(300);
+/// The same after a key that activates what has the focus: GTK shows a button
+/// as pressed for 250 ms before it acts.
+const QUIET_AFTER_ACTIVATION: Duration = Duration::from_millis(300);
+/// The same after a window came to lie over a dock, or left it: xfce4-panel
+/// hides a dock 580 ms after that, and sleeps until then.
+const QUIET_AFTER_DOCK: Duration = Duration::from_millis(700);
 /// Without any change, so long after the input there will be none.
 const NO_CHANGE: Duration = Duration::from_millis(400);
 /// A client other than the focused one is waited for no longer: it may hang for
@@ -97,7 +103,11 @@ struct Input {
     done: Option<Duration>,
     limit: Duration,
     excepted: Vec<Region>,
-    known: Vec<WindowId>,
+    /// Windows and where they were.
+    known: HashMap<WindowId, Option<Region>>,
+    activates: bool,
+    /// A window moved over a dock, or away from it.
+    at_dock: bool,
     /// Windows that came since, and when each was last drawn into.
     came: HashMap<WindowId, Option<Duration>>,
     answers: HashMap<WindowId, Answer>,
@@ -170,9 +180,9 @@ impl Settle {
         }
     }
 
-    /// Input is about to be given; the rest after it is waited for until `limit`
-    /// after it.
-    pub fn begin(&mut self, at: Duration, limit: Duration) {
+    /// Input is about to be given, which ends with a key that `activates` or does
+    /// not; the rest after it is waited for until `limit` after it.
+    pub fn begin(&mut self, at: Duration, limit: Duration, activates: bool) {
         self.moving.retain(|(_, last)| *last + STILL_MOVING >= at);
         for area in self.activity.motion(at, true).animated {
             if !self.moving.iter().any(|(known, _)| *known == area) {
@@ -181,7 +191,7 @@ impl Settle {
         }
         let excepted = self.moving.iter().map(|(area, _)| *area).collect();
         let scene = self.scene.iter();
-        let known = scene.flat_map(|scene| &scene.windows).map(|w| w.id);
+        let known = scene.flat_map(|scene| &scene.windows);
         for worker in self.workers.values_mut() {
             worker.came = None;
             worker.excused = worker
@@ -193,7 +203,9 @@ impl Settle {
             done: None,
             limit,
             excepted,
-            known: known.collect(),
+            known: known.map(|w| (w.id, w.area)).collect(),
+            activates,
+            at_dock: false,
             came: HashMap::new(),
             answers: HashMap::new(),
             changed: None,
@@ -225,11 +237,13 @@ impl Settle {
                 input.answers.insert(*window, Answer::Asked);
             }
         }
-        let quiet = if input.came.is_empty() {
-            QUIET
-        } else {
-            QUIET_AFTER_WINDOW
-        };
+        let quiet = [
+            (!input.came.is_empty(), QUIET_AFTER_WINDOW),
+            (input.activates, QUIET_AFTER_ACTIVATION),
+            (input.at_dock, QUIET_AFTER_DOCK),
+        ];
+        let quiet = quiet.iter().filter(|(applies, _)| *applies);
+        let quiet = quiet.map(|(_, quiet)| *quiet).max().unwrap_or(QUIET);
         let (rest, due) = match input.last_change {
             Some(last) => (Rest::Quiet, last.max(done) + quiet),
             None => (Rest::NoChange, done + NO_CHANGE),
@@ -289,10 +303,24 @@ impl Settle {
             return;
         };
         for window in scene.windows.iter().filter(|w| w.managed && w.viewable) {
-            if !input.known.contains(&window.id) {
+            if !input.known.contains_key(&window.id) {
                 input.came.entry(window.id).or_insert(None);
             }
         }
+        let docks: Vec<Region> = scene
+            .windows
+            .iter()
+            .filter(|w| w.role == Role::Dock)
+            .filter_map(|w| w.area)
+            .collect();
+        let over = |area: &Option<Region>| {
+            area.is_some_and(|area| docks.iter().any(|dock| dock.intersection(&area).is_some()))
+        };
+        let is_program = |w: &&Window| w.role == Role::TopLevel && w.managed;
+        input.at_dock |= scene.windows.iter().filter(is_program).any(|w| {
+            let before = input.known.get(&w.id).copied().flatten();
+            before != w.area && (over(&before) || over(&w.area))
+        });
         input
             .came
             .retain(|id, _| scene.windows.iter().any(|w| w.id == *id));

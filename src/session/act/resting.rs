@@ -93,11 +93,16 @@ impl Resting {
     }
 
     /// Input is about to be given.
-    pub(super) fn begin(&mut self, observer: &mut Observer, limit: Duration) -> Result<(), Error> {
+    pub(super) fn begin(
+        &mut self,
+        observer: &mut Observer,
+        limit: Duration,
+        activates: bool,
+    ) -> Result<(), Error> {
         self.step(observer)?;
         self.known = processes::all().map(|pid| (pid, false)).collect();
         self.sample();
-        self.settle.begin(self.began.elapsed(), limit);
+        self.settle.begin(self.began.elapsed(), limit, activates);
         Ok(())
     }
 

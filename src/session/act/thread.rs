@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Account, Button, Ended, Outcome, Refused, Settled,
-    action::{Act, Done},
+    action::{Act, Action, Done},
     hands::{Hands, LastClick, Stop},
     ledger::{Held, Ledger},
     plan::{Ground, plan},
@@ -28,6 +28,10 @@ use crate::{
 
 /// Pause between attempts to reach a server on which something may be down.
 const RETRY: Duration = Duration::from_millis(100);
+/// Keysyms: Return, the keypad's Enter, space.
+const RETURN: u32 = 0xff0d;
+const ENTER: u32 = 0xff8d;
+const SPACE: u32 = 0x20;
 /// With nothing to end and nobody to wait for, as long as one likes.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -293,9 +297,11 @@ impl Worker {
         };
         let settle = job.act.settle;
         if let (Some(limit), Some(connected)) = (settle, &mut self.connected) {
-            let began = connected
-                .resting
-                .begin(connected.injector.observer(), limit);
+            let began = connected.resting.begin(
+                connected.injector.observer(),
+                limit,
+                activates(&job.act.actions),
+            );
             if let Err(error) = began {
                 self.lose(&error);
                 return Err(Refused::NoInput(error.failure()));
@@ -402,6 +408,18 @@ impl Worker {
                 skipped
             }
         }
+    }
+}
+
+/// Whether the last key of a step is one that activates what has the focus.
+fn activates(actions: &[Action]) -> bool {
+    const ACTIVATE: [u32; 3] = [RETURN, ENTER, SPACE];
+    match actions.last() {
+        Some(Action::Type { text, .. }) => text.0.ends_with(['\n', ' ']),
+        Some(Action::Chord { keys, .. }) => keys
+            .last()
+            .is_some_and(|key| ACTIVATE.contains(&key.keysym)),
+        _ => false,
     }
 }
 
