@@ -195,7 +195,22 @@ async fn run() {
             "Screenshot raw, Unix",
             call(&mut over_unix, &daemon::raw()).await,
         );
+        // In turns at two places: at one, deskd keeps single clicks apart.
+        let place = 600 + 40 * i16::try_from(round % 2).unwrap();
+        times.add("bare X click", timed(|| witness.bare_click((place, 500))));
+        let click = common::step::bare(vec![common::step::click(place.into(), 400)]);
+        let began = Instant::now();
+        over_unix.act(click).await.unwrap();
+        times.add("Act, one click", began.elapsed());
         if round < PROCESS_ROUNDS {
+            let place = format!("mousemove {place} 300 click 1");
+            times.add(
+                "xdotool mousemove click",
+                timed(|| {
+                    let mut xdotool = server.program("xdotool");
+                    drop(program::output(xdotool.args(place.split(' ')), "xdotool"));
+                }),
+            );
             let file = folder.path().join("scrot.png");
             times.add(
                 "scrot",
@@ -295,6 +310,18 @@ fn report(times: &Times, rest: &Rest) {
             times.median("SHM grab") / times.median("memcpy of the frame"),
             2.5,
             true,
+        ),
+        (
+            "click / bare X click",
+            times.median("Act, one click") / times.median("bare X click"),
+            8.0,
+            true,
+        ),
+        (
+            "xdotool's click / click",
+            times.median("xdotool mousemove click") / times.median("Act, one click"),
+            30.0,
+            false,
         ),
         (
             "anonymous memory, MiB",

@@ -20,7 +20,11 @@ impl Witness {
             name: "MIT-MAGIC-COOKIE-1",
             data: COOKIE,
         };
-        let extensions = [xcb::Extension::Render, xcb::Extension::RandR];
+        let extensions = [
+            xcb::Extension::Render,
+            xcb::Extension::RandR,
+            xcb::Extension::Test,
+        ];
         let (conn, _) = xcb::Connection::connect_to_display_with_auth_info_and_extensions(
             Some(&server.display()),
             auth,
@@ -401,6 +405,24 @@ impl Witness {
             keysyms_per_keycode: mapping.keysyms_per_keycode(),
             keysyms: &keysyms.collect::<Vec<_>>(),
         });
+    }
+
+    /// Clicks as bare X does: the movement, the press and the release, each
+    /// followed by a round trip.
+    pub fn bare_click(&self, at: (i16, i16)) {
+        // MotionNotify, ButtonPress, ButtonRelease of the core protocol.
+        for (r#type, detail) in [(6, 0), (4, 1), (5, 1)] {
+            self.conn.send_request(&xcb::xtest::FakeInput {
+                r#type,
+                detail,
+                time: x::CURRENT_TIME,
+                root: self.root,
+                root_x: at.0,
+                root_y: at.1,
+                deviceid: 0,
+            });
+            self.round_trip();
+        }
     }
 
     /// Grabs the server: other clients' requests wait.
