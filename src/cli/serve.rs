@@ -141,9 +141,16 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
         }
         let painted = tokio::spawn(Arc::clone(&session).keep_painted());
         let clean = tokio::spawn(Arc::clone(&session).keep_hands_clean());
-        let served = rpc::serve(listeners, Arc::clone(&session), options(&args), shutdown).await;
+        // What is held is released while calls under way still end.
+        let (stopping, holder) = (shutdown.clone(), Arc::clone(&session));
+        let released = tokio::spawn(async move {
+            stopping.cancelled().await;
+            holder.let_go().await;
+        });
+        let served = rpc::serve(listeners, session, options(&args), shutdown.clone()).await;
         clean.abort();
-        session.let_go().await;
+        shutdown.cancel();
+        drop(released.await);
         signals.abort();
         painted.abort();
         if let Some(init) = init {

@@ -18,6 +18,8 @@ mod evidence;
 mod histories;
 mod picture;
 mod pongs;
+#[cfg(test)]
+mod rests;
 mod settle;
 mod size_rule;
 mod sleep;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     action::Done,
     ledger::{Held, Ledger},
-    plan::{Pixel, Step, strokes},
+    plan::{Keys, Pixel, Step, strokes},
 };
 use crate::{
     frame::{Cause, Failure, Stage},
@@ -211,12 +211,13 @@ impl Hands<'_> {
         at: Option<Pixel>,
         button: Input,
         count: u8,
-        modifiers: &[Input],
+        modifiers: &Keys,
         done: &mut Done,
     ) -> Result<(), Stop> {
         let place = self.arrive(at, done)?;
         self.keep_apart(button, place)?;
         // One click is one write: a server that takes it takes all of it.
+        let modifiers = self.renewing(modifiers)?;
         if count > 1 && !modifiers.is_empty() {
             self.hold_all(modifiers)?;
         } else {
@@ -256,6 +257,17 @@ impl Hands<'_> {
             self.pause(CLICKS_APART - since)?;
         }
         Ok(())
+    }
+
+    /// What is to be pressed; what is held and named is held on.
+    fn renewing<'k>(&mut self, keys: &'k Keys) -> Result<&'k [Input], Stop> {
+        if !keys.renew.is_empty() {
+            for input in &keys.renew {
+                self.ledger.renew(*input, uptime());
+            }
+            self.note()?;
+        }
+        Ok(&keys.press)
     }
 
     fn press_all(&mut self, inputs: &[Input]) -> Result<(), Stop> {
@@ -341,7 +353,7 @@ impl Hands<'_> {
         &mut self,
         path: &[Pixel],
         button: Input,
-        modifiers: &[Input],
+        modifiers: &Keys,
         duration: Duration,
         done: &mut Done,
     ) -> Result<(), Stop> {
@@ -350,6 +362,7 @@ impl Hands<'_> {
         };
         let place = self.arrive(Some(*first), done)?;
         self.keep_apart(button, place)?;
+        let modifiers = self.renewing(modifiers)?;
         let held: Vec<Input> = modifiers.iter().copied().chain([button]).collect();
         self.hold_all(&held)?;
         self.injector.flush()?;
@@ -378,10 +391,11 @@ impl Hands<'_> {
         &mut self,
         at: Option<Pixel>,
         (right, down): (i32, i32),
-        modifiers: &[Input],
+        modifiers: &Keys,
         done: &mut Done,
     ) -> Result<(), Stop> {
         self.arrive(at, done)?;
+        let modifiers = self.renewing(modifiers)?;
         if !modifiers.is_empty() {
             self.hold_all(modifiers)?;
         }
@@ -481,14 +495,12 @@ impl Hands<'_> {
 
     fn chord(
         &mut self,
-        keys: &[Input],
+        keys: &Keys,
         repeat: u32,
         hold: Duration,
         done: &mut Done,
     ) -> Result<(), Stop> {
-        for input in self.ledger.everything() {
-            self.ledger.renew(input, uptime());
-        }
+        let keys = self.renewing(keys)?;
         for _ in 0..repeat {
             self.check()?;
             if hold < REPEATS {

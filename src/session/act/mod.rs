@@ -264,6 +264,7 @@ impl Session {
             return Err(Refused::Late(self.overdue()));
         };
         *lock(&self.input.current) = cancel.clone();
+        self.connecting(reply_by).await;
         let space = self.check(act)?;
         let left = reply_by.saturating_duration_since(Instant::now());
         let until = StdInstant::now() + left - FRAME_LEAD.min(left / 4);
@@ -293,6 +294,14 @@ impl Session {
                 Ok((account, None))
             }
         }
+    }
+
+    /// Waits while the first connection is being made.
+    async fn connecting(&self, until: Instant) {
+        let mut link = self.display.link();
+        let made = link.wait_for(|link| !matches!(link.state, LinkState::Connecting));
+        // Whatever came of it, the state says so.
+        drop(tokio::time::timeout_at(until, made).await);
     }
 
     /// What can be refused without the X server's word.

@@ -26,7 +26,7 @@ pub(super) enum Step {
         at: Option<Pixel>,
         button: Input,
         count: u8,
-        modifiers: Vec<Input>,
+        modifiers: Keys,
     },
     Down {
         at: Option<Pixel>,
@@ -41,24 +41,33 @@ pub(super) enum Step {
     Drag {
         path: Vec<Pixel>,
         button: Input,
-        modifiers: Vec<Input>,
+        modifiers: Keys,
         duration: Duration,
     },
     Scroll {
         at: Option<Pixel>,
         notches: (i32, i32),
-        modifiers: Vec<Input>,
+        modifiers: Keys,
     },
     Type {
         text: Text,
         rate: Option<u32>,
     },
     Chord {
-        keys: Vec<Input>,
+        keys: Keys,
         repeat: u32,
         hold: Duration,
     },
     Wait(Duration),
+}
+
+/// Keys of a chord, or modifiers.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// To be pressed in this order, each once.
+    pub(super) press: Vec<Input>,
+    /// Held already: they stay as they are, for as long again.
+    pub(super) renew: Vec<Input>,
 }
 
 /// What steps are made from.
@@ -251,16 +260,28 @@ impl Planner<'_> {
     }
 
     /// Modifiers that deskd holds already stay as they are.
-    fn modifiers(&self, keys: &[Key]) -> Result<Vec<Input>, Refused> {
+    fn modifiers(&self, keys: &[Key]) -> Result<Keys, Refused> {
         self.sequence(keys, false)
     }
 
-    fn chord(&self, keys: &[Key]) -> Result<Vec<Input>, Refused> {
+    fn chord(&self, keys: &[Key]) -> Result<Keys, Refused> {
+        self.nobody_else_holds_keys()?;
         self.sequence(keys, true)
     }
 
+    /// What another program holds would make another chord or text of it.
+    fn nobody_else_holds_keys(&self) -> Result<(), Refused> {
+        // What deskd holds may be the reason; it is asked for, or released by then.
+        let mut ours = self.ground.ledger.all().iter();
+        let ours = ours.any(|held| matches!(held.input, Input::Key(_)));
+        if self.ground.keyboard.down != 0 && !ours {
+            return Err(self.is_held("a modifier key that another program pressed"));
+        }
+        Ok(())
+    }
+
     /// Keys in the order to press them, each once, with what their levels need.
-    fn sequence(&self, keys: &[Key], last_is_new: bool) -> Result<Vec<Input>, Refused> {
+    fn sequence(&self, keys: &[Key], last_is_new: bool) -> Result<Keys, Refused> {
         let mut inputs = Vec::new();
         for (index, key) in keys.iter().enumerate() {
             let stroke = self.stroke(key)?;
@@ -272,8 +293,9 @@ impl Planner<'_> {
             inputs.push(input);
         }
         let mut seen = HashSet::new();
-        let inputs = self.not_held(inputs.into_iter());
-        Ok(inputs.into_iter().filter(|i| seen.insert(*i)).collect())
+        inputs.retain(|input| seen.insert(*input));
+        let (renew, press) = inputs.iter().partition(|input| self.held.contains(input));
+        Ok(Keys { press, renew })
     }
 
     fn not_held(&self, inputs: impl Iterator<Item = Input>) -> Vec<Input> {
@@ -287,12 +309,8 @@ impl Planner<'_> {
         if let Some(Input::Key(code)) = self.held.iter().find(|i| matches!(i, Input::Key(_))) {
             return Err(self.is_held(&self.key_name(*code)));
         }
+        self.nobody_else_holds_keys()?;
         let (keymap, keyboard) = (self.ground.keymap, self.ground.keyboard);
-        // What deskd holds is released by then; what another program holds is not.
-        let ours = self.ground.ledger.all().iter();
-        if keyboard.down != 0 && !ours.clone().any(|held| matches!(held.input, Input::Key(_))) {
-            return Err(self.is_held("a modifier key that another program pressed"));
-        }
         match strokes(keymap, keyboard, text) {
             Ok(_) => Ok(()),
             Err((position, character)) => Err(Refused::Untypable {

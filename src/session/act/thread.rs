@@ -94,6 +94,7 @@ pub(super) fn spawn(
         ledger: Ledger::default(),
         of: None,
         last_click: None,
+        unsure: false,
         began: Instant::now(),
     };
     std::thread::Builder::new()
@@ -116,6 +117,9 @@ struct Worker {
     /// The X server on which the ledger's entries are down.
     of: Option<Generation>,
     last_click: Option<LastClick>,
+    /// A connection was lost in the middle of a step: something may be down that
+    /// only the server knows of.
+    unsure: bool,
     began: Instant,
 }
 
@@ -160,7 +164,7 @@ impl Worker {
     }
 
     fn idle(&mut self) -> Result<(), Error> {
-        if !self.ledger.is_empty() {
+        if !self.ledger.is_empty() || self.unsure {
             if self.connected.is_none() && self.connect().is_err() {
                 self.bell.wait(None, RETRY).map_err(Error::Lost)?;
                 return Ok(());
@@ -211,6 +215,7 @@ impl Worker {
                 self.ledger.press(held);
             }
         }
+        self.unsure = false;
         let resting = Resting::new(injector.observer(), self.display.name().number, self.began);
         self.connected = Some(Connected { injector, resting });
         if !self.ledger.is_empty() {
@@ -356,6 +361,7 @@ impl Worker {
                     ..error.failure()
                 });
                 self.lose(&error);
+                self.unsure = true;
                 Outcome::Unknown
             }
         }
