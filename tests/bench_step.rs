@@ -97,8 +97,11 @@ const LATER: Duration = Duration::from_secs(3);
 /// A policy's way with one step.
 #[derive(Debug, Clone)]
 struct Sample {
+    run: usize,
     latency: Duration,
     differing: usize,
+    /// When the screen changed last before it was looked at again.
+    changed: Duration,
     note: String,
 }
 
@@ -130,10 +133,10 @@ fn main() {
             run + 1,
             began.elapsed().as_secs_f64()
         );
+        // After each run, so that an end before the last leaves the others.
+        fs::write(folder.join("report.txt"), report(&results)).unwrap();
     }
-    let report = report(&results);
-    println!("{report}");
-    fs::write(folder.join("report.txt"), report).unwrap();
+    println!("{}", report(&results));
 }
 
 /// All steps on a fresh desktop.
@@ -207,7 +210,7 @@ async fn steps(
 ) {
     let witness = Witness::new(server);
     let changes = Changes::watch(server);
-    for (index, (name, what)) in STEPS.iter().enumerate() {
+    for (index, (_, what)) in STEPS.iter().enumerate() {
         changes.clear();
         let began = Instant::now();
         let frames = way.step(what).await;
@@ -225,15 +228,11 @@ async fn steps(
                 save(&frame, &file("frame"));
                 save(&later, &file("later"));
             }
-            if premature && policy == 0 {
-                println!(
-                    "run {run}: deskd's frame of \"{name}\" differs in {differing} pixels: {note}; the screen changed last after {:?}",
-                    changes.last(began, LATER + latency)
-                );
-            }
             let sample = Sample {
+                run,
                 latency,
                 differing,
+                changed: changes.last(began, LATER + latency),
                 note,
             };
             results
@@ -516,5 +515,26 @@ fn report(results: &Results) -> String {
         sums[0].2 as i128 - at_percent(&oracle, 50) as i128
     )
     .unwrap();
+    writeln!(text, "\nPremature frames (but those without a wait):").unwrap();
+    for (policy, called) in POLICIES
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| **name != "no wait")
+    {
+        for (step, (name, _)) in STEPS.iter().enumerate() {
+            for sample in of(step, policy).iter().filter(|s| s.differing > TOLERANCE) {
+                writeln!(
+                    text,
+                    "{called}, run {}, {name} ({step}): {} pixels differ; frame after {} ms, last change after {} ms {}",
+                    sample.run + 1,
+                    sample.differing,
+                    sample.latency.as_millis(),
+                    sample.changed.as_millis(),
+                    sample.note
+                )
+                .unwrap();
+            }
+        }
+    }
     text
 }
