@@ -300,8 +300,10 @@ pub enum Cause {
     ExtensionMissing,
     /// The pointer did not get to where it was sent.
     PointerElsewhere,
-    /// No key gives a character.
-    Untypable,
+    /// The keyboard layout became another one in the middle of a text.
+    KeymapChanged,
+    /// No program asked for what was pasted.
+    NotTaken,
     /// The paint gate has not proved the desktop.
     NotPainted,
     /// The time ran out in deskd itself.
@@ -331,7 +333,8 @@ impl Cause {
             Self::CaptureFailed => "CAPTURE_FAILED",
             Self::ExtensionMissing => "EXTENSION_MISSING",
             Self::PointerElsewhere => "POINTER_ELSEWHERE",
-            Self::Untypable => "UNTYPABLE_CHARACTER",
+            Self::KeymapChanged => "KEYMAP_CHANGED",
+            Self::NotTaken => "NOT_TAKEN",
             Self::NotPainted => "NOT_PAINTED",
             Self::Deadline => "DEADLINE",
             Self::EncodeFailed => "ENCODE_FAILED",
@@ -358,7 +361,8 @@ impl Cause {
             | Self::ScreenNotFound
             | Self::PixelFormatUnsupported
             | Self::ExtensionMissing
-            | Self::Untypable
+            | Self::KeymapChanged
+            | Self::NotTaken
             | Self::EncodeFailed
             | Self::TooLarge
             | Self::Internal => false,
@@ -378,7 +382,8 @@ impl Cause {
             Self::PixelFormatUnsupported => "that the X server has depth 24 or 16",
             Self::CaptureFailed => "the X server's log and memory",
             Self::ExtensionMissing => "the X server's extensions (`xdpyinfo`)",
-            Self::Untypable => "the keyboard layout",
+            Self::KeymapChanged => "which program sets the keyboard layout",
+            Self::NotTaken => "what has the focus, and which chord it pastes by",
             Self::PointerElsewhere => "which program confines or moves the pointer",
             Self::NotPainted => {
                 "that the desktop session started; `deskd ready` says what is missing"

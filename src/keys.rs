@@ -131,6 +131,20 @@ pub fn keysym(name: &str) -> Option<u32> {
         .or_else(|| of_character(unicode(&plain)?))
 }
 
+/// The names in a chord: `ctrl+shift+t`; a plus that is a key stands at the end or alone: `ctrl++`.
+pub fn chord(chord: &str) -> Vec<String> {
+    let (rest, plus) = match chord.strip_suffix('+') {
+        Some(rest) => (rest.strip_suffix('+').unwrap_or(rest), true),
+        None => (chord, false),
+    };
+    let named = rest.split('+').filter(|_| !rest.is_empty());
+    let mut keys: Vec<String> = named.map(str::to_owned).collect();
+    if plus {
+        keys.push("+".into());
+    }
+    keys
+}
+
 /// The keysym that stands for a character; `None` for control characters.
 pub fn of_character(character: char) -> Option<u32> {
     let typable = !character.is_control();
@@ -297,5 +311,20 @@ mod tests {
             assert_eq!(keysym(alias), names().exact.get(*name).copied(), "{alias}");
         }
         assert!(x_names().len() > 2000);
+    }
+
+    #[test]
+    fn chords_are_split_at_their_pluses() {
+        for (chord, keys) in [
+            ("a", vec!["a"]),
+            ("ctrl+shift+t", vec!["ctrl", "shift", "t"]),
+            ("ctrl++", vec!["ctrl", "+"]),
+            ("+", vec!["+"]),
+            ("ctrl+-", vec!["ctrl", "-"]),
+            ("", vec![]),
+            ("a++b", vec!["a", "", "b"]),
+        ] {
+            assert_eq!(super::chord(chord), keys, "{chord}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    args::{Act, ButtonArg, Click, Client, Key, Move, Scroll, Step, Type},
+    args::{Act, ButtonArg, Click, Client, Key, Move, Paste, Scroll, Step, Type},
     exit::{Error, Exit},
     image, json,
     print::say,
@@ -53,7 +53,11 @@ pub(super) async fn click(args: Click) -> Result<Exit, Error> {
         }),
         button: button.into(),
         count: args.count,
-        modifiers: args.modifiers.as_deref().map(split).unwrap_or_default(),
+        modifiers: args
+            .modifiers
+            .as_deref()
+            .map(keys::chord)
+            .unwrap_or_default(),
     });
     one(&args.step, action).await
 }
@@ -77,6 +81,16 @@ pub(super) async fn type_text(args: Type) -> Result<Exit, Error> {
     one(&args.step, Action::Type(v1::TypeAction { text, rate })).await
 }
 
+/// Text through the clipboard.
+pub(super) async fn paste(args: Paste) -> Result<Exit, Error> {
+    let text = match args.text.as_str() {
+        "-" => standard_input()?,
+        _ => args.text,
+    };
+    let chord = args.chord.unwrap_or_default();
+    one(&args.step, Action::Paste(v1::PasteAction { text, chord })).await
+}
+
 /// A chord, or the names of keys.
 pub(super) async fn key(args: Key) -> Result<Exit, Error> {
     let Some(chord) = args.chord.filter(|_| !args.list) else {
@@ -91,7 +105,7 @@ pub(super) async fn key(args: Key) -> Result<Exit, Error> {
         return Ok(Exit::Done);
     };
     let action = Action::Key(v1::KeyAction {
-        keys: split(&chord),
+        keys: keys::chord(&chord),
         repeat: args.repeat,
         hold_ms: args.hold,
     });
@@ -113,7 +127,11 @@ pub(super) async fn scroll(args: Scroll) -> Result<Exit, Error> {
         dx: args.dx,
         dy: args.dy,
         unit: unit.into(),
-        modifiers: args.modifiers.as_deref().map(split).unwrap_or_default(),
+        modifiers: args
+            .modifiers
+            .as_deref()
+            .map(keys::chord)
+            .unwrap_or_default(),
     });
     one(&args.step, action).await
 }
@@ -270,38 +288,4 @@ fn standard_input() -> Result<String, Error> {
         )
     })?;
     Ok(text)
-}
-
-/// `ctrl+shift+t`; a plus that is a key stands at the end or alone: `ctrl++`.
-fn split(chord: &str) -> Vec<String> {
-    let (rest, plus) = match chord.strip_suffix('+') {
-        Some(rest) => (rest.strip_suffix('+').unwrap_or(rest), true),
-        None => (chord, false),
-    };
-    let named = rest.split('+').filter(|_| !rest.is_empty());
-    let mut keys: Vec<String> = named.map(str::to_owned).collect();
-    if plus {
-        keys.push("+".into());
-    }
-    keys
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chords_are_split_at_their_pluses() {
-        for (chord, keys) in [
-            ("a", vec!["a"]),
-            ("ctrl+shift+t", vec!["ctrl", "shift", "t"]),
-            ("ctrl++", vec!["ctrl", "+"]),
-            ("+", vec!["+"]),
-            ("ctrl+-", vec!["ctrl", "-"]),
-            ("", vec![]),
-            ("a++b", vec!["a", "", "b"]),
-        ] {
-            assert_eq!(split(chord), keys, "{chord}");
-        }
-    }
 }

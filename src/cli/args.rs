@@ -39,6 +39,8 @@ pub(super) enum Command {
     Move(Move),
     /// Type text.
     Type(Type),
+    /// Paste text: put it on the clipboard, press Shift+Insert, give back what was there.
+    Paste(Paste),
     /// Press a chord, for example ctrl+shift+t.
     Key(Key),
     /// Turn the wheel.
@@ -394,6 +396,18 @@ pub(super) struct Type {
     /// Characters a second [default: as fast as they are taken].
     #[arg(long)]
     pub(super) rate: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Paste {
+    #[command(flatten)]
+    pub(super) step: Step,
+    /// The text; - reads it from standard input, where no other process sees it.
+    #[arg(allow_hyphen_values = true)]
+    pub(super) text: String,
+    /// The chord that pastes, its keys joined by + [default: Shift+Insert].
+    #[arg(long)]
+    pub(super) chord: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -39,6 +39,7 @@ pub fn run() -> ExitCode {
         Command::Act(args) => call::block_on(act::act(args)),
         Command::Click(click) => call::block_on(act::click(click)),
         Command::Move(to) => call::block_on(act::move_to(to)),
+        Command::Paste(paste) => call::block_on(act::paste(paste)),
         Command::Type(text) => call::block_on(act::type_text(text)),
         Command::Key(key) => call::block_on(act::key(key)),
         Command::Scroll(scroll) => call::block_on(act::scroll(scroll)),

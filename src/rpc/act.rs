@@ -11,8 +11,8 @@ use crate::{
     gate::Rest,
     keys,
     session::{
-        Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Operation,
-        Outcome, Pressed, PressedInput, Text,
+        Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method,
+        Operation, Outcome, Pressed, PressedInput, Run, Text,
     },
 };
 
@@ -28,6 +28,9 @@ const MAX_POINTS: usize = 1000;
 const MAX_REPEAT: u32 = 100;
 /// Longest drag.
 const MAX_DRAG: Duration = Duration::from_secs(10);
+/// Pastes where no chord is named: GTK, Qt and Chromium take CLIPBOARD by it,
+/// terminals PRIMARY.
+const PASTE_CHORD: &str = "Shift+Insert";
 /// Characters a second.
 const MAX_RATE: u32 = 10_000;
 /// Pixels that one notch of the wheel stands for.
@@ -193,7 +196,7 @@ impl Field {
             Wire::Drag(action) => self.drag(action)?,
             Wire::Scroll(action) => self.scroll(action)?,
             Wire::Type(action) => self.text(action)?,
-            Wire::Paste(_) => return Err(status::not_implemented("the action paste")),
+            Wire::Paste(action) => self.paste(action)?,
             Wire::Key(action) => {
                 if action.keys.is_empty() {
                     let why = "must name at least one key";
@@ -283,20 +286,7 @@ impl Field {
     }
 
     fn text(self, action: &v1::TypeAction) -> Result<Action, Status> {
-        let field = self.name("type.text");
-        if action.text.is_empty() {
-            return Err(status::invalid_field(&field, "must not be empty"));
-        }
-        if action.text.len() as u64 > limits::MAX_TEXT_BYTES {
-            let why = "has too many bytes";
-            return Err(status::limit(&field, why, limits::MAX_TEXT_BYTES));
-        }
-        let untypable = |c: &char| c.is_control() && !matches!(c, '\n' | '\t');
-        if let Some((position, character)) =
-            action.text.chars().enumerate().find(|(_, c)| untypable(c))
-        {
-            return Err(status::untypable(&field, position, character));
-        }
+        let text = self.words("type.text", &action.text)?;
         let rate = action.rate;
         if rate == Some(0) {
             let why = "must be at least 1; leave it unset for as fast as possible";
@@ -309,10 +299,35 @@ impl Field {
                 MAX_RATE,
             ));
         }
-        Ok(Action::Type {
-            text: Text(action.text.clone()),
-            rate,
+        Ok(Action::Type { text, rate })
+    }
+
+    fn paste(self, action: &v1::PasteAction) -> Result<Action, Status> {
+        let chord = match action.chord.as_str() {
+            "" => PASTE_CHORD,
+            chord => chord,
+        };
+        Ok(Action::Paste {
+            text: self.words("paste.text", &action.text)?,
+            keys: self.keys("paste.chord", &keys::chord(chord))?,
         })
+    }
+
+    /// Text of a length and of characters that can be delivered.
+    fn words(self, field: &str, text: &str) -> Result<Text, Status> {
+        let field = self.name(field);
+        if text.is_empty() {
+            return Err(status::invalid_field(&field, "must not be empty"));
+        }
+        if text.len() as u64 > limits::MAX_TEXT_BYTES {
+            let why = "has too many bytes";
+            return Err(status::limit(&field, why, limits::MAX_TEXT_BYTES));
+        }
+        let lost = |c: &char| c.is_control() && !matches!(c, '\n' | '\t');
+        if let Some((position, character)) = text.chars().enumerate().find(|(_, c)| lost(c)) {
+            return Err(status::untypable(&field, position, character));
+        }
+        Ok(Text(text.to_owned()))
     }
 
     fn button(self, field: &str, button: i32) -> Result<Button, Status> {
@@ -411,16 +426,22 @@ pub(super) fn acted(acted: Acted) -> v1::ActResponse {
 }
 
 fn result(done: Done) -> v1::ActionResult {
-    let runs = (done.characters > 0).then_some(v1::TextRun {
-        start: 0,
-        characters: done.characters,
-        method: v1::TextMethod::Key.into(),
-    });
+    let run = |run: Run| v1::TextRun {
+        start: run.start,
+        characters: run.characters,
+        method: match run.method {
+            Method::Key => v1::TextMethod::Key,
+            Method::BoundKey => v1::TextMethod::BoundKey,
+            Method::Selection => v1::TextMethod::Selection,
+        }
+        .into(),
+    };
     v1::ActionResult {
         done: done.done,
         pointer: done.pointer.map(|(x, y)| v1::Point { x, y }),
         characters: done.characters,
-        runs: runs.into_iter().collect(),
+        runs: done.runs.into_iter().map(run).collect(),
+        clipboard_lost: done.clipboard_lost,
         failure: done.failure.as_ref().map(convert::failure),
         elapsed: prost_types::Duration::try_from(done.took).ok(),
     }

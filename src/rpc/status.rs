@@ -246,7 +246,8 @@ impl From<CursorFailure> for Status {
             | Cause::CaptureFailed
             | Cause::ExtensionMissing
             | Cause::PointerElsewhere
-            | Cause::Untypable
+            | Cause::KeymapChanged
+            | Cause::NotTaken
             | Cause::NotPainted
             | Cause::ShuttingDown => Code::Unavailable,
         };
@@ -274,7 +275,8 @@ pub(super) fn reason(failure: &Failure) -> Reason {
         Cause::CaptureFailed => Reason::CaptureFailed,
         Cause::ExtensionMissing => Reason::ExtensionMissing,
         Cause::PointerElsewhere => Reason::PointerElsewhere,
-        Cause::Untypable => Reason::UntypableCharacter,
+        Cause::KeymapChanged => Reason::KeymapChanged,
+        Cause::NotTaken => Reason::NotTaken,
         Cause::NotPainted => Reason::NotPainted,
         Cause::Deadline => Reason::Deadline,
         Cause::EncodeFailed => Reason::EncodeFailed,
@@ -319,7 +321,8 @@ mod tests {
             Cause::CaptureFailed,
             Cause::ExtensionMissing,
             Cause::PointerElsewhere,
-            Cause::Untypable,
+            Cause::KeymapChanged,
+            Cause::NotTaken,
             Cause::Deadline,
             Cause::EncodeFailed,
             Cause::TooLarge,

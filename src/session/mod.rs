@@ -26,8 +26,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use act::{
-    Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Operation, Outcome,
-    Pressed, PressedInput, Refused, Settled, Text,
+    Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method, Operation,
+    Outcome, Pressed, PressedInput, Refused, Run, Settled, Text,
 };
 pub use bring_up::{BroughtUp, Classification, StackError};
 pub use paint::Readiness;

@@ -23,6 +23,7 @@ use x11rb::{
 
 use super::{
     Bell, Display, Error, Observer,
+    bindings::Bindings,
     keymap::{self, KeyboardState, Keymap},
 };
 
@@ -57,6 +58,7 @@ pub fn uptime() -> Duration {
 pub struct Injector {
     observer: Observer,
     keymap: Option<Keymap>,
+    bindings: Bindings,
     marked: u32,
     is_marked: bool,
     /// The server lets keys repeat, unless deskd keeps it from that.
@@ -90,14 +92,20 @@ impl Injector {
         let control = control.map_err(|error| Error::reply("GetKeyboardControl", error))?;
         let marked = conn.intern_atom(false, PRESSED)?.reply();
         let marked = marked.map_err(|error| Error::reply("InternAtom", error))?;
-        Ok(Self {
+        let mut bindings = Bindings::default();
+        bindings.adopt(&observer.server)?;
+        let mut injector = Self {
             keymap: None,
+            bindings,
             marked: marked.atom,
             is_marked: true,
             kept_from: false,
             repeats: control.global_auto_repeat == AutoRepeatMode::ON,
             observer,
-        })
+        };
+        // Another life of the daemon may have left some.
+        injector.unbind()?;
+        Ok(injector)
     }
 
     /// What watches the display on the same connection.
@@ -118,6 +126,70 @@ impl Injector {
             None => Keymap::read(&self.observer.server.conn)?,
         };
         Ok(self.keymap.insert(keymap))
+    }
+
+    /// Whether the keymap may have changed since [`Self::keymap`] was last called.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn keymap_changed(&mut self) -> Result<bool, Error> {
+        if self.observer.take_keymap_news()? {
+            self.keymap = None;
+        }
+        Ok(self.keymap.is_none())
+    }
+
+    /// Binds as many of these characters to spare keycodes as there is room for,
+    /// from the first on, and says how many. What is bound stays; `anew`, it makes
+    /// room: then no program may have a key of it still to read.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn bind(&mut self, characters: &[char], anew: bool) -> Result<usize, Error> {
+        self.keymap()?;
+        let (keymap, server) = (self.keymap.take(), &self.observer.server);
+        let Some(keymap) = keymap else {
+            return Ok(0);
+        };
+        let count = self.bindings.bind(server, &keymap, characters, anew)?;
+        self.settle_keymap()?;
+        Ok(count)
+    }
+
+    /// Gives all spare keycodes back: no program may have a key of them still to
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn unbind(&mut self) -> Result<(), Error> {
+        if self.bindings.is_empty() {
+            return Ok(());
+        }
+        self.keymap()?;
+        if let Some(keymap) = self.keymap.take() {
+            self.bindings.restore(&self.observer.server, &keymap)?;
+        }
+        self.settle_keymap()
+    }
+
+    /// Takes the news of our own change; what comes later is somebody else's.
+    fn settle_keymap(&mut self) -> Result<(), Error> {
+        self.pointer()?;
+        self.observer.take_keymap_news()?;
+        Ok(())
+    }
+
+    /// Whether any keycode is bound.
+    pub fn has_bound(&self) -> bool {
+        !self.bindings.is_empty()
+    }
+
+    /// Whether that keycode is one that was bound.
+    pub fn is_bound(&self, keycode: u8) -> bool {
+        self.bindings.has(keycode)
     }
 
     /// What the keyboard has in force.

@@ -3,16 +3,32 @@
 
 use std::collections::HashMap;
 
-use x11rb::protocol::xkb::{self, ConnectionExt as _, KeyType, MapPart};
+use x11rb::protocol::xkb::{self, ConnectionExt as _, KeySymMap, KeyType, MapPart};
 
 use super::{Error, connect::XConnection};
 use crate::keys;
 
 /// The core keyboard.
-const CORE_KEYBOARD: xkb::DeviceSpec = 0x100;
+pub(super) const CORE_KEYBOARD: xkb::DeviceSpec = 0x100;
 
 /// Shift's bit in the core protocol.
 const SHIFT: u8 = 1;
+
+/// Lock's bit, which Caps Lock sets.
+const LOCK: u8 = 2;
+
+/// The keysym of the key that chooses a third level.
+const LEVEL3: u32 = 0xfe03;
+
+/// The key type `ALPHABETIC`, which every keymap has at that place (XKB, "The
+/// Canonical Key Types"): Shift and Caps Lock choose the second of two levels.
+const ALPHABETIC: u8 = 2;
+
+/// Keysyms of vendors, where the multimedia keys are.
+const VENDOR: std::ops::RangeInclusive<u32> = 0x1008_0000..=0x1008_ffff;
+
+/// Keycode 8 is no key to many programs: its evdev code is 0, "reserved".
+const FIRST_USABLE: u8 = 9;
 
 /// Keysyms of keys that hold a modifier for as long as they are down.
 const HOLDING: [std::ops::RangeInclusive<u32>; 3] = [
@@ -50,22 +66,48 @@ struct Place {
     level: u8,
 }
 
-#[derive(Debug)]
-struct Key {
-    groups: u8,
-    types: [u8; 4],
+/// What a key gives, as the protocol has it (XKB, `KEYSYMMAP`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Symbols {
+    /// Key type of each group.
+    pub(super) types: [u8; 4],
+    /// The number of groups, and what happens to groups beyond them.
+    pub(super) group_info: u8,
+    /// Levels of a group.
+    pub(super) width: u8,
+    /// By group, then by level.
+    pub(super) keysyms: Vec<u32>,
+}
+
+impl Symbols {
+    fn groups(&self) -> u8 {
+        self.group_info & 0x0f
+    }
+}
+
+impl From<KeySymMap> for Symbols {
+    fn from(key: KeySymMap) -> Self {
+        Self {
+            types: key.kt_index,
+            group_info: key.group_info,
+            width: key.width,
+            keysyms: key.syms,
+        }
+    }
 }
 
 /// One state of the server's keymap.
 #[derive(Debug)]
 pub struct Keymap {
     first: u8,
-    keys: Vec<Key>,
+    keys: Vec<Symbols>,
     types: Vec<KeyType>,
     keysyms: HashMap<u32, Vec<Place>>,
     characters: HashMap<char, Vec<Place>>,
     /// For each modifier the keys that hold it, lowest keycode first.
     holders: [Vec<u8>; 8],
+    /// Keys that set any modifier.
+    modifiers: Vec<u8>,
 }
 
 /// Turns XKB on for a connection, and asks to be told of new keymaps.
@@ -151,17 +193,14 @@ impl Keymap {
             keysyms: HashMap::new(),
             characters: HashMap::new(),
             holders: Default::default(),
+            modifiers: Vec::new(),
         };
-        for (keycode, key) in
-            (reply.first_key_sym..=u8::MAX).zip(reply.map.syms_rtrn.iter().flatten())
-        {
-            let groups = key.group_info & 0x0f;
-            map.keys.push(Key {
-                groups,
-                types: key.kt_index,
-            });
+        let keys = reply.map.syms_rtrn.into_iter().flatten();
+        map.keys = keys.map(Symbols::from).collect();
+        let keys = map.keys.clone();
+        for (keycode, key) in (reply.first_key_sym..=u8::MAX).zip(keys) {
             let width = usize::from(key.width).max(1);
-            for (group, keysyms) in (0..groups).zip(key.syms.chunks(width)) {
+            for (group, keysyms) in (0..key.groups()).zip(key.keysyms.chunks(width)) {
                 for (level, keysym) in (0..=u8::MAX).zip(keysyms) {
                     map.note(
                         *keysym,
@@ -176,6 +215,7 @@ impl Keymap {
         }
         for entry in reply.map.modmap_rtrn.iter().flatten() {
             let bits = mask(entry.mods);
+            map.modifiers.push(entry.keycode);
             let holds = map.keysyms.iter().any(|(keysym, places)| {
                 HOLDING.iter().any(|range| range.contains(keysym))
                     && places
@@ -214,14 +254,21 @@ impl Keymap {
             '\t' => self.keysyms.get(&0xff09),
             character => self.characters.get(&character),
         };
-        self.best(places?, state.group, state.down | state.locked)
+        // A program that finds Caps Lock on raises what its key leaves alone.
+        let raised = character.to_uppercase().next() != Some(character);
+        self.best(
+            places?,
+            state.group,
+            state.down | state.locked,
+            raised && state.locked & LOCK != 0,
+        )
     }
 
     /// How to press a key by its keysym, whatever is locked: `Ctrl+A` with Caps
     /// Lock is still `Ctrl+A`.
     pub fn press_keysym(&self, keysym: u32, group: u8) -> Option<Stroke> {
         let places = self.keysyms.get(&keysym)?;
-        self.best(places, group, 0)
+        self.best(places, group, 0, false)
             // A key of another layout that lies nowhere in this one.
             .or_else(|| {
                 let first = places.iter().find(|place| place.level == 0)?;
@@ -242,17 +289,71 @@ impl Keymap {
         found.min().map(|(_, keysym)| keysym)
     }
 
-    /// The fewest modifiers, then the lowest keycode.
-    fn best(&self, places: &[Place], group: u8, in_force: u8) -> Option<Stroke> {
-        let level3 = self
-            .keysyms
-            .get(&0xfe03)
-            .into_iter()
-            .flatten()
-            .find_map(|place| {
-                (0..8_u8).find(|bit| self.holders[usize::from(*bit)].contains(&place.keycode))
-            })
-            .map_or(0, |bit| 1_u8 << bit);
+    /// What a key gives.
+    pub(super) fn symbols(&self, keycode: u8) -> Option<&Symbols> {
+        let index = keycode.checked_sub(self.first)?;
+        self.keys.get(usize::from(index))
+    }
+
+    /// Keys that give nothing that anybody presses: first those that give nothing
+    /// at all, then multimedia keys.
+    pub(super) fn spare(&self) -> Vec<u8> {
+        let keycodes = (self.first.max(FIRST_USABLE)..=u8::MAX)
+            .filter(|keycode| !self.modifiers.contains(keycode));
+        let gives = |keycode: u8| {
+            let symbols = self.symbols(keycode)?;
+            let mut keysyms = symbols.keysyms.iter().filter(|keysym| **keysym != 0);
+            let vendors = keysyms.clone().all(|keysym| VENDOR.contains(keysym));
+            vendors.then(|| keysyms.next().is_some())
+        };
+        let mut spare: Vec<(bool, u8)> = keycodes
+            .filter_map(|keycode| Some((gives(keycode)?, keycode)))
+            .collect();
+        spare.sort_unstable();
+        spare.into_iter().map(|(_, keycode)| keycode).collect()
+    }
+
+    /// The key type for characters of which some are letters, and its levels: the
+    /// one with four, where the keymap has it and a key that chooses the third.
+    pub(super) fn letters(&self) -> (u8, u8) {
+        let level3 = self.level3();
+        let wanted = [
+            (SHIFT, 1),
+            (LOCK, 1),
+            (level3, 2),
+            (SHIFT | level3, 3),
+            (LOCK | level3, 3),
+        ];
+        let four = |kind: &KeyType| {
+            let gives = |(modifiers, level)| {
+                let entry = kind.map.iter().find(|e| mask(e.mods_mask) == modifiers);
+                entry.is_some_and(|entry| entry.active && entry.level == level)
+            };
+            kind.num_levels == 4
+                && mask(kind.mods_mask) == SHIFT | LOCK | level3
+                && wanted.into_iter().all(gives)
+        };
+        let found = self.types.iter().position(four);
+        let found = found.filter(|_| level3 != 0);
+        match found.and_then(|index| u8::try_from(index).ok()) {
+            Some(index) => (index, 4),
+            None => (ALPHABETIC, 2),
+        }
+    }
+
+    /// The modifier that chooses the third level; 0 without one.
+    fn level3(&self) -> u8 {
+        let holders = |bit: &u8| &self.holders[usize::from(*bit)];
+        let places = self.keysyms.get(&LEVEL3).into_iter().flatten();
+        let bits = |place: &Place| (0..8).find(|bit| holders(bit).contains(&place.keycode));
+        let bit: Option<u8> = places.clone().find_map(bits);
+        bit.map_or(0, |bit| 1 << bit)
+    }
+
+    /// The fewest modifiers, then the lowest keycode. With `raised`, only a key
+    /// that Caps Lock means something to.
+    fn best(&self, places: &[Place], group: u8, in_force: u8, raised: bool) -> Option<Stroke> {
+        let level3 = self.level3();
         let mut sets = vec![0, SHIFT];
         if level3 != 0 {
             sets.extend([level3, SHIFT | level3]);
@@ -262,7 +363,7 @@ impl Keymap {
             .find_map(|(set, hold)| {
                 let mut fitting: Vec<u8> = places
                     .iter()
-                    .filter(|place| self.gives(place, group, in_force | set))
+                    .filter(|place| self.gives(place, group, in_force | set, raised))
                     .map(|place| place.keycode)
                     .collect();
                 fitting.sort_unstable();
@@ -280,23 +381,22 @@ impl Keymap {
     }
 
     /// Whether the key gives the keysym of that place with these in force.
-    fn gives(&self, place: &Place, group: u8, modifiers: u8) -> bool {
-        let Some(key) = place
-            .keycode
-            .checked_sub(self.first)
-            .and_then(|index| self.keys.get(usize::from(index)))
-        else {
+    fn gives(&self, place: &Place, group: u8, modifiers: u8, raised: bool) -> bool {
+        let Some(key) = self.symbols(place.keycode) else {
             return false;
         };
         // Groups that a key lacks wrap around.
-        let effective = group % key.groups.max(1);
+        let effective = group % key.groups().max(1);
         if place.group != effective {
             return false;
         }
         let kind = key.types[usize::from(effective.min(3))];
         let Some(kind) = self.types.get(usize::from(kind)) else {
-            return place.level == 0;
+            return place.level == 0 && !raised;
         };
+        if raised && mask(kind.mods_mask) & LOCK == 0 {
+            return false;
+        }
         let relevant = modifiers & mask(kind.mods_mask);
         let entry = kind
             .map

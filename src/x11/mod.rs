@@ -11,17 +11,22 @@
 //! - `pixel_format`, `shm`, `segments`, `capture`, `cursor`: reading the screen.
 //! - `display`, `mailbox`, `thread`, `connected`: the handle, its queue, the thread
 //!   that owns the connection, and its work.
-//! - `injector`, `keymap`: giving input, and what keys mean.
+//! - `injector`, `keymap`, `bindings`, `focus`: giving input, what keys mean, spare
+//!   keys bound to what the keymap lacks, and whom keys reach.
+//! - `clipboard`: owning the selections for a paste, and giving them back.
 //! - `observer`, `scene`: a second connection, which watches while somebody waits
 //!   for the paint.
 
+mod bindings;
 mod capture;
+mod clipboard;
 mod connect;
 mod connected;
 mod cursor;
 mod display;
 pub mod display_name;
 mod error;
+mod focus;
 mod injector;
 pub mod inspect;
 mod keymap;
@@ -40,10 +45,12 @@ mod thread;
 mod fake_server;
 
 pub use capture::{CaptureChoice, Grab};
+pub use clipboard::{Clipboard, Offer};
 pub use connect::ScreenInfo;
 pub use display::{CursorReading, Display, Link, LinkState, Proof};
 pub use display_name::DisplayName;
 pub use error::Error;
+pub use focus::Focus;
 pub use injector::{Injector, Input, Mark, uptime};
 pub use keymap::{KeyboardState, Keymap, Stroke};
 pub use mailbox::{Bell, Receiver, Sender, Woken, mailbox};

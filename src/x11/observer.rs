@@ -13,7 +13,7 @@ use std::{
 
 use x11rb::{
     connection::{Connection as _, RequestConnection as _},
-    errors::ReplyOrIdError,
+    errors::{ReplyError, ReplyOrIdError},
     protocol::{
         Event,
         damage::{ConnectionExt as _, ReportLevel},
@@ -30,6 +30,7 @@ use super::{
     CaptureChoice, Display, Error, Generation, Grab,
     capture::{Capturer, Known},
     connect::Server,
+    focus::{self, Focus},
     mailbox::Bell,
     scene::{self, Atoms, Placed},
     socket::{Pulse, SILENCE},
@@ -72,6 +73,8 @@ pub struct Observer {
     pongs: Vec<Pinged>,
     last_step: Option<Instant>,
     serial: u32,
+    /// The serial of a question whose answer is not among the facts.
+    asked: Option<u32>,
     grabs: u64,
 }
 
@@ -147,6 +150,7 @@ impl Observer {
             pongs: Vec::new(),
             last_step: None,
             serial: u32::from_ne_bytes(serial),
+            asked: None,
             grabs: 0,
             server,
         };
@@ -241,6 +245,45 @@ impl Observer {
             }
         }
         Ok(())
+    }
+
+    /// Who has the focus.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn focus(&self) -> Result<Option<Focus>, Error> {
+        focus::read(&self.server, &self.atoms, self.has_resource)
+    }
+
+    /// Asks a window for an answer that is not among the facts.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn ask(&mut self, window: WindowId) -> Result<(), Error> {
+        self.ping(Pinged::Window(window), &mut Vec::new())?;
+        self.asked = Some(self.serial);
+        Ok(())
+    }
+
+    /// Whether the answer came, or none will, because the window has gone.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn answered(&mut self, window: WindowId) -> Result<bool, Error> {
+        self.take_events()?;
+        if self.asked.is_none() {
+            return Ok(true);
+        }
+        let there = self.server.conn.get_window_attributes(window)?.reply();
+        match there {
+            Ok(_) => self.take_events()?,
+            Err(ReplyError::X11Error(_)) => self.asked = None,
+            Err(error) => return Err(Error::reply("GetWindowAttributes", error)),
+        }
+        Ok(self.asked.is_none())
     }
 
     /// Whether the keymap changed since the last question.
@@ -387,7 +430,12 @@ impl Observer {
         let [protocol, serial, window, ..] = event.data.as_data32();
         // The window manager's own pings come back here, too.
         let ours = self.serial.wrapping_sub(serial) < 4096;
-        if protocol == self.atoms._NET_WM_PING && ours {
+        if protocol != self.atoms._NET_WM_PING {
+            return;
+        }
+        if self.asked == Some(serial) {
+            self.asked = None;
+        } else if ours {
             self.pongs.push(Pinged::Window(window));
         }
     }

@@ -143,6 +143,13 @@ pub enum Action {
         /// Characters a second; `None`: as fast as they are taken.
         rate: Option<u32>,
     },
+    /// Put text on the clipboard and paste it.
+    Paste {
+        /// What.
+        text: Text,
+        /// The chord that pastes.
+        keys: Vec<Key>,
+    },
     /// Press a chord in order, release it in reverse.
     Chord {
         /// At least one.
@@ -224,6 +231,28 @@ pub enum Outcome {
     Unknown,
 }
 
+/// How characters reach a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// By a key that the keymap has.
+    Key,
+    /// By a spare keycode bound for it.
+    BoundKey,
+    /// Through the selection.
+    Selection,
+}
+
+/// A stretch of text that went one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Its first character, from 0.
+    pub start: u32,
+    /// Characters in it.
+    pub characters: u32,
+    /// How.
+    pub method: Method,
+}
+
 /// What became of one action.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
@@ -231,8 +260,12 @@ pub struct Done {
     pub done: bool,
     /// Where the pointer was after it.
     pub pointer: Option<(i32, i32)>,
-    /// Characters that were typed.
+    /// Characters that were typed or pasted.
     pub characters: u32,
+    /// How.
+    pub runs: Vec<Run>,
+    /// What was on the clipboard before could not be read, and is gone.
+    pub clipboard_lost: bool,
     /// Why it was not done.
     pub failure: Option<Failure>,
     /// Time it took.

@@ -8,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     action::Done,
     ledger::{Held, Ledger},
-    plan::{Keys, Pixel, Step, strokes},
+    plan::{Keys, Pixel, Step},
+    typing::Unread,
 };
 use crate::{
     frame::{Cause, Failure, Stage},
-    x11::{Bell, Error, Injector, Input, Mark, Stroke, uptime},
+    x11::{Bell, Clipboard, Display, Error, Injector, Input, uptime},
 };
 
 /// A chord that is held shorter than this must not repeat, whatever the server's
@@ -35,8 +36,8 @@ const DRAG_STEP: Duration = Duration::from_millis(10);
 const DRAG_END: u32 = 4;
 /// The time for that; a third of the drag's where that is less.
 const DRAG_ENDS: Duration = Duration::from_millis(100);
-/// Characters, and turns of the wheel, that are sent at once: between them the
-/// caller may cancel, and no more of them wait in the server than this.
+/// Turns of the wheel that are sent at once: between them the caller may cancel,
+/// and no more of them wait in the server than this.
 const BURST: usize = 64;
 
 /// Why the hands stop.
@@ -71,6 +72,9 @@ pub(super) struct Hands<'a> {
     pub(super) injector: &'a mut Injector,
     pub(super) ledger: &'a mut Ledger,
     pub(super) last_click: &'a mut Option<LastClick>,
+    pub(super) unread: &'a mut Unread,
+    pub(super) clipboard: &'a mut Option<Clipboard>,
+    pub(super) display: &'a Display,
     pub(super) cancel: &'a CancellationToken,
     pub(super) bell: &'a Bell,
     pub(super) until: Instant,
@@ -106,10 +110,8 @@ impl Hands<'_> {
                 notches,
                 modifiers,
             } => self.scroll(*at, *notches, modifiers, done),
-            Step::Type { text, rate } => {
-                let strokes = self.strokes(&text.0)?;
-                self.type_text(&strokes, *rate, done)
-            }
+            Step::Type { text, rate } => self.type_text(text, *rate, done),
+            Step::Paste { text, keys } => self.paste(&text.0, keys, done),
             Step::Chord { keys, repeat, hold } => self.chord(keys, *repeat, *hold, done),
             Step::Wait(time) => self.pause(*time),
         }
@@ -148,7 +150,7 @@ impl Hands<'_> {
         self.injector.mark(&self.ledger.marks())
     }
 
-    fn check(&self) -> Result<(), Stop> {
+    pub(super) fn check(&self) -> Result<(), Stop> {
         if self.cancel.is_cancelled() {
             return Err(Stop::Cancelled);
         }
@@ -159,7 +161,7 @@ impl Hands<'_> {
     }
 
     /// Waits, and ends holds meanwhile.
-    fn pause(&mut self, time: Duration) -> Result<(), Stop> {
+    pub(super) fn pause(&mut self, time: Duration) -> Result<(), Stop> {
         self.injector.flush()?;
         let end = Instant::now() + time;
         loop {
@@ -260,7 +262,7 @@ impl Hands<'_> {
     }
 
     /// What is to be pressed; what is held and named is held on.
-    fn renewing<'k>(&mut self, keys: &'k Keys) -> Result<&'k [Input], Stop> {
+    pub(super) fn renewing<'k>(&mut self, keys: &'k Keys) -> Result<&'k [Input], Stop> {
         if !keys.renew.is_empty() {
             for input in &keys.renew {
                 self.ledger.renew(*input, uptime());
@@ -270,14 +272,14 @@ impl Hands<'_> {
         Ok(&keys.press)
     }
 
-    fn press_all(&mut self, inputs: &[Input]) -> Result<(), Stop> {
+    pub(super) fn press_all(&mut self, inputs: &[Input]) -> Result<(), Stop> {
         for input in inputs {
             self.injector.press(*input)?;
         }
         Ok(())
     }
 
-    fn release_all(&mut self, inputs: &[Input]) -> Result<(), Stop> {
+    pub(super) fn release_all(&mut self, inputs: &[Input]) -> Result<(), Stop> {
         for input in inputs.iter().rev() {
             self.injector.release(*input)?;
         }
@@ -418,78 +420,6 @@ impl Hands<'_> {
             self.let_go(modifiers)?;
         }
         done.pointer = Some(self.injector.pointer()?);
-        Ok(())
-    }
-
-    fn strokes(&mut self, text: &str) -> Result<Vec<Stroke>, Stop> {
-        let keyboard = self.injector.keyboard()?;
-        strokes(self.injector.keymap()?, keyboard, text).map_err(|(position, character)| {
-            Stop::Failed(Failure {
-                stage: Stage::Input,
-                cause: Cause::Untypable,
-                message: format!(
-                    "the keyboard layout changed: no key gives U+{:04X}, character {position} of the text, any more",
-                    u32::from(character)
-                ),
-            })
-        })
-    }
-
-    fn type_text(
-        &mut self,
-        strokes: &[Stroke],
-        rate: Option<u32>,
-        done: &mut Done,
-    ) -> Result<(), Stop> {
-        let pause = rate.map(|rate| Duration::from_secs(1) / rate.max(1));
-        let burst = if pause.is_some() { 1 } else { BURST };
-        let (began, mut index) = (Instant::now(), 0_u32);
-        self.injector.set_repeat(false)?;
-        if strokes.len() > burst {
-            self.mark_strokes(strokes)?;
-        }
-        for part in strokes.chunks(burst) {
-            if let Some(pause) = pause {
-                // By the clock, so that what a pause is too long by is made up for.
-                let due = pause * index;
-                self.pause(due.saturating_sub(began.elapsed()))?;
-                index += 1;
-            }
-            self.check()?;
-            for stroke in part {
-                self.strike(stroke)?;
-            }
-            self.injector.pointer()?;
-            done.characters += u32::try_from(part.len()).unwrap_or(u32::MAX);
-        }
-        self.injector.set_repeat(true)?;
-        self.injector.mark(&self.ledger.marks())?;
-        Ok(self.injector.flush()?)
-    }
-
-    /// A daemon that is killed between two writes may leave any of these down.
-    fn mark_strokes(&mut self, strokes: &[Stroke]) -> Result<(), Error> {
-        let codes = strokes
-            .iter()
-            .flat_map(|stroke| stroke.hold.iter().chain([&stroke.keycode]));
-        let codes: std::collections::BTreeSet<u8> = codes.copied().collect();
-        let mut marks = self.ledger.marks();
-        marks.extend(codes.into_iter().map(|code| Mark {
-            input: Input::Key(code),
-            until: None,
-        }));
-        self.injector.mark(&marks)
-    }
-
-    fn strike(&mut self, stroke: &Stroke) -> Result<(), Stop> {
-        for code in &stroke.hold {
-            self.injector.press(Input::Key(*code))?;
-        }
-        self.injector.press(Input::Key(stroke.keycode))?;
-        self.injector.release(Input::Key(stroke.keycode))?;
-        for code in stroke.hold.iter().rev() {
-            self.injector.release(Input::Key(*code))?;
-        }
         Ok(())
     }
 

@@ -10,10 +10,12 @@ mod action;
 mod hands;
 mod journal;
 mod ledger;
+mod pasting;
 mod plan;
 mod refused;
 mod resting;
 mod thread;
+mod typing;
 
 use std::{
     io,
@@ -29,8 +31,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use action::{
-    Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Operation, Outcome,
-    Settled, Text,
+    Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method, Operation,
+    Outcome, Run, Settled, Text,
 };
 use refused::QUEUE;
 pub use refused::Refused;

@@ -8,6 +8,7 @@ use super::{
     Action, Button, Key, Refused, Text,
     action::AskedPoint,
     ledger::{Held, Ledger},
+    typing::carriable,
 };
 use crate::{
     frame::Size,
@@ -52,6 +53,10 @@ pub(super) enum Step {
     Type {
         text: Text,
         rate: Option<u32>,
+    },
+    Paste {
+        text: Text,
+        keys: Keys,
     },
     Chord {
         keys: Keys,
@@ -98,25 +103,6 @@ pub(super) fn plan(ground: &Ground<'_>, actions: &[Action]) -> Result<Vec<Step>,
         steps.push(planner.step(action)?);
     }
     Ok(steps)
-}
-
-/// How to type a text now; else the first character that no key gives, and its
-/// position.
-pub(super) fn strokes(
-    keymap: &Keymap,
-    keyboard: KeyboardState,
-    text: &str,
-) -> Result<Vec<Stroke>, (usize, char)> {
-    // Nothing is down by then but what deskd knows of.
-    let keyboard = KeyboardState {
-        down: 0,
-        ..keyboard
-    };
-    let strokes = text.chars().enumerate().map(|(position, character)| {
-        let stroke = keymap.type_character(character, keyboard);
-        stroke.ok_or((position, character))
-    });
-    strokes.collect()
 }
 
 struct Planner<'a> {
@@ -188,6 +174,10 @@ impl Planner<'_> {
                     rate: *rate,
                 }
             }
+            Action::Paste { text, keys } => Step::Paste {
+                text: text.clone(),
+                keys: self.chord(keys)?,
+            },
             Action::Chord { keys, repeat, hold } => Step::Chord {
                 keys: self.chord(keys)?,
                 repeat: *repeat,
@@ -302,7 +292,7 @@ impl Planner<'_> {
         inputs.filter(|input| !self.held.contains(input)).collect()
     }
 
-    /// Whether the keymap has all of it; how, is found out when its turn comes,
+    /// Whether all of it can be typed; how, is found out when its turn comes,
     /// because what is done before may lock a modifier or choose a layout.
     fn can_type(&self, text: &str) -> Result<(), Refused> {
         // Whatever is down would turn characters into others, or into shortcuts.
@@ -311,14 +301,11 @@ impl Planner<'_> {
         }
         self.nobody_else_holds_keys()?;
         let (keymap, keyboard) = (self.ground.keymap, self.ground.keyboard);
-        match strokes(keymap, keyboard, text) {
-            Ok(_) => Ok(()),
-            Err((position, character)) => Err(Refused::Untypable {
-                action: self.action,
-                position,
-                character,
-            }),
-        }
+        carriable(keymap, keyboard, text).map_err(|(position, character)| Refused::Untypable {
+            action: self.action,
+            position,
+            character,
+        })
     }
 
     fn key_name(&self, code: u8) -> String {

@@ -18,16 +18,23 @@ use super::{
     ledger::{Held, Ledger},
     plan::{Ground, plan},
     resting::Resting,
+    typing::Unread,
 };
 use crate::{
     frame::{Cause, Failure, Stage},
     keys,
     session::space::Resolved,
-    x11::{Bell, Display, Error, Generation, Injector, Input, Mark, Receiver, uptime},
+    x11::{Bell, Clipboard, Display, Error, Generation, Injector, Input, Mark, Receiver, uptime},
 };
 
 /// Pause between attempts to reach a server on which something may be down.
 const RETRY: Duration = Duration::from_millis(100);
+/// Spare keycodes are given back so long after the last text that used them.
+const GIVE_BACK: Duration = Duration::from_secs(5);
+/// For a program to read its last keys before that; else it is tried again later.
+const READ: Duration = Duration::from_millis(100);
+/// The same at shutdown, when there is no later.
+const LAST_READ: Duration = Duration::from_millis(500);
 /// Keysyms: Return, the keypad's Enter, space.
 const RETURN: u32 = 0xff0d;
 const ENTER: u32 = 0xff8d;
@@ -94,6 +101,9 @@ pub(super) fn spawn(
         ledger: Ledger::default(),
         of: None,
         last_click: None,
+        unread: Unread::new(),
+        clipboard: None,
+        typed: None,
         unsure: false,
         began: Instant::now(),
     };
@@ -117,6 +127,11 @@ struct Worker {
     /// The X server on which the ledger's entries are down.
     of: Option<Generation>,
     last_click: Option<LastClick>,
+    unread: Unread,
+    /// Once something was pasted.
+    clipboard: Option<Clipboard>,
+    /// When spare keycodes were last used, as long as some are bound.
+    typed: Option<Instant>,
     /// A connection was lost in the middle of a step: something may be down that
     /// only the server knows of.
     unsure: bool,
@@ -143,6 +158,11 @@ impl Worker {
                 Order::Close => {
                     // What cannot be released now, the next daemon life finds marked.
                     drop(self.release_all());
+                    if !matches!(self.unbind(LAST_READ), Ok(true))
+                        && let Some(Connected { injector, .. }) = &mut self.connected
+                    {
+                        drop(injector.unbind());
+                    }
                     return;
                 }
             }
@@ -171,8 +191,15 @@ impl Worker {
             }
             self.hands(&CancellationToken::new(), LONG, |hands| hands.end_holds())?;
         }
+        if self.typed.is_some_and(|typed| typed.elapsed() >= GIVE_BACK) && !self.unbind(READ)? {
+            self.typed = Some(Instant::now());
+        }
         let next = self.ledger.next_end();
         let hold = next.map_or(LONG, |end| end.saturating_sub(uptime()));
+        let typed = self
+            .typed
+            .map(|typed| GIVE_BACK.saturating_sub(typed.elapsed()));
+        let hold = typed.map_or(hold, |left| left.min(hold));
         match &mut self.connected {
             Some(Connected { injector, resting }) => resting.idle(injector.observer(), hold),
             None => {
@@ -182,11 +209,33 @@ impl Worker {
         }
     }
 
+    /// Gives spare keycodes back, when no program has keys of them still to read;
+    /// false when one has after that time.
+    fn unbind(&mut self, limit: Duration) -> Result<bool, Error> {
+        let mut read = Ok(());
+        self.hands(&CancellationToken::new(), limit, |hands| {
+            read = hands.until_read();
+            Ok(())
+        })?;
+        match read {
+            Ok(()) => {}
+            Err(Stop::Lost(error)) => return Err(error),
+            Err(_) => return Ok(false),
+        }
+        if let Some(Connected { injector, .. }) = &mut self.connected {
+            injector.unbind()?;
+        }
+        self.typed = None;
+        Ok(true)
+    }
+
     /// The connection is of no use any more; what is down is not forgotten.
     fn lose(&mut self, error: &Error) {
         if self.connected.take().is_some() {
             tracing::debug!("the input's connection ended: {error}");
         }
+        self.typed = None;
+        self.unread.clear();
     }
 
     /// Connects, unless it is, and releases what was left down.
@@ -276,6 +325,9 @@ impl Worker {
             injector,
             ledger: &mut self.ledger,
             last_click: &mut self.last_click,
+            unread: &mut self.unread,
+            clipboard: &mut self.clipboard,
+            display: &self.display,
             cancel,
             bell: &self.bell,
             until: Instant::now() + time,
@@ -339,6 +391,11 @@ impl Worker {
             outcome = Outcome::Unknown;
         }
         self.publish();
+        let bound = self
+            .connected
+            .as_ref()
+            .is_some_and(|c| c.injector.has_bound());
+        self.typed = bound.then(Instant::now);
         let settled = self.settle(job, settle);
         Ok(Account {
             outcome,
@@ -376,6 +433,22 @@ impl Worker {
             self.lose(&error);
         }
         self.connect()?;
+        let planned = self.plan(job)?;
+        let bound = self
+            .connected
+            .as_ref()
+            .is_some_and(|c| c.injector.has_bound());
+        if bound && matches!(planned, Err(Refused::NoKey { .. })) {
+            // It may be one that was taken for characters.
+            let left = job.until.saturating_duration_since(Instant::now());
+            if self.unbind(left)? {
+                return self.plan(job);
+            }
+        }
+        Ok(planned)
+    }
+
+    fn plan(&mut self, job: &Job) -> Result<Result<Vec<super::plan::Step>, Refused>, Error> {
         let Some(Connected { injector, .. }) = &mut self.connected else {
             return Err(Error::Protocol("it went at once"));
         };

@@ -1,0 +1,116 @@
+//! Pasting: a text on the selections, the chord that pastes, and a program that
+//! takes it.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    action::{Done, Method},
+    hands::{Hands, Stop},
+    plan::Keys,
+    typing::{failed, note_run},
+};
+use crate::{
+    frame::Cause,
+    x11::{Clipboard, Focus, Input, Offer},
+};
+
+/// What pastes where no chord is named: GTK, Qt and Chromium take CLIPBOARD by
+/// it, terminals take PRIMARY.
+pub(super) const DEFAULT_CHORD: [u32; 2] = [0xffe1, 0xff63];
+/// A program that has read the chord asks for the text within this time, or does
+/// not paste.
+const ASKED: Duration = Duration::from_secs(2);
+/// How often one looks.
+const LOOK: Duration = Duration::from_millis(5);
+
+impl Hands<'_> {
+    /// Has the program in focus paste a text.
+    pub(super) fn paste(&mut self, text: &str, keys: &Keys, done: &mut Done) -> Result<(), Stop> {
+        let Some(focus) = self.injector.observer().focus()? else {
+            return Err(nobody(
+                "no window has the focus: click where it should go first",
+            ));
+        };
+        let offer = self.clipboard()?.offer(text, &focus)?;
+        while !offer.ready() {
+            self.works()?;
+            self.pause(LOOK)?;
+        }
+        done.clipboard_lost |= offer.lost();
+        let pasted = self.press_and_wait(keys, &focus, &offer);
+        if pasted.is_err()
+            && let Some(clipboard) = self.clipboard.as_ref()
+        {
+            clipboard.give_back();
+        }
+        pasted?;
+        let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        note_run(done, Method::Selection, characters);
+        Ok(())
+    }
+
+    fn press_and_wait(&mut self, keys: &Keys, focus: &Focus, offer: &Offer) -> Result<(), Stop> {
+        let keys = self.renewing(keys)?;
+        self.injector.set_repeat(false)?;
+        self.press_all(keys)?;
+        self.release_all(keys)?;
+        self.injector.pointer()?;
+        self.injector.set_repeat(true)?;
+        let asked = self.ask(focus)?;
+        let mut read: Option<Instant> = None;
+        while offer.taken() == 0 {
+            self.works()?;
+            if read.is_none() && self.has_read(focus, asked)? {
+                read = Some(Instant::now());
+            }
+            if !offer.asked() && read.is_some_and(|read| read.elapsed() >= ASKED) {
+                return Err(nobody(
+                    "the program in focus did not ask for what was pasted: it has no place for text there, or another chord pastes",
+                ));
+            }
+            self.pause(LOOK)?;
+        }
+        Ok(())
+    }
+
+    fn works(&self) -> Result<(), Stop> {
+        let works = self.clipboard.as_ref().is_some_and(Clipboard::works);
+        if works {
+            return Ok(());
+        }
+        Err(failed(
+            Cause::ConnectionLost,
+            "the connection to the X server that had the clipboard ended".into(),
+        ))
+    }
+
+    fn clipboard(&mut self) -> Result<&Clipboard, Stop> {
+        let works = self.clipboard.as_ref().is_some_and(Clipboard::works);
+        if !works {
+            *self.clipboard = Some(Clipboard::start(self.display, self.bell.clone())?);
+        }
+        self.clipboard
+            .as_ref()
+            .ok_or_else(|| nobody("there is no clipboard"))
+    }
+
+    /// The keys of the default chord.
+    pub(super) fn paste_keys(&mut self) -> Result<Keys, Stop> {
+        let group = self.injector.keyboard()?.group;
+        let keymap = self.injector.keymap()?;
+        let mut press = Vec::new();
+        for keysym in DEFAULT_CHORD {
+            let stroke = keymap.press_keysym(keysym, group);
+            let stroke = stroke.ok_or_else(|| nobody("the keyboard has no Shift and Insert"))?;
+            press.push(Input::Key(stroke.keycode));
+        }
+        Ok(Keys {
+            press,
+            renew: Vec::new(),
+        })
+    }
+}
+
+fn nobody(why: &str) -> Stop {
+    failed(Cause::NotTaken, why.to_owned())
+}

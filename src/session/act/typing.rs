@@ -1,0 +1,376 @@
+//! Typing a text: each character by the key that has it, else by a spare keycode
+//! that is bound for it, else through the selection.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use super::{
+    action::{Done, Method, Run, Text},
+    hands::{Hands, Stop},
+};
+use crate::{
+    facts::Doing,
+    frame::{Cause, Failure, Stage},
+    processes,
+    x11::{Error, Focus, Input, KeyboardState, Keymap, Mark, Stroke},
+};
+
+/// Characters that are sent at once: between them the caller may cancel, and no
+/// more of them wait in the server than this.
+const BURST: usize = 64;
+/// A program that answers no pings has so long to read its keys, and more while
+/// it works or is stopped.
+const UNPINGED: Duration = Duration::from_millis(50);
+/// How often one looks whether it has.
+const LOOK: Duration = Duration::from_millis(3);
+/// Characters that are bound ahead: more than there can be places.
+const AHEAD: usize = 1024;
+/// Characters between two that only the selection carries, which go with them.
+const GAP: usize = 64;
+
+/// Windows that may have keys of bound keycodes still to read.
+pub(super) type Unread = Vec<Focus>;
+
+/// What is typed, and how far it is.
+struct Typing<'t> {
+    characters: &'t [char],
+    at: usize,
+    /// How each was typed: under another keymap that would be something else.
+    used: HashMap<char, Stroke>,
+    keyboard: KeyboardState,
+    /// Between two characters.
+    pause: Option<Duration>,
+    began: Instant,
+}
+
+impl Hands<'_> {
+    /// Types it all.
+    pub(super) fn type_text(
+        &mut self,
+        text: &Text,
+        rate: Option<u32>,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        let characters: Vec<char> = text.0.chars().collect();
+        let mut typing = Typing {
+            characters: &characters,
+            at: 0,
+            used: HashMap::new(),
+            keyboard: self.injector.keyboard()?,
+            pause: rate.map(|rate| Duration::from_secs(1) / rate.max(1)),
+            began: Instant::now(),
+        };
+        let beyond = characters.iter().any(|one| u32::from(*one) > 0xffff);
+        self.injector.set_repeat(false)?;
+        while typing.at < characters.len() {
+            self.check()?;
+            let focus = self.injector.observer().focus()?;
+            let rest = &characters[typing.at..];
+            let narrow = beyond && focus.as_ref().is_some_and(takes_only_bmp);
+            let keys = if narrow { by_key(rest) } else { rest.len() };
+            if keys == 0 {
+                self.through_selection(&mut typing, by_selection(rest), done)?;
+                continue;
+            }
+            let strokes = self.strokes(&mut typing, keys)?;
+            if !strokes.is_empty() {
+                self.strike_all(&mut typing, &strokes, focus.as_ref(), done)?;
+            } else if !self.bind(&typing, keys)? {
+                // Not one keycode is spare.
+                self.through_selection(&mut typing, 1, done)?;
+            }
+        }
+        self.injector.set_repeat(true)?;
+        self.injector.mark(&self.ledger.marks())?;
+        Ok(self.injector.flush()?)
+    }
+
+    /// How to type what comes next, as far as there are keys for it.
+    fn strokes(&mut self, typing: &mut Typing<'_>, most: usize) -> Result<Vec<Stroke>, Stop> {
+        typing.keyboard = typing_state(self.injector.keyboard()?);
+        let keymap = self.injector.keymap()?;
+        let rest = &typing.characters[typing.at..][..most];
+        let strokes = rest
+            .iter()
+            .map_while(|one| keymap.type_character(*one, typing.keyboard));
+        Ok(strokes.collect())
+    }
+
+    /// Binds what the keymap lacks of what comes next. False when nothing could be.
+    fn bind(&mut self, typing: &Typing<'_>, most: usize) -> Result<bool, Stop> {
+        let keymap = self.injector.keymap()?;
+        let rest = &typing.characters[typing.at..][..most];
+        let mut seen = HashSet::new();
+        let missing: Vec<char> = rest
+            .iter()
+            .copied()
+            .filter(|one| seen.insert(*one))
+            .filter(|one| keymap.type_character(*one, typing.keyboard).is_none())
+            .take(AHEAD)
+            .collect();
+        if self.injector.bind(&missing, false)? > 0 {
+            return Ok(true);
+        }
+        // What a program has not read yet would become something else.
+        self.until_read()?;
+        Ok(self.injector.bind(&missing, true)? > 0)
+    }
+
+    fn strike_all(
+        &mut self,
+        typing: &mut Typing<'_>,
+        strokes: &[Stroke],
+        focus: Option<&Focus>,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        let burst = if typing.pause.is_some() { 1 } else { BURST };
+        if strokes.len() > burst || typing.pause.is_some() {
+            self.mark_strokes(strokes)?;
+        }
+        for part in strokes.chunks(burst) {
+            if let Some(pause) = typing.pause {
+                // By the clock, so that what a pause is too long by is made up for.
+                let due = pause * u32::try_from(typing.at).unwrap_or(u32::MAX);
+                self.pause(due.saturating_sub(typing.began.elapsed()))?;
+            }
+            self.check()?;
+            for stroke in part {
+                self.strike(stroke)?;
+                let one = typing.characters[typing.at];
+                let bound = self.injector.is_bound(stroke.keycode);
+                let method = if bound { Method::BoundKey } else { Method::Key };
+                note_run(done, method, 1);
+                typing.used.insert(one, stroke.clone());
+                typing.at += 1;
+                if let Some(focus) = focus.filter(|focus| bound && !self.unread.contains(focus)) {
+                    self.unread.push(focus.clone());
+                }
+            }
+            // No more than a burst is ahead of the server.
+            let keyboard = typing_state(self.injector.keyboard()?);
+            if self.injector.keymap_changed()? || keyboard != typing.keyboard {
+                typing.keyboard = keyboard;
+                return self.still_the_same(typing);
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody changed the keymap: what was sent may not have been read yet, so
+    /// it must mean the same now.
+    fn still_the_same(&mut self, typing: &Typing<'_>) -> Result<(), Stop> {
+        let keymap = self.injector.keymap()?;
+        let same = |(one, stroke): (&char, &Stroke)| {
+            keymap.type_character(*one, typing.keyboard).as_ref() == Some(stroke)
+        };
+        if typing.used.iter().all(same) {
+            return Ok(());
+        }
+        Err(failed(
+            Cause::KeymapChanged,
+            format!(
+                "another program changed the keyboard layout after {} characters were sent; the program may have read the last of them by the new layout: look at the frame",
+                typing.at
+            ),
+        ))
+    }
+
+    /// A daemon that is killed between two writes may leave any of these down.
+    fn mark_strokes(&mut self, strokes: &[Stroke]) -> Result<(), Error> {
+        let codes = strokes
+            .iter()
+            .flat_map(|stroke| stroke.hold.iter().chain([&stroke.keycode]));
+        let codes: std::collections::BTreeSet<u8> = codes.copied().collect();
+        let mut marks = self.ledger.marks();
+        marks.extend(codes.into_iter().map(|code| Mark {
+            input: Input::Key(code),
+            until: None,
+        }));
+        self.injector.mark(&marks)
+    }
+
+    fn strike(&mut self, stroke: &Stroke) -> Result<(), Stop> {
+        for code in &stroke.hold {
+            self.injector.press(Input::Key(*code))?;
+        }
+        self.injector.press(Input::Key(stroke.keycode))?;
+        self.injector.release(Input::Key(stroke.keycode))?;
+        for code in stroke.hold.iter().rev() {
+            self.injector.release(Input::Key(*code))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every program has read the keys of bound keycodes that it got.
+    pub(super) fn until_read(&mut self) -> Result<(), Stop> {
+        while let Some(focus) = self.unread.last().cloned() {
+            self.until_has_read(&focus)?;
+            self.unread.pop();
+        }
+        Ok(())
+    }
+
+    /// Waits until the program has read all keys that it got.
+    fn until_has_read(&mut self, focus: &Focus) -> Result<(), Stop> {
+        let asked = self.ask(focus)?;
+        while !self.has_read(focus, asked)? {
+            self.check()?;
+            self.injector.observer().doze(LOOK)?;
+        }
+        Ok(())
+    }
+
+    /// Asks a program to say when it has read its keys; and when it was asked.
+    pub(super) fn ask(&mut self, focus: &Focus) -> Result<Instant, Stop> {
+        if focus.pings {
+            self.injector.observer().ask(focus.window)?;
+        }
+        Ok(Instant::now())
+    }
+
+    /// Whether it has, since it was asked.
+    pub(super) fn has_read(&mut self, focus: &Focus, asked: Instant) -> Result<bool, Stop> {
+        if focus.pings {
+            return Ok(self.injector.observer().answered(focus.window)?);
+        }
+        // It sleeps when it has read all that there is to read.
+        Ok(asked.elapsed() >= UNPINGED && !focus.pid.is_some_and(works))
+    }
+
+    fn through_selection(
+        &mut self,
+        typing: &mut Typing<'_>,
+        count: usize,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        let text: String = typing.characters[typing.at..][..count].iter().collect();
+        let keys = self.paste_keys()?;
+        self.paste(&text, &keys, done)?;
+        typing.at += count;
+        Ok(())
+    }
+}
+
+/// How to type a text now; else the first character that nothing can carry, and
+/// its position.
+pub(super) fn carriable(
+    keymap: &Keymap,
+    keyboard: KeyboardState,
+    text: &str,
+) -> Result<(), (usize, char)> {
+    let keyboard = typing_state(keyboard);
+    let lost = text.chars().enumerate().find(|(_, one)| {
+        let keysym = crate::keys::of_character(*one);
+        (keysym.is_none() || is_noncharacter(*one))
+            && keymap.type_character(*one, keyboard).is_none()
+    });
+    lost.map_or(Ok(()), Err)
+}
+
+/// Nothing is down by the time of typing but what deskd knows of.
+fn typing_state(keyboard: KeyboardState) -> KeyboardState {
+    KeyboardState {
+        down: 0,
+        ..keyboard
+    }
+}
+
+/// Code points that are no characters for ever (Unicode, section 23.7).
+fn is_noncharacter(one: char) -> bool {
+    let code = u32::from(one);
+    code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
+}
+
+/// Chromium, and all that is built on it, takes one UTF-16 unit from a key and
+/// drops what is beyond. It shows by the processes it starts.
+fn takes_only_bmp(focus: &Focus) -> bool {
+    focus
+        .pid
+        .is_some_and(|pid| processes::has_child_with(pid, "--type="))
+}
+
+/// How many of these characters come before the first that only the selection carries.
+fn by_key(rest: &[char]) -> usize {
+    let beyond = rest.iter().position(|one| u32::from(*one) > 0xffff);
+    beyond.unwrap_or(rest.len())
+}
+
+/// How many go through the selection together, of which the first must: others
+/// that lie between go along, but for those that act as keys, and joiners and
+/// marks stay with what they belong to.
+fn by_selection(rest: &[char]) -> usize {
+    let mut count = 1;
+    for (index, one) in rest.iter().enumerate().skip(1) {
+        if matches!(one, '\n' | '\t') || index - count >= GAP {
+            break;
+        }
+        if u32::from(*one) > 0xffff {
+            count = index + 1;
+        }
+    }
+    count
+}
+
+/// Whether the process has something to do, or cannot do it.
+fn works(pid: u32) -> bool {
+    processes::sample(pid).is_some_and(|sample| sample.doing != Doing::Asleep)
+}
+
+/// Adds characters to the account.
+pub(super) fn note_run(done: &mut Done, method: Method, characters: u32) {
+    let start = done.characters;
+    done.characters += characters;
+    match done.runs.last_mut().filter(|run| run.method == method) {
+        Some(run) => run.characters += characters,
+        None => done.runs.push(Run {
+            start,
+            characters,
+            method,
+        }),
+    }
+}
+
+pub(super) fn failed(cause: Cause, message: String) -> Stop {
+    Stop::Failed(Failure {
+        stage: Stage::Input,
+        cause,
+        message,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_must_goes_through_the_selection() {
+        let characters = |text: &str| text.chars().collect::<Vec<_>>();
+        assert_eq!(by_key(&characters("ab😀c")), 2);
+        assert_eq!(by_key(&characters("é中")), 2);
+        assert_eq!(by_selection(&characters("😀 and 😀 so on")), 7);
+        assert_eq!(by_selection(&characters("😀\n😀")), 1);
+        let far = format!("😀{}😀", "x".repeat(GAP));
+        assert_eq!(by_selection(&characters(&far)), 1);
+        for one in ['\u{fffe}', '\u{fdd0}', '\u{1ffff}'] {
+            assert!(is_noncharacter(one));
+        }
+        assert!(!is_noncharacter('\u{fffd}'));
+    }
+
+    #[test]
+    fn runs_of_one_method_are_one_run() {
+        let mut done = Done::default();
+        for (method, characters) in [
+            (Method::Key, 3),
+            (Method::Key, 2),
+            (Method::BoundKey, 1),
+            (Method::Key, 1),
+        ] {
+            note_run(&mut done, method, characters);
+        }
+        let starts: Vec<_> = done.runs.iter().map(|r| (r.start, r.characters)).collect();
+        assert_eq!((done.characters, starts), (7, vec![(0, 5), (5, 1), (6, 1)]));
+    }
+}

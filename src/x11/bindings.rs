@@ -1,0 +1,358 @@
+//! Spare keycodes, bound to characters that the keymap lacks, and given back as
+//! they were (X Keyboard Extension 1.0, `SetMap`).
+//!
+//! Of the keys that nobody presses some are grabbed: what they give reaches the
+//! program that grabbed them, and no other. So each is tried with a grab of our
+//! own before it is used.
+
+use std::collections::VecDeque;
+
+use x11rb::{
+    connection::Connection as _,
+    errors::ReplyError,
+    protocol::{
+        xkb::{self, ConnectionExt as _, KeySymMap, SetMapAux},
+        xproto::{AtomEnum, ConnectionExt as _, GrabMode, ModMask, PropMode},
+    },
+    wrapper::ConnectionExt as _,
+};
+
+use super::{
+    Error,
+    connect::Server,
+    keymap::{CORE_KEYBOARD, Keymap, Symbols},
+};
+use crate::keys;
+
+/// The root window's property that says which keycodes are bound, and what they
+/// gave before.
+const BOUND: &[u8] = b"_DESKD_BOUND";
+/// The longest such property that is read, in units of 4 bytes.
+const MAX_PROPERTY: u32 = 64 * 1024;
+
+/// A keycode that deskd bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Binding {
+    keycode: u8,
+    was: Symbols,
+    now: Symbols,
+}
+
+/// All that are bound.
+#[derive(Debug, Default)]
+pub(super) struct Bindings(Vec<Binding>);
+
+impl Bindings {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn has(&self, keycode: u8) -> bool {
+        self.0.iter().any(|binding| binding.keycode == keycode)
+    }
+
+    /// Binds as many of these characters as there is room for, from the first
+    /// on, and says how many. What is bound stays; `anew`, it makes room.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(super) fn bind(
+        &mut self,
+        server: &Server,
+        keymap: &Keymap,
+        wanted: &[char],
+        anew: bool,
+    ) -> Result<usize, Error> {
+        self.forget_replaced(keymap);
+        let before = self.0.clone();
+        let (kind, levels) = keymap.letters();
+        if anew {
+            for binding in &mut self.0 {
+                binding.now.keysyms.fill(0);
+            }
+        }
+        for keycode in free(server, &keymap.spare())? {
+            let Some(was) = keymap.symbols(keycode).cloned() else {
+                continue;
+            };
+            let now = Symbols {
+                types: [kind, 0, 0, 0],
+                // One group, which serves all layouts.
+                group_info: 1,
+                width: levels,
+                keysyms: vec![0; usize::from(levels)],
+            };
+            self.0.push(Binding { keycode, was, now });
+        }
+        let keysyms = wanted.iter().map_while(|one| keys::of_character(*one));
+        let mut left: VecDeque<u32> = keysyms.collect();
+        let count = left.len();
+        // First of all the level that needs no modifier.
+        for level in 0..usize::from(levels) {
+            for binding in &mut self.0 {
+                let free = binding.now.keysyms.get_mut(level);
+                if let Some(place) = free.filter(|place| **place == 0) {
+                    *place = left.pop_front().unwrap_or(0);
+                }
+            }
+        }
+        // What nothing came to is left alone.
+        let used = |binding: &Binding| {
+            binding.now.keysyms.iter().any(|keysym| *keysym != 0) || before.contains(binding)
+        };
+        let known = |binding: &Binding| before.iter().any(|b| b.keycode == binding.keycode);
+        self.0.retain(|binding| used(binding) || known(binding));
+        let changed: Vec<(u8, &Symbols)> = self
+            .0
+            .iter()
+            .filter(|binding| !before.contains(binding))
+            .map(|binding| (binding.keycode, &binding.now))
+            .collect();
+        self.mark(server)?;
+        set(server, changed)?;
+        Ok(count - left.len())
+    }
+
+    /// Gives all keycodes back.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(super) fn restore(&mut self, server: &Server, keymap: &Keymap) -> Result<(), Error> {
+        self.forget_replaced(keymap);
+        let old = std::mem::take(&mut self.0);
+        set(server, old.iter().map(|b| (b.keycode, &b.was)).collect())?;
+        self.mark(server)
+    }
+
+    /// Takes over what another life of the daemon bound.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(super) fn adopt(&mut self, server: &Server) -> Result<(), Error> {
+        let name = server.conn.intern_atom(false, BOUND)?.reply();
+        let name = name
+            .map_err(|error| Error::reply("InternAtom", error))?
+            .atom;
+        let kind = AtomEnum::STRING;
+        let reply = server
+            .conn
+            .get_property(false, server.root, name, kind, 0, MAX_PROPERTY)?
+            .reply();
+        let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
+        self.0 = parse(&reply.value);
+        Ok(())
+    }
+
+    /// A keycode that somebody else changed meanwhile is theirs.
+    fn forget_replaced(&mut self, keymap: &Keymap) {
+        self.0
+            .retain(|binding| keymap.symbols(binding.keycode) == Some(&binding.now));
+    }
+
+    /// Notes with the X server what is, or is about to be, bound.
+    fn mark(&self, server: &Server) -> Result<(), Error> {
+        let conn = &server.conn;
+        let name = conn.intern_atom(false, BOUND)?.reply();
+        let name = name
+            .map_err(|error| Error::reply("InternAtom", error))?
+            .atom;
+        if self.0.is_empty() {
+            conn.delete_property(server.root, name)?.ignore_error();
+            return Ok(());
+        }
+        let (text, kind) = (format(&self.0), AtomEnum::STRING);
+        conn.change_property8(PropMode::REPLACE, server.root, name, kind, text.as_bytes())?
+            .ignore_error();
+        Ok(())
+    }
+}
+
+/// Those of the keycodes that nobody grabbed.
+fn free(server: &Server, keycodes: &[u8]) -> Result<Vec<u8>, Error> {
+    let (conn, root) = (&server.conn, server.root);
+    let (any, mode) = (ModMask::ANY, GrabMode::ASYNC);
+    let mut tries = Vec::with_capacity(keycodes.len());
+    for keycode in keycodes {
+        tries.push((
+            *keycode,
+            conn.grab_key(false, root, any, *keycode, mode, mode)?,
+        ));
+        conn.ungrab_key(*keycode, root, any)?.ignore_error();
+    }
+    let mut free = Vec::with_capacity(keycodes.len());
+    for (keycode, tried) in tries {
+        match tried.check() {
+            Ok(()) => free.push(keycode),
+            // Another program has it.
+            Err(ReplyError::X11Error(_)) => {}
+            Err(error) => return Err(Error::reply("GrabKey", error)),
+        }
+    }
+    Ok(free)
+}
+
+/// Changes what these keys give: no others, so that nothing is lost of what
+/// another program changes at the same time.
+fn set(server: &Server, mut keys: Vec<(u8, &Symbols)>) -> Result<(), Error> {
+    keys.sort_unstable_by_key(|(keycode, _)| *keycode);
+    let setup = server.conn.setup();
+    // Neighbours go together: each request is an event for every program.
+    for run in keys.chunk_by(|a, b| a.0.checked_add(1) == Some(b.0)) {
+        let (first, count) = (run[0].0, u8::try_from(run.len()).unwrap_or(u8::MAX));
+        let symbols = |symbols: &Symbols| KeySymMap {
+            kt_index: symbols.types,
+            group_info: symbols.group_info,
+            width: symbols.width,
+            syms: symbols.keysyms.clone(),
+        };
+        let total: usize = run.iter().map(|(_, symbols)| symbols.keysyms.len()).sum();
+        let aux = SetMapAux {
+            syms: Some(run.iter().map(|(_, s)| symbols(s)).collect()),
+            ..SetMapAux::default()
+        };
+        let (min, max) = (setup.min_keycode, setup.max_keycode);
+        let flags = xkb::SetMapFlags::from(0_u16);
+        let vmods = xkb::VMod::from(0_u16);
+        let total = u16::try_from(total).unwrap_or(u16::MAX);
+        let conn = &server.conn;
+        conn.xkb_set_map(
+            CORE_KEYBOARD,
+            flags,
+            min,
+            max,
+            0,
+            0,
+            first,
+            count,
+            total,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            vmods,
+            &aux,
+        )?
+        .ignore_error();
+    }
+    Ok(())
+}
+
+/// `1 89:0.0.0.0/0/0/=2.0.0.0/1/2/1000431,0`: version; keycode; what it gave
+/// before and gives now: types, groups, levels, keysyms in hexadecimal.
+fn format(bindings: &[Binding]) -> String {
+    let symbols = |symbols: &Symbols| {
+        let types = symbols.types.map(|kind| kind.to_string()).join(".");
+        let keysyms: Vec<String> = symbols.keysyms.iter().map(|k| format!("{k:x}")).collect();
+        let (info, width, keysyms) = (symbols.group_info, symbols.width, keysyms.join(","));
+        format!("{types}/{info}/{width}/{keysyms}")
+    };
+    let mut text = "1".to_owned();
+    for Binding { keycode, was, now } in bindings {
+        text.push_str(&format!(" {keycode}:{}={}", symbols(was), symbols(now)));
+    }
+    text
+}
+
+/// Text that no daemon wrote means nothing.
+fn parse(text: &[u8]) -> Vec<Binding> {
+    let symbols = |text: &str| {
+        let mut parts = text.split('/');
+        let types: Vec<u8> = list(parts.next()?, '.', |kind| kind.parse().ok())?;
+        let (info, width) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let hexadecimal = |keysym: &str| u32::from_str_radix(keysym, 16).ok();
+        let keysyms = list(parts.next()?, ',', hexadecimal)?;
+        let symbols = Symbols {
+            types: types.try_into().ok()?,
+            group_info: info,
+            width,
+            keysyms,
+        };
+        let (groups, width) = (usize::from(info & 0x0f), usize::from(width));
+        let whole = groups <= 4 && symbols.keysyms.len() == groups * width;
+        (whole && parts.next().is_none()).then_some(symbols)
+    };
+    let binding = |word: &str| {
+        let (keycode, rest) = word.split_once(':')?;
+        let (was, now) = rest.split_once('=')?;
+        Some(Binding {
+            keycode: keycode.parse().ok().filter(|code| *code >= 8)?,
+            was: symbols(was)?,
+            now: symbols(now)?,
+        })
+    };
+    let Ok(text) = std::str::from_utf8(text) else {
+        return Vec::new();
+    };
+    let mut words = text.split(' ');
+    if words.next() != Some("1") {
+        return Vec::new();
+    }
+    words.filter_map(binding).take(256).collect()
+}
+
+fn list<T>(text: &str, by: char, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    text.split(by).map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bindings_are_read_as_they_were_written_and_nothing_else_is() {
+        let symbols = |width: u8, keysyms: &[u32]| Symbols {
+            types: [2, 0, 0, 1],
+            group_info: u8::from(width > 0),
+            width,
+            keysyms: keysyms.to_vec(),
+        };
+        let bindings = [
+            Binding {
+                keycode: 89,
+                was: symbols(0, &[]),
+                now: symbols(2, &[0x0100_0431, 0]),
+            },
+            Binding {
+                keycode: 255,
+                was: symbols(1, &[0x1008_ffb5]),
+                now: symbols(4, &[1, 2, 3, 4]),
+            },
+        ];
+        let text = format(&bindings);
+        assert_eq!(
+            text,
+            "1 89:2.0.0.1/0/0/=2.0.0.1/1/2/1000431,0 255:2.0.0.1/1/1/1008ffb5=2.0.0.1/1/4/1,2,3,4"
+        );
+        assert_eq!(parse(text.as_bytes()), bindings);
+        for odd in [
+            "",
+            "2 89:2.0.0.1/0/0/=2.0.0.1/1/2/1,0",
+            "1 7:2.0.0.1/0/0/=2.0.0.1/1/2/1,0",
+            "1 89:2.0.0/0/0/=2.0.0.1/1/2/1,0",
+            "1 89:2.0.0.1/0/0/=2.0.0.1/1/3/1,0",
+            "1 89:2.0.0.1/5/1/1,2,3,4,5=2.0.0.1/1/2/1,0",
+            "1 89:2.0.0.1/0/0/=2.0.0.1/1/2/1,0/9",
+            "1 89:2.0.0.1/0/0/",
+            "1 é",
+        ] {
+            assert_eq!(parse(odd.as_bytes()), [], "{odd}");
+        }
+    }
+}

@@ -1,0 +1,515 @@
+//! The selections: text that deskd offers for a paste, and what was there before,
+//! given back afterwards (ICCCM 2.0, section 2).
+//!
+//! On a thread and a connection of its own, because an owner must answer at any
+//! time: whoever pastes waits for it.
+//!
+//! - `fetch`: what another program has on a selection.
+//! - `serve`: answering those who ask.
+
+mod fetch;
+mod serve;
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::AsFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+        mpsc::TryRecvError,
+    },
+    time::{Duration, Instant},
+};
+
+use x11rb::{
+    connection::Connection as _,
+    errors::ReplyOrIdError,
+    protocol::{
+        Event,
+        xproto::{
+            Atom, AtomEnum, ConnectionExt as _, CreateWindowAux, EventMask, PropMode, Property,
+            Timestamp, Window, WindowClass,
+        },
+    },
+    wrapper::ConnectionExt as _,
+};
+
+use super::{
+    Display, Error, Focus,
+    connect::Server,
+    mailbox::{Bell, Receiver, Sender, mailbox},
+    socket::{Pulse, SILENCE},
+};
+use serve::Transfer;
+
+/// What was there is given back so long after the last request for the text.
+const GIVE_BACK: Duration = Duration::from_millis(500);
+/// In a terminal's `WM_CLASS`.
+const TERMINALS: [&str; 7] = [
+    "term",
+    "rxvt",
+    "konsole",
+    "kitty",
+    "alacritty",
+    "tilix",
+    "st-256color",
+];
+/// Nothing else to do.
+const LONG: Duration = Duration::from_secs(3600);
+
+x11rb::atom_manager! {
+    Atoms: AtomsCookie {
+        CLIPBOARD,
+        TARGETS,
+        MULTIPLE,
+        TIMESTAMP,
+        INCR,
+        ATOM_PAIR,
+        UTF8_STRING,
+        TEXT,
+        TEXT_PLAIN: b"text/plain",
+        TEXT_PLAIN_UTF8: b"text/plain;charset=utf-8",
+        SAVE_TARGETS,
+        DELETE,
+        INSERT_SELECTION,
+        INSERT_PROPERTY,
+        _DESKD_SELECTION,
+    }
+}
+
+/// Something in one format.
+#[derive(Debug, Clone)]
+struct Item {
+    kind: Atom,
+    /// Bits of a unit: 8, 16 or 32.
+    format: u8,
+    data: Arc<[u8]>,
+}
+
+/// What an owner offers: in which formats, by target.
+type Content = HashMap<Atom, Item>;
+
+/// One of the two selections.
+#[derive(Debug)]
+struct Selection {
+    name: Atom,
+    /// Since when deskd owns it, in the server's time.
+    since: Option<Timestamp>,
+    /// What deskd answers with.
+    content: Content,
+    /// What was there before the text; `None` when there is no text on it.
+    before: Option<Content>,
+}
+
+/// How far a text that is offered was taken. Shared with who waits for that.
+#[derive(Debug, Default)]
+pub struct Offer {
+    ready: AtomicBool,
+    taken: AtomicU32,
+    asked: AtomicBool,
+    /// What was on a selection before could not be read.
+    lost: AtomicBool,
+}
+
+impl Offer {
+    /// Whether the text is there.
+    pub fn ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// How often the program for which it was meant has all of it.
+    pub fn taken(&self) -> u32 {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    /// Whether that program asked at all.
+    pub fn asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    /// Whether something that was there before is gone.
+    pub fn lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+}
+
+enum Order {
+    Offer {
+        text: String,
+        focus: Focus,
+        offer: Arc<Offer>,
+    },
+    GiveBack,
+}
+
+/// The handle of the thread, which ends with it.
+#[derive(Debug)]
+pub struct Clipboard {
+    orders: Sender<Order>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Offer { .. } => "Offer",
+            Self::GiveBack => "GiveBack",
+        })
+    }
+}
+
+impl Clipboard {
+    /// Connects to the display; `bell` is rung for each request.
+    ///
+    /// # Errors
+    ///
+    /// Any of reaching the display.
+    pub fn start(display: &Display, bell: Bell) -> Result<Self, Error> {
+        let (orders, inbox) = mailbox(4).map_err(Error::Lost)?;
+        let worker = Worker::connect(display, inbox, bell)?;
+        let thread = std::thread::Builder::new()
+            .name("clipboard".into())
+            .spawn(move || worker.run())
+            .map_err(Error::Lost)?;
+        Ok(Self {
+            orders,
+            thread: Some(thread),
+        })
+    }
+
+    /// Puts a text on the selections, for the window that has the focus. It is there when the offer says so: after a second or two,
+    /// when the program that had it before does not give up what it had.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn offer(&self, text: &str, focus: &Focus) -> Result<Arc<Offer>, Error> {
+        let offer = Arc::new(Offer::default());
+        let order = Order::Offer {
+            text: text.to_owned(),
+            focus: focus.clone(),
+            offer: Arc::clone(&offer),
+        };
+        let gone = |_| Error::Lost(io::ErrorKind::BrokenPipe.into());
+        self.orders.try_send(order).map_err(gone)?;
+        Ok(offer)
+    }
+
+    /// Gives back what was there now.
+    pub fn give_back(&self) {
+        // A thread that has ended has nothing to give.
+        drop(self.orders.try_send(Order::GiveBack));
+    }
+
+    /// Whether the thread is of use.
+    pub fn works(&self) -> bool {
+        self.thread.as_ref().is_some_and(|t| !t.is_finished())
+    }
+}
+
+struct Worker {
+    server: Server,
+    atoms: Atoms,
+    window: Window,
+    inbox: Receiver<Order>,
+    /// Rung for those who wait for an offer.
+    bell: Bell,
+    selections: [Selection; 2],
+    transfers: Vec<Transfer>,
+    offer: Option<(Arc<Offer>, Focus)>,
+    /// When somebody last asked for the text, or it was put there.
+    active: Instant,
+}
+
+impl Worker {
+    fn connect(display: &Display, inbox: Receiver<Order>, bell: Bell) -> Result<Self, Error> {
+        let pulse = Arc::new(Pulse::new());
+        let server = Server::open(display.name(), SILENCE, &pulse, display.owner())?;
+        let conn = &server.conn;
+        let atoms = Atoms::new(conn)?.reply();
+        let atoms = atoms.map_err(|error| Error::reply("InternAtom", error))?;
+        let window = conn
+            .generate_id()
+            .map_err(|error: ReplyOrIdError| Error::reply_or_id("GetXIDRange", error))?;
+        let aux = CreateWindowAux::new().event_mask(EventMask::PROPERTY_CHANGE);
+        conn.create_window(
+            0,
+            window,
+            server.root,
+            -10,
+            -10,
+            1,
+            1,
+            0,
+            WindowClass::INPUT_ONLY,
+            0,
+            &aux,
+        )?
+        .ignore_error();
+        let selection = |name| Selection {
+            name,
+            since: None,
+            content: Content::new(),
+            before: None,
+        };
+        let primary = u32::from(AtomEnum::PRIMARY);
+        Ok(Self {
+            selections: [selection(atoms.CLIPBOARD), selection(primary)],
+            server,
+            atoms,
+            window,
+            inbox,
+            bell,
+            transfers: Vec::new(),
+            offer: None,
+            active: Instant::now(),
+        })
+    }
+
+    fn run(mut self) {
+        loop {
+            match self.turn() {
+                Ok(true) => {}
+                Ok(false) => {
+                    drop(self.give_back());
+                    return;
+                }
+                Err(error) => {
+                    tracing::debug!("the clipboard's connection ended: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One round; false when nobody gives orders any more.
+    fn turn(&mut self) -> Result<bool, Error> {
+        match self.inbox.try_recv() {
+            Ok(Order::Offer { text, focus, offer }) => {
+                self.offer(&text, focus, offer)?;
+                return Ok(true);
+            }
+            Ok(Order::GiveBack) => self.give_back()?,
+            Err(TryRecvError::Disconnected) => return Ok(false),
+            Err(TryRecvError::Empty) => {}
+        }
+        self.take_events()?;
+        let wait = if self.offer.is_some() {
+            let left = GIVE_BACK.saturating_sub(self.active.elapsed());
+            if left.is_zero() && self.transfers.is_empty() {
+                self.give_back()?;
+                LONG
+            } else {
+                left.max(Duration::from_millis(10))
+            }
+        } else {
+            LONG
+        };
+        let wait = self.end_stalled().map_or(wait, |next| next.min(wait));
+        self.doze(wait)?;
+        Ok(true)
+    }
+
+    fn doze(&mut self, limit: Duration) -> Result<(), Error> {
+        self.server.conn.flush()?;
+        self.take_events()?;
+        let socket = self.server.conn.stream().as_fd();
+        let bell = self.inbox.bell();
+        bell.wait(Some(socket), limit).map_err(Error::Lost)?;
+        Ok(())
+    }
+
+    fn take_events(&mut self) -> Result<(), Error> {
+        while let Some(event) = self.server.conn.poll_for_event()? {
+            self.take(&event)?;
+        }
+        Ok(())
+    }
+
+    /// What anybody may ask at any time.
+    fn take(&mut self, event: &Event) -> Result<(), Error> {
+        match event {
+            Event::SelectionRequest(event) => self.answer(event)?,
+            Event::SelectionClear(event) => {
+                let lost = self.selections.iter_mut();
+                for selection in lost.filter(|s| s.name == event.selection) {
+                    // Another program has it now: there is nothing to give back.
+                    if selection
+                        .since
+                        .is_some_and(|since| newer(event.time, since))
+                    {
+                        selection.since = None;
+                        selection.content.clear();
+                        selection.before = None;
+                    }
+                }
+            }
+            Event::PropertyNotify(event) if event.state == Property::DELETE => {
+                self.go_on(event.window, event.atom)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn offer(&mut self, text: &str, focus: Focus, offer: Arc<Offer>) -> Result<(), Error> {
+        let content = self.text(text);
+        let selections = if self.marks_what_is_pasted_over(&focus)? {
+            1
+        } else {
+            self.selections.len()
+        };
+        for index in 0..selections {
+            let before = self.before(index, &offer)?;
+            let time = self.time()?;
+            let selection = &mut self.selections[index];
+            selection.before = Some(before);
+            selection.content = content.clone();
+            selection.since = Some(time);
+            let conn = &self.server.conn;
+            conn.set_selection_owner(self.window, selection.name, time)?
+                .ignore_error();
+        }
+        // It is there when the server says so.
+        self.server.geometry()?;
+        offer.ready.store(true, Ordering::Release);
+        self.bell.ring();
+        self.offer = Some((offer, focus));
+        self.active = Instant::now();
+        Ok(())
+    }
+
+    /// Whether the program in focus owns PRIMARY and would unmark what it has
+    /// marked when it loses that, as GTK does: then nothing would be pasted over.
+    /// Terminals paste from PRIMARY itself, and nothing over anything.
+    fn marks_what_is_pasted_over(&self, focus: &Focus) -> Result<bool, Error> {
+        let primary = u32::from(AtomEnum::PRIMARY);
+        let owner = self.server.conn.get_selection_owner(primary)?.reply();
+        let owner = owner.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+        let terminal = TERMINALS.iter().any(|word| focus.class.contains(word));
+        Ok(owner.owner != x11rb::NONE && focus.made(owner.owner) && !terminal)
+    }
+
+    /// What is on a selection now, but for a text of ours.
+    fn before(&mut self, index: usize, offer: &Offer) -> Result<Content, Error> {
+        let selection = &mut self.selections[index];
+        if let Some(before) = selection.before.take() {
+            return Ok(before);
+        }
+        if selection.since.is_some() {
+            return Ok(selection.content.clone());
+        }
+        let name = selection.name;
+        let fetched = self.fetch_all(name)?;
+        if !fetched.whole {
+            offer.lost.store(true, Ordering::Release);
+        }
+        Ok(fetched.content)
+    }
+
+    fn text(&self, text: &str) -> Content {
+        let utf8 = Item {
+            kind: self.atoms.UTF8_STRING,
+            format: 8,
+            data: text.as_bytes().into(),
+        };
+        let atoms = &self.atoms;
+        let mut content = Content::new();
+        for target in [atoms.UTF8_STRING, atoms.TEXT] {
+            content.insert(target, utf8.clone());
+        }
+        for target in [atoms.TEXT_PLAIN_UTF8, atoms.TEXT_PLAIN] {
+            let kind = target;
+            content.insert(
+                target,
+                Item {
+                    kind,
+                    ..utf8.clone()
+                },
+            );
+        }
+        // Latin-1, where it can say all of it.
+        let latin: Option<Vec<u8>> = text.chars().map(|one| u8::try_from(one).ok()).collect();
+        if let Some(latin) = latin {
+            let kind = u32::from(AtomEnum::STRING);
+            let data = latin.into();
+            content.insert(
+                kind,
+                Item {
+                    kind,
+                    format: 8,
+                    data,
+                },
+            );
+        }
+        content
+    }
+
+    /// What was there is there again.
+    fn give_back(&mut self) -> Result<(), Error> {
+        self.offer = None;
+        for index in 0..self.selections.len() {
+            let Some(before) = self.selections[index].before.take() else {
+                continue;
+            };
+            let time = self.time()?;
+            let selection = &mut self.selections[index];
+            let owner = if before.is_empty() {
+                selection.since = None;
+                x11rb::NONE
+            } else {
+                selection.since = Some(time);
+                self.window
+            };
+            selection.content = before;
+            let conn = &self.server.conn;
+            // Set anew also where deskd has it: that tells those who watch.
+            conn.set_selection_owner(owner, selection.name, time)?
+                .ignore_error();
+        }
+        Ok(self.server.conn.flush()?)
+    }
+
+    /// The server's time (ICCCM 2.1: by a property change of nothing).
+    fn time(&mut self) -> Result<Timestamp, Error> {
+        let (conn, name) = (&self.server.conn, self.atoms._DESKD_SELECTION);
+        conn.change_property8(PropMode::APPEND, self.window, name, AtomEnum::STRING, &[])?
+            .ignore_error();
+        self.server.geometry()?;
+        let mut time = x11rb::CURRENT_TIME;
+        while let Some(event) = self.server.conn.poll_for_event()? {
+            match &event {
+                Event::PropertyNotify(event)
+                    if event.window == self.window && event.atom == name =>
+                {
+                    time = event.time;
+                }
+                other => self.take(other)?,
+            }
+        }
+        Ok(time)
+    }
+}
+
+/// Whether `a` is not before `b`, in the server's milliseconds, which wrap.
+fn newer(a: Timestamp, b: Timestamp) -> bool {
+    a == x11rb::CURRENT_TIME || a.wrapping_sub(b) < u32::MAX / 2
+}
+
+impl Drop for Clipboard {
+    fn drop(&mut self) {
+        // The thread ends when nobody gives orders any more; it is not waited for.
+        let (closed, _) = match mailbox(1) {
+            Ok(pair) => pair,
+            Err(_) => return,
+        };
+        let orders = std::mem::replace(&mut self.orders, closed);
+        let bell = orders.bell().clone();
+        drop(orders);
+        bell.ring();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
