@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: help deps demo test lint bench bench-step gate-table boots fmt
+.PHONY: help deps demo test lint bench bench-step bench-text gate-table boots matrix fmt
 
 CARGO ?= cargo
 
@@ -47,6 +47,14 @@ boots: deps ## Judge 68 boots of XFCE, slowed in 13 ways, about 25 minutes (SHOR
 bench-step: deps ## Measure real steps beside xdotool with others' waits, about 45 minutes (RUNS=1: 5)
 	$(CARGO) build --release --locked --bin deskd --example bench_step
 	target/release/examples/bench_step $(RUNS)
+
+bench-text: deps ## Type 240,000 characters of 15 scripts into four programs; rates beside xdotool (CHARS=6000: fewer)
+	$(CARGO) build --release --locked --bin deskd --example bench_text
+	target/release/examples/bench_text $(CHARS)
+
+matrix: deps ## Do every vendor's action in GTK, Qt, Chromium and xterm; write the README's matrix
+	$(CARGO) build --locked --bin deskd --example matrix
+	target/debug/examples/matrix
 
 fmt: ## Format
 	$(CARGO) fmt

@@ -42,13 +42,7 @@ async fn typing_is_exact(toolkit: Toolkit) {
             line.len()
         );
     }
-    // In a terminal, Return is a carriage return.
-    let newline = if toolkit == Toolkit::Xterm {
-        "\r"
-    } else {
-        "\n"
-    };
-    receiver.wait_text(&typed.replace('\n', newline));
+    receiver.wait_text(&receiver.told(&typed));
     // Through Caps Lock, too.
     done(
         &mut client,
@@ -60,7 +54,7 @@ async fn typing_is_exact(toolkit: Toolkit) {
     )
     .await;
     typed.push_str("aBc Xyz 123!");
-    receiver.wait_text(&typed.replace('\n', newline));
+    receiver.wait_text(&receiver.told(&typed));
 }
 
 #[tokio::test]

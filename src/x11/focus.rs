@@ -14,7 +14,8 @@ use crate::facts::WindowId;
 /// How far a focused window may lie below its top-level window.
 const DEEPEST: usize = 16;
 
-/// The top-level window that has the focus (ICCCM 2.0: the one with `WM_CLASS`).
+/// The top-level window that has the focus: the one with `WM_CLASS` (ICCCM 2.0),
+/// else the child of the root window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Focus {
     /// Its id.
@@ -68,7 +69,7 @@ pub(super) fn read(
         else {
             return Ok(None);
         };
-        if class.type_ == x11rb::NONE {
+        if class.type_ == x11rb::NONE && tree.parent != server.root {
             window = tree.parent;
             continue;
         }

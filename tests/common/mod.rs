@@ -8,6 +8,8 @@
 // Each program uses a part of it.
 #![allow(dead_code)]
 
+pub mod conformance;
+pub mod corpus;
 pub mod daemon;
 pub mod desktop;
 pub mod image;

@@ -71,16 +71,21 @@ impl Running {
 
     /// Sends a signal by name, for example `STOP`.
     pub fn signal(&self, name: &str) {
-        let signal = match name {
-            "STOP" => Signal::SIGSTOP,
-            "CONT" => Signal::SIGCONT,
-            "TERM" => Signal::SIGTERM,
-            "KILL" => Signal::SIGKILL,
-            other => panic!("signal {other} is not used here"),
-        };
-        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap());
-        kill(pid, signal).unwrap();
+        signal(self.pid(), name);
     }
+}
+
+/// Sends a signal to a process by name.
+pub fn signal(pid: u32, name: &str) {
+    let signal = match name {
+        "STOP" => Signal::SIGSTOP,
+        "CONT" => Signal::SIGCONT,
+        "TERM" => Signal::SIGTERM,
+        "KILL" => Signal::SIGKILL,
+        other => panic!("signal {other} is not used here"),
+    };
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap());
+    kill(pid, signal).unwrap();
 }
 
 impl Drop for Running {

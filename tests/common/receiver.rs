@@ -27,14 +27,47 @@ pub enum Toolkit {
     Xterm,
 }
 
+/// All of them.
+pub const ALL: [Toolkit; 4] = [Toolkit::Gtk, Toolkit::Qt, Toolkit::Chromium, Toolkit::Xterm];
+
 /// Those with a place to drag from and to.
 pub const GRAPHICAL: [Toolkit; 3] = [Toolkit::Gtk, Toolkit::Qt, Toolkit::Chromium];
+
+/// A program of `tests/receivers`, in Debian's Python, which has the toolkits.
+pub fn python(server: &XServer, script: &str) -> std::process::Command {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/receivers");
+    let mut command = server.program("/usr/bin/python3");
+    command
+        .arg(folder.join(script))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    command
+}
+
+/// What a program printed, a JSON object a line.
+pub type Lines = Arc<Mutex<Vec<Value>>>;
+
+/// Collects what it prints.
+pub fn lines(process: &mut Running) -> Lines {
+    let stdout = BufReader::new(process.0.stdout.take().unwrap());
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let written = Arc::clone(&lines);
+    std::thread::spawn(move || {
+        for line in stdout.lines().map_while(Result::ok) {
+            let event = serde_json::from_str(&line).unwrap();
+            written.lock().unwrap().push(event);
+        }
+    });
+    lines
+}
 
 /// A program that runs until it is let go.
 #[derive(Debug)]
 pub struct Receiver {
     toolkit: Toolkit,
-    lines: Arc<Mutex<Vec<Value>>>,
+    lines: Lines,
     origin: (i32, i32),
     size: (i32, i32),
     process: Running,
@@ -44,33 +77,28 @@ pub struct Receiver {
 impl Receiver {
     /// Starts it, and waits until it is drawn and has the focus.
     pub fn start(server: &XServer, toolkit: Toolkit) -> Self {
+        Self::with(server, toolkit, 0)
+    }
+
+    /// The same for long texts: it tells only the text, once that rests.
+    pub fn of_text(server: &XServer, toolkit: Toolkit) -> Self {
+        Self::with(server, toolkit, 40)
+    }
+
+    fn with(server: &XServer, toolkit: Toolkit, rest_ms: u32) -> Self {
         let (script, package) = match toolkit {
             Toolkit::Gtk => ("gtk.py", "gir1.2-gtk-3.0"),
             Toolkit::Qt => ("qt.py", "python3-pyqt5"),
             Toolkit::Chromium => ("chromium.py", "chromium"),
             Toolkit::Xterm => ("xterm.py", "xterm"),
         };
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/receivers");
         let home = tempfile::tempdir().unwrap();
-        // Debian's Python, which has the toolkits.
-        let mut command = server.program("/usr/bin/python3");
+        let mut command = python(server, script);
         command
-            .arg(folder.join(script))
             .env("HOME", home.path())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .env("RECEIVER_REST", rest_ms.to_string());
         let mut process = program::spawn(&mut command, package);
-        let stdout = BufReader::new(process.0.stdout.take().unwrap());
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let written = Arc::clone(&lines);
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                let event = serde_json::from_str(&line).unwrap();
-                written.lock().unwrap().push(event);
-            }
-        });
+        let lines = lines(&mut process);
         let mut receiver = Self {
             toolkit,
             lines,
@@ -93,9 +121,31 @@ impl Receiver {
         self.toolkit
     }
 
+    /// A text as this program tells it: in a terminal, Return is a carriage return.
+    pub fn told(&self, text: &str) -> String {
+        match self.toolkit {
+            Toolkit::Xterm => text.replace('\n', "\r"),
+            _ => text.to_owned(),
+        }
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Sends a signal to the process that reads the X events.
+    pub fn signal(&self, name: &str) {
+        let own = self.process.pid();
+        let reader = match self.toolkit {
+            Toolkit::Gtk | Toolkit::Qt => own,
+            Toolkit::Chromium | Toolkit::Xterm => {
+                let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
+                let children = children.unwrap();
+                children.split(' ').next().unwrap().parse().unwrap()
+            }
+        };
+        program::signal(reader, name);
     }
 
     /// In the text, that many pixels from its left.

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from receiver import place, say, until_abandoned
+from receiver import REST, place, say, until_abandoned
 
 X, Y, W, H = place(sys.argv[1:])
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.html")
@@ -28,7 +28,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
-        if self.path == "/":
+        if self.path.startswith("/?"):
             with open(PAGE, "rb") as page:
                 self.answer(200, page.read())
         else:
@@ -64,7 +64,7 @@ browser = subprocess.Popen(
      "--disable-extensions", "--disable-breakpad", "--disable-translate", "--password-store=basic",
      "--disable-features=Translate,MediaRouter", "--force-device-scale-factor=1", "--ozone-platform=x11",
      f"--user-data-dir={profile}", f"--window-position={X},{Y}", f"--window-size={W},{H}",
-     f"--app=http://127.0.0.1:{server.server_port}/"],
+     f"--app=http://127.0.0.1:{server.server_port}/?rest={REST}"],
     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     start_new_session=True,  # so that all its processes can be ended as one group
     preexec_fn=lambda: libc.prctl(1, signal.SIGTERM))  # PR_SET_PDEATHSIG: even if this is killed

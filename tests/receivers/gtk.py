@@ -12,9 +12,10 @@ import gi
 gi.require_version("Gtk", "3.0")
 gi.require_version("Gdk", "3.0")
 from gi.repository import Gdk, GLib, Gtk
-from receiver import place, say, until_abandoned
+from receiver import REST, place, say, until_abandoned
 
 X, Y, W, H = place(sys.argv[1:])
+resting = None
 M, T, D = Gdk.ModifierType, Gdk.EventType, Gdk.ScrollDirection
 STATES = [("shift", M.SHIFT_MASK), ("lock", M.LOCK_MASK), ("ctrl", M.CONTROL_MASK),
           ("alt", M.MOD1_MASK), ("num", M.MOD2_MASK), ("mod3", M.MOD3_MASK),
@@ -53,7 +54,20 @@ def on_key(_, e):
 
 
 def on_text(buffer):
+    global resting
+    if REST:
+        if resting:
+            GLib.source_remove(resting)
+        resting = GLib.timeout_add(REST, tell, buffer)
+    else:
+        tell(buffer)
+
+
+def tell(buffer):
+    global resting
+    resting = None
     say("text", text=buffer.get_text(*buffer.get_bounds(), True))
+    return False
 
 
 def on_paint(clock):
@@ -100,8 +114,9 @@ both = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, homogeneous=True)
 both.pack_start(scrolled, True, True, 0)
 both.pack_start(lower, True, True, 0)
 window.add(both)
-window.connect("key-press-event", on_key)
-window.connect("key-release-event", on_key)
+if not REST:
+    window.connect("key-press-event", on_key)
+    window.connect("key-release-event", on_key)
 window.connect("destroy", lambda _: Gtk.main_quit())
 until_abandoned()
 text.grab_focus()

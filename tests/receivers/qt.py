@@ -10,7 +10,7 @@ os.environ["QT_QPA_PLATFORM"] = "xcb"
 from PyQt5.QtCore import QEvent, QMimeData, QPoint, Qt, QTimer
 from PyQt5.QtGui import QDrag
 from PyQt5.QtWidgets import QApplication, QPlainTextEdit, QWidget
-from receiver import place, say, until_abandoned
+from receiver import REST, place, say, until_abandoned
 
 X, Y, W, H = place(sys.argv[1:])
 STATES = [("shift", Qt.ShiftModifier), ("ctrl", Qt.ControlModifier),
@@ -92,6 +92,8 @@ class Area(QWidget):
 class Text(QPlainTextEdit):
     def event(self, e):
         # A held key repeats its press; the releases between are Qt's own.
+        if REST:
+            return super().event(e)
         if e.type() == QEvent.KeyPress or e.type() == QEvent.KeyRelease and not e.isAutoRepeat():
             say("key-press" if e.type() == QEvent.KeyPress else "key-release",
                 name=keysym_name(e.nativeVirtualKey()), keycode=e.nativeScanCode(),
@@ -125,7 +127,9 @@ text, area = Text(window), Area(window)
 text.setGeometry(0, 0, W, H // 2)
 area.setGeometry(0, H // 2, W, H - H // 2)
 area.setAcceptDrops(True)
-text.textChanged.connect(lambda: say("text", text=text.toPlainText()))
+resting = QTimer(singleShot=True, interval=REST)
+resting.timeout.connect(lambda: say("text", text=text.toPlainText()))
+text.textChanged.connect(resting.start if REST else lambda: say("text", text=text.toPlainText()))
 text.setFocus()
 until_abandoned()
 window.show()

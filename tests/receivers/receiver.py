@@ -8,6 +8,11 @@ import sys
 import threading
 
 
+# Long texts: only the text is told, once it rests for so many milliseconds, and
+# no keys, so that the program takes them at its own speed.
+REST = int(os.environ.get("RECEIVER_REST", 0))
+
+
 def place(args):
     """X Y W H from the arguments, 0 0 640 480 without them."""
     return [int(a) for a in args[:4]] if len(args) >= 4 else [0, 0, 640, 480]

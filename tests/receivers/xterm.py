@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import tty
-from receiver import place, say, until_abandoned
+from receiver import REST, place, say, until_abandoned
 
 # Mouse report, paste begin and end, place and size of the text, in bytes.
 SEQUENCE = re.compile(rb"\x1b\[(?:<(\d+);(\d+);(\d+)([Mm])|(20[01])~|([34]);(-?\d+);(-?\d+)t)")
@@ -27,8 +27,11 @@ def inside(fifo):
     # Mouse with motion while a button is held, in SGR form; shift to us,
     # not to xterm; bracketed paste; place and size.
     os.write(2, b"\x1b[?1002h\x1b[?1006h\x1b[>1s\x1b[?2004h\x1b[13;2t\x1b[14t")
-    text, rest, pasted, at = b"", b"", None, None
+    text, rest, pasted, at, told = b"", b"", None, None, True
     while True:
+        if not told and not select.select([0], [], [], REST / 1000)[0]:
+            say("text", text=text.decode("utf-8", "replace"))
+            told = True
         got = os.read(0, 4096)
         if not got:
             return
@@ -63,7 +66,9 @@ def inside(fifo):
                 rest = rest[1:]
         if typed:
             text += typed
-            say("text", text=text.decode("utf-8", "replace"))
+            told = not REST
+            if told:
+                say("text", text=text.decode("utf-8", "replace"))
 
 
 def mouse(code, col, row, end):

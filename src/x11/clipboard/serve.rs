@@ -21,8 +21,9 @@ use crate::x11::Error;
 const PIECE: usize = 64 << 10;
 /// A requestor that takes no piece for so long gets no more.
 const STALLED: Duration = Duration::from_secs(5);
-/// Pieces that are under way at once.
-const MAX_TRANSFERS: usize = 16;
+/// Long answers that are under way at once, to one requestor and to all. They
+/// share what they send, so each costs little.
+const MAX_TRANSFERS: (usize, usize) = (8, 64);
 /// Targets of one MULTIPLE request.
 const MAX_MULTIPLE: usize = 64;
 
@@ -119,7 +120,8 @@ impl Worker {
             }
             return Ok(true);
         }
-        if self.transfers.len() >= MAX_TRANSFERS {
+        let to_it = self.transfers.iter().filter(|t| t.requestor == requestor);
+        if to_it.count() >= MAX_TRANSFERS.0 || self.transfers.len() >= MAX_TRANSFERS.1 {
             return Ok(false);
         }
         self.listen(requestor, EventMask::PROPERTY_CHANGE)?;

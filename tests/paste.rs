@@ -1,0 +1,295 @@
+//! Pasting, and the clipboard as it was before.
+
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use deskd::rpc::v1::{self, action::Action};
+use serde_json::{Value, json};
+use tonic::Code;
+use xcb::x;
+
+use crate::{
+    common::{
+        Daemon, Recorder, Witness, XServer, corpus,
+        program::{self, Running},
+        receiver::{ALL, Lines, Receiver, Toolkit, lines, python},
+        step::{Client, bare, chord, click, done, refused, text},
+        wait_for,
+    },
+    keys::set_keymap,
+};
+
+/// Another program that has something on its clipboard.
+struct Other {
+    process: Running,
+    lines: Lines,
+    answers: usize,
+}
+
+impl Other {
+    fn start(server: &XServer) -> Self {
+        let mut process = program::spawn(&mut python(server, "clipboard.py"), "python3-pyqt5");
+        let lines = lines(&mut process);
+        let mut other = Self {
+            process,
+            lines,
+            answers: 0,
+        };
+        other.answer();
+        other
+    }
+
+    fn answer(&mut self) -> Value {
+        self.answers += 1;
+        wait_for(
+            "an answer about the clipboard",
+            Duration::from_secs(30),
+            || self.lines.lock().unwrap().get(self.answers - 1).cloned(),
+        )
+    }
+
+    fn tell(&mut self, order: &Value) -> Value {
+        let stdin = self.process.0.stdin.as_mut().unwrap();
+        writeln!(stdin, "{order}").unwrap();
+        self.answer()
+    }
+
+    fn own(&mut self, text: &str, bytes: usize, primary: bool) {
+        let order = json!({"do": "own", "text": text, "bytes": bytes, "primary": primary});
+        assert_eq!(self.tell(&order)["event"], "owned");
+    }
+
+    fn read(&mut self, primary: bool) -> Value {
+        self.tell(&json!({"do": "read", "primary": primary}))
+    }
+}
+
+fn paste(words: &str, chord: &str) -> Action {
+    Action::Paste(v1::PasteAction {
+        text: words.into(),
+        chord: chord.into(),
+    })
+}
+
+async fn with(toolkit: Toolkit) -> (XServer, Receiver, Daemon, Client) {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let receiver = Receiver::of_text(&server, toolkit);
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let (x, y) = receiver.in_text(200);
+    done(&mut client, vec![click(x, y)]).await;
+    receiver.clear();
+    (server, receiver, daemon, client)
+}
+
+/// 64 KiB of every script, to the byte.
+fn long() -> String {
+    let all: String = corpus::samples().into_iter().map(|s| s.text).collect();
+    let mut long = all.repeat(64 * 1024 / all.len());
+    let rest = 64 * 1024 - long.len();
+    long.push_str(&"x".repeat(rest));
+    long
+}
+
+/// R25: exact in the four programs, and what was on the clipboard is there again,
+/// also what comes in pieces.
+#[tokio::test(flavor = "multi_thread")]
+async fn r25_a_paste_is_exact_and_gives_the_clipboard_back() {
+    for toolkit in ALL {
+        let (server, receiver, _daemon, mut client) = with(toolkit).await;
+        let mut other = Other::start(&server);
+        other.own("what was copied", 3 << 20, false);
+        other.own("what was marked", 0, true);
+        let long = long();
+        assert_eq!(long.len(), 64 * 1024);
+        let reply = done(&mut client, vec![paste(&long, "")]).await;
+        let result = &reply.results[0];
+        assert_eq!(result.characters as usize, long.chars().count());
+        assert!(!result.clipboard_lost, "{toolkit:?}");
+        if toolkit == Toolkit::Xterm {
+            let pasted = receiver.wait_events("paste", 1);
+            assert_eq!(
+                pasted[0]["text"].as_str(),
+                Some(receiver.told(&long).as_str())
+            );
+        } else {
+            receiver.wait_text(&long);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (copied, marked) = (other.read(false), other.read(true));
+        assert_eq!(copied["text"], "what was copied", "{toolkit:?}");
+        assert_eq!(
+            (&copied["bytes"], &copied["same"]),
+            (&json!(3 << 20), &json!(true))
+        );
+        assert_eq!(marked["text"], "what was marked", "{toolkit:?}");
+        // Again, from deskd's own hands by now.
+        done(&mut client, vec![paste("!", "")]).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let copied = other.read(false);
+        assert_eq!(
+            (&copied["text"], &copied["bytes"]),
+            (&json!("what was copied"), &json!(3 << 20))
+        );
+    }
+}
+
+/// What was on nothing is on nothing again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_clipboard_is_empty_again() {
+    let (server, receiver, _daemon, mut client) = with(Toolkit::Qt).await;
+    done(&mut client, vec![paste("secret", "")]).await;
+    receiver.wait_text("secret");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut other = Other::start(&server);
+    for primary in [false, true] {
+        let read = other.read(primary);
+        assert_eq!((&read["text"], &read["formats"]), (&json!(""), &json!([])));
+    }
+}
+
+/// What is marked is pasted over, by any chord.
+#[tokio::test]
+async fn what_is_marked_is_replaced() {
+    for toolkit in [Toolkit::Gtk, Toolkit::Qt, Toolkit::Chromium] {
+        let (_server, receiver, _daemon, mut client) = with(toolkit).await;
+        done(
+            &mut client,
+            vec![text("to be replaced"), chord(&["ctrl", "a"])],
+        )
+        .await;
+        done(&mut client, vec![paste("new é", "")]).await;
+        receiver.wait_text("new é");
+        done(
+            &mut client,
+            vec![
+                chord(&["ctrl", "a"]),
+                paste("by chord", "ctrl+v"),
+                text("!"),
+            ],
+        )
+        .await;
+        receiver.wait_text("by chord!");
+    }
+}
+
+/// What another program copies meanwhile stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_copied_after_a_paste_is_not_taken_away() {
+    let (server, receiver, _daemon, mut client) = with(Toolkit::Gtk).await;
+    let mut other = Other::start(&server);
+    other.own("before", 0, false);
+    done(&mut client, vec![paste("pasted", "")]).await;
+    receiver.wait_text("pasted");
+    other.own("copied at once", 0, false);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut third = Other::start(&server);
+    assert_eq!(third.read(false)["text"], "copied at once");
+}
+
+/// An owner that does not answer costs a bounded time, and is told of.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_is_stopped_does_not_hold_up_a_paste() {
+    let (server, receiver, _daemon, mut client) = with(Toolkit::Gtk).await;
+    let mut other = Other::start(&server);
+    other.own("cannot be had", 0, false);
+    other.process.signal("STOP");
+    let began = Instant::now();
+    let reply = done(&mut client, vec![paste("pasted", "")]).await;
+    assert!(
+        began.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(reply.results[0].clipboard_lost);
+    receiver.wait_text("pasted");
+    other.process.signal("CONT");
+}
+
+/// Nobody takes it: said, soon, and the clipboard is as it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paste_that_nobody_takes_is_reported() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let mut other = Other::start(&server);
+    other.own("as it was", 0, false);
+    let fails = async |client: &mut Client| {
+        let reply = client.act(bare(vec![paste("lost", ""), text("x")])).await;
+        let reply = reply.unwrap().into_inner();
+        assert_eq!(reply.outcome(), v1::ActOutcome::Partial, "{reply:?}");
+        assert_eq!(reply.results.len(), 1);
+        assert_eq!(reply.results[0].characters, 0);
+        let failure = reply.results[0].failure.clone().unwrap();
+        assert_eq!(failure.reason(), v1::Reason::NotTaken, "{failure:?}");
+        assert!(!failure.message.contains("lost"));
+    };
+    // No window at all; then one that knows nothing of pasting.
+    fails(&mut client).await;
+    let recorder = Recorder::new(&server);
+    fails(&mut client).await;
+    assert!(recorder.nothing_is_down());
+    assert_eq!(other.read(false)["text"], "as it was");
+}
+
+/// A program that asks and then takes no piece holds up nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_requestor_that_stalls_is_left_alone() {
+    let (server, receiver, daemon, mut client) = with(Toolkit::Gtk).await;
+    let mut other = Other::start(&server);
+    other.own("text", 1 << 20, false);
+    done(&mut client, vec![paste("a", "")]).await;
+    receiver.wait_text("a");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // deskd has the clipboard now, with its megabyte.
+    let witness = Witness::new(&server);
+    let atom = |name: &str| {
+        let cookie = witness.conn.send_request(&x::InternAtom {
+            only_if_exists: false,
+            name: name.as_bytes(),
+        });
+        witness.conn.wait_for_reply(cookie).unwrap().atom()
+    };
+    let window = witness.window((-50, -50), (1, 1), 0);
+    for number in 0..40 {
+        witness.conn.send_request(&x::ConvertSelection {
+            requestor: window,
+            selection: atom("CLIPBOARD"),
+            target: atom("image/x-test"),
+            property: atom(&format!("STALLED_{number}")),
+            time: x::CURRENT_TIME,
+        });
+    }
+    witness.conn.flush().unwrap();
+    let memory = daemon.status("VmRSS");
+    assert_eq!(other.read(false)["bytes"], 1 << 20);
+    done(&mut client, vec![paste("b", "")]).await;
+    receiver.wait_text("ab");
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(other.read(false)["bytes"], 1 << 20);
+    // In KiB: no copy of it for each of those.
+    assert!(daemon.status("VmRSS") < memory + 8 * 1024);
+}
+
+#[tokio::test]
+async fn a_paste_that_cannot_be_is_refused() {
+    let (_server, receiver, _daemon, mut client) = with(Toolkit::Gtk).await;
+    let long = "x".repeat(64 * 1024 + 1);
+    for (words, chord, reason) in [
+        ("", "", v1::Reason::InvalidField),
+        (long.as_str(), "", v1::Reason::LimitExceeded),
+        ("a\0b", "", v1::Reason::UntypableCharacter),
+        ("a", "ctrl+nosuchkey", v1::Reason::UnknownKey),
+        ("a", "a++b", v1::Reason::UnknownKey),
+    ] {
+        let request = bare(vec![text("first"), paste(words, chord)]);
+        let (code, found, _) = refused(&mut client, request).await;
+        assert_eq!((code, found), (Code::InvalidArgument, reason));
+    }
+    done(&mut client, vec![text("only this")]).await;
+    receiver.wait_text("only this");
+}
