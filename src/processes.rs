@@ -61,16 +61,24 @@ pub(crate) fn all() -> impl Iterator<Item = u32> {
     names.filter_map(|folder| folder.file_name().to_str()?.parse().ok())
 }
 
+/// The process that starts the kernel's own.
+const KTHREADD: u32 = 2;
+
 /// Whether `pid` belongs to a display: one of `family` started it, or its
 /// environment names the display. Whoever may not be looked at may belong to it.
-pub(crate) fn is_of(pid: u32, family: &[u32], display: u16) -> bool {
+/// `None` while it cannot be told: a process that is just becoming another
+/// program has no environment for a moment.
+pub(crate) fn is_of(pid: u32, family: &[u32], display: u16) -> Option<bool> {
     let mut ancestor = pid;
     for _ in 0..16 {
         let Some(stat) = Stat::read(ancestor) else {
             break;
         };
         if family.contains(&stat.parent) {
-            return true;
+            return Some(true);
+        }
+        if stat.parent == KTHREADD {
+            return Some(false);
         }
         if stat.parent <= 1 {
             break;
@@ -78,13 +86,14 @@ pub(crate) fn is_of(pid: u32, family: &[u32], display: u16) -> bool {
         ancestor = stat.parent;
     }
     match fs::read(format!("/proc/{pid}/environ")) {
-        Ok(environment) => environment.split(|byte| *byte == 0).any(|variable| {
+        Ok(environment) if environment.is_empty() => None,
+        Ok(environment) => Some(environment.split(|byte| *byte == 0).any(|variable| {
             let name = variable.strip_prefix(b"DISPLAY=:");
             let name = name.and_then(|name| std::str::from_utf8(name).ok());
             let number = name.and_then(|name| name.split('.').next()?.parse().ok());
             number == Some(display)
-        }),
-        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+        })),
+        Err(error) => Some(error.kind() == io::ErrorKind::PermissionDenied),
     }
 }
 

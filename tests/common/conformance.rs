@@ -210,24 +210,24 @@ impl Stage {
     }
 
     /// Where the program saw the pointer, in screen pixels; a terminal knows cells.
-    fn place(&self, event: &Value) -> (i64, i64) {
+    fn place(&self, event: &Value) -> (f64, f64) {
         if self.is_terminal() {
             return (
-                event["col"].as_i64().unwrap(),
-                event["row"].as_i64().unwrap(),
+                event["col"].as_f64().unwrap(),
+                event["row"].as_f64().unwrap(),
             );
         }
-        let side = |name: &str| event[name].as_f64().unwrap().round() as i64;
+        let side = |name: &str| event[name].as_f64().unwrap().round();
         (side("root_x"), side("root_y"))
     }
 
     /// The same of a point.
-    fn as_seen(&self, (x, y): (i32, i32)) -> (i64, i64) {
+    fn as_seen(&self, (x, y): (i32, i32)) -> (f64, f64) {
         if self.is_terminal() {
             // Its cells have 6 × 13 pixels and count from 1.
             let origin = self.receiver.in_text(0);
             let (x, y) = (x - origin.0, y - (origin.1 - 20));
-            return (i64::from(x / 6 + 1), i64::from(y / 13 + 1));
+            return ((x / 6 + 1).into(), (y / 13 + 1).into());
         }
         (x.into(), y.into())
     }
@@ -362,7 +362,7 @@ impl Stage {
         self.wait_for("300 pixels", "scroll", 3).map(drop)
     }
 
-    async fn into_text(&mut self) -> Told {
+    async fn focus_text(&mut self) -> Told {
         let (x, y) = self.receiver.in_text(200);
         self.act(vec![click(x, y)]).await?;
         Ok(())
@@ -387,7 +387,7 @@ impl Stage {
     }
 
     async fn keys(&mut self) -> Told {
-        self.into_text().await?;
+        self.focus_text().await?;
         if self.is_terminal() {
             // What those keys are to a terminal.
             self.act(vec![chord(&["CTRL", "A"]), chord(&["ArrowLeft"])])
@@ -417,7 +417,7 @@ impl Stage {
     }
 
     async fn hold(&mut self) -> Told {
-        self.into_text().await?;
+        self.focus_text().await?;
         let hold = Action::Key(v1::KeyAction {
             keys: vec!["h".into()],
             repeat: 1,
@@ -433,14 +433,14 @@ impl Stage {
     }
 
     async fn types(&mut self) -> Told {
-        self.into_text().await?;
+        self.focus_text().await?;
         let words = "Hello, Wörld! Привет 日本 😀👍🏽\nline two";
         self.act(vec![text(words)]).await?;
         self.ends(words)
     }
 
     async fn wait(&mut self) -> Told {
-        self.into_text().await?;
+        self.focus_text().await?;
         let reply = self.act(vec![text("a"), pause(700), text("b")]).await?;
         let took = Duration::try_from(reply.results[1].elapsed.unwrap()).unwrap();
         if !(Duration::from_millis(700)..Duration::from_millis(2100)).contains(&took) {
@@ -450,7 +450,7 @@ impl Stage {
     }
 
     async fn screenshot(&mut self, region: Option<v1::Region>) -> Told {
-        self.into_text().await?;
+        self.focus_text().await?;
         // What the program draws for it is on the picture.
         let (before, words) = (self.witness.digest(), "seen ");
         let mut request = bare(vec![text(words)]);

@@ -157,9 +157,18 @@ impl Resting {
             |pids: &mut dyn Iterator<Item = u32>| pids.filter_map(processes::sample).collect();
         let mut new = Vec::new();
         for pid in processes::all() {
-            let known = self.known.entry(pid);
-            let ours = known.or_insert_with(|| processes::is_of(pid, &self.family, self.display));
-            if *ours {
+            let ours = match self.known.get(&pid) {
+                Some(known) => *known,
+                None => {
+                    let ours = processes::is_of(pid, &self.family, self.display);
+                    if let Some(ours) = ours {
+                        self.known.insert(pid, ours);
+                    }
+                    // Who it is shows at the next look; it works until then.
+                    ours.unwrap_or(true)
+                }
+            };
+            if ours {
                 new.push(pid);
             }
         }
