@@ -97,17 +97,6 @@ pub(crate) fn is_of(pid: u32, family: &[u32], display: u16) -> Option<bool> {
     }
 }
 
-/// Whether a process that `pid` started has an argument that begins so.
-pub(crate) fn has_child_with(pid: u32, argument: &str) -> bool {
-    let children = table().into_iter().filter(|(_, entry)| entry.parent == pid);
-    let mut commands =
-        children.filter_map(|(child, _)| fs::read(format!("/proc/{child}/cmdline")).ok());
-    commands.any(|command| {
-        let mut words = command.split(|byte| *byte == 0);
-        words.any(|word| word.starts_with(argument.as_bytes()))
-    })
-}
-
 /// The process that started `pid`, when it belongs to the same desktop: neither
 /// the first process of all, nor one that started deskd too.
 fn parent(pid: u32) -> Option<u32> {

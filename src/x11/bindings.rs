@@ -27,6 +27,10 @@ use crate::keys;
 /// The root window's property that says which keycodes are bound, and what they
 /// gave before.
 const BOUND: &[u8] = b"_DESKD_BOUND";
+/// The first keycode that may be bound, and with it all others above. Under `evdev`
+/// there are, but for ten, only multimedia keys and none at all; below are Super
+/// and Menu, which people's options change.
+const FIRST: u8 = 147;
 /// The longest such property that is read, in units of 4 bytes.
 const MAX_PROPERTY: u32 = 64 * 1024;
 
@@ -65,14 +69,21 @@ impl Bindings {
         anew: bool,
     ) -> Result<usize, Error> {
         self.forget_replaced(keymap);
-        let before = self.0.clone();
         let (kind, levels) = keymap.letters();
         if anew {
             for binding in &mut self.0 {
                 binding.now.keysyms.fill(0);
             }
         }
-        for keycode in free(server, &keymap.spare())? {
+        // One that is bound to nothing now looks spare.
+        let more = keymap.unused().filter(|keycode| *keycode >= FIRST);
+        let more = more.filter(|keycode| !self.has(*keycode) && keymap.can_carry(*keycode));
+        let mut more = free(server, &more.collect::<Vec<_>>())?;
+        let gives = |keycode: &u8| keymap.symbols(*keycode).is_some_and(Symbols::gives);
+        // Those first that nobody misses.
+        more.sort_by_key(gives);
+        let known = self.0.len();
+        for keycode in more {
             let Some(was) = keymap.symbols(keycode).cloned() else {
                 continue;
             };
@@ -97,20 +108,18 @@ impl Bindings {
                 }
             }
         }
-        // What nothing came to is left alone.
-        let used = |binding: &Binding| {
-            binding.now.keysyms.iter().any(|keysym| *keysym != 0) || before.contains(binding)
-        };
-        let known = |binding: &Binding| before.iter().any(|b| b.keycode == binding.keycode);
-        self.0.retain(|binding| used(binding) || known(binding));
-        let changed: Vec<(u8, &Symbols)> = self
-            .0
-            .iter()
-            .filter(|binding| !before.contains(binding))
-            .map(|binding| (binding.keycode, &binding.now))
-            .collect();
-        self.mark(server)?;
-        set(server, changed)?;
+        if left.len() < count || anew {
+            // What nothing came to is left alone.
+            let mut index = 0;
+            self.0.retain(|binding| {
+                index += 1;
+                index <= known || binding.now.gives()
+            });
+            self.mark(server)?;
+            self.set(server, keymap)?;
+        } else {
+            self.0.truncate(known);
+        }
         Ok(count - left.len())
     }
 
@@ -121,8 +130,11 @@ impl Bindings {
     /// When the connection ended.
     pub(super) fn restore(&mut self, server: &Server, keymap: &Keymap) -> Result<(), Error> {
         self.forget_replaced(keymap);
-        let old = std::mem::take(&mut self.0);
-        set(server, old.iter().map(|b| (b.keycode, &b.was)).collect())?;
+        for binding in &mut self.0 {
+            binding.now = binding.was.clone();
+        }
+        self.set(server, keymap)?;
+        self.0.clear();
         self.mark(server)
     }
 
@@ -143,6 +155,64 @@ impl Bindings {
             .reply();
         let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
         self.0 = parse(&reply.value);
+        Ok(())
+    }
+
+    /// Says what the keys from [`FIRST`] on give, also those that stay as they are.
+    ///
+    /// All in one request, and always the same keys: while Xlib asks what changed,
+    /// it forgets what it is told of other changes (libX11 1.8,
+    /// `_XkbCheckPendingRefresh`). As long as those are of the same keys, the answer
+    /// has them already; with several requests xterm was seen to lose whole texts.
+    fn set(&self, server: &Server, keymap: &Keymap) -> Result<(), Error> {
+        let setup = server.conn.setup();
+        let last = setup.max_keycode;
+        let gives = |keycode: u8| {
+            let bound = self.0.iter().find(|binding| binding.keycode == keycode);
+            let now = bound.map(|binding| &binding.now);
+            now.or_else(|| keymap.symbols(keycode)).cloned()
+        };
+        let syms: Vec<KeySymMap> = (FIRST..=last)
+            .map(|keycode| gives(keycode).unwrap_or_default().into())
+            .collect();
+        let count = u8::try_from(syms.len()).unwrap_or(u8::MAX);
+        let total: usize = syms.iter().map(|key| key.syms.len()).sum();
+        let aux = SetMapAux {
+            syms: Some(syms),
+            ..SetMapAux::default()
+        };
+        let (flags, vmods) = (xkb::SetMapFlags::from(0_u16), xkb::VMod::from(0_u16));
+        let total = u16::try_from(total).unwrap_or(u16::MAX);
+        let conn = &server.conn;
+        conn.xkb_set_map(
+            CORE_KEYBOARD,
+            flags,
+            setup.min_keycode,
+            last,
+            0,
+            0,
+            FIRST,
+            count,
+            total,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            vmods,
+            &aux,
+        )?
+        .ignore_error();
         Ok(())
     }
 
@@ -192,63 +262,6 @@ fn free(server: &Server, keycodes: &[u8]) -> Result<Vec<u8>, Error> {
         }
     }
     Ok(free)
-}
-
-/// Changes what these keys give: no others, so that nothing is lost of what
-/// another program changes at the same time.
-fn set(server: &Server, mut keys: Vec<(u8, &Symbols)>) -> Result<(), Error> {
-    keys.sort_unstable_by_key(|(keycode, _)| *keycode);
-    let setup = server.conn.setup();
-    // Neighbours go together: each request is an event for every program.
-    for run in keys.chunk_by(|a, b| a.0.checked_add(1) == Some(b.0)) {
-        let (first, count) = (run[0].0, u8::try_from(run.len()).unwrap_or(u8::MAX));
-        let symbols = |symbols: &Symbols| KeySymMap {
-            kt_index: symbols.types,
-            group_info: symbols.group_info,
-            width: symbols.width,
-            syms: symbols.keysyms.clone(),
-        };
-        let total: usize = run.iter().map(|(_, symbols)| symbols.keysyms.len()).sum();
-        let aux = SetMapAux {
-            syms: Some(run.iter().map(|(_, s)| symbols(s)).collect()),
-            ..SetMapAux::default()
-        };
-        let (min, max) = (setup.min_keycode, setup.max_keycode);
-        let flags = xkb::SetMapFlags::from(0_u16);
-        let vmods = xkb::VMod::from(0_u16);
-        let total = u16::try_from(total).unwrap_or(u16::MAX);
-        let conn = &server.conn;
-        conn.xkb_set_map(
-            CORE_KEYBOARD,
-            flags,
-            min,
-            max,
-            0,
-            0,
-            first,
-            count,
-            total,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            vmods,
-            &aux,
-        )?
-        .ignore_error();
-    }
-    Ok(())
 }
 
 /// `1 89:0.0.0.0/0/0/=2.0.0.0/1/2/1000431,0`: version; keycode; what it gave

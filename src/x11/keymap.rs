@@ -30,6 +30,18 @@ const VENDOR: std::ops::RangeInclusive<u32> = 0x1008_0000..=0x1008_ffff;
 /// Keycode 8 is no key to many programs: its evdev code is 0, "reserved".
 const FIRST_USABLE: u8 = 9;
 
+/// Keys that a browser acts upon by their place, whatever they give. Chromium was
+/// seen to do so with copy, paste, cut and reload; the others have a meaning of
+/// that kind too (Linux `input-event-codes.h`, plus 8).
+const BY_PLACE: [u8; 22] = [
+    // power, stop, copy, open, paste, cut, sleep,
+    124, 136, 141, 142, 143, 145, 150, //
+    // the web, mail, bookmarks, back, forward, home page, reload, exit,
+    158, 163, 164, 166, 167, 180, 181, 182, //
+    // new, suspend, close, search, send, forward mail, save.
+    189, 213, 214, 225, 239, 241, 242,
+];
+
 /// Keysyms of keys that hold a modifier for as long as they are down.
 const HOLDING: [std::ops::RangeInclusive<u32>; 3] = [
     // Shift, Control; Meta, Alt, Super, Hyper: not the locks in between.
@@ -83,6 +95,22 @@ impl Symbols {
     fn groups(&self) -> u8 {
         self.group_info & 0x0f
     }
+
+    /// Whether the key gives anything.
+    pub(super) fn gives(&self) -> bool {
+        self.keysyms.iter().any(|keysym| *keysym != 0)
+    }
+}
+
+impl From<Symbols> for KeySymMap {
+    fn from(key: Symbols) -> Self {
+        Self {
+            kt_index: key.types,
+            group_info: key.group_info,
+            width: key.width,
+            syms: key.keysyms,
+        }
+    }
 }
 
 impl From<KeySymMap> for Symbols {
@@ -108,6 +136,8 @@ pub struct Keymap {
     holders: [Vec<u8>; 8],
     /// Keys that set any modifier.
     modifiers: Vec<u8>,
+    /// Keys that make the server itself do something: no program hears of them.
+    acting: Vec<u8>,
 }
 
 /// Turns XKB on for a connection, and asks to be told of new keymaps.
@@ -161,7 +191,8 @@ impl Keymap {
     ///
     /// When the connection ended.
     pub(super) fn read(conn: &XConnection) -> Result<Self, Error> {
-        let full = MapPart::KEY_TYPES | MapPart::KEY_SYMS | MapPart::MODIFIER_MAP;
+        let full =
+            MapPart::KEY_TYPES | MapPart::KEY_SYMS | MapPart::KEY_ACTIONS | MapPart::MODIFIER_MAP;
         let none = MapPart::from(0_u16);
         let reply = conn
             .xkb_get_map(
@@ -194,7 +225,15 @@ impl Keymap {
             characters: HashMap::new(),
             holders: Default::default(),
             modifiers: Vec::new(),
+            acting: Vec::new(),
         };
+        let actions = reply.map.key_actions.iter();
+        let counts = actions.flat_map(|actions| &actions.acts_rtrn_count);
+        let counts = (reply.first_key_action..=u8::MAX).zip(counts);
+        map.acting = counts
+            .filter(|(_, count)| **count > 0)
+            .map(|(keycode, _)| keycode)
+            .collect();
         let keys = reply.map.syms_rtrn.into_iter().flatten();
         map.keys = keys.map(Symbols::from).collect();
         let keys = map.keys.clone();
@@ -295,22 +334,21 @@ impl Keymap {
         self.keys.get(usize::from(index))
     }
 
-    /// Keys that give nothing that anybody presses: first those that give nothing
-    /// at all, then multimedia keys.
-    pub(super) fn spare(&self) -> Vec<u8> {
+    /// Keys that give nothing that anybody presses: nothing at all, or what
+    /// multimedia keys give. In ascending order.
+    pub(super) fn unused(&self) -> impl Iterator<Item = u8> + '_ {
         let keycodes = (self.first.max(FIRST_USABLE)..=u8::MAX)
             .filter(|keycode| !self.modifiers.contains(keycode));
-        let gives = |keycode: u8| {
-            let symbols = self.symbols(keycode)?;
-            let mut keysyms = symbols.keysyms.iter().filter(|keysym| **keysym != 0);
-            let vendors = keysyms.clone().all(|keysym| VENDOR.contains(keysym));
-            vendors.then(|| keysyms.next().is_some())
-        };
-        let mut spare: Vec<(bool, u8)> = keycodes
-            .filter_map(|keycode| Some((gives(keycode)?, keycode)))
-            .collect();
-        spare.sort_unstable();
-        spare.into_iter().map(|(_, keycode)| keycode).collect()
+        keycodes.filter(|keycode| {
+            let symbols = self.symbols(*keycode);
+            let keysyms = symbols.map(|symbols| symbols.keysyms.iter());
+            keysyms.is_some_and(|mut all| all.all(|k| *k == 0 || VENDOR.contains(k)))
+        })
+    }
+
+    /// Whether what that key gives would reach the program in focus as a character.
+    pub(super) fn can_carry(&self, keycode: u8) -> bool {
+        !self.acting.contains(&keycode) && !BY_PLACE.contains(&keycode)
     }
 
     /// The key type for characters of which some are letters, and its levels: the

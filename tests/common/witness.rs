@@ -425,6 +425,22 @@ impl Witness {
         }
     }
 
+    /// Takes every key that no person has, so that none is spare.
+    pub fn grab_keys(&self) {
+        for key in [93, 97, 103].into_iter().chain(120..=255) {
+            // One that another program has stays with it.
+            let grab = self.conn.send_request_checked(&x::GrabKey {
+                owner_events: false,
+                grab_window: self.root,
+                modifiers: x::ModMask::ANY,
+                key,
+                pointer_mode: x::GrabMode::Async,
+                keyboard_mode: x::GrabMode::Async,
+            });
+            drop(self.conn.check_request(grab));
+        }
+    }
+
     /// Grabs the server: other clients' requests wait.
     pub fn grab_server(&self) {
         self.checked(&x::GrabServer {});

@@ -110,6 +110,11 @@ def ready():
     say("ready", x=at.x(), y=at.y(), w=window.width(), h=window.height())
 
 
+def said():
+    # toPlainText() makes a plain space of U+00A0.
+    return text.document().toRawText().replace("\u2029", "\n")
+
+
 class Window(QWidget):
     drawn = False
 
@@ -128,8 +133,8 @@ text.setGeometry(0, 0, W, H // 2)
 area.setGeometry(0, H // 2, W, H - H // 2)
 area.setAcceptDrops(True)
 resting = QTimer(singleShot=True, interval=REST)
-resting.timeout.connect(lambda: say("text", text=text.toPlainText()))
-text.textChanged.connect(resting.start if REST else lambda: say("text", text=text.toPlainText()))
+resting.timeout.connect(lambda: say("text", text=said()))
+text.textChanged.connect(resting.start if REST else lambda: say("text", text=said()))
 text.setFocus()
 until_abandoned()
 window.show()

@@ -27,8 +27,6 @@ const UNPINGED: Duration = Duration::from_millis(50);
 const LOOK: Duration = Duration::from_millis(3);
 /// Characters that are bound ahead: more than there can be places.
 const AHEAD: usize = 1024;
-/// Characters between two that only the selection carries, which go with them.
-const GAP: usize = 64;
 
 /// Windows that may have keys of bound keycodes still to read.
 pub(super) type Unread = Vec<Focus>;
@@ -62,24 +60,16 @@ impl Hands<'_> {
             pause: rate.map(|rate| Duration::from_secs(1) / rate.max(1)),
             began: Instant::now(),
         };
-        let beyond = characters.iter().any(|one| u32::from(*one) > 0xffff);
         self.injector.set_repeat(false)?;
         while typing.at < characters.len() {
             self.check()?;
             let focus = self.injector.observer().focus()?;
-            let rest = &characters[typing.at..];
-            let narrow = beyond && focus.as_ref().is_some_and(takes_only_bmp);
-            let keys = if narrow { by_key(rest) } else { rest.len() };
-            if keys == 0 {
-                self.through_selection(&mut typing, by_selection(rest), done)?;
-                continue;
-            }
-            let strokes = self.strokes(&mut typing, keys)?;
+            let strokes = self.strokes(&mut typing)?;
             if !strokes.is_empty() {
                 self.strike_all(&mut typing, &strokes, focus.as_ref(), done)?;
-            } else if !self.bind(&typing, keys)? {
+            } else if !self.bind(&typing)? {
                 // Not one keycode is spare.
-                self.through_selection(&mut typing, 1, done)?;
+                self.through_selection(&mut typing, done)?;
             }
         }
         self.injector.set_repeat(true)?;
@@ -88,10 +78,10 @@ impl Hands<'_> {
     }
 
     /// How to type what comes next, as far as there are keys for it.
-    fn strokes(&mut self, typing: &mut Typing<'_>, most: usize) -> Result<Vec<Stroke>, Stop> {
+    fn strokes(&mut self, typing: &mut Typing<'_>) -> Result<Vec<Stroke>, Stop> {
         typing.keyboard = typing_state(self.injector.keyboard()?);
         let keymap = self.injector.keymap()?;
-        let rest = &typing.characters[typing.at..][..most];
+        let rest = &typing.characters[typing.at..];
         let strokes = rest
             .iter()
             .map_while(|one| keymap.type_character(*one, typing.keyboard));
@@ -99,9 +89,9 @@ impl Hands<'_> {
     }
 
     /// Binds what the keymap lacks of what comes next. False when nothing could be.
-    fn bind(&mut self, typing: &Typing<'_>, most: usize) -> Result<bool, Stop> {
+    fn bind(&mut self, typing: &Typing<'_>) -> Result<bool, Stop> {
         let keymap = self.injector.keymap()?;
-        let rest = &typing.characters[typing.at..][..most];
+        let rest = &typing.characters[typing.at..];
         let mut seen = HashSet::new();
         let missing: Vec<char> = rest
             .iter()
@@ -239,22 +229,22 @@ impl Hands<'_> {
         Ok(asked.elapsed() >= UNPINGED && !focus.pid.is_some_and(works))
     }
 
-    fn through_selection(
-        &mut self,
-        typing: &mut Typing<'_>,
-        count: usize,
-        done: &mut Done,
-    ) -> Result<(), Stop> {
-        let text: String = typing.characters[typing.at..][..count].iter().collect();
+    /// What no key gives, up to the next character that a key does.
+    fn through_selection(&mut self, typing: &mut Typing<'_>, done: &mut Done) -> Result<(), Stop> {
+        let keymap = self.injector.keymap()?;
+        let rest = typing.characters[typing.at..].iter();
+        let lacking =
+            rest.take_while(|one| keymap.type_character(**one, typing.keyboard).is_none());
+        let text: String = lacking.collect();
         let keys = self.paste_keys()?;
         self.paste(&text, &keys, done)?;
-        typing.at += count;
+        typing.at += text.chars().count();
         Ok(())
     }
 }
 
-/// How to type a text now; else the first character that nothing can carry, and
-/// its position.
+/// Whether all of a text can be typed; else the first character that nothing
+/// carries, and its position.
 pub(super) fn carriable(
     keymap: &Keymap,
     keyboard: KeyboardState,
@@ -281,36 +271,6 @@ fn typing_state(keyboard: KeyboardState) -> KeyboardState {
 fn is_noncharacter(one: char) -> bool {
     let code = u32::from(one);
     code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
-}
-
-/// Chromium, and all that is built on it, takes one UTF-16 unit from a key and
-/// drops what is beyond. It shows by the processes it starts.
-fn takes_only_bmp(focus: &Focus) -> bool {
-    focus
-        .pid
-        .is_some_and(|pid| processes::has_child_with(pid, "--type="))
-}
-
-/// How many of these characters come before the first that only the selection carries.
-fn by_key(rest: &[char]) -> usize {
-    let beyond = rest.iter().position(|one| u32::from(*one) > 0xffff);
-    beyond.unwrap_or(rest.len())
-}
-
-/// How many go through the selection together, of which the first must: others
-/// that lie between go along, but for those that act as keys, and joiners and
-/// marks stay with what they belong to.
-fn by_selection(rest: &[char]) -> usize {
-    let mut count = 1;
-    for (index, one) in rest.iter().enumerate().skip(1) {
-        if matches!(one, '\n' | '\t') || index - count >= GAP {
-            break;
-        }
-        if u32::from(*one) > 0xffff {
-            count = index + 1;
-        }
-    }
-    count
 }
 
 /// Whether the process has something to do, or cannot do it.
@@ -345,14 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_must_goes_through_the_selection() {
-        let characters = |text: &str| text.chars().collect::<Vec<_>>();
-        assert_eq!(by_key(&characters("ab😀c")), 2);
-        assert_eq!(by_key(&characters("é中")), 2);
-        assert_eq!(by_selection(&characters("😀 and 😀 so on")), 7);
-        assert_eq!(by_selection(&characters("😀\n😀")), 1);
-        let far = format!("😀{}😀", "x".repeat(GAP));
-        assert_eq!(by_selection(&characters(&far)), 1);
+    fn noncharacters_are_known() {
         for one in ['\u{fffe}', '\u{fdd0}', '\u{1ffff}'] {
             assert!(is_noncharacter(one));
         }
