@@ -522,3 +522,43 @@ async fn nothing_that_is_typed_reaches_the_log() {
     assert!(!format!("{status:?}").contains("hunter2"));
     assert!(!daemon.log().contains("hunter2"));
 }
+
+/// A picture that this screen cannot answer with is refused before anything is
+/// done.
+#[tokio::test]
+async fn an_impossible_picture_refuses_the_step() {
+    let server = XServer::start();
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    done(&mut client, vec![move_to(9, 9)]).await;
+    recorder.take();
+    let region = |x, y, width, height| v1::ScreenshotRequest {
+        region: Some(v1::Region {
+            x,
+            y,
+            width,
+            height,
+        }),
+        ..raw()
+    };
+    let unknown = v1::ScreenshotRequest {
+        coordinate_space: Some(v1::CoordinateSpace {
+            space: Some(v1::coordinate_space::Space::FrameId("no-such-frame".into())),
+        }),
+        ..region(0, 0, 5, 5)
+    };
+    for (picture, reason) in [
+        (region(1000, 0, 500, 10), v1::Reason::OutOfScreen),
+        (unknown, v1::Reason::UnknownFrame),
+    ] {
+        let request = v1::ActRequest {
+            screenshot: Some(picture),
+            no_screenshot: false,
+            ..bare(vec![click(50, 50)])
+        };
+        let (_, found, status) = refused(&mut client, request).await;
+        assert_eq!(found, reason, "{status:?}");
+    }
+    assert_eq!(recorder.take(), []);
+    assert_eq!(recorder.pointer().0, 9);
+}

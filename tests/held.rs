@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use deskd::rpc::v1::{self, action::Action};
+use deskd::{
+    client,
+    rpc::v1::{self, action::Action},
+};
 use tonic::{Code, Request};
 
 use crate::{
@@ -340,4 +343,164 @@ async fn r23_a_server_that_is_grabbed_still_takes_input() {
     assert_eq!(reply.outcome(), v1::ActOutcome::Done);
     assert_eq!(reply.frame.unwrap().kind(), v1::FrameKind::FailureCard);
     recorder.witness().ungrab_server();
+}
+
+/// A daemon that is asked to end in the middle of a drag ends it, and a call that
+/// waits for its turn is told why it does not come.
+#[tokio::test(flavor = "multi_thread")]
+async fn r44_an_end_in_mid_drag_leaves_nothing_down() {
+    let server = XServer::start();
+    let recorder = Recorder::new(&server);
+    for _ in 0..3 {
+        let mut daemon = Daemon::start(&server);
+        let mut client = daemon.client().await;
+        let mut other = daemon.client().await;
+        let request = bare(vec![drag(&[(100, 100), (900, 700)], 8000)]);
+        let call = tokio::spawn(async move { client.act(request).await });
+        recorder.until(Duration::from_secs(5), |seen| presses(seen, 1).0 == 1);
+        let waits = tokio::spawn(async move { other.act(bare(vec![click(3, 3)])).await });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        daemon.signal("TERM");
+        let reply = call.await.unwrap().unwrap().into_inner();
+        assert_eq!(reply.outcome(), v1::ActOutcome::Cancelled, "{reply:?}");
+        let status = waits.await.unwrap().unwrap_err();
+        assert_eq!(
+            (status.code(), client::reason(&status)),
+            (Code::Unavailable, v1::Reason::ShuttingDown),
+            "{status:?}"
+        );
+        assert_eq!(daemon.wait(Duration::from_secs(5)), Some(0));
+        assert!(recorder.nothing_is_down());
+        assert_eq!(presses(&recorder.take(), 1), (1, 1));
+    }
+}
+
+/// A hold ends on time, also while the screen is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_ends_while_the_screen_settles() {
+    let server = XServer::start();
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    let mut request = bare(vec![button_down(30, 40, 100)]);
+    request.settle = None;
+    let call = tokio::spawn(async move { client.act(request).await });
+    recorder.until(Duration::from_secs(5), |seen| presses(seen, 1) == (1, 1));
+    // Nothing changes: that takes 400 ms to know.
+    assert!(!call.is_finished());
+    assert_eq!(
+        call.await.unwrap().unwrap().into_inner().outcome(),
+        v1::ActOutcome::Done
+    );
+}
+
+/// A modifier that is named counts, though its hold ended since the step began,
+/// and while it is needed.
+#[tokio::test]
+async fn a_modifier_whose_hold_ends_is_there_all_the_same() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    let [control, c] = [0xffe3, 0x63].map(|keysym| recorder.code_of(keysym));
+    let keys = |seen: &[Seen]| -> Vec<(bool, u8)> {
+        let key = |seen: &Seen| match seen {
+            Seen::Key { down, code, .. } => Some((*down, *code)),
+            _ => None,
+        };
+        seen.iter().filter_map(key).collect()
+    };
+    done(&mut client, vec![key_down("ctrl", 300)]).await;
+    done(&mut client, vec![pause(600), chord(&["ctrl", "c"])]).await;
+    assert_eq!(
+        keys(&recorder.take()),
+        [
+            (true, control),
+            (false, control),
+            (true, control),
+            (true, c),
+            (false, c),
+            (false, control)
+        ]
+    );
+    // A chord that is held longer than its modifier was to be.
+    done(&mut client, vec![key_down("ctrl", 300)]).await;
+    let long = Action::Key(v1::KeyAction {
+        keys: vec!["ctrl".into(), "c".into()],
+        repeat: 1,
+        hold_ms: 600,
+    });
+    done(&mut client, vec![long]).await;
+    assert_eq!(
+        keys(&recorder.within(Duration::from_millis(500))),
+        [
+            (true, control),
+            (true, c),
+            (false, c),
+            (false, control)
+        ]
+    );
+}
+
+/// A connection that is lost while a key is held, and a caller who goes away: the
+/// next connection releases it, without anybody asking.
+#[tokio::test(flavor = "multi_thread")]
+async fn r18_a_lost_connection_and_a_caller_who_goes() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    let hold = Action::Key(v1::KeyAction {
+        keys: vec!["a".into()],
+        repeat: 1,
+        hold_ms: 6000,
+    });
+    let call = tokio::spawn(async move { client.act(bare(vec![hold])).await });
+    wait_for("the key", Duration::from_secs(5), || {
+        (recorder.keys_down().len() == 1).then_some(())
+    });
+    assert!(recorder.kill_daemons_connections() >= 1);
+    call.abort();
+    wait_for("the release", Duration::from_secs(3), || {
+        recorder.nothing_is_down().then_some(())
+    });
+}
+
+/// With the X server goes what was down: nothing is listed, and releasing it is
+/// answered by the truth.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_down_goes_with_the_server() {
+    let mut server = XServer::start();
+    set_keymap(&server, "us");
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    done(&mut client, vec![key_down("shift", 60_000)]).await;
+    server.kill();
+    let limit = Instant::now() + Duration::from_secs(5);
+    loop {
+        let held = client.get_pressed(v1::GetPressedRequest {}).await.unwrap();
+        if held.into_inner().pressed.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < limit);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// While the server hangs, what is down stays down, and nobody is told otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_cannot_be_is_not_claimed() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    done(&mut client, vec![key_down("shift", 60_000)]).await;
+    server.stop();
+    let mut request = Request::new(v1::ReleaseAllRequest {});
+    request.set_timeout(Duration::from_secs(2));
+    let status = client.release_all(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    server.resume();
+    wait_for("the release", Duration::from_secs(5), || {
+        recorder.nothing_is_down().then_some(())
+    });
 }

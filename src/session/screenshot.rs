@@ -22,7 +22,7 @@ use super::{
 use crate::{
     encode::{Digest, Effort},
     frame::{Cause, Failure, MAX_OUTPUT_PIXELS, MAX_OUTPUT_SIDE, Size, Stage},
-    x11::Grab,
+    x11::{Grab, ScreenInfo},
 };
 
 /// So long before its time a card is begun, because a card that comes late is
@@ -204,6 +204,17 @@ impl Session {
             cause: Cause::TooLarge,
             message,
         })
+    }
+
+    /// Refuses a picture that this screen could not answer with.
+    pub(super) fn can_show(&self, spec: &Spec, screen: &ScreenInfo) -> Result<(), Refusal> {
+        let space = self.resolve(&spec.space)?;
+        space.is_of(screen.generation, screen.geometry_epoch)?;
+        let region = match spec.region {
+            Some(asked) => space.region(asked, screen.size)?,
+            None => space.whole(screen.size),
+        };
+        within_limit(spec.size.unwrap_or(region.size))
     }
 
     /// Looks up the frame of a coordinate space.

@@ -86,6 +86,12 @@ impl Hands<'_> {
     /// Does one step. What it did so far is in `done` also when it stops.
     pub(super) fn perform(&mut self, step: &Step, done: &mut Done) -> Result<(), Stop> {
         self.check()?;
+        let performed = self.perform_it(step, done);
+        self.ledger.keep(&[]);
+        performed
+    }
+
+    fn perform_it(&mut self, step: &Step, done: &mut Done) -> Result<(), Stop> {
         match step {
             Step::Move(to) => {
                 done.pointer = Some(self.go(*to)?);
@@ -125,24 +131,15 @@ impl Hands<'_> {
         }
         self.injector.set_repeat(true)?;
         self.note()?;
-        // What waits is sent with the next question.
-        self.injector.flush()
+        // Done, and not only sent: the server forgets what it has not read of a
+        // connection that ends.
+        self.injector.pointer()?;
+        Ok(())
     }
 
     /// Ends holds whose time is up.
     pub(super) fn end_holds(&mut self) -> Result<(), Error> {
-        let ended = self.ledger.ended(uptime());
-        if ended.is_empty() {
-            return Ok(());
-        }
-        for input in ended {
-            tracing::info!("a hold ended by itself");
-            self.injector.release(input)?;
-            self.ledger.release(input);
-        }
-        self.note()?;
-        self.injector.pointer()?;
-        Ok(())
+        end_holds(self.injector, self.ledger, self.publish)
     }
 
     fn note(&mut self) -> Result<(), Error> {
@@ -219,7 +216,7 @@ impl Hands<'_> {
         let place = self.arrive(at, done)?;
         self.keep_apart(button, place)?;
         // One click is one write: a server that takes it takes all of it.
-        let modifiers = self.renewing(modifiers)?;
+        let modifiers = &self.renewing(modifiers)?;
         if count > 1 && !modifiers.is_empty() {
             self.hold_all(modifiers)?;
         } else {
@@ -261,15 +258,22 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// What is to be pressed; what is held and named is held on.
-    pub(super) fn renewing<'k>(&mut self, keys: &'k Keys) -> Result<&'k [Input], Stop> {
-        if !keys.renew.is_empty() {
-            for input in &keys.renew {
+    /// What is to be pressed; what is held and named is held on, and pressed again
+    /// where its hold ended since the step began.
+    pub(super) fn renewing(&mut self, keys: &Keys) -> Result<Vec<Input>, Stop> {
+        let (held, mut press): (Vec<Input>, Vec<Input>) = keys
+            .renew
+            .iter()
+            .partition(|input| self.ledger.is_held(**input));
+        if !held.is_empty() {
+            for input in &held {
                 self.ledger.renew(*input, uptime());
             }
+            self.ledger.keep(&held);
             self.note()?;
         }
-        Ok(&keys.press)
+        press.extend(&keys.press);
+        Ok(press)
     }
 
     pub(super) fn press_all(&mut self, inputs: &[Input]) -> Result<(), Stop> {
@@ -364,7 +368,7 @@ impl Hands<'_> {
         };
         let place = self.arrive(Some(*first), done)?;
         self.keep_apart(button, place)?;
-        let modifiers = self.renewing(modifiers)?;
+        let modifiers = &self.renewing(modifiers)?;
         let held: Vec<Input> = modifiers.iter().copied().chain([button]).collect();
         self.hold_all(&held)?;
         self.injector.flush()?;
@@ -397,7 +401,7 @@ impl Hands<'_> {
         done: &mut Done,
     ) -> Result<(), Stop> {
         self.arrive(at, done)?;
-        let modifiers = self.renewing(modifiers)?;
+        let modifiers = &self.renewing(modifiers)?;
         if !modifiers.is_empty() {
             self.hold_all(modifiers)?;
         }
@@ -430,7 +434,7 @@ impl Hands<'_> {
         hold: Duration,
         done: &mut Done,
     ) -> Result<(), Stop> {
-        let keys = self.renewing(keys)?;
+        let keys = &self.renewing(keys)?;
         for _ in 0..repeat {
             self.check()?;
             if hold < REPEATS {
@@ -449,6 +453,27 @@ impl Hands<'_> {
         }
         Ok(())
     }
+}
+
+/// Ends holds whose time is up.
+pub(super) fn end_holds(
+    injector: &mut Injector,
+    ledger: &mut Ledger,
+    publish: &dyn Fn(&Ledger),
+) -> Result<(), Error> {
+    let ended = ledger.ended(uptime());
+    if ended.is_empty() {
+        return Ok(());
+    }
+    for input in ended {
+        tracing::info!("a hold ended by itself");
+        injector.release(input)?;
+        ledger.release(input);
+    }
+    publish(ledger);
+    injector.mark(&ledger.marks())?;
+    injector.pointer()?;
+    Ok(())
 }
 
 /// Points along a path and when to be there: the last pixels one by one, in

@@ -18,52 +18,63 @@ pub(super) struct Held {
 
 /// All that is down, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Ledger(Vec<Held>);
+pub(super) struct Ledger {
+    held: Vec<Held>,
+    /// What the step under way has named: it is not released meanwhile.
+    named: Vec<Input>,
+}
 
 impl Ledger {
     /// Notes a press.
     pub(super) fn press(&mut self, held: Held) {
-        self.0.retain(|other| other.input != held.input);
-        self.0.push(held);
+        self.held.retain(|other| other.input != held.input);
+        self.held.push(held);
     }
 
     /// Notes a release. False when it was not held.
     pub(super) fn release(&mut self, input: Input) -> bool {
-        let before = self.0.len();
-        self.0.retain(|held| held.input != input);
-        self.0.len() < before
+        let before = self.held.len();
+        self.held.retain(|held| held.input != input);
+        self.held.len() < before
     }
 
     pub(super) fn is_held(&self, input: Input) -> bool {
-        self.0.iter().any(|held| held.input == input)
+        self.held.iter().any(|held| held.input == input)
     }
 
     pub(super) fn all(&self) -> &[Held] {
-        &self.0
+        &self.held
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.held.is_empty()
     }
 
     /// The time for which a thing that is held was held begins anew.
     pub(super) fn renew(&mut self, input: Input, now: Duration) {
-        for held in self.0.iter_mut().filter(|held| held.input == input) {
+        for held in self.held.iter_mut().filter(|held| held.input == input) {
             if let Some((time, until)) = &mut held.hold {
                 *until = now + *time;
             }
         }
     }
 
+    /// Holds of these end only after the step that names them.
+    pub(super) fn keep(&mut self, named: &[Input]) {
+        self.named = named.to_vec();
+    }
+
     /// When the next hold ends, in uptime.
     pub(super) fn next_end(&self) -> Option<Duration> {
-        let ends = self.0.iter().filter_map(|held| held.hold);
+        let free = |held: &&Held| !self.named.contains(&held.input);
+        let ends = self.held.iter().filter(free).filter_map(|held| held.hold);
         ends.map(|(_, until)| until).min()
     }
 
     /// Whose hold has ended, newest first.
     pub(super) fn ended(&self, now: Duration) -> Vec<Input> {
-        self.pick(|held| held.hold.is_some_and(|(_, until)| until <= now))
+        let over = |held: &Held| held.hold.is_some_and(|(_, until)| until <= now);
+        self.pick(|held| over(held) && !self.named.contains(&held.input))
     }
 
     /// What was pressed only for the call, newest first.
@@ -77,7 +88,7 @@ impl Ledger {
     }
 
     fn pick(&self, which: impl Fn(&Held) -> bool) -> Vec<Input> {
-        let picked = self.0.iter().rev().filter(|held| which(held));
+        let picked = self.held.iter().rev().filter(|held| which(held));
         picked.map(|held| held.input).collect()
     }
 
@@ -87,12 +98,12 @@ impl Ledger {
             input: held.input,
             until: held.hold.map(|(_, until)| until),
         };
-        self.0.iter().map(mark).collect()
+        self.held.iter().map(mark).collect()
     }
 
     /// Forgets everything: the X server is another one.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.held.clear();
     }
 }
 
@@ -117,6 +128,11 @@ mod tests {
         assert_eq!(ledger.next_end(), Some(Duration::from_secs(12)));
         assert_eq!(ledger.ended(Duration::from_secs(11)), []);
         ledger.renew(Input::Key(64), Duration::from_secs(11));
+        // Not while a step counts on it.
+        ledger.keep(&[Input::Key(64)]);
+        assert_eq!(ledger.next_end(), Some(Duration::from_secs(20)));
+        assert_eq!(ledger.ended(Duration::from_secs(21)), [Input::Key(37)]);
+        ledger.keep(&[]);
         assert_eq!(
             ledger.ended(Duration::from_secs(21)),
             [Input::Key(64), Input::Key(37)]

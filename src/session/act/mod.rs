@@ -38,7 +38,7 @@ use refused::QUEUE;
 pub use refused::Refused;
 pub use thread::{Pressed, PressedInput};
 
-use super::{Frame, Session, Spec, space::Resolved};
+use super::{Frame, Session, Space, Spec, space::Resolved};
 use crate::{
     frame::{Cause, Failure, Stage},
     x11::{Bell, Display, LinkState, Sender, mailbox},
@@ -263,7 +263,11 @@ impl Session {
             () = tokio::time::sleep_until(reply_by) => None,
         };
         let Some(turn) = turn else {
-            return Err(Refused::Late(self.overdue()));
+            return Err(if self.shutdown.is_cancelled() {
+                Refused::NoInput(super::stopping())
+            } else {
+                Refused::Late(self.overdue())
+            });
         };
         *lock(&self.input.current) = cancel.clone();
         self.connecting(reply_by).await;
@@ -283,8 +287,12 @@ impl Session {
         tokio::select! {
             biased;
             answer = &mut answer => {
-                let account = answer.unwrap_or_else(|_| Err(Refused::NoInput(super::stopping())))?;
-                Ok((account, Some(turn)))
+                let stopping = || Refused::NoInput(super::stopping());
+                match answer.unwrap_or_else(|_| Err(stopping())) {
+                    // Its time was not up: the daemon's is.
+                    Err(Refused::Late(_)) if self.shutdown.is_cancelled() => Err(stopping()),
+                    account => Ok((account?, Some(turn))),
+                }
             }
             () = tokio::time::sleep_until(reply_by) => {
                 let account = Account::unknown(self.overdue());
@@ -314,14 +322,18 @@ impl Session {
             LinkState::Down(failure) => return Err(Refused::NoInput(failure.clone())),
             LinkState::Connecting => return Err(Refused::NoInput(self.overdue())),
         }
+        let LinkState::Up(screen) = &link.state else {
+            return Err(Refused::NoInput(self.overdue()));
+        };
         if let Some(id) = &act.expect.frame {
-            let LinkState::Up(screen) = &link.state else {
-                return Err(Refused::NoInput(self.overdue()));
-            };
             let shown = Resolved::Frame(id.clone(), self.frames().find(id)?);
             shown.is_of(screen.generation, screen.geometry_epoch)?;
         }
         let space = self.resolve(&act.space)?;
+        // What no screen can answer with is known before anything is done.
+        if let Some(spec) = &act.picture {
+            self.can_show(spec, screen)?;
+        }
         if !act.unproved && !self.is_proved(&link) {
             self.paint.expect(super::paint::AWAITED);
             return Err(Refused::NotPainted(self.paint.failure()));
@@ -337,7 +349,19 @@ impl Session {
             unproved: spec.unproved || act.unproved,
             ..spec.clone()
         };
-        let frame = self.screenshot(&spec, Instant::now(), reply_by).await?;
+        let frame = match self.screenshot(&spec, Instant::now(), reply_by).await {
+            Ok(frame) => frame,
+            // The step itself made it another screen: it is shown whole.
+            Err(_) => {
+                let whole = Spec {
+                    region: None,
+                    size: None,
+                    space: Space::Screen,
+                    ..spec
+                };
+                self.screenshot(&whole, Instant::now(), reply_by).await?
+            }
+        };
         Ok(Some(frame))
     }
 
@@ -359,7 +383,7 @@ impl Session {
         self.input.order(Order::ReleaseAll(reply));
         let rest = self
             .wait(reply_by, async {
-                answer.await.map_err(|_| super::stopping())
+                answer.await.unwrap_or_else(|_| Err(super::stopping()))
             })
             .await?;
         let mut released = held;

@@ -50,7 +50,7 @@ impl Hands<'_> {
     }
 
     fn press_and_wait(&mut self, keys: &Keys, focus: &Focus, offer: &Offer) -> Result<(), Stop> {
-        let keys = self.renewing(keys)?;
+        let keys = &self.renewing(keys)?;
         self.injector.set_repeat(false)?;
         self.press_all(keys)?;
         self.release_all(keys)?;

@@ -106,18 +106,21 @@ impl Resting {
         Ok(())
     }
 
-    /// Waits until the screen rests.
+    /// Waits until the screen rests. `tend` ends holds meanwhile, and says how long
+    /// until the next.
     pub(super) fn settle(
         &mut self,
         injector: &mut Injector,
         cancel: &CancellationToken,
         until: Instant,
+        mut tend: impl FnMut(&mut Injector) -> Result<Duration, Error>,
     ) -> Result<Settled, Error> {
         let start = Instant::now();
         self.until = start + LINGER;
         self.settle.done(self.began.elapsed());
-        let observer = injector.observer();
         let ended = loop {
+            let hold = tend(injector)?;
+            let observer = injector.observer();
             if cancel.is_cancelled() || Instant::now() >= until {
                 break Ended::Deadline;
             }
@@ -130,7 +133,7 @@ impl Resting {
                 observer.ping(to, &mut facts)?;
             }
             let left = until.saturating_duration_since(Instant::now());
-            observer.wait(within.min(left))?;
+            observer.wait(within.min(left).min(hold))?;
             self.step(observer)?;
             self.sample();
         };

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Account, Button, Ended, Outcome, Refused, Settled,
     action::{Act, Action, Done},
-    hands::{Hands, LastClick, Stop},
+    hands::{Hands, LastClick, Stop, end_holds},
     ledger::{Held, Ledger},
     plan::{Ground, plan},
     resting::Resting,
@@ -27,8 +27,9 @@ use crate::{
     x11::{Bell, Clipboard, Display, Error, Generation, Injector, Input, Mark, Receiver, uptime},
 };
 
-/// Pause between attempts to reach a server on which something may be down.
-const RETRY: Duration = Duration::from_millis(100);
+/// Pauses between attempts to reach a server on which something may be down: the
+/// first, and the longest.
+const RETRY: std::ops::Range<Duration> = Duration::from_millis(100)..Duration::from_secs(2);
 /// Spare keycodes are given back so long after the last text that used them.
 const GIVE_BACK: Duration = Duration::from_secs(5);
 /// For a program to read its last keys before that; else it is tried again later.
@@ -48,7 +49,7 @@ pub(super) enum Order {
     /// Do a step.
     Perform(Box<Job>),
     /// Release everything; what it was.
-    ReleaseAll(oneshot::Sender<Vec<Pressed>>),
+    ReleaseAll(oneshot::Sender<Result<Vec<Pressed>, Failure>>),
     /// The display is there: see whether something was left down.
     Connect,
     /// Release everything, and end.
@@ -105,6 +106,7 @@ pub(super) fn spawn(
         clipboard: None,
         typed: None,
         unsure: false,
+        retry: RETRY.start,
         began: Instant::now(),
     };
     std::thread::Builder::new()
@@ -132,9 +134,10 @@ struct Worker {
     clipboard: Option<Clipboard>,
     /// When spare keycodes were last used, as long as some are bound.
     typed: Option<Instant>,
-    /// A connection was lost in the middle of a step: something may be down that
-    /// only the server knows of.
+    /// A connection was lost: something may be down that only the server knows of.
     unsure: bool,
+    /// Pause before the next attempt to reach that server.
+    retry: Duration,
     began: Instant,
 }
 
@@ -144,11 +147,13 @@ impl Worker {
             match self.next() {
                 Order::Perform(job) => self.perform(*job),
                 Order::ReleaseAll(reply) => {
-                    let released = self.pressed();
-                    if let Err(error) = self.release_all() {
+                    let held = self.pressed();
+                    let released = self.release_all().map_err(|error| {
                         self.lose(&error);
-                    }
-                    drop(reply.send(released));
+                        self.without(&error);
+                        error.failure()
+                    });
+                    drop(reply.send(released.map(|()| held)));
                 }
                 Order::Connect => {
                     if let Err(error) = self.connect() {
@@ -185,8 +190,13 @@ impl Worker {
 
     fn idle(&mut self) -> Result<(), Error> {
         if !self.ledger.is_empty() || self.unsure {
-            if self.connected.is_none() && self.connect().is_err() {
-                self.bell.wait(None, RETRY).map_err(Error::Lost)?;
+            if self.connected.is_none()
+                && let Err(error) = self.connect()
+            {
+                self.without(&error);
+                let pause = self.retry;
+                self.retry = (2 * pause).min(RETRY.end);
+                self.bell.wait(None, pause).map_err(Error::Lost)?;
                 return Ok(());
             }
             self.hands(&CancellationToken::new(), LONG, |hands| hands.end_holds())?;
@@ -233,9 +243,21 @@ impl Worker {
     fn lose(&mut self, error: &Error) {
         if self.connected.take().is_some() {
             tracing::debug!("the input's connection ended: {error}");
+            // Something may be down that only the server knows of.
+            self.unsure = true;
         }
         self.typed = None;
         self.unread.clear();
+    }
+
+    /// What follows from a display that cannot be reached: where there is no server,
+    /// nothing is down.
+    fn without(&mut self, error: &Error) {
+        if error.failure().cause == Cause::NoDisplay {
+            self.ledger.clear();
+            self.unsure = false;
+            self.publish();
+        }
     }
 
     /// Connects, unless it is, and releases what was left down.
@@ -265,6 +287,7 @@ impl Worker {
             }
         }
         self.unsure = false;
+        self.retry = RETRY.start;
         let resting = Resting::new(injector.observer(), self.display.name().number, self.began);
         self.connected = Some(Connected { injector, resting });
         if !self.ledger.is_empty() {
@@ -279,9 +302,10 @@ impl Worker {
     }
 
     fn release_all(&mut self) -> Result<(), Error> {
-        if self.ledger.is_empty() {
+        if self.ledger.is_empty() && !self.unsure {
             return Ok(());
         }
+        // What another connection left down is released with it.
         self.connect()?;
         let Some(Connected { injector, .. }) = &mut self.connected else {
             return Ok(());
@@ -301,7 +325,7 @@ impl Worker {
     }
 
     fn publish(&self) {
-        *self.board.lock().unwrap_or_else(PoisonError::into_inner) = self.pressed();
+        publish(&self.board, &self.ledger);
     }
 
     /// Lends the hands, and says afterwards what is held.
@@ -317,10 +341,8 @@ impl Worker {
         let Some(Connected { injector, .. }) = &mut self.connected else {
             return Ok(T::default());
         };
-        let board = Arc::clone(&self.board);
-        let publish = move |ledger: &Ledger| {
-            *board.lock().unwrap_or_else(PoisonError::into_inner) = pressed(ledger);
-        };
+        let board = &self.board;
+        let publish = |ledger: &Ledger| publish(board, ledger);
         work(&mut Hands {
             injector,
             ledger: &mut self.ledger,
@@ -418,7 +440,6 @@ impl Worker {
                     ..error.failure()
                 });
                 self.lose(&error);
-                self.unsure = true;
                 Outcome::Unknown
             }
         }
@@ -480,7 +501,13 @@ impl Worker {
         let (Some(_), Some(Connected { injector, resting })) = (limit, &mut self.connected) else {
             return skipped;
         };
-        match resting.settle(injector, &job.cancel, job.until) {
+        let (ledger, board) = (&mut self.ledger, &self.board);
+        let tend = |injector: &mut Injector| {
+            end_holds(injector, ledger, &|ledger| publish(board, ledger))?;
+            let next = ledger.next_end();
+            Ok(next.map_or(LONG, |end| end.saturating_sub(uptime())))
+        };
+        match resting.settle(injector, &job.cancel, job.until, tend) {
             Ok(settled) => settled,
             Err(error) => {
                 self.lose(&error);
@@ -500,6 +527,11 @@ fn activates(actions: &[Action]) -> bool {
             .is_some_and(|key| ACTIVATE.contains(&key.keysym)),
         _ => false,
     }
+}
+
+/// Says what is held now.
+fn publish(board: &Board, ledger: &Ledger) {
+    *board.lock().unwrap_or_else(PoisonError::into_inner) = pressed(ledger);
 }
 
 /// A thing that another daemon life pressed.
