@@ -304,6 +304,8 @@ pub enum Cause {
     KeymapChanged,
     /// No program asked for what was pasted.
     NotTaken,
+    /// Another daemon gives input on the display.
+    InputTaken,
     /// The paint gate has not proved the desktop.
     NotPainted,
     /// The time ran out in deskd itself.
@@ -335,6 +337,7 @@ impl Cause {
             Self::PointerElsewhere => "POINTER_ELSEWHERE",
             Self::KeymapChanged => "KEYMAP_CHANGED",
             Self::NotTaken => "NOT_TAKEN",
+            Self::InputTaken => "INPUT_TAKEN",
             Self::NotPainted => "NOT_PAINTED",
             Self::Deadline => "DEADLINE",
             Self::EncodeFailed => "ENCODE_FAILED",
@@ -353,6 +356,7 @@ impl Cause {
             | Self::ProtocolError
             | Self::CaptureFailed
             | Self::PointerElsewhere
+            | Self::InputTaken
             | Self::NotPainted
             | Self::Deadline
             | Self::ShuttingDown => true,
@@ -383,6 +387,7 @@ impl Cause {
             Self::CaptureFailed => "the X server's log and memory",
             Self::ExtensionMissing => "the X server's extensions (`xdpyinfo`)",
             Self::KeymapChanged => "which program sets the keyboard layout",
+            Self::InputTaken => "which other deskd runs on this display",
             Self::NotTaken => "what has the focus, and which chord it pastes by",
             Self::PointerElsewhere => "which program confines or moves the pointer",
             Self::NotPainted => {

@@ -133,12 +133,26 @@ pub fn keysym(name: &str) -> Option<u32> {
 
 /// The names in a chord: `ctrl+shift+t`; a plus that is a key stands at the end or alone: `ctrl++`.
 pub fn chord(chord: &str) -> Vec<String> {
-    let (rest, plus) = match chord.strip_suffix('+') {
-        Some(rest) => (rest.strip_suffix('+').unwrap_or(rest), true),
-        None => (chord, false),
+    if chord.is_empty() {
+        return Vec::new();
+    }
+    let (rest, plus) = match chord.strip_suffix("++") {
+        Some(rest) => (Some(rest), true),
+        None if chord == "+" => (None, true),
+        None => (Some(chord), false),
     };
-    let named = rest.split('+').filter(|_| !rest.is_empty());
-    let mut keys: Vec<String> = named.map(str::to_owned).collect();
+    let mut keys: Vec<String> = Vec::new();
+    for name in rest.into_iter().flat_map(|rest| rest.split('+')) {
+        // U+20AC is one name.
+        let hexadecimal = name.len() >= 4 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match keys.last_mut() {
+            Some(last) if hexadecimal && last.eq_ignore_ascii_case("u") => {
+                last.push('+');
+                last.push_str(name);
+            }
+            _ => keys.push(name.to_owned()),
+        }
+    }
     if plus {
         keys.push("+".into());
     }
@@ -323,6 +337,10 @@ mod tests {
             ("ctrl+-", vec!["ctrl", "-"]),
             ("", vec![]),
             ("a++b", vec!["a", "", "b"]),
+            // Something is missing there.
+            ("ctrl+", vec!["ctrl", ""]),
+            ("ctrl+U+20AC", vec!["ctrl", "U+20AC"]),
+            ("++", vec!["", "+"]),
         ] {
             assert_eq!(super::chord(chord), keys, "{chord}");
         }

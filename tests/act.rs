@@ -63,7 +63,7 @@ async fn a_batch_with_a_fault_does_nothing() {
         ),
         (click(1280, 0), Code::OutOfRange, v1::Reason::OutOfScreen),
         (
-            text("語"),
+            text("語\u{ffff}"),
             Code::InvalidArgument,
             v1::Reason::UntypableCharacter,
         ),
@@ -97,8 +97,8 @@ async fn a_batch_with_a_fault_does_nothing() {
         ),
         (
             Action::Paste(v1::PasteAction::default()),
-            Code::Unimplemented,
-            v1::Reason::NotImplemented,
+            Code::InvalidArgument,
+            v1::Reason::InvalidField,
         ),
     ] {
         let batch = bare(vec![click(7, 7), text("x"), third]);
@@ -469,7 +469,11 @@ async fn steps_on_the_command_line() {
     assert_eq!(clicks(&recorder.take()), 2);
     assert_eq!(run(&["move", "-5", "3", "--unproved"]).0, Some(4));
     assert_eq!(run(&["key", "ctrl+nokey", "--unproved"]).0, Some(4));
-    assert_eq!(run(&["type", "-x", "--unproved", "--no-settle"]).0, Some(0));
+    // A flag that is misspelt is not typed.
+    assert_eq!(run(&["type", "--no-setle", "--unproved"]).0, Some(2));
+    assert_eq!(run(&["key", "ctrl+", "--unproved"]).0, Some(4));
+    let hyphen = ["type", "--unproved", "--no-settle", "--", "-x"];
+    assert_eq!(run(&hyphen).0, Some(0));
     assert_eq!(
         run(&["scroll", "9", "9", "0", "-200", "--unproved", "--no-settle"]).0,
         Some(0)
@@ -561,4 +565,33 @@ async fn an_impossible_picture_refuses_the_step() {
     }
     assert_eq!(recorder.take(), []);
     assert_eq!(recorder.pointer().0, 9);
+}
+
+/// A time that is too short for anything is a deadline, and no mystery.
+#[tokio::test]
+async fn a_short_deadline_is_told_as_one() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    done(&mut client, vec![click(1, 1)]).await;
+    for ms in [20, 50, 100, 200] {
+        let mut request = bare(vec![move_to(6, 6)]);
+        request.settle = None;
+        let mut request = Request::new(request);
+        request.set_timeout(Duration::from_millis(ms));
+        match client.act(request).await {
+            Ok(reply) => {
+                let reply = reply.into_inner();
+                assert_ne!(
+                    reply.outcome(),
+                    v1::ActOutcome::Unknown,
+                    "{ms} ms: {reply:?}"
+                );
+            }
+            Err(status) => {
+                let told = [Code::DeadlineExceeded, Code::Cancelled].contains(&status.code());
+                assert!(told, "{ms} ms: {status:?}");
+            }
+        }
+    }
 }

@@ -22,7 +22,7 @@ use crate::{
 pub(super) async fn act(args: Act) -> Result<Exit, Error> {
     let text = match args.request.as_str() {
         "-" => standard_input()?,
-        text if text.trim_start().starts_with('{') => text.to_owned(),
+        text if text.trim_start().starts_with(['{', '[']) => text.to_owned(),
         path => fs::read_to_string(path)
             .map_err(|error| Error::new(Exit::Usage, format!("{path} cannot be read: {error}")))?,
     };
@@ -30,6 +30,10 @@ pub(super) async fn act(args: Act) -> Result<Exit, Error> {
     request.unproved |= args.step.unproved;
     if args.step.no_settle {
         request.settle = Some(skip());
+    }
+    if args.step.output.is_some() && request.no_screenshot {
+        let why = "--output wants an image, and noScreenshot says that there is none";
+        return Err(Error::new(Exit::Usage, why));
     }
     if args.step.output.is_none() && request.screenshot.is_none() {
         request.no_screenshot = true;
@@ -201,7 +205,13 @@ async fn run(step: &Step, request: v1::ActRequest) -> Result<Exit, Error> {
             exit = Exit::Card;
         }
         if let Some(path) = &step.output {
-            image::write(path, &frame.image)?;
+            image::write(path, &frame.image).map_err(|error| {
+                let outcome = lower(reply.outcome().as_str_name(), "ACT_OUTCOME_");
+                Error::new(
+                    error.exit,
+                    format!("the step ended as {outcome}; {}", error.message),
+                )
+            })?;
         }
     }
     let outcome = reply.outcome();
@@ -218,8 +228,19 @@ async fn run(step: &Step, request: v1::ActRequest) -> Result<Exit, Error> {
         .iter()
         .find_map(|result| result.failure.as_ref());
     let why = why.map(|failure| format!(": {}", failure.message));
+    let last = reply.results.last().filter(|result| !result.done);
+    let characters = last.map_or(0, |result| result.characters);
+    let characters = match characters {
+        0 => String::new(),
+        characters => format!(" and {characters} characters of the next"),
+    };
     let message = format!(
-        "the step ended as {} after {done} actions that were done{}; take a new frame before you go on",
+        "the step{} ended as {} after {done} actions that were done{characters}{}; take a new frame before you go on",
+        if reply.replayed {
+            ", done earlier,"
+        } else {
+            ""
+        },
         lower(outcome.as_str_name(), "ACT_OUTCOME_"),
         why.unwrap_or_default()
     );

@@ -352,7 +352,7 @@ pub(super) struct Click {
     #[arg(long, value_enum, default_value = "left")]
     pub(super) button: ButtonArg,
     /// How often, 1 to 3.
-    #[arg(long, default_value = "1")]
+    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u32).range(1..=3))]
     pub(super) count: u32,
     /// Keys held meanwhile, for example ctrl+shift.
     #[arg(long, value_name = "KEYS")]
@@ -390,10 +390,10 @@ pub(super) struct Move {
 pub(super) struct Type {
     #[command(flatten)]
     pub(super) step: Step,
-    /// The text; - reads it from standard input, where no other process sees it.
-    #[arg(allow_hyphen_values = true)]
+    /// The text; - reads it from standard input, where no other process sees it; a
+    /// line feed at its end counts. What begins with a hyphen stands after --.
     pub(super) text: String,
-    /// Characters a second [default: as fast as they are taken].
+    /// Characters a second, 1 to 10,000 [default: as fast as they are taken].
     #[arg(long)]
     pub(super) rate: Option<u32>,
 }
@@ -402,8 +402,8 @@ pub(super) struct Type {
 pub(super) struct Paste {
     #[command(flatten)]
     pub(super) step: Step,
-    /// The text; - reads it from standard input, where no other process sees it.
-    #[arg(allow_hyphen_values = true)]
+    /// The text; - reads it from standard input, where no other process sees it; a
+    /// line feed at its end counts. What begins with a hyphen stands after --.
     pub(super) text: String,
     /// The chord that pastes, its keys joined by + [default: Shift+Insert].
     #[arg(long)]
@@ -414,13 +414,13 @@ pub(super) struct Paste {
 pub(super) struct Key {
     #[command(flatten)]
     pub(super) step: Step,
-    /// Keys joined by +, pressed in this order.
-    #[arg(required_unless_present = "list", allow_hyphen_values = true)]
+    /// Keys joined by +, pressed in this order; ctrl++ for the plus itself.
+    #[arg(required_unless_present = "list")]
     pub(super) chord: Option<String>,
-    /// How often.
+    /// How often, 1 to 100.
     #[arg(long, default_value = "1")]
     pub(super) repeat: u32,
-    /// How long it stays down each time, in milliseconds.
+    /// How long it stays down each time, in milliseconds, at most 60,000.
     #[arg(long, default_value = "0", value_name = "MS")]
     pub(super) hold: u32,
     /// Print the names of all keys.

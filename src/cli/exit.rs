@@ -121,15 +121,27 @@ impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         let hint = match &error {
             ConnectError::Unreachable { .. } => "; start `deskd serve`, or give --server",
-            ConnectError::Unusable { .. } => "",
+            ConnectError::HungUp { .. } | ConnectError::Unusable { .. } => "",
         };
         Self::new(Exit::NoDaemon, format!("{error}{hint}"))
     }
 }
 
+/// Whether the connection ended, and no daemon answered.
+fn ended(status: &tonic::Status) -> bool {
+    status.metadata().get("deskd-reason").is_none()
+        && std::error::Error::source(status)
+            .is_some_and(|source| source.is::<tonic::transport::Error>())
+}
+
 impl From<tonic::Status> for Error {
     fn from(status: tonic::Status) -> Self {
         let exit = match status.code() {
+            // tonic's word for a connection that ended: no daemon said it.
+            Code::Unknown | Code::Unavailable if ended(&status) => {
+                let why = "the connection to the daemon ended before its answer: what it did is not known; a step with an operationId can be sent again";
+                return Self::new(Exit::NoDaemon, why);
+            }
             // The client's own timer says CANCELLED.
             Code::DeadlineExceeded | Code::Cancelled => Exit::Deadline,
             Code::Unauthenticated => Exit::Unauthenticated,

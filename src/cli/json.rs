@@ -31,17 +31,45 @@ pub(super) fn parse<M: Message + Default>(name: &str, text: &str) -> Result<M, E
     let descriptor = pool.get_message_by_name(&format!("deskd.v1.{name}"));
     let descriptor = descriptor.ok_or_else(|| failed("it is not described"))?;
     let mut json = serde_json::Deserializer::from_str(text);
-    // What an error says of the text is where it is, and the names of fields.
     let dynamic = DynamicMessage::deserialize(descriptor, &mut json)
-        .map_err(|error| failed(&error.to_string()))?;
+        .map_err(|error| failed(&without_values(&error.to_string())))?;
     json.end().map_err(|error| failed(&error.to_string()))?;
     M::decode(dynamic.encode_to_vec().as_slice()).map_err(|error| failed(&error.to_string()))
+}
+
+/// What an error says of the text may be where it is, and the names of fields, but
+/// not what was to be typed.
+fn without_values(error: &str) -> String {
+    const STRING: &str = "string \"";
+    let Some(start) = error.find(STRING) else {
+        return error.to_owned();
+    };
+    let rest = &error[start + STRING.len()..];
+    let end = rest.rfind("\", expected").map_or(rest.len(), |end| end + 1);
+    format!("{}a string{}", &error[..start], &rest[end..])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rpc::v1;
+
+    #[test]
+    fn errors_tell_no_text() {
+        for text in [
+            r#"{"actions":[{"type":"hunter2"}]}"#,
+            r#"{"actions":["hunter2, expected"]}"#,
+            r#"{"actions":[{"key":{"keys":"hunter2\" x"}}]}"#,
+        ] {
+            let error = parse::<v1::ActRequest>("ActRequest", text).unwrap_err();
+            assert!(!error.message.contains("hunter"), "{}", error.message);
+            assert!(
+                error.message.contains("a string, expected"),
+                "{}",
+                error.message
+            );
+        }
+    }
 
     #[test]
     fn zeros_and_enum_names_are_shown() {

@@ -140,7 +140,11 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
             stack.order(ToInit::Ready).await;
         }
         let painted = tokio::spawn(Arc::clone(&session).keep_painted());
-        let clean = tokio::spawn(Arc::clone(&session).keep_hands_clean());
+        // A daemon that only looks leaves to others what they hold.
+        let clean = (!args.read_only).then(|| {
+            let session = Arc::clone(&session);
+            tokio::spawn(session.keep_hands_clean())
+        });
         // What is held is released while calls under way still end.
         let (stopping, holder) = (shutdown.clone(), Arc::clone(&session));
         let released = tokio::spawn(async move {
@@ -148,7 +152,9 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
             holder.let_go().await;
         });
         let served = rpc::serve(listeners, session, options(&args), shutdown.clone()).await;
-        clean.abort();
+        if let Some(clean) = clean {
+            clean.abort();
+        }
         shutdown.cancel();
         drop(released.await);
         signals.abort();

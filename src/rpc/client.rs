@@ -1,7 +1,7 @@
 //! A client of the same API: the generated stubs, and a connection to any
 //! [`Address`].
 
-use std::{path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use hyper_util::rt::TokioIo;
 use secrecy::ExposeSecret;
@@ -59,6 +59,12 @@ pub enum ConnectError {
         address: Address,
         /// What the system says.
         why: String,
+    },
+    /// Somebody listens there, and closed the connection at once.
+    #[error("{address} closed the connection: a daemon serves 32 at a time; try again later")]
+    HungUp {
+        /// Where.
+        address: Address,
     },
     /// The address or the TLS files cannot be used.
     #[error("cannot connect to {address}: {source}")]
@@ -120,9 +126,16 @@ pub async fn connect(
         }
         Address::Tcp { .. } => endpoint.connect().await,
     };
-    let channel = channel.map_err(|error| ConnectError::Unreachable {
-        address: address.clone(),
-        why: innermost(&error),
+    let channel = channel.map_err(|error| {
+        let address = address.clone();
+        // It accepted, and hung up.
+        if let Some(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) = kind(&error) {
+            return ConnectError::HungUp { address };
+        }
+        ConnectError::Unreachable {
+            address,
+            why: innermost(&error),
+        }
     })?;
     let header = token.and_then(|token| {
         let value = format!("Bearer {}", token.0.expose_secret());
@@ -151,6 +164,18 @@ pub fn reason(status: &tonic::Status) -> v1::Reason {
         .and_then(|value| value.to_str().ok());
     let parse = |name: &str| v1::Reason::from_str_name(&format!("REASON_{name}"));
     name.and_then(parse).unwrap_or(v1::Reason::Unspecified)
+}
+
+/// What the system says, where it is the system.
+fn kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// tonic's own words for every failed connection are "transport error"; the

@@ -248,6 +248,7 @@ impl From<CursorFailure> for Status {
             | Cause::PointerElsewhere
             | Cause::KeymapChanged
             | Cause::NotTaken
+            | Cause::InputTaken
             | Cause::NotPainted
             | Cause::ShuttingDown => Code::Unavailable,
         };
@@ -277,6 +278,7 @@ pub(super) fn reason(failure: &Failure) -> Reason {
         Cause::PointerElsewhere => Reason::PointerElsewhere,
         Cause::KeymapChanged => Reason::KeymapChanged,
         Cause::NotTaken => Reason::NotTaken,
+        Cause::InputTaken => Reason::InputTaken,
         Cause::NotPainted => Reason::NotPainted,
         Cause::Deadline => Reason::Deadline,
         Cause::EncodeFailed => Reason::EncodeFailed,
@@ -323,6 +325,7 @@ mod tests {
             Cause::PointerElsewhere,
             Cause::KeymapChanged,
             Cause::NotTaken,
+            Cause::InputTaken,
             Cause::Deadline,
             Cause::EncodeFailed,
             Cause::TooLarge,

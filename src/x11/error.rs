@@ -64,6 +64,9 @@ pub enum Error {
     /// The X server lacks an extension.
     #[error("the X server has no {0} extension")]
     NoExtension(&'static str),
+    /// Another deskd gives input here.
+    #[error("another deskd gives input on this display: use that one, or end it")]
+    InputTaken,
     /// The X server refused a request.
     #[error("the X server answered {request} with {error}")]
     Request {
@@ -136,6 +139,7 @@ impl Error {
             Self::NoScreen { .. } => (Stage::Display, Cause::ScreenNotFound),
             Self::PixelFormat(_) => (Stage::Display, Cause::PixelFormatUnsupported),
             Self::NoExtension(_) => (Stage::Display, Cause::ExtensionMissing),
+            Self::InputTaken => (Stage::Input, Cause::InputTaken),
             Self::Request { .. }
             | Self::Resizing(_)
             | Self::TooLarge(_)

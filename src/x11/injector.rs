@@ -61,13 +61,21 @@ pub struct Injector {
     bindings: Bindings,
     marked: u32,
     is_marked: bool,
-    /// The server lets keys repeat, unless deskd keeps it from that.
-    repeats: bool,
-    kept_from: bool,
+    /// What is noted.
+    marks: Vec<Mark>,
+    /// Keys do not repeat, because deskd says so.
+    keeps_from_repeating: bool,
 }
 
 /// The root window's property that says what deskd holds down.
 const PRESSED: &[u8] = b"_DESKD_PRESSED";
+/// The selection that is owned by who gives input: one deskd a display.
+const INPUT: &[u8] = b"_DESKD_INPUT";
+/// How often that is tried, and the pause between.
+const TRIES: u32 = 5;
+const AGAIN: Duration = Duration::from_millis(20);
+/// No hold is longer (design section 2): whoever notes one did not mean it.
+const LONGEST: Duration = Duration::from_secs(60);
 
 impl Injector {
     /// Connects to the display; `bell` ends a wait.
@@ -88,8 +96,7 @@ impl Injector {
         // Another client's server grab holds up everything else, but not input.
         conn.xtest_grab_control(true)?.ignore_error();
         keymap::enable(conn)?;
-        let control = conn.get_keyboard_control()?.reply();
-        let control = control.map_err(|error| Error::reply("GetKeyboardControl", error))?;
+        own(&observer)?;
         let marked = conn.intern_atom(false, PRESSED)?.reply();
         let marked = marked.map_err(|error| Error::reply("InternAtom", error))?;
         let mut bindings = Bindings::default();
@@ -99,8 +106,8 @@ impl Injector {
             bindings,
             marked: marked.atom,
             is_marked: true,
-            kept_from: false,
-            repeats: control.global_auto_repeat == AutoRepeatMode::ON,
+            marks: Vec::new(),
+            keeps_from_repeating: false,
             observer,
         };
         // Another life of the daemon may have left some.
@@ -288,16 +295,24 @@ impl Injector {
     ///
     /// When the connection ended.
     pub fn set_repeat(&mut self, on: bool) -> Result<(), Error> {
-        // Where somebody else turned it off, it stays off.
-        if !self.repeats || self.kept_from != on {
+        if self.keeps_from_repeating != on {
             return Ok(());
         }
-        self.kept_from = !on;
+        let conn = &self.observer.server.conn;
         let mode = if on {
             AutoRepeatMode::ON
         } else {
+            let control = conn.get_keyboard_control()?.reply();
+            let control = control.map_err(|error| Error::reply("GetKeyboardControl", error))?;
+            // Where somebody else turned it off, it stays off.
+            if control.global_auto_repeat != AutoRepeatMode::ON {
+                return Ok(());
+            }
             AutoRepeatMode::OFF
         };
+        self.keeps_from_repeating = !on;
+        // Noted before it is so, as every press is.
+        self.note()?;
         let aux = ChangeKeyboardControlAux::new().auto_repeat_mode(mode);
         let conn = &self.observer.server.conn;
         conn.change_keyboard_control(&aux)?.ignore_error();
@@ -311,8 +326,13 @@ impl Injector {
     ///
     /// When the connection ended.
     pub fn mark(&mut self, marks: &[Mark]) -> Result<(), Error> {
+        self.marks = marks.to_vec();
+        self.note()
+    }
+
+    fn note(&mut self) -> Result<(), Error> {
         let server = &self.observer.server;
-        if marks.is_empty() {
+        if self.marks.is_empty() && !self.keeps_from_repeating {
             if self.is_marked {
                 server
                     .conn
@@ -322,7 +342,7 @@ impl Injector {
             }
             return Ok(());
         }
-        let text = format(marks);
+        let text = format(&self.marks, self.keeps_from_repeating);
         server
             .conn
             .change_property8(
@@ -350,21 +370,63 @@ impl Injector {
             .get_property(false, server.root, self.marked, AtomEnum::STRING, 0, 4096)?
             .reply();
         let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
-        let marks = parse(&reply.value);
-        if !marks.is_empty() && !self.repeats {
+        let (mut marks, kept) = parse(&reply.value);
+        let pointer = self
+            .observer
+            .server
+            .conn
+            .query_pointer(self.observer.server.root)?;
+        let pointer = pointer
+            .reply()
+            .map_err(|error| Error::reply("QueryPointer", error))?;
+        let keys = self.keys_down()?;
+        let latest = uptime() + LONGEST;
+        marks.retain_mut(|mark| {
+            mark.until = mark.until.map(|until| until.min(latest));
+            match mark.input {
+                Input::Key(code) => keys[usize::from(code)],
+                // The server tells of no more than five buttons.
+                Input::Button(number @ 1..=5) => u16::from(pointer.mask) & (1 << (7 + number)) != 0,
+                Input::Button(_) => true,
+            }
+        });
+        if kept {
             // A daemon that was killed turned it off.
-            self.repeats = true;
-            self.kept_from = true;
+            self.keeps_from_repeating = true;
             self.set_repeat(true)?;
         }
         Ok(marks)
     }
 }
 
-/// `1 k37:0 b1:81230`: version; key or button, and the uptime in milliseconds
-/// until which it is held, 0 within a call.
-fn format(marks: &[Mark]) -> String {
-    let mut text = "1".to_owned();
+/// Has this connection be the one that gives input on its display.
+fn own(observer: &Observer) -> Result<(), Error> {
+    let conn = &observer.server.conn;
+    let name = conn.intern_atom(false, INPUT)?.reply();
+    let name = name
+        .map_err(|error| Error::reply("InternAtom", error))?
+        .atom;
+    for attempt in 1.. {
+        let owner = conn.get_selection_owner(name)?.reply();
+        let owner = owner.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+        if owner.owner == x11rb::NONE {
+            break;
+        }
+        if attempt == TRIES {
+            return Err(Error::InputTaken);
+        }
+        // A connection that has just ended may not have been noticed yet.
+        std::thread::sleep(AGAIN);
+    }
+    conn.set_selection_owner(observer.asking(), name, x11rb::CURRENT_TIME)?
+        .ignore_error();
+    Ok(())
+}
+
+/// `1 r k37:0 b1:81230`: version; whether deskd keeps keys from repeating; key or
+/// button, and the uptime in milliseconds until which it is held, 0 within a call.
+fn format(marks: &[Mark], keeps_from_repeating: bool) -> String {
+    let mut text = if keeps_from_repeating { "1 r" } else { "1" }.to_owned();
     for mark in marks {
         let (kind, number) = match mark.input {
             Input::Key(code) => ('k', code),
@@ -377,14 +439,15 @@ fn format(marks: &[Mark]) -> String {
 }
 
 /// Text that no daemon wrote means nothing.
-fn parse(text: &[u8]) -> Vec<Mark> {
+fn parse(text: &[u8]) -> (Vec<Mark>, bool) {
     let Ok(text) = std::str::from_utf8(text) else {
-        return Vec::new();
+        return Default::default();
     };
-    let mut words = text.split(' ');
+    let mut words = text.split(' ').peekable();
     if words.next() != Some("1") {
-        return Vec::new();
+        return Default::default();
     }
+    let keeps_from_repeating = words.next_if_eq(&"r").is_some();
     let mark = |word: &str| {
         let (input, until) = word.split_once(':')?;
         let input = match input.split_at_checked(1)? {
@@ -396,7 +459,8 @@ fn parse(text: &[u8]) -> Vec<Mark> {
         let until = (until > 0).then(|| Duration::from_millis(until));
         Some(Mark { input, until })
     };
-    words.filter_map(mark).take(256).collect()
+    let marks = words.filter_map(mark).take(256).collect();
+    (marks, keeps_from_repeating)
 }
 
 #[cfg(test)]
@@ -415,12 +479,16 @@ mod tests {
                 until: Some(Duration::from_millis(81_230)),
             },
         ];
-        assert_eq!(format(&marks), "1 k37:0 b1:81230");
-        assert_eq!(parse(format(&marks).as_bytes()), marks);
-        for text in ["", "2 k37:0", "k37:0", "\u{0}", "1"] {
-            assert_eq!(parse(text.as_bytes()), [], "{text:?}");
+        assert_eq!(format(&marks, false), "1 k37:0 b1:81230");
+        assert_eq!(format(&[], true), "1 r");
+        for repeat in [false, true] {
+            let text = format(&marks, repeat);
+            assert_eq!(parse(text.as_bytes()), (marks.to_vec(), repeat));
         }
-        let odd = parse("1 k7:0 k256:0 b0:0 b77:5 x1:1 k38 k39:x kk:1 é:1 b3:4".as_bytes());
+        for text in ["", "2 k37:0", "k37:0", "\u{0}", "1"] {
+            assert_eq!(parse(text.as_bytes()), (Vec::new(), false), "{text:?}");
+        }
+        let (odd, _) = parse("1 k7:0 k256:0 b0:0 b77:5 x1:1 k38 k39:x kk:1 é:1 b3:4".as_bytes());
         let button = Mark {
             input: Input::Button(3),
             until: Some(Duration::from_millis(4)),

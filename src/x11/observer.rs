@@ -1,5 +1,5 @@
-//! Watching a display while somebody waits for its paint: what is drawn, which
-//! windows come and go, who answers pings.
+//! Watching a display, while somebody waits for its paint and around each step:
+//! what is drawn, which windows come and go, who answers pings.
 //!
 //! On a connection of its own, because it listens to far more than captures
 //! need: with the observer goes all that it asked the server to tell.
@@ -172,6 +172,11 @@ impl Observer {
         self.server.root
     }
 
+    /// A window of its own.
+    pub(super) fn asking(&self) -> WindowId {
+        self.asking
+    }
+
     /// The screen's size, as last seen.
     pub fn size(&self) -> Size {
         self.known.size
@@ -232,6 +237,7 @@ impl Observer {
     ///
     /// When the connection ended.
     pub fn wait(&mut self, within: Duration) -> Result<(), Error> {
+        let end = Instant::now() + within;
         self.server.conn.flush()?;
         self.take_events()?;
         if !self.has_news() {
@@ -239,7 +245,8 @@ impl Observer {
             self.bell.wait(Some(socket), within).map_err(Error::Lost)?;
         }
         if let Some(last) = self.last_step {
-            let rest = APART.saturating_sub(last.elapsed());
+            let left = end.saturating_duration_since(Instant::now());
+            let rest = APART.saturating_sub(last.elapsed()).min(left);
             if !rest.is_zero() {
                 self.bell.wait(None, rest).map_err(Error::Lost)?;
             }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     frame::{Cause, Failure, Stage},
+    keys,
     x11::{Bell, Clipboard, Display, Error, Injector, Input, uptime},
 };
 
@@ -88,6 +89,9 @@ impl Hands<'_> {
         self.check()?;
         let performed = self.perform_it(step, done);
         self.ledger.keep(&[]);
+        if performed.is_ok() && done.pointer.is_none() {
+            done.pointer = Some(self.injector.pointer()?);
+        }
         performed
     }
 
@@ -155,6 +159,12 @@ impl Hands<'_> {
             return Err(Stop::Deadline);
         }
         Ok(())
+    }
+
+    /// Between two events: whether to go on, and holds whose time is up.
+    pub(super) fn tend(&mut self) -> Result<(), Stop> {
+        self.check()?;
+        Ok(self.end_holds()?)
     }
 
     /// Waits, and ends holds meanwhile.
@@ -293,9 +303,13 @@ impl Hands<'_> {
     /// Enters what will be down for some time, and presses it.
     fn hold_all(&mut self, inputs: &[Input]) -> Result<(), Stop> {
         for input in inputs {
+            let name = match input {
+                Input::Key(code) => self.injector.keymap()?.keysym(*code).map(keys::name),
+                Input::Button(_) => None,
+            };
             self.ledger.press(Held {
                 input: *input,
-                name: String::new(),
+                name: name.unwrap_or_default(),
                 hold: None,
             });
         }
@@ -409,7 +423,7 @@ impl Hands<'_> {
             let wheel = Input::Button(if notches < 0 { back } else { forth });
             let mut left = usize::try_from(notches.unsigned_abs()).unwrap_or(usize::MAX);
             while left > 0 {
-                self.check()?;
+                self.tend()?;
                 let burst = left.min(BURST);
                 for _ in 0..burst {
                     self.injector.press(wheel)?;

@@ -19,7 +19,10 @@ mod typing;
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
     time::{Duration, Instant as StdInstant},
 };
 
@@ -49,6 +52,9 @@ use thread::{Board, Job, Order};
 /// So long before the reply must leave, the screen is no longer waited for, so
 /// that a frame can still be taken; a quarter of the time where that is less.
 const FRAME_LEAD: Duration = Duration::from_millis(300);
+/// The input thread ends a step in time by itself; after so much longer it is not
+/// waited for any more. The reply still arrives: it leaves 100 ms early.
+const GRACE: Duration = Duration::from_millis(50);
 /// A daemon that stops waits so long for what it holds to be released.
 const LETTING_GO: Duration = Duration::from_secs(2);
 
@@ -86,14 +92,40 @@ impl Input {
         })
     }
 
-    fn order(&self, order: Order) {
-        // A queue that is full belongs to a thread that waits for the server.
-        drop(self.orders.try_send(order));
+    /// Gives an order. False when the queue is full: then the thread waits for the
+    /// server, and has more orders than anybody waits for.
+    fn order(&self, order: Order) -> bool {
+        self.orders.try_send(order).is_ok()
     }
 
     fn cancel(&self) {
         lock(&self.current).cancel();
         self.orders.bell().ring();
+    }
+}
+
+/// Whether the first event of a step was sent, which happens or is prevented.
+#[derive(Debug, Default)]
+struct Begun(AtomicU8);
+
+impl Begun {
+    const YES: u8 = 1;
+    const NEVER: u8 = 2;
+
+    /// The first event is sent now; false when it must not be any more.
+    fn begin(&self) -> bool {
+        self.turn(Self::YES)
+    }
+
+    /// No event is sent any more; false when one was.
+    fn prevent(&self) -> bool {
+        self.turn(Self::NEVER)
+    }
+
+    fn turn(&self, state: u8) -> bool {
+        let (set, see) = (Ordering::AcqRel, Ordering::Acquire);
+        let before = self.0.compare_exchange(0, state, set, see);
+        before.is_ok()
     }
 }
 
@@ -140,17 +172,23 @@ impl Session {
             account,
             waiting: Arc::downgrade(&waiting),
         };
-        let known = lock(&self.input.journal).enter(&operation.id, operation.digest, &progress);
-        match known {
-            Known::Other => Err(Refused::IdReused),
-            Known::Forgotten => Err(Refused::Forgotten),
-            Known::Same(progress) => self.join(&act, reply_by, progress).await,
-            Known::New => {
-                let permit = self.queue_up().inspect_err(|_| {
-                    lock(&self.input.journal).take_back(&operation.id);
-                })?;
-                self.start(&act, reply_by, sender, waiting, permit).await
-            }
+        let (known, permit) = {
+            let mut journal = lock(&self.input.journal);
+            let known = journal.enter(&operation.id, operation.digest, &progress);
+            let permit = match known {
+                Known::New => Some(self.queue_up().inspect_err(|_| {
+                    journal.take_back(&operation.id);
+                })?),
+                _ => None,
+            };
+            (known, permit)
+        };
+        match (known, permit) {
+            (Known::Other, _) => Err(Refused::IdReused),
+            (Known::Forgotten, _) => Err(Refused::Forgotten),
+            (Known::Same(progress), _) => self.join(&act, reply_by, progress).await,
+            (Known::New, Some(permit)) => self.start(&act, reply_by, sender, waiting, permit).await,
+            (Known::New, None) => Err(Refused::QueueFull),
         }
     }
 
@@ -227,7 +265,7 @@ impl Session {
         framed: oneshot::Sender<Option<Frame>>,
         permit: OwnedSemaphorePermit,
     ) {
-        let account = self.do_it(&act, reply_by, &cancel).await;
+        let account = self.do_it(&act, reply_by, &cancel, &sender).await;
         let (account, turn) = match account {
             Ok((account, turn)) => (Ok(account), turn),
             Err(refused) => (Err(refused), None),
@@ -239,7 +277,12 @@ impl Session {
             lock(&self.input.journal).take_back(&operation.id);
         }
         let done = account.is_ok();
-        sender.send_replace(Some(account));
+        sender.send_if_modified(|known| {
+            // What came late is better than that it is not known.
+            let new = known.is_none();
+            known.get_or_insert(account);
+            new
+        });
         if done
             && !cancel.is_cancelled()
             && let Ok(frame) = self.show(&act, reply_by).await
@@ -255,6 +298,7 @@ impl Session {
         act: &Arc<Act>,
         reply_by: Instant,
         cancel: &CancellationToken,
+        sender: &watch::Sender<Option<Result<Account, Refused>>>,
     ) -> Result<(Account, Option<OwnedSemaphorePermit>), Refused> {
         let turn = tokio::select! {
             biased;
@@ -275,30 +319,52 @@ impl Session {
         let left = reply_by.saturating_duration_since(Instant::now());
         let until = StdInstant::now() + left - FRAME_LEAD.min(left / 4);
         let (reply, mut answer) = oneshot::channel();
-        self.input.order(Order::Perform(Box::new(Job {
+        let begun = Arc::new(Begun::default());
+        let job = Job {
+            begun: Arc::clone(&begun),
             act: Arc::clone(act),
             space,
             cancel: cancel.clone(),
             until,
             reply,
-        })));
+        };
+        if !self.input.order(Order::Perform(Box::new(job))) {
+            return Err(Refused::NoInput(self.overdue()));
+        }
         // The thread ends by itself at `until`, unless the server hangs: then
         // nobody knows what of it was done.
         tokio::select! {
             biased;
             answer = &mut answer => {
                 let stopping = || Refused::NoInput(super::stopping());
-                match answer.unwrap_or_else(|_| Err(stopping())) {
+                let answer = answer.unwrap_or_else(|_| {
+                    // A thread that is not asked to end has met a defect.
+                    let over = self.shutdown.is_cancelled();
+                    if over { Err(stopping()) } else { Ok(Account::unknown(defect())) }
+                });
+                match answer {
                     // Its time was not up: the daemon's is.
                     Err(Refused::Late(_)) if self.shutdown.is_cancelled() => Err(stopping()),
                     account => Ok((account?, Some(turn))),
                 }
             }
-            () = tokio::time::sleep_until(reply_by) => {
+            () = tokio::time::sleep_until(reply_by + GRACE) => {
+                if begun.prevent() {
+                    // No event was sent, and none will be.
+                    lock(&self.input.tasks).spawn(async move {
+                        drop(answer.await);
+                        drop(turn);
+                    });
+                    return Err(Refused::Late(self.overdue()));
+                }
                 let account = Account::unknown(self.overdue());
-                // The input stays taken until the thread is through with it.
+                // The input stays taken until the thread is through with it. A retry
+                // learns what was done after all.
+                let late = sender.clone();
                 lock(&self.input.tasks).spawn(async move {
-                    drop(answer.await);
+                    if let Ok(Ok(account)) = answer.await {
+                        late.send_replace(Some(Ok(account)));
+                    }
                     drop(turn);
                 });
                 Ok((account, None))
@@ -380,7 +446,9 @@ impl Session {
         let held = self.pressed();
         self.input.cancel();
         let (reply, answer) = oneshot::channel();
-        self.input.order(Order::ReleaseAll(reply));
+        if !self.input.order(Order::ReleaseAll(reply)) {
+            return Err(self.overdue());
+        }
         let rest = self
             .wait(reply_by, async {
                 answer.await.unwrap_or_else(|_| Err(super::stopping()))

@@ -2,7 +2,10 @@
 //! what is held down meanwhile. Whatever cannot be done is found here, before
 //! the first event.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use super::{
     Action, Button, Key, Refused, Text,
@@ -12,6 +15,7 @@ use super::{
 };
 use crate::{
     frame::Size,
+    keys,
     session::space::Resolved,
     x11::{Input, KeyboardState, Keymap, Stroke},
 };
@@ -95,7 +99,12 @@ pub(super) fn plan(ground: &Ground<'_>, actions: &[Action]) -> Result<Vec<Step>,
     let mut planner = Planner {
         ground,
         action: 0,
-        held: ground.ledger.everything().into_iter().collect(),
+        held: ground
+            .ledger
+            .all()
+            .iter()
+            .map(|held| (held.input, held.name.clone()))
+            .collect(),
     };
     let mut steps = Vec::with_capacity(actions.len());
     for (index, action) in actions.iter().enumerate() {
@@ -108,8 +117,8 @@ pub(super) fn plan(ground: &Ground<'_>, actions: &[Action]) -> Result<Vec<Step>,
 struct Planner<'a> {
     ground: &'a Ground<'a>,
     action: usize,
-    /// What will be down when the action's turn comes.
-    held: HashSet<Input>,
+    /// What will be down when the action's turn comes, and its name.
+    held: HashMap<Input, String>,
 }
 
 impl Planner<'_> {
@@ -129,7 +138,7 @@ impl Planner<'_> {
             },
             Action::ButtonDown { at, button, hold } => {
                 let input = Input::Button(button.number());
-                self.held.insert(input);
+                self.held.insert(input, String::new());
                 Step::Down {
                     at: self.place(*at)?,
                     held: self.held_for(input, String::new(), *hold),
@@ -187,7 +196,7 @@ impl Planner<'_> {
                 let stroke = self.stroke(key)?;
                 let input = Input::Key(stroke.keycode);
                 let with = self.not_held(stroke.hold.iter().map(|code| Input::Key(*code)));
-                self.held.insert(input);
+                self.held.insert(input, key.name.clone());
                 Step::Down {
                     at: None,
                     held: self.held_for(input, key.name.clone(), *hold),
@@ -195,7 +204,13 @@ impl Planner<'_> {
                 }
             }
             Action::KeyUp { key } => {
-                let input = Input::Key(self.stroke(key)?.keycode);
+                // By what was pressed under that name: the layout may be another now.
+                let same = |held: &(&Input, &String)| keys::keysym(held.1) == Some(key.keysym);
+                let held = self.held.iter().find(same).map(|(input, _)| *input);
+                let input = match held {
+                    Some(input) => input,
+                    None => Input::Key(self.stroke(key)?.keycode),
+                };
                 self.held.remove(&input);
                 Step::Up { at: None, input }
             }
@@ -219,7 +234,7 @@ impl Planner<'_> {
 
     fn free_button(&self, button: Button) -> Result<Input, Refused> {
         let input = Input::Button(button.number());
-        if self.held.contains(&input) {
+        if self.held.contains_key(&input) {
             return Err(self.is_held(&format!("the {} button", button.name())));
         }
         Ok(input)
@@ -264,8 +279,19 @@ impl Planner<'_> {
         // What deskd holds may be the reason; it is asked for, or released by then.
         let mut ours = self.ground.ledger.all().iter();
         let ours = ours.any(|held| matches!(held.input, Input::Key(_)));
-        if self.ground.keyboard.down != 0 && !ours {
-            return Err(self.is_held("a modifier key that another program pressed"));
+        let down = self.ground.keyboard.down;
+        if down != 0 && !ours {
+            let names = [
+                "Shift", "Lock", "Control", "Mod1", "Mod2", "Mod3", "Mod4", "Mod5",
+            ];
+            let names = (0..8)
+                .filter(|bit| down & (1 << bit) != 0)
+                .map(|bit| names[bit]);
+            let names: Vec<&str> = names.collect();
+            return Err(self.is_held(&format!(
+                "{}, which another program pressed (`key_up` of the key that does it helps, `ReleaseAll` does not),",
+                names.join(" and ")
+            )));
         }
         Ok(())
     }
@@ -276,7 +302,7 @@ impl Planner<'_> {
         for (index, key) in keys.iter().enumerate() {
             let stroke = self.stroke(key)?;
             let input = Input::Key(stroke.keycode);
-            if last_is_new && index + 1 == keys.len() && self.held.contains(&input) {
+            if last_is_new && index + 1 == keys.len() && self.held.contains_key(&input) {
                 return Err(self.is_held(&key.name));
             }
             inputs.extend(stroke.hold.iter().map(|code| Input::Key(*code)));
@@ -284,20 +310,25 @@ impl Planner<'_> {
         }
         let mut seen = HashSet::new();
         inputs.retain(|input| seen.insert(*input));
-        let (renew, press) = inputs.iter().partition(|input| self.held.contains(input));
+        let (renew, press) = inputs
+            .iter()
+            .partition(|input| self.held.contains_key(input));
         Ok(Keys { press, renew })
     }
 
     fn not_held(&self, inputs: impl Iterator<Item = Input>) -> Vec<Input> {
-        inputs.filter(|input| !self.held.contains(input)).collect()
+        inputs
+            .filter(|input| !self.held.contains_key(input))
+            .collect()
     }
 
     /// Whether all of it can be typed; how, is found out when its turn comes,
     /// because what is done before may lock a modifier or choose a layout.
     fn can_type(&self, text: &str) -> Result<(), Refused> {
         // Whatever is down would turn characters into others, or into shortcuts.
-        if let Some(Input::Key(code)) = self.held.iter().find(|i| matches!(i, Input::Key(_))) {
-            return Err(self.is_held(&self.key_name(*code)));
+        let keys = |held: &(&Input, &String)| matches!(held.0, Input::Key(_));
+        if let Some((_, name)) = self.held.iter().find(keys) {
+            return Err(self.is_held(&format!("the key {name:?}")));
         }
         self.nobody_else_holds_keys()?;
         let (keymap, keyboard) = (self.ground.keymap, self.ground.keyboard);
@@ -306,11 +337,5 @@ impl Planner<'_> {
             position,
             character,
         })
-    }
-
-    fn key_name(&self, code: u8) -> String {
-        let all = self.ground.ledger.all();
-        let held = all.iter().find(|held| held.input == Input::Key(code));
-        held.map_or_else(|| "a key".to_owned(), |held| held.name.clone())
     }
 }

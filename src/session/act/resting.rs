@@ -121,7 +121,10 @@ impl Resting {
         let ended = loop {
             let hold = tend(injector)?;
             let observer = injector.observer();
-            if cancel.is_cancelled() || Instant::now() >= until {
+            if cancel.is_cancelled() {
+                break Ended::Skipped;
+            }
+            if Instant::now() >= until {
                 break Ended::Deadline;
             }
             let (pings, within) = match self.settle.advance(self.began.elapsed()) {

@@ -4,6 +4,7 @@
 
 use std::{
     io,
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, PoisonError, mpsc::TryRecvError},
     time::{Duration, Instant, SystemTime},
 };
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Account, Button, Ended, Outcome, Refused, Settled,
+    Account, Begun, Button, Ended, Outcome, Refused, Settled,
     action::{Act, Action, Done},
     hands::{Hands, LastClick, Stop, end_holds},
     ledger::{Held, Ledger},
@@ -59,6 +60,7 @@ pub(super) enum Order {
 /// A step, and who waits for it.
 #[derive(Debug)]
 pub(super) struct Job {
+    pub(super) begun: Arc<Begun>,
     pub(super) act: Arc<Act>,
     pub(super) space: Resolved,
     pub(super) cancel: CancellationToken,
@@ -145,7 +147,16 @@ impl Worker {
     fn run(mut self) {
         loop {
             match self.next() {
-                Order::Perform(job) => self.perform(*job),
+                Order::Perform(job) => {
+                    let performed = AssertUnwindSafe(|| self.perform(*job));
+                    if panic::catch_unwind(performed).is_err() {
+                        // Who waits is told by the end of the channel. What is down is
+                        // found by the marks, on a new connection.
+                        tracing::error!("a defect ended a step; what it holds is released");
+                        self.connected = None;
+                        self.unsure = true;
+                    }
+                }
                 Order::ReleaseAll(reply) => {
                     let held = self.pressed();
                     let released = self.release_all().map_err(|error| {
@@ -158,6 +169,8 @@ impl Worker {
                 Order::Connect => {
                     if let Err(error) = self.connect() {
                         tracing::debug!("no input yet: {error}");
+                        // What another life left down may still be.
+                        self.unsure = true;
                     }
                 }
                 Order::Close => {
@@ -199,7 +212,9 @@ impl Worker {
                 self.bell.wait(None, pause).map_err(Error::Lost)?;
                 return Ok(());
             }
-            self.hands(&CancellationToken::new(), LONG, |hands| hands.end_holds())?;
+            self.hands(&CancellationToken::new(), Instant::now(), |hands| {
+                hands.end_holds()
+            })?;
         }
         if self.typed.is_some_and(|typed| typed.elapsed() >= GIVE_BACK) && !self.unbind(READ)? {
             self.typed = Some(Instant::now());
@@ -222,12 +237,12 @@ impl Worker {
     /// Gives spare keycodes back, when no program has keys of them still to read;
     /// false when one has after that time.
     fn unbind(&mut self, limit: Duration) -> Result<bool, Error> {
-        let mut read = Ok(());
-        self.hands(&CancellationToken::new(), limit, |hands| {
-            read = hands.until_read();
-            Ok(())
-        })?;
-        match read {
+        if self.connected.is_none() {
+            // They are found by their mark, on the next connection.
+            return Ok(true);
+        }
+        let until = Instant::now() + limit;
+        match self.hands(&CancellationToken::new(), until, |hands| hands.until_read()) {
             Ok(()) => {}
             Err(Stop::Lost(error)) => return Err(error),
             Err(_) => return Ok(false),
@@ -272,16 +287,8 @@ impl Worker {
             self.ledger.clear();
             self.last_click = None;
         }
-        let down = injector.keys_down()?;
         for mark in injector.left_behind()? {
-            if self.ledger.is_held(mark.input) {
-                continue;
-            }
-            let is_down = match mark.input {
-                Input::Key(code) => down[usize::from(code)],
-                Input::Button(_) => true,
-            };
-            if is_down {
+            if !self.ledger.is_held(mark.input) {
                 let held = adopt(&mut injector, mark)?;
                 self.ledger.press(held);
             }
@@ -295,7 +302,7 @@ impl Worker {
                 "keys or buttons are down that deskd pressed: they are released on time"
             );
         }
-        self.hands(&CancellationToken::new(), LONG, |hands| {
+        self.hands(&CancellationToken::new(), Instant::now(), |hands| {
             hands.clean_up()?;
             hands.end_holds()
         })
@@ -328,18 +335,15 @@ impl Worker {
         publish(&self.board, &self.ledger);
     }
 
-    /// Lends the hands, and says afterwards what is held.
-    fn hands<T>(
+    /// Lends the hands, which must have a connection.
+    fn hands<T, E: From<Error>>(
         &mut self,
         cancel: &CancellationToken,
-        time: Duration,
-        work: impl FnOnce(&mut Hands<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error>
-    where
-        T: Default,
-    {
+        until: Instant,
+        work: impl FnOnce(&mut Hands<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let Some(Connected { injector, .. }) = &mut self.connected else {
-            return Ok(T::default());
+            return Err(Error::Protocol("the connection went at once").into());
         };
         let board = &self.board;
         let publish = |ledger: &Ledger| publish(board, ledger);
@@ -352,7 +356,7 @@ impl Worker {
             display: &self.display,
             cancel,
             bell: &self.bell,
-            until: Instant::now() + time,
+            until,
             publish: &publish,
         })
     }
@@ -374,8 +378,7 @@ impl Worker {
                 return Err(Refused::NoInput(error.failure()));
             }
         };
-        let settle = job.act.settle;
-        if let (Some(limit), Some(connected)) = (settle, &mut self.connected) {
+        if let (Some(limit), Some(connected)) = (job.act.settle, &mut self.connected) {
             let began = connected.resting.begin(
                 connected.injector.observer(),
                 limit,
@@ -386,19 +389,17 @@ impl Worker {
                 return Err(Refused::NoInput(error.failure()));
             }
         }
+        if !job.begun.begin() {
+            return Err(Refused::Late(late()));
+        }
         let mut results = Vec::with_capacity(steps.len());
-        let time = job.until.saturating_duration_since(Instant::now());
         let mut outcome = Outcome::Done;
         for step in &steps {
             let mut done = Done::default();
             let start = Instant::now();
-            let mut stop = Ok(());
-            let performed = self.hands(&job.cancel, time, |hands| {
-                hands.until = job.until;
-                stop = hands.perform(step, &mut done);
-                Ok(())
+            let stop = self.hands(&job.cancel, job.until, |hands| {
+                hands.perform(step, &mut done)
             });
-            drop(performed);
             done.took = start.elapsed();
             done.done = stop.is_ok();
             if let Err(stop) = stop {
@@ -408,7 +409,9 @@ impl Worker {
             }
             results.push(done);
         }
-        if let Err(error) = self.hands(&job.cancel, LONG, |hands| hands.clean_up()) {
+        if self.connected.is_some()
+            && let Err(error) = self.hands(&job.cancel, job.until, |hands| hands.clean_up())
+        {
             self.lose(&error);
             outcome = Outcome::Unknown;
         }
@@ -418,7 +421,7 @@ impl Worker {
             .as_ref()
             .is_some_and(|c| c.injector.has_bound());
         self.typed = bound.then(Instant::now);
-        let settled = self.settle(job, settle);
+        let settled = self.settle(job);
         Ok(Account {
             outcome,
             results,
@@ -491,16 +494,19 @@ impl Worker {
         Ok(plan(&ground, &job.act.actions))
     }
 
-    fn settle(&mut self, job: &Job, limit: Option<Duration>) -> Settled {
+    fn settle(&mut self, job: &Job) -> Settled {
         let skipped = Settled {
             ended: Ended::Skipped,
             waited: Duration::ZERO,
             changed: None,
             excepted: Vec::new(),
         };
-        let (Some(_), Some(Connected { injector, resting })) = (limit, &mut self.connected) else {
+        let Some(Connected { injector, resting }) = &mut self.connected else {
             return skipped;
         };
+        if job.act.settle.is_none() {
+            return skipped;
+        }
         let (ledger, board) = (&mut self.ledger, &self.board);
         let tend = |injector: &mut Injector| {
             end_holds(injector, ledger, &|ledger| publish(board, ledger))?;
@@ -595,6 +601,6 @@ fn late() -> Failure {
     Failure {
         stage: Stage::Timeout,
         cause: Cause::Deadline,
-        message: "the caller's deadline came before the input was free".into(),
+        message: "the caller's deadline came, or the caller went".into(),
     }
 }

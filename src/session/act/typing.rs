@@ -125,7 +125,7 @@ impl Hands<'_> {
                 let due = pause * u32::try_from(typing.at).unwrap_or(u32::MAX);
                 self.pause(due.saturating_sub(typing.began.elapsed()))?;
             }
-            self.check()?;
+            self.tend()?;
             for stroke in part {
                 self.strike(stroke)?;
                 let one = typing.characters[typing.at];
