@@ -111,6 +111,15 @@ async fn r22_double_clicks(toolkit: Toolkit) {
         [1, 2, 3],
         "{toolkit:?}"
     );
+    // Nor is one that follows a double one its third.
+    receiver.clear();
+    let place = receiver.in_target(200);
+    done(&mut client, vec![multi(place, 2), click(place.0, place.1)]).await;
+    assert_eq!(
+        counts(&receiver.wait_events("press", 3)),
+        [1, 2, 1],
+        "{toolkit:?}"
+    );
     receiver.clear();
     let (x, y) = receiver.in_target(150);
     done(&mut client, vec![click(x, y), click(x, y), click(x, y)]).await;

@@ -26,6 +26,9 @@ const NEXT_CLICK: Duration = Duration::from_millis(3);
 /// A click comes so long after one at the same place that it is not taken for
 /// its second half: Chromium counts within 500 ms, GTK and Qt within 400.
 const CLICKS_APART: Duration = Duration::from_millis(520);
+/// The same after a double click, of which it would be the third: GTK counts within
+/// twice its 400 ms.
+const AFTER_DOUBLE: Duration = Duration::from_millis(820);
 /// "The same place", in pixels: GTK's is 5.
 const CLICK_PLACE: u32 = 8;
 /// Pause between two movements of a drag.
@@ -66,6 +69,8 @@ pub(super) struct LastClick {
     button: Input,
     at: (i32, i32),
     time: Instant,
+    /// So long it can be added to.
+    open: Duration,
 }
 
 /// What the hands have at hand.
@@ -246,13 +251,20 @@ impl Hands<'_> {
         }
         done.pointer = Some(self.injector.pointer()?);
         self.clicked(button, place);
+        if let Some(last) = self.last_click.as_mut().filter(|_| count > 1) {
+            last.open = AFTER_DOUBLE;
+        }
         Ok(())
     }
 
     /// A press that the next one could be added to: also that of a drag.
     fn clicked(&mut self, button: Input, at: (i32, i32)) {
-        let time = Instant::now();
-        *self.last_click = Some(LastClick { button, at, time });
+        *self.last_click = Some(LastClick {
+            button,
+            at,
+            time: Instant::now(),
+            open: CLICKS_APART,
+        });
     }
 
     /// Two clicks of two actions are no double click.
@@ -261,11 +273,11 @@ impl Hands<'_> {
         let last = self.last_click.filter(|last| {
             last.button == button && near(last.at.0, place.0) && near(last.at.1, place.1)
         });
-        let since = last.map_or(CLICKS_APART, |last| last.time.elapsed());
-        if since < CLICKS_APART {
-            self.pause(CLICKS_APART - since)?;
+        let left = last.map(|last| last.open.saturating_sub(last.time.elapsed()));
+        match left.filter(|left| !left.is_zero()) {
+            Some(left) => self.pause(left),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// What is to be pressed; what is held and named is held on, and pressed again
