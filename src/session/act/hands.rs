@@ -239,6 +239,8 @@ impl Hands<'_> {
         }
         for click in 0..count {
             if click > 0 {
+                // By the server's clock, which may do what it gets all at once.
+                self.injector.pointer()?;
                 self.pause(NEXT_CLICK)?;
             }
             self.injector.press(button)?;

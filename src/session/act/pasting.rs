@@ -31,6 +31,8 @@ impl Hands<'_> {
                 "no window has the focus: click where it should go first",
             ));
         };
+        // What it marks by keys that were sent before is marked first.
+        self.until_has_read(&focus)?;
         let offer = self.clipboard()?.offer(text, &focus)?;
         while !offer.ready() {
             self.works()?;
@@ -58,7 +60,8 @@ impl Hands<'_> {
         self.injector.set_repeat(true)?;
         let asked = self.ask(focus)?;
         let mut read: Option<Instant> = None;
-        while offer.taken() == 0 {
+        // Some ask before they have read the chord; the next key comes after that.
+        while offer.taken() == 0 || read.is_none() {
             self.works()?;
             if read.is_none() && self.has_read(focus, asked)? {
                 read = Some(Instant::now());

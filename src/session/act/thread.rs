@@ -422,6 +422,9 @@ impl Worker {
             .is_some_and(|c| c.injector.has_bound());
         self.typed = bound.then(Instant::now);
         let settled = self.settle(job);
+        if let Some(clipboard) = &self.clipboard {
+            clipboard.finish();
+        }
         Ok(Account {
             outcome,
             results,

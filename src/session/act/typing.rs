@@ -203,7 +203,7 @@ impl Hands<'_> {
     }
 
     /// Waits until the program has read all keys that it got.
-    fn until_has_read(&mut self, focus: &Focus) -> Result<(), Stop> {
+    pub(super) fn until_has_read(&mut self, focus: &Focus) -> Result<(), Stop> {
         let asked = self.ask(focus)?;
         while !self.has_read(focus, asked)? {
             self.check()?;

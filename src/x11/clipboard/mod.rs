@@ -43,7 +43,9 @@ use super::{
 };
 use serve::Transfer;
 
-/// What was there is given back so long after the last request for the text.
+/// What was there is given back so long after the last request for the text, and
+/// after the end of the step: Chromium asks as soon as the text is there, and not
+/// again when it pastes.
 const GIVE_BACK: Duration = Duration::from_millis(500);
 /// In a terminal's `WM_CLASS`.
 const TERMINALS: [&str; 7] = [
@@ -140,6 +142,7 @@ enum Order {
         focus: Focus,
         offer: Arc<Offer>,
     },
+    Finish,
     GiveBack,
 }
 
@@ -154,6 +157,7 @@ impl std::fmt::Debug for Order {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Offer { .. } => "Offer",
+            Self::Finish => "Finish",
             Self::GiveBack => "GiveBack",
         })
     }
@@ -196,6 +200,11 @@ impl Clipboard {
         Ok(offer)
     }
 
+    /// The step has ended: what was there may be given back soon.
+    pub fn finish(&self) {
+        drop(self.orders.try_send(Order::Finish));
+    }
+
     /// Gives back what was there now.
     pub fn give_back(&self) {
         // A thread that has ended has nothing to give.
@@ -217,9 +226,14 @@ struct Worker {
     bell: Bell,
     selections: [Selection; 2],
     transfers: Vec<Transfer>,
+    /// The text was given in the answer that is being made.
+    given: bool,
     offer: Option<(Arc<Offer>, Focus)>,
-    /// When somebody last asked for the text, or it was put there.
+    /// When somebody last asked for the text, or it was put there, or the step that
+    /// did so ended.
     active: Instant,
+    /// That step has ended.
+    finished: bool,
 }
 
 impl Worker {
@@ -262,8 +276,10 @@ impl Worker {
             inbox,
             bell,
             transfers: Vec::new(),
+            given: false,
             offer: None,
             active: Instant::now(),
+            finished: true,
         })
     }
 
@@ -290,12 +306,16 @@ impl Worker {
                 self.offer(&text, focus, offer)?;
                 return Ok(true);
             }
+            Ok(Order::Finish) => {
+                self.finished = true;
+                self.active = Instant::now();
+            }
             Ok(Order::GiveBack) => self.give_back()?,
             Err(TryRecvError::Disconnected) => return Ok(false),
             Err(TryRecvError::Empty) => {}
         }
         self.take_events()?;
-        let wait = if self.offer.is_some() {
+        let wait = if self.offer.is_some() && self.finished {
             let left = GIVE_BACK.saturating_sub(self.active.elapsed());
             if left.is_zero() && self.transfers.is_empty() {
                 self.give_back()?;
@@ -355,6 +375,9 @@ impl Worker {
 
     fn offer(&mut self, text: &str, focus: Focus, offer: Arc<Offer>) -> Result<(), Error> {
         let content = self.text(text);
+        // From now on who asks is heard.
+        self.offer = Some((Arc::clone(&offer), focus.clone()));
+        self.finished = false;
         let selections = if self.marks_what_is_pasted_over(&focus)? {
             1
         } else {
@@ -375,7 +398,6 @@ impl Worker {
         self.server.geometry()?;
         offer.ready.store(true, Ordering::Release);
         self.bell.ring();
-        self.offer = Some((offer, focus));
         self.active = Instant::now();
         Ok(())
     }

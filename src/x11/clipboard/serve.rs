@@ -67,6 +67,12 @@ impl Worker {
         let conn = &self.server.conn;
         conn.send_event(false, event.requestor, EventMask::NO_EVENT, notice)?
             .ignore_error();
+        if std::mem::take(&mut self.given) {
+            // Told only when the server has it: the next key, which goes on another
+            // connection, must come after it.
+            self.server.geometry()?;
+            self.tell(event.requestor, true);
+        }
         Ok(())
     }
 
@@ -115,11 +121,12 @@ impl Worker {
         }
         if item.data.len() <= PIECE {
             self.put(requestor, property, &item, &item.data)?;
-            if offered {
-                self.tell(requestor, true);
-            }
+            self.given |= offered;
             return Ok(true);
         }
+        // One that it did not take to the end gives way.
+        let same = |t: &Transfer| t.requestor == requestor && t.property == property;
+        self.transfers.retain(|transfer| !same(transfer));
         let to_it = self.transfers.iter().filter(|t| t.requestor == requestor);
         if to_it.count() >= MAX_TRANSFERS.0 || self.transfers.len() >= MAX_TRANSFERS.1 {
             return Ok(false);
