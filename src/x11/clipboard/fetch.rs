@@ -168,12 +168,19 @@ impl Worker {
     ) -> Result<Option<T>, Error> {
         use x11rb::connection::Connection as _;
         loop {
-            self.server.conn.flush()?;
-            while let Some(event) = self.server.conn.poll_for_event()? {
+            // What waits to be sent, of questions and of answers to others, is sent
+            // before one waits; that may bring events.
+            let mut event = self.server.conn.poll_for_event()?;
+            if event.is_none() {
+                self.server.conn.flush()?;
+                event = self.server.conn.poll_for_event()?;
+            }
+            if let Some(event) = event {
                 if let Some(found) = wanted(&event) {
                     return Ok(Some(found));
                 }
                 self.take(&event)?;
+                continue;
             }
             let left = limit.saturating_duration_since(Instant::now());
             if left.is_zero() {

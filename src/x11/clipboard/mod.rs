@@ -332,8 +332,7 @@ impl Worker {
     }
 
     fn doze(&mut self, limit: Duration) -> Result<(), Error> {
-        self.server.conn.flush()?;
-        self.take_events()?;
+        self.answer_all()?;
         let socket = self.server.conn.stream().as_fd();
         let bell = self.inbox.bell();
         bell.wait(Some(socket), limit).map_err(Error::Lost)?;
@@ -345,6 +344,18 @@ impl Worker {
             self.take(&event)?;
         }
         Ok(())
+    }
+
+    /// Takes all events, and sends all answers: sending may bring further events.
+    fn answer_all(&mut self) -> Result<(), Error> {
+        loop {
+            self.take_events()?;
+            self.server.conn.flush()?;
+            match self.server.conn.poll_for_event()? {
+                Some(event) => self.take(&event)?,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// What anybody may ask at any time.
