@@ -14,8 +14,8 @@ use crate::{
     common::{
         Daemon, Recorder, Witness, XServer, corpus,
         program::{self, Running},
-        receiver::{ALL, Lines, Receiver, Toolkit, lines, python},
-        step::{Client, bare, chord, click, done, refused, text},
+        receiver::{ALL, Lines, Toolkit, lines, python, typing_in},
+        step::{Client, bare, chord, done, refused, text},
         wait_for,
     },
     keys::set_keymap,
@@ -73,19 +73,6 @@ fn paste(words: &str, chord: &str) -> Action {
     })
 }
 
-async fn with(toolkit: Toolkit) -> (XServer, Receiver, Daemon, Client) {
-    println!("{toolkit:?}");
-    let server = XServer::start();
-    set_keymap(&server, "us");
-    let receiver = Receiver::of_text(&server, toolkit);
-    let daemon = Daemon::start(&server);
-    let mut client = daemon.client().await;
-    let (x, y) = receiver.in_text(200);
-    done(&mut client, vec![click(x, y)]).await;
-    receiver.clear();
-    (server, receiver, daemon, client)
-}
-
 /// 64 KiB of every script, to the byte.
 fn long() -> String {
     let all: String = corpus::samples().into_iter().map(|s| s.text).collect();
@@ -100,7 +87,7 @@ fn long() -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn r25_a_paste_is_exact_and_gives_the_clipboard_back() {
     for toolkit in ALL {
-        let (server, receiver, _daemon, mut client) = with(toolkit).await;
+        let (server, receiver, _daemon, mut client) = typing_in(toolkit, "us").await;
         let mut other = Other::start(&server);
         other.own("what was copied", 3 << 20, false);
         other.own("what was marked", 0, true);
@@ -141,7 +128,7 @@ async fn r25_a_paste_is_exact_and_gives_the_clipboard_back() {
 /// What was on nothing is on nothing again.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_clipboard_is_empty_again() {
-    let (server, receiver, _daemon, mut client) = with(Toolkit::Qt).await;
+    let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Qt, "us").await;
     done(&mut client, vec![paste("secret", "")]).await;
     receiver.wait_text("secret");
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -156,7 +143,7 @@ async fn an_empty_clipboard_is_empty_again() {
 #[tokio::test]
 async fn what_is_marked_is_replaced() {
     for toolkit in [Toolkit::Gtk, Toolkit::Qt, Toolkit::Chromium] {
-        let (_server, receiver, _daemon, mut client) = with(toolkit).await;
+        let (_server, receiver, _daemon, mut client) = typing_in(toolkit, "us").await;
         let marked = vec![text("to be replaced"), chord(&["ctrl", "a"])];
         done(&mut client, marked).await;
         done(&mut client, vec![paste("new é", "")]).await;
@@ -174,7 +161,7 @@ async fn what_is_marked_is_replaced() {
 /// What another program copies meanwhile stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_copied_after_a_paste_is_not_taken_away() {
-    let (server, receiver, _daemon, mut client) = with(Toolkit::Gtk).await;
+    let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
     let mut other = Other::start(&server);
     other.own("before", 0, false);
     done(&mut client, vec![paste("pasted", "")]).await;
@@ -188,7 +175,7 @@ async fn what_is_copied_after_a_paste_is_not_taken_away() {
 /// An owner that does not answer costs a bounded time, and is told of.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_that_is_stopped_does_not_hold_up_a_paste() {
-    let (server, receiver, _daemon, mut client) = with(Toolkit::Gtk).await;
+    let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
     let mut other = Other::start(&server);
     other.own("cannot be had", 0, false);
     other.process.signal("STOP");
@@ -234,7 +221,7 @@ async fn a_paste_that_nobody_takes_is_reported() {
 /// A program that asks and then takes no piece holds up nobody else.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_requestor_that_stalls_is_left_alone() {
-    let (server, receiver, daemon, mut client) = with(Toolkit::Gtk).await;
+    let (server, receiver, daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
     let mut other = Other::start(&server);
     other.own("text", 1 << 20, false);
     done(&mut client, vec![paste("a", "")]).await;
@@ -272,7 +259,7 @@ async fn a_requestor_that_stalls_is_left_alone() {
 
 #[tokio::test]
 async fn a_paste_that_cannot_be_is_refused() {
-    let (_server, receiver, _daemon, mut client) = with(Toolkit::Gtk).await;
+    let (_server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
     let long = "x".repeat(64 * 1024 + 1);
     for (words, chord, reason) in [
         ("", "", v1::Reason::InvalidField),

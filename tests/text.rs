@@ -8,8 +8,8 @@ use tonic::Code;
 use crate::{
     common::{
         Daemon, Witness, XServer, corpus, program,
-        receiver::{ALL, Receiver, Toolkit},
-        step::{Client, bare, click, done, refused, text},
+        receiver::{ALL, Toolkit, typing_in},
+        step::{bare, done, refused, text},
     },
     keys::set_keymap,
 };
@@ -31,19 +31,6 @@ fn same_keymap(now: &str, before: &str) {
     assert!(now == before, "{differ:#?}");
 }
 
-/// A program with the focus in its text, and a daemon.
-async fn with(toolkit: Toolkit, layout: &str) -> (XServer, Receiver, Daemon, Client) {
-    let server = XServer::start();
-    set_keymap(&server, layout);
-    let receiver = Receiver::of_text(&server, toolkit);
-    let daemon = Daemon::start(&server);
-    let mut client = daemon.client().await;
-    let (x, y) = receiver.in_text(200);
-    done(&mut client, vec![click(x, y)]).await;
-    receiver.clear();
-    (server, receiver, daemon, client)
-}
-
 fn methods(reply: &v1::ActResponse) -> Vec<TextMethod> {
     let runs = reply.results[0].runs.iter();
     runs.map(v1::TextRun::method).collect()
@@ -51,7 +38,7 @@ fn methods(reply: &v1::ActResponse) -> Vec<TextMethod> {
 
 /// Every script, all that came so far each time, and the account of it.
 async fn every_script_is_exact(toolkit: Toolkit) {
-    let (server, receiver, _daemon, mut client) = with(toolkit, "us").await;
+    let (server, receiver, _daemon, mut client) = typing_in(toolkit, "us").await;
     let before = keymap(&server);
     let mut typed = String::new();
     for sample in corpus::samples() {
@@ -102,8 +89,7 @@ async fn every_layout_types_the_same() {
     const MIXED: &str = "Zyklus^`~´ @€ÄÖß {[|]} ñâ Привет мир 日本 q1!\n";
     for toolkit in ALL {
         for layout in ["de", "fr", "ru", "us,ru"] {
-            let (_server, receiver, _daemon, mut client) = with(toolkit, layout).await;
-            println!("{toolkit:?}, {layout}");
+            let (_server, receiver, _daemon, mut client) = typing_in(toolkit, layout).await;
             done(&mut client, vec![text(MIXED)]).await;
             receiver.wait_text(&receiver.told(MIXED));
         }
@@ -120,7 +106,7 @@ async fn r13_text_is_exact_while_every_core_is_busy() {
         })
         .collect();
     for toolkit in ALL {
-        let (_server, receiver, _daemon, mut client) = with(toolkit, "us").await;
+        let (_server, receiver, _daemon, mut client) = typing_in(toolkit, "us").await;
         let mut typed = String::new();
         for sample in corpus::samples() {
             typed.push_str(&sample.text);
@@ -137,7 +123,7 @@ async fn r13_text_is_exact_while_every_core_is_busy() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r15_a_program_that_is_stopped_reads_what_was_meant() {
     for toolkit in ALL {
-        let (_server, receiver, _daemon, mut client) = with(toolkit, "us").await;
+        let (_server, receiver, _daemon, mut client) = typing_in(toolkit, "us").await;
         receiver.signal("STOP");
         let typing = tokio::spawn(async move {
             let many = corpus::many_distinct() + &corpus::many_distinct();
@@ -156,7 +142,7 @@ async fn r15_a_program_that_is_stopped_reads_what_was_meant() {
 /// types as ever.
 #[tokio::test]
 async fn a_daemon_that_is_killed_leaves_no_keycode_bound() {
-    let (server, receiver, mut daemon, mut client) = with(Toolkit::Gtk, "us").await;
+    let (server, receiver, mut daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
     let before = keymap(&server);
     done(&mut client, vec![text("жук")]).await;
     receiver.wait_text("жук");
@@ -182,7 +168,7 @@ async fn r16_another_layout_in_the_middle_is_noticed() {
         ("us", "de", "yz-; "),
         ("us", "us", "жук "),
     ] {
-        let (server, receiver, _daemon, mut client) = with(Toolkit::Gtk, from).await;
+        let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, from).await;
         let long = words.repeat(400);
         let mut request = bare(vec![text(&long)]);
         if let Some(v1::action::Action::Type(action)) = &mut request.actions[0].action {
@@ -214,7 +200,7 @@ async fn r16_another_layout_in_the_middle_is_noticed() {
 /// A long text holds up no picture, and ends soon when nobody wants it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_text_holds_up_nothing_and_can_be_cancelled() {
-    let (_server, receiver, daemon, client) = with(Toolkit::Gtk, "us").await;
+    let (_server, receiver, daemon, client) = typing_in(Toolkit::Gtk, "us").await;
     let mut other = daemon.client().await;
     let long = "slow text ".repeat(2000);
     let mut request = bare(vec![text(&long)]);
@@ -260,7 +246,7 @@ async fn a_long_text_holds_up_nothing_and_can_be_cancelled() {
 /// Bad input: nothing is typed.
 #[tokio::test]
 async fn what_no_key_can_carry_is_refused_before_the_first_key() {
-    let (server, receiver, _daemon, mut client) = with(Toolkit::Gtk, "us").await;
+    let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
     let before = keymap(&server);
     for (words, position) in [
         ("ab\0", 2),
@@ -298,7 +284,7 @@ async fn what_no_key_can_carry_is_refused_before_the_first_key() {
 /// and the account says so.
 #[tokio::test]
 async fn without_a_spare_keycode_the_selection_serves() {
-    let (server, receiver, _daemon, mut client) = with(Toolkit::Gtk, "us").await;
+    let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
     let before = keymap(&server);
     let witness = Witness::new(&server);
     witness.grab_keys();

@@ -6,7 +6,7 @@ use x11rb::{
     connection::{Connection as _, RequestConnection as _},
     errors::ConnectError,
     protocol::{
-        xproto::{ConnectionExt as _, Screen, Window},
+        xproto::{ConnectionExt as _, CreateWindowAux, EventMask, Screen, Window, WindowClass},
         xtest,
     },
     rust_connection::RustConnection,
@@ -157,6 +157,30 @@ impl Server {
     pub(super) fn identify(&self) -> Result<RootState, Error> {
         let size = self.geometry()?;
         root_state::adopt(&self.conn, self.root, size)
+    }
+
+    /// A window outside the screen, which tells of its properties: what is asked of a
+    /// window can be asked of this one.
+    pub(super) fn own_window(&self) -> Result<Window, Error> {
+        let conn = &self.conn;
+        let window = conn.generate_id();
+        let window = window.map_err(|error| Error::reply_or_id("GetXIDRange", error))?;
+        let aux = CreateWindowAux::new().event_mask(EventMask::PROPERTY_CHANGE);
+        conn.create_window(
+            0,
+            window,
+            self.root,
+            -10,
+            -10,
+            1,
+            1,
+            0,
+            WindowClass::INPUT_ONLY,
+            0,
+            &aux,
+        )?
+        .ignore_error();
+        Ok(window)
     }
 
     /// The root window's size now.

@@ -20,8 +20,8 @@ use x11rb::{
         res,
         xfixes::ConnectionExt as _,
         xproto::{
-            ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt as _, CreateWindowAux,
-            EventMask, Property, Window, WindowClass,
+            ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt as _, EventMask, Property,
+            Window,
         },
     },
 };
@@ -110,22 +110,7 @@ impl Observer {
             }
         };
         let has_damage = damage_available(&server)?;
-        let asking = conn.generate_id().map_err(no_id)?;
-        let aux = CreateWindowAux::new().event_mask(EventMask::PROPERTY_CHANGE);
-        conn.create_window(
-            0,
-            asking,
-            server.root,
-            -10,
-            -10,
-            1,
-            1,
-            0,
-            WindowClass::INPUT_ONLY,
-            0,
-            &aux,
-        )?
-        .ignore_error();
+        let asking = server.own_window()?;
         let parts = conn.generate_id().map_err(no_id)?;
         if has_damage {
             conn.xfixes_create_region(parts, &[])?.ignore_error();

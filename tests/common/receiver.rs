@@ -13,8 +13,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    XServer,
+    Daemon, XServer,
     program::{self, Running},
+    step::{Client, click, done},
     wait_for,
 };
 
@@ -237,4 +238,18 @@ impl Drop for Receiver {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// A program with the focus in its text, and a daemon, on a server with a layout.
+pub async fn typing_in(toolkit: Toolkit, layout: &str) -> (XServer, Receiver, Daemon, Client) {
+    println!("{toolkit:?}, {layout}");
+    let server = XServer::start();
+    program::output(server.program("setxkbmap").arg(layout), "x11-xkb-utils");
+    let receiver = Receiver::of_text(&server, toolkit);
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let (x, y) = receiver.in_text(200);
+    done(&mut client, vec![click(x, y)]).await;
+    receiver.clear();
+    (server, receiver, daemon, client)
 }

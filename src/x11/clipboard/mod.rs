@@ -24,13 +24,9 @@ use std::{
 
 use x11rb::{
     connection::Connection as _,
-    errors::ReplyOrIdError,
     protocol::{
         Event,
-        xproto::{
-            Atom, AtomEnum, ConnectionExt as _, CreateWindowAux, EventMask, PropMode, Property,
-            Timestamp, Window, WindowClass,
-        },
+        xproto::{Atom, AtomEnum, ConnectionExt as _, PropMode, Property, Timestamp, Window},
     },
     wrapper::ConnectionExt as _,
 };
@@ -243,24 +239,7 @@ impl Worker {
         let conn = &server.conn;
         let atoms = Atoms::new(conn)?.reply();
         let atoms = atoms.map_err(|error| Error::reply("InternAtom", error))?;
-        let window = conn
-            .generate_id()
-            .map_err(|error: ReplyOrIdError| Error::reply_or_id("GetXIDRange", error))?;
-        let aux = CreateWindowAux::new().event_mask(EventMask::PROPERTY_CHANGE);
-        conn.create_window(
-            0,
-            window,
-            server.root,
-            -10,
-            -10,
-            1,
-            1,
-            0,
-            WindowClass::INPUT_ONLY,
-            0,
-            &aux,
-        )?
-        .ignore_error();
+        let window = server.own_window()?;
         let selection = |name| Selection {
             name,
             since: None,
