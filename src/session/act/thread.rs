@@ -207,7 +207,9 @@ impl Worker {
                 && let Err(error) = self.connect()
             {
                 self.without(&error);
-                let pause = self.retry;
+                // What is held ends on time; else there is no hurry.
+                let hurry = !self.ledger.is_empty();
+                let pause = if hurry { RETRY.start } else { self.retry };
                 self.retry = (2 * pause).min(RETRY.end);
                 self.bell.wait(None, pause).map_err(Error::Lost)?;
                 return Ok(());
