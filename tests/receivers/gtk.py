@@ -4,6 +4,7 @@
 # and is dropped in its right part. Usage: gtk.py [X Y W H]
 import os
 import sys
+import time
 
 os.environ["GDK_BACKEND"] = "x11"
 os.environ["NO_AT_BRIDGE"] = "1"
@@ -15,7 +16,7 @@ from gi.repository import Gdk, GLib, Gtk
 from receiver import REST, place, say, until_abandoned
 
 X, Y, W, H = place(sys.argv[1:])
-resting = None
+changed = None
 M, T, D = Gdk.ModifierType, Gdk.EventType, Gdk.ScrollDirection
 STATES = [("shift", M.SHIFT_MASK), ("lock", M.LOCK_MASK), ("ctrl", M.CONTROL_MASK),
           ("alt", M.MOD1_MASK), ("num", M.MOD2_MASK), ("mod3", M.MOD3_MASK),
@@ -54,20 +55,23 @@ def on_key(_, e):
 
 
 def on_text(buffer):
-    global resting
+    global changed
     if REST:
-        if resting:
-            GLib.source_remove(resting)
-        resting = GLib.timeout_add(REST, tell, buffer)
+        changed = time.monotonic()  # no timer for each character: that takes longer than GTK does
     else:
         tell(buffer)
 
 
 def tell(buffer):
-    global resting
-    resting = None
     say("text", text=buffer.get_text(*buffer.get_bounds(), True))
-    return False
+
+
+def tell_at_rest(buffer):
+    global changed
+    if changed and time.monotonic() - changed > REST / 1000:
+        changed = None
+        tell(buffer)
+    return True
 
 
 def on_paint(clock):
@@ -114,7 +118,10 @@ both = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, homogeneous=True)
 both.pack_start(scrolled, True, True, 0)
 both.pack_start(lower, True, True, 0)
 window.add(both)
-if not REST:
+if REST:
+    # When nothing else is to be done.
+    GLib.timeout_add(5, tell_at_rest, text.get_buffer(), priority=GLib.PRIORITY_LOW)
+else:
     window.connect("key-press-event", on_key)
     window.connect("key-release-event", on_key)
 window.connect("destroy", lambda _: Gtk.main_quit())

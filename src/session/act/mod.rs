@@ -7,13 +7,17 @@
 //! stops it between two events, and never between a press and its release.
 
 mod action;
+mod drag_path;
 mod hands;
 mod journal;
 mod ledger;
 mod pasting;
 mod plan;
+mod pointer;
+mod pressed;
 mod refused;
 mod resting;
+mod step;
 mod thread;
 mod typing;
 
@@ -37,9 +41,9 @@ pub use action::{
     Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method, Operation,
     Outcome, Run, Settled, Text,
 };
+pub use pressed::{Pressed, PressedInput};
 use refused::QUEUE;
 pub use refused::Refused;
-pub use thread::{Pressed, PressedInput};
 
 use super::{Frame, Session, Space, Spec, space::Resolved};
 use crate::{
@@ -47,7 +51,8 @@ use crate::{
     x11::{Bell, Display, LinkState, Sender, mailbox},
 };
 use journal::{Journal, Known, Progress};
-use thread::{Board, Job, Order};
+use pressed::Board;
+use thread::{Job, Order};
 
 /// So long before the reply must leave, the screen is no longer waited for, so
 /// that a frame can still be taken; a quarter of the time where that is less.

@@ -5,27 +5,27 @@
 use std::{
     io,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, Mutex, PoisonError, mpsc::TryRecvError},
-    time::{Duration, Instant, SystemTime},
+    sync::{Arc, mpsc::TryRecvError},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Account, Begun, Button, Ended, Outcome, Refused, Settled,
-    action::{Act, Action, Done},
-    hands::{Hands, LastClick, Stop, end_holds},
-    ledger::{Held, Ledger},
-    plan::{Ground, plan},
+    Account, Begun, Refused,
+    action::Act,
+    hands::{Hands, Stop},
+    ledger::Ledger,
+    pointer::LastClick,
+    pressed::{Board, Pressed, adopt, pressed, publish},
     resting::Resting,
     typing::Unread,
 };
 use crate::{
-    frame::{Cause, Failure, Stage},
-    keys,
+    frame::{Cause, Failure},
     session::space::Resolved,
-    x11::{Bell, Clipboard, Display, Error, Generation, Injector, Input, Mark, Receiver, uptime},
+    x11::{Bell, Clipboard, Display, Error, Generation, Injector, Receiver, uptime},
 };
 
 /// Pauses between attempts to reach a server on which something may be down: the
@@ -37,12 +37,8 @@ const GIVE_BACK: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_millis(100);
 /// The same at shutdown, when there is no later.
 const LAST_READ: Duration = Duration::from_millis(500);
-/// Keysyms: Return, the keypad's Enter, space.
-const RETURN: u32 = 0xff0d;
-const ENTER: u32 = 0xff8d;
-const SPACE: u32 = 0x20;
 /// With nothing to end and nobody to wait for, as long as one likes.
-const LONG: Duration = Duration::from_secs(3600);
+pub(super) const LONG: Duration = Duration::from_secs(3600);
 
 /// What the thread is asked.
 #[derive(Debug)]
@@ -67,27 +63,6 @@ pub(super) struct Job {
     pub(super) until: Instant,
     pub(super) reply: oneshot::Sender<Result<Account, Refused>>,
 }
-
-/// One key or button that deskd holds down.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pressed {
-    /// Which.
-    pub what: PressedInput,
-    /// When it is released by itself; `None`: at the end of the step under way.
-    pub until: Option<SystemTime>,
-}
-
-/// A key by name, or a button.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PressedInput {
-    /// A key.
-    Key(String),
-    /// A button.
-    Button(Button),
-}
-
-/// What is held now, for those who ask.
-pub(super) type Board = Arc<Mutex<Vec<Pressed>>>;
 
 /// Starts the thread, which ends by [`Order::Close`].
 pub(super) fn spawn(
@@ -116,26 +91,26 @@ pub(super) fn spawn(
         .spawn(move || worker.run())
 }
 
-struct Connected {
-    injector: Injector,
-    resting: Resting,
+pub(super) struct Connected {
+    pub(super) injector: Injector,
+    pub(super) resting: Resting,
 }
 
-struct Worker {
+pub(super) struct Worker {
     display: Arc<Display>,
     inbox: Receiver<Order>,
     bell: Bell,
-    board: Board,
-    connected: Option<Connected>,
-    ledger: Ledger,
+    pub(super) board: Board,
+    pub(super) connected: Option<Connected>,
+    pub(super) ledger: Ledger,
     /// The X server on which the ledger's entries are down.
     of: Option<Generation>,
     last_click: Option<LastClick>,
     unread: Unread,
     /// Once something was pasted.
-    clipboard: Option<Clipboard>,
+    pub(super) clipboard: Option<Clipboard>,
     /// When spare keycodes were last used, as long as some are bound.
-    typed: Option<Instant>,
+    pub(super) typed: Option<Instant>,
     /// A connection was lost: something may be down that only the server knows of.
     unsure: bool,
     /// Pause before the next attempt to reach that server.
@@ -238,7 +213,7 @@ impl Worker {
 
     /// Gives spare keycodes back, when no program has keys of them still to read;
     /// false when one has after that time.
-    fn unbind(&mut self, limit: Duration) -> Result<bool, Error> {
+    pub(super) fn unbind(&mut self, limit: Duration) -> Result<bool, Error> {
         if self.connected.is_none() {
             // They are found by their mark, on the next connection.
             return Ok(true);
@@ -257,7 +232,7 @@ impl Worker {
     }
 
     /// The connection is of no use any more; what is down is not forgotten.
-    fn lose(&mut self, error: &Error) {
+    pub(super) fn lose(&mut self, error: &Error) {
         if self.connected.take().is_some() {
             tracing::debug!("the input's connection ended: {error}");
             // Something may be down that only the server knows of.
@@ -278,7 +253,7 @@ impl Worker {
     }
 
     /// Connects, unless it is, and releases what was left down.
-    fn connect(&mut self) -> Result<(), Error> {
+    pub(super) fn connect(&mut self) -> Result<(), Error> {
         if self.connected.is_some() {
             return Ok(());
         }
@@ -333,12 +308,12 @@ impl Worker {
         pressed(&self.ledger)
     }
 
-    fn publish(&self) {
+    pub(super) fn publish(&self) {
         publish(&self.board, &self.ledger);
     }
 
     /// Lends the hands, which must have a connection.
-    fn hands<T, E: From<Error>>(
+    pub(super) fn hands<T, E: From<Error>>(
         &mut self,
         cancel: &CancellationToken,
         until: Instant,
@@ -361,251 +336,5 @@ impl Worker {
             until,
             publish: &publish,
         })
-    }
-
-    fn perform(&mut self, job: Job) {
-        let answer = self.attempt(&job);
-        // Who waits may have gone: the journal has taken it then.
-        drop(job.reply.send(answer));
-    }
-
-    fn attempt(&mut self, job: &Job) -> Result<Account, Refused> {
-        if job.cancel.is_cancelled() || Instant::now() >= job.until {
-            return Err(Refused::Late(late()));
-        }
-        let steps = match self.prepare(job) {
-            Ok(steps) => steps?,
-            Err(error) => {
-                self.lose(&error);
-                return Err(Refused::NoInput(error.failure()));
-            }
-        };
-        if let (Some(limit), Some(connected)) = (job.act.settle, &mut self.connected) {
-            let began = connected.resting.begin(
-                connected.injector.observer(),
-                limit,
-                activates(&job.act.actions),
-            );
-            if let Err(error) = began {
-                self.lose(&error);
-                return Err(Refused::NoInput(error.failure()));
-            }
-        }
-        if !job.begun.begin() {
-            return Err(Refused::Late(late()));
-        }
-        let mut results = Vec::with_capacity(steps.len());
-        let mut outcome = Outcome::Done;
-        for step in &steps {
-            let mut done = Done::default();
-            let start = Instant::now();
-            let stop = self.hands(&job.cancel, job.until, |hands| {
-                hands.perform(step, &mut done)
-            });
-            done.took = start.elapsed();
-            done.done = stop.is_ok();
-            if let Err(stop) = stop {
-                outcome = self.stopped(stop, &mut done);
-                results.push(done);
-                break;
-            }
-            results.push(done);
-        }
-        if self.connected.is_some()
-            && let Err(error) = self.hands(&job.cancel, job.until, |hands| hands.clean_up())
-        {
-            self.lose(&error);
-            outcome = Outcome::Unknown;
-        }
-        self.publish();
-        let bound = self
-            .connected
-            .as_ref()
-            .is_some_and(|c| c.injector.has_bound());
-        self.typed = bound.then(Instant::now);
-        let settled = self.settle(job);
-        if let Some(clipboard) = &self.clipboard {
-            clipboard.finish();
-        }
-        Ok(Account {
-            outcome,
-            results,
-            settled,
-        })
-    }
-
-    fn stopped(&mut self, stop: Stop, done: &mut Done) -> Outcome {
-        match stop {
-            Stop::Cancelled => Outcome::Cancelled,
-            Stop::Deadline => Outcome::Deadline,
-            Stop::Failed(failure) => {
-                done.failure = Some(failure);
-                Outcome::Partial
-            }
-            Stop::Lost(error) => {
-                done.failure = Some(Failure {
-                    stage: Stage::Input,
-                    ..error.failure()
-                });
-                self.lose(&error);
-                Outcome::Unknown
-            }
-        }
-    }
-
-    /// Finds out how to do it all, before anything is done.
-    fn prepare(&mut self, job: &Job) -> Result<Result<Vec<super::plan::Step>, Refused>, Error> {
-        // A server that was replaced shows at the first question.
-        if let Some(connected) = &mut self.connected
-            && let Err(error) = connected.injector.pointer()
-        {
-            self.lose(&error);
-        }
-        self.connect()?;
-        let planned = self.plan(job)?;
-        let bound = self
-            .connected
-            .as_ref()
-            .is_some_and(|c| c.injector.has_bound());
-        if bound && matches!(planned, Err(Refused::NoKey { .. })) {
-            // It may be one that was taken for characters.
-            let left = job.until.saturating_duration_since(Instant::now());
-            if self.unbind(left)? {
-                return self.plan(job);
-            }
-        }
-        Ok(planned)
-    }
-
-    fn plan(&mut self, job: &Job) -> Result<Result<Vec<super::plan::Step>, Refused>, Error> {
-        let Some(Connected { injector, .. }) = &mut self.connected else {
-            return Err(Error::Protocol("it went at once"));
-        };
-        let (generation, epoch) = injector.observer().identity_now()?;
-        let screen = injector.observer().size();
-        if let Err(refused) = expected(job, generation, epoch) {
-            return Ok(Err(refused));
-        }
-        let keyboard = injector.keyboard()?;
-        let keymap = injector.keymap()?;
-        let ground = Ground {
-            space: &job.space,
-            screen,
-            keymap,
-            keyboard,
-            ledger: &self.ledger,
-            now: uptime(),
-        };
-        Ok(plan(&ground, &job.act.actions))
-    }
-
-    fn settle(&mut self, job: &Job) -> Settled {
-        let skipped = Settled {
-            ended: Ended::Skipped,
-            waited: Duration::ZERO,
-            changed: None,
-            excepted: Vec::new(),
-        };
-        let Some(Connected { injector, resting }) = &mut self.connected else {
-            return skipped;
-        };
-        if job.act.settle.is_none() {
-            return skipped;
-        }
-        let (ledger, board) = (&mut self.ledger, &self.board);
-        let tend = |injector: &mut Injector| {
-            end_holds(injector, ledger, &|ledger| publish(board, ledger))?;
-            let next = ledger.next_end();
-            Ok(next.map_or(LONG, |end| end.saturating_sub(uptime())))
-        };
-        match resting.settle(injector, &job.cancel, job.until, tend) {
-            Ok(settled) => settled,
-            Err(error) => {
-                self.lose(&error);
-                skipped
-            }
-        }
-    }
-}
-
-/// Whether the last key of a step is one that activates what has the focus.
-fn activates(actions: &[Action]) -> bool {
-    const ACTIVATE: [u32; 3] = [RETURN, ENTER, SPACE];
-    match actions.last() {
-        Some(Action::Type { text, .. }) => text.0.ends_with(['\n', ' ']),
-        Some(Action::Chord { keys, .. }) => keys
-            .last()
-            .is_some_and(|key| ACTIVATE.contains(&key.keysym)),
-        _ => false,
-    }
-}
-
-/// Says what is held now.
-fn publish(board: &Board, ledger: &Ledger) {
-    *board.lock().unwrap_or_else(PoisonError::into_inner) = pressed(ledger);
-}
-
-/// A thing that another daemon life pressed.
-fn adopt(injector: &mut Injector, mark: Mark) -> Result<Held, Error> {
-    let name = match mark.input {
-        Input::Key(code) => injector
-            .keymap()?
-            .keysym(code)
-            .map_or_else(|| format!("keycode {code}"), keys::name),
-        Input::Button(_) => String::new(),
-    };
-    let hold = mark
-        .until
-        .map(|until| (until.saturating_sub(uptime()), until));
-    Ok(Held {
-        input: mark.input,
-        name,
-        hold,
-    })
-}
-
-fn pressed(ledger: &Ledger) -> Vec<Pressed> {
-    let (now, clock) = (uptime(), SystemTime::now());
-    let pressed = |held: &Held| Pressed {
-        what: match held.input {
-            Input::Key(code) if held.name.is_empty() => {
-                PressedInput::Key(format!("keycode {code}"))
-            }
-            Input::Key(_) => PressedInput::Key(held.name.clone()),
-            Input::Button(number) => {
-                PressedInput::Button(Button::of_number(number).unwrap_or(Button::Left))
-            }
-        },
-        until: held
-            .hold
-            .map(|(_, until)| clock + until.saturating_sub(now)),
-    };
-    ledger.all().iter().map(pressed).collect()
-}
-
-/// Refuses a step that is meant for another desktop.
-fn expected(job: &Job, generation: Generation, epoch: u64) -> Result<(), Refused> {
-    let expect = &job.act.expect;
-    let now = generation.to_string();
-    if let Some(expected) = expect.generation.as_ref().filter(|e| **e != now) {
-        return Err(Refused::StaleGeneration {
-            expected: expected.clone(),
-            now,
-        });
-    }
-    if let Some(expected) = expect.epoch.filter(|e| *e != epoch) {
-        return Err(Refused::StaleEpoch {
-            expected,
-            now: epoch,
-        });
-    }
-    Ok(job.space.is_of(generation, epoch)?)
-}
-
-fn late() -> Failure {
-    Failure {
-        stage: Stage::Timeout,
-        cause: Cause::Deadline,
-        message: "the caller's deadline came, or the caller went".into(),
     }
 }

@@ -1,0 +1,209 @@
+//! The pointer: moving, clicking, dragging, scrolling, so that GTK, Qt and Chromium
+//! take it for what is meant.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    action::Done,
+    drag_path::{DRAG_END, gently},
+    hands::{Hands, Stop},
+    plan::{Keys, Pixel},
+};
+use crate::{
+    frame::{Cause, Failure, Stage},
+    x11::Input,
+};
+
+/// Between the clicks of one action: Chromium takes two presses of the same
+/// millisecond for one.
+const NEXT_CLICK: Duration = Duration::from_millis(3);
+/// A click comes so long after one at the same place that it is not taken for
+/// its second half: Chromium counts within 500 ms, GTK and Qt within 400.
+const CLICKS_APART: Duration = Duration::from_millis(520);
+/// The same after a double click, of which it would be the third: GTK counts within
+/// twice its 400 ms.
+const AFTER_DOUBLE: Duration = Duration::from_millis(820);
+/// "The same place", in pixels: GTK's is 5.
+const CLICK_PLACE: u32 = 8;
+/// The time for that; a third of the drag's where that is less.
+const DRAG_ENDS: Duration = Duration::from_millis(100);
+/// Turns of the wheel that are sent at once: between them the caller may cancel,
+/// and no more of them wait in the server than this.
+const BURST: usize = 64;
+
+/// A click that another one could be added to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastClick {
+    button: Input,
+    at: (i32, i32),
+    time: Instant,
+    /// So long it can be added to.
+    open: Duration,
+}
+
+impl Hands<'_> {
+    /// Moves the pointer, and sees that it got there.
+    pub(super) fn go(&mut self, (x, y): Pixel) -> Result<(i32, i32), Stop> {
+        self.injector.move_to(x, y)?;
+        let there = self.injector.pointer()?;
+        let sent = (i64::from(x), i64::from(y));
+        if (i64::from(there.0), i64::from(there.1)) != sent {
+            return Err(Stop::Failed(Failure {
+                stage: Stage::Input,
+                cause: Cause::PointerElsewhere,
+                message: format!(
+                    "the pointer was sent to {x},{y} and is at {},{}: another program confines or moves it",
+                    there.0, there.1
+                ),
+            }));
+        }
+        Ok(there)
+    }
+
+    pub(super) fn arrive(
+        &mut self,
+        at: Option<Pixel>,
+        done: &mut Done,
+    ) -> Result<(i32, i32), Stop> {
+        let place = match at {
+            Some(at) => self.go(at)?,
+            None => self.injector.pointer()?,
+        };
+        done.pointer = Some(place);
+        Ok(place)
+    }
+
+    pub(super) fn click(
+        &mut self,
+        at: Option<Pixel>,
+        button: Input,
+        count: u8,
+        modifiers: &Keys,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        let place = self.arrive(at, done)?;
+        self.keep_apart(button, place)?;
+        // One click is one write: a server that takes it takes all of it.
+        let modifiers = &self.renewing(modifiers)?;
+        if count > 1 && !modifiers.is_empty() {
+            self.hold_all(modifiers)?;
+        } else {
+            self.press_all(modifiers)?;
+        }
+        for click in 0..count {
+            if click > 0 {
+                // By the server's clock, which may do what it gets all at once.
+                self.injector.pointer()?;
+                self.pause(NEXT_CLICK)?;
+            }
+            self.injector.press(button)?;
+            self.injector.release(button)?;
+        }
+        if count > 1 && !modifiers.is_empty() {
+            self.let_go(modifiers)?;
+        } else {
+            self.release_all(modifiers)?;
+        }
+        done.pointer = Some(self.injector.pointer()?);
+        self.clicked(button, place);
+        if let Some(last) = self.last_click.as_mut().filter(|_| count > 1) {
+            last.open = AFTER_DOUBLE;
+        }
+        Ok(())
+    }
+
+    /// A press that the next one could be added to: also that of a drag.
+    pub(super) fn clicked(&mut self, button: Input, at: (i32, i32)) {
+        *self.last_click = Some(LastClick {
+            button,
+            at,
+            time: Instant::now(),
+            open: CLICKS_APART,
+        });
+    }
+
+    /// Two clicks of two actions are no double click.
+    pub(super) fn keep_apart(&mut self, button: Input, place: (i32, i32)) -> Result<(), Stop> {
+        let near = |a: i32, b: i32| a.abs_diff(b) <= CLICK_PLACE;
+        let last = self.last_click.filter(|last| {
+            last.button == button && near(last.at.0, place.0) && near(last.at.1, place.1)
+        });
+        let left = last.map(|last| last.open.saturating_sub(last.time.elapsed()));
+        match left.filter(|left| !left.is_zero()) {
+            Some(left) => self.pause(left),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn drag(
+        &mut self,
+        path: &[Pixel],
+        button: Input,
+        modifiers: &Keys,
+        duration: Duration,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        let Some(first) = path.first() else {
+            return Ok(());
+        };
+        let place = self.arrive(Some(*first), done)?;
+        self.keep_apart(button, place)?;
+        let modifiers = &self.renewing(modifiers)?;
+        let held: Vec<Input> = modifiers.iter().copied().chain([button]).collect();
+        self.hold_all(&held)?;
+        self.injector.flush()?;
+        self.clicked(button, place);
+        let ending = DRAG_ENDS.min(duration / 3);
+        let (began, points) = (Instant::now(), gently(path, duration - ending, ending));
+        for (point, time) in &points {
+            let ahead = time.saturating_sub(began.elapsed());
+            if !ahead.is_zero() {
+                self.pause(ahead)?;
+            }
+            self.check()?;
+            self.injector.move_to(point.0, point.1)?;
+            self.injector.flush()?;
+        }
+        if let Some(last) = path.last() {
+            done.pointer = Some(self.go(*last)?);
+        }
+        self.pause(ending / (DRAG_END + 1))?;
+        self.let_go(&held)?;
+        done.pointer = Some(self.injector.pointer()?);
+        Ok(())
+    }
+
+    pub(super) fn scroll(
+        &mut self,
+        at: Option<Pixel>,
+        (right, down): (i32, i32),
+        modifiers: &Keys,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        self.arrive(at, done)?;
+        let modifiers = &self.renewing(modifiers)?;
+        if !modifiers.is_empty() {
+            self.hold_all(modifiers)?;
+        }
+        for (notches, back, forth) in [(down, 4, 5), (right, 6, 7)] {
+            let wheel = Input::Button(if notches < 0 { back } else { forth });
+            let mut left = usize::try_from(notches.unsigned_abs()).unwrap_or(usize::MAX);
+            while left > 0 {
+                self.tend()?;
+                let burst = left.min(BURST);
+                for _ in 0..burst {
+                    self.injector.press(wheel)?;
+                    self.injector.release(wheel)?;
+                }
+                // No more than a burst is ahead of the server.
+                self.injector.pointer()?;
+                left -= burst;
+            }
+        }
+        if !modifiers.is_empty() {
+            self.let_go(modifiers)?;
+        }
+        done.pointer = Some(self.injector.pointer()?);
+        Ok(())
+    }
+}

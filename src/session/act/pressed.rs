@@ -1,0 +1,79 @@
+//! What deskd holds down, as callers are told.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use super::{
+    Button,
+    ledger::{Held, Ledger},
+};
+use crate::{
+    keys,
+    x11::{Error, Injector, Input, Mark, uptime},
+};
+
+/// One key or button that deskd holds down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pressed {
+    /// Which.
+    pub what: PressedInput,
+    /// When it is released by itself; `None`: at the end of the step under way.
+    pub until: Option<SystemTime>,
+}
+
+/// A key by name, or a button.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PressedInput {
+    /// A key.
+    Key(String),
+    /// A button.
+    Button(Button),
+}
+
+/// What is held now, for those who ask.
+pub(super) type Board = Arc<Mutex<Vec<Pressed>>>;
+
+/// Says what is held now.
+pub(super) fn publish(board: &Board, ledger: &Ledger) {
+    *board.lock().unwrap_or_else(PoisonError::into_inner) = pressed(ledger);
+}
+
+/// A thing that another daemon life pressed.
+pub(super) fn adopt(injector: &mut Injector, mark: Mark) -> Result<Held, Error> {
+    let name = match mark.input {
+        Input::Key(code) => injector
+            .keymap()?
+            .keysym(code)
+            .map_or_else(|| format!("keycode {code}"), keys::name),
+        Input::Button(_) => String::new(),
+    };
+    let hold = mark
+        .until
+        .map(|until| (until.saturating_sub(uptime()), until));
+    Ok(Held {
+        input: mark.input,
+        name,
+        hold,
+    })
+}
+
+pub(super) fn pressed(ledger: &Ledger) -> Vec<Pressed> {
+    let (now, clock) = (uptime(), SystemTime::now());
+    let pressed = |held: &Held| Pressed {
+        what: match held.input {
+            Input::Key(code) if held.name.is_empty() => {
+                PressedInput::Key(format!("keycode {code}"))
+            }
+            Input::Key(_) => PressedInput::Key(held.name.clone()),
+            Input::Button(number) => {
+                PressedInput::Button(Button::of_number(number).unwrap_or(Button::Left))
+            }
+        },
+        until: held
+            .hold
+            .map(|(_, until)| clock + until.saturating_sub(now)),
+    };
+    ledger.all().iter().map(pressed).collect()
+}

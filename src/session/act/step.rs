@@ -1,0 +1,227 @@
+//! One step on the input thread: planned whole, begun, done, cleaned up after,
+//! settled.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Account, Ended, Outcome, Refused, Settled,
+    action::{Action, Done},
+    hands::{Stop, end_holds},
+    plan::{Ground, Step, plan},
+    pressed::publish,
+    thread::{Connected, Job, LONG, Worker},
+};
+use crate::{
+    frame::{Cause, Failure, Stage},
+    x11::{Error, Generation, Injector, uptime},
+};
+
+/// Keysyms: Return, the keypad's Enter, space.
+const RETURN: u32 = 0xff0d;
+const ENTER: u32 = 0xff8d;
+const SPACE: u32 = 0x20;
+
+impl Worker {
+    pub(super) fn perform(&mut self, job: Job) {
+        let answer = self.attempt(&job);
+        // Who waits may have gone: the journal has taken it then.
+        drop(job.reply.send(answer));
+    }
+
+    fn attempt(&mut self, job: &Job) -> Result<Account, Refused> {
+        if job.cancel.is_cancelled() || Instant::now() >= job.until {
+            return Err(Refused::Late(late()));
+        }
+        let steps = match self.prepare(job) {
+            Ok(steps) => steps?,
+            Err(error) => {
+                self.lose(&error);
+                return Err(Refused::NoInput(error.failure()));
+            }
+        };
+        if let (Some(limit), Some(connected)) = (job.act.settle, &mut self.connected) {
+            let began = connected.resting.begin(
+                connected.injector.observer(),
+                limit,
+                activates(&job.act.actions),
+            );
+            if let Err(error) = began {
+                self.lose(&error);
+                return Err(Refused::NoInput(error.failure()));
+            }
+        }
+        if !job.begun.begin() {
+            return Err(Refused::Late(late()));
+        }
+        let mut results = Vec::with_capacity(steps.len());
+        let mut outcome = Outcome::Done;
+        for step in &steps {
+            let mut done = Done::default();
+            let start = Instant::now();
+            let stop = self.hands(&job.cancel, job.until, |hands| {
+                hands.perform(step, &mut done)
+            });
+            done.took = start.elapsed();
+            done.done = stop.is_ok();
+            if let Err(stop) = stop {
+                outcome = self.stopped(stop, &mut done);
+                results.push(done);
+                break;
+            }
+            results.push(done);
+        }
+        if self.connected.is_some()
+            && let Err(error) = self.hands(&job.cancel, job.until, |hands| hands.clean_up())
+        {
+            self.lose(&error);
+            outcome = Outcome::Unknown;
+        }
+        self.publish();
+        let bound = self
+            .connected
+            .as_ref()
+            .is_some_and(|c| c.injector.has_bound());
+        self.typed = bound.then(Instant::now);
+        let settled = self.settle(job);
+        if let Some(clipboard) = &self.clipboard {
+            clipboard.finish();
+        }
+        Ok(Account {
+            outcome,
+            results,
+            settled,
+        })
+    }
+
+    fn stopped(&mut self, stop: Stop, done: &mut Done) -> Outcome {
+        match stop {
+            Stop::Cancelled => Outcome::Cancelled,
+            Stop::Deadline => Outcome::Deadline,
+            Stop::Failed(failure) => {
+                done.failure = Some(failure);
+                Outcome::Partial
+            }
+            Stop::Lost(error) => {
+                done.failure = Some(Failure {
+                    stage: Stage::Input,
+                    ..error.failure()
+                });
+                self.lose(&error);
+                Outcome::Unknown
+            }
+        }
+    }
+
+    /// Finds out how to do it all, before anything is done.
+    fn prepare(&mut self, job: &Job) -> Result<Result<Vec<Step>, Refused>, Error> {
+        // A server that was replaced shows at the first question.
+        if let Some(connected) = &mut self.connected
+            && let Err(error) = connected.injector.pointer()
+        {
+            self.lose(&error);
+        }
+        self.connect()?;
+        let planned = self.plan(job)?;
+        let bound = self
+            .connected
+            .as_ref()
+            .is_some_and(|c| c.injector.has_bound());
+        if bound && matches!(planned, Err(Refused::NoKey { .. })) {
+            // It may be one that was taken for characters.
+            let left = job.until.saturating_duration_since(Instant::now());
+            if self.unbind(left)? {
+                return self.plan(job);
+            }
+        }
+        Ok(planned)
+    }
+
+    fn plan(&mut self, job: &Job) -> Result<Result<Vec<Step>, Refused>, Error> {
+        let Some(Connected { injector, .. }) = &mut self.connected else {
+            return Err(Error::Protocol("it went at once"));
+        };
+        let (generation, epoch) = injector.observer().identity_now()?;
+        let screen = injector.observer().size();
+        if let Err(refused) = expected(job, generation, epoch) {
+            return Ok(Err(refused));
+        }
+        let keyboard = injector.keyboard()?;
+        let keymap = injector.keymap()?;
+        let ground = Ground {
+            space: &job.space,
+            screen,
+            keymap,
+            keyboard,
+            ledger: &self.ledger,
+            now: uptime(),
+        };
+        Ok(plan(&ground, &job.act.actions))
+    }
+
+    fn settle(&mut self, job: &Job) -> Settled {
+        let skipped = Settled {
+            ended: Ended::Skipped,
+            waited: Duration::ZERO,
+            changed: None,
+            excepted: Vec::new(),
+        };
+        let Some(Connected { injector, resting }) = &mut self.connected else {
+            return skipped;
+        };
+        if job.act.settle.is_none() {
+            return skipped;
+        }
+        let (ledger, board) = (&mut self.ledger, &self.board);
+        let tend = |injector: &mut Injector| {
+            end_holds(injector, ledger, &|ledger| publish(board, ledger))?;
+            let next = ledger.next_end();
+            Ok(next.map_or(LONG, |end| end.saturating_sub(uptime())))
+        };
+        match resting.settle(injector, &job.cancel, job.until, tend) {
+            Ok(settled) => settled,
+            Err(error) => {
+                self.lose(&error);
+                skipped
+            }
+        }
+    }
+}
+
+/// Whether the last key of a step is one that activates what has the focus.
+fn activates(actions: &[Action]) -> bool {
+    const ACTIVATE: [u32; 3] = [RETURN, ENTER, SPACE];
+    match actions.last() {
+        Some(Action::Type { text, .. }) => text.0.ends_with(['\n', ' ']),
+        Some(Action::Chord { keys, .. }) => keys
+            .last()
+            .is_some_and(|key| ACTIVATE.contains(&key.keysym)),
+        _ => false,
+    }
+}
+
+/// Refuses a step that is meant for another desktop.
+fn expected(job: &Job, generation: Generation, epoch: u64) -> Result<(), Refused> {
+    let expect = &job.act.expect;
+    let now = generation.to_string();
+    if let Some(expected) = expect.generation.as_ref().filter(|e| **e != now) {
+        return Err(Refused::StaleGeneration {
+            expected: expected.clone(),
+            now,
+        });
+    }
+    if let Some(expected) = expect.epoch.filter(|e| *e != epoch) {
+        return Err(Refused::StaleEpoch {
+            expected,
+            now: epoch,
+        });
+    }
+    Ok(job.space.is_of(generation, epoch)?)
+}
+
+fn late() -> Failure {
+    Failure {
+        stage: Stage::Timeout,
+        cause: Cause::Deadline,
+        message: "the caller's deadline came, or the caller went".into(),
+    }
+}
