@@ -463,7 +463,7 @@ async fn steps_on_the_command_line() {
     ]);
     assert_eq!(
         (code, out.as_str()),
-        (Some(0), "done, skipped after 0 ms\n"),
+        (Some(0), "done; the screen: not waited for\n"),
         "{err}"
     );
     assert_eq!(clicks(&recorder.take()), 2);
@@ -514,6 +514,7 @@ async fn steps_on_the_command_line() {
 async fn nothing_that_is_typed_reaches_the_log() {
     let server = XServer::start();
     set_keymap(&server, "us");
+    let _recorder = Recorder::new(&server);
     let daemon = Daemon::launch(&server, &[], &[], &[("DESKD_LOG", "trace")]);
     let mut client = daemon.client().await;
     done(&mut client, vec![text("canary-hunter2")]).await;

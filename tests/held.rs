@@ -589,6 +589,7 @@ async fn keys_repeat_as_they_did() {
         String::from_utf8_lossy(&out).contains("auto repeat:  on")
     };
     assert!(repeats());
+    let _recorder = Recorder::new(&server);
     let mut first = Daemon::start(&server);
     let mut client = first.client().await;
     let mut slow = bare(vec![text(&"slow ".repeat(12))]);

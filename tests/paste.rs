@@ -215,7 +215,111 @@ async fn a_paste_that_nobody_takes_is_reported() {
     let recorder = Recorder::new(&server);
     fails(&mut client).await;
     assert!(recorder.nothing_is_down());
+    // For ten seconds nobody gets anything, or a program that is late would paste
+    // what was there before.
+    assert_eq!(other.read(false)["text"], "");
+    tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!(other.read(false)["text"], "as it was");
+}
+
+/// A program that asks after the paste was told as not done gets neither the text nor
+/// what was on the clipboard before.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_too_late_pastes_nothing() {
+    let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
+    let mut other = Other::start(&server);
+    other.own("OLD SECRET", 0, false);
+    receiver.signal("STOP");
+    let mut request = tonic::Request::new(bare(vec![paste("new", "")]));
+    request.set_timeout(Duration::from_millis(1500));
+    let reply = client.act(request).await.unwrap().into_inner();
+    assert_eq!(reply.outcome(), v1::ActOutcome::Deadline, "{reply:?}");
+    receiver.signal("CONT");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    done(&mut client, vec![text("typed")]).await;
+    receiver.wait_text("typed");
+}
+
+/// A deadline that comes while the former owner is asked: it keeps what it has. Many
+/// of them do no harm to later pastes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paste_that_is_given_up_leaves_the_clipboard_alone() {
+    let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
+    let mut other = Other::start(&server);
+    other.own("kept", 0, false);
+    other.process.signal("STOP");
+    for _ in 0..6 {
+        let mut request = tonic::Request::new(bare(vec![paste("given up", "")]));
+        request.set_timeout(Duration::from_millis(400));
+        let reply = client.act(request).await.unwrap().into_inner();
+        assert_eq!(reply.outcome(), v1::ActOutcome::Deadline, "{reply:?}");
+        assert!(!reply.results[0].clipboard_lost);
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    other.process.signal("CONT");
+    assert_eq!(other.read(false)["text"], "kept");
+    let mut third = Other::start(&server);
+    assert_eq!(third.read(false)["text"], "kept");
+    done(&mut client, vec![paste("taken", "")]).await;
+    receiver.wait_text("taken");
+}
+
+/// What is too long to be kept is told of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_format_that_is_too_long_is_told_as_lost() {
+    let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
+    let mut other = Other::start(&server);
+    other.own("text", 17 << 20, false);
+    let reply = done(&mut client, vec![paste("pasted", "")]).await;
+    assert!(reply.results[0].clipboard_lost);
+    receiver.wait_text("pasted");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(other.read(false)["text"], "text");
+}
+
+/// Lines that end as Windows ends them are pasted as they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn carriage_returns_are_pasted() {
+    let (_server, receiver, _daemon, mut client) = typing_in(Toolkit::Xterm, "us").await;
+    done(&mut client, vec![paste("a\r\nb\r\n", "")]).await;
+    let pasted = receiver.wait_events("paste", 1);
+    // xterm makes carriage returns of line feeds.
+    assert_eq!(pasted[0]["text"], "a\r\rb\r\r");
+}
+
+/// Where there is a clipboard manager, what was given back outlives deskd.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clipboard_manager_takes_over_what_was_given_back() {
+    let (server, receiver, mut daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
+    let mut other = Other::start(&server);
+    other.own("to be kept", 1 << 20, false);
+    done(&mut client, vec![paste("pasted", "")]).await;
+    receiver.wait_text("pasted");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let home = tempfile::tempdir().unwrap();
+    let mut manager = server.program("dbus-run-session");
+    manager.args(["--", "xfsettingsd", "--no-daemon"]);
+    let _manager = program::spawn(manager.env("HOME", home.path()), "xfce4-settings");
+    let witness = Witness::new(&server);
+    let name = b"CLIPBOARD_MANAGER";
+    let cookie = witness.conn.send_request(&x::InternAtom {
+        only_if_exists: false,
+        name,
+    });
+    let selection = witness.conn.wait_for_reply(cookie).unwrap().atom();
+    wait_for("a clipboard manager", Duration::from_secs(30), || {
+        let question = x::GetSelectionOwner { selection };
+        let cookie = witness.conn.send_request(&question);
+        let owner = witness.conn.wait_for_reply(cookie).unwrap().owner();
+        (owner != x::WINDOW_NONE).then_some(())
+    });
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(Duration::from_secs(10)), Some(0));
+    let read = other.read(false);
+    assert_eq!(
+        (&read["text"], &read["bytes"], &read["same"]),
+        (&json!("to be kept"), &json!(1 << 20), &json!(true))
+    );
 }
 
 /// A program that asks and then takes no piece holds up nobody else.

@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use deskd::rpc::v1::{self, TextMethod};
+use deskd::rpc::v1::{self, TextMethod, action::Action};
 use tonic::Code;
+use xcb::x;
 
 use crate::{
     common::{
         Daemon, Witness, XServer, corpus, program,
-        receiver::{ALL, Toolkit, typing_in},
+        receiver::{ALL, Receiver, Toolkit, typing_in},
         step::{bare, done, refused, text},
+        wait_for,
     },
     keys::set_keymap,
 };
@@ -157,6 +159,152 @@ async fn a_daemon_that_is_killed_leaves_no_keycode_bound() {
     daemon.signal("TERM");
     daemon.wait(Duration::from_secs(5));
     assert!(keymap(&server) == before);
+}
+
+/// The same while the program has not read its keys: they are given back to nobody
+/// before it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_is_killed_or_ends_does_not_lose_what_is_unread() {
+    for signal in ["KILL", "TERM"] {
+        let (server, receiver, mut daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
+        let before = keymap(&server);
+        receiver.signal("STOP");
+        done(&mut client, vec![text("привет abc")]).await;
+        daemon.signal(signal);
+        daemon.wait(Duration::from_secs(5));
+        let daemon = Daemon::start(&server);
+        drop(daemon.client().await);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        receiver.signal("CONT");
+        receiver.wait_text("привет abc");
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        same_keymap(&keymap(&server), &before);
+    }
+}
+
+/// Two windows that share a text, the second of which reads nothing: its keycodes
+/// stay what they are until it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_window_reads_what_was_meant_too() {
+    let (server, first, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
+    let witness = Witness::new(&server);
+    let focus = || {
+        let cookie = witness.conn.send_request(&x::GetInputFocus {});
+        witness.conn.wait_for_reply(cookie).unwrap().focus()
+    };
+    let one = focus();
+    let second = Receiver::of_text(&server, Toolkit::Gtk);
+    let other = focus();
+    assert_ne!(one, other);
+    let give = |window| {
+        witness.conn.send_request(&x::SetInputFocus {
+            revert_to: x::InputFocus::Parent,
+            focus: window,
+            time: x::CURRENT_TIME,
+        });
+        witness.conn.flush().unwrap();
+    };
+    give(one);
+    second.signal("STOP");
+    let words: String = ('\u{4e00}'..).take(900).collect();
+    let typed = words.clone();
+    let typing = tokio::spawn(async move {
+        let typing = Action::Type(v1::TypeAction {
+            text: typed,
+            rate: Some(600),
+        });
+        done(&mut client, vec![typing]).await
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    give(other);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    give(one);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!typing.is_finished());
+    second.signal("CONT");
+    typing.await.unwrap();
+    let there = |receiver: &Receiver| {
+        let last = receiver.events("text").pop();
+        last.map_or_else(String::new, |line| {
+            line["text"].as_str().unwrap().to_owned()
+        })
+    };
+    let whole = wait_for("the text in both windows", Duration::from_secs(10), || {
+        let (outer, inner) = (there(&first), there(&second));
+        let length = outer.chars().count() + inner.chars().count();
+        (length == 900).then_some((outer, inner))
+    });
+    let (outer, inner) = whole;
+    assert!(!inner.is_empty());
+    // The one has what the other lacks.
+    let left: String = words.replacen(&inner, "", 1);
+    assert!(left == outer, "{} in the second", inner.chars().count());
+}
+
+/// What is latched is for a key that a person presses next; what is locked would make
+/// shortcuts of a text.
+#[tokio::test(flavor = "multi_thread")]
+async fn latched_and_locked_modifiers_change_no_text() {
+    const SCRIPT: &str = "import ctypes, sys
+x = ctypes.CDLL('libX11.so.6')
+x.XOpenDisplay.restype = ctypes.c_void_p
+d = ctypes.c_void_p(x.XOpenDisplay(None))
+what, mask, on = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+f = x.XkbLatchModifiers if what == 'latch' else x.XkbLockModifiers
+f(d, 0x100, mask, mask if on else 0)
+x.XSync(d, 0)";
+    for toolkit in [Toolkit::Gtk, Toolkit::Qt] {
+        let (server, receiver, _daemon, mut client) = typing_in(toolkit, "us").await;
+        let set = |what: &str, mask: &str, on: &str| {
+            let mut python = server.program("/usr/bin/python3");
+            program::output(python.args(["-c", SCRIPT, what, mask, on]), "python3");
+        };
+        let mut typed = String::new();
+        // Shift, Control, Alt, the third level.
+        for mask in ["1", "4", "8", "128"] {
+            set("latch", mask, "1");
+            done(&mut client, vec![text("Hello, é漢 ")]).await;
+            typed.push_str("Hello, é漢 ");
+            receiver.wait_text(&typed);
+        }
+        for mask in ["4", "8", "64"] {
+            set("lock", mask, "1");
+            let request = bare(vec![text("narrow")]);
+            let (code, reason, status) = refused(&mut client, request).await;
+            let expected = (Code::FailedPrecondition, v1::Reason::InputHeld);
+            assert_eq!((code, reason), expected, "{status:?}");
+            set("lock", mask, "0");
+        }
+        done(&mut client, vec![text("end")]).await;
+        receiver.wait_text(&(typed + "end"));
+    }
+}
+
+/// Keycodes that were bound, and that somebody grabbed since, are not used any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn bound_keycodes_that_were_grabbed_since_are_given_up() {
+    let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
+    done(&mut client, vec![text("жук ")]).await;
+    receiver.wait_text("жук ");
+    let witness = Witness::new(&server);
+    witness.grab_keys();
+    done(&mut client, vec![text("жук, новое слово")]).await;
+    receiver.wait_text("жук жук, новое слово");
+}
+
+/// With nobody to read it, a text is not sent.
+#[tokio::test]
+async fn without_a_focus_nothing_is_typed() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let reply = client.act(bare(vec![text("привет abc")])).await;
+    let reply = reply.unwrap().into_inner();
+    assert_eq!(reply.outcome(), v1::ActOutcome::Partial, "{reply:?}");
+    let failure = reply.results[0].failure.clone().unwrap();
+    assert_eq!(failure.reason(), v1::Reason::NotTaken, "{failure:?}");
+    assert_eq!(reply.results[0].characters, 0);
 }
 
 /// R16: a layout that is set in the middle of a text.

@@ -235,14 +235,19 @@ async fn run(step: &Step, request: v1::ActRequest) -> Result<Exit, Error> {
         characters => format!(" and {characters} characters of the next"),
     };
     let message = format!(
-        "the step{} ended as {} after {done} actions that were done{characters}{}; take a new frame before you go on",
+        "the step{} ended as {} after {done} actions that were done{characters}{}; take a new frame before you go on{}",
         if reply.replayed {
             ", done earlier,"
         } else {
             ""
         },
         lower(outcome.as_str_name(), "ACT_OUTCOME_"),
-        why.unwrap_or_default()
+        why.unwrap_or_default(),
+        if outcome == v1::ActOutcome::Deadline {
+            " (--deadline allows more time)"
+        } else {
+            ""
+        }
     );
     let exit = match outcome {
         v1::ActOutcome::Deadline => Exit::Deadline,
@@ -267,10 +272,33 @@ fn summary(reply: &v1::ActResponse) -> String {
     } else {
         ""
     };
-    format!(
-        "done{replayed}, {state} after {} ms{changed}",
-        waited.as_millis()
-    )
+    let rest = match settle.state() {
+        v1::SettleState::Skipped => "not waited for".to_owned(),
+        _ => format!("{state} after {} ms{changed}", waited.as_millis()),
+    };
+    format!("done{replayed}{}; the screen: {rest}", text(&reply.results))
+}
+
+/// How many characters went how, and what the clipboard lost by it.
+fn text(results: &[v1::ActionResult]) -> String {
+    let mut ways = std::collections::BTreeMap::<&str, u32>::new();
+    for run in results.iter().flat_map(|result| &result.runs) {
+        let way = match run.method() {
+            v1::TextMethod::Key => "by key",
+            v1::TextMethod::BoundKey => "by a key bound for it",
+            v1::TextMethod::Selection => "by the clipboard",
+            v1::TextMethod::Unspecified => "otherwise",
+        };
+        *ways.entry(way).or_default() += run.characters;
+    }
+    let mut text = String::new();
+    for (way, characters) in ways {
+        text.push_str(&format!(", {characters} characters {way}"));
+    }
+    if results.iter().any(|result| result.clipboard_lost) {
+        text.push_str("; what was on the clipboard before is lost, or some of its formats");
+    }
+    text
 }
 
 fn describe(pressed: &v1::Pressed) -> String {

@@ -391,10 +391,11 @@ pub(super) struct Type {
     #[command(flatten)]
     pub(super) step: Step,
     /// The text; - reads it from standard input, where no other process sees it; a
-    /// line feed at its end counts. What begins with a hyphen stands after --.
+    /// line feed at its end counts. What begins with a hyphen stands after --; a lone
+    /// hyphen goes by standard input.
     pub(super) text: String,
-    /// Characters a second, 1 to 10,000 [default: as fast as they are taken].
-    #[arg(long)]
+    /// Characters a second [default: as fast as they are taken].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) rate: Option<u32>,
 }
 

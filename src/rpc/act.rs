@@ -286,7 +286,7 @@ impl Field {
     }
 
     fn text(self, action: &v1::TypeAction) -> Result<Action, Status> {
-        let text = self.words("type.text", &action.text)?;
+        let text = self.words("type.text", &action.text, false)?;
         let rate = action.rate;
         if rate == Some(0) {
             let why = "must be at least 1; leave it unset for as fast as possible";
@@ -308,13 +308,14 @@ impl Field {
             chord => chord,
         };
         Ok(Action::Paste {
-            text: self.words("paste.text", &action.text)?,
+            text: self.words("paste.text", &action.text, true)?,
             keys: self.keys("paste.chord", &keys::chord(chord))?,
         })
     }
 
-    /// Text of a length and of characters that can be delivered.
-    fn words(self, field: &str, text: &str) -> Result<Text, Status> {
+    /// Text of a length and of characters that can be delivered; pasted, its lines may
+    /// end with carriage returns.
+    fn words(self, field: &str, text: &str, pasted: bool) -> Result<Text, Status> {
         let field = self.name(field);
         if text.is_empty() {
             return Err(status::invalid_field(&field, "must not be empty"));
@@ -323,7 +324,8 @@ impl Field {
             let why = "has too many bytes";
             return Err(status::limit(&field, why, limits::MAX_TEXT_BYTES));
         }
-        let lost = |c: &char| c.is_control() && !matches!(c, '\n' | '\t');
+        let lost =
+            |c: &char| c.is_control() && !matches!(c, '\n' | '\t') && !(pasted && *c == '\r');
         if let Some((position, character)) = text.chars().enumerate().find(|(_, c)| lost(c)) {
             return Err(status::untypable(&field, position, character));
         }

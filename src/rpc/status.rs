@@ -72,7 +72,7 @@ pub(super) fn unknown_key(field: &str, name: &str) -> Status {
     build(Code::InvalidArgument, Reason::UnknownKey, message, &facts)
 }
 
-/// A character that no key can carry.
+/// A character that cannot be delivered.
 pub(super) fn untypable(field: &str, position: usize, character: char) -> Status {
     let name = format!("U+{:04X}", u32::from(character));
     let facts = [
@@ -80,7 +80,8 @@ pub(super) fn untypable(field: &str, position: usize, character: char) -> Status
         ("position", position.to_string()),
         ("character", name.clone()),
     ];
-    let message = format!("{field}: character {position} is {name}, which no key carries");
+    let message =
+        format!("{field}: character {position} is {name}, which cannot be typed or pasted");
     let reason = Reason::UntypableCharacter;
     build(Code::InvalidArgument, reason, message, &facts)
 }

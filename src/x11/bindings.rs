@@ -22,7 +22,7 @@ use super::{
     connect::Server,
     keymap::{CORE_KEYBOARD, Keymap, Symbols},
 };
-use crate::keys;
+use crate::{facts::WindowId, keys};
 
 /// The root window's property that says which keycodes are bound, and what they
 /// gave before.
@@ -44,15 +44,62 @@ struct Binding {
 
 /// All that are bound.
 #[derive(Debug, Default)]
-pub(super) struct Bindings(Vec<Binding>);
+pub(super) struct Bindings {
+    all: Vec<Binding>,
+    /// Windows that may have keys of them still to read.
+    unread: Vec<WindowId>,
+}
 
 impl Bindings {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     pub(super) fn has(&self, keycode: u8) -> bool {
-        self.0.iter().any(|binding| binding.keycode == keycode)
+        self.all.iter().any(|binding| binding.keycode == keycode)
+    }
+
+    /// Windows that may have keys of what is bound still to read, also of another
+    /// life of the daemon.
+    pub(super) fn unread(&self) -> &[WindowId] {
+        &self.unread
+    }
+
+    /// Notes another one, for another life of the daemon.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(super) fn note_unread(&mut self, server: &Server, window: WindowId) -> Result<(), Error> {
+        if self.unread.contains(&window) {
+            return Ok(());
+        }
+        self.unread.push(window);
+        self.mark(server)
+    }
+
+    /// Gives up those that somebody grabbed since they were bound: what they give
+    /// would reach nobody else.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(super) fn recheck(&mut self, server: &Server, keymap: &Keymap) -> Result<bool, Error> {
+        self.forget_replaced(keymap);
+        let codes: Vec<u8> = self.all.iter().map(|binding| binding.keycode).collect();
+        let free = free(server, &codes)?;
+        if free.len() == codes.len() {
+            return Ok(false);
+        }
+        for binding in &mut self.all {
+            if !free.contains(&binding.keycode) {
+                binding.now = binding.was.clone();
+            }
+        }
+        self.set(server, keymap)?;
+        self.all.retain(|binding| free.contains(&binding.keycode));
+        self.mark(server)?;
+        Ok(true)
     }
 
     /// Binds as many of these characters as there is room for, from the first
@@ -71,7 +118,7 @@ impl Bindings {
         self.forget_replaced(keymap);
         let (kind, levels) = keymap.letters();
         if anew {
-            for binding in &mut self.0 {
+            for binding in &mut self.all {
                 binding.now.keysyms.fill(0);
             }
         }
@@ -82,7 +129,7 @@ impl Bindings {
         let gives = |keycode: &u8| keymap.symbols(*keycode).is_some_and(Symbols::gives);
         // Those first that nobody misses.
         more.sort_by_key(gives);
-        let known = self.0.len();
+        let known = self.all.len();
         for keycode in more {
             let Some(was) = keymap.symbols(keycode).cloned() else {
                 continue;
@@ -94,14 +141,14 @@ impl Bindings {
                 width: levels,
                 keysyms: vec![0; usize::from(levels)],
             };
-            self.0.push(Binding { keycode, was, now });
+            self.all.push(Binding { keycode, was, now });
         }
         let keysyms = wanted.iter().map_while(|one| keys::of_character(*one));
         let mut left: VecDeque<u32> = keysyms.collect();
         let count = left.len();
         // First of all the level that needs no modifier.
         for level in 0..usize::from(levels) {
-            for binding in &mut self.0 {
+            for binding in &mut self.all {
                 let free = binding.now.keysyms.get_mut(level);
                 if let Some(place) = free.filter(|place| **place == 0) {
                     *place = left.pop_front().unwrap_or(0);
@@ -111,14 +158,14 @@ impl Bindings {
         if left.len() < count || anew {
             // What nothing came to is left alone.
             let mut index = 0;
-            self.0.retain(|binding| {
+            self.all.retain(|binding| {
                 index += 1;
                 index <= known || binding.now.gives()
             });
             self.mark(server)?;
             self.set(server, keymap)?;
         } else {
-            self.0.truncate(known);
+            self.all.truncate(known);
         }
         Ok(count - left.len())
     }
@@ -130,11 +177,12 @@ impl Bindings {
     /// When the connection ended.
     pub(super) fn restore(&mut self, server: &Server, keymap: &Keymap) -> Result<(), Error> {
         self.forget_replaced(keymap);
-        for binding in &mut self.0 {
+        for binding in &mut self.all {
             binding.now = binding.was.clone();
         }
         self.set(server, keymap)?;
-        self.0.clear();
+        self.all.clear();
+        self.unread.clear();
         self.mark(server)
     }
 
@@ -154,7 +202,7 @@ impl Bindings {
             .get_property(false, server.root, name, kind, 0, MAX_PROPERTY)?
             .reply();
         let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
-        self.0 = parse(&reply.value);
+        (self.all, self.unread) = parse(&reply.value);
         Ok(())
     }
 
@@ -168,7 +216,7 @@ impl Bindings {
         let setup = server.conn.setup();
         let last = setup.max_keycode;
         let gives = |keycode: u8| {
-            let bound = self.0.iter().find(|binding| binding.keycode == keycode);
+            let bound = self.all.iter().find(|binding| binding.keycode == keycode);
             let now = bound.map(|binding| &binding.now);
             now.or_else(|| keymap.symbols(keycode)).cloned()
         };
@@ -218,7 +266,7 @@ impl Bindings {
 
     /// A keycode that somebody else changed meanwhile is theirs.
     fn forget_replaced(&mut self, keymap: &Keymap) {
-        self.0
+        self.all
             .retain(|binding| keymap.symbols(binding.keycode) == Some(&binding.now));
     }
 
@@ -229,11 +277,11 @@ impl Bindings {
         let name = name
             .map_err(|error| Error::reply("InternAtom", error))?
             .atom;
-        if self.0.is_empty() {
+        if self.all.is_empty() {
             conn.delete_property(server.root, name)?.ignore_error();
             return Ok(());
         }
-        let (text, kind) = (format(&self.0), AtomEnum::STRING);
+        let (text, kind) = (format(&self.all, &self.unread), AtomEnum::STRING);
         conn.change_property8(PropMode::REPLACE, server.root, name, kind, text.as_bytes())?
             .ignore_error();
         Ok(())
@@ -264,9 +312,9 @@ fn free(server: &Server, keycodes: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(free)
 }
 
-/// `1 89:0.0.0.0/0/0/=2.0.0.0/1/2/1000431,0`: version; keycode; what it gave
-/// before and gives now: types, groups, levels, keysyms in hexadecimal.
-fn format(bindings: &[Binding]) -> String {
+/// `1 89:0.0.0.0/0/0/=2.0.0.0/1/2/1000431,0 w40000a`: version; keycode; what it gave
+/// before and gives now: types, groups, levels, keysyms in hexadecimal; windows.
+fn format(bindings: &[Binding], unread: &[WindowId]) -> String {
     let symbols = |symbols: &Symbols| {
         let types = symbols.types.map(|kind| kind.to_string()).join(".");
         let keysyms: Vec<String> = symbols.keysyms.iter().map(|k| format!("{k:x}")).collect();
@@ -277,11 +325,14 @@ fn format(bindings: &[Binding]) -> String {
     for Binding { keycode, was, now } in bindings {
         text.push_str(&format!(" {keycode}:{}={}", symbols(was), symbols(now)));
     }
+    for window in unread {
+        text.push_str(&format!(" w{window:x}"));
+    }
     text
 }
 
 /// Text that no daemon wrote means nothing.
-fn parse(text: &[u8]) -> Vec<Binding> {
+fn parse(text: &[u8]) -> (Vec<Binding>, Vec<WindowId>) {
     let symbols = |text: &str| {
         let mut parts = text.split('/');
         let types: Vec<u8> = list(parts.next()?, '.', |kind| kind.parse().ok())?;
@@ -308,13 +359,17 @@ fn parse(text: &[u8]) -> Vec<Binding> {
         })
     };
     let Ok(text) = std::str::from_utf8(text) else {
-        return Vec::new();
+        return Default::default();
     };
     let mut words = text.split(' ');
     if words.next() != Some("1") {
-        return Vec::new();
+        return Default::default();
     }
-    words.filter_map(binding).take(256).collect()
+    let window = |word: &str| u32::from_str_radix(word.strip_prefix('w')?, 16).ok();
+    (
+        words.clone().filter_map(binding).take(256).collect(),
+        words.filter_map(window).take(64).collect(),
+    )
 }
 
 fn list<T>(text: &str, by: char, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
@@ -348,12 +403,12 @@ mod tests {
                 now: symbols(4, &[1, 2, 3, 4]),
             },
         ];
-        let text = format(&bindings);
+        let text = format(&bindings, &[0x40_000a]);
         assert_eq!(
             text,
-            "1 89:2.0.0.1/0/0/=2.0.0.1/1/2/1000431,0 255:2.0.0.1/1/1/1008ffb5=2.0.0.1/1/4/1,2,3,4"
+            "1 89:2.0.0.1/0/0/=2.0.0.1/1/2/1000431,0 255:2.0.0.1/1/1/1008ffb5=2.0.0.1/1/4/1,2,3,4 w40000a"
         );
-        assert_eq!(parse(text.as_bytes()), bindings);
+        assert_eq!(parse(text.as_bytes()), (bindings.to_vec(), vec![0x40_000a]));
         for odd in [
             "",
             "2 89:2.0.0.1/0/0/=2.0.0.1/1/2/1,0",
@@ -365,7 +420,7 @@ mod tests {
             "1 89:2.0.0.1/0/0/",
             "1 é",
         ] {
-            assert_eq!(parse(odd.as_bytes()), [], "{odd}");
+            assert_eq!(parse(odd.as_bytes()).0, [], "{odd}");
         }
     }
 }

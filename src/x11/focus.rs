@@ -28,6 +28,8 @@ pub struct Focus {
     pub class: String,
     /// The bits of an id that say which client it belongs to.
     client: u32,
+    /// What the server calls its focus.
+    focused: Window,
 }
 
 impl Focus {
@@ -37,16 +39,18 @@ impl Focus {
     }
 }
 
-/// Who has the focus; `None` when nobody has.
+/// Who has the focus, when it may still be `last`; `None` when nobody has.
 pub(super) fn read(
     server: &Server,
     atoms: &Atoms,
     has_resource: bool,
+    last: Option<&Focus>,
 ) -> Result<Option<Focus>, Error> {
     let conn = &server.conn;
     let focus = conn.get_input_focus()?.reply();
     let focus = focus.map_err(|error| Error::reply("GetInputFocus", error))?;
-    let mut window = focus.focus;
+    let focused = focus.focus;
+    let mut window = focused;
     if window == u32::from(u8::from(InputFocus::NONE)) {
         return Ok(None);
     }
@@ -54,7 +58,21 @@ pub(super) fn read(
     if at_pointer || window == server.root {
         // Keys go to whatever lies under the pointer.
         window = under_pointer(server)?;
+    } else if let Some(last) = last.filter(|last| last.focused == focused) {
+        return Ok(Some(last.clone()));
     }
+    let focus = describe(server, atoms, has_resource, window)?;
+    Ok(focus.map(|focus| Focus { focused, ..focus }))
+}
+
+/// The top-level window of a window; `None` when it has gone.
+pub(super) fn describe(
+    server: &Server,
+    atoms: &Atoms,
+    has_resource: bool,
+    mut window: Window,
+) -> Result<Option<Focus>, Error> {
+    let conn = &server.conn;
     for _ in 0..DEEPEST {
         if window == 0 || window == server.root {
             return Ok(None);
@@ -80,6 +98,7 @@ pub(super) fn read(
             pid: pid(server, window, has_resource)?,
             class: String::from_utf8_lossy(&class.value).to_lowercase(),
             client: !conn.setup().resource_id_mask,
+            focused: window,
         }));
     }
     Ok(None)

@@ -26,6 +26,7 @@ use super::{
     bindings::Bindings,
     keymap::{self, KeyboardState, Keymap},
 };
+use crate::facts::WindowId;
 
 /// A key or a button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,7 +102,7 @@ impl Injector {
         let marked = marked.map_err(|error| Error::reply("InternAtom", error))?;
         let mut bindings = Bindings::default();
         bindings.adopt(&observer.server)?;
-        let mut injector = Self {
+        Ok(Self {
             keymap: None,
             bindings,
             marked: marked.atom,
@@ -109,10 +110,7 @@ impl Injector {
             marks: Vec::new(),
             keeps_from_repeating: false,
             observer,
-        };
-        // Another life of the daemon may have left some.
-        injector.unbind()?;
-        Ok(injector)
+        })
     }
 
     /// What watches the display on the same connection.
@@ -182,10 +180,62 @@ impl Injector {
         self.settle_keymap()
     }
 
+    /// Gives up bound keycodes that somebody grabbed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn recheck_bound(&mut self) -> Result<(), Error> {
+        if self.bindings.is_empty() {
+            return Ok(());
+        }
+        self.keymap()?;
+        if let Some(keymap) = self.keymap.take()
+            && !self.bindings.recheck(&self.observer.server, &keymap)?
+        {
+            self.keymap = Some(keymap);
+            return Ok(());
+        }
+        self.settle_keymap()
+    }
+
+    /// Windows that may have keys of bound keycodes still to read, as they are noted
+    /// with the X server.
+    pub fn unread(&self) -> &[WindowId] {
+        self.bindings.unread()
+    }
+
+    /// Notes such a window, for another life of the daemon.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn note_unread(&mut self, window: WindowId) -> Result<(), Error> {
+        self.bindings.note_unread(&self.observer.server, window)
+    }
+
     /// Takes the news of our own change; what comes later is somebody else's.
     fn settle_keymap(&mut self) -> Result<(), Error> {
         self.pointer()?;
         self.observer.take_keymap_news()?;
+        Ok(())
+    }
+
+    /// Ends what is latched: it would change the next key.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn clear_latches(&self) -> Result<(), Error> {
+        use x11rb::protocol::{
+            xkb::{ConnectionExt as _, Group},
+            xproto::ModMask,
+        };
+        let (none, all) = (ModMask::from(0_u16), ModMask::from(0xff_u16));
+        let conn = &self.observer.server.conn;
+        let device = keymap::CORE_KEYBOARD;
+        conn.xkb_latch_lock_state(device, none, none, false, Group::M1, all, true, 0)?
+            .ignore_error();
         Ok(())
     }
 

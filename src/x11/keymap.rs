@@ -42,6 +42,13 @@ const BY_PLACE: [u8; 22] = [
     189, 213, 214, 225, 239, 241, 242,
 ];
 
+/// The modifier Control in the core protocol.
+const CONTROL: u8 = 4;
+
+/// Keysyms of keys whose modifiers make shortcuts of characters: Meta, Alt, Super,
+/// Hyper.
+const SHORTCUTS: std::ops::RangeInclusive<u32> = 0xffe7..=0xffee;
+
 /// Keysyms of keys that hold a modifier for as long as they are down.
 const HOLDING: [std::ops::RangeInclusive<u32>; 3] = [
     // Shift, Control; Meta, Alt, Super, Hyper: not the locks in between.
@@ -56,8 +63,10 @@ const HOLDING: [std::ops::RangeInclusive<u32>; 3] = [
 pub struct KeyboardState {
     /// Modifiers of keys that are down.
     pub down: u8,
-    /// Modifiers that are locked or latched.
+    /// Modifiers that are locked.
     pub locked: u8,
+    /// Modifiers, or the layout, are latched: for the next key only.
+    pub latched: bool,
     /// The effective group (layout), from 0.
     pub group: u8,
 }
@@ -136,6 +145,8 @@ pub struct Keymap {
     holders: [Vec<u8>; 8],
     /// Keys that set any modifier.
     modifiers: Vec<u8>,
+    /// Modifiers that make shortcuts of characters.
+    shortcuts: u8,
     /// Keys that make the server itself do something: no program hears of them.
     acting: Vec<u8>,
 }
@@ -175,7 +186,8 @@ pub(super) fn state(conn: &XConnection) -> Result<KeyboardState, Error> {
     let reply = reply.map_err(|error| Error::reply("XkbGetState", error))?;
     Ok(KeyboardState {
         down: mask(reply.base_mods),
-        locked: mask(reply.locked_mods) | mask(reply.latched_mods),
+        locked: mask(reply.locked_mods),
+        latched: mask(reply.latched_mods) != 0 || reply.latched_group != 0,
         group: u8::from(reply.group),
     })
 }
@@ -225,6 +237,7 @@ impl Keymap {
             characters: HashMap::new(),
             holders: Default::default(),
             modifiers: Vec::new(),
+            shortcuts: CONTROL,
             acting: Vec::new(),
         };
         let actions = reply.map.key_actions.iter();
@@ -255,12 +268,18 @@ impl Keymap {
         for entry in reply.map.modmap_rtrn.iter().flatten() {
             let bits = mask(entry.mods);
             map.modifiers.push(entry.keycode);
-            let holds = map.keysyms.iter().any(|(keysym, places)| {
-                HOLDING.iter().any(|range| range.contains(keysym))
-                    && places
-                        .iter()
-                        .any(|place| place.keycode == entry.keycode && place.level == 0)
-            });
+            let has = |keysyms: &[std::ops::RangeInclusive<u32>]| {
+                map.keysyms.iter().any(|(keysym, places)| {
+                    keysyms.iter().any(|range| range.contains(keysym))
+                        && places
+                            .iter()
+                            .any(|place| place.keycode == entry.keycode && place.level == 0)
+                })
+            };
+            let (holds, shortcut) = (has(&HOLDING), has(&[SHORTCUTS]));
+            if shortcut {
+                map.shortcuts |= bits;
+            }
             if holds {
                 for (bit, holders) in map.holders.iter_mut().enumerate() {
                     if bits & (1 << bit) != 0 {
@@ -271,6 +290,11 @@ impl Keymap {
             }
         }
         Ok(map)
+    }
+
+    /// Modifiers that make shortcuts of characters: Control, Alt, Super and the like.
+    pub fn shortcuts(&self) -> u8 {
+        self.shortcuts
     }
 
     fn note(&mut self, keysym: u32, place: Place) {

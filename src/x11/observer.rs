@@ -239,13 +239,22 @@ impl Observer {
         Ok(())
     }
 
-    /// Who has the focus.
+    /// Who has the focus; quicker when it is still the last one.
     ///
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn focus(&self) -> Result<Option<Focus>, Error> {
-        focus::read(&self.server, &self.atoms, self.has_resource)
+    pub fn focus(&self, last: Option<&Focus>) -> Result<Option<Focus>, Error> {
+        focus::read(&self.server, &self.atoms, self.has_resource, last)
+    }
+
+    /// A window as if it had the focus; `None` when it has gone.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn describe(&self, window: WindowId) -> Result<Option<Focus>, Error> {
+        focus::describe(&self.server, &self.atoms, self.has_resource, window)
     }
 
     /// Asks a window for an answer that is not among the facts.

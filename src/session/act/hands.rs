@@ -15,7 +15,7 @@ use super::{
 use crate::{
     frame::Failure,
     keys,
-    x11::{Bell, Clipboard, Display, Error, Injector, Input, uptime},
+    x11::{Bell, Clipboard, Display, Error, Injector, Input, KeyboardState, uptime},
 };
 
 /// A chord that is held shorter than this must not repeat, whatever the server's
@@ -28,6 +28,8 @@ pub(super) enum Stop {
     Cancelled,
     /// The caller's time is up.
     Deadline,
+    /// The same, and what was waited for.
+    Late(Failure),
     /// The connection ended.
     Lost(Error),
     /// This action cannot be done.
@@ -121,6 +123,16 @@ impl Hands<'_> {
     fn note(&mut self) -> Result<(), Error> {
         (self.publish)(self.ledger);
         self.injector.mark(&self.ledger.marks())
+    }
+
+    /// What the keyboard has in force; what was latched, for the next key only, is not.
+    pub(super) fn unlatched(&mut self) -> Result<KeyboardState, Error> {
+        let keyboard = self.injector.keyboard()?;
+        if !keyboard.latched {
+            return Ok(keyboard);
+        }
+        self.injector.clear_latches()?;
+        self.injector.keyboard()
     }
 
     pub(super) fn check(&self) -> Result<(), Stop> {
@@ -268,6 +280,7 @@ impl Hands<'_> {
         hold: Duration,
         done: &mut Done,
     ) -> Result<(), Stop> {
+        self.unlatched()?;
         let keys = &self.renewing(keys)?;
         for _ in 0..repeat {
             self.check()?;

@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(5);
 impl Hands<'_> {
     /// Has the program in focus paste a text.
     pub(super) fn paste(&mut self, text: &str, keys: &Keys, done: &mut Done) -> Result<(), Stop> {
-        let Some(focus) = self.injector.observer().focus()? else {
+        let Some(focus) = self.injector.observer().focus(None)? else {
             return Err(nobody(
                 "no window has the focus: click where it should go first",
             ));
@@ -34,16 +34,16 @@ impl Hands<'_> {
         // What it marks by keys that were sent before is marked first.
         self.until_has_read(&focus)?;
         let offer = self.clipboard()?.offer(text, &focus)?;
-        while !offer.ready() {
-            self.works()?;
-            self.pause(LOOK)?;
-        }
+        let pasted = self
+            .until_there(&offer)
+            .and_then(|()| self.press_and_wait(keys, &focus, &offer));
         done.clipboard_lost |= offer.lost();
-        let pasted = self.press_and_wait(keys, &focus, &offer);
-        if pasted.is_err()
-            && let Some(clipboard) = self.clipboard.as_ref()
-        {
-            clipboard.give_back();
+        if pasted.is_err() {
+            // What was told as not pasted must not come later, nor what was there before.
+            offer.withdraw();
+            if let Some(clipboard) = self.clipboard.as_ref() {
+                clipboard.withhold();
+            }
         }
         pasted?;
         let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
@@ -51,7 +51,16 @@ impl Hands<'_> {
         Ok(())
     }
 
+    fn until_there(&mut self, offer: &Offer) -> Result<(), Stop> {
+        while !offer.ready() {
+            self.works()?;
+            self.pause(LOOK)?;
+        }
+        Ok(())
+    }
+
     fn press_and_wait(&mut self, keys: &Keys, focus: &Focus, offer: &Offer) -> Result<(), Stop> {
+        self.unlatched()?;
         let keys = &self.renewing(keys)?;
         self.injector.set_repeat(false)?;
         self.press_all(keys)?;
@@ -68,7 +77,7 @@ impl Hands<'_> {
             }
             if !offer.asked() && read.is_some_and(|read| read.elapsed() >= ASKED) {
                 return Err(nobody(
-                    "the program in focus did not ask for what was pasted: it has no place for text there, or another chord pastes",
+                    "the program in focus did not ask for what was pasted: it has no place for text there, or another chord pastes, or it is busy; should it ask later, it gets nothing",
                 ));
             }
             self.pause(LOOK)?;

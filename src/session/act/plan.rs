@@ -279,8 +279,10 @@ impl Planner<'_> {
         // What deskd holds may be the reason; it is asked for, or released by then.
         let mut ours = self.ground.ledger.all().iter();
         let ours = ours.any(|held| matches!(held.input, Input::Key(_)));
-        let down = self.ground.keyboard.down;
-        if down != 0 && !ours {
+        let (keyboard, keymap) = (self.ground.keyboard, self.ground.keymap);
+        let shortcut = keyboard.locked & keymap.shortcuts();
+        let down = if ours { 0 } else { keyboard.down } | shortcut;
+        if down != 0 {
             let names = [
                 "Shift", "Lock", "Control", "Mod1", "Mod2", "Mod3", "Mod4", "Mod5",
             ];
@@ -289,8 +291,13 @@ impl Planner<'_> {
                 .map(|bit| names[bit]);
             let names: Vec<&str> = names.collect();
             return Err(self.is_held(&format!(
-                "{}, which another program pressed (`key_up` of the key that does it helps, `ReleaseAll` does not),",
-                names.join(" and ")
+                "{}, which another program {}",
+                names.join(" and "),
+                if shortcut == 0 {
+                    "pressed (`key_up` of the key that does it helps, `ReleaseAll` does not),"
+                } else {
+                    "locked (XkbLockModifiers; `ReleaseAll` does not end that),"
+                }
             )));
         }
         Ok(())

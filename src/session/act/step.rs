@@ -97,6 +97,10 @@ impl Worker {
         match stop {
             Stop::Cancelled => Outcome::Cancelled,
             Stop::Deadline => Outcome::Deadline,
+            Stop::Late(failure) => {
+                done.failure = Some(failure);
+                Outcome::Deadline
+            }
             Stop::Failed(failure) => {
                 done.failure = Some(failure);
                 Outcome::Partial

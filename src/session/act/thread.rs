@@ -151,10 +151,9 @@ impl Worker {
                 Order::Close => {
                     // What cannot be released now, the next daemon life finds marked.
                     drop(self.release_all());
-                    if !matches!(self.unbind(LAST_READ), Ok(true))
-                        && let Some(Connected { injector, .. }) = &mut self.connected
-                    {
-                        drop(injector.unbind());
+                    if !matches!(self.unbind(LAST_READ), Ok(true)) {
+                        // Its text would be lost; the next daemon life finds the mark.
+                        tracing::info!("a program has not read its keys: they stay bound for it");
                     }
                     return;
                 }
@@ -282,7 +281,26 @@ impl Worker {
         self.hands(&CancellationToken::new(), Instant::now(), |hands| {
             hands.clean_up()?;
             hands.end_holds()
-        })
+        })?;
+        self.adopt_bound()
+    }
+
+    /// Spare keycodes that another life of the daemon bound are given back, once
+    /// their keys are read.
+    fn adopt_bound(&mut self) -> Result<(), Error> {
+        let Some(Connected { injector, .. }) = &mut self.connected else {
+            return Ok(());
+        };
+        if !injector.has_bound() {
+            return Ok(());
+        }
+        for window in injector.unread().to_vec() {
+            self.unread.extend(injector.observer().describe(window)?);
+        }
+        if !self.unbind(READ)? {
+            self.typed = Some(Instant::now());
+        }
+        Ok(())
     }
 
     fn release_all(&mut self) -> Result<(), Error> {

@@ -38,6 +38,8 @@ struct Typing<'t> {
     /// How each was typed: under another keymap that would be something else.
     used: HashMap<char, Stroke>,
     keyboard: KeyboardState,
+    /// Who gets it now.
+    focus: Focus,
     /// Between two characters.
     pause: Option<Duration>,
     began: Instant,
@@ -56,17 +58,18 @@ impl Hands<'_> {
             characters: &characters,
             at: 0,
             used: HashMap::new(),
-            keyboard: self.injector.keyboard()?,
+            keyboard: typing_state(self.unlatched()?),
+            focus: self.focus(None, 0)?,
             pause: rate.map(|rate| Duration::from_secs(1) / rate.max(1)),
             began: Instant::now(),
         };
+        self.injector.recheck_bound()?;
         self.injector.set_repeat(false)?;
         while typing.at < characters.len() {
             self.check()?;
-            let focus = self.injector.observer().focus()?;
             let strokes = self.strokes(&mut typing)?;
             if !strokes.is_empty() {
-                self.strike_all(&mut typing, &strokes, focus.as_ref(), done)?;
+                self.strike_all(&mut typing, &strokes, done)?;
             } else if !self.bind(&typing)? {
                 // Not one keycode is spare.
                 self.through_selection(&mut typing, done)?;
@@ -75,6 +78,20 @@ impl Hands<'_> {
         self.injector.set_repeat(true)?;
         self.injector.mark(&self.ledger.marks())?;
         Ok(self.injector.flush()?)
+    }
+
+    /// Who gets what is typed.
+    fn focus(&mut self, last: Option<&Focus>, sent: usize) -> Result<Focus, Stop> {
+        let focus = self.injector.observer().focus(last)?;
+        focus.ok_or_else(|| {
+            let message = match sent {
+                0 => "no window has the focus: click where the text should go first".to_owned(),
+                sent => format!(
+                    "no window has the focus any more, after {sent} characters were sent: the last of them may have reached nobody"
+                ),
+            };
+            failed(Cause::NotTaken, message)
+        })
     }
 
     /// How to type what comes next, as far as there are keys for it.
@@ -112,7 +129,6 @@ impl Hands<'_> {
         &mut self,
         typing: &mut Typing<'_>,
         strokes: &[Stroke],
-        focus: Option<&Focus>,
         done: &mut Done,
     ) -> Result<(), Stop> {
         let burst = if typing.pause.is_some() { 1 } else { BURST };
@@ -124,8 +140,13 @@ impl Hands<'_> {
                 // By the clock, so that what a pause is too long by is made up for.
                 let due = pause * u32::try_from(typing.at).unwrap_or(u32::MAX);
                 self.pause(due.saturating_sub(typing.began.elapsed()))?;
+                typing.focus = self.focus(Some(&typing.focus), typing.at)?;
+                if self.has_changed(typing)? {
+                    return self.still_the_same(typing);
+                }
             }
             self.tend()?;
+            let mut binds = false;
             for stroke in part {
                 self.strike(stroke)?;
                 let one = typing.characters[typing.at];
@@ -134,16 +155,47 @@ impl Hands<'_> {
                 note_run(done, method, 1);
                 typing.used.insert(one, stroke.clone());
                 typing.at += 1;
-                if let Some(focus) = focus.filter(|focus| bound && !self.unread.contains(focus)) {
-                    self.unread.push(focus.clone());
-                }
+                binds |= bound;
             }
             // No more than a burst is ahead of the server.
-            let keyboard = typing_state(self.injector.keyboard()?);
-            if self.injector.keymap_changed()? || keyboard != typing.keyboard {
-                typing.keyboard = keyboard;
-                return self.still_the_same(typing);
+            let changed = self.has_changed(typing)?;
+            let focus = self.injector.observer().focus(Some(&typing.focus))?;
+            if binds {
+                // It went to the one or the other.
+                self.is_to_read(&typing.focus)?;
+                if let Some(focus) = &focus {
+                    self.is_to_read(focus)?;
+                }
             }
+            if changed {
+                self.still_the_same(typing)?;
+            }
+            typing.focus = match focus {
+                Some(focus) => focus,
+                // The text ended with what closes the window.
+                None if typing.at == typing.characters.len() => return Ok(()),
+                None => self.focus(None, typing.at)?,
+            };
+            if changed {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the keymap or what is locked is not what it was.
+    fn has_changed(&mut self, typing: &mut Typing<'_>) -> Result<bool, Stop> {
+        let keyboard = typing_state(self.injector.keyboard()?);
+        let changed = self.injector.keymap_changed()? || keyboard != typing.keyboard;
+        typing.keyboard = keyboard;
+        Ok(changed)
+    }
+
+    /// A window has keys of bound keycodes to read.
+    fn is_to_read(&mut self, focus: &Focus) -> Result<(), Stop> {
+        if !self.unread.contains(focus) {
+            self.injector.note_unread(focus.window)?;
+            self.unread.push(focus.clone());
         }
         Ok(())
     }
@@ -206,7 +258,7 @@ impl Hands<'_> {
     pub(super) fn until_has_read(&mut self, focus: &Focus) -> Result<(), Stop> {
         let asked = self.ask(focus)?;
         while !self.has_read(focus, asked)? {
-            self.check()?;
+            self.check().map_err(|stop| late(stop, focus))?;
             self.injector.observer().doze(LOOK)?;
         }
         Ok(())
@@ -263,6 +315,7 @@ pub(super) fn carriable(
 fn typing_state(keyboard: KeyboardState) -> KeyboardState {
     KeyboardState {
         down: 0,
+        latched: false,
         ..keyboard
     }
 }
@@ -289,6 +342,22 @@ pub(super) fn note_run(done: &mut Done, method: Method, characters: u32) {
             characters,
             method,
         }),
+    }
+}
+
+/// Says what was waited for when the deadline came.
+fn late(stop: Stop, focus: &Focus) -> Stop {
+    match stop {
+        Stop::Deadline => Stop::Late(Failure {
+            stage: Stage::Input,
+            cause: Cause::Deadline,
+            message: format!(
+                "the deadline came while the window {:#x} ({:?}) had keys still to read, whose keycodes are needed for other characters",
+                focus.window,
+                focus.class.replace('\0', " ").trim()
+            ),
+        }),
+        stop => stop,
     }
 }
 

@@ -26,6 +26,15 @@ pub(super) struct Fetched {
     pub(super) whole: bool,
 }
 
+/// The answer to the question for one format.
+enum Answer {
+    Item(Item),
+    /// Its owner does not have it.
+    Refused,
+    /// It is too long, or comes too late.
+    Missed,
+}
+
 impl Worker {
     /// All formats in which a selection can be had.
     pub(super) fn fetch_all(&mut self, selection: Atom) -> Result<Fetched, Error> {
@@ -40,7 +49,7 @@ impl Worker {
         }
         let until = Instant::now() + ALL;
         let targets = self.fetch(selection, self.atoms.TARGETS, until, MAX_BYTES)?;
-        let Some(targets) = targets else {
+        let Answer::Item(targets) = targets else {
             fetched.whole = false;
             return Ok(fetched);
         };
@@ -64,27 +73,27 @@ impl Worker {
         let mut left = MAX_BYTES;
         for target in targets.into_iter().take(MAX_TARGETS) {
             match self.fetch(selection, target, until, left)? {
-                Some(item) => {
+                Answer::Item(item) => {
                     left -= item.data.len().min(left);
                     fetched.content.insert(target, item);
                 }
-                // A format that its owner lists and refuses is not lost by us, as
-                // long as the owner answers.
-                None => fetched.whole &= Instant::now() < until,
+                // What its owner lists and refuses is not lost by us.
+                Answer::Refused => {}
+                Answer::Missed => fetched.whole = false,
             }
         }
         fetched.whole &= !fetched.content.is_empty();
         Ok(fetched)
     }
 
-    /// One format of it; `None` when it is refused, too long or too late.
+    /// One format of it.
     fn fetch(
         &mut self,
         selection: Atom,
         target: Atom,
         until: Instant,
         most: usize,
-    ) -> Result<Option<Item>, Error> {
+    ) -> Result<Answer, Error> {
         let (window, property) = (self.window, self.atoms._DESKD_SELECTION);
         let conn = &self.server.conn;
         conn.delete_property(window, property)?.ignore_error();
@@ -100,14 +109,16 @@ impl Worker {
             }
             _ => None,
         })?;
-        if notice.is_none_or(|property| property == x11rb::NONE) {
-            return Ok(None);
+        match notice {
+            None => return Ok(Answer::Missed),
+            Some(x11rb::NONE) => return Ok(Answer::Refused),
+            Some(_) => {}
         }
         let Some(item) = self.take_property(most)? else {
-            return Ok(None);
+            return Ok(Answer::Missed);
         };
         if item.kind != self.atoms.INCR {
-            return Ok(Some(item));
+            return Ok(Answer::Item(item));
         }
         // In pieces, each put there when the one before was taken away.
         let (mut data, mut kind, mut format) = (Vec::new(), 0, 8);
@@ -124,16 +135,16 @@ impl Worker {
                 _ => None,
             })?;
             let Some(piece) = piece.and(self.take_property(most)?) else {
-                return Ok(None);
+                return Ok(Answer::Missed);
             };
             if piece.data.is_empty() {
                 let data = data.into();
-                return Ok(Some(Item { kind, format, data }));
+                return Ok(Answer::Item(Item { kind, format, data }));
             }
             (kind, format) = (piece.kind, piece.format);
             data.extend_from_slice(&piece.data);
             if data.len() > most {
-                return Ok(None);
+                return Ok(Answer::Missed);
             }
         }
     }
@@ -161,7 +172,7 @@ impl Worker {
     }
 
     /// Waits for an event, answering others; `None` when the time is up.
-    fn until<T>(
+    pub(super) fn until<T>(
         &mut self,
         limit: Instant,
         mut wanted: impl FnMut(&Event) -> Option<T>,

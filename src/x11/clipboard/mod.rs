@@ -43,6 +43,13 @@ use serve::Transfer;
 /// after the end of the step: Chromium asks as soon as the text is there, and not
 /// again when it pastes.
 const GIVE_BACK: Duration = Duration::from_millis(500);
+/// After a paste that nobody took, nothing can be had for so long: a program that is
+/// late must not paste what was there before instead.
+const WITHHELD: Duration = Duration::from_secs(10);
+/// At the end a clipboard manager has so long to take over what was given back.
+const SAVED: Duration = Duration::from_millis(500);
+/// Orders that wait while the former owner is asked: more than there can be steps.
+const ORDERS: usize = 1024;
 /// In a terminal's `WM_CLASS`.
 const TERMINALS: [&str; 7] = [
     "term",
@@ -68,6 +75,7 @@ x11rb::atom_manager! {
         TEXT,
         TEXT_PLAIN: b"text/plain",
         TEXT_PLAIN_UTF8: b"text/plain;charset=utf-8",
+        CLIPBOARD_MANAGER,
         SAVE_TARGETS,
         DELETE,
         INSERT_SELECTION,
@@ -108,6 +116,8 @@ pub struct Offer {
     asked: AtomicBool,
     /// What was on a selection before could not be read.
     lost: AtomicBool,
+    /// Nobody waits for it any more.
+    withdrawn: AtomicBool,
 }
 
 impl Offer {
@@ -126,6 +136,15 @@ impl Offer {
         self.asked.load(Ordering::Acquire)
     }
 
+    /// Takes it back: it is not put there any more, and where it is, nobody gets it.
+    pub fn withdraw(&self) {
+        self.withdrawn.store(true, Ordering::Release);
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::Acquire)
+    }
+
     /// Whether something that was there before is gone.
     pub fn lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
@@ -139,7 +158,7 @@ enum Order {
         offer: Arc<Offer>,
     },
     Finish,
-    GiveBack,
+    Withhold,
 }
 
 /// The handle of the thread, which ends with it.
@@ -154,7 +173,7 @@ impl std::fmt::Debug for Order {
         f.write_str(match self {
             Self::Offer { .. } => "Offer",
             Self::Finish => "Finish",
-            Self::GiveBack => "GiveBack",
+            Self::Withhold => "Withhold",
         })
     }
 }
@@ -166,7 +185,7 @@ impl Clipboard {
     ///
     /// Any of reaching the display.
     pub fn start(display: &Display, bell: Bell) -> Result<Self, Error> {
-        let (orders, inbox) = mailbox(4).map_err(Error::Lost)?;
+        let (orders, inbox) = mailbox(ORDERS).map_err(Error::Lost)?;
         let worker = Worker::connect(display, inbox, bell)?;
         let thread = std::thread::Builder::new()
             .name("clipboard".into())
@@ -178,8 +197,9 @@ impl Clipboard {
         })
     }
 
-    /// Puts a text on the selections, for the window that has the focus. It is there when the offer says so: after a second or two,
-    /// when the program that had it before does not give up what it had.
+    /// Puts a text on the selections, for the window that has the focus. It is there
+    /// when the offer says so: after a second or two, when the program that had it
+    /// before does not give up what it had.
     ///
     /// # Errors
     ///
@@ -201,10 +221,11 @@ impl Clipboard {
         drop(self.orders.try_send(Order::Finish));
     }
 
-    /// Gives back what was there now.
-    pub fn give_back(&self) {
+    /// The offer was withdrawn: who asks now gets nothing, and what was there is given
+    /// back later.
+    pub fn withhold(&self) {
         // A thread that has ended has nothing to give.
-        drop(self.orders.try_send(Order::GiveBack));
+        drop(self.orders.try_send(Order::Withhold));
     }
 
     /// Whether the thread is of use.
@@ -230,6 +251,8 @@ struct Worker {
     active: Instant,
     /// That step has ended.
     finished: bool,
+    /// Nothing can be had since then, because nobody took the text in time.
+    withheld: Option<Instant>,
 }
 
 impl Worker {
@@ -259,6 +282,7 @@ impl Worker {
             offer: None,
             active: Instant::now(),
             finished: true,
+            withheld: None,
         })
     }
 
@@ -267,7 +291,9 @@ impl Worker {
             match self.turn() {
                 Ok(true) => {}
                 Ok(false) => {
-                    drop(self.give_back());
+                    if let Err(error) = self.give_back().and_then(|()| self.save()) {
+                        tracing::debug!("the clipboard's connection ended: {error}");
+                    }
                     return;
                 }
                 Err(error) => {
@@ -289,13 +315,19 @@ impl Worker {
                 self.finished = true;
                 self.active = Instant::now();
             }
-            Ok(Order::GiveBack) => self.give_back()?,
+            Ok(Order::Withhold) => self.withhold(),
             Err(TryRecvError::Disconnected) => return Ok(false),
             Err(TryRecvError::Empty) => {}
         }
         self.take_events()?;
-        let wait = if self.offer.is_some() && self.finished {
-            let left = GIVE_BACK.saturating_sub(self.active.elapsed());
+        let left = match self.withheld {
+            Some(since) => Some(WITHHELD.saturating_sub(since.elapsed())),
+            None if self.offer.is_some() && self.finished => {
+                Some(GIVE_BACK.saturating_sub(self.active.elapsed()))
+            }
+            None => None,
+        };
+        let wait = if let Some(left) = left {
             if left.is_zero() && self.transfers.is_empty() {
                 self.give_back()?;
                 LONG
@@ -364,10 +396,14 @@ impl Worker {
     }
 
     fn offer(&mut self, text: &str, focus: Focus, offer: Arc<Offer>) -> Result<(), Error> {
+        if offer.is_withdrawn() {
+            return Ok(());
+        }
         let content = self.text(text);
         // From now on who asks is heard.
         self.offer = Some((Arc::clone(&offer), focus.clone()));
         self.finished = false;
+        self.withheld = None;
         let selections = if self.marks_what_is_pasted_over(&focus)? {
             1
         } else {
@@ -376,6 +412,12 @@ impl Worker {
         for index in 0..selections {
             let before = self.before(index, &offer)?;
             let time = self.time()?;
+            if offer.is_withdrawn() {
+                // The chord was not pressed yet, so nobody is about to paste.
+                let selection = &mut self.selections[index];
+                selection.before = selection.since.map(|_| before);
+                return self.give_back();
+            }
             let selection = &mut self.selections[index];
             selection.before = Some(before);
             selection.content = content.clone();
@@ -420,6 +462,51 @@ impl Worker {
         Ok(fetched.content)
     }
 
+    fn withhold(&mut self) {
+        for selection in &mut self.selections {
+            if selection.before.is_some() {
+                selection.content.clear();
+                self.withheld = Some(Instant::now());
+            }
+        }
+        self.transfers.retain(|transfer| !transfer.is_offered());
+    }
+
+    /// Has a clipboard manager, where there is one, take over what was given back,
+    /// which would end with this connection (ICCCM and freedesktop.org, "Clipboard
+    /// Manager").
+    fn save(&mut self) -> Result<(), Error> {
+        let selection = &self.selections[0];
+        if selection.since.is_none() || selection.content.is_empty() {
+            return Ok(());
+        }
+        let targets: Vec<Atom> = selection.content.keys().copied().collect();
+        let (conn, atoms) = (&self.server.conn, &self.atoms);
+        let manager = conn.get_selection_owner(atoms.CLIPBOARD_MANAGER)?.reply();
+        let manager = manager.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+        if manager.owner == x11rb::NONE {
+            return Ok(());
+        }
+        let (property, name) = (atoms._DESKD_SELECTION, atoms.CLIPBOARD_MANAGER);
+        conn.change_property32(
+            PropMode::REPLACE,
+            self.window,
+            property,
+            AtomEnum::ATOM,
+            &targets,
+        )?
+        .ignore_error();
+        let target = atoms.SAVE_TARGETS;
+        conn.convert_selection(self.window, name, target, property, x11rb::CURRENT_TIME)?
+            .ignore_error();
+        let saved = |event: &Event| match event {
+            Event::SelectionNotify(event) if event.selection == name => Some(()),
+            _ => None,
+        };
+        self.until(Instant::now() + SAVED, saved)?;
+        Ok(())
+    }
+
     fn text(&self, text: &str) -> Content {
         let utf8 = Item {
             kind: self.atoms.UTF8_STRING,
@@ -461,6 +548,7 @@ impl Worker {
     /// What was there is there again.
     fn give_back(&mut self) -> Result<(), Error> {
         self.offer = None;
+        self.withheld = None;
         for index in 0..self.selections.len() {
             let Some(before) = self.selections[index].before.take() else {
                 continue;

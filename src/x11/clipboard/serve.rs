@@ -41,6 +41,13 @@ pub(super) struct Transfer {
     offered: bool,
 }
 
+impl Transfer {
+    /// Whether it is the text that was offered.
+    pub(super) fn is_offered(&self) -> bool {
+        self.offered
+    }
+}
+
 impl Worker {
     /// Answers a request: with what was asked for, or that it cannot be had.
     pub(super) fn answer(&mut self, event: &SelectionRequestEvent) -> Result<(), Error> {
