@@ -21,16 +21,16 @@ demo: ## Start a desktop and deskd, take a screenshot: target/demo/desktop.png
 test: deps ## Run every test on real X servers and a real XFCE
 	$(CARGO) build --locked --bin deskd
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --locked; \
+		$(CARGO) nextest run --locked --workspace; \
 	else \
-		$(CARGO) test --locked -- --test-threads 4; \
+		$(CARGO) test --locked --workspace -- --test-threads 4; \
 	fi
-	$(CARGO) test --locked --doc
+	$(CARGO) test --locked --workspace --doc
 
 lint: deps ## Formatting, clippy and documentation, warnings as errors
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 bench: deps ## Measure beside scrot and the older transaction: target/bench/report.json
 	$(CARGO) build --release --locked --bin deskd
@@ -57,4 +57,4 @@ matrix: deps ## Do every vendor's action in GTK, Qt, Chromium and xterm; write t
 	target/debug/examples/matrix
 
 fmt: ## Format
-	$(CARGO) fmt
+	$(CARGO) fmt --all

@@ -11,6 +11,9 @@ pub const MAX_OUTPUT_PIXELS: u64 = 33_177_600;
 /// memory grows with a side times the other side of the screen.
 pub const MAX_OUTPUT_SIDE: u32 = 16_384;
 
+/// Rows of a stripe: what changes on a screen is told, and encoded, stripe by stripe.
+pub const STRIPE_ROWS: u32 = 16;
+
 /// Width and height in pixels, both at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Size {

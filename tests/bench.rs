@@ -22,7 +22,7 @@ use bytes::Bytes;
 use common::{Daemon, Image, Witness, XServer, daemon, desktop::Xfce, program};
 use deskd::{
     client::{self, DesktopClient},
-    encode::{Effort, Format, Picture, encode},
+    encode::{Effort, Format, Order, Picture, encode},
     frame::{CaptureMode, Region},
     rpc::v1,
     x11::{Display, Owner},
@@ -131,7 +131,14 @@ async fn run() {
             Region::whole(grab.pixels.size()),
             grab.cursor.as_ref(),
         );
-        let encoded = encode(&picture, picture.size(), Format::Png, Effort::Fast, threads).unwrap();
+        let order = |threads| Order {
+            output: picture.size(),
+            format: Format::Png,
+            effort: Effort::Fast,
+            threads,
+            seed: 7,
+        };
+        let encoded = encode(&picture, order(threads), None, |_| true).unwrap();
         times.add("grab + encode in-process", began.elapsed());
         times.add("SHM grab", grab.took);
         drop(encoded);
@@ -148,23 +155,25 @@ async fn run() {
         times.add(
             "digest",
             timed(|| {
-                std::hint::black_box(picture.digest(1));
+                std::hint::black_box(picture.prints(None, |_| true, 1));
             }),
         );
         times.add(
             "encode PNG, one thread",
-            timed(|| drop(encode(&picture, picture.size(), Format::Png, Effort::Fast, 1).unwrap())),
+            timed(|| drop(encode(&picture, order(1), None, |_| true).unwrap())),
         );
         times.add(
             "encode PNG",
-            timed(|| {
-                drop(encode(&picture, picture.size(), Format::Png, Effort::Fast, threads).unwrap())
-            }),
+            timed(|| drop(encode(&picture, order(threads), None, |_| true).unwrap())),
         );
         times.add(
             "encode JPEG 85",
             timed(|| {
-                drop(encode(&picture, picture.size(), Format::Jpeg(85), Effort::Fast, 1).unwrap())
+                let jpeg = Order {
+                    format: Format::Jpeg(85),
+                    ..order(1)
+                };
+                drop(encode(&picture, jpeg, None, |_| true).unwrap())
             }),
         );
         drop(grab);

@@ -225,14 +225,23 @@ async fn only_the_last_64_frames_are_known() {
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
     let first = screen(&mut client, raw()).await;
+    let within_id = first.frame_id.clone();
     let within = v1::ScreenshotRequest {
         coordinate_space: space(v1::coordinate_space::Space::FrameId(first.frame_id)),
         ..raw()
     };
-    for _ in 0..63 {
+    // What did not change is the same frame, and known on.
+    for _ in 0..100 {
+        assert_eq!(screen(&mut client, raw()).await.frame_id, within_id);
+    }
+    let witness = Witness::new(&server);
+    for pixel in 1..64 {
+        witness.fill(pixel);
         screen(&mut client, raw()).await;
     }
     screen(&mut client, within.clone()).await;
+    witness.fill(64);
+    screen(&mut client, raw()).await;
     let status = client.screenshot(within).await.map(drop).unwrap_err();
     assert_eq!(client::reason(&status), v1::Reason::UnknownFrame);
 }

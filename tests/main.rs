@@ -14,6 +14,7 @@ mod coordinates;
 mod cursor;
 mod doctor;
 mod held;
+mod incremental;
 mod keys;
 mod lifecycle;
 mod limits;

@@ -80,7 +80,7 @@ fn why_not_blank(stage: Stage) -> &'static str {
 mod tests {
     use super::*;
     use crate::{
-        encode::{Effort, Format, Picture, encode},
+        encode::{Effort, Format, Order, Picture, encode},
         frame::{Cause, Region},
     };
 
@@ -99,7 +99,14 @@ mod tests {
         let failure = failure("the card for this failure could not be drawn");
         let pixels = draw(&failure, FALLBACK_SIZE, "unknown", "none").unwrap();
         let picture = Picture::new(&pixels, Region::whole(FALLBACK_SIZE), None);
-        let png = encode(&picture, FALLBACK_SIZE, Format::Png, Effort::Tight, 1).unwrap();
+        let order = Order {
+            output: FALLBACK_SIZE,
+            format: Format::Png,
+            effort: Effort::Tight,
+            threads: 1,
+            seed: 0,
+        };
+        let png = encode(&picture, order, None, |_| true).unwrap();
         if std::env::var_os("UPDATE_FALLBACK").is_some() {
             std::fs::write(
                 concat!(env!("CARGO_MANIFEST_DIR"), "/src/card/fallback.png"),

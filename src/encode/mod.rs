@@ -4,18 +4,21 @@
 //! threads. It knows neither X11 nor gRPC.
 //!
 //! - [`Picture`]: the part of a capture that is wanted, with or without pointer.
-//! - `png`: stripes compressed side by side.
+//! - `png`: stripes, each deflated apart (the crate `deskd-deflate`) and kept.
+//! - `reference`: PNG by libraries.
 //! - `jpeg`, `scale`: thin layers over the crates that do the work.
 
-mod adler;
 mod jpeg;
 mod picture;
 mod png;
+mod reference;
 mod scale;
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
-pub use picture::{Digest, Picture};
+pub use picture::{Digest, Picture, Print};
 
 use crate::frame::{BYTES_PER_PIXEL, Pixels, Region, Size};
 
@@ -40,7 +43,7 @@ pub enum Effort {
     Tight,
 }
 
-/// An encoded image.
+/// An encoded image, and what of it serves the next one.
 #[derive(Debug, Clone)]
 pub struct Encoded {
     /// The file, or the rows.
@@ -49,6 +52,25 @@ pub struct Encoded {
     pub size: Size,
     /// Bytes from one row to the next for [`Format::RawBgrx`], else 0.
     pub stride: u32,
+    /// What the picture's stripes show.
+    pub prints: Vec<Print>,
+    /// For PNG.
+    kept: Option<png::Kept>,
+}
+
+/// What an image was made of, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    /// Size of the image.
+    pub output: Size,
+    /// Its encoding.
+    pub format: Format,
+    /// How much work it may be.
+    pub effort: Effort,
+    /// Threads that may work at once.
+    pub threads: usize,
+    /// Seed of the prints.
+    pub seed: u64,
 }
 
 /// Why an image could not be encoded.
@@ -82,36 +104,69 @@ pub enum Error {
 ///
 /// [`Error::Deflate`].
 pub fn reference_bytes(picture: &Picture<'_>) -> Result<u64, Error> {
-    Ok(png::unfiltered(picture)?.len() as u64)
+    Ok(reference::unfiltered(picture)?.len() as u64)
 }
 
-/// Encodes a picture at `output` size, on up to `threads` threads.
+/// Encodes a picture. Of `before`, which was made by the same order of the same region,
+/// all serves that `may_differ` says cannot have changed since.
 ///
 /// # Errors
 ///
 /// Those of the format's encoder.
 pub fn encode(
     picture: &Picture<'_>,
-    output: Size,
-    format: Format,
-    effort: Effort,
-    threads: usize,
+    order: Order,
+    before: Option<&Encoded>,
+    may_differ: impl Fn(Range<u32>) -> bool + Sync,
 ) -> Result<Encoded, Error> {
-    if output != picture.size() {
-        let scaled = scale::scale(picture, output)?;
-        let stride = output.width as usize * BYTES_PER_PIXEL;
-        let pixels = Pixels::new(Box::new(scaled), output, stride).ok_or(Error::Size(output))?;
-        let picture = Picture::new(&pixels, Region::whole(output), None);
-        return encode(&picture, output, format, effort, threads);
+    let Order {
+        output,
+        seed,
+        threads,
+        ..
+    } = order;
+    let kept = before.and_then(|before| before.kept.as_ref());
+    let is_striped = order.format == Format::Png && order.effort == Effort::Fast;
+    if is_striped && output == picture.size() {
+        let kept = png::Kept::next(kept, picture, may_differ, seed, threads);
+        return Ok(Encoded {
+            bytes: kept.file.clone(),
+            size: output,
+            stride: 0,
+            prints: kept.prints(),
+            kept: Some(kept),
+        });
     }
-    let (bytes, stride) = match format {
-        Format::Png => (png::encode(picture, effort, threads)?, 0),
-        Format::Jpeg(quality) => (jpeg::encode(picture, quality, effort)?, 0),
-        Format::RawBgrx => (picture.to_bgrx(), output.width * 4),
+    let prints = picture.prints(before.map(|before| &*before.prints), may_differ, seed);
+    if let Some(before) = before.filter(|before| before.prints == prints) {
+        return Ok(before.clone());
+    }
+    let scaled;
+    let picture = if output == picture.size() {
+        picture
+    } else {
+        let rows = scale::scale(picture, output)?;
+        let stride = output.width as usize * BYTES_PER_PIXEL;
+        let pixels = Pixels::new(Box::new(rows), output, stride).ok_or(Error::Size(output))?;
+        scaled = pixels;
+        &Picture::new(&scaled, Region::whole(output), None)
+    };
+    let kept = is_striped.then(|| png::Kept::next(kept, picture, |_| true, seed, threads));
+    let bytes = match (&kept, order.format) {
+        (Some(kept), _) => kept.file.clone(),
+        (None, Format::Png) => reference::small(picture)?.into(),
+        (None, Format::Jpeg(quality)) => jpeg::encode(picture, quality, order.effort)?.into(),
+        (None, Format::RawBgrx) => picture.to_bgrx().into(),
+    };
+    let stride = match order.format {
+        Format::RawBgrx => output.width * 4,
+        Format::Png | Format::Jpeg(_) => 0,
     };
     Ok(Encoded {
-        bytes: bytes.into(),
+        bytes,
         size: output,
         stride,
+        prints,
+        kept,
     })
 }

@@ -1,8 +1,10 @@
 //! The part of a capture that is wanted, with or without the pointer.
 
+use std::ops::Range;
+
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::frame::{BYTES_PER_PIXEL, CursorImage, Pixels, Region, Size};
+use crate::frame::{BYTES_PER_PIXEL, CursorImage, Pixels, Region, STRIPE_ROWS, Size};
 
 /// A region of a screen, with the pointer drawn over it row by row as it is
 /// read: the captured pixels stay as they are, so that one capture serves
@@ -14,10 +16,25 @@ pub struct Picture<'a> {
     cursor: Option<&'a CursorImage>,
 }
 
-/// Stands for what a picture shows: equal pictures have equal digests, and
-/// pictures that differ have different ones, up to a chance of 2^-128.
+/// Stands for what a stripe of a picture shows: equal ones have equal prints, and
+/// those that differ have different ones, up to a chance of 2^-128.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Print(u128);
+
+/// Stands for what a picture shows, as its stripes' prints do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest(u128);
+
+impl Digest {
+    /// Of a picture by the prints of its stripes.
+    pub fn of(prints: &[Print]) -> Self {
+        let mut hash = Xxh3::new();
+        for print in prints {
+            hash.update(&print.0.to_le_bytes());
+        }
+        Self(hash.digest128())
+    }
+}
 
 impl<'a> Picture<'a> {
     /// `region` of `pixels`, with `cursor` composited over it.
@@ -39,17 +56,18 @@ impl<'a> Picture<'a> {
         self.region.size
     }
 
-    /// A digest of the region's pixels and of the pointer over it. The seed
-    /// keeps a program from preparing two screens with one digest.
+    /// A print of some rows: their pixels, and the pointer over them. The seed keeps
+    /// a program from preparing two screens with one print.
     ///
-    /// Where the byte without meaning of BGRX differs, so may the digest: then
-    /// an unchanged picture counts as changed, never the reverse.
-    pub fn digest(&self, seed: u64) -> Digest {
+    /// Where the byte without meaning of BGRX differs, so may the print: then an
+    /// unchanged picture counts as changed, never the reverse.
+    pub(super) fn print(&self, rows: Range<u32>, seed: u64) -> Print {
         let mut hash = Xxh3::with_seed(seed);
-        for y in 0..self.region.size.height {
+        for y in rows.clone() {
             hash.update(self.source_row(y));
         }
-        if let Some(cursor) = self.cursor.filter(|cursor| self.overlaps(cursor)) {
+        let over = |cursor: &&CursorImage| self.overlaps(cursor, &rows);
+        if let Some(cursor) = self.cursor.filter(over) {
             for word in [
                 cursor.x - cursor.hot_x.cast_signed(),
                 cursor.y - cursor.hot_y.cast_signed(),
@@ -63,7 +81,28 @@ impl<'a> Picture<'a> {
                 hash.update(&pixel.to_le_bytes());
             }
         }
-        Digest(hash.digest128())
+        Print(hash.digest128())
+    }
+
+    /// Prints of all its stripes. Those that cannot differ from `before` are taken
+    /// from there.
+    pub fn prints(
+        &self,
+        before: Option<&[Print]>,
+        may_differ: impl Fn(Range<u32>) -> bool,
+        seed: u64,
+    ) -> Vec<Print> {
+        let height = self.region.size.height;
+        let firsts = (0..height).step_by(STRIPE_ROWS as usize);
+        let print = |(index, first): (usize, u32)| {
+            let rows = first..(first + STRIPE_ROWS).min(height);
+            let kept = before.and_then(|before| before.get(index));
+            match kept.filter(|_| !may_differ(rows.clone())) {
+                Some(print) => *print,
+                None => self.print(rows, seed),
+            }
+        };
+        firsts.enumerate().map(print).collect()
     }
 
     /// All rows as BGRX, the fourth byte 255.
@@ -106,6 +145,18 @@ impl<'a> Picture<'a> {
         });
     }
 
+    /// Row `y` as words `0x00RRGGBB`.
+    pub(super) fn words(&self, y: u32, out: &mut [u32]) {
+        for (word, bgrx) in out.iter_mut().zip(self.source_row(y).as_chunks().0) {
+            *word = u32::from_le_bytes(*bgrx) & 0x00ff_ffff;
+        }
+        self.draw_cursor(y, |x, blend| {
+            let mut bytes = out[x].to_le_bytes();
+            blend.over(&mut bytes[..3], [2, 1, 0]);
+            out[x] = u32::from_le_bytes(bytes);
+        });
+    }
+
     fn source_row(&self, y: u32) -> &[u8] {
         self.pixels
             .row(self.region.x, self.region.y + y, self.region.size.width)
@@ -130,22 +181,21 @@ impl<'a> Picture<'a> {
         }
     }
 
-    fn overlaps(&self, cursor: &CursorImage) -> bool {
-        let meets = |start: i64, length: u32, from: u32, size: u32| {
-            start < i64::from(from) + i64::from(size) && start + i64::from(length) > i64::from(from)
-        };
-        meets(
-            left(cursor),
-            cursor.size.width,
-            self.region.x,
-            self.region.size.width,
-        ) && meets(
-            top(cursor),
-            cursor.size.height,
-            self.region.y,
-            self.region.size.height,
-        )
+    fn overlaps(&self, cursor: &CursorImage, rows: &Range<u32>) -> bool {
+        let columns = left(cursor)..left(cursor) + i64::from(cursor.size.width);
+        let (from, width) = (i64::from(self.region.x), self.region.size.width);
+        let lines = top(cursor)..top(cursor) + i64::from(cursor.size.height);
+        let first = i64::from(self.region.y);
+        meet(&columns, &(from..from + i64::from(width)))
+            && meet(
+                &lines,
+                &(first + i64::from(rows.start)..first + i64::from(rows.end)),
+            )
     }
+}
+
+fn meet(a: &Range<i64>, b: &Range<i64>) -> bool {
+    a.start < b.end && b.start < a.end
 }
 
 /// Four pixels at a time: as 32-bit words, swapped and packed into three.
@@ -316,6 +366,10 @@ mod tests {
         assert_eq!(pixel, [255; 3]);
     }
 
+    fn of(picture: &Picture<'_>) -> Digest {
+        Digest::of(&picture.prints(None, |_| true, 7))
+    }
+
     #[test]
     fn digests_tell_pixels_and_visible_cursors_apart() {
         let (one, same, mut bytes) = (grey(), grey(), vec![100; SIZE.bgrx_bytes()]);
@@ -323,7 +377,7 @@ mod tests {
         let two = Pixels::new(Box::new(bytes), SIZE, 16).unwrap();
         let whole = Region::whole(SIZE);
         let digest =
-            |pixels, cursor: Option<&CursorImage>| Picture::new(pixels, whole, cursor).digest(7);
+            |pixels, cursor: Option<&CursorImage>| of(&Picture::new(pixels, whole, cursor));
         assert_eq!(digest(&one, None), digest(&same, None));
         assert_ne!(digest(&one, None), digest(&two, None));
         assert_ne!(
@@ -348,6 +402,6 @@ mod tests {
             },
             ..part
         };
-        assert_ne!(digest(&one, None), Picture::new(&one, part, None).digest(7));
+        assert_ne!(digest(&one, None), of(&Picture::new(&one, part, None)));
     }
 }

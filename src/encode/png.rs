@@ -1,266 +1,351 @@
-//! PNG (ISO/IEC 15948, "Portable Network Graphics (PNG) Specification"): rows
-//! without filter, deflated at level 1 in bands, one band a thread, one IDAT
-//! chunk a band.
+//! PNG (ISO/IEC 15948, "Portable Network Graphics (PNG) Specification") of stripes,
+//! each its own IDAT chunk, kept: what did not change is not encoded again.
 //!
-//! Why so: on a painted XFCE desktop no filter with zlib level 1 is both the
-//! fastest and the smallest of the fast settings (ARCHITECTURE.md, "What was
-//! measured"). A band ends with a sync flush, so that the bands' streams can be
-//! joined (RFC 1951, section 3.2.4).
+//! The zlib stream's header and its end, with the Adler-32 of all rows, are chunks of
+//! their own, so that a stripe's chunk with its CRC stays as it is.
 
-use std::thread;
+use std::{
+    ops::Range,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
-use flate2::{Compress, Compression, FlushCompress};
+use bytes::Bytes;
 
-use super::{Effort, Error, Picture, adler};
+use deskd_deflate::{LAST, Scratch, Words, combine, deflate};
 
-/// Rows handed to the compressor at once: at 1280 pixels 120 KiB, so that they
-/// are still in the cache of the core that converted them.
-const ROWS: u32 = 32;
+use super::{Picture, picture::Print};
+use crate::frame::{STRIPE_ROWS, Size};
 
-const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// zlib's header: 32 KiB window, fastest algorithm (RFC 1950, section 2.2).
 const ZLIB_HEADER: [u8; 2] = [0x78, 0x01];
 
-/// Encodes a picture as 8-bit RGB.
-pub(super) fn encode(
-    picture: &Picture<'_>,
-    effort: Effort,
-    threads: usize,
-) -> Result<Vec<u8>, Error> {
-    match effort {
-        Effort::Fast => in_bands(picture, Compression::new(1), threads),
-        // Which of the two is smaller depends on what is shown: no filter for
-        // interfaces, adaptive filters for photographs.
-        Effort::Tight => {
-            let plain = in_bands(picture, Compression::new(6), threads)?;
-            let filtered = filtered(picture)?;
-            Ok(if filtered.len() < plain.len() {
-                filtered
-            } else {
-                plain
-            })
-        }
-    }
+/// A thread for fewer stripes costs more than it saves.
+const WORTH_A_THREAD: usize = 4;
+
+thread_local! {
+    /// Kept as long as the thread, which encodes again soon or ends.
+    static WORKSHOP: std::cell::RefCell<Workshop> = std::cell::RefCell::default();
 }
 
-/// Without filter at level 1 in one stream.
-pub(super) fn unfiltered(picture: &Picture<'_>) -> Result<Vec<u8>, Error> {
-    in_bands(picture, Compression::new(1), 1)
+/// What it takes to make a stripe, used again.
+#[derive(Debug, Default)]
+struct Workshop {
+    words: Words,
+    scratch: Scratch,
 }
 
-/// A horizontal slice of the picture, compressed on its own.
-struct Band {
-    deflated: Vec<u8>,
+/// A PNG, and what of it can be used for the next.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) file: Bytes,
+    size: Size,
+    stripes: Vec<Stripe>,
+}
+
+#[derive(Debug, Clone)]
+struct Stripe {
+    print: Print,
+    /// Where its chunk is in the file.
+    chunk: Range<usize>,
+    /// Adler-32 of its bytes before compression.
     adler: u32,
-    /// Bytes before compression.
-    length: usize,
 }
 
-fn in_bands(picture: &Picture<'_>, level: Compression, threads: usize) -> Result<Vec<u8>, Error> {
-    let height = picture.size().height;
-    // A thread for a few rows costs more than it saves.
-    let bands = u32::try_from(threads)
-        .unwrap_or(u32::MAX)
-        .clamp(1, height.div_ceil(4 * ROWS));
-    let edge = |band: u32| {
-        // At most `height`, which is 32 bits.
-        u32::try_from(u64::from(height) * u64::from(band) / u64::from(bands)).unwrap_or(height)
-    };
-    let compress = |band: u32| {
-        let last = band + 1 == bands;
-        compress_band(picture, edge(band)..edge(band + 1), level, last)
-    };
-    let mut parts: Vec<Result<Band, Error>> = Vec::new();
-    thread::scope(|scope| {
-        let others: Vec<_> = (1..bands)
-            .map(|band| scope.spawn(move || compress(band)))
-            .collect();
-        parts.push(compress(0));
-        for other in others {
-            match other.join() {
-                Ok(part) => parts.push(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+/// What becomes of one stripe.
+enum Fate {
+    /// It is that of the file before.
+    Stays,
+    /// The file before has it, by its print.
+    Same,
+    Made(Print, Made),
+}
+
+/// A stripe that was encoded.
+struct Made {
+    chunk: Vec<u8>,
+    adler: u32,
+}
+
+fn make(picture: &Picture<'_>, rows: Range<u32>, workshop: &mut Workshop) -> Made {
+    let Workshop { words, scratch } = workshop;
+    let mut next = rows.clone();
+    words.load(picture.size().width as usize, rows.len(), |out| {
+        if let Some(y) = next.next() {
+            picture.words(y, out);
         }
     });
-    let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
-
-    let total: usize = parts.iter().map(|band| band.deflated.len() + 16).sum();
-    let mut file = Vec::with_capacity(total + 64);
-    file.extend_from_slice(SIGNATURE);
-    chunk(&mut file, *b"IHDR", &[&header(picture)])?;
-    let mut adler = 1;
-    for (index, band) in parts.iter().enumerate() {
-        adler = adler::combine(adler, band.adler, band.length);
-        let trailer = adler.to_be_bytes();
-        let head: &[u8] = if index == 0 { &ZLIB_HEADER } else { &[] };
-        let tail: &[u8] = if index + 1 == parts.len() {
-            &trailer
-        } else {
-            &[]
-        };
-        chunk(&mut file, *b"IDAT", &[head, &band.deflated, tail])?;
-    }
-    chunk(&mut file, *b"IEND", &[])?;
-    Ok(file)
+    let (deflated, adler) = deflate(words, scratch);
+    let mut made = Vec::new();
+    chunk(&mut made, *b"IDAT", deflated);
+    Made { chunk: made, adler }
 }
 
-fn compress_band(
-    picture: &Picture<'_>,
-    rows: std::ops::Range<u32>,
-    level: Compression,
-    last: bool,
-) -> Result<Band, Error> {
-    // One filter byte, 0 for "None", before each row of RGB.
-    let row_bytes = 1 + picture.size().width as usize * 3;
-    let mut raw = vec![0; row_bytes * ROWS.min(rows.len().try_into().unwrap_or(ROWS)) as usize];
-    let length = row_bytes * rows.len();
-    let mut band = Band {
-        deflated: Vec::with_capacity(length / 8 + 1024),
-        adler: 1,
-        length,
+impl Kept {
+    /// Encodes a picture; `may_differ` says which stripes can have changed since this
+    /// was made, of the same region. `None` where nothing was.
+    pub(super) fn next(
+        before: Option<&Self>,
+        picture: &Picture<'_>,
+        may_differ: impl Fn(Range<u32>) -> bool + Sync,
+        seed: u64,
+        threads: usize,
+    ) -> Self {
+        let size = picture.size();
+        let before = before.filter(|before| before.size == size);
+        let count = size.height.div_ceil(STRIPE_ROWS) as usize;
+        let rows: Vec<Range<u32>> = (0..size.height)
+            .step_by(STRIPE_ROWS as usize)
+            .map(|first| first..(first + STRIPE_ROWS).min(size.height))
+            .collect();
+        let rows = |index: usize| rows[index].clone();
+        let work: Vec<usize> = (0..count)
+            .filter(|index| before.is_none() || may_differ(rows(*index)))
+            .collect();
+        let fate = |index: usize, workshop: &mut Workshop| {
+            let print = picture.print(rows(index), seed);
+            match before {
+                Some(before) if before.stripes[index].print == print => Fate::Same,
+                _ => Fate::Made(print, make(picture, rows(index), workshop)),
+            }
+        };
+        let mut fates: Vec<Fate> = (0..count).map(|_| Fate::Stays).collect();
+        for (index, fate) in each(&work, threads, fate) {
+            fates[index] = fate;
+        }
+        Self::assemble(size, before, fates)
+    }
+
+    fn assemble(size: Size, before: Option<&Self>, fates: Vec<Fate>) -> Self {
+        let kept = before.map_or(&[][..], |before| &before.stripes);
+        if let Some(before) = before
+            && fates.iter().all(|fate| !matches!(fate, Fate::Made(..)))
+        {
+            return before.clone();
+        }
+        let length = |(index, fate): (usize, &Fate)| match fate {
+            Fate::Made(_, made) => made.chunk.len(),
+            Fate::Stays | Fate::Same => kept[index].chunk.len(),
+        };
+        let total: usize = fates.iter().enumerate().map(length).sum();
+        let mut file = Vec::with_capacity(total + 128);
+        file.extend_from_slice(SIGNATURE);
+        chunk(&mut file, *b"IHDR", &header(size));
+        chunk(&mut file, *b"IDAT", &ZLIB_HEADER);
+        let mut sum = 1;
+        let mut stripes = Vec::with_capacity(fates.len());
+        for (index, fate) in fates.into_iter().enumerate() {
+            let start = file.len();
+            let (print, adler) = match (fate, before) {
+                (Fate::Made(print, made), _) => {
+                    file.extend_from_slice(&made.chunk);
+                    (print, made.adler)
+                }
+                (_, Some(before)) => {
+                    let old = &before.stripes[index];
+                    file.extend_from_slice(&before.file[old.chunk.clone()]);
+                    (old.print, old.adler)
+                }
+                // Nothing stays of what was not.
+                (_, None) => continue,
+            };
+            let rows = STRIPE_ROWS as usize;
+            let rows = rows.min(size.height as usize - index * rows);
+            let bytes = rows * (1 + 3 * size.width as usize);
+            sum = combine(sum, adler, bytes);
+            let chunk = start..file.len();
+            stripes.push(Stripe {
+                print,
+                chunk,
+                adler,
+            });
+        }
+        let [a, b] = LAST;
+        let [c, d, e, f] = sum.to_be_bytes();
+        chunk(&mut file, *b"IDAT", &[a, b, c, d, e, f]);
+        chunk(&mut file, *b"IEND", &[]);
+        Self {
+            file: file.into(),
+            size,
+            stripes,
+        }
+    }
+
+    /// What its stripes show.
+    pub(super) fn prints(&self) -> Vec<Print> {
+        self.stripes.iter().map(|stripe| stripe.print).collect()
+    }
+}
+
+/// Does the work of each index, on up to that many threads, whichever is free next.
+fn each<T: Send>(
+    work: &[usize],
+    threads: usize,
+    one: impl Fn(usize, &mut Workshop) -> T + Sync,
+) -> Vec<(usize, T)> {
+    let threads = threads.min(work.len() / WORTH_A_THREAD).max(1);
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let run = || {
+        WORKSHOP.with_borrow_mut(|workshop| {
+            let mut own = Vec::new();
+            while let Some(index) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+                own.push((*index, one(*index, workshop)));
+            }
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.append(&mut own);
+        });
     };
-    let mut checksum = simd_adler32::Adler32::new();
-    let mut deflate = Compress::new(level, false);
-    let mut y = rows.start;
-    while y < rows.end {
-        let count = ROWS.min(rows.end - y);
-        let raw = &mut raw[..row_bytes * count as usize];
-        for (row, y) in raw.chunks_exact_mut(row_bytes).zip(y..) {
-            picture.rgb_row(y, &mut row[1..]);
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(run);
         }
-        y += count;
-        checksum.write(raw);
-        let flush = match (y == rows.end, last) {
-            (false, _) => FlushCompress::None,
-            (true, false) => FlushCompress::Sync,
-            (true, true) => FlushCompress::Finish,
-        };
-        deflate_into(&mut deflate, raw, &mut band.deflated, flush)?;
-    }
-    band.adler = checksum.finish();
-    Ok(band)
+        run();
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Feeds all of `input`, growing `out` as needed.
-fn deflate_into(
-    deflate: &mut Compress,
-    mut input: &[u8],
-    out: &mut Vec<u8>,
-    flush: FlushCompress,
-) -> Result<(), Error> {
-    loop {
-        out.reserve((input.len() / 4).max(1024));
-        let before = deflate.total_in();
-        deflate.compress_vec(input, out, flush)?;
-        let taken = usize::try_from(deflate.total_in() - before).unwrap_or(usize::MAX);
-        input = &input[taken.min(input.len())..];
-        // Room left over means that nothing waits to be written.
-        if input.is_empty() && out.len() < out.capacity() {
-            return Ok(());
-        }
-    }
-}
-
-fn header(picture: &Picture<'_>) -> [u8; 13] {
+/// The IHDR chunk's data.
+pub(super) fn header(size: Size) -> [u8; 13] {
     let mut header = [0; 13];
-    header[..4].copy_from_slice(&picture.size().width.to_be_bytes());
-    header[4..8].copy_from_slice(&picture.size().height.to_be_bytes());
+    header[..4].copy_from_slice(&size.width.to_be_bytes());
+    header[4..8].copy_from_slice(&size.height.to_be_bytes());
     // 8 bits a sample, truecolour; deflate, adaptive filtering, not interlaced.
     header[8..].copy_from_slice(&[8, 2, 0, 0, 0]);
     header
 }
 
 /// Appends a chunk: length, type, data, CRC of type and data.
-fn chunk(file: &mut Vec<u8>, kind: [u8; 4], parts: &[&[u8]]) -> Result<(), Error> {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    // Unreachable below 33 Mpx; a chunk holds less than 2^31 bytes.
-    let length =
-        i32::try_from(length).map_err(|_| std::io::Error::from(std::io::ErrorKind::FileTooLarge));
-    let length = length.map_err(png::EncodingError::IoError)?;
+pub(super) fn chunk(file: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
+    // Below 33 Mpx a chunk holds far less than 2^31 bytes.
+    let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    file.reserve(data.len() + 12);
     file.extend_from_slice(&length.to_be_bytes());
     let start = file.len();
     file.extend_from_slice(&kind);
-    for part in parts {
-        file.extend_from_slice(part);
-    }
+    file.extend_from_slice(data);
     let crc = crc32fast::hash(&file[start..]);
     file.extend_from_slice(&crc.to_be_bytes());
-    Ok(())
-}
-
-/// Adaptive filters by the `png` crate, for what shows photographs.
-fn filtered(picture: &Picture<'_>) -> Result<Vec<u8>, Error> {
-    let size = picture.size();
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, size.width, size.height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Balanced);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&picture.to_rgb())?;
-    writer.finish()?;
-    Ok(file)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Pixels, Region, Size};
+    use crate::frame::{BYTES_PER_PIXEL, Pixels, Region};
 
-    fn noise(size: Size) -> Pixels {
-        let mut state = 1_u32;
-        let bytes = std::iter::repeat_with(|| {
+    /// Some noise, some of it flat, some smooth: all kinds of stripe.
+    fn screen(size: Size, mut state: u32) -> Vec<u8> {
+        let mut random = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            // Half noise, half flat: both kinds of deflate block.
-            if state >> 31 == 0 {
-                state.to_be_bytes()[1]
-            } else {
-                7
+            state >> 16
+        };
+        let mut bytes = Vec::with_capacity(size.bgrx_bytes());
+        for y in 0..size.height {
+            let kind = y / STRIPE_ROWS % 4;
+            for x in 0..size.width {
+                let noise = random();
+                let [low, high, ..] = noise.to_le_bytes();
+                let [smooth, ..] = ((x + y) / 3).to_le_bytes();
+                bytes.extend(match kind {
+                    0 => [low, high, low ^ high, 7],
+                    1 => [
+                        smooth.wrapping_add(low & 3),
+                        smooth,
+                        smooth.wrapping_add(high & 1),
+                        0,
+                    ],
+                    2 if noise % 9 == 0 => [200, 10, low & 1, 255],
+                    2 => [30, 30, 30, low],
+                    _ => [0; 4],
+                });
             }
-        });
-        let bytes: Vec<u8> = bytes.take(size.bgrx_bytes()).collect();
-        Pixels::new(Box::new(bytes), size, size.width as usize * 4).unwrap()
+        }
+        bytes
+    }
+
+    fn pixels(size: Size, bytes: Vec<u8>) -> Pixels {
+        Pixels::new(Box::new(bytes), size, size.width as usize * BYTES_PER_PIXEL).unwrap()
+    }
+
+    fn rgb(bytes: &[u8]) -> Vec<u8> {
+        let pixels = bytes.chunks_exact(BYTES_PER_PIXEL);
+        pixels.flat_map(|p| [p[2], p[1], p[0]]).collect()
     }
 
     fn decode(file: &[u8]) -> (Size, Vec<u8>) {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(file))
+        let mut reader = ::png::Decoder::new(std::io::Cursor::new(file))
             .read_info()
             .unwrap();
         let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut rgb).unwrap();
-        assert_eq!(info.color_type, png::ColorType::Rgb);
-        (
-            Size {
-                width: info.width,
-                height: info.height,
-            },
-            rgb,
-        )
+        assert_eq!(info.color_type, ::png::ColorType::Rgb);
+        let (width, height) = (info.width, info.height);
+        (Size { width, height }, rgb)
+    }
+
+    fn next(before: Option<&Kept>, pixels: &Pixels, stale: &[bool], threads: usize) -> Kept {
+        let picture = Picture::new(pixels, Region::whole(pixels.size()), None);
+        let may_differ = |rows: Range<u32>| stale[(rows.start / STRIPE_ROWS) as usize];
+        Kept::next(before, &picture, may_differ, 7, threads)
     }
 
     #[test]
-    fn every_size_thread_count_and_effort_decodes_to_the_same_pixels() {
-        for (width, height) in [(1, 1), (3, 1), (1, 500), (64, 127), (257, 600)] {
+    fn every_size_and_thread_count_decodes_to_the_same_pixels() {
+        let sizes = [
+            (1, 1),
+            (2, 1),
+            (3, 17),
+            (1, 500),
+            (64, 127),
+            (257, 600),
+            (11_000, 40),
+        ];
+        for (width, height) in sizes {
             let size = Size { width, height };
-            let pixels = noise(size);
-            let picture = Picture::new(&pixels, Region::whole(size), None);
-            let expected: Vec<u8> = picture
-                .to_bgrx()
-                .chunks_exact(4)
-                .flat_map(|p| [p[2], p[1], p[0]])
-                .collect();
-            for effort in [Effort::Fast, Effort::Tight] {
-                for threads in [1, 2, 3, 64] {
-                    let file = encode(&picture, effort, threads).unwrap();
-                    let decoded = decode(&file);
-                    assert!(
-                        decoded == (size, expected.clone()),
-                        "{size} {effort:?} {threads}"
-                    );
-                }
+            let bytes = screen(size, width);
+            for threads in [1, 2, 64] {
+                let kept = next(None, &pixels(size, bytes.clone()), &[], threads);
+                assert!(
+                    decode(&kept.file) == (size, rgb(&bytes)),
+                    "{size} {threads}"
+                );
             }
+        }
+    }
+
+    #[test]
+    fn only_what_may_differ_is_encoded_again() {
+        let size = Size {
+            width: 50,
+            height: 16 * 9 + 5,
+        };
+        let mut bytes = screen(size, 3);
+        let mut kept = next(None, &pixels(size, bytes.clone()), &[], 2);
+        for (round, row) in [0, 15, 16, 77, 148, 143, 40].into_iter().enumerate() {
+            let stripe = row / STRIPE_ROWS as usize;
+            let before = kept.clone();
+            bytes[row * 200 + round * 4] ^= 0x55;
+            let now = pixels(size, bytes.clone());
+            let mut stale = vec![false; 10];
+            // What is not told to differ is not looked at.
+            assert_eq!(next(Some(&kept), &now, &stale, 2).file, before.file);
+            stale[stripe] = true;
+            kept = next(Some(&kept), &now, &stale, 2);
+            assert!(decode(&kept.file) == (size, rgb(&bytes)), "{row}");
+            let changed = kept
+                .prints()
+                .iter()
+                .zip(before.prints())
+                .filter(|(a, b)| *a != b)
+                .count();
+            assert_eq!(changed, 1);
+            // What was told and does not differ is the same file.
+            let again = next(Some(&kept), &now, &[true; 10], 2);
+            assert_eq!(again.file.as_ptr(), kept.file.as_ptr());
         }
     }
 
@@ -270,13 +355,7 @@ mod tests {
             width: 1280,
             height: 800,
         };
-        let pixels = Pixels::new(Box::new(vec![0; size.bgrx_bytes()]), size, 5120).unwrap();
-        let file = encode(
-            &Picture::new(&pixels, Region::whole(size), None),
-            Effort::Fast,
-            2,
-        )
-        .unwrap();
-        assert!(file.len() < 30_000, "{}", file.len());
+        let kept = next(None, &pixels(size, vec![0; size.bgrx_bytes()]), &[], 2);
+        assert!(kept.file.len() < 10_000, "{}", kept.file.len());
     }
 }

@@ -1,7 +1,9 @@
 //! Encoding off the async threads, at most one at a time a core, and once for
-//! all callers who want the same picture of the same capture.
+//! all callers who want the same picture of the same capture. The last pictures are
+//! kept: of the next one only what changed is encoded.
 
 use std::{
+    ops::Range,
     sync::{Arc, Mutex, PoisonError, Weak},
     thread::available_parallelism,
     time::{Duration, Instant},
@@ -10,9 +12,9 @@ use std::{
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    encode::{Digest, Effort, Encoded, Format, Picture, encode},
-    frame::{Cause, Failure, Pixels, Region, Size, Stage},
-    x11::Grab,
+    encode::{Digest, Effort, Encoded, Format, Order, Picture, encode},
+    frame::{Cause, CursorImage, Failure, Pixels, Region, STRIPE_ROWS, Size, Stage},
+    x11::{Generation, Grab},
 };
 
 /// What to make of a capture.
@@ -27,22 +29,56 @@ pub(super) struct Plan {
 
 impl Plan {
     fn picture<'a>(&self, grab: &'a Grab) -> Picture<'a> {
-        let cursor = if self.cursor {
-            grab.cursor.as_ref()
-        } else {
-            None
-        };
-        Picture::new(&grab.pixels, self.region, cursor)
+        Picture::new(&grab.pixels, self.region, self.cursor_of(grab))
+    }
+
+    fn cursor_of<'a>(&self, grab: &'a Grab) -> Option<&'a CursorImage> {
+        grab.cursor.as_ref().filter(|_| self.cursor)
     }
 }
 
 /// A picture that was encoded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Made {
     pub(super) encoded: Encoded,
     pub(super) digest: Digest,
     pub(super) frame_id: String,
     pub(super) took: Duration,
+}
+
+/// Plans whose last picture is kept.
+const KEPT: usize = 4;
+
+/// The last picture of a plan.
+#[derive(Debug)]
+struct Kept {
+    plan: Plan,
+    generation: Generation,
+    epoch: u64,
+    /// Of which capture.
+    grab: u64,
+    /// The pointer in it.
+    cursor: Option<CursorImage>,
+    made: Arc<Made>,
+}
+
+impl Kept {
+    /// Whether rows of the picture may differ in a later capture.
+    fn may_differ(&self, grab: &Grab, rows: Range<u32>) -> bool {
+        let first = self.plan.region.y;
+        let (from, to) = (first + rows.start, first + rows.end);
+        let stripes = (from / STRIPE_ROWS) as usize..to.div_ceil(STRIPE_ROWS) as usize;
+        let drawn = grab.changed.get(stripes);
+        if drawn.is_none_or(|drawn| drawn.iter().any(|number| *number > self.grab)) {
+            return true;
+        }
+        let now = self.plan.cursor_of(grab);
+        let covers = |cursor: &CursorImage| {
+            let top = i64::from(cursor.y) - i64::from(cursor.hot_y);
+            top < i64::from(to) && top + i64::from(cursor.size.height) > i64::from(from)
+        };
+        now != self.cursor.as_ref() && self.cursor.iter().chain(now).any(covers)
+    }
 }
 
 /// The cell that all callers of one picture wait for.
@@ -61,6 +97,8 @@ pub(super) struct Encodings {
     seed: u64,
     cores: Arc<Semaphore>,
     shared: Mutex<Vec<Entry>>,
+    /// The newest last.
+    kept: Arc<Mutex<Vec<Arc<Kept>>>>,
 }
 
 impl Encodings {
@@ -70,14 +108,27 @@ impl Encodings {
             seed,
             cores: Arc::new(Semaphore::new(cores)),
             shared: Mutex::default(),
+            kept: Arc::default(),
         }
     }
 
     /// What the picture shows.
     pub(super) async fn digest(&self, grab: &Arc<Grab>, plan: Plan) -> Result<Digest, Failure> {
+        let before = self.before(grab, plan);
+        if let Some(same) = before.as_ref().filter(|before| stays(before, grab)) {
+            return Ok(same.made.digest);
+        }
         let (grab, seed) = (Arc::clone(grab), self.seed);
-        self.off_thread(move |_| plan.picture(&grab).digest(seed))
-            .await
+        self.off_thread(move |_| {
+            let prints = before.as_ref().map(|before| &*before.made.encoded.prints);
+            let may_differ = |rows| {
+                before
+                    .as_ref()
+                    .is_none_or(|before| before.may_differ(&grab, rows))
+            };
+            Digest::of(&plan.picture(&grab).prints(prints, may_differ, seed))
+        })
+        .await
     }
 
     /// The encoded picture, shared with whoever asks for the same.
@@ -85,31 +136,66 @@ impl Encodings {
         &self,
         grab: &Arc<Grab>,
         plan: Plan,
-        digest: Option<Digest>,
         issue_id: impl FnOnce() -> String,
     ) -> Result<Arc<Made>, Failure> {
+        let before = self.before(grab, plan);
+        if let Some(same) = before.as_ref().filter(|before| stays(before, grab)) {
+            return Ok(Arc::new(Made {
+                took: Duration::ZERO,
+                ..(*same.made).clone()
+            }));
+        }
         let work = self.join(grab.number, plan);
         let make = || async {
             let (grab, seed, frame_id) = (Arc::clone(grab), self.seed, issue_id());
+            let kept = Arc::clone(&self.kept);
             self.off_thread(move |threads| {
                 let began = Instant::now();
-                let picture = plan.picture(&grab);
-                let digest = digest.unwrap_or_else(|| picture.digest(seed));
-                encode(&picture, plan.output, plan.format, plan.effort, threads)
-                    .map(|encoded| {
-                        Arc::new(Made {
-                            encoded,
-                            digest,
-                            frame_id,
-                            took: began.elapsed(),
-                        })
-                    })
-                    .map_err(|error| failed(Cause::EncodeFailed, error.to_string()))
+                let order = Order {
+                    output: plan.output,
+                    format: plan.format,
+                    effort: plan.effort,
+                    threads,
+                    seed,
+                };
+                let may_differ = |rows| {
+                    before
+                        .as_ref()
+                        .is_none_or(|before| before.may_differ(&grab, rows))
+                };
+                let last = before.as_ref().map(|before| &before.made.encoded);
+                let encoded = encode(&plan.picture(&grab), order, last, may_differ)
+                    .map_err(|error| failed(Cause::EncodeFailed, error.to_string()))?;
+                let digest = Digest::of(&encoded.prints);
+                // The same picture keeps its name.
+                let same = before
+                    .as_ref()
+                    .filter(|before| before.made.digest == digest);
+                let frame_id = same.map_or(frame_id, |before| before.made.frame_id.clone());
+                let made = Arc::new(Made {
+                    digest,
+                    encoded,
+                    frame_id,
+                    took: began.elapsed(),
+                });
+                keep(&kept, &grab, plan, &made);
+                Ok(made)
             })
             .await
             .flatten()
         };
         work.get_or_init(make).await.clone()
+    }
+
+    /// The last picture of the plan, where it can serve that capture.
+    fn before(&self, grab: &Grab, plan: Plan) -> Option<Arc<Kept>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let serves = |kept: &&Arc<Kept>| {
+            kept.plan == plan
+                && (kept.generation, kept.epoch) == (grab.generation, grab.geometry_epoch)
+                && kept.grab <= grab.number
+        };
+        kept.iter().find(serves).cloned()
     }
 
     /// Encodes a card as fast as it goes.
@@ -122,7 +208,14 @@ impl Encodings {
         let work = move || {
             let size = pixels.size();
             let picture = Picture::new(&pixels, Region::whole(size), None);
-            encode(&picture, size, format, Effort::Fast, 1)
+            let order = Order {
+                output: size,
+                format,
+                effort: Effort::Fast,
+                threads: 1,
+                seed: 0,
+            };
+            encode(&picture, order, None, |_| true)
                 .map_err(|error| failed(Cause::EncodeFailed, error.to_string()))
         };
         tokio::task::spawn_blocking(work)
@@ -173,6 +266,46 @@ impl Encodings {
             .await
             .map_err(|_| defect())
     }
+}
+
+/// Whether the picture is the same in that capture.
+fn stays(kept: &Kept, grab: &Grab) -> bool {
+    !kept.may_differ(grab, 0..kept.plan.region.size.height)
+}
+
+/// Keeps a picture for the next: the last of its plan, of a few plans, and no more
+/// bytes than the screen has.
+fn keep(kept: &Mutex<Vec<Arc<Kept>>>, grab: &Grab, plan: Plan, made: &Arc<Made>) {
+    if plan.effort == Effort::Tight {
+        return;
+    }
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept
+        .iter()
+        .any(|kept| kept.plan == plan && kept.grab > grab.number)
+    {
+        return;
+    }
+    kept.retain(|kept| kept.plan != plan);
+    kept.push(Arc::new(Kept {
+        plan,
+        generation: grab.generation,
+        epoch: grab.geometry_epoch,
+        grab: grab.number,
+        cursor: plan.cursor_of(grab).cloned(),
+        made: Arc::clone(made),
+    }));
+    let mut room = grab.pixels.size().bgrx_bytes();
+    let mut count = 0;
+    let fits = kept.iter().rev().take_while(|kept| {
+        let bytes = kept.made.encoded.bytes.len();
+        let fits = bytes <= room && count < KEPT;
+        room = room.saturating_sub(bytes);
+        count += 1;
+        fits
+    });
+    let gone = kept.len() - fits.count();
+    kept.drain(..gone);
 }
 
 fn failed(cause: Cause, message: String) -> Failure {

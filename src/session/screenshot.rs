@@ -161,7 +161,6 @@ impl Session {
 
     /// Encodes what `plan` says, unless the caller has it.
     async fn picture(&self, spec: &Spec, grab: &Arc<Grab>, plan: Plan) -> Result<Picture, Failure> {
-        let mut digest = None;
         if let Some(id) = &spec.if_changed_since {
             // An id that is not known gets the full answer.
             let before = self.frames().find(id).ok();
@@ -172,11 +171,10 @@ impl Session {
                 if now == before.digest {
                     return Ok(Picture::Unchanged(id.clone(), now));
                 }
-                digest = Some(now);
             }
         }
         let issue_id = || self.frames().issue();
-        let made = self.encodings.encode(grab, plan, digest, issue_id).await?;
+        let made = self.encodings.encode(grab, plan, issue_id).await?;
         let Some(limit) = spec.max_image_bytes else {
             return Ok(Picture::Made(made));
         };
@@ -187,10 +185,7 @@ impl Session {
             effort: Effort::Tight,
             ..plan
         };
-        let smaller = self
-            .encodings
-            .encode(grab, tight, Some(made.digest), issue_id)
-            .await?;
+        let smaller = self.encodings.encode(grab, tight, issue_id).await?;
         if smaller.encoded.bytes.len() as u64 <= limit {
             return Ok(Picture::Made(smaller));
         }

@@ -2,33 +2,41 @@
 
 use std::{
     io,
+    ops::Range,
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use x11rb::{
     connection::RequestConnection as _,
+    cookie::Cookie,
     errors::ReplyError,
     protocol::{
         shm::{self, ConnectionExt as _},
-        xfixes::ConnectionExt as _,
-        xproto::{ConnectionExt as _, ImageFormat, Window},
+        xfixes::{ConnectionExt as _, GetCursorImageReply},
+        xproto::{ConnectionExt as _, GetGeometryReply, GetImageReply, ImageFormat, Window},
     },
 };
 
 use super::{
     Error, Generation,
-    connect::{Server, screen_size},
+    connect::{Server, XConnection, screen_size},
     cursor,
+    damage::Damage,
     mailbox::Bell,
     segments::{Segments, Slot},
 };
 use crate::{
     facts::Profile,
-    frame::{CaptureMode, CursorImage, Pixels, Size},
+    frame::{BYTES_PER_PIXEL, CaptureMode, CursorImage, Pixels, Region, STRIPE_ROWS, Size},
 };
 
 /// Tries while the screen keeps changing its size.
 const MAX_TRIES: u32 = 5;
+
+/// Readings of what changed, while more changes between them; then all is read at
+/// once, which is of one instant by itself.
+const ROUNDS: u32 = 3;
 
 /// The fastest way that may be used; slower ones follow where it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +54,10 @@ pub struct Grab {
     /// Counts the captures of this daemon life.
     pub number: u64,
     /// The screen without the pointer.
-    pub pixels: Pixels,
+    pub pixels: Arc<Pixels>,
+    /// For each stripe of [`STRIPE_ROWS`] rows the number of the capture in which it
+    /// last changed, or may have.
+    pub changed: Arc<[u64]>,
     /// The pointer; `None` when the server shows none.
     pub cursor: Option<CursorImage>,
     /// Identity of the X server.
@@ -75,6 +86,11 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// Whether that is of the same server at the same size.
+    fn is_the_screen_of(&self, other: &Self) -> bool {
+        (self.generation, self.epoch, self.size) == (other.generation, other.epoch, other.size)
+    }
+
     /// Reads all of it, and the windows that carry the proof.
     pub(super) fn read(server: &Server) -> Result<(Self, Vec<Window>), Error> {
         let state = server.identify()?;
@@ -99,6 +115,38 @@ pub(super) struct Capturer {
     mode_reason: Option<String>,
     has_cursor: bool,
     segments: Segments,
+    /// What tells what changed; `None` when the server cannot, and all is read always.
+    damage: Option<Damage>,
+    last: Option<Last>,
+    /// For each stripe the number of the capture in which it last may have changed.
+    changed: Vec<u64>,
+    /// Drawn on since the last capture, as the server said already.
+    pending: Vec<Region>,
+}
+
+/// What the last capture was of, and its pixels, unless their memory is needed.
+#[derive(Debug)]
+struct Last {
+    known: Known,
+    pixels: Option<Arc<Pixels>>,
+}
+
+/// What one looks for first.
+enum Look {
+    /// The screen has another size.
+    Resized,
+    /// Nothing was drawn since the last capture.
+    Same(Arc<Pixels>, Option<CursorImage>),
+    /// Something was.
+    Changed,
+}
+
+/// What became of reading.
+enum Reading {
+    Resized,
+    /// All segments are in use.
+    Busy,
+    Done(Arc<Pixels>, Option<CursorImage>),
 }
 
 impl Capturer {
@@ -118,6 +166,10 @@ impl Capturer {
             mode_reason: None,
             has_cursor: cursor::available(&server.conn)?,
             segments: Segments::new(wake),
+            damage: Damage::follow(server)?,
+            last: None,
+            changed: Vec::new(),
+            pending: Vec::new(),
         };
         let mut reasons = Vec::new();
         for mode in [CaptureMode::ShmFd, CaptureMode::ShmSysv] {
@@ -195,8 +247,9 @@ impl Capturer {
         Ok(())
     }
 
-    /// Reads the screen, following it when it was resized. `None` when all
-    /// segments are in use: the X thread is woken when one is let go.
+    /// The screen as it is, following it when it was resized. What was not drawn on
+    /// since the last capture is not read again. `None` when all segments are in use:
+    /// the X thread is woken when one is let go.
     ///
     /// # Errors
     ///
@@ -207,147 +260,275 @@ impl Capturer {
         known: &mut Known,
         number: u64,
     ) -> Result<Option<Grab>, Error> {
-        let started = Instant::now();
+        let first = Instant::now();
         for _ in 0..MAX_TRIES {
-            let (start, time) = (Instant::now(), SystemTime::now());
-            let slot = match self.mode {
-                CaptureMode::GetImage => None,
-                mode => match self.segments.free(server, mode, known.size) {
-                    Ok(Some(slot)) => Some(slot),
-                    Ok(None) => return Ok(None),
-                    Err(error) if error.ends_connection() => return Err(error),
-                    // Memory for one more is short: wait for one in use.
-                    Err(_) if !self.segments.is_empty() => return Ok(None),
-                    Err(error) => {
-                        self.mode = CaptureMode::GetImage;
-                        self.mode_reason = Some(error.to_string());
-                        None
-                    }
-                },
+            let (started, time) = (Instant::now(), SystemTime::now());
+            let looked = self.look(server, known, number)?;
+            let read = match looked {
+                Look::Resized => Reading::Resized,
+                Look::Same(pixels, cursor) => Reading::Done(pixels, cursor),
+                Look::Changed => self.read(server, known, number)?,
             };
-            let slot = slot.map(|index| self.segments.slot(index));
-            if let Some((pixels, cursor)) = self.read(server, known, slot)? {
-                return Ok(Some(Grab {
-                    number,
-                    pixels,
-                    cursor,
-                    generation: known.generation,
-                    geometry_epoch: known.epoch,
-                    mode: self.mode,
-                    started: start,
-                    time,
-                    took: start.elapsed(),
-                    proof: known.proof,
-                }));
+            match read {
+                Reading::Busy => return Ok(None),
+                Reading::Done(pixels, cursor) => {
+                    return Ok(Some(Grab {
+                        number,
+                        pixels,
+                        changed: self.changed.as_slice().into(),
+                        cursor,
+                        generation: known.generation,
+                        geometry_epoch: known.epoch,
+                        mode: self.mode,
+                        started,
+                        time,
+                        took: started.elapsed(),
+                        proof: known.proof,
+                    }));
+                }
+                Reading::Resized => {}
             }
+            self.last = None;
             // A resize voids the proof, and with it the windows that carry it.
             (*known, _) = Known::read(server)?;
         }
-        tracing::debug!(elapsed = ?started.elapsed(), "the screen kept changing its size");
+        tracing::debug!(elapsed = ?first.elapsed(), "the screen kept changing its size");
         Err(Error::Resizing(MAX_TRIES))
     }
 
-    /// One try: `None` when the screen is of another size than `known`.
-    fn read(
-        &self,
-        server: &Server,
-        known: &Known,
-        slot: Option<&Slot>,
-    ) -> Result<Option<(Pixels, Option<CursorImage>)>, Error> {
-        let conn = &server.conn;
-        let format: u8 = ImageFormat::Z_PIXMAP.into();
-        let (width, height) = wire_size(known.size)?;
-        // All requests leave in one write. The size is asked before and after
-        // the pixels, so that a frame never has parts of two sizes.
-        let before = conn.get_geometry(server.root)?;
-        let (shared, plain) = match slot {
-            Some(slot) => {
-                let all = u32::MAX;
-                (
-                    Some(conn.shm_get_image(
-                        server.root,
-                        0,
-                        0,
-                        width,
-                        height,
-                        all,
-                        format,
-                        slot.id,
-                        0,
-                    )?),
-                    None,
-                )
+    /// Asks what was drawn since the last capture, and where the pointer is.
+    fn look(&mut self, server: &Server, known: &Known, number: u64) -> Result<Look, Error> {
+        let same = |last: &&Last| last.known.is_the_screen_of(known);
+        let (Some(last), Some(damage)) = (self.last.as_ref().filter(same), &self.damage) else {
+            if let Some(damage) = &self.damage {
+                // What was drawn so far is in what is read next.
+                drop(damage.ask(server)?);
             }
-            None => {
-                let format = ImageFormat::Z_PIXMAP;
-                (
-                    None,
-                    Some(conn.get_image(format, server.root, 0, 0, width, height, u32::MAX)?),
-                )
-            }
+            let stripes = known.size.height.div_ceil(STRIPE_ROWS) as usize;
+            self.changed = vec![number; stripes];
+            self.pending.clear();
+            self.segments.note(&(0..known.size.height));
+            return Ok(Look::Changed);
         };
-        let pointer = if self.has_cursor {
-            Some(conn.xfixes_get_cursor_image()?)
+        let pixels = last.pixels.clone();
+        let asked = damage.ask(server)?;
+        let pointer = self.ask_pointer(server)?;
+        let size = server.conn.get_geometry(server.root)?;
+        let mut drawn = asked.answer(known.size)?;
+        let pointer = pointer.map(cursor::image).transpose()?.flatten();
+        if size_of(size.reply())? != known.size {
+            return Ok(Look::Resized);
+        }
+        drawn.append(&mut self.pending);
+        self.note(&drawn, number);
+        Ok(match pixels {
+            Some(pixels) if drawn.is_empty() => Look::Same(pixels, pointer),
+            _ => Look::Changed,
+        })
+    }
+
+    /// Notes what was drawn on: it is to be read, and to be encoded, again.
+    fn note(&mut self, drawn: &[Region], number: u64) {
+        for part in drawn {
+            let rows = part.y..part.y + part.size.height;
+            self.segments.note(&rows);
+            let first = (rows.start / STRIPE_ROWS) as usize;
+            let last = rows.end.div_ceil(STRIPE_ROWS) as usize;
+            if let Some(stripes) = self.changed.get_mut(first..last) {
+                stripes.fill(number);
+            }
+        }
+    }
+
+    /// Reads what changed, until nothing changes between: a frame is of one instant.
+    fn read(&mut self, server: &Server, known: &Known, number: u64) -> Result<Reading, Error> {
+        let whole = 0..known.size.height;
+        // Its memory may be the one to read into.
+        self.last = Some(Last {
+            known: *known,
+            pixels: None,
+        });
+        let slot = match self.mode {
+            CaptureMode::GetImage => None,
+            mode => match self.segments.free(server, mode, known.size) {
+                Ok(Some(slot)) => Some(slot),
+                Ok(None) => return Ok(Reading::Busy),
+                Err(error) if error.ends_connection() => return Err(error),
+                // Memory for one more is short: wait for one in use.
+                Err(_) if !self.segments.is_empty() => return Ok(Reading::Busy),
+                Err(error) => {
+                    self.mode = CaptureMode::GetImage;
+                    self.mode_reason = Some(error.to_string());
+                    None
+                }
+            },
+        };
+        for round in 0..=ROUNDS {
+            let stale = slot.map(|slot| self.segments.slot(slot).stale());
+            let rows = match stale {
+                Some(stale) if round < ROUNDS && !stale.is_empty() => stale,
+                _ => whole.clone(),
+            };
+            // All requests leave in one write. The size is asked before and after
+            // the pixels, so that a frame never has parts of two sizes.
+            let before = server.conn.get_geometry(server.root)?;
+            let image = self.ask_image(server, known.size, slot, &rows)?;
+            let asked = self.damage.as_ref().map(|damage| damage.ask(server));
+            let asked = asked.transpose()?;
+            let pointer = self.ask_pointer(server)?;
+            let after = server.conn.get_geometry(server.root)?;
+            let before = size_of(before.reply())?;
+            let image = image.reply();
+            let drawn = asked.map(|asked| asked.answer(known.size)).transpose()?;
+            let pointer = pointer.map(cursor::image).transpose()?.flatten();
+            if before != known.size || size_of(after.reply())? != known.size {
+                return Ok(Reading::Resized);
+            }
+            let data = image?;
+            if let Some(slot) = slot {
+                self.segments.clean(slot);
+            }
+            let drawn = drawn.unwrap_or_default();
+            // Some of it lies before the pixels, some after.
+            self.note(&drawn, number);
+            if rows != whole && !drawn.is_empty() {
+                continue;
+            }
+            self.pending = drawn;
+            let pixels = Arc::new(self.pixels(server, known.size, slot, data)?);
+            if let Some(last) = &mut self.last {
+                last.pixels = Some(Arc::clone(&pixels));
+            }
+            return Ok(Reading::Done(pixels, pointer));
+        }
+        Err(Error::Protocol(
+            "the whole screen was read, and yet not whole",
+        ))
+    }
+
+    fn ask_pointer<'c>(&self, server: &'c Server) -> Result<Option<Pointer<'c>>, Error> {
+        Ok(if self.has_cursor {
+            Some(server.conn.xfixes_get_cursor_image()?)
         } else {
             None
-        };
-        let after = conn.get_geometry(server.root)?;
+        })
+    }
 
-        let size = |reply: Result<x11rb::protocol::xproto::GetGeometryReply, ReplyError>| {
-            let reply = reply.map_err(|error| Error::reply("GetGeometry", error))?;
-            screen_size(reply.width, reply.height)
+    /// Asks for rows, which go where they belong in the slot.
+    fn ask_image<'c>(
+        &self,
+        server: &'c Server,
+        size: Size,
+        slot: Option<usize>,
+        rows: &Range<u32>,
+    ) -> Result<Image<'c>, Error> {
+        let (conn, root, format) = (&server.conn, server.root, ImageFormat::Z_PIXMAP);
+        let (width, _) = wire_size(size)?;
+        let short = |pixels: u32| i16::try_from(pixels).map_err(|_| Error::TooLarge(size));
+        let (y, height) = (
+            short(rows.start)?,
+            u16::try_from(rows.len()).map_err(|_| Error::TooLarge(size))?,
+        );
+        let band = Size {
+            height: rows.end - rows.start,
+            ..size
         };
-        let before = size(before.reply())?;
-        let shared = shared.map(|cookie| cookie.reply());
-        let plain = plain.map(|cookie| cookie.reply());
-        let pointer = pointer.map(cursor::image).transpose()?.flatten();
-        let after = size(after.reply())?;
-        if before != known.size || after != known.size {
-            return Ok(None);
-        }
+        let expected = server.format.image_bytes(band);
+        let depth = server.depth;
+        let kind = match slot {
+            Some(slot) => {
+                let offset = server.format.stride(size.width) * rows.start as usize;
+                let offset = u32::try_from(offset).map_err(|_| Error::TooLarge(size))?;
+                let (id, all) = (self.segments.slot(slot).id, u32::MAX);
+                let format = format.into();
+                Asked::Shared(
+                    conn.shm_get_image(root, 0, y, width, height, all, format, id, offset)?,
+                )
+            }
+            None => Asked::Plain(conn.get_image(format, root, 0, y, width, height, u32::MAX)?),
+        };
+        Ok(Image {
+            asked: kind,
+            expected,
+            depth,
+        })
+    }
 
-        let expected = server.format.image_bytes(known.size);
-        let short = || Error::Protocol("an image is shorter than the screen");
-        let stride = server.format.stride(known.size.width);
-        let pixels = match (shared, slot, plain) {
-            (Some(reply), Some(slot), _) => {
-                let reply = reply.map_err(|error| Error::reply("ShmGetImage", error))?;
-                if reply.depth != server.depth || reply.size as usize != expected {
-                    return Err(short());
-                }
-                if server.format.is_bgrx() {
-                    let lease = self.segments.lease(slot);
-                    Pixels::new(Box::new(lease), known.size, stride)
-                } else {
-                    let image = slot.bytes();
-                    let owned = server.format.to_bgrx(image, known.size).ok_or_else(short)?;
-                    Pixels::new(Box::new(owned), known.size, known.size.width as usize * 4)
-                }
+    /// What was read, as pixels.
+    fn pixels(
+        &self,
+        server: &Server,
+        size: Size,
+        slot: Option<usize>,
+        data: Vec<u8>,
+    ) -> Result<Pixels, Error> {
+        let stride = server.format.stride(size.width);
+        let plain = size.width as usize * BYTES_PER_PIXEL;
+        let slot = slot.map(|slot| self.segments.slot(slot));
+        let pixels = match (slot, server.format.is_bgrx()) {
+            (Some(slot), true) => Pixels::new(Box::new(self.segments.lease(slot)), size, stride),
+            (None, true) => Pixels::new(Box::new(data), size, stride),
+            (slot, false) => {
+                let bytes = slot.map_or(data.as_slice(), Slot::bytes);
+                let owned = server.format.to_bgrx(bytes, size).ok_or_else(too_short)?;
+                Pixels::new(Box::new(owned), size, plain)
             }
-            (_, _, Some(reply)) => {
-                let reply = reply.map_err(|error| Error::reply("GetImage", error))?;
-                if reply.depth != server.depth {
-                    return Err(short());
-                }
-                if server.format.is_bgrx() {
-                    Pixels::new(Box::new(reply.data), known.size, stride)
-                } else {
-                    let owned = server
-                        .format
-                        .to_bgrx(&reply.data, known.size)
-                        .ok_or_else(short)?;
-                    Pixels::new(Box::new(owned), known.size, known.size.width as usize * 4)
-                }
-            }
-            _ => return Err(short()),
         };
-        Ok(Some((pixels.ok_or_else(short)?, pointer)))
+        pixels.ok_or_else(too_short)
     }
 
     /// Gives back what a burst of captures needed and a quiet time does not.
     pub(super) fn trim(&mut self, server: &Server) -> Result<(), Error> {
         self.segments.trim(server)
     }
+}
+
+type Pointer<'c> = Cookie<'c, XConnection, GetCursorImageReply>;
+
+/// An image that was asked for.
+struct Image<'c> {
+    asked: Asked<'c>,
+    /// Bytes that it has.
+    expected: usize,
+    depth: u8,
+}
+
+enum Asked<'c> {
+    /// Into shared memory.
+    Shared(Cookie<'c, XConnection, shm::GetImageReply>),
+    /// Over the socket.
+    Plain(Cookie<'c, XConnection, GetImageReply>),
+}
+
+impl Image<'_> {
+    /// Its bytes; none when they are in shared memory.
+    fn reply(self) -> Result<Vec<u8>, Error> {
+        let (depth, bytes, data) = match self.asked {
+            Asked::Shared(cookie) => {
+                let reply = cookie.reply();
+                let reply = reply.map_err(|error| Error::reply("ShmGetImage", error))?;
+                (reply.depth, reply.size as usize, Vec::new())
+            }
+            Asked::Plain(cookie) => {
+                let reply = cookie.reply();
+                let reply = reply.map_err(|error| Error::reply("GetImage", error))?;
+                (reply.depth, reply.data.len(), reply.data)
+            }
+        };
+        if depth != self.depth || bytes < self.expected {
+            return Err(too_short());
+        }
+        Ok(data)
+    }
+}
+
+fn too_short() -> Error {
+    Error::Protocol("an image is shorter than the screen")
+}
+
+fn size_of(reply: Result<GetGeometryReply, ReplyError>) -> Result<Size, Error> {
+    let reply = reply.map_err(|error| Error::reply("GetGeometry", error))?;
+    screen_size(reply.width, reply.height)
 }
 
 fn wire_size(size: Size) -> Result<(u16, u16), Error> {

@@ -218,3 +218,8 @@ impl From<ConnectError> for Error {
         }
     }
 }
+
+/// What it means that the server gives no more ids.
+pub(super) fn no_id(error: ReplyOrIdError) -> Error {
+    Error::reply_or_id("GetXIDRange", error)
+}

@@ -23,6 +23,7 @@ mod clipboard;
 mod connect;
 mod connected;
 mod cursor;
+mod damage;
 mod display;
 pub mod display_name;
 mod error;

@@ -13,7 +13,7 @@ use std::{
 
 use x11rb::{
     connection::{Connection as _, RequestConnection as _},
-    errors::{ReplyError, ReplyOrIdError},
+    errors::ReplyError,
     protocol::{
         Event,
         damage::{ConnectionExt as _, ReportLevel},
@@ -30,6 +30,8 @@ use super::{
     CaptureChoice, Display, Error, Generation, Grab,
     capture::{Capturer, Known},
     connect::Server,
+    damage::available as has_damage_extension,
+    error::no_id,
     focus::{self, Focus},
     mailbox::Bell,
     scene::{self, Atoms, Placed},
@@ -109,7 +111,7 @@ impl Observer {
                 version.is_ok_and(|v| (v.server_major, v.server_minor) >= (1, 2))
             }
         };
-        let has_damage = damage_available(&server)?;
+        let has_damage = has_damage_extension(&server)?;
         let asking = server.own_window()?;
         let parts = conn.generate_id().map_err(no_id)?;
         if has_damage {
@@ -538,20 +540,4 @@ impl Observer {
         }
         Ok(())
     }
-}
-
-fn damage_available(server: &Server) -> Result<bool, Error> {
-    let conn = &server.conn;
-    let has = |name: &'static str| conn.extension_information(name);
-    if has("DAMAGE")?.is_none() || has("XFIXES")?.is_none() {
-        return Ok(false);
-    }
-    // Both want to be asked for their version before anything else.
-    let fixes = conn.xfixes_query_version(5, 0)?.reply();
-    let damage = conn.damage_query_version(1, 1)?.reply();
-    Ok(fixes.is_ok() && damage.is_ok())
-}
-
-fn no_id(error: ReplyOrIdError) -> Error {
-    Error::reply_or_id("GetXIDRange", error)
 }

@@ -1,6 +1,6 @@
 //! Segments of shared memory that the server has attached, and who reads them.
 
-use std::{num::NonZeroUsize, os::fd::OwnedFd, sync::Arc};
+use std::{num::NonZeroUsize, ops::Range, os::fd::OwnedFd, sync::Arc};
 
 use x11rb::{
     connection::Connection as _,
@@ -30,6 +30,8 @@ pub(super) struct Slot {
     /// The server's name for it.
     pub(super) id: Seg,
     segment: Arc<Segment>,
+    /// Rows that were drawn on since they were read into it, and those between them.
+    stale: Range<u32>,
 }
 
 /// A slot's memory in use. When it is let go, the X thread is woken, because a
@@ -88,8 +90,20 @@ impl Segments {
         }
     }
 
-    /// Index of a slot of the screen's size that nobody reads, made when there
-    /// is room for one more.
+    /// These rows of the screen were drawn on.
+    pub(super) fn note(&mut self, rows: &Range<u32>) {
+        for slot in &mut self.slots {
+            slot.note(rows);
+        }
+    }
+
+    /// Its rows are as on the screen.
+    pub(super) fn clean(&mut self, index: usize) {
+        self.slots[index].stale = 0..0;
+    }
+
+    /// Index of a slot of the screen's size that nobody reads, the one of which the
+    /// least is stale; made when there is none and room for one more.
     pub(super) fn free(
         &mut self,
         server: &Server,
@@ -104,10 +118,9 @@ impl Segments {
                 self.slots.swap_remove(index).detach(server)?;
             }
         }
-        let free = self
-            .slots
-            .iter()
-            .position(|slot| Arc::strong_count(&slot.segment) == 1);
+        let free = (0..self.slots.len())
+            .filter(|index| Arc::strong_count(&self.slots[*index].segment) == 1)
+            .min_by_key(|index| self.slots[*index].stale.len());
         if free.is_some() || self.slots.len() >= MAX_SEGMENTS {
             return Ok(free);
         }
@@ -162,7 +175,21 @@ impl Slot {
         Ok(Self {
             id,
             segment: Arc::new(segment),
+            stale: 0..size.height,
         })
+    }
+
+    /// Rows that are not as on the screen, and those between them.
+    pub(super) fn stale(&self) -> Range<u32> {
+        self.stale.clone()
+    }
+
+    fn note(&mut self, rows: &Range<u32>) {
+        self.stale = if self.stale.is_empty() {
+            rows.clone()
+        } else {
+            self.stale.start.min(rows.start)..self.stale.end.max(rows.end)
+        };
     }
 
     /// Has the server let it go. Readers keep the memory until they are done.

@@ -195,6 +195,53 @@ impl Witness {
         self.checked(&x::FreeGc { gc });
     }
 
+    /// The same, many times over: nobody waits for the server.
+    pub fn draw_points(&self, window: x::Window, points: &[(i16, i16)], pixel: u32) {
+        let gc: x::Gcontext = self.conn.generate_id();
+        let drawable = x::Drawable::Window(window);
+        self.conn.send_request(&x::CreateGc {
+            cid: gc,
+            drawable,
+            value_list: &[x::Gc::Foreground(pixel)],
+        });
+        for (x, y) in points {
+            self.conn.send_request(&x::PolyFillRectangle {
+                drawable,
+                gc,
+                rectangles: &[x::Rectangle {
+                    x: *x,
+                    y: *y,
+                    width: 1,
+                    height: 1,
+                }],
+            });
+        }
+        self.checked(&x::FreeGc { gc });
+    }
+
+    /// Scrolls a part of a window by 7 rows.
+    pub fn scroll(&self, window: x::Window, at: (i16, i16), size: (u16, u16)) {
+        let gc: x::Gcontext = self.conn.generate_id();
+        let drawable = x::Drawable::Window(window);
+        self.checked(&x::CreateGc {
+            cid: gc,
+            drawable,
+            value_list: &[],
+        });
+        self.checked(&x::CopyArea {
+            src_drawable: drawable,
+            dst_drawable: drawable,
+            gc,
+            src_x: at.0,
+            src_y: at.1 + 7,
+            dst_x: at.0,
+            dst_y: at.1,
+            width: size.0,
+            height: size.1,
+        });
+        self.checked(&x::FreeGc { gc });
+    }
+
     /// One colour everywhere, as the server's pixel value.
     pub fn fill(&self, pixel: u32) {
         let gc: x::Gcontext = self.conn.generate_id();

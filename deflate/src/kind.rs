@@ -1,0 +1,41 @@
+//! Telling an interface from a photograph.
+
+use super::words::Words;
+
+/// Rows that are looked at to tell an interface from a photograph: one of so many.
+const SAMPLED: usize = 4;
+/// In a photograph a pixel that is like neither neighbour differs by so little.
+const SLIGHT: u8 = 8;
+/// So few such pixels, one of so many, are better left as they are.
+const FEW: u32 = 50;
+
+/// Whether most pixels that are like neither the one to the left nor the one above
+/// are nearly so. On six screens this is right for all stripes but one in a hundred
+/// (ARCHITECTURE.md, "What was measured").
+pub(super) fn is_photograph(words: &Words) -> bool {
+    let rows: Vec<&[u32]> = words.rows().collect();
+    let (mut seen, mut slight, mut strong) = (0, 0, 0);
+    for pair in rows.windows(2).step_by(SAMPLED) {
+        let (above, row) = (pair[0], pair[1]);
+        let pixels = row[1..].iter().zip(row).zip(&above[1..]);
+        for ((pixel, left), up) in pixels {
+            seen += 1;
+            if pixel == left || pixel == up {
+                continue;
+            }
+            if differ(*pixel, *left).min(differ(*pixel, *up)) <= SLIGHT {
+                slight += 1;
+            } else {
+                strong += 1;
+            }
+        }
+    }
+    slight > strong && slight * FEW > seen
+}
+
+/// The largest difference of a channel.
+fn differ(a: u32, b: u32) -> u8 {
+    let (a, b) = (a.to_le_bytes(), b.to_le_bytes());
+    let differences = a.iter().zip(b).map(|(a, b)| a.abs_diff(b));
+    differences.max().unwrap_or(0)
+}

@@ -1,0 +1,172 @@
+//! Rows as differences to what their neighbours foretell (PNG's filters Sub and
+//! Paeth), of which only the zeros repeat.
+//!
+//! A photograph has next to no matches, but its differences are small: a code of
+//! their own for each stripe says them in a third of the bits (ARCHITECTURE.md, "What
+//! was measured").
+
+use super::{
+    LENGTHS, LONGEST,
+    bits::Bits,
+    bound,
+    huffman::{self, Codes, Counts, END},
+    put_match,
+    words::Words,
+};
+
+/// PNG's filter types (PNG, section 9.2).
+const SUB: u8 = 1;
+const PAETH: u8 = 4;
+/// Zeros that are worth a match.
+const ZEROS: usize = 8;
+
+/// Used again from stripe to stripe.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    above: Vec<u8>,
+    row: Vec<u8>,
+    filtered: Vec<u8>,
+    /// Literals up to a run of zeros, and its length.
+    parts: Vec<(u32, u32)>,
+    out: Vec<u8>,
+}
+
+/// Deflates a stripe, and gives the Adler-32 of its filtered rows.
+pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u32) {
+    filter(words, memory);
+    let adler = simd_adler32::adler32(&memory.filtered.as_slice());
+    let counts = parts(&memory.filtered, &mut memory.parts);
+    let most = bound(memory.filtered.len());
+    if memory.out.len() < most {
+        memory.out.resize(most, 0);
+    }
+    let mut bits = Bits::new(&mut memory.out);
+    let codes = huffman::begin(&mut bits, &counts);
+    write(&memory.filtered, &memory.parts, &codes, &mut bits);
+    let length = bits.end();
+    (&memory.out[..length], adler)
+}
+
+/// The first row by the pixel to the left, so that it needs none above; the others by
+/// Paeth's predictor.
+fn filter(words: &Words, memory: &mut Memory) {
+    memory.filtered.clear();
+    for (y, pixels) in words.rows().enumerate() {
+        std::mem::swap(&mut memory.above, &mut memory.row);
+        memory.row.clear();
+        memory.row.extend(pixels.iter().flat_map(|word| {
+            let [blue, green, red, _] = word.to_le_bytes();
+            [red, green, blue]
+        }));
+        let (row, above) = (memory.row.as_slice(), memory.above.as_slice());
+        let out = &mut memory.filtered;
+        if y == 0 {
+            out.push(SUB);
+            out.extend_from_slice(&row[..3]);
+            let pairs = row[3..].iter().zip(row);
+            out.extend(pairs.map(|(value, left)| value.wrapping_sub(*left)));
+        } else {
+            out.push(PAETH);
+            let first = row.iter().zip(above).take(3);
+            out.extend(first.map(|(value, up)| value.wrapping_sub(*up)));
+            let neighbours = row.iter().zip(&above[3..]).zip(above);
+            let residual = |(value, ((left, up), corner)): (&u8, ((&u8, &u8), &u8))| {
+                value.wrapping_sub(paeth(*left, *up, *corner))
+            };
+            out.extend(row[3..].iter().zip(neighbours).map(residual));
+        }
+    }
+}
+
+/// The one of the three that is nearest to `left + up - corner` (PNG, section 9.4).
+#[inline(always)]
+fn paeth(left: u8, up: u8, corner: u8) -> u8 {
+    let [a, b, c] = [left, up, corner].map(i16::from);
+    let (to_left, to_up) = ((b - c).abs(), (a - c).abs());
+    let to_corner = (a + b - 2 * c).abs();
+    if to_left <= to_up && to_left <= to_corner {
+        left
+    } else if to_up <= to_corner {
+        up
+    } else {
+        corner
+    }
+}
+
+fn parts(filtered: &[u8], parts: &mut Vec<(u32, u32)>) -> Counts {
+    let mut counts = Counts::new();
+    // Four counters, so that equal neighbours do not wait for each other.
+    let mut literals = [[0_u32; 256]; 4];
+    parts.clear();
+    let (mut at, mut began) = (0, 0);
+    let zeros = |at: usize| {
+        filtered
+            .get(at..at + ZEROS)
+            .is_some_and(|next| next == [0; ZEROS])
+    };
+    while at < filtered.len() {
+        if filtered[at] != 0 || !zeros(at) {
+            literals[at % 4][usize::from(filtered[at])] += 1;
+            at += 1;
+            continue;
+        }
+        let mut end = at + ZEROS;
+        while zeros(end) {
+            end += ZEROS;
+        }
+        end += filtered[end..]
+            .iter()
+            .take_while(|byte| **byte == 0)
+            .count();
+        // The first is said; the others repeat it.
+        literals[0][0] += 1;
+        let mut left = end - at - 1;
+        parts.push(((at + 1 - began) as u32, left as u32));
+        while left >= 3 {
+            let length = left.min(LONGEST);
+            counts.literals[usize::from(LENGTHS[length].0)] += 1;
+            counts.distances[0] += 1;
+            left -= length;
+        }
+        literals[0][0] += left as u32;
+        (at, began) = (end, end);
+    }
+    parts.push(((at - began) as u32, 0));
+    for counted in literals {
+        for (sum, count) in counts.literals.iter_mut().zip(counted) {
+            *sum += count;
+        }
+    }
+    counts
+}
+
+fn write(filtered: &[u8], parts: &[(u32, u32)], codes: &Codes, bits: &mut Bits<'_>) {
+    let mut at = 0;
+    for (literals, zeros) in parts {
+        let part = &filtered[at..at + *literals as usize];
+        let (threes, rest) = part.as_chunks::<3>();
+        for three in threes {
+            for byte in three {
+                bits.put_code(codes.literals[usize::from(*byte)]);
+            }
+            bits.flush();
+        }
+        for byte in rest {
+            bits.put_code(codes.literals[usize::from(*byte)]);
+            bits.flush();
+        }
+        let mut left = *zeros as usize;
+        at += part.len() + left;
+        while left >= 3 {
+            let length = left.min(LONGEST);
+            put_match(bits, codes, length, 1);
+            left -= length;
+        }
+        for _ in 0..left {
+            bits.put_code(codes.literals[0]);
+            bits.flush();
+        }
+    }
+    bits.put_code(codes.literals[END]);
+    bits.flush();
+}
