@@ -108,6 +108,7 @@ async fn run() {
     let first = daemon::screen(&mut over_unix, v1::ScreenshotRequest::default()).await;
     let mut from_memory =
         memory_server(folder.path().join("memory.sock"), first.image.clone()).await;
+    let mut empty = memory_server(folder.path().join("empty.sock"), Bytes::new()).await;
 
     // The same code in this process, on a connection of its own.
     let display = Display::open(
@@ -124,6 +125,9 @@ async fn run() {
     println!("bench: {ROUNDS} rounds of the parts, {PROCESS_ROUNDS} of the processes");
     for round in 0..ROUNDS {
         times.add("X round trip", timed(|| witness.round_trip()));
+        // Each pixel changes by its lowest bits, and at the next time back.
+        let whole = || witness.shake((0, 0), (1280, 800));
+        whole();
         let began = Instant::now();
         let grab = display.capture().await.unwrap();
         let picture = Picture::new(
@@ -177,18 +181,47 @@ async fn run() {
             }),
         );
         drop(grab);
+        let plain = v1::ScreenshotRequest::default();
         times.add(
             "RPC of as many bytes from memory",
-            call(&mut from_memory, &v1::ScreenshotRequest::default()).await,
+            call(&mut from_memory, &plain).await,
         );
+        times.add("RPC of no bytes", call(&mut empty, &plain).await);
+        whole();
         times.add(
-            "Screenshot over Unix socket",
-            call(&mut over_unix, &v1::ScreenshotRequest::default()).await,
+            "Screenshot, all changed",
+            call(&mut over_unix, &plain).await,
         );
+        // A character of a terminal.
+        witness.shake((600, 402), (9, 18));
         times.add(
-            "Screenshot over TCP",
-            call(&mut over_tcp, &v1::ScreenshotRequest::default()).await,
+            "Screenshot, a character changed",
+            call(&mut over_unix, &plain).await,
         );
+        times.add("Screenshot, unchanged", call(&mut over_unix, &plain).await);
+        let since = v1::ScreenshotRequest {
+            if_changed_since: daemon::screen(&mut over_unix, plain.clone()).await.frame_id,
+            ..plain.clone()
+        };
+        let began = Instant::now();
+        let frame = over_unix
+            .screenshot(since)
+            .await
+            .unwrap()
+            .into_inner()
+            .frame;
+        times.add("Screenshot, if_changed_since", began.elapsed());
+        assert_eq!(frame.unwrap().kind(), v1::FrameKind::Unchanged);
+        times.add(
+            "Screenshot, unchanged, TCP",
+            call(&mut over_tcp, &plain).await,
+        );
+        whole();
+        times.add(
+            "Screenshot, all changed, TCP",
+            call(&mut over_tcp, &plain).await,
+        );
+        whole();
         times.add(
             "Screenshot JPEG 85, Unix",
             call(
@@ -200,6 +233,7 @@ async fn run() {
             )
             .await,
         );
+        whole();
         times.add(
             "Screenshot raw, Unix",
             call(&mut over_unix, &daemon::raw()).await,
@@ -284,7 +318,11 @@ fn report(times: &Times, rest: &Rest) {
         "\n{:<36} {:>9} {:>9} {:>9}",
         "1280x800, painted XFCE", "p50 ms", "p95 ms", "× RPC"
     );
-    let rpc = times.median("Screenshot over Unix socket");
+    let rpc = times.median("Screenshot, all changed");
+    let unchanged = times.median("Screenshot, unchanged");
+    let (scrot, older) = (times.median("scrot"), times.median("older transaction"));
+    let grab_and_encode = times.median("grab + encode in-process");
+    let character = times.median("Screenshot, a character changed");
     let mut rows = BTreeMap::new();
     for (name, _) in &times.0 {
         let (p50, p95) = (times.median(name), times.at(name, 95));
@@ -296,22 +334,44 @@ fn report(times: &Times, rest: &Rest) {
     // What is promised, and whether this run holds it: (name, value, limit, at most).
     let figures = [
         (
-            "RPC / (grab + encode in-process)",
-            rpc / times.median("grab + encode in-process"),
+            "unchanged / RPC of as many bytes",
+            unchanged / times.median("RPC of as many bytes from memory"),
+            2.0,
+            true,
+        ),
+        (
+            "if_changed_since / RPC of no bytes",
+            times.median("Screenshot, if_changed_since") / times.median("RPC of no bytes"),
             1.5,
             true,
         ),
-        ("scrot / RPC", times.median("scrot") / rpc, 8.0, false),
+        // Its 18 rows lie in two stripes, of 32 rows.
         (
-            "older transaction / RPC",
-            times.median("older transaction") / rpc,
-            14.0,
-            false,
+            "a character's cost / its stripes' share",
+            (character - unchanged) / (grab_and_encode * 32.0 / 800.0),
+            1.3,
+            true,
         ),
+        (
+            "all changed / (grab + encode)",
+            rpc / grab_and_encode,
+            1.3,
+            true,
+        ),
+        (
+            "encode / memcpy",
+            times.median("encode PNG") / times.median("memcpy of the frame"),
+            25.0,
+            true,
+        ),
+        ("scrot / all changed", scrot / rpc, 8.0, false),
+        ("older / unchanged", older / unchanged, 150.0, false),
+        ("older / a character", older / character, 100.0, false),
+        ("older / all changed", older / rpc, 20.0, false),
         (
             "PNG bytes / scrot's",
             rest.png_bytes as f64 / rest.scrot_bytes as f64,
-            1.0,
+            0.95,
             true,
         ),
         (
@@ -335,7 +395,7 @@ fn report(times: &Times, rest: &Rest) {
         (
             "anonymous memory, MiB",
             mib(rest.anonymous_kib),
-            12.0 + 2.0 * frame_mib,
+            10.0 + 2.0 * frame_mib,
             true,
         ),
         (

@@ -28,4 +28,5 @@ mod stack;
 mod text;
 mod toolkits;
 mod unchanged;
+mod watch;
 mod xfce;

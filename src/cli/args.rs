@@ -31,6 +31,8 @@ pub(super) enum Command {
     Cursor(Client),
     /// Take a picture of the screen. Exits with 3 when a failure card came back.
     Screenshot(Box<Screenshot>),
+    /// Show a line for each frame as the screen changes, until interrupted.
+    Watch(Box<Watch>),
     /// Do a step: an ActRequest in proto3's JSON mapping.
     Act(Act),
     /// Click.
@@ -274,6 +276,39 @@ pub(super) struct Screenshot {
     /// Where to write the image; - is standard output, the default unless that is a terminal.
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) picture: Picture,
+    /// Repeat the call on one connection and end with a line of percentiles.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub(super) count: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Watch {
+    #[command(flatten)]
+    pub(super) client: Client,
+    /// Write the frames to this folder, which is made: 000001.png, 000002.png, …
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) picture: Picture,
+    /// Frames a second at most, 1 to 60 [default: 10].
+    #[arg(long, value_name = "N")]
+    pub(super) fps: Option<u32>,
+    /// After the first frame, only the rectangles that changed.
+    #[arg(long)]
+    pub(super) regions: bool,
+    /// End after so many frames.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub(super) count: Option<u32>,
+    /// End after this time [default: when interrupted].
+    #[arg(long = "for", value_parser = parse_deadline, value_name = "TIME")]
+    pub(super) time: Option<Duration>,
+}
+
+/// Which picture.
+#[derive(Debug, Args)]
+pub(super) struct Picture {
     /// Encoding.
     #[arg(long, env = "DESKD_FORMAT", value_enum, default_value = "png")]
     pub(super) format: FormatArg,
@@ -295,9 +330,6 @@ pub(super) struct Screenshot {
     /// Largest image in bytes [default: 3670016; none for raw].
     #[arg(long, value_name = "BYTES")]
     pub(super) max_image_bytes: Option<u64>,
-    /// Repeat the call on one connection and end with a line of percentiles.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
-    pub(super) count: Option<u32>,
 }
 
 /// Encodings of a screenshot.
@@ -569,7 +601,7 @@ mod tests {
         let Command::Screenshot(screenshot) = cli.command else {
             panic!("not a screenshot")
         };
-        assert_eq!(screenshot.region.unwrap().x, -5);
+        assert_eq!(screenshot.picture.region.unwrap().x, -5);
     }
 
     #[test]

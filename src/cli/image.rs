@@ -9,10 +9,41 @@ use std::{
 use serde_json::json;
 
 use super::{
+    args::{FormatArg, Picture},
     exit::{Error, Exit},
     json,
 };
 use crate::rpc::v1;
+
+impl Picture {
+    /// As the daemon is asked for it.
+    pub(super) fn request(&self) -> v1::ScreenshotRequest {
+        let format = match self.format {
+            FormatArg::Png => v1::ImageFormat::Png,
+            FormatArg::Jpeg => v1::ImageFormat::Jpeg,
+            FormatArg::Webp => v1::ImageFormat::Webp,
+            FormatArg::Raw => v1::ImageFormat::RawBgrx,
+        };
+        v1::ScreenshotRequest {
+            format: format.into(),
+            quality: self.quality,
+            region: self.region.map(|region| v1::Region {
+                x: region.x,
+                y: region.y,
+                width: region.size.width,
+                height: region.size.height,
+            }),
+            size: self.size.map(|size| v1::Size {
+                width: size.width,
+                height: size.height,
+            }),
+            include_cursor: Some(!self.no_cursor),
+            unproved: self.unproved,
+            max_image_bytes: self.max_image_bytes,
+            ..v1::ScreenshotRequest::default()
+        }
+    }
+}
 
 /// The frame as JSON, with the number of its image's bytes in place of them.
 pub(super) fn document(frame: &v1::Frame) -> Result<serde_json::Value, Error> {

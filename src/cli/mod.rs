@@ -17,6 +17,7 @@ mod ready;
 mod screenshot;
 mod serve;
 mod stack;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ pub fn run() -> ExitCode {
         Command::Info(info) => call::block_on(info::info(info)),
         Command::Cursor(cursor) => call::block_on(info::cursor(cursor)),
         Command::Screenshot(screenshot) => call::block_on(screenshot::run(screenshot)),
+        Command::Watch(watch) => call::block_on(watch::run(watch)),
         Command::Act(args) => call::block_on(act::act(args)),
         Command::Click(click) => call::block_on(act::click(click)),
         Command::Move(to) => call::block_on(act::move_to(to)),

@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 
 use super::{
-    args::{FormatArg, Screenshot},
+    args::Screenshot,
     exit::{Error, Exit},
     image,
     print::say,
@@ -41,7 +41,7 @@ pub(super) async fn run(args: Box<Screenshot>) -> Result<Exit, Error> {
     for _ in 0..args.count.unwrap_or(1) {
         let began = Instant::now();
         let reply = daemon
-            .screenshot(args.client.request(request(&args)))
+            .screenshot(args.client.request(args.picture.request()))
             .await?;
         times.push(began.elapsed());
         let frame = reply.into_inner().frame.unwrap_or_default();
@@ -66,33 +66,6 @@ pub(super) async fn run(args: Box<Screenshot>) -> Result<Exit, Error> {
         say!("{}", percentiles(times));
     }
     Ok(exit)
-}
-
-fn request(args: &Screenshot) -> v1::ScreenshotRequest {
-    let format = match args.format {
-        FormatArg::Png => v1::ImageFormat::Png,
-        FormatArg::Jpeg => v1::ImageFormat::Jpeg,
-        FormatArg::Webp => v1::ImageFormat::Webp,
-        FormatArg::Raw => v1::ImageFormat::RawBgrx,
-    };
-    v1::ScreenshotRequest {
-        format: format.into(),
-        quality: args.quality,
-        region: args.region.map(|region| v1::Region {
-            x: region.x,
-            y: region.y,
-            width: region.size.width,
-            height: region.size.height,
-        }),
-        size: args.size.map(|size| v1::Size {
-            width: size.width,
-            height: size.height,
-        }),
-        include_cursor: Some(!args.no_cursor),
-        unproved: args.unproved,
-        max_image_bytes: args.max_image_bytes,
-        ..v1::ScreenshotRequest::default()
-    }
 }
 
 /// One line for people, on standard error.

@@ -6,6 +6,7 @@
 //! - [`Picture`]: the part of a capture that is wanted, with or without pointer.
 //! - `png`: stripes, each deflated apart (the crate `deskd-deflate`) and kept.
 //! - `reference`: PNG by libraries.
+//! - [`Tiles`]: where two pictures differ.
 //! - `jpeg`, `scale`: thin layers over the crates that do the work.
 
 mod jpeg;
@@ -13,12 +14,14 @@ mod picture;
 mod png;
 mod reference;
 mod scale;
+mod tiles;
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
 pub use picture::{Digest, Picture, Print};
+pub use tiles::Tiles;
 
 use crate::frame::{BYTES_PER_PIXEL, Pixels, Region, Size};
 

@@ -41,6 +41,20 @@ impl Deadline {
             reply_by: arrived + timeout - margin(timeout),
         }
     }
+
+    /// When a stream has to end; `None`: when its reader goes.
+    pub(super) fn of_stream(metadata: &MetadataMap) -> Option<Instant> {
+        metadata.get("grpc-timeout")?;
+        Some(Self::of(metadata, LONGEST).reply_by)
+    }
+}
+
+/// Until that moment; for ever without one.
+pub(super) async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The larger of 100 ms and 5 %, but no more than half.

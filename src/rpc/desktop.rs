@@ -14,6 +14,7 @@ use super::{
     replies::Place,
     status,
     v1::{self, desktop_server::Desktop},
+    watch,
 };
 use crate::{
     frame::MAX_OUTPUT_PIXELS,
@@ -32,7 +33,7 @@ pub(super) struct DesktopService {
 const READING: Duration = Duration::from_millis(250);
 
 /// What this release does not do yet, by the name of its capability.
-const NOT_YET: [&str; 3] = ["paste", "watch", "webp"];
+const NOT_YET: [&str; 1] = ["webp"];
 
 #[tonic::async_trait]
 impl Desktop for DesktopService {
@@ -174,13 +175,16 @@ impl Desktop for DesktopService {
         Ok(response)
     }
 
-    type WatchStream = tokio_stream::Empty<Result<v1::WatchResponse, Status>>;
+    type WatchStream = watch::Frames;
 
     async fn watch(
         &self,
-        _: Request<v1::WatchRequest>,
+        request: Request<v1::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        Err(status::not_implemented("Watch"))
+        let until = Deadline::of_stream(request.metadata());
+        let caller = request.extensions().get::<Caller>().cloned();
+        let frames = watch::open(&self.session, request.get_ref(), caller, until)?;
+        Ok(Response::new(frames))
     }
 
     async fn get_cursor(
@@ -293,6 +297,7 @@ impl DesktopService {
             cell("screenshot", down.clone()),
             cell("cursor", down.clone().or(pointer.then_some(no_pointer))),
             cell("paint_gate", down.clone()),
+            cell("watch", down.clone()),
             cell(
                 "shm",
                 down.clone()
@@ -317,7 +322,8 @@ impl DesktopService {
             .or_else(|| self.read_only.then(looks_only))
             .or_else(|| no_xtest.then(no_input));
         cells.push(cell("act", input.clone()));
-        cells.push(cell("type", input));
+        cells.push(cell("type", input.clone()));
+        cells.push(cell("paste", input));
         let later = || {
             (
                 v1::Reason::NotImplemented,

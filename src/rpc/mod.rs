@@ -23,6 +23,7 @@ mod replies;
 mod server;
 mod stack;
 mod status;
+mod watch;
 
 pub use auth::{Token, TokenError};
 pub use listen::{BindError, Listener};

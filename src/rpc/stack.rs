@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::{sync::mpsc, time::Instant};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -160,12 +160,7 @@ impl Stack for StackService {
                 return;
             };
             let mut news = stack.news();
-            let last = async {
-                match until {
-                    Some(until) => tokio::time::sleep_until(until).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let last = deadline::until(until);
             tokio::pin!(last);
             loop {
                 news.borrow_and_update();
@@ -259,12 +254,4 @@ fn event(Numbered { sequence, event }: Numbered) -> v1::StageEvent {
 
 fn timestamp(ms: u64) -> prost_types::Timestamp {
     (std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(ms)).into()
-}
-
-/// When a stream has to end; `None`: when its reader goes.
-impl Deadline {
-    fn of_stream(metadata: &tonic::metadata::MetadataMap) -> Option<Instant> {
-        metadata.get("grpc-timeout")?;
-        Some(Self::of(metadata, Duration::from_secs(60)).reply_by)
-    }
 }

@@ -9,10 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    encode::{Digest, Effort, Encoded, Format, Order, Picture, encode},
+    encode::{self, Digest, Effort, Encoded, Format, Order, Picture, Tiles, encode},
     frame::{Cause, CursorImage, Failure, Pixels, Region, STRIPE_ROWS, Size, Stage},
     x11::{Generation, Grab},
 };
@@ -185,6 +186,40 @@ impl Encodings {
             .flatten()
         };
         work.get_or_init(make).await.clone()
+    }
+
+    /// What the picture's tiles show.
+    pub(super) async fn tiles(&self, grab: &Arc<Grab>, plan: Plan) -> Result<Tiles, Failure> {
+        let (grab, seed) = (Arc::clone(grab), self.seed);
+        self.off_thread(move |_| Tiles::of(&plan.picture(&grab), seed))
+            .await
+    }
+
+    /// Images of parts of the screen, each at its own size.
+    pub(super) async fn encode_parts(
+        &self,
+        grab: &Arc<Grab>,
+        plan: Plan,
+        parts: Vec<Region>,
+    ) -> Result<Vec<(Region, Bytes)>, Failure> {
+        let (grab, seed) = (Arc::clone(grab), self.seed);
+        self.off_thread(move |threads| {
+            let image = |region: Region| {
+                let picture = Picture::new(&grab.pixels, region, plan.cursor_of(&grab));
+                let order = Order {
+                    output: region.size,
+                    format: plan.format,
+                    effort: plan.effort,
+                    threads,
+                    seed,
+                };
+                Ok((region, encode(&picture, order, None, |_| true)?.bytes))
+            };
+            let images: Result<_, encode::Error> = parts.into_iter().map(image).collect();
+            images.map_err(|error| failed(Cause::EncodeFailed, error.to_string()))
+        })
+        .await
+        .flatten()
     }
 
     /// The last picture of the plan, where it can serve that capture.

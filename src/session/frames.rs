@@ -25,6 +25,14 @@ pub(super) struct Shown {
     pub(super) digest: Digest,
 }
 
+impl Shown {
+    /// Whether both are of the same part of the same screen.
+    pub(super) fn same_part(&self, other: &Self) -> bool {
+        let part = |shown: &Self| (shown.generation, shown.epoch, shown.region);
+        part(self) == part(other)
+    }
+}
+
 #[derive(Debug)]
 struct Record {
     id: String,

@@ -14,6 +14,7 @@ mod paint;
 mod picture;
 mod screenshot;
 mod space;
+mod watch;
 mod watching;
 
 use std::{
@@ -33,6 +34,7 @@ pub use bring_up::{BroughtUp, Classification, StackError};
 pub use paint::Readiness;
 pub use picture::{Frame, Kind, Spec, Timings};
 pub use space::{AskedRegion, Space};
+pub use watch::{Step, Watch};
 
 use crate::{
     facts::Profile,
@@ -298,7 +300,7 @@ impl Session {
 }
 
 /// What waiting calls are told at shutdown.
-fn stopping() -> Failure {
+pub fn stopping() -> Failure {
     Failure {
         stage: Stage::Shutdown,
         cause: Cause::ShuttingDown,

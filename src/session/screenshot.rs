@@ -1,6 +1,7 @@
 //! One screenshot: validated, captured, encoded, or a card.
 
 use std::{
+    ops::Range,
     pin::pin,
     sync::{
         Arc,
@@ -22,6 +23,7 @@ use super::{
 use crate::{
     encode::{Digest, Effort},
     frame::{Cause, Failure, MAX_OUTPUT_PIXELS, MAX_OUTPUT_SIDE, Size, Stage},
+    gate::Evidence,
     x11::{Grab, ScreenInfo},
 };
 
@@ -45,14 +47,35 @@ impl Session {
         arrived: Instant,
         reply_by: Instant,
     ) -> Result<Frame, Refusal> {
-        if let Some(size) = spec.size {
-            within_limit(size)?;
-        }
-        let space = self.resolve(&spec.space)?;
-        let card = async |failure| self.card(spec, &space, failure, arrived).await;
-        // Whether what is waited for is the paint.
+        let space = self.resolve_for(spec)?;
         let unpainted = AtomicBool::new(false);
-        let mut work = pin!(self.frame(spec, &space, arrived, &unpainted));
+        let work = async {
+            match self.look(spec, &space, &unpainted).await? {
+                Ok(look) => Ok(self.frame_of(spec, &look, arrived).await),
+                Err(failure) => Ok(Err(failure)),
+            }
+        };
+        let answer = self.or_card(spec, &space, arrived..reply_by, &unpainted, work);
+        Ok(answer.await?.unwrap_or_else(|card| card))
+    }
+
+    /// What `work` makes; a card when it fails, or takes longer than `time`, the caller's
+    /// from its call to the moment its reply must leave. `unpainted`: whether what is
+    /// waited for is the paint.
+    pub(super) async fn or_card<T>(
+        &self,
+        spec: &Spec,
+        space: &Resolved,
+        time: Range<Instant>,
+        unpainted: &AtomicBool,
+        work: impl Future<Output = Result<Result<T, Failure>, Refusal>>,
+    ) -> Result<Result<T, Frame>, Refusal> {
+        let Range {
+            start: arrived,
+            end: reply_by,
+        } = time;
+        let card = async |failure| self.card(spec, space, failure, arrived).await;
+        let mut work = pin!(work);
         let lead = CARD_LEAD.min(reply_by.saturating_duration_since(arrived) / 4);
         let result = tokio::select! {
             // A picture that is there counts, also at the last moment.
@@ -71,22 +94,21 @@ impl Session {
                 let card = card(failure).await;
                 tokio::time::sleep_until(reply_by).await;
                 card
-            } => return Ok(self.answer_with(card)),
+            } => return Ok(Err(self.answer_with(card))),
         };
         match result {
-            Ok(frame) => Ok(frame),
-            Err(failure) => Ok(self.answer_with(card(failure).await)),
+            Ok(done) => Ok(Ok(done)),
+            Err(failure) => Ok(Err(self.answer_with(card(failure).await))),
         }
     }
 
-    /// Captures and encodes, however long it takes.
-    async fn frame(
+    /// A capture that may be shown, however long it takes, and what of it is asked for.
+    pub(super) async fn look(
         &self,
         spec: &Spec,
         space: &Resolved,
-        arrived: Instant,
         unpainted: &AtomicBool,
-    ) -> Result<Result<Frame, Failure>, Refusal> {
+    ) -> Result<Result<Look, Failure>, Refusal> {
         let profile = self.paint.profile();
         let (grab, paint) = loop {
             let grab = match self.display.capture().await {
@@ -128,34 +150,31 @@ impl Session {
             cursor: spec.cursor,
             effort: Effort::Fast,
         };
-        Ok(match self.picture(spec, &grab, plan).await {
-            Ok(Picture::Made(made)) => {
-                self.frames()
-                    .remember(&made.frame_id, Some(shown(&grab, plan, made.digest)));
-                let timings = Timings {
-                    encode: made.took,
-                    ..timings(&grab, arrived)
-                };
-                let frame = screen_frame(&grab, plan, made.frame_id.clone(), timings);
-                let (image, stride) = (made.encoded.bytes.clone(), made.encoded.stride);
-                Ok(Frame {
-                    image,
-                    stride,
-                    paint,
-                    ..frame
-                })
-            }
-            Ok(Picture::Unchanged(id, digest)) => {
-                self.frames()
-                    .remember(&id, Some(shown(&grab, plan, digest)));
-                let frame = screen_frame(&grab, plan, id, timings(&grab, arrived));
-                Ok(Frame {
-                    kind: Kind::Unchanged,
-                    paint,
-                    ..frame
-                })
-            }
-            Err(failure) => Err(failure),
+        Ok(Ok(Look { grab, plan, paint }))
+    }
+
+    /// The frame of a capture.
+    pub(super) async fn frame_of(
+        &self,
+        spec: &Spec,
+        look: &Look,
+        arrived: Instant,
+    ) -> Result<Frame, Failure> {
+        let (id, digest, made) = match self.picture(spec, &look.grab, look.plan).await? {
+            Picture::Made(made) => (made.frame_id.clone(), made.digest, Some(made)),
+            Picture::Unchanged(id, digest) => (id, digest, None),
+        };
+        self.frames().remember(&id, Some(look.shown(digest)));
+        let Some(made) = made else {
+            return Ok(Frame {
+                kind: Kind::Unchanged,
+                ..look.frame(id, arrived, Duration::ZERO)
+            });
+        };
+        Ok(Frame {
+            image: made.encoded.bytes.clone(),
+            stride: made.encoded.stride,
+            ..look.frame(id, arrived, made.took)
         })
     }
 
@@ -212,6 +231,15 @@ impl Session {
         within_limit(spec.size.unwrap_or(region.size))
     }
 
+    /// Looks up the space that a picture's coordinates are of, and refuses a size that no
+    /// screen could have.
+    pub(super) fn resolve_for(&self, spec: &Spec) -> Result<Resolved, Refusal> {
+        if let Some(size) = spec.size {
+            within_limit(size)?;
+        }
+        self.resolve(&spec.space)
+    }
+
     /// Looks up the frame of a coordinate space.
     pub(super) fn resolve(&self, space: &Space) -> Result<Resolved, Refusal> {
         Ok(match space {
@@ -257,23 +285,42 @@ fn timings(grab: &Grab, arrived: Instant) -> Timings {
     }
 }
 
-/// A frame without its image.
-fn screen_frame(grab: &Grab, plan: Plan, id: String, timings: Timings) -> Frame {
-    Frame {
-        kind: Kind::Screen,
-        image: Bytes::new(),
-        format: plan.format,
-        size: plan.output,
-        stride: 0,
-        region: Some(plan.region),
-        screen: Some(grab.pixels.size()),
-        id,
-        generation: Some(grab.generation),
-        geometry_epoch: grab.geometry_epoch,
-        time: grab.time,
-        cursor: grab.cursor.clone(),
-        mode: Some(grab.mode),
-        paint: None,
-        timings,
+/// A capture that may be shown, and what of it is asked for.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) grab: Arc<Grab>,
+    pub(super) plan: Plan,
+    pub(super) paint: Option<Arc<Evidence>>,
+}
+
+impl Look {
+    /// What a picture with that digest shows.
+    pub(super) fn shown(&self, digest: Digest) -> Shown {
+        shown(&self.grab, self.plan, digest)
+    }
+
+    /// The frame, without its image.
+    pub(super) fn frame(&self, id: String, arrived: Instant, encode: Duration) -> Frame {
+        let Self { grab, plan, .. } = self;
+        Frame {
+            kind: Kind::Screen,
+            image: Bytes::new(),
+            format: plan.format,
+            size: plan.output,
+            stride: 0,
+            region: Some(plan.region),
+            screen: Some(grab.pixels.size()),
+            id,
+            generation: Some(grab.generation),
+            geometry_epoch: grab.geometry_epoch,
+            time: grab.time,
+            cursor: grab.cursor.clone(),
+            mode: Some(grab.mode),
+            paint: self.paint.clone(),
+            timings: Timings {
+                encode,
+                ..timings(grab, arrived)
+            },
+        }
     }
 }

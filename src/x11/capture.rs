@@ -205,6 +205,11 @@ impl Capturer {
         self.has_cursor
     }
 
+    /// Whether the server tells what is drawn.
+    pub(super) fn has_damage(&self) -> bool {
+        self.damage.is_some()
+    }
+
     fn try_shm(&mut self, server: &Server, mode: CaptureMode, size: Size) -> Result<(), Error> {
         let unavailable =
             |why: &str| Error::SharedMemory(io::Error::new(io::ErrorKind::Unsupported, why));

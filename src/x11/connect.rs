@@ -52,6 +52,8 @@ pub struct ScreenInfo {
     pub capture_mode_reason: Option<String>,
     /// Whether the server shows its cursor (XFIXES).
     pub has_cursor: bool,
+    /// Whether the server tells what is drawn (DAMAGE).
+    pub has_damage: bool,
     /// Whether the server takes input from its clients (XTEST).
     pub has_xtest: bool,
     /// Which socket leads to the server.
@@ -147,6 +149,7 @@ impl Server {
             capture_mode,
             capture_mode_reason,
             has_cursor: capturer.has_cursor(),
+            has_damage: capturer.has_damage(),
             has_xtest: self.has_xtest,
             socket: self.socket,
             server_uid: self.server_uid,

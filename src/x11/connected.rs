@@ -41,6 +41,7 @@ pub(super) struct Connected {
     /// Windows that carry the proof.
     carriers: Vec<Window>,
     publish: watch::Sender<Link>,
+    draw: watch::Sender<u64>,
 }
 
 impl Connected {
@@ -73,7 +74,9 @@ impl Connected {
             capturer,
             carriers,
             publish: job.publish.clone(),
+            draw: job.draw.clone(),
         };
+        connected.tell_drawn();
         connected.publish_screen();
         Ok(connected)
     }
@@ -125,10 +128,15 @@ impl Connected {
                         self.publish_screen();
                     }
                 }
+                Event::DamageNotify(_) => self.tell_drawn(),
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    fn tell_drawn(&self) {
+        self.draw.send_modify(|times| *times += 1);
     }
 
     /// The last window that carried the proof has gone.

@@ -96,6 +96,7 @@ pub struct Display {
     choice: CaptureChoice,
     commands: mailbox::Sender<Command>,
     link: watch::Receiver<Link>,
+    drawn: watch::Receiver<u64>,
     pulse: Arc<Pulse>,
     owner: Owner,
 }
@@ -115,6 +116,7 @@ impl Display {
             last_answer: None,
         };
         let (publish, link) = watch::channel(link);
+        let (draw, drawn) = watch::channel(0);
         let pulse = Arc::new(Pulse::new());
         thread::spawn(Job {
             name,
@@ -122,6 +124,7 @@ impl Display {
             patience: SILENCE,
             inbox,
             publish,
+            draw,
             pulse: Arc::clone(&pulse),
             owner: owner.clone(),
         })?;
@@ -130,9 +133,15 @@ impl Display {
             choice,
             commands,
             link,
+            drawn,
             pulse,
             owner,
         })
+    }
+
+    /// Rises when something was drawn since the last capture, and with each connection.
+    pub fn drawn(&self) -> watch::Receiver<u64> {
+        self.drawn.clone()
     }
 
     /// Whose X server it connects to.

@@ -41,6 +41,7 @@ pub(super) struct Job {
     pub(super) patience: Duration,
     pub(super) inbox: Receiver<Command>,
     pub(super) publish: watch::Sender<Link>,
+    pub(super) draw: watch::Sender<u64>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) owner: Owner,
 }

@@ -92,6 +92,15 @@ impl Image {
         [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
     }
 
+    /// Puts a piece over it.
+    pub fn paste(&mut self, piece: &Self, x: u32, y: u32) {
+        let row = piece.width as usize * 3;
+        for (source, y) in piece.rgb.chunks_exact(row).zip(y..) {
+            let at = (y as usize * self.width as usize + x as usize) * 3;
+            self.rgb[at..at + row].copy_from_slice(source);
+        }
+    }
+
     /// A part.
     pub fn crop(&self, x: u32, y: u32, width: u32, height: u32) -> Self {
         let rows = (y..y + height).flat_map(|y| (x..x + width).flat_map(move |x| self.at(x, y)));

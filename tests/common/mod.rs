@@ -12,6 +12,7 @@ pub mod conformance;
 pub mod corpus;
 pub mod daemon;
 pub mod desktop;
+pub mod drawing;
 pub mod image;
 pub mod managed;
 pub mod moving;

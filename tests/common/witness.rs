@@ -219,6 +219,33 @@ impl Witness {
         self.checked(&x::FreeGc { gc });
     }
 
+    /// Changes each pixel there by the lowest bit of its colours, over all windows; done
+    /// again, it is as it was.
+    pub fn shake(&self, at: (i16, i16), size: (u16, u16)) {
+        let gc: x::Gcontext = self.conn.generate_id();
+        let drawable = x::Drawable::Window(self.root);
+        self.checked(&x::CreateGc {
+            cid: gc,
+            drawable,
+            value_list: &[
+                x::Gc::Function(x::Gx::Xor),
+                x::Gc::Foreground(0x01_0101),
+                x::Gc::SubwindowMode(x::SubwindowMode::IncludeInferiors),
+            ],
+        });
+        self.checked(&x::PolyFillRectangle {
+            drawable,
+            gc,
+            rectangles: &[x::Rectangle {
+                x: at.0,
+                y: at.1,
+                width: size.0,
+                height: size.1,
+            }],
+        });
+        self.checked(&x::FreeGc { gc });
+    }
+
     /// Scrolls a part of a window by 7 rows.
     pub fn scroll(&self, window: x::Window, at: (i16, i16), size: (u16, u16)) {
         let gc: x::Gcontext = self.conn.generate_id();

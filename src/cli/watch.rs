@@ -1,0 +1,159 @@
+//! `deskd watch`.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tonic::Code;
+
+use super::{
+    args::Watch,
+    exit::{Error, Exit},
+    image,
+    print::say,
+};
+use crate::rpc::v1;
+
+/// Shows the frames until there are enough, or it is interrupted.
+pub(super) async fn run(args: Box<Watch>) -> Result<Exit, Error> {
+    if let Some(folder) = &args.output {
+        fs::create_dir_all(folder).map_err(|error| {
+            let what = format!("the folder {} cannot be made: {error}", folder.display());
+            Error::new(Exit::Local, what)
+        })?;
+    }
+    let mut daemon = args.client.connect().await?;
+    // Without a deadline: it ends as the command line says.
+    let request = v1::WatchRequest {
+        screenshot: Some(args.picture.request()),
+        max_fps: args.fps.unwrap_or(0),
+        changed_regions: args.regions,
+    };
+    let mut stream = daemon
+        .watch(tonic::Request::new(request))
+        .await?
+        .into_inner();
+    let began = Instant::now();
+    let end = args
+        .time
+        .map(|time| tokio::time::Instant::from_std(began) + time);
+    let mut exit = Exit::Done;
+    let mut frames = 0;
+    while args.count.is_none_or(|count| frames < count) {
+        let next = tokio::select! {
+            next = stream.message() => next,
+            () = until(end) => break,
+        };
+        let Some(step) = next.map_err(ended)? else {
+            return Err(gone());
+        };
+        frames += 1;
+        let frame = step.frame.clone().unwrap_or_default();
+        if frame.failure.is_some() {
+            exit = Exit::Card;
+        }
+        if let Some(folder) = &args.output {
+            write(folder, frames, &frame, &step.changed)?;
+        }
+        if args.client.json {
+            say!("{}", document(&step, &frame)?);
+        } else if !image::tell_card(&frame) {
+            say!("{}", line(began.elapsed(), &step, &frame));
+        }
+    }
+    Ok(exit)
+}
+
+/// A line for people.
+fn line(time: Duration, step: &v1::WatchResponse, frame: &v1::Frame) -> String {
+    let timings = frame.timings.unwrap_or_default();
+    let millis = |micros: u64| Duration::from_micros(micros).as_secs_f64() * 1e3;
+    let changed: usize = step.changed.iter().map(|part| part.image.len()).sum();
+    let mut line = format!(
+        "{:>9.3} s  {}  {}x{}  {:>9} bytes  capture {:>5.1} ms  encode {:>5.1} ms",
+        time.as_secs_f64(),
+        frame.frame_id,
+        frame.width,
+        frame.height,
+        frame.image.len() + changed,
+        millis(timings.capture_us),
+        millis(timings.encode_us),
+    );
+    for region in step.changed.iter().filter_map(|part| part.region.as_ref()) {
+        let v1::Region {
+            x,
+            y,
+            width,
+            height,
+        } = region;
+        line += &format!("  {x},{y},{width},{height}");
+    }
+    if step.skipped > 0 {
+        line += &format!("  skipped {}", step.skipped);
+    }
+    line
+}
+
+fn document(step: &v1::WatchResponse, frame: &v1::Frame) -> Result<Value, Error> {
+    let changed = step.changed.iter().map(|part| {
+        let region = part.region.unwrap_or_default();
+        json!({
+            "region": {"x": region.x, "y": region.y, "width": region.width, "height": region.height},
+            "imageBytes": part.image.len(),
+        })
+    });
+    Ok(json!({
+        "frame": image::document(frame)?,
+        "changed": changed.collect::<Vec<_>>(),
+        "skipped": step.skipped,
+    }))
+}
+
+/// Writes what came: the frame, or a file for each rectangle, named by its corner.
+fn write(
+    folder: &Path,
+    number: u32,
+    frame: &v1::Frame,
+    changed: &[v1::ChangedRegion],
+) -> Result<(), Error> {
+    let ending = match frame.format() {
+        v1::ImageFormat::Png => "png",
+        v1::ImageFormat::Jpeg => "jpg",
+        v1::ImageFormat::Webp => "webp",
+        _ => "bgrx",
+    };
+    if !frame.image.is_empty() {
+        image::write(&folder.join(format!("{number:06}.{ending}")), &frame.image)?;
+    }
+    for part in changed {
+        let region = part.region.unwrap_or_default();
+        let name = format!("{number:06}-{}-{}.{ending}", region.x, region.y);
+        image::write(&folder.join(name), &part.image)?;
+    }
+    Ok(())
+}
+
+/// Until that moment; for ever without one.
+async fn until(end: Option<tokio::time::Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn ended(status: tonic::Status) -> Error {
+    match status.code() {
+        Code::Unknown | Code::Unavailable => gone(),
+        _ => status.into(),
+    }
+}
+
+fn gone() -> Error {
+    Error::new(
+        Exit::NoDaemon,
+        "the daemon ended, or cut off a reader that was too slow; it may be back already: run this again",
+    )
+}

@@ -1,0 +1,161 @@
+//! The stream of `Watch`: a task looks, and hands over a frame when the reader's turn
+//! comes. A reader has one frame of a stream at a time (R39): the next one is made when
+//! the transport has taken the last, so that it is the latest.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::Stream;
+use tonic::Status;
+
+use super::{
+    connection::Caller,
+    convert, deadline,
+    replies::Place,
+    status,
+    v1::{self, WatchRequest, WatchResponse},
+};
+use crate::session::{self, Shared, Step, Watch};
+
+/// Frames a second, when the request does not say, and at most.
+const DEFAULT_FPS: u32 = 10;
+const MAX_FPS: u32 = 60;
+
+/// What is held for a frame on its way.
+#[derive(Debug)]
+struct Held {
+    _turn: OwnedSemaphorePermit,
+    _place: Option<Place>,
+}
+
+type Item = Result<(WatchResponse, Held), Status>;
+
+/// The responses. Each is on its way until the next is asked for.
+#[derive(Debug)]
+pub(super) struct Frames {
+    items: mpsc::Receiver<Item>,
+    on_its_way: Option<Held>,
+}
+
+impl Stream for Frames {
+    type Item = Result<WatchResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // The transport asks again when it has taken the last one.
+        self.on_its_way = None;
+        let item = std::task::ready!(self.items.poll_recv(context));
+        Poll::Ready(item.map(|item| {
+            item.map(|(response, held)| {
+                self.on_its_way = Some(held);
+                response
+            })
+        }))
+    }
+}
+
+/// Opens a stream.
+pub(super) fn open(
+    session: &Shared,
+    request: &WatchRequest,
+    caller: Option<Caller>,
+    until: Option<tokio::time::Instant>,
+) -> Result<Frames, Status> {
+    let screenshot = request.screenshot.clone().unwrap_or_default();
+    let spec = convert::spec(&screenshot)?;
+    let fps = match request.max_fps {
+        0 => DEFAULT_FPS,
+        fps if fps <= MAX_FPS => fps,
+        fps => {
+            let why = format!("must be 1 to {MAX_FPS}, or 0 for {DEFAULT_FPS}, and is {fps}");
+            return Err(status::invalid_field("max_fps", &why));
+        }
+    };
+    if request.changed_regions && spec.size.is_some() {
+        let why = "cannot be given with changed_regions, which are in screen pixels";
+        return Err(status::invalid_field("screenshot.size", why));
+    }
+    let every = Duration::from_secs(1) / fps;
+    let watch = session.watch(spec, every, request.changed_regions);
+    let (sender, items) = mpsc::channel(1);
+    let stopping = session.stopping();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = run(watch, caller, &sender) => {}
+            () = sender.closed() => {}
+            () = stopping.cancelled() => {
+                // Where there is no room for it, the connection's end says so.
+                drop(sender.try_send(Err(status::unavailable(&session::stopping()))));
+            }
+            () = deadline::until(until) => {}
+        }
+    });
+    Ok(Frames {
+        items,
+        on_its_way: None,
+    })
+}
+
+/// Looks and sends until the stream is over.
+async fn run(mut watch: Watch, caller: Option<Caller>, sender: &mpsc::Sender<Item>) {
+    let turns = Arc::new(Semaphore::new(1));
+    loop {
+        watch.stir().await;
+        let held = tokio::select! {
+            biased;
+            held = turn(&turns, caller.as_ref()) => held,
+            never = watch.pass() => match never {},
+        };
+        let Some(held) = held else { return };
+        let item = match watch.look().await {
+            Ok(None) => continue,
+            Ok(Some(step)) => Ok((response(step), held)),
+            Err(refusal) => Err(refusal.into()),
+        };
+        let is_last = item.is_err();
+        if sender.send(item).await.is_err() || is_last {
+            return;
+        }
+    }
+}
+
+/// Waits until the reader has taken the last frame, and has room for one.
+async fn turn(turns: &Arc<Semaphore>, caller: Option<&Caller>) -> Option<Held> {
+    let turn = Arc::clone(turns).acquire_owned().await.ok()?;
+    let place = match caller {
+        Some(caller) => Some(Place::wait(caller, far()).await?),
+        None => None,
+    };
+    Some(Held {
+        _turn: turn,
+        _place: place,
+    })
+}
+
+/// Nobody waits so long: a reader that takes nothing is cut off.
+fn far() -> tokio::time::Instant {
+    tokio::time::Instant::now() + deadline::LONGEST
+}
+
+fn response(step: Step) -> WatchResponse {
+    let Step {
+        frame,
+        changed,
+        skipped,
+    } = step;
+    let changed = changed
+        .into_iter()
+        .map(|(region, image)| v1::ChangedRegion {
+            region: Some(convert::wire_region(region)),
+            image,
+        });
+    WatchResponse {
+        frame: Some(convert::frame(frame)),
+        changed: changed.collect(),
+        skipped,
+    }
+}
