@@ -18,8 +18,8 @@ const STILL: Duration = Duration::from_secs(5);
 /// Pause after a card.
 const FAILED: Duration = Duration::from_secs(1);
 
-/// So long a look may take; then it is a card.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// So long a look may take; then it is a card, and the next look goes on waiting.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A stream of one display's pictures, for one reader.
 #[derive(Debug)]

@@ -139,7 +139,8 @@ impl Display {
         })
     }
 
-    /// Rises when something was drawn since the last capture, and with each connection.
+    /// Rises when something was drawn since the last capture, and when the connection
+    /// comes or goes.
     pub fn drawn(&self) -> watch::Receiver<u64> {
         self.drawn.clone()
     }

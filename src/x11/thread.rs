@@ -122,6 +122,7 @@ impl Worker {
             self.job
                 .publish
                 .send_modify(|link| link.state = LinkState::Down(failure.clone()));
+            self.job.draw.send_modify(|times| *times += 1);
         }
     }
 
