@@ -118,7 +118,6 @@ async fn run() {
     )
     .unwrap();
     let witness = Witness::new(&server);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
 
     let mut times = Times::default();
     let mut scratch = vec![0_u8; 1280 * 800 * 4];
@@ -135,14 +134,14 @@ async fn run() {
             Region::whole(grab.pixels.size()),
             grab.cursor.as_ref(),
         );
-        let order = |threads| Order {
+        let order = |is_alone| Order {
             output: picture.size(),
             format: Format::Png,
             effort: Effort::Fast,
-            threads,
+            is_alone,
             seed: 7,
         };
-        let encoded = encode(&picture, order(threads), None, |_| true).unwrap();
+        let encoded = encode(&picture, order(false), None, |_| true).unwrap();
         times.add("grab + encode in-process", began.elapsed());
         times.add("SHM grab", grab.took);
         drop(encoded);
@@ -164,18 +163,18 @@ async fn run() {
         );
         times.add(
             "encode PNG, one thread",
-            timed(|| drop(encode(&picture, order(1), None, |_| true).unwrap())),
+            timed(|| drop(encode(&picture, order(true), None, |_| true).unwrap())),
         );
         times.add(
             "encode PNG",
-            timed(|| drop(encode(&picture, order(threads), None, |_| true).unwrap())),
+            timed(|| drop(encode(&picture, order(false), None, |_| true).unwrap())),
         );
         times.add(
             "encode JPEG 85",
             timed(|| {
                 let jpeg = Order {
                     format: Format::Jpeg(85),
-                    ..order(1)
+                    ..order(true)
                 };
                 drop(encode(&picture, jpeg, None, |_| true).unwrap())
             }),

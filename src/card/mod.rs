@@ -103,7 +103,7 @@ mod tests {
             output: FALLBACK_SIZE,
             format: Format::Png,
             effort: Effort::Tight,
-            threads: 1,
+            is_alone: true,
             seed: 0,
         };
         let png = encode(&picture, order, None, |_| true).unwrap();

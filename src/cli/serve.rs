@@ -80,11 +80,11 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     }
     let local =
         |error: &dyn std::fmt::Display| Error::new(Exit::Local, format!("cannot start: {error}"));
-    // Pixels and waiting have their own threads: two suffice for the sockets.
-    // Few threads that block, too: each keeps memory of the frames it encoded.
+    // Pixels and waiting have their own threads: one suffices for the sockets, and two
+    // hand each answer to one another (ARCHITECTURE.md, "What was measured"). Few threads
+    // that block, too: each keeps memory of the frames it encoded.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(cores + 2)
         .thread_name("deskd")
         .enable_all()

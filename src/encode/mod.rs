@@ -6,6 +6,7 @@
 //! - [`Picture`]: the part of a capture that is wanted, with or without pointer.
 //! - `png`: stripes, each deflated apart (the crate `deskd-deflate`) and kept.
 //! - `reference`: PNG by libraries.
+//! - `threads`: who encodes.
 //! - [`Tiles`]: where two pictures differ.
 //! - `jpeg`, `scale`: thin layers over the crates that do the work.
 
@@ -14,6 +15,7 @@ mod picture;
 mod png;
 mod reference;
 mod scale;
+mod threads;
 mod tiles;
 
 use std::ops::Range;
@@ -21,6 +23,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 pub use picture::{Digest, Picture, Print};
+pub use threads::spawn;
 pub use tiles::Tiles;
 
 use crate::frame::{BYTES_PER_PIXEL, Pixels, Region, Size};
@@ -70,8 +73,8 @@ pub struct Order {
     pub format: Format,
     /// How much work it may be.
     pub effort: Effort,
-    /// Threads that may work at once.
-    pub threads: usize,
+    /// By the calling thread alone; else by all of the pool, where it is worth it.
+    pub is_alone: bool,
     /// Seed of the prints.
     pub seed: u64,
 }
@@ -125,13 +128,13 @@ pub fn encode(
     let Order {
         output,
         seed,
-        threads,
+        is_alone,
         ..
     } = order;
     let kept = before.and_then(|before| before.kept.as_ref());
     let is_striped = order.format == Format::Png && order.effort == Effort::Fast;
     if is_striped && output == picture.size() {
-        let kept = png::Kept::next(kept, picture, may_differ, seed, threads);
+        let kept = png::Kept::next(kept, picture, may_differ, seed, is_alone);
         return Ok(Encoded {
             bytes: kept.file.clone(),
             size: output,
@@ -154,7 +157,7 @@ pub fn encode(
         scaled = pixels;
         &Picture::new(&scaled, Region::whole(output), None)
     };
-    let kept = is_striped.then(|| png::Kept::next(kept, picture, |_| true, seed, threads));
+    let kept = is_striped.then(|| png::Kept::next(kept, picture, |_| true, seed, is_alone));
     let bytes = match (&kept, order.format) {
         (Some(kept), _) => kept.file.clone(),
         (None, Format::Png) => reference::small(picture)?.into(),

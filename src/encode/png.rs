@@ -4,29 +4,19 @@
 //! The zlib stream's header and its end, with the Adler-32 of all rows, are chunks of
 //! their own, so that a stripe's chunk with its CRC stays as it is.
 
-use std::{
-    ops::Range,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-};
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use deskd_deflate::{LAST, Scratch, Words, combine, deflate};
 
-use super::{Picture, picture::Print};
+use super::{Picture, picture::Print, threads};
 use crate::frame::{STRIPE_ROWS, Size};
 
 pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// zlib's header: 32 KiB window, fastest algorithm (RFC 1950, section 2.2).
 const ZLIB_HEADER: [u8; 2] = [0x78, 0x01];
-
-/// A thread for fewer stripes costs more than it saves.
-const WORTH_A_THREAD: usize = 4;
 
 thread_local! {
     /// Kept as long as the thread, which encodes again soon or ends.
@@ -72,7 +62,11 @@ struct Made {
     adler: u32,
 }
 
-fn make(picture: &Picture<'_>, rows: Range<u32>, workshop: &mut Workshop) -> Made {
+fn make(picture: &Picture<'_>, rows: Range<u32>) -> Made {
+    WORKSHOP.with_borrow_mut(|workshop| make_in(workshop, picture, rows))
+}
+
+fn make_in(workshop: &mut Workshop, picture: &Picture<'_>, rows: Range<u32>) -> Made {
     let Workshop { words, scratch } = workshop;
     let mut next = rows.clone();
     words.load(picture.size().width as usize, rows.len(), |out| {
@@ -88,13 +82,13 @@ fn make(picture: &Picture<'_>, rows: Range<u32>, workshop: &mut Workshop) -> Mad
 
 impl Kept {
     /// Encodes a picture; `may_differ` says which stripes can have changed since this
-    /// was made, of the same region. `None` where nothing was.
+    /// was made, of the same region. `None` where nothing was. `is_alone`: by this thread.
     pub(super) fn next(
         before: Option<&Self>,
         picture: &Picture<'_>,
         may_differ: impl Fn(Range<u32>) -> bool + Sync,
         seed: u64,
-        threads: usize,
+        is_alone: bool,
     ) -> Self {
         let size = picture.size();
         let before = before.filter(|before| before.size == size);
@@ -107,15 +101,15 @@ impl Kept {
         let work: Vec<usize> = (0..count)
             .filter(|index| before.is_none() || may_differ(rows(*index)))
             .collect();
-        let fate = |index: usize, workshop: &mut Workshop| {
+        let one = |index: usize| {
             let print = picture.print(rows(index), seed);
             match before {
                 Some(before) if before.stripes[index].print == print => Fate::Same,
-                _ => Fate::Made(print, make(picture, rows(index), workshop)),
+                _ => Fate::Made(print, make(picture, rows(index))),
             }
         };
         let mut fates: Vec<Fate> = (0..count).map(|_| Fate::Stays).collect();
-        for (index, fate) in each(&work, threads, fate) {
+        for (index, fate) in threads::each(&work, is_alone, one) {
             fates[index] = fate;
         }
         Self::assemble(size, before, fates)
@@ -180,33 +174,6 @@ impl Kept {
     pub(super) fn prints(&self) -> Vec<Print> {
         self.stripes.iter().map(|stripe| stripe.print).collect()
     }
-}
-
-/// Does the work of each index, on up to that many threads, whichever is free next.
-fn each<T: Send>(
-    work: &[usize],
-    threads: usize,
-    one: impl Fn(usize, &mut Workshop) -> T + Sync,
-) -> Vec<(usize, T)> {
-    let threads = threads.min(work.len() / WORTH_A_THREAD).max(1);
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let run = || {
-        WORKSHOP.with_borrow_mut(|workshop| {
-            let mut own = Vec::new();
-            while let Some(index) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-                own.push((*index, one(*index, workshop)));
-            }
-            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-            done.append(&mut own);
-        });
-    };
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(run);
-        }
-        run();
-    });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The IHDR chunk's data.
@@ -287,10 +254,10 @@ mod tests {
         (Size { width, height }, rgb)
     }
 
-    fn next(before: Option<&Kept>, pixels: &Pixels, stale: &[bool], threads: usize) -> Kept {
+    fn next(before: Option<&Kept>, pixels: &Pixels, stale: &[bool], is_alone: bool) -> Kept {
         let picture = Picture::new(pixels, Region::whole(pixels.size()), None);
         let may_differ = |rows: Range<u32>| stale[(rows.start / STRIPE_ROWS) as usize];
-        Kept::next(before, &picture, may_differ, 7, threads)
+        Kept::next(before, &picture, may_differ, 7, is_alone)
     }
 
     #[test]
@@ -307,11 +274,11 @@ mod tests {
         for (width, height) in sizes {
             let size = Size { width, height };
             let bytes = screen(size, width);
-            for threads in [1, 2, 64] {
-                let kept = next(None, &pixels(size, bytes.clone()), &[], threads);
+            for is_alone in [true, false] {
+                let kept = next(None, &pixels(size, bytes.clone()), &[], is_alone);
                 assert!(
                     decode(&kept.file) == (size, rgb(&bytes)),
-                    "{size} {threads}"
+                    "{size} {is_alone}"
                 );
             }
         }
@@ -324,7 +291,7 @@ mod tests {
             height: 16 * 9 + 5,
         };
         let mut bytes = screen(size, 3);
-        let mut kept = next(None, &pixels(size, bytes.clone()), &[], 2);
+        let mut kept = next(None, &pixels(size, bytes.clone()), &[], false);
         for (round, row) in [0, 15, 16, 77, 148, 143, 40].into_iter().enumerate() {
             let stripe = row / STRIPE_ROWS as usize;
             let before = kept.clone();
@@ -332,9 +299,9 @@ mod tests {
             let now = pixels(size, bytes.clone());
             let mut stale = vec![false; 10];
             // What is not told to differ is not looked at.
-            assert_eq!(next(Some(&kept), &now, &stale, 2).file, before.file);
+            assert_eq!(next(Some(&kept), &now, &stale, false).file, before.file);
             stale[stripe] = true;
-            kept = next(Some(&kept), &now, &stale, 2);
+            kept = next(Some(&kept), &now, &stale, false);
             assert!(decode(&kept.file) == (size, rgb(&bytes)), "{row}");
             let changed = kept
                 .prints()
@@ -344,7 +311,7 @@ mod tests {
                 .count();
             assert_eq!(changed, 1);
             // What was told and does not differ is the same file.
-            let again = next(Some(&kept), &now, &[true; 10], 2);
+            let again = next(Some(&kept), &now, &[true; 10], false);
             assert_eq!(again.file.as_ptr(), kept.file.as_ptr());
         }
     }
@@ -355,7 +322,7 @@ mod tests {
             width: 1280,
             height: 800,
         };
-        let kept = next(None, &pixels(size, vec![0; size.bgrx_bytes()]), &[], 2);
+        let kept = next(None, &pixels(size, vec![0; size.bgrx_bytes()]), &[], false);
         assert!(kept.file.len() < 10_000, "{}", kept.file.len());
     }
 }

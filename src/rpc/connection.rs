@@ -21,6 +21,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
 use super::{
+    gather::Gathered,
     limits,
     listen::{Listener, Socket},
 };
@@ -58,7 +59,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
 /// A connection whose HTTP/2 preface has arrived.
 pub(super) struct Connection {
-    io: Box<dyn Bytes>,
+    io: Gathered<Box<dyn Bytes>>,
     /// What of the preface was not yet read again.
     preface: &'static [u8],
     caller: Caller,
@@ -194,7 +195,7 @@ impl Acceptor {
                     };
                     let cut = Box::pin(cut.cancelled_owned());
                     let connection = Connection {
-                        io,
+                        io: Gathered::new(io),
                         preface: PREFACE,
                         caller,
                         cut,

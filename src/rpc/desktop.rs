@@ -11,7 +11,7 @@ use super::{
     convert,
     deadline::{self, Deadline},
     health, limits,
-    replies::Place,
+    replies::{self, Image, Place},
     status,
     v1::{self, desktop_server::Desktop},
     watch,
@@ -138,8 +138,12 @@ impl Desktop for DesktopService {
                     .await?;
             }
         }
-        let frame = Some(convert::frame(frame));
-        let mut response = Response::new(v1::ScreenshotResponse { frame });
+        let mut frame = convert::frame(frame);
+        let image = Image::of(&mut frame, replies::SCREENSHOT_FRAME);
+        let mut response = Response::new(v1::ScreenshotResponse { frame: Some(frame) });
+        if let Some(image) = image {
+            response.extensions_mut().insert(image);
+        }
         if let Some(place) = place {
             response.extensions_mut().insert(place);
         }
@@ -168,7 +172,13 @@ impl Desktop for DesktopService {
                 acted.frame = None;
             }
         }
-        let mut response = Response::new(act::acted(acted));
+        let mut acted = act::acted(acted);
+        let frame = acted.frame.as_mut();
+        let image = frame.and_then(|frame| Image::of(frame, replies::ACT_FRAME));
+        let mut response = Response::new(acted);
+        if let Some(image) = image {
+            response.extensions_mut().insert(image);
+        }
         if let Some(place) = place {
             response.extensions_mut().insert(place);
         }

@@ -17,6 +17,7 @@ mod connection;
 mod convert;
 mod deadline;
 mod desktop;
+mod gather;
 mod health;
 mod listen;
 mod replies;

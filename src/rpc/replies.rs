@@ -6,18 +6,26 @@
 //! handed over in pieces, which the transport asks for only while little waits
 //! to be written. The place is free again when all but the last few pieces are
 //! on the wire.
+//!
+//! A frame's image is not encoded into the message, which would copy it, but handed over
+//! between the message's parts.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame};
+use prost::{
+    DecodeError,
+    encoding::{self, DecodeContext, WireType},
+};
 use tokio::{sync::OwnedSemaphorePermit, task::AbortHandle, time::Instant};
 
-use super::{connection::Caller, limits};
+use super::{connection::Caller, limits, v1};
 
 /// A reply's place. Dropped with the reply's body.
 #[derive(Debug, Clone)]
@@ -64,33 +72,93 @@ impl Place {
 /// the 400 KiB that it lets wait.
 const PIECE_BYTES: usize = 64 * 1024;
 
+/// The image of a reply's frame, which the message is encoded without.
+#[derive(Debug, Clone)]
+pub(super) struct Image {
+    bytes: Bytes,
+    /// Number of the frame's field in the message.
+    field: u32,
+}
+
+/// Number of the field `frame` in `ScreenshotResponse`, and in `ActResponse`.
+pub(super) const SCREENSHOT_FRAME: u32 = 1;
+pub(super) const ACT_FRAME: u32 = 4;
+/// Of the field `image` in `Frame`.
+const IMAGE_FIELD: u32 = 1;
+
+impl Image {
+    /// Takes the image of a frame, if it has one, to be put into the response's
+    /// extensions. `field`: the frame's number in the message.
+    pub(super) fn of(frame: &mut v1::Frame, field: u32) -> Option<Self> {
+        let bytes = std::mem::take(&mut frame.image);
+        (!bytes.is_empty()).then_some(Self { bytes, field })
+    }
+
+    /// Puts it into a message behind its five bytes of gRPC ("Length-Prefixed-Message"
+    /// in gRPC over HTTP/2), as if it had been encoded with it: what stands before it,
+    /// itself, what stands behind.
+    fn put_into(self, data: &Bytes) -> Result<[Bytes; 3], DecodeError> {
+        let mut rest = data.clone();
+        rest.advance(PREFIX_BYTES.min(rest.len()));
+        loop {
+            let before = data.len() - rest.len();
+            let (field, kind) = encoding::decode_key(&mut rest)?;
+            if field != self.field {
+                encoding::skip_field(kind, field, &mut rest, DecodeContext::default())?;
+                continue;
+            }
+            let length = encoding::decode_varint(&mut rest)?;
+            let mut own = Vec::new();
+            encoding::encode_key(IMAGE_FIELD, WireType::LengthDelimited, &mut own);
+            encoding::encode_varint(self.bytes.len() as u64, &mut own);
+            let more = own.len() + self.bytes.len();
+            let mut head = data[..before].to_vec();
+            encoding::encode_key(field, kind, &mut head);
+            encoding::encode_varint(length + more as u64, &mut head);
+            head.append(&mut own);
+            let message = head.len() + self.bytes.len() + rest.len() - PREFIX_BYTES;
+            // Far below 4 GiB: an image has at most 33 Mpx.
+            let message = u32::try_from(message).unwrap_or(u32::MAX);
+            head[1..PREFIX_BYTES].copy_from_slice(&message.to_be_bytes());
+            return Ok([head.into(), self.bytes, rest]);
+        }
+    }
+}
+
+/// Of gRPC, before a message: whether it is compressed, and its length.
+const PREFIX_BYTES: usize = 5;
+
 /// A body that comes in pieces and keeps its reply's place until it is done or
 /// dropped.
 #[derive(Debug)]
 pub(super) struct Placed<B> {
     body: B,
     /// What of the body's present frame was not handed over yet.
-    waiting: Bytes,
+    waiting: VecDeque<Bytes>,
     place: Option<Place>,
+    image: Option<Image>,
 }
 
 impl<B: Default> Default for Placed<B> {
     fn default() -> Self {
         Self {
             body: B::default(),
-            waiting: Bytes::new(),
+            waiting: VecDeque::new(),
             place: None,
+            image: None,
         }
     }
 }
 
-/// Moves the place from the response into its body.
+/// Moves place and image from the response into its body.
 pub(super) fn tie<B>(mut response: http::Response<B>) -> http::Response<Placed<B>> {
     let place = response.extensions_mut().remove::<Place>();
+    let image = response.extensions_mut().remove::<Image>();
     response.map(|body| Placed {
         body,
-        waiting: Bytes::new(),
+        waiting: VecDeque::new(),
         place,
+        image,
     })
 }
 
@@ -102,10 +170,24 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Placed<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        while self.waiting.front().is_some_and(Bytes::is_empty) {
+            self.waiting.pop_front();
+        }
         if self.waiting.is_empty() {
             match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => self.waiting = data,
+                    Ok(data) => match self.image.take() {
+                        // One answer is one piece of data: it is encoded at once.
+                        Some(image) => match image.put_into(&data) {
+                            Ok(parts) => self.waiting.extend(parts),
+                            Err(error) => {
+                                tracing::error!("a reply cannot take its image: {error}");
+                                self.place = None;
+                                return Poll::Ready(None);
+                            }
+                        },
+                        None => self.waiting.push_back(data),
+                    },
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                 },
                 end => {
@@ -114,11 +196,73 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Placed<B> {
                 }
             }
         }
-        let count = self.waiting.len().min(PIECE_BYTES);
-        Poll::Ready(Some(Ok(Frame::data(self.waiting.split_to(count)))))
+        let Some(part) = self.waiting.front_mut() else {
+            return Poll::Ready(None);
+        };
+        let count = part.len().min(PIECE_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(part.split_to(count)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.waiting.is_empty() && self.body.is_end_stream()
+        self.waiting.iter().all(Bytes::is_empty) && self.body.is_end_stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message;
+
+    fn framed(message: &impl Message) -> Vec<u8> {
+        let bytes = message.encode_to_vec();
+        let length = u32::try_from(bytes.len()).unwrap();
+        [&[0], length.to_be_bytes().as_slice(), &bytes].concat()
+    }
+
+    fn frame(image: Vec<u8>) -> v1::Frame {
+        v1::Frame {
+            image: image.into(),
+            width: 640,
+            frame_id: "life-1".into(),
+            ..v1::Frame::default()
+        }
+    }
+
+    #[test]
+    fn an_image_that_is_put_in_is_as_if_encoded() {
+        for bytes in [1, 127, 128, 20_000, 3_000_000] {
+            let image: Vec<u8> = (0..bytes).map(|i: u32| i as u8).collect();
+            let whole = v1::ScreenshotResponse {
+                frame: Some(frame(image.clone())),
+            };
+            let mut without = whole.clone();
+            let taken = Image::of(without.frame.as_mut().unwrap(), SCREENSHOT_FRAME).unwrap();
+            let parts = taken.put_into(&framed(&without).into()).unwrap();
+            let put = v1::ScreenshotResponse::decode(&parts.concat()[PREFIX_BYTES..]).unwrap();
+            assert_eq!(put, whole);
+            let length = u32::from_be_bytes(parts[0][1..5].try_into().unwrap());
+            assert_eq!(length as usize + PREFIX_BYTES, parts.concat().len());
+        }
+    }
+
+    #[test]
+    fn the_frame_is_found_behind_other_fields() {
+        let whole = v1::ActResponse {
+            results: vec![v1::ActionResult::default(); 300],
+            frame: Some(frame(vec![7; 1000])),
+            ..v1::ActResponse::default()
+        };
+        let mut without = whole.clone();
+        let taken = Image::of(without.frame.as_mut().unwrap(), ACT_FRAME).unwrap();
+        let parts = taken.put_into(&framed(&without).into()).unwrap();
+        let put = v1::ActResponse::decode(&parts.concat()[PREFIX_BYTES..]).unwrap();
+        assert_eq!(put, whole);
+        // A message without a frame has no place for it.
+        let none = Image {
+            bytes: Bytes::new(),
+            field: ACT_FRAME,
+        };
+        let empty = framed(&v1::ActResponse::default()).into();
+        assert!(none.put_into(&empty).is_err());
     }
 }

@@ -4,13 +4,14 @@
 
 use std::{
     ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, Weak},
     thread::available_parallelism,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, oneshot};
 
 use crate::{
     encode::{self, Digest, Effort, Encoded, Format, Order, Picture, Tiles, encode},
@@ -33,6 +34,12 @@ impl Plan {
         Picture::new(&grab.pixels, self.region, self.cursor_of(grab))
     }
 
+    /// Whether its picture is encoded stripe by stripe.
+    fn is_striped(&self) -> bool {
+        let is_plain = self.output == self.region.size && self.effort == Effort::Fast;
+        is_plain && self.format == Format::Png
+    }
+
     fn cursor_of<'a>(&self, grab: &'a Grab) -> Option<&'a CursorImage> {
         grab.cursor.as_ref().filter(|_| self.cursor)
     }
@@ -50,6 +57,10 @@ pub(super) struct Made {
 /// Plans whose last picture is kept.
 const KEPT: usize = 4;
 
+/// Pixels that are encoded where they are asked for: sooner done than handed to another
+/// thread and back, and in less than a millisecond.
+const FEW_PIXELS: u64 = 64 * 1024;
+
 /// The last picture of a plan.
 #[derive(Debug)]
 struct Kept {
@@ -64,6 +75,17 @@ struct Kept {
 }
 
 impl Kept {
+    /// Whether little of it may differ in a later capture.
+    fn is_near(&self, grab: &Grab) -> bool {
+        let Size { width, height } = self.plan.region.size;
+        let stripes = (0..height).step_by(STRIPE_ROWS as usize);
+        let rows = stripes.map(|first| first..(first + STRIPE_ROWS).min(height));
+        let pixels = rows
+            .filter(|rows| self.may_differ(grab, rows.clone()))
+            .map(|rows| rows.len() as u64 * u64::from(width));
+        pixels.sum::<u64>() <= FEW_PIXELS
+    }
+
     /// Whether rows of the picture may differ in a later capture.
     fn may_differ(&self, grab: &Grab, rows: Range<u32>) -> bool {
         let first = self.plan.region.y;
@@ -120,7 +142,8 @@ impl Encodings {
             return Ok(same.made.digest);
         }
         let (grab, seed) = (Arc::clone(grab), self.seed);
-        self.off_thread(move |_| {
+        let is_small = before.as_ref().is_some_and(|before| before.is_near(&grab));
+        let work = move || {
             let prints = before.as_ref().map(|before| &*before.made.encoded.prints);
             let may_differ = |rows| {
                 before
@@ -128,8 +151,11 @@ impl Encodings {
                     .is_none_or(|before| before.may_differ(&grab, rows))
             };
             Digest::of(&plan.picture(&grab).prints(prints, may_differ, seed))
-        })
-        .await
+        };
+        if is_small {
+            return Ok(work());
+        }
+        self.off_thread(work).await
     }
 
     /// The encoded picture, shared with whoever asks for the same.
@@ -150,13 +176,16 @@ impl Encodings {
         let make = || async {
             let (grab, seed, frame_id) = (Arc::clone(grab), self.seed, issue_id());
             let kept = Arc::clone(&self.kept);
-            self.off_thread(move |threads| {
+            let is_small = before
+                .as_ref()
+                .is_some_and(|before| plan.is_striped() && before.is_near(&grab));
+            let work = move |is_alone| {
                 let began = Instant::now();
                 let order = Order {
                     output: plan.output,
                     format: plan.format,
                     effort: plan.effort,
-                    threads,
+                    is_alone,
                     seed,
                 };
                 let may_differ = |rows| {
@@ -181,9 +210,11 @@ impl Encodings {
                 });
                 keep(&kept, &grab, plan, &made);
                 Ok(made)
-            })
-            .await
-            .flatten()
+            };
+            if is_small {
+                return work(true);
+            }
+            self.off_thread(move || work(false)).await.flatten()
         };
         work.get_or_init(make).await.clone()
     }
@@ -191,7 +222,7 @@ impl Encodings {
     /// What the picture's tiles show.
     pub(super) async fn tiles(&self, grab: &Arc<Grab>, plan: Plan) -> Result<Tiles, Failure> {
         let (grab, seed) = (Arc::clone(grab), self.seed);
-        self.off_thread(move |_| Tiles::of(&plan.picture(&grab), seed))
+        self.off_thread(move || Tiles::of(&plan.picture(&grab), seed))
             .await
     }
 
@@ -203,14 +234,14 @@ impl Encodings {
         parts: Vec<Region>,
     ) -> Result<Vec<(Region, Bytes)>, Failure> {
         let (grab, seed) = (Arc::clone(grab), self.seed);
-        self.off_thread(move |threads| {
+        self.off_thread(move || {
             let image = |region: Region| {
                 let picture = Picture::new(&grab.pixels, region, plan.cursor_of(&grab));
                 let order = Order {
                     output: region.size,
                     format: plan.format,
                     effort: plan.effort,
-                    threads,
+                    is_alone: false,
                     seed,
                 };
                 Ok((region, encode(&picture, order, None, |_| true)?.bytes))
@@ -247,7 +278,7 @@ impl Encodings {
                 output: size,
                 format,
                 effort: Effort::Fast,
-                threads: 1,
+                is_alone: true,
                 seed: 0,
             };
             encode(&picture, order, None, |_| true)
@@ -277,29 +308,26 @@ impl Encodings {
         work
     }
 
-    /// Runs work on a thread that may block, with a core of its own, and with
-    /// the cores that happen to be free besides: `work` gets their number.
+    /// Runs work on the encoders' threads.
     async fn off_thread<T: Send + 'static>(
         &self,
-        work: impl FnOnce(usize) -> T + Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let permit = Arc::clone(&self.cores)
-            .acquire_owned()
-            .await
-            .map_err(|_| defect())?;
-        let mut permits: Vec<OwnedSemaphorePermit> = vec![permit];
-        while let Ok(permit) = Arc::clone(&self.cores).try_acquire_owned() {
-            permits.push(permit);
+        // A caller that gives up does not stop what has begun; the permits bound what is
+        // lost.
+        let permit = Arc::clone(&self.cores).acquire_owned().await;
+        let permit = permit.map_err(|_| defect())?;
+        let (answer, answered) = oneshot::channel();
+        encode::spawn(move || {
+            let result = catch_unwind(AssertUnwindSafe(work));
+            drop(permit);
+            // Nobody waits any more.
+            drop(answer.send(result));
+        });
+        match answered.await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(_)) | Err(_) => Err(defect()),
         }
-        let work = move || {
-            let result = work(permits.len());
-            drop(permits);
-            result
-        };
-        // A caller that gives up does not stop it; the permits bound what is lost.
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| defect())
     }
 }
 

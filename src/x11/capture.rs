@@ -8,13 +8,15 @@ use std::{
 };
 
 use x11rb::{
-    connection::RequestConnection as _,
+    connection::{RequestConnection as _, SequenceNumber},
     cookie::Cookie,
     errors::ReplyError,
     protocol::{
         shm::{self, ConnectionExt as _},
         xfixes::{ConnectionExt as _, GetCursorImageReply},
-        xproto::{ConnectionExt as _, GetGeometryReply, GetImageReply, ImageFormat, Window},
+        xproto::{
+            ConnectionExt as _, GetGeometryReply, GetImageReply, ImageFormat, Rectangle, Window,
+        },
     },
 };
 
@@ -22,7 +24,7 @@ use super::{
     Error, Generation,
     connect::{Server, XConnection, screen_size},
     cursor,
-    damage::Damage,
+    damage::{self, Damage},
     mailbox::Bell,
     segments::{Segments, Slot},
 };
@@ -120,7 +122,7 @@ pub(super) struct Capturer {
     last: Option<Last>,
     /// For each stripe the number of the capture in which it last may have changed.
     changed: Vec<u64>,
-    /// Drawn on since the last capture, as the server said already.
+    /// Drawn on since the last capture, as the server said already, at least.
     pending: Vec<Region>,
 }
 
@@ -137,8 +139,8 @@ enum Look {
     Resized,
     /// Nothing was drawn since the last capture.
     Same(Arc<Pixels>, Option<CursorImage>),
-    /// Something was.
-    Changed,
+    /// Something was; and whether the server was asked for all of it.
+    Changed(bool),
 }
 
 /// What became of reading.
@@ -272,7 +274,7 @@ impl Capturer {
             let read = match looked {
                 Look::Resized => Reading::Resized,
                 Look::Same(pixels, cursor) => Reading::Done(pixels, cursor),
-                Look::Changed => self.read(server, known, number)?,
+                Look::Changed(asked) => self.read(server, known, number, asked)?,
             };
             match read {
                 Reading::Busy => return Ok(None),
@@ -313,22 +315,27 @@ impl Capturer {
             self.changed = vec![number; stripes];
             self.pending.clear();
             self.segments.note(&(0..known.size.height));
-            return Ok(Look::Changed);
+            return Ok(Look::Changed(true));
         };
+        if !self.pending.is_empty() {
+            // What the server told is read at once, and with it what it did not tell.
+            let drawn = std::mem::take(&mut self.pending);
+            self.note(&drawn, number);
+            return Ok(Look::Changed(false));
+        }
         let pixels = last.pixels.clone();
         let asked = damage.ask(server)?;
         let pointer = self.ask_pointer(server)?;
         let size = server.conn.get_geometry(server.root)?;
-        let mut drawn = asked.answer(known.size)?;
+        let drawn = asked.answer(known.size)?;
         let pointer = pointer.map(cursor::image).transpose()?.flatten();
         if size_of(size.reply())? != known.size {
             return Ok(Look::Resized);
         }
-        drawn.append(&mut self.pending);
         self.note(&drawn, number);
         Ok(match pixels {
             Some(pixels) if drawn.is_empty() => Look::Same(pixels, pointer),
-            _ => Look::Changed,
+            _ => Look::Changed(true),
         })
     }
 
@@ -345,8 +352,28 @@ impl Capturer {
         }
     }
 
+    /// Something was drawn there, as the server told by itself after that request.
+    pub(super) fn drawn(&mut self, area: &Rectangle, after: SequenceNumber, screen: Size) {
+        let is_known = |damage: &Damage| damage.knew_at(after);
+        if self.damage.as_ref().is_some_and(is_known) {
+            return;
+        }
+        if let Some(area) = damage::clipped(area, screen) {
+            // It is around all that was told before.
+            self.pending.retain(|part| area.union(part) != area);
+            self.pending.push(area);
+        }
+    }
+
     /// Reads what changed, until nothing changes between: a frame is of one instant.
-    fn read(&mut self, server: &Server, known: &Known, number: u64) -> Result<Reading, Error> {
+    /// `asked`: whether all that was drawn before is known.
+    fn read(
+        &mut self,
+        server: &Server,
+        known: &Known,
+        number: u64,
+        mut asked: bool,
+    ) -> Result<Reading, Error> {
         let whole = 0..known.size.height;
         // Its memory may be the one to read into.
         self.last = Some(Last {
@@ -376,27 +403,37 @@ impl Capturer {
             };
             // All requests leave in one write. The size is asked before and after
             // the pixels, so that a frame never has parts of two sizes.
+            let ask = || self.damage.as_ref().map(|damage| damage.ask(server));
+            let drawn_before = if asked { None } else { ask() };
+            let drawn_before = drawn_before.transpose()?;
             let before = server.conn.get_geometry(server.root)?;
             let image = self.ask_image(server, known.size, slot, &rows)?;
-            let asked = self.damage.as_ref().map(|damage| damage.ask(server));
-            let asked = asked.transpose()?;
+            let drawn = ask().transpose()?;
             let pointer = self.ask_pointer(server)?;
             let after = server.conn.get_geometry(server.root)?;
             let before = size_of(before.reply())?;
             let image = image.reply();
-            let drawn = asked.map(|asked| asked.answer(known.size)).transpose()?;
+            let answer = |asked: Option<damage::Asked<'_>>| {
+                let answer = asked.map(|asked| asked.answer(known.size)).transpose();
+                answer.map(Option::unwrap_or_default)
+            };
+            let (drawn_before, drawn) = (answer(drawn_before)?, answer(drawn)?);
+            asked = true;
             let pointer = pointer.map(cursor::image).transpose()?.flatten();
             if before != known.size || size_of(after.reply())? != known.size {
                 return Ok(Reading::Resized);
             }
             let data = image?;
-            if let Some(slot) = slot {
+            let is_within =
+                |part: &Region| rows.start <= part.y && part.y + part.size.height <= rows.end;
+            let is_all = drawn_before.iter().all(is_within);
+            self.note(&drawn_before, number);
+            if let Some(slot) = slot.filter(|_| is_all) {
                 self.segments.clean(slot);
             }
-            let drawn = drawn.unwrap_or_default();
             // Some of it lies before the pixels, some after.
             self.note(&drawn, number);
-            if rows != whole && !drawn.is_empty() {
+            if rows != whole && !(drawn.is_empty() && is_all) {
                 continue;
             }
             self.pending = drawn;

@@ -115,7 +115,7 @@ impl Connected {
     /// of unchecked requests and MappingNotify come as events too, and would
     /// pile up.
     fn take_events(&mut self) -> Result<(), Error> {
-        while let Some(event) = self.server.conn.poll_for_event()? {
+        while let Some((event, after)) = self.server.conn.poll_for_event_with_sequence()? {
             match event {
                 Event::ConfigureNotify(event) if event.window == self.server.root => {
                     self.look_again()?;
@@ -128,7 +128,10 @@ impl Connected {
                         self.publish_screen();
                     }
                 }
-                Event::DamageNotify(_) => self.tell_drawn(),
+                Event::DamageNotify(event) => {
+                    self.capturer.drawn(&event.area, after, self.known.size);
+                    self.tell_drawn();
+                }
                 _ => {}
             }
         }

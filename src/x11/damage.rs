@@ -1,14 +1,17 @@
 //! What changed on the screen since one last asked (DAMAGE 1.1, XFIXES 2).
 //!
-//! The server gathers it; nobody is told before somebody asks. To ask is to empty
-//! it: what is drawn later is in the next answer.
+//! The server gathers it, and tells when the rectangle around all of it grows. To ask
+//! is to empty it: what is drawn later is in the next answer.
+
+use std::cell::Cell;
 
 use x11rb::{
-    connection::{Connection as _, RequestConnection as _},
+    connection::{Connection as _, RequestConnection as _, SequenceNumber},
     cookie::Cookie,
     protocol::{
         damage::{self, ConnectionExt as _, ReportLevel},
         xfixes::{self, ConnectionExt as _},
+        xproto::Rectangle,
     },
 };
 
@@ -17,7 +20,7 @@ use super::{
     connect::{Server, XConnection},
     error::no_id,
 };
-use crate::frame::Region;
+use crate::frame::{Region, Size};
 
 /// Rectangles of one answer that are looked at one by one.
 const MANY: usize = 64;
@@ -28,6 +31,8 @@ pub(super) struct Damage {
     damage: damage::Damage,
     /// The region through which it is fetched.
     parts: xfixes::Region,
+    /// The last request that emptied it.
+    emptied: Cell<SequenceNumber>,
 }
 
 /// A question that was sent.
@@ -47,7 +52,7 @@ impl Damage {
         let parts = conn.generate_id().map_err(no_id)?;
         conn.xfixes_create_region(parts, &[])?.ignore_error();
         let damage = conn.generate_id().map_err(no_id)?;
-        let created = conn.damage_create(damage, server.root, ReportLevel::NON_EMPTY)?;
+        let created = conn.damage_create(damage, server.root, ReportLevel::BOUNDING_BOX)?;
         let created = created.check();
         if let Err(error) = created {
             let error = Error::reply("DamageCreate", error);
@@ -57,7 +62,12 @@ impl Damage {
                 Ok(None)
             };
         }
-        Ok(Some(Self { damage, parts }))
+        let emptied = Cell::new(0);
+        Ok(Some(Self {
+            damage,
+            parts,
+            emptied,
+        }))
     }
 
     /// Asks, and starts anew; the question stays in the buffer.
@@ -67,9 +77,15 @@ impl Damage {
     /// When the connection ended.
     pub(super) fn ask<'c>(&self, server: &'c Server) -> Result<Asked<'c>, Error> {
         let conn = &server.conn;
-        conn.damage_subtract(self.damage, x11rb::NONE, self.parts)?
-            .ignore_error();
+        let emptied = conn.damage_subtract(self.damage, x11rb::NONE, self.parts)?;
+        self.emptied.set(emptied.sequence_number());
+        emptied.ignore_error();
         Ok(Asked(conn.xfixes_fetch_region(self.parts)?))
+    }
+
+    /// Whether what the server told after that request was in the last answer.
+    pub(super) fn knew_at(&self, after: SequenceNumber) -> bool {
+        after < self.emptied.get()
     }
 }
 
@@ -80,7 +96,7 @@ impl Asked<'_> {
     /// # Errors
     ///
     /// When the connection ended.
-    pub(super) fn answer(self, screen: crate::frame::Size) -> Result<Vec<Region>, Error> {
+    pub(super) fn answer(self, screen: Size) -> Result<Vec<Region>, Error> {
         let reply = self.0.reply();
         let reply = reply.map_err(|error| Error::reply("XFixesFetchRegion", error))?;
         let whole = [reply.extents];
@@ -89,12 +105,17 @@ impl Asked<'_> {
         } else {
             reply.rectangles.as_slice()
         };
-        let part = |part: &x11rb::protocol::xproto::Rectangle| {
-            let (x, y) = (i64::from(part.x), i64::from(part.y));
-            Region::clipped(x, y, part.width.into(), part.height.into(), screen)
-        };
-        Ok(parts.iter().filter_map(part).collect())
+        Ok(parts
+            .iter()
+            .filter_map(|part| clipped(part, screen))
+            .collect())
     }
+}
+
+/// What of a rectangle is on the screen.
+pub(super) fn clipped(part: &Rectangle, screen: Size) -> Option<Region> {
+    let (x, y) = (i64::from(part.x), i64::from(part.y));
+    Region::clipped(x, y, part.width.into(), part.height.into(), screen)
 }
 
 /// Whether the server has the extensions for it.

@@ -14,15 +14,15 @@ use crate::frame::{BYTES_PER_PIXEL, Size};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Channel {
     shift: u32,
-    /// Largest value: `2^bits - 1`, at most 255.
+    /// Largest value: `2^bits - 1`, at most 1023.
     max: u32,
 }
 
 impl Channel {
-    /// `None` unless the mask is one run of 1 to 8 bits.
+    /// `None` unless the mask is one run of 1 to 10 bits.
     fn of_mask(mask: u32) -> Option<Self> {
         let max = mask.checked_shr(mask.trailing_zeros())?;
-        (max != 0 && max <= 255 && (max + 1).is_power_of_two()).then(|| Self {
+        (max != 0 && max <= 1023 && (max + 1).is_power_of_two()).then(|| Self {
             shift: mask.trailing_zeros(),
             max,
         })
@@ -53,7 +53,7 @@ impl PixelFormat {
     ///
     /// # Errors
     ///
-    /// [`Error::PixelFormat`] for everything but TrueColor of depth 24 in
+    /// [`Error::PixelFormat`] for everything but TrueColor of depths 24 and 30 in
     /// 32 bits and depth 16 in 16 bits.
     pub(super) fn of_root(setup: &Setup, screen: &Screen) -> Result<Self, Error> {
         let depth = screen.root_depth;
@@ -83,7 +83,7 @@ impl PixelFormat {
             };
             return Err(unsupported(&format!(" in {class}")));
         }
-        if !matches!((depth, bits), (24, 32) | (16, 16)) {
+        if !matches!((depth, bits), (24 | 30, 32) | (16, 16)) {
             return Err(unsupported(&format!(" in {bits} bits")));
         }
         if !matches!(format.scanline_pad, 8 | 16 | 32 | 64) {
@@ -171,7 +171,7 @@ mod tests {
                 max: 255
             })
         );
-        for mask in [0, 0b101, 0x1ff, u32::MAX] {
+        for mask in [0, 0b101, 0x7ff, u32::MAX] {
             assert_eq!(Channel::of_mask(mask), None, "{mask:#x}");
         }
     }
@@ -185,6 +185,16 @@ mod tests {
             (0, 8, 25, 123, 255)
         );
         assert!(all.is_sorted());
+    }
+
+    #[test]
+    fn ten_bits_become_eight_with_rounding() {
+        let red = Channel::of_mask(0x3ff0_0000).unwrap();
+        for value in 0..1024_u32 {
+            let exact = f64::from(value) * 255.0 / 1023.0;
+            let eight = f64::from(red.eight_bits(value << 20));
+            assert!((eight - exact).abs() <= 0.5, "{value}");
+        }
     }
 
     #[test]

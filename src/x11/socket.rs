@@ -36,6 +36,10 @@ use crate::frame::MAX_OUTPUT_PIXELS;
 /// given up and built anew (design: 15 s of silence with work pending).
 pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
+/// So long an answer is waited for without sleeping: most come sooner than a thread that
+/// sleeps is woken.
+const SOON: Duration = Duration::from_micros(60);
+
 /// Which of a display's two sockets is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketKind {
@@ -286,12 +290,21 @@ impl Stream for XStream {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::POLLIN, mode.readable());
         flags.set(PollFlags::POLLOUT, mode.writable());
-        let deadline = Instant::now() + self.patience;
+        let began = Instant::now();
+        let deadline = began + self.patience;
         self.pulse.begin();
         let result = loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let now = Instant::now();
+            let is_soon = now < began + SOON;
+            let left = deadline.saturating_duration_since(now);
+            let timeout = match PollTimeout::try_from(left) {
+                _ if is_soon => PollTimeout::ZERO,
+                Ok(left) => left,
+                Err(_) => PollTimeout::MAX,
+            };
             match poll(&mut [PollFd::new(self.inner.as_fd(), flags)], timeout) {
+                // The core is the server's if it has no other.
+                Ok(0) if is_soon => std::thread::yield_now(),
                 Ok(0) => break Err(io::Error::from(io::ErrorKind::TimedOut)),
                 Ok(_) => break Ok(()),
                 Err(nix::errno::Errno::EINTR) => {}

@@ -1,0 +1,179 @@
+//! Writes of a connection, gathered: HTTP/2 writes each of its frames by itself, 16 KiB
+//! unless the client allows more, and each such write wakes the reader, and its reading
+//! wakes us. A screen of 370 KB went in 24 writes; gathered, in three or four.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// So much is written at once.
+const AT_ONCE: usize = 128 * 1024;
+/// So much waits at the most.
+const MOST: usize = AT_ONCE + 64 * 1024;
+
+/// Bytes to and from a peer. What is flushed may wait until its task is polled once
+/// more, which is at once, and which begins with a read.
+#[derive(Debug)]
+pub(super) struct Gathered<T> {
+    io: T,
+    waiting: Vec<u8>,
+    /// Of `waiting`, what is written already.
+    written: usize,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Gathered<T> {
+    pub(super) fn new(io: T) -> Self {
+        Self {
+            io,
+            waiting: Vec::new(),
+            written: 0,
+        }
+    }
+
+    fn left(&self) -> usize {
+        self.waiting.len() - self.written
+    }
+
+    /// Writes all that waits.
+    fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.left() > 0 {
+            let rest = &self.waiting[self.written..];
+            match ready!(Pin::new(&mut self.io).poll_write(context, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.written += count,
+            }
+        }
+        // Given back: an idle connection holds no memory.
+        (self.waiting, self.written) = (Vec::new(), 0);
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gathered<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.left() > 0
+            && let Poll::Ready(Err(error)) = self.poll_drain(context)
+        {
+            return Poll::Ready(Err(error));
+        }
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gathered<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[io::IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.left() >= AT_ONCE {
+            ready!(self.poll_drain(context))?;
+        }
+        let mut room = MOST - self.left();
+        let before = room;
+        for part in parts {
+            let count = part.len().min(room);
+            self.waiting.extend_from_slice(&part[..count]);
+            room -= count;
+        }
+        Poll::Ready(Ok(before - room))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.left() >= AT_ONCE {
+            return self.poll_drain(context);
+        }
+        if self.left() > 0 {
+            // More may come in this turn; it goes with the next.
+            context.waker().wake_by_ref();
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(context))?;
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    /// Writes and flushes in pieces, and reads at the other end what was meant.
+    #[tokio::test]
+    async fn what_is_written_arrives_in_order_whatever_the_pieces() {
+        let bytes: Vec<u8> = (0..1_000_000_u32)
+            .map(|i| (i * 7 + i / 256) as u8)
+            .collect();
+        let (near, mut far) = duplex(10_000);
+        let sent = bytes.clone();
+        let writer = tokio::spawn(async move {
+            let mut near = Gathered::new(near);
+            for piece in sent.chunks(16_393) {
+                near.write_all(piece).await.unwrap();
+                near.flush().await.unwrap();
+            }
+            near.shutdown().await.unwrap();
+        });
+        let mut got = Vec::new();
+        far.read_to_end(&mut got).await.unwrap();
+        writer.await.unwrap();
+        assert!(got == bytes);
+    }
+
+    /// A reader that takes nothing stops the writer: what waits is bounded.
+    #[tokio::test]
+    async fn what_waits_is_bounded() {
+        let (near, _far) = duplex(10_000);
+        let mut near = Gathered::new(near);
+        let all = async {
+            for _ in 0..1000 {
+                near.write_all(&[0; 16_393]).await.unwrap();
+                near.flush().await.unwrap();
+            }
+        };
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(200), all).await;
+        assert!(waited.is_err());
+        assert!(near.waiting.len() <= MOST, "{}", near.waiting.len());
+    }
+
+    /// What is flushed and small leaves with the next poll, which is a read.
+    #[tokio::test]
+    async fn a_small_answer_leaves_with_the_next_read() {
+        let (near, mut far) = duplex(10_000);
+        let mut near = Gathered::new(near);
+        near.write_all(b"hello").await.unwrap();
+        near.flush().await.unwrap();
+        let mut byte = [0];
+        let reading = near.read(&mut byte);
+        let mut got = [0; 5];
+        tokio::select! {
+            _ = reading => panic!("nothing was sent"),
+            read = far.read_exact(&mut got) => { read.unwrap(); }
+        }
+        assert_eq!(&got, b"hello");
+    }
+}
