@@ -12,6 +12,7 @@ mod cli;
 mod conformance;
 mod coordinates;
 mod cursor;
+mod decoders;
 mod doctor;
 mod held;
 mod incremental;

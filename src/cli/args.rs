@@ -339,7 +339,7 @@ pub(super) enum FormatArg {
     Png,
     /// Smaller, lossy.
     Jpeg,
-    /// Lossless, smaller than PNG.
+    /// Lossless; of text, smaller than PNG.
     Webp,
     /// Rows of blue, green, red, 255.
     Raw,

@@ -1,22 +1,25 @@
-//! Pixels in; PNG, JPEG or raw bytes out.
+//! Pixels in; PNG, JPEG, WebP or raw bytes out.
 //!
 //! Pure and synchronous: [`session`](crate::session) calls it off the async
 //! threads. It knows neither X11 nor gRPC.
 //!
 //! - [`Picture`]: the part of a capture that is wanted, with or without pointer.
-//! - `png`: stripes, each deflated apart (the crate `deskd-deflate`) and kept.
+//! - `stripes`: images of stripes that are made apart and kept; `png` (by the crate
+//!   `deskd-deflate`) and `jpeg` are such.
 //! - `reference`: PNG by libraries.
 //! - `threads`: who encodes.
 //! - [`Tiles`]: where two pictures differ.
-//! - `jpeg`, `scale`: thin layers over the crates that do the work.
+//! - `webp`, `scale`: thin layers over the crates that do the work.
 
 mod jpeg;
 mod picture;
 mod png;
 mod reference;
 mod scale;
+mod stripes;
 mod threads;
 mod tiles;
+mod webp;
 
 use std::ops::Range;
 
@@ -27,6 +30,7 @@ pub use threads::spawn;
 pub use tiles::Tiles;
 
 use crate::frame::{BYTES_PER_PIXEL, Pixels, Region, Size};
+use stripes::Kept;
 
 /// Encoding of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +39,8 @@ pub enum Format {
     Png,
     /// Baseline JPEG of that quality, 1 to 100.
     Jpeg(u8),
+    /// Lossless WebP.
+    Webp,
     /// Rows of blue, green, red, 255, without padding.
     RawBgrx,
 }
@@ -60,8 +66,8 @@ pub struct Encoded {
     pub stride: u32,
     /// What the picture's stripes show.
     pub prints: Vec<Print>,
-    /// For PNG.
-    kept: Option<png::Kept>,
+    /// Of a format of stripes.
+    kept: Option<Kept>,
 }
 
 /// What an image was made of, and how.
@@ -90,7 +96,13 @@ pub enum Error {
     Png(#[from] ::png::EncodingError),
     /// The JPEG encoder refused.
     #[error("jpeg: {0}")]
-    Jpeg(#[from] jpeg_encoder::EncodingError),
+    Jpeg(#[from] turbojpeg::Error),
+    /// A stripe is not what it should be.
+    #[error("jpeg: {0}")]
+    Stripe(&'static str),
+    /// The WebP encoder refused.
+    #[error("webp: {0}")]
+    Webp(#[from] image_webp::EncodingError),
     /// The image is beyond what the format can hold.
     #[error("an image of {0} is beyond the format's limit")]
     Size(Size),
@@ -125,54 +137,76 @@ pub fn encode(
     before: Option<&Encoded>,
     may_differ: impl Fn(Range<u32>) -> bool + Sync,
 ) -> Result<Encoded, Error> {
-    let Order {
-        output,
-        seed,
-        is_alone,
-        ..
-    } = order;
     let kept = before.and_then(|before| before.kept.as_ref());
-    let is_striped = order.format == Format::Png && order.effort == Effort::Fast;
-    if is_striped && output == picture.size() {
-        let kept = png::Kept::next(kept, picture, may_differ, seed, is_alone);
-        return Ok(Encoded {
-            bytes: kept.file.clone(),
-            size: output,
-            stride: 0,
-            prints: kept.prints(),
-            kept: Some(kept),
-        });
+    let made = |kept: Kept| Encoded {
+        bytes: kept.file.clone(),
+        size: order.output,
+        stride: 0,
+        prints: kept.prints(),
+        kept: Some(kept),
+    };
+    if order.is_striped() && order.output == picture.size() {
+        return Ok(made(striped(picture, order, kept, may_differ)?));
     }
-    let prints = picture.prints(before.map(|before| &*before.prints), may_differ, seed);
+    let prints = picture.prints(before.map(|before| &*before.prints), may_differ, order.seed);
     if let Some(before) = before.filter(|before| before.prints == prints) {
         return Ok(before.clone());
     }
     let scaled;
-    let picture = if output == picture.size() {
+    let picture = if order.output == picture.size() {
         picture
     } else {
-        let rows = scale::scale(picture, output)?;
-        let stride = output.width as usize * BYTES_PER_PIXEL;
-        let pixels = Pixels::new(Box::new(rows), output, stride).ok_or(Error::Size(output))?;
-        scaled = pixels;
-        &Picture::new(&scaled, Region::whole(output), None)
+        let rows = scale::scale(picture, order.output)?;
+        let stride = order.output.width as usize * BYTES_PER_PIXEL;
+        let pixels = Pixels::new(Box::new(rows), order.output, stride);
+        scaled = pixels.ok_or(Error::Size(order.output))?;
+        &Picture::new(&scaled, Region::whole(order.output), None)
     };
-    let kept = is_striped.then(|| png::Kept::next(kept, picture, |_| true, seed, is_alone));
-    let bytes = match (&kept, order.format) {
-        (Some(kept), _) => kept.file.clone(),
-        (None, Format::Png) => reference::small(picture)?.into(),
-        (None, Format::Jpeg(quality)) => jpeg::encode(picture, quality, order.effort)?.into(),
-        (None, Format::RawBgrx) => picture.to_bgrx().into(),
-    };
-    let stride = match order.format {
-        Format::RawBgrx => output.width * 4,
-        Format::Png | Format::Jpeg(_) => 0,
+    if order.is_striped() {
+        let kept = striped(picture, order, kept, |_| true)?;
+        return Ok(Encoded {
+            prints,
+            ..made(kept)
+        });
+    }
+    let (bytes, stride) = match order.format {
+        Format::Png => (reference::small(picture)?, 0),
+        Format::Jpeg(quality) => (jpeg::small(picture, quality)?, 0),
+        Format::Webp => (webp::encode(picture)?, 0),
+        Format::RawBgrx => (picture.to_bgrx(), order.output.width * 4),
     };
     Ok(Encoded {
-        bytes,
-        size: output,
+        bytes: bytes.into(),
+        size: order.output,
         stride,
         prints,
-        kept,
+        kept: None,
     })
+}
+
+fn striped(
+    picture: &Picture<'_>,
+    order: Order,
+    kept: Option<&Kept>,
+    may_differ: impl Fn(Range<u32>) -> bool + Sync,
+) -> Result<Kept, Error> {
+    let Order { seed, is_alone, .. } = order;
+    match order.format {
+        Format::Jpeg(quality) => Kept::next(
+            &jpeg::Jpeg { quality },
+            kept,
+            picture,
+            may_differ,
+            seed,
+            is_alone,
+        ),
+        _ => Kept::next(&png::Png, kept, picture, may_differ, seed, is_alone),
+    }
+}
+
+impl Order {
+    /// Whether the image is made stripe by stripe.
+    pub fn is_striped(&self) -> bool {
+        self.effort == Effort::Fast && matches!(self.format, Format::Png | Format::Jpeg(_))
+    }
 }

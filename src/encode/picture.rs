@@ -107,9 +107,14 @@ impl<'a> Picture<'a> {
 
     /// All rows as BGRX, the fourth byte 255.
     pub fn to_bgrx(&self) -> Vec<u8> {
+        self.bgrx_rows(0..self.region.size.height)
+    }
+
+    /// Some rows as BGRX, the fourth byte 255.
+    pub(super) fn bgrx_rows(&self, rows: Range<u32>) -> Vec<u8> {
         let row = self.region.size.width as usize * BYTES_PER_PIXEL;
-        let mut out = vec![0; self.region.size.bgrx_bytes()];
-        for (y, out) in (0..).zip(out.chunks_exact_mut(row)) {
+        let mut out = vec![0; row * rows.len()];
+        for (y, out) in rows.zip(out.chunks_exact_mut(row)) {
             for (pixel, bgrx) in out
                 .as_chunks_mut()
                 .0

@@ -6,11 +6,9 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-
 use deskd_deflate::{LAST, Scratch, Words, combine, deflate};
 
-use super::{Picture, picture::Print, threads};
+use super::{Error, Picture, stripes::Format};
 use crate::frame::{STRIPE_ROWS, Size};
 
 pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -30,149 +28,48 @@ struct Workshop {
     scratch: Scratch,
 }
 
-/// A PNG, and what of it can be used for the next.
-#[derive(Debug, Clone)]
-pub(super) struct Kept {
-    pub(super) file: Bytes,
-    size: Size,
-    stripes: Vec<Stripe>,
-}
+/// The format.
+#[derive(Debug)]
+pub(super) struct Png;
 
-#[derive(Debug, Clone)]
-struct Stripe {
-    print: Print,
-    /// Where its chunk is in the file.
-    chunk: Range<usize>,
-    /// Adler-32 of its bytes before compression.
-    adler: u32,
-}
-
-/// What becomes of one stripe.
-enum Fate {
-    /// It is that of the file before.
-    Stays,
-    /// The file before has it, by its print.
-    Same,
-    Made(Print, Made),
-}
-
-/// A stripe that was encoded.
-struct Made {
-    chunk: Vec<u8>,
-    adler: u32,
-}
-
-fn make(picture: &Picture<'_>, rows: Range<u32>) -> Made {
-    WORKSHOP.with_borrow_mut(|workshop| make_in(workshop, picture, rows))
-}
-
-fn make_in(workshop: &mut Workshop, picture: &Picture<'_>, rows: Range<u32>) -> Made {
-    let Workshop { words, scratch } = workshop;
-    let mut next = rows.clone();
-    words.load(picture.size().width as usize, rows.len(), |out| {
-        if let Some(y) = next.next() {
-            picture.words(y, out);
-        }
-    });
-    let (deflated, adler) = deflate(words, scratch);
-    let mut made = Vec::new();
-    chunk(&mut made, *b"IDAT", deflated);
-    Made { chunk: made, adler }
-}
-
-impl Kept {
-    /// Encodes a picture; `may_differ` says which stripes can have changed since this
-    /// was made, of the same region. `None` where nothing was. `is_alone`: by this thread.
-    pub(super) fn next(
-        before: Option<&Self>,
-        picture: &Picture<'_>,
-        may_differ: impl Fn(Range<u32>) -> bool + Sync,
-        seed: u64,
-        is_alone: bool,
-    ) -> Self {
-        let size = picture.size();
-        let before = before.filter(|before| before.size == size);
-        let count = size.height.div_ceil(STRIPE_ROWS) as usize;
-        let rows: Vec<Range<u32>> = (0..size.height)
-            .step_by(STRIPE_ROWS as usize)
-            .map(|first| first..(first + STRIPE_ROWS).min(size.height))
-            .collect();
-        let rows = |index: usize| rows[index].clone();
-        let work: Vec<usize> = (0..count)
-            .filter(|index| before.is_none() || may_differ(rows(*index)))
-            .collect();
-        let one = |index: usize| {
-            let print = picture.print(rows(index), seed);
-            match before {
-                Some(before) if before.stripes[index].print == print => Fate::Same,
-                _ => Fate::Made(print, make(picture, rows(index))),
-            }
-        };
-        let mut fates: Vec<Fate> = (0..count).map(|_| Fate::Stays).collect();
-        for (index, fate) in threads::each(&work, is_alone, one) {
-            fates[index] = fate;
-        }
-        Self::assemble(size, before, fates)
+impl Format for Png {
+    /// A chunk, and the Adler-32 of its bytes before compression.
+    fn stripe(&self, picture: &Picture<'_>, rows: Range<u32>) -> Result<(Vec<u8>, u32), Error> {
+        WORKSHOP.with_borrow_mut(|Workshop { words, scratch }| {
+            let mut next = rows.clone();
+            words.load(picture.size().width as usize, rows.len(), |out| {
+                if let Some(y) = next.next() {
+                    picture.words(y, out);
+                }
+            });
+            let (deflated, adler) = deflate(words, scratch);
+            let mut made = Vec::new();
+            chunk(&mut made, *b"IDAT", deflated);
+            Ok((made, adler))
+        })
     }
 
-    fn assemble(size: Size, before: Option<&Self>, fates: Vec<Fate>) -> Self {
-        let kept = before.map_or(&[][..], |before| &before.stripes);
-        if let Some(before) = before
-            && fates.iter().all(|fate| !matches!(fate, Fate::Made(..)))
-        {
-            return before.clone();
-        }
-        let length = |(index, fate): (usize, &Fate)| match fate {
-            Fate::Made(_, made) => made.chunk.len(),
-            Fate::Stays | Fate::Same => kept[index].chunk.len(),
-        };
-        let total: usize = fates.iter().enumerate().map(length).sum();
-        let mut file = Vec::with_capacity(total + 128);
-        file.extend_from_slice(SIGNATURE);
-        chunk(&mut file, *b"IHDR", &header(size));
-        chunk(&mut file, *b"IDAT", &ZLIB_HEADER);
-        let mut sum = 1;
-        let mut stripes = Vec::with_capacity(fates.len());
-        for (index, fate) in fates.into_iter().enumerate() {
-            let start = file.len();
-            let (print, adler) = match (fate, before) {
-                (Fate::Made(print, made), _) => {
-                    file.extend_from_slice(&made.chunk);
-                    (print, made.adler)
-                }
-                (_, Some(before)) => {
-                    let old = &before.stripes[index];
-                    file.extend_from_slice(&before.file[old.chunk.clone()]);
-                    (old.print, old.adler)
-                }
-                // Nothing stays of what was not.
-                (_, None) => continue,
-            };
-            let rows = STRIPE_ROWS as usize;
-            let rows = rows.min(size.height as usize - index * rows);
-            let bytes = rows * (1 + 3 * size.width as usize);
-            sum = combine(sum, adler, bytes);
-            let chunk = start..file.len();
-            stripes.push(Stripe {
-                print,
-                chunk,
-                adler,
-            });
+    fn head(&self, size: Size) -> Result<Vec<u8>, Error> {
+        let mut head = SIGNATURE.to_vec();
+        chunk(&mut head, *b"IHDR", &header(size));
+        chunk(&mut head, *b"IDAT", &ZLIB_HEADER);
+        Ok(head)
+    }
+
+    fn tail(&self, size: Size, sums: &[u32]) -> Vec<u8> {
+        let row = 1 + 3 * size.width as usize;
+        let (mut left, mut sum) = (size.height as usize, 1);
+        for adler in sums {
+            let rows = left.min(STRIPE_ROWS as usize);
+            sum = combine(sum, *adler, rows * row);
+            left -= rows;
         }
         let [a, b] = LAST;
         let [c, d, e, f] = sum.to_be_bytes();
-        chunk(&mut file, *b"IDAT", &[a, b, c, d, e, f]);
-        chunk(&mut file, *b"IEND", &[]);
-        Self {
-            file: file.into(),
-            size,
-            stripes,
-        }
-    }
-
-    /// What its stripes show.
-    pub(super) fn prints(&self) -> Vec<Print> {
-        self.stripes.iter().map(|stripe| stripe.print).collect()
+        let mut tail = Vec::new();
+        chunk(&mut tail, *b"IDAT", &[a, b, c, d, e, f]);
+        chunk(&mut tail, *b"IEND", &[]);
+        tail
     }
 }
 
@@ -202,7 +99,10 @@ pub(super) fn chunk(file: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{BYTES_PER_PIXEL, Pixels, Region};
+    use crate::{
+        encode::stripes::Kept,
+        frame::{BYTES_PER_PIXEL, Pixels, Region},
+    };
 
     /// Some noise, some of it flat, some smooth: all kinds of stripe.
     fn screen(size: Size, mut state: u32) -> Vec<u8> {
@@ -257,7 +157,7 @@ mod tests {
     fn next(before: Option<&Kept>, pixels: &Pixels, stale: &[bool], is_alone: bool) -> Kept {
         let picture = Picture::new(pixels, Region::whole(pixels.size()), None);
         let may_differ = |rows: Range<u32>| stale[(rows.start / STRIPE_ROWS) as usize];
-        Kept::next(before, &picture, may_differ, 7, is_alone)
+        Kept::next(&Png, before, &picture, may_differ, 7, is_alone).unwrap()
     }
 
     #[test]

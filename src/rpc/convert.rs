@@ -58,7 +58,7 @@ fn format(request: &v1::ScreenshotRequest) -> Result<Format, Status> {
     match format {
         v1::ImageFormat::Unspecified | v1::ImageFormat::Png => Ok(Format::Png),
         v1::ImageFormat::RawBgrx => Ok(Format::RawBgrx),
-        v1::ImageFormat::Webp => Err(status::not_implemented("the format WEBP")),
+        v1::ImageFormat::Webp => Ok(Format::Webp),
         v1::ImageFormat::Jpeg => {
             let quality = request.quality.unwrap_or(DEFAULT_QUALITY.into());
             let quality = u8::try_from(quality)
@@ -119,6 +119,7 @@ pub(super) fn frame(frame: Frame) -> v1::Frame {
         format: match frame.format {
             Format::Png => v1::ImageFormat::Png,
             Format::Jpeg(_) => v1::ImageFormat::Jpeg,
+            Format::Webp => v1::ImageFormat::Webp,
             Format::RawBgrx => v1::ImageFormat::RawBgrx,
         }
         .into(),

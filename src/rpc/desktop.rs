@@ -32,9 +32,6 @@ pub(super) struct DesktopService {
 /// So long a frame waits for its reader to take the ones before it.
 const READING: Duration = Duration::from_millis(250);
 
-/// What this release does not do yet, by the name of its capability.
-const NOT_YET: [&str; 1] = ["webp"];
-
 #[tonic::async_trait]
 impl Desktop for DesktopService {
     async fn get_info(
@@ -308,6 +305,7 @@ impl DesktopService {
             cell("cursor", down.clone().or(pointer.then_some(no_pointer))),
             cell("paint_gate", down.clone()),
             cell("watch", down.clone()),
+            cell("webp", down.clone()),
             cell(
                 "shm",
                 down.clone()
@@ -334,13 +332,6 @@ impl DesktopService {
         cells.push(cell("act", input.clone()));
         cells.push(cell("type", input.clone()));
         cells.push(cell("paste", input));
-        let later = || {
-            (
-                v1::Reason::NotImplemented,
-                "not implemented in this release".to_owned(),
-            )
-        };
-        cells.extend(NOT_YET.iter().map(|name| cell(name, Some(later()))));
         let unmanaged = (
             v1::Reason::StackNotManaged,
             "deskd runs with --stack none".to_owned(),

@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_arrives_in_order_whatever_the_pieces() {
         let bytes: Vec<u8> = (0..1_000_000_u32)
-            .map(|i| (i * 7 + i / 256) as u8)
+            .map(|i| (i * 7 + i / 256).to_le_bytes()[0])
             .collect();
         let (near, mut far) = duplex(10_000);
         let sent = bytes.clone();

@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn an_image_that_is_put_in_is_as_if_encoded() {
         for bytes in [1, 127, 128, 20_000, 3_000_000] {
-            let image: Vec<u8> = (0..bytes).map(|i: u32| i as u8).collect();
+            let image: Vec<u8> = (0..bytes).map(|i: u32| i.to_le_bytes()[0]).collect();
             let whole = v1::ScreenshotResponse {
                 frame: Some(frame(image.clone())),
             };

@@ -92,12 +92,6 @@ pub(super) fn read_only(what: &str) -> Status {
     build(Code::PermissionDenied, Reason::ReadOnly, message, &[])
 }
 
-/// Something that a later release will do.
-pub(super) fn not_implemented(what: &str) -> Status {
-    let message = format!("{what} is not implemented in this release of deskd");
-    build(Code::Unimplemented, Reason::NotImplemented, message, &[])
-}
-
 /// Something that must be otherwise first.
 pub(super) fn failed_precondition(reason: Reason, message: String) -> Status {
     build(Code::FailedPrecondition, reason, message, &[])

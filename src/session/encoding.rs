@@ -37,7 +37,7 @@ impl Plan {
     /// Whether its picture is encoded stripe by stripe.
     fn is_striped(&self) -> bool {
         let is_plain = self.output == self.region.size && self.effort == Effort::Fast;
-        is_plain && self.format == Format::Png
+        is_plain && matches!(self.format, Format::Png | Format::Jpeg(_))
     }
 
     fn cursor_of<'a>(&self, grab: &'a Grab) -> Option<&'a CursorImage> {

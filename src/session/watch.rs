@@ -59,10 +59,11 @@ pub struct Step {
     pub skipped: u64,
 }
 
-/// What a look found.
-enum Found {
-    Same,
-    New(Step, Shown, Option<Tiles>),
+/// What a look found that the reader does not have.
+struct News {
+    step: Step,
+    shown: Shown,
+    tiles: Option<Tiles>,
 }
 
 impl Session {
@@ -119,8 +120,12 @@ impl Watch {
         let time = arrived..arrived + PATIENCE;
         let found = session.or_card(&self.spec, &space, time, &unpainted, work);
         match found.await? {
-            Ok(Found::Same) => Ok(None),
-            Ok(Found::New(mut step, shown, tiles)) => {
+            Ok(None) => Ok(None),
+            Ok(Some(News {
+                mut step,
+                shown,
+                tiles,
+            })) => {
                 // What was passed last is what is sent now.
                 let shows_it = self.newest == Some(shown);
                 step.skipped = self.passed.saturating_sub(u64::from(shows_it));
@@ -194,11 +199,11 @@ impl Watch {
     }
 
     /// What of a look is new to the reader.
-    async fn step(&self, look: &Look, arrived: Instant) -> Result<Found, Failure> {
+    async fn step(&self, look: &Look, arrived: Instant) -> Result<Option<News>, Failure> {
         let encodings = &self.session.encodings;
         let shown = look.shown(encodings.digest(&look.grab, look.plan).await?);
         let before = match &self.sent {
-            Some(Sent::Frame(before, _)) if *before == shown => return Ok(Found::Same),
+            Some(Sent::Frame(before, _)) if *before == shown => return Ok(None),
             Some(Sent::Frame(before, tiles)) => tiles.as_ref().filter(|_| before.same_part(&shown)),
             Some(Sent::Card(..)) | None => None,
         };
@@ -226,7 +231,7 @@ impl Watch {
             changed,
             skipped: 0,
         };
-        Ok(Found::New(step, shown, tiles))
+        Ok(Some(News { step, shown, tiles }))
     }
 
     /// The images of a picture's regions.

@@ -92,6 +92,11 @@ impl Image {
         [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
     }
 
+    /// Its pixels, row by row: red, green, blue.
+    pub fn rgb(&self) -> &[u8] {
+        &self.rgb
+    }
+
     /// Puts a piece over it.
     pub fn paste(&mut self, piece: &Self, x: u32, y: u32) {
         let row = piece.width as usize * 3;
