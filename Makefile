@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: help deps demo test lint bench bench-step bench-text gate-table boots matrix fmt
+.PHONY: help deps demo test lint bench bench-frames bench-step bench-text gate-table boots matrix fmt
 
 CARGO ?= cargo
 
@@ -35,6 +35,11 @@ lint: deps ## Formatting, clippy and documentation, warnings as errors
 bench: deps ## Measure beside scrot and the older transaction: target/bench/report.json
 	$(CARGO) build --release --locked --bin deskd
 	$(CARGO) bench --locked --bench screenshot
+
+bench-frames: deps ## Frames by change, screen, size and format, beside others, about 20 minutes (SHORT=short: one size)
+	@image/install-packages.sh tests/bench-packages
+	$(CARGO) build --release --locked --bin deskd --example bench_frames
+	target/release/examples/bench_frames $(SHORT)
 
 gate-table: deps ## Judge every kind of screen at seven sizes, about 25 minutes (SHORT=short: two sizes, 6)
 	$(CARGO) build --locked --bin deskd --example gate_table

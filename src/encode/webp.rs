@@ -31,7 +31,7 @@ mod tests {
     fn every_pixel_comes_back() {
         for (width, height) in [(1, 1), (333, 250), (640, 16)] {
             let size = Size { width, height };
-            let noise = (0..size.bgrx_bytes() as u32).map(|i| {
+            let noise = (0..size.width * size.height * 4).map(|i| {
                 let [byte, ..] = (i.wrapping_mul(2_654_435_769) >> 21).to_le_bytes();
                 byte
             });

@@ -269,6 +269,29 @@ impl Witness {
         self.checked(&x::FreeGc { gc });
     }
 
+    /// Scrolls a part of the screen, over all windows.
+    pub fn scroll_screen(&self, at: (i16, i16), size: (u16, u16), rows: i16) {
+        let gc: x::Gcontext = self.conn.generate_id();
+        let drawable = x::Drawable::Window(self.root);
+        self.checked(&x::CreateGc {
+            cid: gc,
+            drawable,
+            value_list: &[x::Gc::SubwindowMode(x::SubwindowMode::IncludeInferiors)],
+        });
+        self.checked(&x::CopyArea {
+            src_drawable: drawable,
+            dst_drawable: drawable,
+            gc,
+            src_x: at.0,
+            src_y: at.1 + rows,
+            dst_x: at.0,
+            dst_y: at.1,
+            width: size.0,
+            height: size.1,
+        });
+        self.checked(&x::FreeGc { gc });
+    }
+
     /// One colour everywhere, as the server's pixel value.
     pub fn fill(&self, pixel: u32) {
         let gc: x::Gcontext = self.conn.generate_id();
