@@ -38,6 +38,7 @@ bench: deps ## Measure beside scrot and the older transaction: target/bench/repo
 
 bench-frames: deps ## Frames by change, screen, size and format, beside others, about 20 minutes (SHORT=short: one size)
 	@image/install-packages.sh tests/bench-packages
+	@python3 -m pip install --quiet --upgrade --target target/bench/python mss==10.2.0
 	$(CARGO) build --release --locked --bin deskd --example bench_frames
 	target/release/examples/bench_frames $(SHORT)
 

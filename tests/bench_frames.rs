@@ -288,7 +288,12 @@ impl Bench {
                 _ => ("/usr/bin/python3", vec!["-c", PYTHON, &display, name]),
             };
             let (time, bytes) = if program.ends_with("python3") {
-                let said = program::output(server.program(program).args(&arguments), "python3-mss");
+                let mut python = server.program(program);
+                // Where `make bench-frames` put python-mss.
+                python
+                    .args(&arguments)
+                    .env("PYTHONPATH", "target/bench/python");
+                let said = program::output(&mut python, "python3");
                 let said = String::from_utf8(said).unwrap();
                 let (time, bytes) = said.trim().split_once(' ').unwrap();
                 (time.parse().unwrap(), bytes.parse().unwrap())
@@ -670,6 +675,8 @@ fn plot(path: &Path, title: &str, across: &str, series: &[(String, Vec<(f64, f64
         .x_desc(across)
         .y_desc("milliseconds")
         .label_style(("sans-serif", 14))
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.12))
         .draw()
         .unwrap();
     for (index, (name, points)) in series.iter().enumerate() {
