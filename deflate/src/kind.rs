@@ -3,7 +3,7 @@
 use super::words::Words;
 
 /// Rows that are looked at to tell an interface from a photograph: one of so many.
-const SAMPLED: usize = 4;
+const SAMPLED: usize = 8;
 /// In a photograph a pixel that is like neither neighbour differs by so little.
 const SLIGHT: u8 = 8;
 /// So few such pixels, one of so many, are better left as they are.
@@ -12,6 +12,7 @@ const FEW: u32 = 50;
 /// Whether most pixels that are like neither the one to the left nor the one above
 /// are nearly so. On six screens this is right for all stripes but one in a hundred
 /// (ARCHITECTURE.md, "What was measured").
+
 pub(super) fn is_photograph(words: &Words) -> bool {
     let rows: Vec<&[u32]> = words.rows().collect();
     let (mut seen, mut slight, mut strong) = (0, 0, 0);

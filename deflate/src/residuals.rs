@@ -49,6 +49,7 @@ pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u
 
 /// The first row by the pixel to the left, so that it needs none above; the others by
 /// Paeth's predictor.
+
 fn filter(words: &Words, memory: &mut Memory) {
     memory.filtered.clear();
     for (y, pixels) in words.rows().enumerate() {
@@ -95,48 +96,63 @@ fn paeth(left: u8, up: u8, corner: u8) -> u8 {
 
 fn parts(filtered: &[u8], parts: &mut Vec<(u32, u32)>) -> Counts {
     let mut counts = Counts::new();
-    // Four counters, so that equal neighbours do not wait for each other.
-    let mut literals = [[0_u32; 256]; 4];
+    let mut zeros = 0;
     parts.clear();
-    let (mut at, mut began) = (0, 0);
-    let zeros = |at: usize| {
-        filtered
-            .get(at..at + ZEROS)
-            .is_some_and(|next| next == [0; ZEROS])
-    };
-    while at < filtered.len() {
-        if filtered[at] != 0 || !zeros(at) {
-            literals[at % 4][usize::from(filtered[at])] += 1;
-            at += 1;
+    let mut began = 0;
+    let (words, rest) = filtered.as_chunks::<ZEROS>();
+    let tail = filtered.len() - rest.len();
+    let mut index = 0;
+    while index < words.len() {
+        if u64::from_ne_bytes(words[index]) != 0 {
+            index += 1;
             continue;
         }
-        let mut end = at + ZEROS;
-        while zeros(end) {
-            end += ZEROS;
-        }
-        end += filtered[end..]
+        let more = words[index..]
             .iter()
-            .take_while(|byte| **byte == 0)
-            .count();
+            .take_while(|word| **word == [0; ZEROS]);
+        let (from, to) = (index * ZEROS, (index + more.count()) * ZEROS);
+        // Zeros before and behind the words that are all zero.
+        let is_zero = |byte: &&u8| **byte == 0;
+        let start = from
+            - filtered[began..from]
+                .iter()
+                .rev()
+                .take_while(is_zero)
+                .count();
+        let end = to + filtered[to..].iter().take_while(is_zero).count();
         // The first is said; the others repeat it.
-        literals[0][0] += 1;
-        let mut left = end - at - 1;
-        parts.push(((at + 1 - began) as u32, left as u32));
+        let mut left = end - start - 1;
+        parts.push(((start + 1 - began) as u32, left as u32));
+        zeros += left;
         while left >= 3 {
             let length = left.min(LONGEST);
             counts.literals[usize::from(LENGTHS[length].0)] += 1;
             counts.distances[0] += 1;
             left -= length;
         }
-        literals[0][0] += left as u32;
-        (at, began) = (end, end);
+        zeros -= left;
+        began = end;
+        index = end.div_ceil(ZEROS);
     }
-    parts.push(((at - began) as u32, 0));
+    parts.push(((filtered.len() - began) as u32, 0));
+    // Four counters, so that equal neighbours do not wait for each other.
+    let mut literals = [[0_u32; 256]; 4];
+    for word in words {
+        let [a, b, c, d, e, f, g, h] = *word;
+        for (counter, (one, two)) in literals.iter_mut().zip([(a, e), (b, f), (c, g), (d, h)]) {
+            counter[usize::from(one)] += 1;
+            counter[usize::from(two)] += 1;
+        }
+    }
+    for byte in &filtered[tail..] {
+        literals[0][usize::from(*byte)] += 1;
+    }
     for counted in literals {
         for (sum, count) in counts.literals.iter_mut().zip(counted) {
             *sum += count;
         }
     }
+    counts.literals[0] -= zeros as u32;
     counts
 }
 
