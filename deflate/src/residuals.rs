@@ -49,7 +49,6 @@ pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u
 
 /// The first row by the pixel to the left, so that it needs none above; the others by
 /// Paeth's predictor.
-
 fn filter(words: &Words, memory: &mut Memory) {
     memory.filtered.clear();
     for (y, pixels) in words.rows().enumerate() {
