@@ -7,12 +7,14 @@ use deskd::{
     rpc::{DESCRIPTORS, v1},
 };
 use prost_reflect::DescriptorPool;
-use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::common::{Daemon, Witness, XServer};
+use crate::common::{
+    Daemon, Witness, XServer,
+    daemon::{raw, screen},
+};
 
 async fn connection(daemon: &Daemon) -> client::Connection {
     client::connect(&daemon.address(), None, None, Duration::from_secs(5))
@@ -114,21 +116,28 @@ async fn reflection_names_the_services() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_yet_says_so() {
+async fn a_capability_is_available_or_says_why_not() {
     let server = XServer::with_screen("320x240x24", &[]);
-    let daemon = Daemon::start(&server);
+    let daemon = Daemon::with(&server, &["--read-only"]);
     let mut desktop = daemon.client().await;
-    let watch = desktop.watch(v1::WatchRequest::default()).await;
-    let status = watch.unwrap_err();
-    assert_eq!(
-        (status.code(), client::reason(&status)),
-        (Code::Unimplemented, v1::Reason::NotImplemented)
-    );
+    // It is connected.
+    screen(&mut desktop, raw()).await;
     let info = desktop
         .get_info(v1::GetInfoRequest {})
         .await
         .unwrap()
         .into_inner();
+    let is_available = |name: &str| {
+        let mut cells = info.capabilities.iter();
+        let cell = cells.find(|cell| cell.name == name);
+        cell.unwrap_or_else(|| panic!("{name}")).available
+    };
+    for name in ["screenshot", "watch", "webp", "shm", "cursor"] {
+        assert!(is_available(name), "{name}");
+    }
+    for name in ["act", "type", "paste", "stack"] {
+        assert!(!is_available(name), "{name}");
+    }
     for cell in &info.capabilities {
         assert_eq!(cell.available, cell.reason.is_empty(), "{cell:?}");
         assert_eq!(

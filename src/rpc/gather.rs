@@ -23,6 +23,8 @@ pub(super) struct Gathered<T> {
     waiting: Vec<u8>,
     /// Of `waiting`, what is written already.
     written: usize,
+    /// Whether the peer took less than there was: its reading wakes the task.
+    is_full: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Gathered<T> {
@@ -31,6 +33,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Gathered<T> {
             io,
             waiting: Vec::new(),
             written: 0,
+            is_full: false,
         }
     }
 
@@ -42,7 +45,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Gathered<T> {
     fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.left() > 0 {
             let rest = &self.waiting[self.written..];
-            match ready!(Pin::new(&mut self.io).poll_write(context, rest))? {
+            let written = Pin::new(&mut self.io).poll_write(context, rest);
+            self.is_full = written.is_pending();
+            match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => self.written += count,
             }
@@ -100,7 +105,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gathered<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.left() >= AT_ONCE {
+        if self.left() >= AT_ONCE || self.is_full {
             return self.poll_drain(context);
         }
         if self.left() > 0 {
@@ -158,6 +163,41 @@ mod tests {
         let waited = tokio::time::timeout(std::time::Duration::from_millis(200), all).await;
         assert!(waited.is_err());
         assert!(near.waiting.len() <= MOST, "{}", near.waiting.len());
+    }
+
+    #[derive(Debug, Default)]
+    struct Woken(std::sync::atomic::AtomicUsize);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    /// While the peer takes nothing, the task sleeps.
+    #[tokio::test]
+    async fn a_full_peer_is_waited_for_without_turning() {
+        let (near, _far) = duplex(10);
+        let mut near = Gathered::new(near);
+        let woken = std::sync::Arc::new(Woken::default());
+        let waker = std::sync::Arc::clone(&woken).into();
+        let mut context = Context::from_waker(&waker);
+        let turns = || woken.0.load(std::sync::atomic::Ordering::Relaxed);
+        let mut near = Pin::new(&mut near);
+        assert!(near.as_mut().poll_write(&mut context, &[0; 100]).is_ready());
+        assert!(near.as_mut().poll_flush(&mut context).is_ready());
+        assert_eq!(turns(), 1);
+        for _ in 0..3 {
+            let mut byte = [0];
+            let mut buffer = ReadBuf::new(&mut byte);
+            assert!(
+                near.as_mut()
+                    .poll_read(&mut context, &mut buffer)
+                    .is_pending()
+            );
+            assert!(near.as_mut().poll_flush(&mut context).is_pending());
+        }
+        assert_eq!(turns(), 1);
     }
 
     /// What is flushed and small leaves with the next poll, which is a read.
