@@ -675,6 +675,12 @@ fn plot(path: &Path, title: &str, across: &str, series: &[(String, Vec<(f64, f64
         .x_desc(across)
         .y_desc("milliseconds")
         .label_style(("sans-serif", 14))
+        .x_labels(6)
+        .x_label_formatter(&|pixels| match *pixels {
+            many if many >= 1e6 => format!("{:.0} M", many / 1e6),
+            some if some >= 1e3 => format!("{:.0} K", some / 1e3),
+            few => format!("{few:.0}"),
+        })
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
         .draw()
@@ -693,7 +699,7 @@ fn plot(path: &Path, title: &str, across: &str, series: &[(String, Vec<(f64, f64
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(SeriesLabelPosition::LowerRight)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
         .label_font(("sans-serif", 14))
