@@ -12,6 +12,7 @@ const FEW: u32 = 50;
 /// Whether most pixels that are like neither the one to the left nor the one above
 /// are nearly so. On six screens this is right for all stripes but one in a hundred
 /// (ARCHITECTURE.md, "What was measured").
+#[inline(always)]
 pub(super) fn is_photograph(words: &Words) -> bool {
     let rows: Vec<&[u32]> = words.rows().collect();
     let (mut seen, mut slight, mut strong) = (0, 0, 0);
@@ -34,6 +35,7 @@ pub(super) fn is_photograph(words: &Words) -> bool {
 }
 
 /// The largest difference of a channel.
+#[inline(always)]
 fn differ(a: u32, b: u32) -> u8 {
     let (a, b) = (a.to_le_bytes(), b.to_le_bytes());
     let differences = a.iter().zip(b).map(|(a, b)| a.abs_diff(b));

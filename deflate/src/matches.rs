@@ -76,6 +76,7 @@ fn three(words: &[u32], at: usize) -> usize {
 }
 
 /// Deflates a stripe: a filter byte 0, "None", before each row of RGB. And its Adler-32.
+#[inline(always)]
 pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u32) {
     let counts = tokens(words, memory);
     let bytes = (words.width() * 3 + 1) * words.height();
@@ -90,6 +91,7 @@ pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u
 }
 
 /// What the stripe is made of, and how often each symbol comes.
+#[inline(always)]
 fn tokens(stripe: &Words, memory: &mut Memory) -> Counts {
     let (words, width, rows) = (stripe.words(), stripe.width(), stripe.height());
     let pitch = width + 1;
@@ -182,6 +184,7 @@ fn tokens(stripe: &Words, memory: &mut Memory) -> Counts {
     counts
 }
 
+#[inline(always)]
 fn write(tokens: &[u32], codes: &Codes, bits: &mut Bits<'_>) {
     for token in tokens {
         if token & MATCH != 0 {

@@ -32,6 +32,7 @@ pub(super) struct Memory {
 }
 
 /// Deflates a stripe, and gives the Adler-32 of its filtered rows.
+#[inline(always)]
 pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u32) {
     filter(words, memory);
     let adler = simd_adler32::adler32(&memory.filtered.as_slice());
@@ -49,6 +50,7 @@ pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u
 
 /// The first row by the pixel to the left, so that it needs none above; the others by
 /// Paeth's predictor.
+#[inline(always)]
 fn filter(words: &Words, memory: &mut Memory) {
     memory.filtered.clear();
     for (y, pixels) in words.rows().enumerate() {
@@ -93,6 +95,7 @@ fn paeth(left: u8, up: u8, corner: u8) -> u8 {
     }
 }
 
+#[inline(always)]
 fn parts(filtered: &[u8], parts: &mut Vec<(u32, u32)>) -> Counts {
     let mut counts = Counts::new();
     let mut zeros = 0;
@@ -155,6 +158,7 @@ fn parts(filtered: &[u8], parts: &mut Vec<(u32, u32)>) -> Counts {
     counts
 }
 
+#[inline(always)]
 fn write(filtered: &[u8], parts: &[(u32, u32)], codes: &Codes, bits: &mut Bits<'_>) {
     let mut at = 0;
     for (literals, zeros) in parts {
