@@ -13,8 +13,9 @@
 //! - [`gate`]: the paint gate: facts in, verdict out.
 //! - [`card`]: the failure card.
 //! - [`stack`]: the display stack: a handle to the init, and the init itself.
-//! - [`frame`], [`facts`], [`config`], [`telemetry`], `memory`, `processes`: shared
-//!   words, settings, logs, the allocator's habits, what the kernel tells of processes.
+//! - [`frame`], [`facts`], [`config`], [`telemetry`], `metrics`, `memory`, `processes`:
+//!   shared words, settings, logs, counts, the allocator's habits, what the kernel tells
+//!   of processes.
 
 pub mod card;
 pub mod cli;
@@ -25,6 +26,7 @@ pub mod frame;
 pub mod gate;
 pub mod keys;
 mod memory;
+mod metrics;
 mod processes;
 pub mod rpc;
 pub mod session;

@@ -74,6 +74,18 @@ pub(super) enum Command {
     },
     /// Check the display, the machine and the daemon; say what to mend.
     Doctor(Doctor),
+    /// The daemon's socket over standard input and output, for providers that only
+    /// give exec.
+    Bridge(Bridge),
+    /// Seed this user's home for XFCE; for deskd-session.service.
+    #[command(hide = true)]
+    SeedHome,
+    /// Write the man pages into a folder.
+    #[command(hide = true)]
+    Man {
+        /// Which.
+        folder: PathBuf,
+    },
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -173,6 +185,9 @@ pub(super) struct Serve {
         value_name = "FILE"
     )]
     pub(super) tls_client_ca: Option<PathBuf>,
+    /// Where Prometheus reads metrics, host:port; plain HTTP, no token.
+    #[arg(long, env = "DESKD_METRICS", value_parser = parse_metrics, value_name = "ADDR")]
+    pub(super) metrics: Option<Address>,
     /// Refuse every call that acts on the desktop or changes it.
     #[arg(long, env = "DESKD_READ_ONLY")]
     pub(super) read_only: bool,
@@ -267,6 +282,13 @@ pub(super) struct Client {
     /// Print one JSON document.
     #[arg(long, env = "DESKD_JSON")]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Bridge {
+    /// The daemon: unix:/path or host:port [default: unix:$XDG_RUNTIME_DIR/deskd.sock, else unix:/run/deskd/deskd.sock].
+    #[arg(long, env = "DESKD_SERVER", value_name = "ADDR")]
+    pub(super) server: Option<Address>,
 }
 
 #[derive(Debug, Args)]
@@ -549,6 +571,16 @@ fn parse_deadline(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn parse_metrics(text: &str) -> Result<Address, String> {
+    match text.parse() {
+        Ok(Address::Unix(_)) => {
+            Err("Prometheus reads host:port only, for example 127.0.0.1:9464".into())
+        }
+        Ok(address) => Ok(address),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 fn parse_mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8)
         .ok()
@@ -616,6 +648,7 @@ mod tests {
             ["serve", "--socket-mode", "1000"],
             ["serve", "--display", "host:0"],
             ["serve", "--listen", "7000"],
+            ["serve", "--metrics", "unix:/run/metrics.sock"],
             ["serve", "--tls-cert", "x"],
         ] {
             let all = ["deskd"].into_iter().chain(arguments);

@@ -6,6 +6,7 @@
 
 mod act;
 mod args;
+mod bridge;
 mod call;
 mod doctor;
 mod exit;
@@ -16,6 +17,7 @@ mod print;
 mod ready;
 mod screenshot;
 mod serve;
+mod service;
 mod stack;
 mod watch;
 
@@ -61,6 +63,16 @@ pub fn run() -> ExitCode {
         }
         Command::Ready(ready) => call::block_on(ready::run(ready)),
         Command::Doctor(doctor) => call::block_on(doctor::run(doctor)),
+        Command::Bridge(bridge) => bridge::run(&bridge),
+        Command::SeedHome => crate::stack::init::seed_home()
+            .map(|()| Exit::Done)
+            .map_err(|error| Error::new(Exit::Local, error.to_string())),
+        Command::Man { folder } => clap_mangen::generate_to(Cli::command(), &folder)
+            .map(|()| Exit::Done)
+            .map_err(|error| {
+                let message = format!("{} cannot be written: {error}", folder.display());
+                Error::new(Exit::Local, message)
+            }),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "deskd", &mut std::io::stdout());
             Ok(Exit::Done)

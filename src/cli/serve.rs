@@ -14,12 +14,12 @@ use super::{
     args::{ProfileArg, Serve, StackArg},
     call,
     exit::{Error, Exit},
-    stack,
+    service, stack,
 };
 use crate::{
     config::{self, DEFAULT_GEOMETRY},
     frame::{CaptureMode, Size},
-    memory,
+    memory, metrics,
     rpc::{self, Listener, Options, Tls},
     session::Session,
     stack::{
@@ -35,6 +35,7 @@ use crate::{
 pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     memory::keep_small();
     telemetry::start(args.log_format, &args.log);
+    metrics::start();
     let manages = args.stack == StackArg::Xfce;
     let geometry = geometry(args.geometry)?;
     let of_a_stack = args.dpi.is_some()
@@ -80,6 +81,12 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     }
     let local =
         |error: &dyn std::fmt::Display| Error::new(Exit::Local, format!("cannot start: {error}"));
+    // As open as its address: there is nothing secret in it.
+    let metrics = args
+        .metrics
+        .as_ref()
+        .map(|address| Listener::bind(address, 0, true));
+    let metrics = metrics.transpose()?;
     // Pixels and waiting have their own threads: one suffices for the sockets, and two
     // hand each answer to one another (ARCHITECTURE.md, "What was measured"). Few threads
     // that block, too: each keeps memory of the frames it encoded.
@@ -116,6 +123,9 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
             instance = session.instance_id(), "listening"
         );
     }
+    if let Some(listener) = &metrics {
+        tracing::info!(address = %listener.address(), "metrics");
+    }
     let served = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| local(&error))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| local(&error))?;
@@ -126,6 +136,7 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
                 _ = interrupt.recv() => {}
             }
             tracing::info!("stopping");
+            service::stopping();
             stop.cancel();
         });
         // The daemon goes with the init: nobody else would end the desktop.
@@ -151,7 +162,13 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
             stopping.cancelled().await;
             holder.let_go().await;
         });
+        if let Some(listener) = metrics {
+            let served = rpc::serve_metrics(listener, Arc::clone(&session), shutdown.clone());
+            tokio::spawn(served);
+        }
+        let told = tokio::spawn(service::tell(Arc::clone(&session)));
         let served = rpc::serve(listeners, session, options(&args), shutdown.clone()).await;
+        told.abort();
         if let Some(clean) = clean {
             clean.abort();
         }

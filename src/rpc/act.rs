@@ -9,7 +9,7 @@ use tonic::Status;
 use super::{convert, limits, status, v1};
 use crate::{
     gate::Rest,
-    keys,
+    keys, metrics,
     session::{
         Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method,
         Operation, Outcome, Pressed, PressedInput, Run, Text,
@@ -388,32 +388,40 @@ fn point(point: Option<&v1::Point>) -> Option<AskedPoint> {
     point.map(|point| (point.x, point.y))
 }
 
-/// The answer as a message.
-pub(super) fn acted(acted: Acted) -> v1::ActResponse {
+/// The answer as a message, so long after the call.
+pub(super) fn acted(acted: Acted, took: Duration) -> v1::ActResponse {
     let Account {
         outcome,
         results,
         settled,
     } = acted.account;
+    let outcome = match outcome {
+        Outcome::Done => v1::ActOutcome::Done,
+        Outcome::Partial => v1::ActOutcome::Partial,
+        Outcome::Cancelled => v1::ActOutcome::Cancelled,
+        Outcome::Deadline => v1::ActOutcome::Deadline,
+        Outcome::Unknown => v1::ActOutcome::Unknown,
+    };
+    let state = match settled.ended {
+        Ended::Rest(Rest::Quiet) => v1::SettleState::Quiet,
+        Ended::Rest(Rest::NoChange) => v1::SettleState::NoChange,
+        Ended::Rest(Rest::Timeout) => v1::SettleState::Timeout,
+        Ended::Deadline => v1::SettleState::Deadline,
+        Ended::Skipped => v1::SettleState::Skipped,
+    };
+    if !acted.replayed {
+        let word = |name: &'static str, prefix| name.trim_start_matches(prefix);
+        metrics::acted(
+            word(outcome.as_str_name(), "ACT_OUTCOME_"),
+            took,
+            (word(state.as_str_name(), "SETTLE_STATE_"), settled.waited),
+        );
+    }
     v1::ActResponse {
-        outcome: match outcome {
-            Outcome::Done => v1::ActOutcome::Done,
-            Outcome::Partial => v1::ActOutcome::Partial,
-            Outcome::Cancelled => v1::ActOutcome::Cancelled,
-            Outcome::Deadline => v1::ActOutcome::Deadline,
-            Outcome::Unknown => v1::ActOutcome::Unknown,
-        }
-        .into(),
+        outcome: outcome.into(),
         results: results.into_iter().map(result).collect(),
         settle: Some(v1::SettleReport {
-            state: match settled.ended {
-                Ended::Rest(Rest::Quiet) => v1::SettleState::Quiet,
-                Ended::Rest(Rest::NoChange) => v1::SettleState::NoChange,
-                Ended::Rest(Rest::Timeout) => v1::SettleState::Timeout,
-                Ended::Deadline => v1::SettleState::Deadline,
-                Ended::Skipped => v1::SettleState::Skipped,
-            }
-            .into(),
+            state: state.into(),
             waited: prost_types::Duration::try_from(settled.waited).ok(),
             changed: settled.changed.map(convert::wire_region),
             excepted: settled

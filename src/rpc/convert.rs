@@ -10,7 +10,8 @@ use crate::{
     facts::Profile,
     frame::{CaptureMode, CursorImage, Failure, Region, Size, Stage},
     gate::{Evidence, Verdict},
-    session::{AskedRegion, Frame, Kind, Space, Spec},
+    metrics,
+    session::{AskedRegion, Frame, Kind, Space, Spec, Timings},
 };
 
 /// Longest frame id that is looked up, and repeated in a refusal.
@@ -109,6 +110,7 @@ pub(super) fn nonempty(field: &str, width: u32, height: u32) -> Result<Size, Sta
 
 /// A frame as a message.
 pub(super) fn frame(frame: Frame) -> v1::Frame {
+    count(&frame);
     let (kind, failure) = match &frame.kind {
         Kind::Screen => (v1::FrameKind::Screen, None),
         Kind::Unchanged => (v1::FrameKind::Unchanged, None),
@@ -147,6 +149,32 @@ pub(super) fn frame(frame: Frame) -> v1::Frame {
         }),
         capture_mode: mode(frame.mode).into(),
     }
+}
+
+/// Every frame is sent from here.
+fn count(frame: &Frame) {
+    let (kind, why) = match &frame.kind {
+        Kind::Screen => ("screen", ("", "")),
+        Kind::Unchanged => ("unchanged", ("", "")),
+        Kind::Card(failure) => ("card", (failure.stage.name(), failure.cause.name())),
+    };
+    let Timings {
+        wait,
+        capture,
+        encode,
+    } = frame.timings;
+    metrics::sent(&metrics::Sent {
+        kind,
+        why,
+        format: match frame.format {
+            Format::Png => "png",
+            Format::Jpeg(_) => "jpeg",
+            Format::Webp => "webp",
+            Format::RawBgrx => "raw",
+        },
+        bytes: frame.image.len(),
+        times: [wait, capture, encode],
+    });
 }
 
 /// Why the paint gate says what it says.

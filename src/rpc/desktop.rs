@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     frame::MAX_OUTPUT_PIXELS,
+    metrics,
     session::{self, HISTORY},
     x11::{LinkState, ScreenInfo, SocketKind},
 };
@@ -95,6 +96,7 @@ impl Desktop for DesktopService {
             .session
             .wait_ready(profile, request.allow_unsettled, until)
             .await;
+        metrics::verdict(ready.evidence.verdict.name());
         Ok(Response::new(v1::WaitReadyResponse {
             evidence: Some(convert::evidence(&ready.evidence)),
             server_generation: ready
@@ -169,7 +171,7 @@ impl Desktop for DesktopService {
                 acted.frame = None;
             }
         }
-        let mut acted = act::acted(acted);
+        let mut acted = act::acted(acted, deadline.arrived.elapsed());
         let frame = acted.frame.as_mut();
         let image = frame.and_then(|frame| Image::of(frame, replies::ACT_FRAME));
         let mut response = Response::new(acted);

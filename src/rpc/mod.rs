@@ -8,6 +8,7 @@
 //! - `deadline`: `grpc-timeout`, and when a reply must leave.
 //! - `replies`: no more than two frames wait for a slow reader.
 //! - `desktop`, `stack`, `health`: the services.
+//! - `metrics`: Prometheus, over plain HTTP.
 //! - `convert`, `act`: messages to values and back.
 
 mod act;
@@ -20,6 +21,7 @@ mod desktop;
 mod gather;
 mod health;
 mod listen;
+mod metrics;
 mod replies;
 mod server;
 mod stack;
@@ -28,6 +30,7 @@ mod watch;
 
 pub use auth::{Token, TokenError};
 pub use listen::{BindError, Listener};
+pub use metrics::serve_metrics;
 pub use server::{Options, ServeError, Tls, serve};
 
 /// The messages and services of `deskd.v1`, generated from `proto/`.

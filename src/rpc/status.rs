@@ -12,6 +12,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 pub(super) use super::v1::Reason;
 use crate::{
     frame::{Cause, Failure},
+    metrics,
     session::{CursorFailure, Refusal, Refused},
 };
 
@@ -23,6 +24,7 @@ const TRAILER: &str = "deskd-reason";
 
 fn build(code: Code, reason: Reason, message: String, facts: &[(&str, String)]) -> Status {
     let name = reason.as_str_name().trim_start_matches("REASON_");
+    metrics::refused(name);
     let facts: HashMap<String, String> = facts
         .iter()
         .map(|(key, value)| ((*key).to_owned(), value.clone()))

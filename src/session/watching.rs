@@ -9,8 +9,8 @@ use crate::{
     encode,
     facts::Fact,
     frame::Region,
-    gate::{self, Gate},
-    processes,
+    gate::{self, Gate, Verdict},
+    metrics, processes,
     x11::{Bell, Error, Observer},
 };
 
@@ -49,6 +49,7 @@ pub(super) fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>
         let assessment = Assessment::of(&gate, identity, may_move);
         shared.prove(&gate, &assessment);
         let own = assessment.evidence(shared.profile, false);
+        metrics::seen(own.verdict > Verdict::Blank, own.verdict == Verdict::Ready);
         tracing::trace!(verdict = own.verdict.name(), missing = ?own.missing, "the paint");
         sender.send_replace(Some(assessment));
         if watching.is_none() {

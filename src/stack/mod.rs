@@ -23,6 +23,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
+use crate::metrics;
 use wire::{Component, ComponentState, Event, Problem, ToDaemon, ToInit};
 
 /// Events that are kept for those who come later.
@@ -237,6 +238,8 @@ fn take(line: &str, state: &watch::Sender<State>, news: &watch::Sender<u64>, log
 
 fn keep(event: Event, news: &watch::Sender<u64>, log: &Mutex<Log>) {
     let component = event.component.name();
+    let elapsed = Duration::from_millis(event.elapsed_ms);
+    metrics::stage(component, event.status.name(), elapsed);
     if event.status == wire::Status::Failed {
         tracing::warn!(component, "{}", event.message);
     } else {

@@ -63,6 +63,18 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// The word in lines and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Waiting => "waiting",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Why a component is not up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Problem {

@@ -36,6 +36,7 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 pub use action::{
     Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method, Operation,
@@ -213,6 +214,12 @@ impl Session {
     ) -> Result<Acted, Refused> {
         let mut account = sender.subscribe();
         let (framed, frame) = oneshot::channel();
+        // Every line of the log that this step causes carries its id.
+        let operation = act
+            .operation
+            .as_ref()
+            .map(|operation| operation.id.as_str());
+        let span = tracing::info_span!("act", operation);
         let task = Arc::clone(self).run(
             Arc::clone(act),
             reply_by,
@@ -224,7 +231,7 @@ impl Session {
         {
             let mut tasks = lock(&self.input.tasks);
             while tasks.try_join_next().is_some() {}
-            tasks.spawn(task);
+            tasks.spawn(task.instrument(span.clone()));
         }
         // The task itself keeps to the deadline.
         let account = outcome(&mut account).await?;
@@ -281,6 +288,14 @@ impl Session {
             // Nothing was done: the same id may be tried again.
             lock(&self.input.journal).take_back(&operation.id);
         }
+        match &account {
+            Ok(account) => tracing::debug!(
+                outcome = ?account.outcome, actions = account.results.len(),
+                settled = ?account.settled.ended, "done"
+            ),
+            // Its words may hold a character of a text.
+            Err(_) => tracing::debug!("refused"),
+        }
         let done = account.is_ok();
         sender.send_if_modified(|known| {
             // What came late is better than that it is not known.
@@ -332,6 +347,7 @@ impl Session {
             cancel: cancel.clone(),
             until,
             reply,
+            span: tracing::Span::current(),
         };
         if !self.input.order(Order::Perform(Box::new(job))) {
             return Err(Refused::NoInput(self.overdue()));

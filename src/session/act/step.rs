@@ -23,7 +23,7 @@ const SPACE: u32 = 0x20;
 
 impl Worker {
     pub(super) fn perform(&mut self, job: Job) {
-        let answer = self.attempt(&job);
+        let answer = job.span.in_scope(|| self.attempt(&job));
         // Who waits may have gone: the journal has taken it then.
         drop(job.reply.send(answer));
     }

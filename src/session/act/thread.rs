@@ -62,6 +62,8 @@ pub(super) struct Job {
     pub(super) cancel: CancellationToken,
     pub(super) until: Instant,
     pub(super) reply: oneshot::Sender<Result<Account, Refused>>,
+    /// What the log's lines are of.
+    pub(super) span: tracing::Span,
 }
 
 /// Starts the thread, which ends by [`Order::Close`].

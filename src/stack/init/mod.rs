@@ -24,3 +24,16 @@ mod tree;
 pub use exec::{exec, unblock_signals};
 pub use plan::{Options, Plan, PlanError};
 pub use supervise::{InitError, run};
+
+/// Seeds this user's home for XFCE, where somebody else starts the session.
+///
+/// # Errors
+///
+/// When the user is not known, or the home cannot be written.
+pub fn seed_home() -> Result<(), PlanError> {
+    let own = plan::own()?;
+    home::seed(&own, false).map_err(|source| PlanError::File {
+        path: own.home,
+        source,
+    })
+}

@@ -231,7 +231,7 @@ impl Plan {
     }
 }
 
-fn own() -> Result<Account, PlanError> {
+pub(super) fn own() -> Result<Account, PlanError> {
     let uid = geteuid();
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let user = User::from_uid(uid)?.map(|user| Account {

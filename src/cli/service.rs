@@ -1,0 +1,75 @@
+//! What a service manager is told: that the daemon listens, how it is, and that it
+//! works (sd_notify(3); R33).
+//!
+//! Where there is none, nothing happens: each word goes to `$NOTIFY_SOCKET`.
+
+use std::sync::Arc;
+
+use sd_notify::NotifyState;
+
+use crate::{session::Session, x11::LinkState};
+
+/// Tells that the daemon listens; then how it is whenever that changes, and that it works,
+/// twice in the time that the manager's watchdog gives. Does not end.
+///
+/// A hung X server is no reason for a restart; a stuck thread of ours is.
+pub(super) async fn tell(session: Arc<Session>) {
+    say(&[NotifyState::Ready]);
+    let patience = sd_notify::watchdog_enabled();
+    let mut works = patience.map(|patience| tokio::time::interval(patience / 2));
+    let mut link = session.display().link();
+    let mut told = String::new();
+    loop {
+        let status = status(&session, &link.borrow_and_update().state);
+        if status != told {
+            say(&[NotifyState::Status(&status)]);
+            told = status;
+        }
+        let tick = async {
+            match &mut works {
+                Some(works) => drop(works.tick().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = link.changed() => if changed.is_err() {
+                // The X thread has ended: no word more, and the watchdog bites.
+                std::future::pending::<()>().await;
+            },
+            () = tick => if session.display().works() {
+                say(&[NotifyState::Watchdog]);
+            },
+        }
+    }
+}
+
+/// Tells that the daemon ends.
+pub(super) fn stopping() {
+    say(&[NotifyState::Stopping]);
+}
+
+fn say(words: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(words) {
+        tracing::debug!("the service manager does not listen: {error}");
+    }
+}
+
+/// One line for `systemctl status`.
+fn status(session: &Session, state: &LinkState) -> String {
+    let name = session.display().name();
+    match state {
+        LinkState::Connecting => format!("waiting for display {name}"),
+        LinkState::Down(failure) => format!("display {name}: {}", failure.message),
+        LinkState::Up(screen) => {
+            let is_proved = screen
+                .proof
+                .is_some_and(|proof| proof.implies(session.profile()));
+            let painted = if is_proved {
+                "painted"
+            } else {
+                "not proved to be painted"
+            };
+            format!("display {name}, {}, {painted}", screen.size)
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Counts and times of a daemon's life, for Prometheus.
+//!
+//! A leaf: whoever does something counts it here, and [`rpc`](crate::rpc) serves the
+//! text (OpenMetrics 1.0). Times are in seconds. No label comes from a caller: the
+//! number of series is bounded, and nothing that is typed or shown can be in one.
+
+use std::{
+    fmt,
+    sync::{LazyLock, Once},
+    time::{Duration, Instant},
+};
+
+use prometheus_client::{
+    encoding::text,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+type Seconds = Family<Labels<1>, Histogram, fn() -> Histogram>;
+type Level = Gauge<f64, std::sync::atomic::AtomicU64>;
+
+/// Of this process.
+static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+struct Metrics {
+    registry: Registry,
+    began: Instant,
+    frames: Family<Labels<3>, Counter>,
+    bytes: Family<Labels<1>, Counter>,
+    wait: Histogram,
+    capture: Histogram,
+    encode: Histogram,
+    acts: Seconds,
+    settles: Seconds,
+    verdicts: Family<Labels<1>, Counter>,
+    refusals: Family<Labels<1>, Counter>,
+    stages: Family<Labels<2>, Counter>,
+    stage_seconds: Seconds,
+    // Of one series, which is there when it is known.
+    first_paint: Family<Labels<0>, Level>,
+    ready: Family<Labels<0>, Level>,
+    up: Family<Labels<1>, Gauge>,
+    restarts: Family<Labels<1>, Gauge>,
+    display: Family<Vec<(&'static str, String)>, Gauge>,
+    connected: Gauge,
+    painted: Gauge,
+    held: Gauge,
+}
+
+/// From 50 µs to 13 s for what a screen takes.
+fn quick() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_05, 2.0, 19))
+}
+
+/// From 1 ms to 131 s for what a desktop takes.
+fn slow() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 18))
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let mut registry = Registry::with_prefix("deskd");
+        let build: Family<Labels<1>, Gauge> = Family::default();
+        build
+            .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
+            .set(1);
+        registry.register("build", "The daemon's version", build);
+        let slow_by_label: fn() -> Histogram = slow;
+        let metrics = Self {
+            registry: Registry::default(),
+            began: Instant::now(),
+            frames: Family::default(),
+            bytes: Family::default(),
+            wait: slow(),
+            capture: quick(),
+            encode: quick(),
+            acts: Seconds::new_with_constructor(slow_by_label),
+            settles: Seconds::new_with_constructor(slow_by_label),
+            verdicts: Family::default(),
+            refusals: Family::default(),
+            stages: Family::default(),
+            stage_seconds: Seconds::new_with_constructor(slow_by_label),
+            first_paint: Family::default(),
+            ready: Family::default(),
+            up: Family::default(),
+            restarts: Family::default(),
+            display: Family::default(),
+            connected: Gauge::default(),
+            painted: Gauge::default(),
+            held: Gauge::default(),
+        };
+        let Self {
+            frames,
+            bytes,
+            wait,
+            capture,
+            encode,
+            acts,
+            settles,
+            verdicts,
+            refusals,
+            stages,
+            stage_seconds,
+            first_paint,
+            ready,
+            up,
+            restarts,
+            display,
+            connected,
+            painted,
+            held,
+            ..
+        } = &metrics;
+        let all = &mut registry;
+        all.register(
+            "frames",
+            "Frames sent: screen, unchanged, or card with its stage and reason",
+            frames.clone(),
+        );
+        all.register(
+            "image_bytes",
+            "Bytes of images sent, by format",
+            bytes.clone(),
+        );
+        all.register(
+            "frame_wait_seconds",
+            "From a call to its capture: the display, its paint, other captures",
+            wait.clone(),
+        );
+        all.register("capture_seconds", "Reading the screen", capture.clone());
+        all.register("encode_seconds", "Encoding what changed", encode.clone());
+        all.register(
+            "act_seconds",
+            "Whole steps, with the frame, by outcome",
+            acts.clone(),
+        );
+        all.register(
+            "settle_seconds",
+            "Waiting for the screen's rest after input, by why it ended",
+            settles.clone(),
+        );
+        all.register(
+            "verdicts",
+            "Answers of the paint gate to WaitReady",
+            verdicts.clone(),
+        );
+        all.register("refusals", "Calls refused, by reason", refusals.clone());
+        all.register(
+            "stages",
+            "Steps of the stack's bring-ups and restarts, by component and status",
+            stages.clone(),
+        );
+        all.register(
+            "stage_seconds",
+            "From the begin of a bring-up to a component's being there",
+            stage_seconds.clone(),
+        );
+        all.register(
+            "first_paint_seconds",
+            "From the daemon's start to the first sight of something drawn",
+            first_paint.clone(),
+        );
+        all.register(
+            "ready_seconds",
+            "From the daemon's start to the first proof that the desktop is painted",
+            ready.clone(),
+        );
+        all.register(
+            "component_up",
+            "Whether a component of the stack runs",
+            up.clone(),
+        );
+        all.register(
+            "component_restarts",
+            "Restarts of a component since the stack was brought up",
+            restarts.clone(),
+        );
+        all.register(
+            "display",
+            "The X server: its generation, geometry epoch, size and how it is read",
+            display.clone(),
+        );
+        all.register(
+            "x_connected",
+            "Whether the X server answered lately",
+            connected.clone(),
+        );
+        all.register("painted", "Whether the paint is proved", painted.clone());
+        all.register(
+            "held",
+            "Keys and buttons that deskd holds down",
+            held.clone(),
+        );
+        Self {
+            registry,
+            ..metrics
+        }
+    }
+}
+
+/// Begins the daemon's time.
+pub(crate) fn start() {
+    LazyLock::force(&METRICS);
+}
+
+/// A frame is sent.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    /// screen, unchanged or card.
+    pub(crate) kind: &'static str,
+    /// A card's stage and reason; else empty.
+    pub(crate) why: (&'static str, &'static str),
+    /// png, jpeg, webp or raw.
+    pub(crate) format: &'static str,
+    /// Bytes of its image.
+    pub(crate) bytes: usize,
+    /// From the call to the capture, capture, encoding.
+    pub(crate) times: [Duration; 3],
+}
+
+/// Counts a frame.
+pub(crate) fn sent(frame: &Sent) {
+    let (stage, reason) = frame.why;
+    let labels = [("kind", frame.kind), ("stage", stage), ("reason", reason)];
+    METRICS.frames.get_or_create(&labels).inc();
+    METRICS
+        .bytes
+        .get_or_create(&[("format", frame.format)])
+        .inc_by(frame.bytes as u64);
+    if frame.kind == "card" {
+        return;
+    }
+    let [wait, capture, encode] = frame.times.map(|time| time.as_secs_f64());
+    METRICS.wait.observe(wait);
+    METRICS.capture.observe(capture);
+    if frame.kind == "screen" {
+        METRICS.encode.observe(encode);
+    }
+}
+
+/// Counts a step.
+pub(crate) fn acted(outcome: &'static str, took: Duration, settle: (&'static str, Duration)) {
+    let seconds = took.as_secs_f64();
+    METRICS
+        .acts
+        .get_or_create(&[("outcome", outcome)])
+        .observe(seconds);
+    let (end, waited) = settle;
+    METRICS
+        .settles
+        .get_or_create(&[("end", end)])
+        .observe(waited.as_secs_f64());
+}
+
+/// Counts an answer of the paint gate.
+pub(crate) fn verdict(name: &'static str) {
+    METRICS.verdicts.get_or_create(&[("verdict", name)]).inc();
+}
+
+/// Counts a call that is refused.
+pub(crate) fn refused(reason: &'static str) {
+    METRICS.refusals.get_or_create(&[("reason", reason)]).inc();
+}
+
+/// Counts a step of the stack, `elapsed` after the bring-up began.
+pub(crate) fn stage(component: &'static str, status: &'static str, elapsed: Duration) {
+    let labels = [("component", component), ("status", status)];
+    METRICS.stages.get_or_create(&labels).inc();
+    if status == "completed" {
+        METRICS
+            .stage_seconds
+            .get_or_create(&[("component", component)])
+            .observe(elapsed.as_secs_f64());
+    }
+}
+
+/// The gate saw something drawn, or the proof.
+pub(crate) fn seen(is_drawn: bool, is_ready: bool) {
+    static DRAWN: Once = Once::new();
+    static READY: Once = Once::new();
+    let now = METRICS.began.elapsed().as_secs_f64();
+    if is_drawn {
+        DRAWN.call_once(|| {
+            METRICS.first_paint.get_or_create(&[]).set(now);
+        });
+    }
+    if is_ready {
+        READY.call_once(|| {
+            METRICS.ready.get_or_create(&[]).set(now);
+        });
+    }
+}
+
+/// What is so at the moment of reading.
+#[derive(Debug, Default)]
+pub(crate) struct Now {
+    /// The X server answered lately.
+    pub(crate) connected: bool,
+    /// The paint is proved.
+    pub(crate) painted: bool,
+    /// Keys and buttons held.
+    pub(crate) held: usize,
+    /// generation, epoch, size and capture mode of the screen.
+    pub(crate) display: Vec<(&'static str, String)>,
+    /// Name, running, restarts of each component.
+    pub(crate) components: Vec<(&'static str, bool, u32)>,
+}
+
+/// All metrics as text.
+///
+/// # Errors
+///
+/// When a metric cannot be written, which is a defect.
+pub(crate) fn text(now: Now) -> Result<String, fmt::Error> {
+    let metrics = &*METRICS;
+    metrics.connected.set(now.connected.into());
+    metrics.painted.set(now.painted.into());
+    metrics
+        .held
+        .set(i64::try_from(now.held).unwrap_or(i64::MAX));
+    // Of another X server before.
+    metrics.display.clear();
+    if !now.display.is_empty() {
+        metrics.display.get_or_create(&now.display).set(1);
+    }
+    for (component, up, restarts) in now.components {
+        let label = [("component", component)];
+        metrics.up.get_or_create(&label).set(up.into());
+        metrics.restarts.get_or_create(&label).set(restarts.into());
+    }
+    let mut out = String::new();
+    text::encode(&mut out, &metrics.registry)?;
+    Ok(out)
+}
