@@ -661,6 +661,11 @@ fn plot(path: &Path, title: &str, across: &str, series: &[(String, Vec<(f64, f64
             });
         low * 0.8..high * 1.4
     };
+    let mut time = bounds(|p| p.1);
+    if series.len() > 4 {
+        // Room for the legend.
+        time.start /= 20.0;
+    }
     let root = SVGBackend::new(path, (900, 560)).into_drawing_area();
     root.fill(&WHITE).unwrap();
     let mut chart = ChartBuilder::on(&root)
@@ -668,7 +673,7 @@ fn plot(path: &Path, title: &str, across: &str, series: &[(String, Vec<(f64, f64
         .margin(16)
         .x_label_area_size(46)
         .y_label_area_size(60)
-        .build_cartesian_2d(bounds(|p| p.0).log_scale(), bounds(|p| p.1).log_scale())
+        .build_cartesian_2d(bounds(|p| p.0).log_scale(), time.log_scale())
         .unwrap();
     chart
         .configure_mesh()
