@@ -121,7 +121,9 @@ impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         let hint = match &error {
             ConnectError::Unreachable { .. } => "; start `deskd serve`, or give --server",
-            ConnectError::HungUp { .. } | ConnectError::Unusable { .. } => "",
+            ConnectError::HungUp { .. }
+            | ConnectError::Unusable { .. }
+            | ConnectError::NoProgram { .. } => "",
         };
         Self::new(Exit::NoDaemon, format!("{error}{hint}"))
     }

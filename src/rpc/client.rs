@@ -1,11 +1,24 @@
 //! A client of the same API: the generated stubs, and a connection to any
 //! [`Address`].
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    pin::Pin,
+    process::Stdio,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use hyper_util::rt::TokioIo;
 use secrecy::ExposeSecret;
-use tokio::net::UnixStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::UnixStream,
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::Mutex,
+};
 use tonic::{
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
@@ -60,6 +73,14 @@ pub enum ConnectError {
         /// What the system says.
         why: String,
     },
+    /// The program does not lead to a daemon.
+    #[error("no daemon answers through {program}: {why}")]
+    NoProgram {
+        /// The program.
+        program: String,
+        /// What the system says.
+        why: String,
+    },
     /// Somebody listens there, and closed the connection at once.
     #[error("{address} closed the connection: a daemon serves 32 at a time; try again later")]
     HungUp {
@@ -74,6 +95,103 @@ pub enum ConnectError {
         /// What is wrong.
         source: tonic::transport::Error,
     },
+}
+
+/// Connects through a program whose standard input and output lead to a daemon, such as
+/// `docker exec -i BOX deskd bridge`. It is started again for each connection, and ends
+/// with it.
+///
+/// # Errors
+///
+/// When the program cannot be started, or no daemon answers through it within `timeout`.
+pub async fn connect_by(
+    program: &str,
+    arguments: &[String],
+    token: Option<&Token>,
+    timeout: Duration,
+) -> Result<Connection, ConnectError> {
+    let mut command = Command::new(program);
+    command.args(arguments).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let command = Arc::new(Mutex::new(command));
+    let connector = tower::service_fn(move |_| {
+        let command = Arc::clone(&command);
+        async move {
+            let mut child = command.lock().await.spawn()?;
+            let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+                return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+            };
+            Ok(TokioIo::new(Pipe {
+                streams: tokio::io::join(output, input),
+                _child: child,
+            }))
+        }
+    });
+    let unreachable = |why| ConnectError::NoProgram {
+        program: program.to_owned(),
+        why,
+    };
+    // The authority that HTTP/2 wants; nothing is looked up.
+    let endpoint = windows(Endpoint::from_static("http://localhost"));
+    let made = tokio::time::timeout(timeout, endpoint.connect_with_connector(connector)).await;
+    let channel = made
+        .map_err(|_| unreachable("nothing in time".into()))?
+        .map_err(|error| unreachable(innermost(&error)))?;
+    Ok(with_token(channel, token))
+}
+
+/// A program's standard output and input as one stream.
+#[derive(Debug)]
+struct Pipe {
+    streams: tokio::io::Join<ChildStdout, ChildStdin>,
+    // Ended with the connection.
+    _child: Child,
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.streams).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.streams).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.streams).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.streams).poll_shutdown(context)
+    }
+}
+
+/// A frame is some hundred KiB: the default windows of 64 KiB would make it wait for
+/// several round trips.
+fn windows(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .initial_stream_window_size(8 << 20)
+        .initial_connection_window_size(16 << 20)
+}
+
+fn with_token(channel: Channel, token: Option<&Token>) -> Connection {
+    let header = token.and_then(|token| {
+        let value = format!("Bearer {}", token.0.expose_secret());
+        let mut value: MetadataValue<Ascii> = value.parse().ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    });
+    InterceptedService::new(channel, Bearer(header))
 }
 
 /// Connects to a daemon.
@@ -97,14 +215,8 @@ pub async fn connect(
         Address::Unix(_) => "http://localhost".to_owned(),
         Address::Tcp { .. } => format!("{scheme}://{address}"),
     };
-    let mut endpoint = Endpoint::from_shared(uri)
-        .map_err(unusable)?
-        .connect_timeout(timeout);
-    // A frame is some hundred KiB: the default windows of 64 KiB would make it
-    // wait for several round trips.
-    endpoint = endpoint
-        .initial_stream_window_size(8 << 20)
-        .initial_connection_window_size(16 << 20);
+    let endpoint = Endpoint::from_shared(uri).map_err(unusable)?;
+    let mut endpoint = windows(endpoint.connect_timeout(timeout));
     if let Some(tls) = tls {
         let mut config =
             ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&tls.authority));
@@ -137,13 +249,7 @@ pub async fn connect(
             why: innermost(&error),
         }
     })?;
-    let header = token.and_then(|token| {
-        let value = format!("Bearer {}", token.0.expose_secret());
-        let mut value: MetadataValue<Ascii> = value.parse().ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    });
-    Ok(InterceptedService::new(channel, Bearer(header)))
+    Ok(with_token(channel, token))
 }
 
 /// A client of the service `Desktop`.

@@ -127,7 +127,8 @@ impl Plan {
             own.clone()
         };
         let base = base_dir(is_root, own.uid);
-        make_dir(&base, 0o755, None)?;
+        // The daemon makes its socket there, too.
+        make_dir(&base, 0o755, is_root.then_some(&daemon))?;
         let number = options.display;
         let desktop_dir = base.join(format!("desktop-X{number}"));
         if !desktop.home.is_dir() {
@@ -221,11 +222,6 @@ impl Plan {
                 continue;
             };
             make_dir(folder, 0o755, self.is_root.then_some(&self.daemon))?;
-        }
-        let default = Path::new("/run/deskd");
-        if self.is_root && self.daemon.uid != 0 {
-            // The daemon makes its socket there.
-            drop(chown(default, Some(self.daemon.uid), Some(self.daemon.gid)));
         }
         Ok(())
     }
