@@ -2,21 +2,41 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: help deps demo test lint bench bench-frames bench-step bench-text gate-table boots matrix fmt
+.PHONY: help deps demo quickstart image deb image-test test lint bench bench-frames bench-step bench-text gate-table boots matrix fmt
 
 CARGO ?= cargo
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-deps: ## Install the Debian packages that demo, tests and benchmark need
+deps: ## Install what demo, tests and benchmark need: Debian packages, the examples' libraries
 	@image/install-packages.sh image/packages tests/packages
+	@mkdir -p target && examples/install.sh
 
 demo: ## Start a desktop and deskd, take a screenshot: target/demo/desktop.png
 	@image/install-packages.sh image/packages tests/packages
 	@echo "demo: building (the first time takes some minutes)"
 	$(CARGO) build --release --locked --bin deskd --example demo
 	@target/release/examples/demo
+
+quickstart: deps ## Run the quick starts in Python, TypeScript and Rust: target/quickstart
+	@echo "quickstart: building (the first time takes some minutes)"
+	$(CARGO) build --release --locked --bin deskd --example quickstart --example first_frame
+	@target/release/examples/quickstart
+
+image: ## Build the container image with this machine's packages, without a registry
+	@image/install-packages.sh tests/packages image/build-packages
+	$(CARGO) build --release --locked --bin deskd
+	@mkdir -p target/image && cp target/release/deskd target/image/deskd
+	@image/build.sh
+
+deb: ## Build the Debian package, with units, man pages and completions: target/debian
+	@image/install-packages.sh tests/packages
+	$(CARGO) build --release --locked --bin deskd
+	@systemd/deb.sh
+
+image-test: image deb ## Test the image under runc and gVisor, and the package under systemd, about 15 minutes (SHORT=short: 4); needs root
+	@/usr/bin/python3 image/test.py $(SHORT)
 
 test: deps ## Run every test on real X servers and a real XFCE
 	$(CARGO) build --locked --bin deskd

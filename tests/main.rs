@@ -30,4 +30,5 @@ mod text;
 mod toolkits;
 mod unchanged;
 mod watch;
+mod workers;
 mod xfce;

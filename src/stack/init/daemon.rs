@@ -2,12 +2,13 @@
 //! input.
 
 use std::{
+    ffi::OsStr,
     io::{self, Read, Write},
     os::{
         fd::OwnedFd,
-        unix::{net::UnixStream, process::CommandExt},
+        unix::{ffi::OsStrExt, net::UnixStream, process::CommandExt},
     },
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -90,7 +91,7 @@ impl Init {
         };
         // By its name, so that it is found by it, and a new version is started
         // where there is one; else what runs here.
-        let named = std::env::current_exe().and_then(|program| start(&program));
+        let named = std::env::current_exe().and_then(|program| start(&by_name(&program)));
         let process = named.or_else(|_| start(Path::new("/proc/self/exe")))?;
         self.daemon = Some(Daemon {
             pid: Pid::from_raw(i32::try_from(process.id()).map_err(io::Error::other)?),
@@ -231,6 +232,13 @@ impl Init {
         };
         self.send(&ToDaemon::Event(event));
     }
+}
+
+/// Where this program was found. The kernel marks a file that was replaced since.
+fn by_name(program: &Path) -> PathBuf {
+    let name = program.as_os_str().as_encoded_bytes();
+    let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
+    OsStr::from_bytes(name).into()
 }
 
 /// The init's own words: the daemon, which has the log, may be what is missing.

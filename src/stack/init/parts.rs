@@ -137,7 +137,13 @@ impl Init {
         let prepared = self.prepare(component);
         let started = prepared.and_then(|()| {
             let start = components::start(component, &self.plan);
-            Child::start(&start).map_err(|error| error.to_string())
+            Child::start(&start).map_err(|error| {
+                let (program, folder) = (start.program, start.folder.display());
+                let user = start
+                    .account
+                    .map_or("this user", |account| account.name.as_str());
+                format!("{error}; can {user} run {program}, and enter {folder}?")
+            })
         });
         match started {
             Ok(child) => {
@@ -165,6 +171,8 @@ impl Init {
             }
             Err(why) => {
                 let message = format!("{} cannot be started: {why}", component.name());
+                // It ran for no time: the pauses grow.
+                self.parts[index].started = Instant::now();
                 self.parts[index].last_output.clone_from(&message);
                 self.fail(index, Problem::Failed, message);
             }

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs,
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, lchown},
     path::{Path, PathBuf},
 };
 
@@ -154,6 +154,9 @@ impl Plan {
         if self.desktop.home.starts_with(&self.desktop_dir) {
             make_dir(&self.desktop.home, 0o700, owner)?;
         }
+        if let Some(owner) = owner {
+            adopt(&self.desktop.home, owner);
+        }
         self.make_socket_dirs()
     }
 
@@ -211,6 +214,11 @@ impl Plan {
         let x_sockets = Path::new("/tmp/.X11-unix");
         if self.is_root && !x_sockets.exists() {
             make_dir(x_sockets, 0o1777, None)?;
+        }
+        let is_roots =
+            fs::symlink_metadata(x_sockets).is_ok_and(|meta| meta.is_dir() && meta.uid() == 0);
+        if self.is_root && is_roots {
+            // Made less the umask; or a copy that lost its mode.
             let open = fs::Permissions::from_mode(0o1777);
             drop(fs::set_permissions(x_sockets, open));
         }
@@ -269,7 +277,7 @@ fn make_dir(path: &Path, mode: u32, owner: Option<&Account>) -> Result<(), PlanE
     }
     // In a folder that anybody may write to, another user may have made it.
     let metadata = fs::symlink_metadata(path).map_err(failed)?;
-    let uid = std::os::unix::fs::MetadataExt::uid(&metadata);
+    let uid = metadata.uid();
     let expected = [
         Uid::effective().as_raw(),
         owner.map_or(0, |owner| owner.uid),
@@ -279,6 +287,25 @@ fn make_dir(path: &Path, mode: u32, owner: Option<&Account>) -> Result<(), PlanE
         return Err(failed(io::Error::other("it belongs to somebody else")));
     }
     Ok(())
+}
+
+/// A home that is new, as a tmpfs or a volume is, belongs to root and is closed to
+/// others: the desktop gets it, with the files that such a home begins with.
+fn adopt(home: &Path, owner: &Account) {
+    let is_roots = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() == 0);
+    let is_new = owner.uid != 0
+        && is_roots(home)
+        && fs::symlink_metadata(home).is_ok_and(|meta| meta.is_dir() && meta.mode() & 0o007 == 0);
+    let entries = || fs::read_dir(home).into_iter().flatten().flatten();
+    let is_file = |entry: fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
+    if !is_new || !entries().all(is_file) {
+        return;
+    }
+    // Where that is refused, who cannot write to it says so.
+    let files = entries().map(|entry| entry.path());
+    for path in files.filter(|path| is_roots(path)).chain([home.to_owned()]) {
+        drop(lchown(path, Some(owner.uid), Some(owner.gid)));
+    }
 }
 
 /// Written beside and renamed, so that nobody reads half of it.
