@@ -116,6 +116,14 @@ pub(crate) fn name(pid: u32) -> String {
     Stat::read(pid).map(|stat| stat.name).unwrap_or_default()
 }
 
+/// The user that a process runs as.
+pub(crate) fn user(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    // Real, effective, saved, file system's.
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
 struct Entry {
     name: String,
     parent: u32,

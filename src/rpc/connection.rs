@@ -5,7 +5,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Once},
     task::{Context, Poll},
     time::Duration,
 };
@@ -124,12 +124,11 @@ impl Acceptor {
         while let Some(stream) = self.next(&mut handshakes, listener.accept()).await {
             let Some((stream, _)) = stream else { continue };
             match stream.peer_cred() {
-                Ok(peer) => self.admit(
-                    &mut handshakes,
-                    stream,
-                    Peer::Unix { uid: peer.uid() },
-                    None,
-                ),
+                Ok(peer) => {
+                    warn_of_silence(peer.pid());
+                    let peer = Peer::Unix { uid: peer.uid() };
+                    self.admit(&mut handshakes, stream, peer, None);
+                }
                 Err(error) => {
                     tracing::warn!("a connection without peer credentials is refused: {error}")
                 }
@@ -207,6 +206,21 @@ impl Acceptor {
                 Ok(Err(error)) => tracing::debug!("a connection is refused: {error}"),
                 Err(_) => tracing::debug!("a connection is refused: no HTTP/2 preface in time"),
             }
+        });
+    }
+}
+
+/// gVisor names the daemon itself as every caller: then only the socket's mode keeps
+/// others out.
+fn warn_of_silence(pid: Option<i32>) {
+    static ONCE: Once = Once::new();
+    let own = i32::try_from(std::process::id()).ok();
+    if pid.is_some() && pid == own {
+        ONCE.call_once(|| {
+            tracing::warn!(
+                "this kernel does not tell who calls: --allow-uid holds for nobody, and the \
+                 socket's mode alone keeps others out"
+            );
         });
     }
 }

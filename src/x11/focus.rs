@@ -8,7 +8,11 @@ use x11rb::{
     },
 };
 
-use super::{Error, connect::Server, scene::Atoms};
+use super::{
+    Error,
+    connect::Server,
+    scene::{self, Atoms},
+};
 use crate::facts::WindowId;
 
 /// How far a focused window may lie below its top-level window.
@@ -22,7 +26,7 @@ pub struct Focus {
     pub window: WindowId,
     /// It takes part in `_NET_WM_PING`.
     pub pings: bool,
-    /// The process that made it, where the X server tells (X-Resource).
+    /// The process that made it, where the X server tells (X-Resource), or it says so.
     pub pid: Option<u32>,
     /// `WM_CLASS`, in lower case.
     pub class: String,
@@ -95,7 +99,7 @@ pub(super) fn describe(
         return Ok(Some(Focus {
             window,
             pings: protocols.any(|atom| atom == atoms._NET_WM_PING),
-            pid: pid(server, window, has_resource)?,
+            pid: pid(server, atoms, window, has_resource)?,
             class: String::from_utf8_lossy(&class.value).to_lowercase(),
             client: !conn.setup().resource_id_mask,
             focused: window,
@@ -120,9 +124,14 @@ fn under_pointer(server: &Server) -> Result<Window, Error> {
     Ok(window)
 }
 
-fn pid(server: &Server, window: Window, has_resource: bool) -> Result<Option<u32>, Error> {
+fn pid(
+    server: &Server,
+    atoms: &Atoms,
+    window: Window,
+    has_resource: bool,
+) -> Result<Option<u32>, Error> {
     if !has_resource {
-        return Ok(None);
+        return scene::own_word(scene::process(&server.conn, atoms, window)?);
     }
     let spec = ClientIdSpec {
         client: window,

@@ -12,12 +12,11 @@ use std::{
 };
 
 use x11rb::{
-    connection::{Connection as _, RequestConnection as _},
+    connection::Connection as _,
     errors::ReplyError,
     protocol::{
         Event,
         damage::{ConnectionExt as _, ReportLevel},
-        res,
         xfixes::ConnectionExt as _,
         xproto::{
             ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt as _, EventMask, Property,
@@ -103,14 +102,7 @@ impl Observer {
         let (known, _) = Known::read(&server)?;
         let atoms = Atoms::new(conn)?.reply();
         let atoms = atoms.map_err(|error| Error::reply("InternAtom", error))?;
-        let has_resource = match conn.extension_information(res::X11_EXTENSION_NAME)? {
-            None => false,
-            Some(_) => {
-                use x11rb::protocol::res::ConnectionExt as _;
-                let version = conn.res_query_version(1, 2)?.reply();
-                version.is_ok_and(|v| (v.server_major, v.server_minor) >= (1, 2))
-            }
-        };
+        let has_resource = scene::knows_processes(&server)?;
         let has_damage = has_damage_extension(&server)?;
         let asking = server.own_window()?;
         let parts = conn.generate_id().map_err(no_id)?;

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use x11rb::{
-    connection::Connection as _,
+    connection::{Connection as _, RequestConnection as _},
     errors::ReplyError,
     protocol::{
-        res::{ClientIdMask, ClientIdSpec, ConnectionExt as _},
+        res::{self, ClientIdMask, ClientIdSpec, ConnectionExt as _},
         xproto::{
             Atom, AtomEnum, ConnectionExt as _, GetPropertyReply, MapState, Window, WindowClass,
         },
@@ -40,6 +40,7 @@ x11rb::atom_manager! {
         _NET_WM_WINDOW_TYPE,
         _NET_WM_WINDOW_TYPE_DESKTOP,
         _NET_WM_WINDOW_TYPE_DOCK,
+        _NET_WM_PID,
         WM_PROTOCOLS,
     }
 }
@@ -83,25 +84,30 @@ pub(super) fn read(
     let children = tree
         .reply()
         .map_err(|error| Error::reply("QueryTree", error))?;
-    let owners = match owners {
+    let ids = match owners {
         None => None,
         Some(cookie) => {
             let reply = cookie
                 .reply()
                 .map_err(|error| Error::reply("XResQueryClientIds", error))?;
-            Some(Owners::new(reply.ids, conn.setup().resource_id_mask))
+            Some(reply.ids)
         }
     };
+    let owners = Owners::new(ids, conn.setup().resource_id_mask);
 
-    let manager = manager(conn, atoms, check.first().copied())?.map(|window| WindowManager {
-        window,
-        pings: supported.contains(&atoms._NET_REQUEST_FRAME_EXTENTS),
-        pid: owners.as_ref().and_then(|owners| owners.pid(window)),
-    });
-    let of_manager = |window: Window| match (&owners, manager) {
-        (Some(owners), Some(manager)) => owners.same_client(window, manager.window),
-        _ => false,
+    let manager = match manager(conn, atoms, check.first().copied())? {
+        None => None,
+        Some(window) => Some(WindowManager {
+            window,
+            pings: supported.contains(&atoms._NET_REQUEST_FRAME_EXTENTS),
+            pid: match owners.pids {
+                Some(_) => owners.pid(window),
+                None => own_word(process(conn, atoms, window)?)?,
+            },
+        }),
     };
+    let of_manager =
+        |window: Window| manager.is_some_and(|manager| owners.same_client(window, manager.window));
     // A window manager's frames hold its clients' windows, which are listed.
     let mut candidates = if manager.is_some() {
         listed
@@ -117,19 +123,13 @@ pub(super) fn read(
             candidates.push(window);
         }
     }
-    let (windows, places) = windows(
-        server,
-        atoms,
-        candidates.split_at(managed),
-        owners.as_ref(),
-        size,
-    )?;
+    let (windows, places) = windows(server, atoms, candidates.split_at(managed), &owners, size)?;
     let scene = Scene {
         size,
         window_manager: manager,
         active: active.first().copied().filter(|window| *window != 0),
         windows,
-        other_clients: owners.map(|owners| owners.others(manager.and_then(|m| m.pid))),
+        other_clients: owners.others(manager.and_then(|m| m.pid)),
     };
     Ok((scene, places))
 }
@@ -158,7 +158,7 @@ fn windows(
     server: &Server,
     atoms: &Atoms,
     (managed, others): (&[Window], &[Window]),
-    owners: Option<&Owners>,
+    owners: &Owners,
     screen: Size,
 ) -> Result<(Vec<facts::Window>, Vec<Placed>), Error> {
     let conn = &server.conn;
@@ -172,15 +172,23 @@ fn windows(
             conn.translate_coordinates(*window, server.root, 0, 0)?,
             property(conn, *window, atoms._NET_WM_WINDOW_TYPE, AtomEnum::ATOM)?,
             property(conn, *window, atoms.WM_PROTOCOLS, AtomEnum::ATOM)?,
+            match owners.pids {
+                Some(_) => None,
+                None => Some(process(conn, atoms, *window)?),
+            },
         ));
     }
     let (mut found, mut places) = (Vec::new(), Vec::new());
-    for (window, (attributes, geometry, origin, kind, protocols)) in candidates().zip(asked) {
+    for (window, (attributes, geometry, origin, kind, protocols, said)) in candidates().zip(asked) {
         let attributes = gone(attributes.reply())?;
         let geometry = gone(geometry.reply())?;
         let origin = gone(origin.reply())?;
         let kind = values(kind.reply())?;
         let protocols = values(protocols.reply())?;
+        let pid = match said {
+            None => owners.pid(*window),
+            Some(said) => own_word(said)?,
+        };
         let (Some(attributes), Some(geometry), Some(origin)) = (attributes, geometry, origin)
         else {
             continue;
@@ -204,7 +212,7 @@ fn windows(
             viewable: attributes.map_state == MapState::VIEWABLE,
             managed: managed.contains(window),
             pings: protocols.contains(&atoms._NET_WM_PING),
-            pid: owners.and_then(|owners| owners.pid(*window)),
+            pid,
         });
         places.push(Placed {
             window: *window,
@@ -217,23 +225,26 @@ fn windows(
 
 /// Which process owns which client's ids.
 struct Owners {
-    pids: HashMap<u32, u32>,
+    /// `None` where the server does not know.
+    pids: Option<HashMap<u32, u32>>,
     id_mask: u32,
 }
 
 impl Owners {
-    fn new(ids: Vec<x11rb::protocol::res::ClientIdValue>, id_mask: u32) -> Self {
-        let pids = ids
-            .iter()
-            .filter_map(|id| Some((id.spec.client & !id_mask, *id.value.first()?)))
-            // The server itself.
-            .filter(|(client, _)| *client != 0)
-            .collect();
+    fn new(ids: Option<Vec<x11rb::protocol::res::ClientIdValue>>, id_mask: u32) -> Self {
+        let pids = ids.map(|ids| {
+            ids.iter()
+                .filter_map(|id| Some((id.spec.client & !id_mask, *id.value.first()?)))
+                // The server itself.
+                .filter(|(client, _)| *client != 0)
+                .collect()
+        });
         Self { pids, id_mask }
     }
 
     fn pid(&self, window: Window) -> Option<u32> {
-        let pid = self.pids.get(&(window & !self.id_mask)).copied();
+        let pids = self.pids.as_ref()?;
+        let pid = pids.get(&(window & !self.id_mask)).copied();
         // 0: a process that the server cannot name.
         pid.filter(|pid| *pid != 0)
     }
@@ -244,15 +255,54 @@ impl Owners {
 
     /// Clients that are neither deskd's nor the window manager's, nor those of
     /// the accessibility bus, which come with any program and draw nothing.
-    fn others(&self, manager: Option<u32>) -> usize {
+    fn others(&self, manager: Option<u32>) -> Option<usize> {
         let own = std::process::id();
         let is_other = |pid: &&u32| **pid != own && Some(**pid) != manager && **pid != 0;
         let draws = |pid: &&u32| !processes::name(**pid).starts_with("at-spi");
-        self.pids.values().filter(is_other).filter(draws).count()
+        let pids = self.pids.as_ref()?.values();
+        Some(pids.filter(is_other).filter(draws).count())
     }
 }
 
-type PropertyCookie<'c> = x11rb::cookie::Cookie<'c, XConnection, GetPropertyReply>;
+/// Which process a window says that it is of (EWMH): where the server does not know.
+pub(super) fn process<'c>(
+    conn: &'c XConnection,
+    atoms: &Atoms,
+    window: Window,
+) -> Result<PropertyCookie<'c>, Error> {
+    property(conn, window, atoms._NET_WM_PID, AtomEnum::CARDINAL)
+}
+
+pub(super) fn own_word(said: PropertyCookie<'_>) -> Result<Option<u32>, Error> {
+    let pid = values(said.reply())?.first().copied();
+    Ok(pid.filter(|pid| *pid > 1))
+}
+
+/// Whether the server tells which process each client is. Under gVisor it takes all for
+/// itself (`SO_PEERCRED` names who asks); of another pid namespace it has other numbers.
+pub(super) fn knows_processes(server: &Server) -> Result<bool, Error> {
+    let conn = &server.conn;
+    if conn
+        .extension_information(res::X11_EXTENSION_NAME)?
+        .is_none()
+    {
+        return Ok(false);
+    }
+    let version = conn.res_query_version(1, 2)?.reply();
+    if !version.is_ok_and(|version| (version.server_major, version.server_minor) >= (1, 2)) {
+        return Ok(false);
+    }
+    let own = ClientIdSpec {
+        client: conn.setup().resource_id_base,
+        mask: ClientIdMask::LOCAL_CLIENT_PID,
+    };
+    let reply = conn.res_query_client_ids(&[own])?.reply();
+    let reply = reply.map_err(|error| Error::reply("XResQueryClientIds", error))?;
+    let pid = reply.ids.iter().find_map(|id| id.value.first().copied());
+    Ok(pid == Some(std::process::id()))
+}
+
+pub(super) type PropertyCookie<'c> = x11rb::cookie::Cookie<'c, XConnection, GetPropertyReply>;
 
 fn property(
     conn: &XConnection,

@@ -20,7 +20,7 @@ use std::{
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::socket::{
-        AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket,
+        AddressFamily, SockFlag, SockType, UnixAddr, UnixCredentials, connect, getsockopt, socket,
         sockopt::PeerCredentials,
     },
 };
@@ -30,7 +30,7 @@ use x11rb::{
 };
 
 use super::{DisplayName, Error};
-use crate::frame::MAX_OUTPUT_PIXELS;
+use crate::{frame::MAX_OUTPUT_PIXELS, processes};
 
 /// After so long without a byte while something is asked, the connection is
 /// given up and built anew (design: 15 s of silence with work pending).
@@ -80,11 +80,19 @@ impl Owner {
         self.0.store(pid.unwrap_or(Self::NOBODY), Ordering::Relaxed);
     }
 
+    /// The process that it is, when one was named.
+    fn pid(&self) -> Option<u32> {
+        let pid = self.0.load(Ordering::Relaxed);
+        (pid != 0 && pid != Self::NOBODY).then_some(pid)
+    }
+
     fn allows(&self, pid: Option<u32>) -> bool {
         match self.0.load(Ordering::Relaxed) {
             0 => true,
             Self::NOBODY => false,
-            own => pid == Some(own),
+            // Where the kernel does not tell, a stack's own server is the one that took
+            // its number.
+            own => pid.is_none_or(|pid| pid == own),
         }
     }
 }
@@ -119,11 +127,15 @@ pub(super) fn open(display: DisplayName, owner: &Owner) -> Result<Connected, Err
             }
         },
     };
-    let peer = getsockopt(&stream, PeerCredentials).ok();
+    // gVisor names who asks, not who is at the other end.
+    let own = std::process::id();
+    let is_told = |peer: &UnixCredentials| u32::try_from(peer.pid()).is_ok_and(|pid| pid != own);
+    let peer = getsockopt(&stream, PeerCredentials).ok().filter(is_told);
     if !owner.allows(peer.and_then(|peer| u32::try_from(peer.pid()).ok())) {
         return Err(Error::Foreign { display });
     }
-    let server_uid = peer.map(|peer| peer.uid());
+    let of_process = || processes::user(owner.pid()?);
+    let server_uid = peer.map(|peer| peer.uid()).or_else(of_process);
     Ok(Connected {
         stream,
         kind,
