@@ -216,6 +216,36 @@ def runc_with_a_read_only_root():
 
 
 @test
+def runc_as_kubernetes_starts_it():
+    """image/kubernetes.yaml's security context: few capabilities, read-only, a secret."""
+    folder = OUT / "secret"
+    folder.mkdir(exist_ok=True)
+    token = folder / "token"
+    token.write_text("0123456789abcdef0123456789abcdef")
+    os.chown(token, 0, 990)
+    token.chmod(0o440)
+    text = (ROOT / "image/kubernetes.yaml").read_text()
+    added = re.search(r"add: \[(.*)\]", text)[1].replace('"', "").split(", ")
+    options = ["--read-only", "--cap-drop=all", *(f"--cap-add={name}" for name in added)]
+    options += ["--security-opt", "no-new-privileges", "-v", f"{folder}:/run/secrets/deskd:ro"]
+    for mount in ("/run/deskd:mode=2775", "/home/desktop:mode=0777", "/tmp:mode=1777"):
+        options += ["--tmpfs", mount]
+    options += ["-e", "DESKD_TOKEN_FILE=/run/secrets/deskd/token", "-e", "DESKD_METRICS=0.0.0.0:9464"]
+    options += ["-e", "DESKD_LISTEN=unix:/run/deskd/deskd.sock,0.0.0.0:50051"]
+    with Box(*options) as box:
+        box.ready()
+        assert box.json("info")["isolation"] == "ISOLATION_USER"
+        box.deskd("click", "640", "400")
+        stolen = box.exec("cat", "/run/secrets/deskd/token", options=["-u", "desktop"], check=False)
+        assert stolen.returncode != 0
+        read = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9464/metrics').read().decode())"
+        metrics = box.exec("python3", "-c", read).decode()
+        assert 'deskd_component_up{component="session"} 1' in metrics, metrics
+        ready = float(re.search(r"deskd_ready_seconds ([\d.]+)", metrics)[1])
+        return f"deskd_ready_seconds {ready:.2f}"
+
+
+@test
 def runc_as_an_ordinary_user():
     with Box("--user", "desktop", "-e", "XDG_RUNTIME_DIR=/tmp") as box:
         box.ready()

@@ -20,6 +20,7 @@ mod keys;
 mod lifecycle;
 mod limits;
 mod mouse;
+mod operating;
 mod paint;
 mod paste;
 mod services;

@@ -91,8 +91,8 @@ fn the_first_frame_comes_in_every_language_and_by_every_way() {
         daemon.tcp_address().to_string(),
     );
     for language in [Python, TypeScript, Rust] {
-        first_frame(language, &[unix.clone()], None);
-        first_frame(language, &[tcp.clone()], Some(&token));
+        first_frame(language, std::slice::from_ref(&unix), None);
+        first_frame(language, std::slice::from_ref(&tcp), Some(&token));
         // Without it there is a word about it, and no picture.
         let folder = tempfile::tempdir().unwrap();
         let mut example = language.example("first_frame", folder.path());
