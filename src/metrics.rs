@@ -338,3 +338,57 @@ pub(crate) fn text(now: Now) -> Result<String, fmt::Error> {
     text::encode(&mut out, &metrics.registry)?;
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, fs, path::Path};
+
+    use super::*;
+
+    /// After one of everything: series that nothing was counted in are not told.
+    fn after_one_of_each() -> String {
+        let mut frame = Sent {
+            kind: "screen",
+            why: ("", ""),
+            format: "png",
+            bytes: 1,
+            times: [Duration::ZERO; 3],
+        };
+        sent(&frame);
+        frame.kind = "card";
+        frame.why = ("grab", "X_LOST");
+        sent(&frame);
+        acted("DONE", Duration::ZERO, ("QUIET", Duration::ZERO));
+        verdict("READY");
+        refused("OUT_OF_SCREEN");
+        stage("session", "completed", Duration::ZERO);
+        seen(true, true);
+        let now = Now {
+            display: vec![("generation", "1".into())],
+            components: vec![("session", true, 0)],
+            ..Now::default()
+        };
+        text(now).unwrap()
+    }
+
+    #[test]
+    fn the_dashboard_and_the_docs_ask_for_metrics_that_there_are() {
+        let told = after_one_of_each();
+        let names: HashSet<&str> = told
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split(['{', ' ']).next())
+            .collect();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (file, least) in [("image/dashboard.json", 12), ("image/FLEET.md", 4)] {
+            let text = fs::read_to_string(root.join(file)).unwrap();
+            let asked: HashSet<&str> = text
+                .split(|c: char| !c.is_ascii_lowercase() && c != '_')
+                .filter(|word| word.starts_with("deskd_"))
+                .collect();
+            assert!(asked.len() >= least, "{file}: {asked:?}");
+            let missing: Vec<_> = asked.difference(&names).collect();
+            assert!(missing.is_empty(), "{file}: {missing:?} in {names:?}");
+        }
+    }
+}

@@ -118,41 +118,6 @@ fn only_metrics_are_served_and_silent_peers_cost_nothing() {
     assert_eq!(refused.status.code(), Some(2));
 }
 
-#[test]
-fn the_dashboard_asks_for_metrics_that_there_are() {
-    let server = XServer::with_screen("320x240x24", &[]);
-    let daemon = Daemon::with(&server, &["--metrics", "127.0.0.1:0"]);
-    let told = http(&metrics_address(&daemon), "GET /metrics HTTP/1.1");
-    let names: Vec<&str> = told
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
-        .collect();
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    for file in ["image/dashboard.json", "image/FLEET.md"] {
-        let text = std::fs::read_to_string(root.join(file)).unwrap();
-        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
-        let asked = text
-            .split(|c| !is_name(c))
-            .filter(|word| word.starts_with("deskd_"));
-        let mut count = 0;
-        for name in asked {
-            let plain = ["_total", "_bucket", "_count", "_sum"]
-                .iter()
-                .find_map(|end| name.strip_suffix(end))
-                .unwrap_or(name);
-            // Series of one value that is not known yet are not told.
-            assert!(
-                names.contains(&plain)
-                    || ["deskd_first_paint_seconds", "deskd_ready_seconds"].contains(&plain)
-                    || told.contains(&format!("# HELP {plain} ")),
-                "{file}: there is no {name} in {names:?}"
-            );
-            count += 1;
-        }
-        assert!(count >= 3, "{file}");
-    }
-}
-
 /// What comes to a service manager's socket.
 fn heard(socket: &UnixDatagram, limit: Duration) -> Vec<String> {
     let until = Instant::now() + limit;
