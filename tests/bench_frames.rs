@@ -2,8 +2,9 @@
 //! size, in which format; beside it what others take; many callers; many daemons; a
 //! still screen. `bench_frames short`: one size, and a short rest.
 //!
-//! Writes `target/bench/frames.json` and two plots. `bench_frames encode FILE WxH FORMAT
-//! N` encodes a file of BGRX pixels N times, for callgrind.
+//! Writes `target/bench/frames.json` and two plots, those of `tests/plots`. `bench_frames
+//! plots` draws them again from that file. `bench_frames encode FILE WxH FORMAT N` encodes a
+//! file of BGRX pixels N times, for callgrind.
 
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
 #![allow(
@@ -90,6 +91,9 @@ fn main() {
     {
         return encode_file(file, size, format, times.parse().unwrap());
     }
+    if arguments == ["plots"] {
+        return Bench::of_file().plot();
+    }
     let is_short = arguments.iter().any(|argument| argument == "short");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -174,14 +178,36 @@ async fn run(is_short: bool) {
     });
     let path = bench.folder.join("frames.json");
     fs::write(&path, serde_json::to_vec_pretty(&report).unwrap()).unwrap();
-    bench.plot_changed();
-    if !is_short {
-        bench.plot_size();
-    }
+    bench.plot();
     println!("bench: {}", path.display());
 }
 
 impl Bench {
+    /// What an earlier run found.
+    fn of_file() -> Self {
+        let folder = PathBuf::from("target/bench");
+        let text = fs::read(folder.join("frames.json")).expect("make bench-frames writes it");
+        let mut report: Value = serde_json::from_slice(&text).unwrap();
+        let mut part = |name: &str| match report[name].take() {
+            Value::Array(all) => all,
+            other => panic!("{name}: {other}"),
+        };
+        let (cells, others) = (part("cells"), part("others"));
+        Self {
+            is_short: cells.iter().all(|cell| cell["width"] == 1280),
+            cells,
+            others,
+            folder,
+        }
+    }
+
+    fn plot(&self) {
+        self.plot_changed();
+        if !self.is_short {
+            self.plot_size();
+        }
+    }
+
     async fn screens(&mut self, size: (u16, u16)) {
         let server = XServer::with_screen(&format!("{}x{}x24", size.0, size.1), &["-ac"]);
         let desktop = Xfce::xfce(&server);
