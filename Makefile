@@ -20,9 +20,9 @@ demo: ## Start a desktop and deskd, take a screenshot: target/demo/desktop.png
 	@target/release/examples/demo
 
 quickstart: deps ## Run the quick starts in Python, TypeScript and Rust: target/quickstart
-	@echo "quickstart: building (the first time takes some minutes)"
-	$(CARGO) build --release --locked --bin deskd --example quickstart --example first_frame
-	@target/release/examples/quickstart
+	@echo "quickstart: building for development (the first time takes about 3 minutes)"
+	$(CARGO) build --locked --bin deskd --example quickstart --example first_frame
+	@target/debug/examples/quickstart
 
 image: ## Build the container image with this machine's packages, without a registry
 	@image/install-packages.sh tests/packages image/build-packages
@@ -35,7 +35,7 @@ deb: ## Build the Debian package, with units, man pages and completions: target/
 	$(CARGO) build --release --locked --bin deskd
 	@systemd/deb.sh
 
-image-test: image deb ## Test the image under runc and gVisor, and the package under systemd, about 15 minutes (SHORT=short: 4); needs root
+image-test: deps image deb ## Test the image under runc and gVisor, and the package under systemd, about 15 minutes (SHORT=short: 4); needs root
 	@/usr/bin/python3 image/test.py $(SHORT)
 
 test: deps ## Run every test on real X servers and a real XFCE

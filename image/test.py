@@ -216,6 +216,31 @@ def runc_with_a_read_only_root():
 
 
 @test
+def the_pod_is_what_kubernetes_takes():
+    """By the schemas of its API, which refuse unknown fields, too."""
+    library = OUT / "python"
+    # The program that has pip need not be the one that runs this.
+    run(
+        "python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade",
+        "--target", library, "kubernetes-validate==1.37.0",
+    )
+    where = {**os.environ, "PYTHONPATH": str(library)}
+
+    def validate(path):
+        words = ["python3", "-m", "kubernetes_validate", "--strict", path]
+        return run(*words, check=False, env=where)
+
+    manifest = ROOT / "image/kubernetes.yaml"
+    good = validate(manifest)
+    said = (good.stdout + good.stderr).decode()
+    assert good.returncode == 0 and said.count("passed") == 2, said
+    wrong = OUT / "wrong.yaml"
+    wrong.write_text(manifest.read_text().replace("readinessProbe", "readynessProbe"))
+    assert validate(wrong).returncode != 0, "a wrong field passes"
+    return said.splitlines()[0].rsplit("/", 1)[-1]
+
+
+@test
 def runc_as_kubernetes_starts_it():
     """image/kubernetes.yaml's security context: few capabilities, read-only, a secret."""
     folder = OUT / "secret"

@@ -13,6 +13,9 @@ use common::{Daemon, XServer, desktop::Xfce, program};
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rust = std::env::current_exe()
+        .unwrap()
+        .with_file_name("first_frame");
     let server = XServer::start();
     let daemon = Daemon::with(&server, &["--profile", "xfce"]);
     // The first call waits for its paint.
@@ -26,7 +29,7 @@ fn main() {
                 "examples/typescript/first_frame.ts",
             ],
         ),
-        ("rust", ["target/release/examples/first_frame", ""]),
+        ("rust", [rust.to_str().unwrap(), ""]),
     ] {
         let folder = root.join("target/quickstart").join(language);
         fs::create_dir_all(&folder).expect("target/quickstart can be made");
@@ -47,5 +50,6 @@ fn main() {
         print!("quickstart: {language}: {}", String::from_utf8_lossy(&said));
     }
     drop((daemon, desktop, server));
+    println!("quickstart: times of a development build; `make bench` measures a release");
     println!("quickstart: look at target/quickstart/python/frame.png");
 }
