@@ -220,7 +220,7 @@ async fn a_frame_from_before_a_resize_or_of_another_server_is_stale() {
 }
 
 #[tokio::test]
-async fn only_the_last_64_frames_are_known() {
+async fn only_the_last_1024_frames_are_known() {
     let server = XServer::with_screen("64x64x24", &[]);
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
@@ -235,12 +235,12 @@ async fn only_the_last_64_frames_are_known() {
         assert_eq!(screen(&mut client, raw()).await.frame_id, within_id);
     }
     let witness = Witness::new(&server);
-    for pixel in 1..64 {
+    for pixel in 1..1024 {
         witness.fill(pixel);
         screen(&mut client, raw()).await;
     }
     screen(&mut client, within.clone()).await;
-    witness.fill(64);
+    witness.fill(1024);
     screen(&mut client, raw()).await;
     let status = client.screenshot(within).await.map(drop).unwrap_err();
     assert_eq!(client::reason(&status), v1::Reason::UnknownFrame);

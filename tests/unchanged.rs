@@ -5,7 +5,8 @@ use deskd::rpc::v1;
 
 use crate::common::{
     Daemon, Witness, XServer,
-    daemon::{frame, screen},
+    daemon::{frame, raw, screen},
+    witness::pattern,
 };
 
 fn since(frame: &v1::Frame) -> v1::ScreenshotRequest {
@@ -138,5 +139,52 @@ async fn another_picture_of_the_same_screen_is_sent() {
         },
     ] {
         screen(&mut client, other).await;
+    }
+}
+
+#[tokio::test]
+async fn what_did_not_change_is_not_encoded_again_for_many_wishes_at_once() {
+    let server = XServer::with_screen("640x480x24", &[]);
+    let witness = Witness::new(&server);
+    witness.fill(0);
+    witness.put(&pattern((200, 150), 1), (8, 8), (200, 150));
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let png = || v1::ScreenshotRequest {
+        format: v1::ImageFormat::Png.into(),
+        ..raw()
+    };
+    let fast = screen(&mut client, png()).await.image.len() as u64;
+    let mut wishes = vec![raw(), png()];
+    // Smaller than the encoder makes it at once.
+    wishes.push(v1::ScreenshotRequest {
+        max_image_bytes: Some(fast - 1),
+        ..png()
+    });
+    for x in 0..4 {
+        wishes.push(v1::ScreenshotRequest {
+            region: Some(v1::Region {
+                x,
+                y: 0,
+                width: 300,
+                height: 300,
+            }),
+            ..png()
+        });
+        wishes.push(v1::ScreenshotRequest {
+            format: v1::ImageFormat::Jpeg.into(),
+            quality: Some(50 + x as u32),
+            ..png()
+        });
+    }
+    let mut first = Vec::new();
+    for wish in &wishes {
+        first.push(screen(&mut client, wish.clone()).await);
+    }
+    for (wish, first) in wishes.iter().zip(first) {
+        let again = screen(&mut client, wish.clone()).await;
+        assert_eq!(again.frame_id, first.frame_id, "{wish:?}");
+        assert_eq!(again.image, first.image);
+        assert_eq!(again.timings.unwrap().encode_us, 0, "{wish:?}");
     }
 }

@@ -7,8 +7,10 @@ use tonic::{Code, Streaming};
 
 use crate::common::{
     Daemon, Image, Witness, XServer,
-    daemon::{raw, screen},
+    daemon::{binary, raw, screen},
     drawing::{Numbers, draw},
+    wait_for,
+    witness::pattern,
 };
 
 fn request(screenshot: v1::ScreenshotRequest) -> v1::WatchRequest {
@@ -412,14 +414,8 @@ async fn a_stream_ends_at_its_deadline_and_with_the_daemon() {
     let mut short = client.watch(short).await.unwrap().into_inner();
     next(&mut short).await;
     let end = tokio::time::timeout(Duration::from_secs(10), short.message()).await;
-    let end = end.unwrap();
-    assert!(
-        matches!(&end, Ok(None))
-            || end
-                .as_ref()
-                .is_err_and(|s| s.code() == Code::DeadlineExceeded),
-        "{end:?}"
-    );
+    let end = end.unwrap().unwrap_err();
+    assert_eq!(end.code(), Code::DeadlineExceeded, "{end:?}");
     let mut stream = open(&daemon, request(png())).await;
     next(&mut stream).await;
     daemon.signal("TERM");
@@ -428,6 +424,63 @@ async fn a_stream_ends_at_its_deadline_and_with_the_daemon() {
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert!(status.message().contains("stopping"), "{status:?}");
     assert_eq!(daemon.wait(Duration::from_secs(10)), Some(0));
+}
+
+#[tokio::test]
+async fn what_takes_too_many_bytes_by_regions_comes_smaller_or_whole() {
+    let server = XServer::with_screen("640x480x24", &[]);
+    let witness = Witness::new(&server);
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    witness.fill(0);
+    witness.put(&pattern((600, 400), 1), (8, 8), (600, 400));
+    let fast = screen(&mut client, png()).await.image.len() as u64;
+    let tight = v1::ScreenshotRequest {
+        max_image_bytes: Some(fast - 1),
+        ..png()
+    };
+    let tight = screen(&mut client, tight).await.image.len() as u64;
+    assert!(tight < fast, "{tight} of {fast}");
+    let limited = v1::ScreenshotRequest {
+        max_image_bytes: Some(tight.midpoint(fast)),
+        ..png()
+    };
+    let mut stream = open(
+        &daemon,
+        v1::WatchRequest {
+            changed_regions: true,
+            ..request(limited)
+        },
+    )
+    .await;
+    next(&mut stream).await;
+    for seed in 2..6 {
+        witness.put(&pattern((600, 400), seed), (8, 8), (600, 400));
+        let frame = next(&mut stream).await.frame.unwrap();
+        assert_eq!(frame.kind(), v1::FrameKind::Screen, "{:?}", frame.failure);
+    }
+}
+
+#[tokio::test]
+async fn a_region_that_a_resize_leaves_off_the_screen_ends_the_stream() {
+    let server = XServer::with_screen("640x480x24", &[]);
+    let mut witness = Witness::new(&server);
+    let daemon = Daemon::start(&server);
+    let corner = v1::ScreenshotRequest {
+        region: Some(v1::Region {
+            x: 400,
+            y: 300,
+            width: 100,
+            height: 100,
+        }),
+        ..png()
+    };
+    let mut stream = open(&daemon, request(corner)).await;
+    next(&mut stream).await;
+    witness.resize(320, 240);
+    let end = tokio::time::timeout(Duration::from_secs(10), stream.message()).await;
+    let status = end.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
 }
 
 #[tokio::test]
@@ -454,6 +507,14 @@ async fn what_cannot_be_watched_is_refused() {
     };
     let status = client.watch(scaled).await.map(drop).unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
+    let unknown = v1::ScreenshotRequest {
+        coordinate_space: Some(v1::CoordinateSpace {
+            space: Some(v1::coordinate_space::Space::FrameId("0-1".into())),
+        }),
+        ..png()
+    };
+    let status = client.watch(request(unknown)).await.map(drop).unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
     // What only the screen can refuse ends the stream.
     let outside = v1::ScreenshotRequest {
         region: Some(v1::Region {
@@ -520,7 +581,33 @@ async fn the_command_shows_a_line_a_frame_and_writes_them() {
     assert!(steps.len() >= 2, "{text}");
     assert!(steps[0]["frame"]["imageBytes"].as_u64().unwrap() > 0);
     assert!(steps[1]["changed"][0]["imageBytes"].as_u64().unwrap() > 0);
-    let done = daemon.cli(&["watch", "--unproved", "--fps", "90"]);
-    assert_eq!(done.status.code(), Some(4), "{done:?}");
+    // Another run writes no name twice; raw pixels say their size.
+    let more = ["watch", "--unproved", "--count", "1", "--format", "raw"];
+    let done = daemon.cli(&[&more[..], &["-o", out_text]].concat());
+    assert!(done.status.success(), "{done:?}");
+    let raw = std::fs::read(out.join("000004-320x240.bgrx")).unwrap();
+    assert_eq!(raw.len(), 320 * 240 * 4);
+    for fps in ["0", "61", "-1"] {
+        let done = daemon.cli(&["watch", "--unproved", "--fps", fps]);
+        assert_eq!(done.status.code(), Some(2), "{done:?}");
+    }
     drawing.join().unwrap();
+}
+
+#[test]
+fn the_command_ends_when_nobody_reads_it_also_on_a_still_screen() {
+    let server = XServer::with_screen("320x240x24", &[]);
+    let daemon = Daemon::start(&server);
+    let mut watch = std::process::Command::new(binary());
+    watch.args(["watch", "--unproved", "--no-cursor"]);
+    watch.env("DESKD_SERVER", daemon.address().to_string());
+    let mut watch = watch.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = [0; 1];
+    let mut out = watch.stdout.take().unwrap();
+    std::io::Read::read_exact(&mut out, &mut line).unwrap();
+    drop(out);
+    let status = wait_for("its end", Duration::from_secs(10), || {
+        watch.try_wait().unwrap()
+    });
+    assert!(status.success(), "{status:?}");
 }

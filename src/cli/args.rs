@@ -309,13 +309,14 @@ pub(super) struct Screenshot {
 pub(super) struct Watch {
     #[command(flatten)]
     pub(super) client: Client,
-    /// Write the frames to this folder, which is made: 000001.png, 000002.png, …
+    /// Write the frames to this folder, which is made: 000001.png, 000002.png, … It goes
+    /// on after those that are there.
     #[arg(short, long, value_name = "DIR")]
     pub(super) output: Option<PathBuf>,
     #[command(flatten)]
     pub(super) picture: Picture,
     /// Frames a second at most, 1 to 60 [default: 10].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=60), value_name = "N", allow_hyphen_values = true)]
     pub(super) fps: Option<u32>,
     /// After the first frame, only the rectangles that changed.
     #[arg(long)]
@@ -331,9 +332,9 @@ pub(super) struct Watch {
 /// Which picture.
 #[derive(Debug, Args)]
 pub(super) struct Picture {
-    /// Encoding.
-    #[arg(long, env = "DESKD_FORMAT", value_enum, default_value = "png")]
-    pub(super) format: FormatArg,
+    /// Encoding [default: as the output file's name ends, else png].
+    #[arg(long, env = "DESKD_FORMAT", value_enum)]
+    pub(super) format: Option<FormatArg>,
     /// JPEG quality, 1 to 100 [default: 85].
     #[arg(long, value_name = "N")]
     pub(super) quality: Option<u32>,

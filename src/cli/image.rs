@@ -15,10 +15,25 @@ use super::{
 };
 use crate::rpc::v1;
 
+impl FormatArg {
+    /// As the file's name ends; `None` when that says nothing.
+    fn by_name(file: &Path) -> Option<Self> {
+        let ending = file.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match ending.as_str() {
+            "png" => Self::Png,
+            "jpg" | "jpeg" => Self::Jpeg,
+            "webp" => Self::Webp,
+            "raw" | "bgrx" => Self::Raw,
+            _ => return None,
+        })
+    }
+}
+
 impl Picture {
-    /// As the daemon is asked for it.
-    pub(super) fn request(&self) -> v1::ScreenshotRequest {
-        let format = match self.format {
+    /// As the daemon is asked for it; `file` is where one image goes.
+    pub(super) fn request(&self, file: Option<&Path>) -> v1::ScreenshotRequest {
+        let named = || FormatArg::by_name(file?);
+        let format = match self.format.or_else(named).unwrap_or(FormatArg::Png) {
             FormatArg::Png => v1::ImageFormat::Png,
             FormatArg::Jpeg => v1::ImageFormat::Jpeg,
             FormatArg::Webp => v1::ImageFormat::Webp,

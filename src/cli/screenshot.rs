@@ -41,7 +41,10 @@ pub(super) async fn run(args: Box<Screenshot>) -> Result<Exit, Error> {
     for _ in 0..args.count.unwrap_or(1) {
         let began = Instant::now();
         let reply = daemon
-            .screenshot(args.client.request(args.picture.request()))
+            .screenshot(
+                args.client
+                    .request(args.picture.request(args.output.as_deref())),
+            )
             .await?;
         times.push(began.elapsed());
         let frame = reply.into_inner().frame.unwrap_or_default();

@@ -1,11 +1,13 @@
 //! `deskd watch`.
 
 use std::{
-    fs,
+    fs, io,
+    os::fd::AsFd,
     path::Path,
     time::{Duration, Instant},
 };
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -19,16 +21,17 @@ use crate::rpc::v1;
 
 /// Shows the frames until there are enough, or it is interrupted.
 pub(super) async fn run(args: Box<Watch>) -> Result<Exit, Error> {
-    if let Some(folder) = &args.output {
-        fs::create_dir_all(folder).map_err(|error| {
-            let what = format!("the folder {} cannot be made: {error}", folder.display());
+    let before = match &args.output {
+        Some(folder) => last_in(folder).map_err(|error| {
+            let what = format!("the folder {} cannot be used: {error}", folder.display());
             Error::new(Exit::Local, what)
-        })?;
-    }
+        })?,
+        None => 0,
+    };
     let mut daemon = args.client.connect().await?;
     // Without a deadline: it ends as the command line says.
     let request = v1::WatchRequest {
-        screenshot: Some(args.picture.request()),
+        screenshot: Some(args.picture.request(None)),
         max_fps: args.fps.unwrap_or(0),
         changed_regions: args.regions,
     };
@@ -46,6 +49,7 @@ pub(super) async fn run(args: Box<Watch>) -> Result<Exit, Error> {
         let next = tokio::select! {
             next = stream.message() => next,
             () = until(end) => break,
+            () = nobody_reads() => break,
         };
         let Some(step) = next.map_err(ended)? else {
             return Err(gone());
@@ -56,7 +60,7 @@ pub(super) async fn run(args: Box<Watch>) -> Result<Exit, Error> {
             exit = Exit::Card;
         }
         if let Some(folder) = &args.output {
-            write(folder, frames, &frame, &step.changed)?;
+            write(folder, before + frames, &frame, &step.changed)?;
         }
         if args.client.json {
             say!("{}", document(&step, &frame)?);
@@ -112,7 +116,38 @@ fn document(step: &v1::WatchResponse, frame: &v1::Frame) -> Result<Value, Error>
     }))
 }
 
-/// Writes what came: the frame, or a file for each rectangle, named by its corner.
+/// Makes the folder; the number of the last frame that is in it.
+fn last_in(folder: &Path) -> io::Result<u32> {
+    fs::create_dir_all(folder)?;
+    let mut last = 0;
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.get(..6)?.parse().ok());
+        last = last.max(number.unwrap_or(0));
+    }
+    Ok(last)
+}
+
+/// Until standard output is a pipe that nobody reads any more: on a still screen nothing
+/// would be written that says so.
+async fn nobody_reads() {
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let stdout = io::stdout();
+        let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+        let told = poll(&mut fds, PollTimeout::ZERO).is_ok_and(|count| count > 0);
+        if told
+            && fds[0]
+                .revents()
+                .is_some_and(|events| events.contains(PollFlags::POLLERR))
+        {
+            return;
+        }
+    }
+}
+
+/// Writes what came: the frame, or a file for each rectangle, named by its corner. Raw
+/// pixels say their size in the name, too.
 fn write(
     folder: &Path,
     number: u32,
@@ -125,12 +160,29 @@ fn write(
         v1::ImageFormat::Webp => "webp",
         _ => "bgrx",
     };
+    let is_raw = ending == "bgrx";
+    let size = |width, height| {
+        if is_raw {
+            format!("-{width}x{height}")
+        } else {
+            String::new()
+        }
+    };
     if !frame.image.is_empty() {
-        image::write(&folder.join(format!("{number:06}.{ending}")), &frame.image)?;
+        let size = size(frame.width, frame.height);
+        image::write(
+            &folder.join(format!("{number:06}{size}.{ending}")),
+            &frame.image,
+        )?;
     }
     for part in changed {
-        let region = part.region.unwrap_or_default();
-        let name = format!("{number:06}-{}-{}.{ending}", region.x, region.y);
+        let v1::Region {
+            x,
+            y,
+            width,
+            height,
+        } = part.region.unwrap_or_default();
+        let name = format!("{number:06}-{x}-{y}{}.{ending}", size(width, height));
         image::write(&folder.join(name), &part.image)?;
     }
     Ok(())

@@ -80,7 +80,7 @@ pub(super) fn open(
         return Err(status::invalid_field("screenshot.size", why));
     }
     let every = Duration::from_secs(1) / fps;
-    let watch = session.watch(spec, every, request.changed_regions);
+    let watch = session.watch(spec, every, request.changed_regions)?;
     let (sender, items) = mpsc::channel(1);
     let stopping = session.stopping();
     tokio::spawn(async move {
@@ -91,7 +91,13 @@ pub(super) fn open(
                 // Where there is no room for it, the connection's end says so.
                 drop(sender.try_send(Err(status::unavailable(&session::stopping()))));
             }
-            () = deadline::until(until) => {}
+            () = deadline::until(until) => {
+                let late = status::deadline(
+                    v1::Reason::Deadline,
+                    "the stream's deadline came: watch again".into(),
+                );
+                drop(sender.try_send(Err(late)));
+            }
         }
     });
     Ok(Frames {

@@ -55,7 +55,10 @@ pub(super) struct Made {
 }
 
 /// Plans whose last picture is kept.
-const KEPT: usize = 4;
+const KEPT: usize = 16;
+
+/// Screens whose bytes all kept pictures may have together.
+const KEPT_SCREENS: usize = 2;
 
 /// Pixels that are encoded where they are asked for: sooner done than handed to another
 /// thread and back, and in less than a millisecond.
@@ -120,7 +123,7 @@ pub(super) struct Encodings {
     seed: u64,
     cores: Arc<Semaphore>,
     shared: Mutex<Vec<Entry>>,
-    /// The newest last.
+    /// The last one that served, last.
     kept: Arc<Mutex<Vec<Arc<Kept>>>>,
 }
 
@@ -255,13 +258,16 @@ impl Encodings {
 
     /// The last picture of the plan, where it can serve that capture.
     fn before(&self, grab: &Grab, plan: Plan) -> Option<Arc<Kept>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let serves = |kept: &&Arc<Kept>| {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let serves = |kept: &Arc<Kept>| {
             kept.plan == plan
                 && (kept.generation, kept.epoch) == (grab.generation, grab.geometry_epoch)
                 && kept.grab <= grab.number
         };
-        kept.iter().find(serves).cloned()
+        let found = kept.iter().position(serves)?;
+        let found = kept.remove(found);
+        kept.push(Arc::clone(&found));
+        Some(found)
     }
 
     /// Encodes a card as fast as it goes.
@@ -337,11 +343,9 @@ fn stays(kept: &Kept, grab: &Grab) -> bool {
 }
 
 /// Keeps a picture for the next: the last of its plan, of a few plans, and no more
-/// bytes than the screen has.
+/// bytes than two screens have.
 fn keep(kept: &Mutex<Vec<Arc<Kept>>>, grab: &Grab, plan: Plan, made: &Arc<Made>) {
-    if plan.effort == Effort::Tight {
-        return;
-    }
+    let room = KEPT_SCREENS * grab.pixels.size().bgrx_bytes();
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     if kept
         .iter()
@@ -350,6 +354,10 @@ fn keep(kept: &Mutex<Vec<Arc<Kept>>>, grab: &Grab, plan: Plan, made: &Arc<Made>)
         return;
     }
     kept.retain(|kept| kept.plan != plan);
+    // It alone would push out all others.
+    if made.encoded.bytes.len() > room {
+        return;
+    }
     kept.push(Arc::new(Kept {
         plan,
         generation: grab.generation,
@@ -358,17 +366,12 @@ fn keep(kept: &Mutex<Vec<Arc<Kept>>>, grab: &Grab, plan: Plan, made: &Arc<Made>)
         cursor: plan.cursor_of(grab).cloned(),
         made: Arc::clone(made),
     }));
-    let mut room = grab.pixels.size().bgrx_bytes();
-    let mut count = 0;
-    let fits = kept.iter().rev().take_while(|kept| {
-        let bytes = kept.made.encoded.bytes.len();
-        let fits = bytes <= room && count < KEPT;
-        room = room.saturating_sub(bytes);
-        count += 1;
-        fits
-    });
-    let gone = kept.len() - fits.count();
-    kept.drain(..gone);
+    let bytes = |kept: &Vec<Arc<Kept>>| -> usize {
+        kept.iter().map(|kept| kept.made.encoded.bytes.len()).sum()
+    };
+    while kept.len() > KEPT || bytes(&kept) > room {
+        kept.remove(0);
+    }
 }
 
 fn failed(cause: Cause, message: String) -> Failure {

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Frame, Kind, Session, Spec, Timings, screenshot::within_limit, space::Resolved};
+use super::{
+    Frame, Kind, Session, Spec, Timings, frames::Source, screenshot::within_limit, space::Resolved,
+};
 use crate::{card, encode::Format, frame::Failure, x11::LinkState};
 
 impl Session {
@@ -77,7 +79,7 @@ impl Session {
     }
 
     /// Notes that a card is the answer.
-    pub(super) fn answer_with(&self, card: Frame) -> Frame {
+    pub(super) fn answer_with(&self, card: Frame, source: Source) -> Frame {
         if let Kind::Card(failure) = &card.kind {
             tracing::warn!(
                 frame = card.id,
@@ -87,7 +89,7 @@ impl Session {
                 failure.message
             );
         }
-        self.frames().remember(&card.id, None);
+        self.frames().remember(source, &card.id, None);
         card
     }
 }

@@ -9,8 +9,18 @@ use crate::{
     x11::Generation,
 };
 
-/// Frames that can be named (design section 2).
-pub const HISTORY: usize = 64;
+/// Frames of each [`Source`] that can be named. A model thinks for longer than a stream
+/// takes to send 64.
+pub const HISTORY: usize = 1024;
+
+/// Who was answered with a frame. Streams do not make single calls' frames unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A screenshot, or the frame of a step.
+    Call,
+    /// `Watch`.
+    Stream,
+}
 
 /// What a frame showed, and how: two frames with equal pictures are the same
 /// image, byte for byte.
@@ -40,23 +50,25 @@ struct Record {
     shown: Option<Shown>,
 }
 
-/// The last [`HISTORY`] frames of this daemon life, newest last.
+/// The last [`HISTORY`] frames of this daemon life for calls, and as many for streams,
+/// newest last.
 #[derive(Debug)]
 pub(super) struct Frames {
     prefix: String,
     issued: u64,
-    records: VecDeque<Record>,
+    calls: VecDeque<Record>,
+    streams: VecDeque<Record>,
 }
 
 impl Frames {
     /// Ids begin with `prefix`, so that those of another daemon life are unknown
     /// here.
     pub(super) fn new(prefix: &str) -> Self {
-        let records = VecDeque::with_capacity(HISTORY);
         Self {
             prefix: prefix.to_owned(),
             issued: 0,
-            records,
+            calls: VecDeque::new(),
+            streams: VecDeque::new(),
         }
     }
 
@@ -68,12 +80,18 @@ impl Frames {
 
     /// Remembers a frame, or a card, as the newest. A frame that is known
     /// becomes the newest again.
-    pub(super) fn remember(&mut self, id: &str, shown: Option<Shown>) {
-        self.records.retain(|record| record.id != id);
-        if self.records.len() == HISTORY {
-            self.records.pop_front();
+    pub(super) fn remember(&mut self, source: Source, id: &str, shown: Option<Shown>) {
+        let records = match source {
+            Source::Call => &mut self.calls,
+            Source::Stream => &mut self.streams,
+        };
+        if let Some(known) = records.iter().rposition(|record| record.id == id) {
+            records.remove(known);
         }
-        self.records.push_back(Record {
+        if records.len() == HISTORY {
+            records.pop_front();
+        }
+        records.push_back(Record {
             id: id.to_owned(),
             shown,
         });
@@ -81,7 +99,8 @@ impl Frames {
 
     /// What the frame showed.
     pub(super) fn find(&self, id: &str) -> Result<Shown, Refusal> {
-        let record = self.records.iter().rev().find(|record| record.id == id);
+        let mut all = self.calls.iter().rev().chain(self.streams.iter().rev());
+        let record = all.find(|record| record.id == id);
         let record = record.ok_or_else(|| Refusal::UnknownFrame(id.to_owned()))?;
         record
             .shown
@@ -94,18 +113,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_64_are_known_and_a_repeated_one_stays() {
+    fn the_last_are_known_and_a_repeated_one_stays_whatever_streams_do() {
+        use Source::{Call, Stream};
         let mut frames = Frames::new("life");
         let ids: Vec<String> = (0..=HISTORY).map(|_| frames.issue()).collect();
         for id in &ids[..HISTORY] {
-            frames.remember(id, None);
+            frames.remember(Call, id, None);
+        }
+        for _ in 0..2 * HISTORY {
+            let id = frames.issue();
+            frames.remember(Stream, &id, None);
         }
         assert_eq!(
             frames.find(&ids[0]),
             Err(Refusal::FrameIsCard("life-1".into()))
         );
-        frames.remember(&ids[0], None);
-        frames.remember(&ids[HISTORY], None);
+        frames.remember(Call, &ids[0], None);
+        frames.remember(Call, &ids[HISTORY], None);
         assert_eq!(
             frames.find(&ids[0]),
             Err(Refusal::FrameIsCard("life-1".into()))

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{
     Frame, Kind, Refusal, Session, Space, Spec, Timings,
     encoding::{Made, Plan},
-    frames::Shown,
+    frames::{Shown, Source},
     space::Resolved,
     stopping,
 };
@@ -51,7 +51,7 @@ impl Session {
         let unpainted = AtomicBool::new(false);
         let work = async {
             match self.look(spec, &space, &unpainted).await? {
-                Ok(look) => Ok(self.frame_of(spec, &look, arrived).await),
+                Ok(look) => Ok(self.frame_of(spec, &look, arrived, Source::Call).await),
                 Err(failure) => Ok(Err(failure)),
             }
         };
@@ -85,20 +85,24 @@ impl Session {
             // The card is drawn while the picture may still come.
             card = async {
                 tokio::time::sleep_until(reply_by - lead).await;
-                let failure = match self.overdue() {
-                    late if late.cause == Cause::Deadline && unpainted.load(Ordering::Relaxed) => {
-                        self.paint.failure()
-                    }
-                    failure => failure,
-                };
-                let card = card(failure).await;
+                let card = card(self.late(unpainted)).await;
                 tokio::time::sleep_until(reply_by).await;
                 card
-            } => return Ok(Err(self.answer_with(card))),
+            } => return Ok(Err(self.answer_with(card, Source::Call))),
         };
         match result {
             Ok(done) => Ok(Ok(done)),
-            Err(failure) => Ok(Err(self.answer_with(card(failure).await))),
+            Err(failure) => Ok(Err(self.answer_with(card(failure).await, Source::Call))),
+        }
+    }
+
+    /// Why a capture did not come in time; `unpainted`: it waited for the paint.
+    pub(super) fn late(&self, unpainted: &AtomicBool) -> Failure {
+        match self.overdue() {
+            late if late.cause == Cause::Deadline && unpainted.load(Ordering::Relaxed) => {
+                self.paint.failure()
+            }
+            failure => failure,
         }
     }
 
@@ -159,12 +163,14 @@ impl Session {
         spec: &Spec,
         look: &Look,
         arrived: Instant,
+        source: Source,
     ) -> Result<Frame, Failure> {
         let (id, digest, made) = match self.picture(spec, &look.grab, look.plan).await? {
             Picture::Made(made) => (made.frame_id.clone(), made.digest, Some(made)),
             Picture::Unchanged(id, digest) => (id, digest, None),
         };
-        self.frames().remember(&id, Some(look.shown(digest)));
+        self.frames()
+            .remember(source, &id, Some(look.shown(digest)));
         let Some(made) = made else {
             return Ok(Frame {
                 kind: Kind::Unchanged,

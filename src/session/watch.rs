@@ -5,9 +5,16 @@ use std::{sync::atomic::AtomicBool, time::Duration};
 use bytes::Bytes;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Frame, Kind, Refusal, Session, Shared, Spec, frames::Shown, screenshot::Look};
+use super::{
+    Frame, Kind, Refusal, Session, Shared, Spec,
+    encoding::Plan,
+    frames::{Shown, Source},
+    screenshot::Look,
+    space::Resolved,
+    stopping,
+};
 use crate::{
-    encode::Tiles,
+    encode::{Effort, Tiles},
     frame::{Cause, Failure, Region, Stage},
     x11::LinkState,
 };
@@ -26,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Watch {
     session: Shared,
     spec: Spec,
+    /// Looked up once: the stream's own frames do not make it unknown.
+    space: Resolved,
     every: Duration,
     by_regions: bool,
     drawn: watch::Receiver<u64>,
@@ -69,11 +78,22 @@ struct News {
 impl Session {
     /// A stream of what `spec` asks for, at most one picture every so long. `by_regions`:
     /// after the first, only what changed.
-    pub fn watch(self: &Shared, spec: Spec, every: Duration, by_regions: bool) -> Watch {
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] for what cannot be answered by any screen.
+    pub fn watch(
+        self: &Shared,
+        spec: Spec,
+        every: Duration,
+        by_regions: bool,
+    ) -> Result<Watch, Refusal> {
+        let space = self.resolve_for(&spec)?;
         let mut drawn = self.display.drawn();
         drawn.mark_changed();
-        Watch {
+        Ok(Watch {
             spec,
+            space,
             every,
             by_regions,
             drawn,
@@ -83,7 +103,7 @@ impl Session {
             newest: None,
             passed: 0,
             session: Shared::clone(self),
-        }
+        })
     }
 }
 
@@ -109,17 +129,20 @@ impl Watch {
     pub async fn look(&mut self) -> Result<Option<Step>, Refusal> {
         let arrived = self.begin();
         let session = &self.session;
-        let space = session.resolve_for(&self.spec)?;
         let unpainted = AtomicBool::new(false);
         let work = async {
-            match session.look(&self.spec, &space, &unpainted).await? {
+            match session.look(&self.spec, &self.space, &unpainted).await? {
                 Ok(look) => Ok(self.step(&look, arrived).await),
                 Err(failure) => Ok(Err(failure)),
             }
         };
-        let time = arrived..arrived + PATIENCE;
-        let found = session.or_card(&self.spec, &space, time, &unpainted, work);
-        match found.await? {
+        let found = tokio::select! {
+            biased;
+            found = work => found?,
+            () = session.shutdown.cancelled() => Err(stopping()),
+            () = tokio::time::sleep_until(arrived + PATIENCE) => Err(session.late(&unpainted)),
+        };
+        match found {
             Ok(None) => Ok(None),
             Ok(Some(News {
                 mut step,
@@ -135,16 +158,17 @@ impl Watch {
                 self.spec.if_changed_since = None;
                 Ok((step.frame.kind != Kind::Unchanged).then_some(step))
             }
-            Err(card) => {
+            Err(failure) => {
                 self.rest = FAILED;
-                let Kind::Card(Failure { stage, cause, .. }) = card.kind else {
+                let why = (failure.stage, failure.cause);
+                if matches!(&self.sent, Some(Sent::Card(stage, cause)) if (*stage, *cause) == why) {
                     return Ok(None);
-                };
-                let told =
-                    matches!(&self.sent, Some(Sent::Card(s, c)) if (*s, *c) == (stage, cause));
-                self.sent = Some(Sent::Card(stage, cause));
-                Ok((!told).then(|| Step {
-                    frame: card,
+                }
+                let card = session.card(&self.spec, &self.space, failure, arrived);
+                let frame = session.answer_with(card.await, Source::Stream);
+                self.sent = Some(Sent::Card(why.0, why.1));
+                Ok(Some(Step {
+                    frame,
                     changed: Vec::new(),
                     skipped: std::mem::take(&mut self.passed),
                 }))
@@ -168,9 +192,8 @@ impl Watch {
 
     /// What the screen shows, when it shows something.
     async fn glance(&self) -> Option<Shown> {
-        let space = self.session.resolve_for(&self.spec).ok()?;
         let unpainted = AtomicBool::new(false);
-        let look = self.session.look(&self.spec, &space, &unpainted);
+        let look = self.session.look(&self.spec, &self.space, &unpainted);
         let look = tokio::time::timeout(PATIENCE, look)
             .await
             .ok()?
@@ -212,19 +235,19 @@ impl Watch {
         } else {
             None
         };
-        let (frame, changed) = match (before, &tiles) {
-            (Some(before), Some(tiles)) => {
-                let began = Instant::now();
-                let regions = tiles.changed_since(before);
-                let changed = self.images(look, regions).await?;
-                let id = self.session.frames().issue();
-                self.session.frames().remember(&id, Some(shown));
-                (look.frame(id, arrived, began.elapsed()), changed)
-            }
-            _ => {
-                let frame = self.session.frame_of(&self.spec, look, arrived).await?;
-                (frame, Vec::new())
-            }
+        let began = Instant::now();
+        let changed = match (before, &tiles) {
+            (Some(before), Some(tiles)) => self.images(look, tiles.changed_since(before)).await?,
+            _ => None,
+        };
+        let session = &self.session;
+        let (frame, changed) = if let Some(changed) = changed {
+            let id = session.frames().issue();
+            session.frames().remember(Source::Stream, &id, Some(shown));
+            (look.frame(id, arrived, began.elapsed()), changed)
+        } else {
+            let frame = session.frame_of(&self.spec, look, arrived, Source::Stream);
+            (frame.await?, Vec::new())
         };
         let step = Step {
             frame,
@@ -234,31 +257,33 @@ impl Watch {
         Ok(Some(News { step, shown, tiles }))
     }
 
-    /// The images of a picture's regions.
+    /// The images of a picture's regions; `None` when they take more bytes than they may:
+    /// the whole may still take fewer.
     async fn images(
         &self,
         look: &Look,
         regions: Vec<Region>,
-    ) -> Result<Vec<(Region, Bytes)>, Failure> {
+    ) -> Result<Option<Vec<(Region, Bytes)>>, Failure> {
         let regions = regions.into_iter().map(|region| Region {
             x: region.x + look.plan.region.x,
             y: region.y + look.plan.region.y,
             ..region
         });
+        let regions: Vec<Region> = regions.collect();
         let encodings = &self.session.encodings;
-        let images = encodings
-            .encode_parts(&look.grab, look.plan, regions.collect())
-            .await?;
-        let bytes: usize = images.iter().map(|(_, image)| image.len()).sum();
-        match self.spec.max_image_bytes {
-            Some(limit) if bytes as u64 > limit => Err(Failure {
-                stage: Stage::Encode,
-                cause: Cause::TooLarge,
-                message: format!(
-                    "what changed takes {bytes} bytes, and max_image_bytes is {limit}"
-                ),
-            }),
-            _ => Ok(images),
+        let limit = self.spec.max_image_bytes.unwrap_or(u64::MAX);
+        for effort in [Effort::Fast, Effort::Tight] {
+            let plan = Plan {
+                effort,
+                ..look.plan
+            };
+            let images = encodings.encode_parts(&look.grab, plan, regions.clone());
+            let images = images.await?;
+            let bytes: usize = images.iter().map(|(_, image)| image.len()).sum();
+            if bytes as u64 <= limit {
+                return Ok(Some(images));
+            }
         }
+        Ok(None)
     }
 }
