@@ -173,7 +173,7 @@ async fn what_did_not_change_is_not_encoded_again_for_many_wishes_at_once() {
         });
         wishes.push(v1::ScreenshotRequest {
             format: v1::ImageFormat::Jpeg.into(),
-            quality: Some(50 + x as u32),
+            quality: Some(50 + x.unsigned_abs()),
             ..png()
         });
     }
