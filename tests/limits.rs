@@ -7,6 +7,7 @@ use std::{
 };
 
 use deskd::{client, rpc::v1};
+use tokio::task::JoinHandle;
 use tonic::{Code, Request};
 
 use crate::common::{
@@ -39,6 +40,41 @@ async fn r38_cancelled_calls_leave_nothing() {
     assert!(threads <= before.1 + 1, "{before:?} → {threads} threads");
 }
 
+/// Screenshots that are asked for in one connection and not read; and how long that
+/// connection lasts. It answers pings.
+async fn unread(
+    daemon: &Daemon,
+    request: &v1::ScreenshotRequest,
+    calls: usize,
+) -> (Vec<h2::client::ResponseFuture>, JoinHandle<Duration>) {
+    let socket = tokio::net::UnixStream::connect(daemon.socket())
+        .await
+        .unwrap();
+    let (mut stalled, connection) = h2::client::handshake(socket).await.unwrap();
+    let ended = tokio::spawn(async move {
+        let began = Instant::now();
+        drop(connection.await);
+        began.elapsed()
+    });
+    let mut replies = Vec::new();
+    for _ in 0..calls {
+        let call = http::Request::post("http://localhost/deskd.v1.Desktop/Screenshot")
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("grpc-timeout", "100S")
+            .body(())
+            .unwrap();
+        stalled = stalled.ready().await.unwrap();
+        let (reply, mut body) = stalled.send_request(call, false).unwrap();
+        let message = prost::Message::encode_to_vec(request);
+        let length = u8::try_from(message.len()).unwrap();
+        let framed = [&[0, 0, 0, 0, length], message.as_slice()].concat();
+        body.send_data(framed.into(), true).unwrap();
+        replies.push(reply);
+    }
+    (replies, ended)
+}
+
 /// R39: a reader that stops reading has at most two frames waiting for it, is
 /// cut off, and others do not notice. It answers pings, so that only its shut
 /// window gives it away.
@@ -51,31 +87,7 @@ async fn r39_a_reader_that_stops_is_cut_off() {
     screen(&mut other, raw()).await;
     let before = daemon.status("RssAnon");
 
-    let socket = tokio::net::UnixStream::connect(daemon.socket())
-        .await
-        .unwrap();
-    let (mut stalled, connection) = h2::client::handshake(socket).await.unwrap();
-    let ended = tokio::spawn(async move {
-        let began = Instant::now();
-        drop(connection.await);
-        began.elapsed()
-    });
-    let mut replies = Vec::new();
-    for _ in 0..10 {
-        let request = http::Request::post("http://localhost/deskd.v1.Desktop/Screenshot")
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .header("grpc-timeout", "100S")
-            .body(())
-            .unwrap();
-        stalled = stalled.ready().await.unwrap();
-        let (reply, mut body) = stalled.send_request(request, false).unwrap();
-        let message = prost::Message::encode_to_vec(&raw());
-        let length = u8::try_from(message.len()).unwrap();
-        let framed = [&[0, 0, 0, 0, length], message.as_slice()].concat();
-        body.send_data(framed.into(), true).unwrap();
-        replies.push(reply);
-    }
+    let (_replies, ended) = unread(&daemon, &raw(), 10).await;
     // Each is kept, and none is read.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let grown = daemon.status("RssAnon").saturating_sub(before) / 1024;
@@ -94,6 +106,42 @@ async fn r39_a_reader_that_stops_is_cut_off() {
     assert!(lasted > Duration::from_secs(20), "{lasted:?}");
     assert!(daemon.log().contains("does not read its frames"));
     screen(&mut other, raw()).await;
+}
+
+/// R39: so are large images, which share one bound, however many connections ask for them.
+#[tokio::test]
+async fn r39_large_images_that_nobody_reads_are_bounded() {
+    let server = XServer::with_screen("3840x2160x24", &[]);
+    let witness = Witness::new(&server);
+    let daemon = Daemon::start(&server);
+    let small = v1::ScreenshotRequest {
+        region: Some(v1::Region {
+            x: 0,
+            y: 0,
+            width: 64,
+            height: 64,
+        }),
+        ..raw()
+    };
+    let mut other = daemon.client().await;
+    screen(&mut other, small.clone()).await;
+    let before = daemon.status("RssAnon");
+    let mut connections = Vec::new();
+    for color in 0..16 {
+        // Each is another picture of 32 MiB.
+        witness.fill(color);
+        connections.push(unread(&daemon, &raw(), 1).await);
+        screen(&mut other, small.clone()).await;
+    }
+    let began = Instant::now();
+    let mut most = 0;
+    while began.elapsed() < Duration::from_secs(5) {
+        screen(&mut other, small.clone()).await;
+        most = most.max(daemon.status("RssAnon").saturating_sub(before) >> 10);
+    }
+    // Eight of them, and what is kept and made.
+    assert!(most > 200, "{most} MiB: nothing was kept");
+    assert!(most < 400, "{most} MiB for 16 that are not read");
 }
 
 /// R40: neither a large message nor a compressed one costs memory.

@@ -362,6 +362,53 @@ async fn r39_a_watcher_that_stops_reading_is_cut_off() {
     assert!(ended.unwrap().is_err());
 }
 
+/// R39: large images share one bound, however many connections ask for them and read
+/// none; a usual screenshot does not wait for it.
+#[tokio::test]
+async fn r39_large_images_that_nobody_reads_are_bounded() {
+    let server = XServer::with_screen("3840x2160x24", &[]);
+    let witness = Witness::new(&server);
+    let daemon = Daemon::start(&server);
+    let small = v1::ScreenshotRequest {
+        region: Some(v1::Region {
+            x: 0,
+            y: 0,
+            width: 64,
+            height: 64,
+        }),
+        ..png()
+    };
+    let mut other = daemon.client().await;
+    screen(&mut other, small.clone()).await;
+    let before = daemon.status("RssAnon");
+    let mut unread = Vec::new();
+    for color in 0..16 {
+        // Each is another picture of 32 MiB.
+        witness.fill(color);
+        let mut client = daemon.client().await;
+        let stream = client.watch(request(raw())).await.unwrap();
+        unread.push(stream.into_inner());
+        screen(&mut other, small.clone()).await;
+    }
+    let began = Instant::now();
+    let mut most = 0;
+    while began.elapsed() < Duration::from_secs(5) {
+        screen(&mut other, small.clone()).await;
+        most = most.max(daemon.status("RssAnon").saturating_sub(before) >> 10);
+    }
+    // Eight of them, and what is kept and made.
+    assert!(most > 200, "{most} MiB: nothing was kept");
+    assert!(most < 400, "{most} MiB for 16 that are not read");
+    drop(unread);
+    let room = async {
+        while daemon.status("RssAnon").saturating_sub(before) >> 10 > 128 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let room = tokio::time::timeout(Duration::from_secs(10), room).await;
+    room.expect("what nobody reads any more is let go");
+}
+
 #[tokio::test]
 async fn an_x_server_that_ends_or_hangs_is_a_card_once_and_its_return_a_frame() {
     let mut server = XServer::with_screen("320x240x24", &[]);

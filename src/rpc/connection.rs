@@ -50,6 +50,8 @@ pub(super) struct Caller {
     pub(super) peer: Peer,
     /// Frames that may still wait for this reader.
     pub(super) replies: Arc<Semaphore>,
+    /// KiB of large images that may still wait for all readers.
+    pub(super) memory: Arc<Semaphore>,
     /// Ends the connection.
     pub(super) cut: CancellationToken,
 }
@@ -83,6 +85,7 @@ pub(super) fn accept_all(
     tasks: &mut JoinSet<()>,
 ) -> io::Result<mpsc::Receiver<io::Result<Connection>>> {
     let (ready, connections) = mpsc::channel(limits::MAX_CONNECTIONS);
+    let memory = Arc::new(Semaphore::new(limits::MAX_WAITING_KIB as usize));
     for listener in listeners {
         // Each address has its own places: strangers who reach a port must not
         // shut out the Unix socket.
@@ -92,6 +95,7 @@ pub(super) fn accept_all(
             tls,
             ready,
             places,
+            memory: Arc::clone(&memory),
             stop: stop.clone(),
         };
         match listener.socket {
@@ -115,6 +119,7 @@ struct Acceptor {
     tls: Option<TlsAcceptor>,
     ready: mpsc::Sender<io::Result<Connection>>,
     places: Arc<Semaphore>,
+    memory: Arc<Semaphore>,
     stop: CancellationToken,
 }
 
@@ -181,7 +186,7 @@ impl Acceptor {
             );
             return;
         };
-        let ready = self.ready.clone();
+        let (ready, memory) = (self.ready.clone(), Arc::clone(&self.memory));
         handshakes.spawn(async move {
             let hello = tokio::time::timeout(limits::HANDSHAKE, greet(stream, tls)).await;
             match hello {
@@ -190,6 +195,7 @@ impl Acceptor {
                     let caller = Caller {
                         peer,
                         replies: Arc::new(Semaphore::new(limits::MAX_WAITING_REPLIES)),
+                        memory,
                         cut: cut.clone(),
                     };
                     let cut = Box::pin(cut.cancelled_owned());

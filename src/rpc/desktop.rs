@@ -123,11 +123,15 @@ impl Desktop for DesktopService {
         // room is let go: no more of them pile up than there are places.
         let mut place = None;
         if let Some(caller) = &caller {
-            let soon = (Instant::now() + READING).min(deadline.reply_by);
-            place = Place::wait(caller, soon).await;
+            let bytes = frame.image.len();
+            // Not one moment for a large one: many would be held meanwhile.
+            let is_large = bytes > limits::LARGE_IMAGE;
+            let reading = if is_large { Duration::ZERO } else { READING };
+            let soon = (Instant::now() + reading).min(deadline.reply_by);
+            place = Place::wait(caller, bytes, soon).await;
             if place.is_none() {
                 drop(frame);
-                place = Place::wait(caller, deadline.reply_by).await;
+                place = Place::wait(caller, bytes, deadline.reply_by).await;
                 if place.is_none() {
                     return Err(status::slow_reader());
                 }
@@ -164,9 +168,9 @@ impl Desktop for DesktopService {
         // What was done is told, whatever becomes of its picture: a reader who
         // makes no room for that does without.
         let mut place = None;
-        if let (Some(caller), Some(_)) = (&caller, &acted.frame) {
+        if let (Some(caller), Some(frame)) = (&caller, &acted.frame) {
             let soon = (Instant::now() + READING).min(deadline.reply_by);
-            place = Place::wait(caller, soon).await;
+            place = Place::wait(caller, frame.image.len(), soon).await;
             if place.is_none() {
                 acted.frame = None;
             }

@@ -61,6 +61,11 @@ mod limits {
     pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
     /// Frames that may wait in one connection for its reader (R39).
     pub(super) const MAX_WAITING_REPLIES: usize = 2;
+    /// Images above this many bytes share [`MAX_WAITING_KIB`]; smaller ones are bounded by
+    /// the number of connections, so that nobody's large ones hold up a usual screenshot.
+    pub(super) const LARGE_IMAGE: usize = 8 << 20;
+    /// KiB of large images that may wait for all readers together.
+    pub(super) const MAX_WAITING_KIB: u32 = 256 << 10;
     /// A reader that takes nothing for so long is cut off (R39).
     pub(super) const SLOW_READER: Duration = Duration::from_secs(30);
     /// An HTTP/2 ping after so long without traffic, and how long its answer

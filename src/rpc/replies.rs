@@ -1,5 +1,5 @@
-//! Frames on their way to a reader: at most two wait in a connection, and a
-//! reader that takes nothing for 30 s is cut off (R39).
+//! Frames on their way to a reader: at most two wait in a connection, and 256 MiB of
+//! large images in all; a reader that takes nothing for 30 s is cut off (R39).
 //!
 //! A reply's place is tied to its body. The transport would take a body of any
 //! length at once and keep it, whether the reader reads or not; so the body is
@@ -34,6 +34,7 @@ pub(super) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<Held
 #[derive(Debug)]
 struct Held {
     _permit: OwnedSemaphorePermit,
+    _memory: Option<OwnedSemaphorePermit>,
     timer: AbortHandle,
 }
 
@@ -44,16 +45,29 @@ impl Drop for Held {
 }
 
 impl Place {
-    /// Waits for a place until `until`. `None` when the reader does not read.
-    pub(super) async fn wait(caller: &Caller, until: Instant) -> Option<Self> {
-        let permit = Arc::clone(&caller.replies).acquire_owned();
-        Some(Self::take(
-            caller,
-            tokio::time::timeout_at(until, permit).await.ok()?.ok()?,
-        ))
+    /// Waits until `until` for a place for an image of so many bytes. `None` when the
+    /// reader does not read, or others leave no room.
+    pub(super) async fn wait(caller: &Caller, bytes: usize, until: Instant) -> Option<Self> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let kib = kib.min(limits::MAX_WAITING_KIB);
+        let both = async {
+            // One's own place first: who does not read takes no room while it waits.
+            let permit = Arc::clone(&caller.replies).acquire_owned().await.ok()?;
+            if bytes <= limits::LARGE_IMAGE {
+                return Some((permit, None));
+            }
+            let room = Arc::clone(&caller.memory).acquire_many_owned(kib);
+            Some((permit, Some(room.await.ok()?)))
+        };
+        let (permit, memory) = tokio::time::timeout_at(until, both).await.ok()??;
+        Some(Self::take(caller, permit, memory))
     }
 
-    fn take(caller: &Caller, permit: OwnedSemaphorePermit) -> Self {
+    fn take(
+        caller: &Caller,
+        permit: OwnedSemaphorePermit,
+        memory: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         let cut = caller.cut.clone();
         // Not detached: ended by `Held`.
         let timer = tokio::spawn(async move {
@@ -63,6 +77,7 @@ impl Place {
         });
         Self(Arc::new(Held {
             _permit: permit,
+            _memory: memory,
             timer: timer.abort_handle(),
         }))
     }

@@ -106,7 +106,7 @@ pub(super) fn deadline(reason: Reason, message: String) -> Status {
 
 /// A connection that does not read what it asked for.
 pub(super) fn slow_reader() -> Status {
-    let message = "this connection has not read the images that it already asked for";
+    let message = "this connection has not read the images that it already asked for, or others have not read so many large ones that there is no room for this one";
     build(
         Code::ResourceExhausted,
         Reason::SlowReader,

@@ -109,17 +109,22 @@ pub(super) fn open(
 /// Looks and sends until the stream is over.
 async fn run(mut watch: Watch, caller: Option<Caller>, sender: &mpsc::Sender<Item>) {
     let turns = Arc::new(Semaphore::new(1));
+    // Of the next image; the first may be as large as any.
+    let mut bytes = watch.most_bytes();
     loop {
         watch.stir().await;
         let held = tokio::select! {
             biased;
-            held = turn(&turns, caller.as_ref()) => held,
+            held = turn(&turns, caller.as_ref(), bytes) => held,
             never = watch.pass() => match never {},
         };
         let Some(held) = held else { return };
         let item = match watch.look().await {
             Ok(None) => continue,
-            Ok(Some(step)) => Ok((response(step), held)),
+            Ok(Some(step)) => {
+                bytes = step.bytes();
+                Ok((response(step), held))
+            }
             Err(refusal) => Err(refusal.into()),
         };
         let is_last = item.is_err();
@@ -130,10 +135,10 @@ async fn run(mut watch: Watch, caller: Option<Caller>, sender: &mpsc::Sender<Ite
 }
 
 /// Waits until the reader has taken the last frame, and has room for one.
-async fn turn(turns: &Arc<Semaphore>, caller: Option<&Caller>) -> Option<Held> {
+async fn turn(turns: &Arc<Semaphore>, caller: Option<&Caller>, bytes: usize) -> Option<Held> {
     let turn = Arc::clone(turns).acquire_owned().await.ok()?;
     let place = match caller {
-        Some(caller) => Some(Place::wait(caller, far()).await?),
+        Some(caller) => Some(Place::wait(caller, bytes, far()).await?),
         None => None,
     };
     Some(Held {

@@ -68,6 +68,14 @@ pub struct Step {
     pub skipped: u64,
 }
 
+impl Step {
+    /// Of its images.
+    pub fn bytes(&self) -> usize {
+        let changed = self.changed.iter().map(|(_, image)| image.len());
+        self.frame.image.len() + changed.sum::<usize>()
+    }
+}
+
 /// What a look found that the reader does not have.
 struct News {
     step: Step,
@@ -108,6 +116,13 @@ impl Session {
 }
 
 impl Watch {
+    /// About as many bytes as an image of it has at most.
+    pub fn most_bytes(&self) -> usize {
+        let screen = self.session.link().last_screen.map(|screen| screen.size);
+        let size = self.spec.size.or(screen);
+        size.unwrap_or(self.session.configured).bgrx_bytes()
+    }
+
     /// Until there may be something new, and it is time for it.
     pub async fn stir(&mut self) {
         tokio::time::sleep_until(self.due).await;
