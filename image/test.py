@@ -568,6 +568,9 @@ set -x
 export DESKD_SERVER=unix:/run/deskd/deskd.sock
 fact() { systemctl show -P "$2" "$1"; }
 systemctl start deskd-desktop.target
+# Tries a command until it does; its last exit code.
+within_10_s() { for i in $(seq 100); do "$@"; local code=$?; [ $code = 0 ] && return; sleep 0.1; done; return $code; }
+
 deskd ready --timeout 90s || { journalctl -u 'deskd*' --no-pager | tail -60; exit 1; }
 deskd screenshot -o /out/systemd.png
 deskd info --json > /out/info.json
@@ -576,8 +579,8 @@ echo "TYPE $(fact deskd Type) WATCHDOG $(fact deskd WatchdogUSec)"
 
 # Killed: it is back, on the same proved display.
 before=$(fact deskd MainPID); kill -9 "$before"
-for i in $(seq 100); do deskd screenshot -o /tmp/a.png && break; sleep 0.1; done
-echo "KILLED before $before after $(fact deskd MainPID) screenshot $?"
+within_10_s deskd screenshot -o /tmp/a.png; code=$?
+echo "KILLED before $before after $(fact deskd MainPID) screenshot $code"
 
 # A hung X server restarts nobody.
 restarts=$(fact deskd NRestarts)
@@ -590,7 +593,7 @@ kill -STOP "$(fact deskd MainPID)"
 for i in $(seq 60); do [ "$(fact deskd NRestarts)" != "$restarts" ] && break; sleep 0.5; done
 echo "WATCHDOG restarts $restarts $(fact deskd NRestarts)"
 journalctl -u deskd --no-pager | grep -c "Watchdog timeout" | sed 's/^/WATCHDOG_LOG /'
-deskd screenshot -o /tmp/a.png; echo "AFTER_WATCHDOG $?"
+within_10_s deskd screenshot -o /tmp/a.png; echo "AFTER_WATCHDOG $?"
 
 # The X server killed: the session goes with it, and all comes back.
 old=$(deskd info --json | grep -o '"serverGeneration":"[0-9a-f]*"')
