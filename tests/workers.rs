@@ -258,3 +258,64 @@ fn whole_turns_of_an_agent_do_what_the_model_says_in_python_and_typescript() {
     }
     assert_eq!(said[0], said[1]);
 }
+
+/// Calls as no vendor's tool makes them, or that this screen has no place for.
+const BAD_CALLS: &str = r#"
+{"type": "click", "x": "X", "y": 10, "button": "left"}
+{"type": "click", "x": 10}
+{"type": "click", "x": 4294967306, "y": 10}
+{"type": "click", "x": 640, "y": 10}
+{"type": "click", "x": 10, "y": 10, "button": "purple"}
+{"type": "double_click"}
+{"action": "left_click", "coordinate": []}
+{"action": "left_click", "coordinate": [10, -1]}
+{"action": "left_click", "coordinate": [10, 10], "text": "no-such-key"}
+{"action": "left_click_drag", "coordinate": [10, 10]}
+{"type": "drag", "path": [{"x": 10, "y": 10}]}
+{"type": "drag", "path": [{"x": 10, "y": 10}, {}]}
+{"type": "scroll", "x": 10, "y": 10, "scroll_y": "far"}
+{"action": "scroll", "coordinate": [10, 10], "scroll_direction": "sideways"}
+{"type": "keypress", "keys": "ctrl"}
+{"type": "keypress", "keys": []}
+{"action": "key", "text": ""}
+{"action": "key", "text": "Down no-such-key"}
+{"action": "key"}
+{"action": "hold_key", "text": "shift"}
+{"action": "type", "text": 7}
+{"action": "type", "text": "bell \u0007"}
+{"action": "wait", "duration": "long"}
+{"action": "wait", "duration": -1}
+{"action": "zoom", "region": [10, 10]}
+{"action": "zoom", "region": [100, 100, 10, 10]}
+{"action": "zoom", "region": [0, 0, 9000, 9000]}
+{"action": "dance"}
+{}
+"#;
+
+#[test]
+fn a_call_that_cannot_be_done_is_told_the_model_and_none_of_it_is_done() {
+    for language in [Python, TypeScript] {
+        let (_server, receiver, daemon) = stage(&[]);
+        let (x, y) = receiver.in_text(10);
+        let click = format!("{{\"action\": \"left_click\", \"coordinate\": [{x}, {y}]}}");
+        let type_it = r#"{"action": "type", "text": "and on"}"#;
+        // Two chords, which type "hi".
+        let chords = r#"{"action": "key", "text": "shift+H i"}"#;
+        let folder = tempfile::tempdir().unwrap();
+        let file: PathBuf = folder.path().join("calls.jsonl");
+        std::fs::write(&file, [&click, BAD_CALLS, type_it, "\n", chords].concat()).unwrap();
+        let mut example = language.example("agent_turn", folder.path());
+        example.arg(daemon.address().to_string());
+        example.stdin(std::fs::File::open(&file).unwrap());
+        let done = example.output().unwrap();
+        let lines = text(&done);
+        assert!(done.status.success(), "{language:?}: {lines}");
+        let calls: Vec<&str> = BAD_CALLS.trim().lines().collect();
+        for (line, call) in lines.lines().skip(1).zip(&calls) {
+            assert!(line.contains(": refused: "), "{language:?}: {call}: {line}");
+        }
+        assert_eq!(lines.lines().count(), calls.len() + 3, "{lines}");
+        assert_eq!(lines.matches(": DONE, ").count(), 3, "{lines}");
+        receiver.wait_text("and onHi");
+    }
+}

@@ -9,12 +9,15 @@ Anthropic's computer-use tool makes it, such as
     {"type": "click", "x": 40, "y": 12, "button": "left"}
     {"action": "left_click", "coordinate": [40, 12]}
 
-Put your own in place of `scripted_model`. A line is printed for each turn.
+Put your own in place of `scripted_model`. A line is printed for each turn: what the
+model should be told. A call that cannot be done is refused, with the reason, before any
+of it is done; the model is told that, too.
 """
 
 import json
 import pathlib
 import sys
+import time
 import uuid
 
 import grpc
@@ -42,27 +45,53 @@ CLICKS = {
 }
 
 
-def seconds(value):
-    return Duration(nanos=0) if not value else Duration(
-        seconds=int(value), nanos=int(value % 1 * 1e9)
-    )
+# OpenAI's that must point somewhere; Anthropic's may leave it to where the pointer is.
+POINTING = ("click", "double_click", "move", "scroll")
+# Nothing was done (or nobody knows whether): the model must look, and decide again.
+REFUSALS = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.OUT_OF_RANGE,
+    grpc.StatusCode.FAILED_PRECONDITION,
+)
+# Sent again with the same id, what was done is not done again.
+RETRIED = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
+
+
+def seconds(call):
+    """How long a call lasts by itself."""
+    if call.get("action") in ("wait", "hold_key"):
+        return float(call["duration"])
+    return 1 if call.get("type") == "wait" else 0
 
 
 def point(call):
     """Where a call points, in pixels of the picture that the model saw; or nowhere."""
-    x, y = call.get("coordinate") or (call.get("x"), call.get("y"))
-    return None if x is None else frames.Point(x=round(x), y=round(y))
+    if call.get("coordinate") is not None:
+        x, y = call["coordinate"]
+    elif call.get("type") in POINTING or "x" in call:
+        x, y = call["x"], call["y"]
+    else:
+        return None
+    return frames.Point(x=round(x), y=round(y))
 
 
 def chord(text):
     """Anthropic's "ctrl+s"; deskd knows xdotool's, OpenAI's and the browsers' names."""
-    return ["+"] if text == "+" else [key or "+" for key in text.replace("++", "+\0").split("+")]
+    if text == "+":
+        return ["+"]
+    return [key.replace("\0", "+") for key in text.replace("++", "+\0").split("+")]
 
 
 def to_actions(call):
     """A vendor's tool call as deskd's actions; none for what only looks."""
     name = call.get("action") or call.get("type")
     at, keys = point(call), call.get("keys") or []
+    if not isinstance(keys, list):
+        raise TypeError("keys is a list")
     if name == "click":
         button = BUTTONS[call.get("button", "left")]
         return [dict(click=actions.ClickAction(at=at, button=button, modifiers=keys))]
@@ -104,43 +133,41 @@ def to_actions(call):
     if name == "keypress":
         return [dict(key=actions.KeyAction(keys=keys))]
     if name == "key":
-        return [dict(key=actions.KeyAction(keys=chord(call["text"])))]
+        # xdotool takes several chords, so models send them: "Down Down Return".
+        chords = call["text"].split() or [call["text"]]
+        return [dict(key=actions.KeyAction(keys=chord(each))) for each in chords]
     if name == "hold_key":
-        held = round(float(call["duration"]) * 1000)
+        held = round(seconds(call) * 1000)
         return [dict(key=actions.KeyAction(keys=chord(call["text"]), hold_ms=held))]
     if name == "type":
         return [dict(type=actions.TypeAction(text=call["text"]))]
     if name == "wait":
-        return [dict(wait=actions.WaitAction(duration=seconds(float(call.get("duration", 1)))))]
+        duration = Duration()
+        duration.FromNanoseconds(round(seconds(call) * 1e9))
+        return [dict(wait=actions.WaitAction(duration=duration))]
     if name in ("screenshot", "zoom", "cursor_position"):
         return []
     raise ValueError(f"no action is called {name!r}")
 
 
-def act(desktop, instance, seen, call, tries=3):
+def act(desktop, seen, call):
     """Does a call once, however often it must be sent; the reply."""
     request = messages.ActRequest(
         operation_id=uuid.uuid4().hex,
-        instance_id=instance,
+        instance_id=desktop.GetInfo(messages.GetInfoRequest(), timeout=10).instance_id,
         actions=[actions.Action(**action) for action in to_actions(call)],
         # The model's pixels are those of the picture that it saw.
         coordinate_space=frames.CoordinateSpace(frame_id=seen.frame_id),
     )
     # A screen of another size, or another X server, must not get this.
     request.expect.frame_id = seen.frame_id
-    while True:
+    for pause in (0.2, 0.5, 1, 2, None):
         try:
-            return desktop.Act(request, timeout=30)
+            return desktop.Act(request, timeout=30 + seconds(call))
         except grpc.RpcError as error:
-            tries -= 1
-            again = error.code() in (
-                grpc.StatusCode.UNAVAILABLE,
-                grpc.StatusCode.DEADLINE_EXCEEDED,
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-            )
-            # The same id: what was done is not done again.
-            if not again or tries == 0:
+            if error.code() not in RETRIED or pause is None:
                 raise
+            time.sleep(pause)
 
 
 def look(desktop, call=None, seen=None):
@@ -154,6 +181,29 @@ def look(desktop, call=None, seen=None):
     return desktop.Screenshot(request, timeout=60).frame
 
 
+def do(desktop, call, seen):
+    """One turn: what to tell the model, and the picture for it."""
+    name = call.get("action") or call.get("type")
+    if name == "cursor_position":
+        cursor = desktop.GetCursor(messages.GetCursorRequest(), timeout=10).cursor
+        return f"{cursor.position.x},{cursor.position.y}", seen
+    if not to_actions(call):
+        picture = look(desktop, call, seen)
+        # What is zoomed is looked at; its pixels are no coordinates of the whole.
+        return f"{picture.width}x{picture.height}", seen if name == "zoom" else picture
+    reply = act(desktop, seen, call)
+    outcome = messages.ActOutcome.Name(reply.outcome).removeprefix("ACT_OUTCOME_")
+    for result in reply.results:
+        if result.HasField("failure"):
+            outcome += f" ({result.failure.message})"
+    frame = reply.frame if reply.HasField("frame") else look(desktop)
+    if frame.kind == frames.FRAME_KIND_FAILURE_CARD:
+        # The model gets the card, which says that it is not the screen; then a new one.
+        return f"{outcome}, no screen: {frame.failure.message}", look(desktop)
+    state = messages.SettleState.Name(reply.settle.state).removeprefix("SETTLE_STATE_")
+    return f"{outcome}, {state}, {frame.width}x{frame.height}", frame
+
+
 def scripted_model(lines):
     """Stands for a model: says what is next, whatever it sees."""
     for line in lines:
@@ -163,30 +213,18 @@ def scripted_model(lines):
 
 def main():
     desktop = connect(sys.argv[1] if len(sys.argv) > 1 else "unix:/run/deskd/deskd.sock")
-    instance = desktop.GetInfo(messages.GetInfoRequest(), timeout=10).instance_id
     frame = look(desktop)
     for turn, call in enumerate(scripted_model(sys.stdin), 1):
         name = call.get("action") or call.get("type")
-        if name == "cursor_position":
-            cursor = desktop.GetCursor(messages.GetCursorRequest(), timeout=10).cursor
-            print(f"turn {turn}: {name}: {cursor.position.x},{cursor.position.y}")
-            continue
-        if not to_actions(call):
-            picture = look(desktop, call, frame)
-            # What is zoomed is looked at; its pixels are no coordinates of the whole.
-            frame = frame if name == "zoom" else picture
-            print(f"turn {turn}: {name}: {picture.width}x{picture.height}")
-            continue
-        reply = act(desktop, instance, frame, call)
-        frame = reply.frame
-        if frame.kind == frames.FRAME_KIND_FAILURE_CARD:
-            # The model gets the card, which says that it is not the screen; then a new one.
-            print(f"turn {turn}: {name}: no screen: {frame.failure.message}")
-            frame = look(desktop)
-            continue
-        outcome = messages.ActOutcome.Name(reply.outcome).removeprefix("ACT_OUTCOME_")
-        state = messages.SettleState.Name(reply.settle.state).removeprefix("SETTLE_STATE_")
-        print(f"turn {turn}: {name}: {outcome}, {state}, {frame.width}x{frame.height}")
+        try:
+            said, frame = do(desktop, call, frame)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            said = f"refused: {error!r}"
+        except grpc.RpcError as error:
+            if error.code() not in REFUSALS:
+                sys.exit(f"turn {turn}: {name}: {error.code().name}: {error.details()}")
+            said, frame = f"refused: {error.details()}", look(desktop)
+        print(f"turn {turn}: {name}: {said}", flush=True)
     pathlib.Path("after.png").write_bytes(frame.image)
 
 

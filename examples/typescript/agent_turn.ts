@@ -3,11 +3,14 @@
 //     npx tsx agent_turn.ts ADDRESS < calls.jsonl
 //
 // The model is scripted: each line of standard input is one tool call as OpenAI's or
-// Anthropic's computer-use tool makes it. Put your own in place of `scriptedModel`.
+// Anthropic's computer-use tool makes it. Put your own in place of `scriptedModel`. A line
+// is printed for each turn: what the model should be told. A call that cannot be done is
+// refused, with the reason, before any of it is done; the model is told that, too.
 
 import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import { connect, type Call, type Frame } from "./first_frame.ts";
 
@@ -38,10 +41,59 @@ const DIRECTIONS: Record<string, [number, number]> = {
   right: [1, 0],
 };
 
+// OpenAI's that must point somewhere; Anthropic's may leave it to where the pointer is.
+const POINTING = ["click", "double_click", "move", "scroll"];
+// Nothing was done (or nobody knows whether): the model must look, and decide again.
+const REFUSALS = [status.INVALID_ARGUMENT, status.OUT_OF_RANGE, status.FAILED_PRECONDITION];
+// Sent again with the same id, what was done is not done again.
+const RETRIED = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.RESOURCE_EXHAUSTED];
+
+/** A call that is like no tool's. */
+class BadCall extends Error {}
+
+/** A whole number: the encoder would make 0 of a word, and wrap a number that is too large. */
+function whole(value: unknown, what: string): number {
+  const number = typeof value === "number" ? Math.round(value) : NaN;
+  if (!(Math.abs(number) < 2 ** 31)) throw new BadCall(`${what} is no number of 32 bits`);
+  return number;
+}
+
+/** The entry of a table: the encoder would take the default for an unknown one. */
+function known<Entry>(table: Record<string, Entry>, name: string): Entry {
+  if (!Object.hasOwn(table, name)) throw new BadCall(`${JSON.stringify(name)} is unknown`);
+  return table[name];
+}
+
+/** Text that must be there. */
+function words(value: unknown, what: string): string {
+  if (typeof value !== "string") throw new BadCall(`${what} is no text`);
+  return value;
+}
+
+/** Seconds that a call lasts by itself. */
+function lasting(tool: Tool): number {
+  if (tool.action === "wait" || tool.action === "hold_key") {
+    if (!Number.isFinite(tool.duration)) throw new BadCall("duration is no number");
+    return tool.duration;
+  }
+  return tool.type === "wait" ? 1 : 0;
+}
+
 /** Where a call points, in pixels of the picture that the model saw; or nowhere. */
 function point(tool: Tool) {
-  const [x, y] = tool.coordinate ?? [tool.x, tool.y];
-  return x === undefined ? undefined : { x: Math.round(x), y: Math.round(y) };
+  let { x, y } = tool;
+  if (tool.coordinate != null) {
+    if (!Array.isArray(tool.coordinate)) throw new BadCall("coordinate is no list");
+    [x, y] = tool.coordinate;
+  } else if (x === undefined && !POINTING.includes(tool.type)) {
+    return undefined;
+  }
+  return { x: whole(x, "x"), y: whole(y, "y") };
+}
+
+/** A place on the way of a drag: a pair, or x and y. */
+function place(step: any) {
+  return point(Array.isArray(step) ? { coordinate: step } : { ...step, type: "move" });
 }
 
 /** Anthropic's "ctrl+s"; deskd knows xdotool's, OpenAI's and the browsers' names. */
@@ -55,79 +107,84 @@ export function toActions(tool: Tool): object[] {
   const name: string = tool.action ?? tool.type;
   const at = point(tool);
   // Anthropic's modifiers are in `text`, OpenAI's in `keys`.
-  const modifiers: string[] = tool.action && tool.text ? chord(tool.text) : (tool.keys ?? []);
-  if (name in CLICKS) {
+  const modifiers = tool.action && tool.text ? chord(words(tool.text, "text")) : (tool.keys ?? []);
+  if (!Array.isArray(modifiers)) throw new BadCall("keys is no list");
+  for (const key of modifiers) words(key, "a key");
+  if (Object.hasOwn(CLICKS, name)) {
     const [button, count] = CLICKS[name];
-    // OpenAI's double_click has its place in x and y, too.
     return [{ click: { at, button: BUTTONS[button], count, modifiers } }];
   }
   switch (name) {
     case "click":
-      return [{ click: { at, button: BUTTONS[tool.button ?? "left"], modifiers } }];
+      return [{ click: { at, button: known(BUTTONS, tool.button ?? "left"), modifiers } }];
     case "move":
     case "mouse_move":
       return [{ move: { to: at } }];
     case "drag": {
-      const path = tool.path.map((step: any) =>
-        point(Array.isArray(step) ? { coordinate: step } : step),
-      );
-      return [{ drag: { path, modifiers } }];
+      if (!Array.isArray(tool.path)) throw new BadCall("path is no list");
+      return [{ drag: { path: tool.path.map(place), modifiers } }];
     }
     case "left_click_drag":
-      return [{ drag: { path: [point({ coordinate: tool.start_coordinate }), at] } }];
+      return [{ drag: { path: [tool.start_coordinate, tool.coordinate].map(place) } }];
     case "left_mouse_down":
       return [{ button_down: { at } }];
     case "left_mouse_up":
       return [{ button_up: { at } }];
     case "scroll": {
-      if (tool.scroll_direction) {
-        const [x, y] = DIRECTIONS[tool.scroll_direction];
-        const many = tool.scroll_amount ?? 3;
+      if (tool.scroll_direction !== undefined) {
+        const [x, y] = known(DIRECTIONS, tool.scroll_direction);
+        const many = whole(tool.scroll_amount ?? 3, "scroll_amount");
         const unit = "SCROLL_UNIT_NOTCH";
         return [{ scroll: { at, dx: x * many, dy: y * many, unit, modifiers } }];
       }
-      const [dx, dy] = [Math.round(tool.scroll_x ?? 0), Math.round(tool.scroll_y ?? 0)];
+      const [dx, dy] = [whole(tool.scroll_x ?? 0, "scroll_x"), whole(tool.scroll_y ?? 0, "scroll_y")];
       return [{ scroll: { at, dx, dy, unit: "SCROLL_UNIT_PIXEL", modifiers } }];
     }
     case "keypress":
-      return [{ key: { keys: tool.keys } }];
+      return [{ key: { keys: modifiers } }];
     case "key":
-      return [{ key: { keys: chord(tool.text) } }];
-    case "hold_key":
-      return [{ key: { keys: chord(tool.text), hold_ms: Math.round(tool.duration * 1000) } }];
+      // xdotool takes several chords, so models send them: "Down Down Return".
+      return words(tool.text, "text")
+        .split(/(?<=.)\s+(?=.)/)
+        .map((each) => ({ key: { keys: chord(each) } }));
+    case "hold_key": {
+      const hold_ms = whole(lasting(tool) * 1000, "duration");
+      return [{ key: { keys: chord(words(tool.text, "text")), hold_ms } }];
+    }
     case "type":
-      return [{ type: { text: tool.text } }];
+      return [{ type: { text: words(tool.text, "text") } }];
     case "wait": {
-      const time = Number(tool.duration ?? 1);
-      const seconds = Math.trunc(time);
-      return [{ wait: { duration: { seconds, nanos: Math.round((time - seconds) * 1e9) } } }];
+      const milliseconds = whole(lasting(tool) * 1000, "duration");
+      const seconds = Math.trunc(milliseconds / 1000);
+      return [{ wait: { duration: { seconds, nanos: (milliseconds % 1000) * 1e6 } } }];
     }
     case "screenshot":
     case "zoom":
     case "cursor_position":
       return [];
   }
-  throw new Error(`no action is called ${JSON.stringify(name)}`);
+  throw new BadCall(`no action is called ${JSON.stringify(name)}`);
 }
 
 /** Does a call once, however often it must be sent; the reply. */
-async function act(call: Call, instance_id: string, seen: Frame, tool: Tool): Promise<any> {
+async function act(call: Call, seen: Frame, tool: Tool): Promise<any> {
   const request = {
     operation_id: randomUUID(),
-    instance_id,
+    instance_id: (await call("GetInfo", {}, 10)).instance_id,
     actions: toActions(tool),
     // The model's pixels are those of the picture that it saw.
     coordinate_space: { frame_id: seen.frame_id },
     // A screen of another size, or another X server, must not get this.
     expect: { frame_id: seen.frame_id },
   };
-  for (let tries = 3; ; tries--) {
+  const pauses = [200, 500, 1000, 2000];
+  for (;;) {
     try {
-      return await call("Act", request, 30);
+      return await call("Act", request, 30 + lasting(tool));
     } catch (error: any) {
-      const again = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.RESOURCE_EXHAUSTED];
-      // The same id: what was done is not done again.
-      if (!again.includes(error.code) || tries === 1) throw error;
+      const pause = pauses.shift();
+      if (!RETRIED.includes(error.code) || pause === undefined) throw error;
+      await setTimeout(pause);
     }
   }
 }
@@ -135,10 +192,35 @@ async function act(call: Call, instance_id: string, seen: Frame, tool: Tool): Pr
 /** A picture: the screen, or what Anthropic's `zoom` asks for. */
 async function look(call: Call, tool?: Tool, seen?: Frame): Promise<Frame> {
   if ((tool?.action ?? "") !== "zoom") return (await call("Screenshot", {}, 60)).frame;
-  const [x, y, right, bottom] = tool!.region;
+  if (tool?.region?.length !== 4) throw new BadCall("region is no list of four");
+  const [x, y, right, bottom] = tool.region.map((edge: unknown) => whole(edge, "region"));
   const region = { x, y, width: right - x, height: bottom - y };
   const coordinate_space = { frame_id: seen!.frame_id };
   return (await call("Screenshot", { region, coordinate_space }, 60)).frame;
+}
+
+/** One turn: what to tell the model, and the picture for it. */
+async function turn(call: Call, tool: Tool, seen: Frame): Promise<[string, Frame]> {
+  const name = tool.action ?? tool.type;
+  if (name === "cursor_position") {
+    const { position } = (await call("GetCursor", {}, 10)).cursor;
+    return [`${position.x},${position.y}`, seen];
+  }
+  if (toActions(tool).length === 0) {
+    const picture = await look(call, tool, seen);
+    // What is zoomed is looked at; its pixels are no coordinates of the whole.
+    return [`${picture.width}x${picture.height}`, name === "zoom" ? seen : picture];
+  }
+  const reply = await act(call, seen, tool);
+  let outcome = reply.outcome.replace("ACT_OUTCOME_", "");
+  for (const { failure } of reply.results) if (failure) outcome += ` (${failure.message})`;
+  const frame: Frame = reply.frame ?? (await look(call));
+  if (frame.kind === "FRAME_KIND_FAILURE_CARD") {
+    // The model gets the card, which says that it is not the screen; then a new one.
+    return [`${outcome}, no screen: ${frame.failure?.message}`, await look(call)];
+  }
+  const state = reply.settle.state.replace("SETTLE_STATE_", "");
+  return [`${outcome}, ${state}, ${frame.width}x${frame.height}`, frame];
 }
 
 /** Stands for a model: says what is next, whatever it sees. */
@@ -149,35 +231,26 @@ async function* scriptedModel(): AsyncGenerator<Tool> {
 }
 
 const { call, close } = connect(process.argv[2] ?? "unix:/run/deskd/deskd.sock");
-const { instance_id } = await call("GetInfo", {}, 10);
 let frame = await look(call);
-let turn = 0;
+let turns = 0;
 for await (const tool of scriptedModel()) {
   const name = tool.action ?? tool.type;
-  turn += 1;
-  if (name === "cursor_position") {
-    const { position } = (await call("GetCursor", {}, 10)).cursor;
-    console.log(`turn ${turn}: ${name}: ${position.x},${position.y}`);
-    continue;
+  let said: string;
+  turns += 1;
+  try {
+    [said, frame] = await turn(call, tool, frame);
+  } catch (error: any) {
+    if (error instanceof BadCall) {
+      said = `refused: ${error.message}`;
+    } else if (REFUSALS.includes(error.code)) {
+      said = `refused: ${error.details}`;
+      frame = await look(call);
+    } else {
+      console.error(`turn ${turns}: ${name}: ${error.message}`);
+      process.exit(1);
+    }
   }
-  if (toActions(tool).length === 0) {
-    const picture = await look(call, tool, frame);
-    // What is zoomed is looked at; its pixels are no coordinates of the whole.
-    if (name !== "zoom") frame = picture;
-    console.log(`turn ${turn}: ${name}: ${picture.width}x${picture.height}`);
-    continue;
-  }
-  const reply = await act(call, instance_id, frame, tool);
-  frame = reply.frame;
-  if (frame.kind === "FRAME_KIND_FAILURE_CARD") {
-    // The model gets the card, which says that it is not the screen; then a new one.
-    console.log(`turn ${turn}: ${name}: no screen: ${frame.failure?.message}`);
-    frame = await look(call);
-    continue;
-  }
-  const outcome = reply.outcome.replace("ACT_OUTCOME_", "");
-  const state = reply.settle.state.replace("SETTLE_STATE_", "");
-  console.log(`turn ${turn}: ${name}: ${outcome}, ${state}, ${frame.width}x${frame.height}`);
+  console.log(`turn ${turns}: ${name}: ${said}`);
 }
 writeFileSync("after.png", frame.image);
 close();

@@ -9,7 +9,7 @@ use crate::{
     x11::Generation,
 };
 
-/// Frames of each [`Source`] that can be named. A model thinks for longer than a stream
+/// Frames of each `Source` that can be named. A model thinks for longer than a stream
 /// takes to send 64.
 pub const HISTORY: usize = 1024;
 
