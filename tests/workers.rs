@@ -39,11 +39,14 @@ impl Language {
             }
             TypeScript => {
                 let folder = root.join("examples/typescript");
-                let tsx = folder.join("node_modules/.bin/tsx");
+                let tsx = folder.join("node_modules/tsx/dist/loader.mjs");
                 assert!(tsx.exists(), "run examples/install.sh");
-                let mut tsx = command(tsx);
-                tsx.arg(folder.join(format!("{name}.ts")));
-                tsx
+                // As `npx tsx` does, in one process, which ends when it is told to.
+                let mut node = command("node");
+                node.arg("--import")
+                    .arg(tsx)
+                    .arg(folder.join(format!("{name}.ts")));
+                node
             }
             Rust => command(binary().with_file_name("examples").join(name)),
         };
