@@ -5,7 +5,7 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -17,13 +17,33 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging. `filter` is in `tracing`'s syntax, for example `info` or
-/// `deskd=debug`; what it does not parse is taken as `info`.
+/// Reads a filter in `tracing`'s syntax, for example `info` or `info,deskd::x11=debug`.
+/// A word that is no level is refused: it would name a target of that name and silence
+/// all others. Nothing is `info`.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn filter(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok("info".into());
+    }
+    const WANTED: &str = "a level (error, warn, info, debug, trace, off) or TARGET=LEVEL";
+    EnvFilter::try_new(text).map_err(|error| format!("{error}; give {WANTED}"))?;
+    // Commas within spans' fields part nothing.
+    let words = text.split(',').filter(|_| !text.contains('['));
+    for word in words {
+        if !word.contains('=') && word.parse::<LevelFilter>().is_err() {
+            return Err(format!("{word:?} is no level; give {WANTED}"));
+        }
+    }
+    Ok(text.to_owned())
+}
+
+/// Starts logging. `filter` is as [`filter`] takes it.
 pub fn start(format: LogFormat, filter: &str) {
-    let parsed = EnvFilter::try_new(filter);
-    let bad = parsed.is_err();
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(parsed.unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_env_filter(EnvFilter::new(filter))
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // An embedding program may have a logger already: then that one is used.
@@ -31,7 +51,33 @@ pub fn start(format: LogFormat, filter: &str) {
         LogFormat::Text => logs.try_init(),
         LogFormat::Json => logs.json().try_init(),
     });
-    if bad {
-        tracing::warn!("the log filter cannot be parsed; using info");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn a_filter_that_would_silence_all_is_refused() {
+        for good in [
+            "info",
+            "OFF",
+            "info,deskd::x11=debug",
+            "warn,deskd=trace",
+            "[act{operation_id}]=debug",
+        ] {
+            assert_eq!(filter(good).as_deref(), Ok(good));
+        }
+        assert_eq!(filter("").as_deref(), Ok("info"));
+        for bad in [
+            "",
+            "debg",
+            "info,deskd",
+            "deskd=loud",
+            "nonsense@@",
+            "info,",
+        ] {
+            assert!(filter(bad).unwrap_err().contains("TARGET=LEVEL"), "{bad:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     facts::Profile,
     frame::{CaptureMode, Size},
     session::AskedRegion,
-    telemetry::LogFormat,
+    telemetry::{self, LogFormat},
     x11::DisplayName,
 };
 
@@ -201,7 +201,13 @@ pub(super) struct Serve {
     )]
     pub(super) log_format: LogFormat,
     /// What is logged, for example info, or deskd=debug.
-    #[arg(long, env = "DESKD_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(
+        long,
+        env = "DESKD_LOG",
+        default_value = "info",
+        value_parser = telemetry::filter,
+        value_name = "FILTER"
+    )]
     pub(super) log: String,
 }
 
