@@ -69,7 +69,7 @@ mod tests {
             assert_eq!(filter(good).as_deref(), Ok(good));
         }
         assert_eq!(filter("").as_deref(), Ok("info"));
-        for bad in ["debg", "info,deskd", "deskd=loud", "nonsense@@", "info,"] {
+        for bad in ["debg", "info,deskd", "deskd=loud", "nonsense@@"] {
             assert!(filter(bad).unwrap_err().contains("TARGET=LEVEL"), "{bad:?}");
         }
     }
