@@ -70,7 +70,7 @@ impl Metrics {
         build
             .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
             .set(1);
-        registry.register("build", "The daemon's version", build);
+        registry.register("build_info", "The daemon's version", build);
         let slow_by_label: fn() -> Histogram = slow;
         let metrics = Self {
             registry: Registry::default(),
@@ -182,7 +182,7 @@ impl Metrics {
             restarts.clone(),
         );
         all.register(
-            "display",
+            "display_info",
             "The X server: its generation, geometry epoch, size and how it is read",
             display.clone(),
         );

@@ -77,6 +77,8 @@ async fn metrics_tell_what_happened_and_nothing_secret() {
     assert!(is(r#"deskd_act_seconds_count{outcome="DONE"}"#) >= 1.0);
     assert!(is(r#"deskd_refusals_total{reason="OUT_OF_SCREEN"}"#) >= 1.0);
     assert!((is("deskd_x_connected") - 1.0).abs() < f64::EPSILON);
+    assert!(told.contains(r#"deskd_build_info{version=""#), "{told}");
+    assert!(told.contains("deskd_display_info{"), "{told}");
     assert!(told.contains(r#"capture_mode="shm_fd"} 1"#), "{told}");
     assert!(!told.contains("canary"));
     // A card is counted by its reason, and the display has gone.
@@ -86,7 +88,7 @@ async fn metrics_tell_what_happened_and_nothing_secret() {
         let told = http(&address, "GET /metrics HTTP/1.1");
         (value(&told, "deskd_x_connected") == Some(0.0)).then_some(told)
     });
-    assert!(!lost.contains("deskd_display{"), "{lost}");
+    assert!(!lost.contains("deskd_display_info{"), "{lost}");
     let mut request = tonic::Request::new(png());
     request.set_timeout(Duration::from_secs(2));
     client.screenshot(request).await.unwrap();
