@@ -144,7 +144,7 @@ fn change(witness: &Witness, what: &str, size: (u16, u16), round: usize) {
                 .collect();
             witness.put(&pixels, at, part);
         }
-        _ => witness.shake(at, part),
+        _ => witness.shake(at, part, 0),
     }
 }
 
@@ -537,7 +537,7 @@ async fn callers() -> Value {
         }
         let mut times = Vec::new();
         for _ in 0..60 {
-            witness.shake((0, 0), (1280, 800));
+            witness.shake((0, 0), (1280, 800), 0);
             let calls = clients.iter().map(|client| {
                 let mut client = client.clone();
                 tokio::spawn(async move {

@@ -219,9 +219,9 @@ impl Witness {
         self.checked(&x::FreeGc { gc });
     }
 
-    /// Changes each pixel there by the lowest bit of its colours, over all windows; done
-    /// again, it is as it was.
-    pub fn shake(&self, at: (i16, i16), size: (u16, u16)) {
+    /// Changes each pixel there by a bit of its colours, 0 for the lowest, over all windows;
+    /// done again, it is as it was.
+    pub fn shake(&self, at: (i16, i16), size: (u16, u16), bit: u32) {
         let gc: x::Gcontext = self.conn.generate_id();
         let drawable = x::Drawable::Window(self.root);
         self.checked(&x::CreateGc {
@@ -229,7 +229,7 @@ impl Witness {
             drawable,
             value_list: &[
                 x::Gc::Function(x::Gx::Xor),
-                x::Gc::Foreground(0x01_0101),
+                x::Gc::Foreground(0x01_0101 << bit),
                 x::Gc::SubwindowMode(x::SubwindowMode::IncludeInferiors),
             ],
         });
