@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    time::Duration,
 };
 
 use crate::common::{
@@ -320,5 +321,47 @@ fn a_call_that_cannot_be_done_is_told_the_model_and_none_of_it_is_done() {
         assert_eq!(lines.lines().count(), calls.len() + 3, "{lines}");
         assert_eq!(lines.matches(": DONE, ").count(), 3, "{lines}");
         receiver.wait_text("and onHi");
+    }
+}
+
+/// A daemon that starts again in mid-run takes a turn from the agent, at most: the model is
+/// told, looks again, and goes on.
+#[test]
+fn an_agent_goes_on_when_its_daemon_starts_again() {
+    for language in [Python, TypeScript] {
+        let (_server, receiver, mut daemon) = stage(&[]);
+        let (x, y) = receiver.in_text(10);
+        let folder = tempfile::tempdir().unwrap();
+        let mut example = language.example("agent_turn", folder.path());
+        example.arg(daemon.address().to_string());
+        example.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut agent = program::spawn(&mut example, "");
+        let mut calls = agent.0.stdin.take().unwrap();
+        let mut lines = BufReader::new(agent.0.stdout.take().unwrap()).lines();
+        let mut turn = |call: &str, meanwhile: &mut dyn FnMut()| {
+            writeln!(calls, "{call}").unwrap();
+            meanwhile();
+            lines.next().expect("the agent ended").unwrap()
+        };
+        let nothing = &mut || ();
+        let click = format!(r#"{{"type": "click", "x": {x}, "y": {y}}}"#);
+        let said = turn(&click, nothing);
+        assert!(said.contains(": DONE, "), "{language:?}: {said}");
+        daemon.restart_after(Duration::from_secs(2));
+        // Its coordinates are those of a picture that the new daemon does not know.
+        let said = turn(&click, nothing);
+        assert!(said.contains(": refused: "), "{language:?}: {said}");
+        let said = turn(&click, nothing);
+        assert!(said.contains(": DONE, "), "{language:?}: {said}");
+
+        // And when it is down while it is called.
+        daemon.signal("STOP");
+        let said = turn(&click, &mut || daemon.restart_after(Duration::from_secs(2)));
+        assert!(said.contains(": refused: "), "{language:?}: {said}");
+        let said = turn(r#"{"type": "type", "text": "still here"}"#, nothing);
+        assert!(said.contains(": DONE, "), "{language:?}: {said}");
+        receiver.wait_text("still here");
+        drop(calls);
+        assert!(agent.0.wait().unwrap().success(), "{language:?}");
     }
 }

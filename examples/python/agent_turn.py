@@ -53,7 +53,7 @@ REFUSALS = (
     grpc.StatusCode.OUT_OF_RANGE,
     grpc.StatusCode.FAILED_PRECONDITION,
 )
-# Sent again with the same id, what was done is not done again.
+# Nobody answered: what was asked is asked again.
 RETRIED = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -150,24 +150,32 @@ def to_actions(call):
     raise ValueError(f"no action is called {name!r}")
 
 
+def send(method, request, timeout):
+    """A call, sent again for a while: a daemon or an X server may just start again.
+
+    An act has its id, by which what was done is not done again; all else only looks.
+    """
+    for pause in (0.2, 0.5, 1, 2, 4, None):
+        try:
+            return method(request, timeout=timeout)
+        except grpc.RpcError as error:
+            if error.code() not in RETRIED or pause is None:
+                raise
+            time.sleep(pause)
+
+
 def act(desktop, seen, call):
-    """Does a call once, however often it must be sent; the reply."""
+    """Does a call once; the reply."""
     request = messages.ActRequest(
         operation_id=uuid.uuid4().hex,
-        instance_id=desktop.GetInfo(messages.GetInfoRequest(), timeout=10).instance_id,
+        instance_id=send(desktop.GetInfo, messages.GetInfoRequest(), 10).instance_id,
         actions=[actions.Action(**action) for action in to_actions(call)],
         # The model's pixels are those of the picture that it saw.
         coordinate_space=frames.CoordinateSpace(frame_id=seen.frame_id),
     )
     # A screen of another size, or another X server, must not get this.
     request.expect.frame_id = seen.frame_id
-    for pause in (0.2, 0.5, 1, 2, None):
-        try:
-            return desktop.Act(request, timeout=30 + seconds(call))
-        except grpc.RpcError as error:
-            if error.code() not in RETRIED or pause is None:
-                raise
-            time.sleep(pause)
+    return send(desktop.Act, request, 30 + seconds(call))
 
 
 def look(desktop, call=None, seen=None):
@@ -178,14 +186,14 @@ def look(desktop, call=None, seen=None):
         left, top, right, bottom = call["region"]
         request.region.x, request.region.y = left, top
         request.region.width, request.region.height = right - left, bottom - top
-    return desktop.Screenshot(request, timeout=60).frame
+    return send(desktop.Screenshot, request, 60).frame
 
 
 def do(desktop, call, seen):
     """One turn: what to tell the model, and the picture for it."""
     name = call.get("action") or call.get("type")
     if name == "cursor_position":
-        cursor = desktop.GetCursor(messages.GetCursorRequest(), timeout=10).cursor
+        cursor = send(desktop.GetCursor, messages.GetCursorRequest(), 10).cursor
         return f"{cursor.position.x},{cursor.position.y}", seen
     if not to_actions(call):
         picture = look(desktop, call, seen)

@@ -47,6 +47,10 @@ def connect(address):
         *([("grpc.default_authority", "localhost")] if address.startswith("unix:") else []),
         # Raw frames are larger than the 4 MiB that gRPC takes by default.
         ("grpc.max_receive_message_length", 160 << 20),
+        # A daemon that starts again is back in a second; gRPC would wait up to two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
     ]
     authorities = read("DESKD_TLS_CA")
     if authorities:

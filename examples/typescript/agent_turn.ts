@@ -45,7 +45,7 @@ const DIRECTIONS: Record<string, [number, number]> = {
 const POINTING = ["click", "double_click", "move", "scroll"];
 // Nothing was done (or nobody knows whether): the model must look, and decide again.
 const REFUSALS = [status.INVALID_ARGUMENT, status.OUT_OF_RANGE, status.FAILED_PRECONDITION];
-// Sent again with the same id, what was done is not done again.
+// Nobody answered: what was asked is asked again.
 const RETRIED = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.RESOURCE_EXHAUSTED];
 
 /** A call that is like no tool's. */
@@ -166,21 +166,15 @@ export function toActions(tool: Tool): object[] {
   throw new BadCall(`no action is called ${JSON.stringify(name)}`);
 }
 
-/** Does a call once, however often it must be sent; the reply. */
-async function act(call: Call, seen: Frame, tool: Tool): Promise<any> {
-  const request = {
-    operation_id: randomUUID(),
-    instance_id: (await call("GetInfo", {}, 10)).instance_id,
-    actions: toActions(tool),
-    // The model's pixels are those of the picture that it saw.
-    coordinate_space: { frame_id: seen.frame_id },
-    // A screen of another size, or another X server, must not get this.
-    expect: { frame_id: seen.frame_id },
-  };
-  const pauses = [200, 500, 1000, 2000];
+/**
+ * A call, sent again for a while: a daemon or an X server may just start again. An act has
+ * its id, by which what was done is not done again; all else only looks.
+ */
+async function send(call: Call, method: string, request: object, seconds: number): Promise<any> {
+  const pauses = [200, 500, 1000, 2000, 4000];
   for (;;) {
     try {
-      return await call("Act", request, 30 + lasting(tool));
+      return await call(method, request, seconds);
     } catch (error: any) {
       const pause = pauses.shift();
       if (!RETRIED.includes(error.code) || pause === undefined) throw error;
@@ -189,21 +183,35 @@ async function act(call: Call, seen: Frame, tool: Tool): Promise<any> {
   }
 }
 
+/** Does a call once; the reply. */
+async function act(call: Call, seen: Frame, tool: Tool): Promise<any> {
+  const request = {
+    operation_id: randomUUID(),
+    instance_id: (await send(call, "GetInfo", {}, 10)).instance_id,
+    actions: toActions(tool),
+    // The model's pixels are those of the picture that it saw.
+    coordinate_space: { frame_id: seen.frame_id },
+    // A screen of another size, or another X server, must not get this.
+    expect: { frame_id: seen.frame_id },
+  };
+  return send(call, "Act", request, 30 + lasting(tool));
+}
+
 /** A picture: the screen, or what Anthropic's `zoom` asks for. */
 async function look(call: Call, tool?: Tool, seen?: Frame): Promise<Frame> {
-  if ((tool?.action ?? "") !== "zoom") return (await call("Screenshot", {}, 60)).frame;
+  if ((tool?.action ?? "") !== "zoom") return (await send(call, "Screenshot", {}, 60)).frame;
   if (tool?.region?.length !== 4) throw new BadCall("region is no list of four");
   const [x, y, right, bottom] = tool.region.map((edge: unknown) => whole(edge, "region"));
   const region = { x, y, width: right - x, height: bottom - y };
   const coordinate_space = { frame_id: seen!.frame_id };
-  return (await call("Screenshot", { region, coordinate_space }, 60)).frame;
+  return (await send(call, "Screenshot", { region, coordinate_space }, 60)).frame;
 }
 
 /** One turn: what to tell the model, and the picture for it. */
 async function turn(call: Call, tool: Tool, seen: Frame): Promise<[string, Frame]> {
   const name = tool.action ?? tool.type;
   if (name === "cursor_position") {
-    const { position } = (await call("GetCursor", {}, 10)).cursor;
+    const { position } = (await send(call, "GetCursor", {}, 10)).cursor;
     return [`${position.x},${position.y}`, seen];
   }
   if (toActions(tool).length === 0) {

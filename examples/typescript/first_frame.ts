@@ -43,8 +43,13 @@ export function connect(address: string): { call: Call; close: () => void } {
   const desktop = new Desktop(
     address,
     authorities ? grpc.credentials.createSsl(authorities) : grpc.credentials.createInsecure(),
-    // Raw frames are larger than the 4 MiB that gRPC takes by default.
-    { "grpc.max_receive_message_length": 160 << 20 },
+    {
+      // Raw frames are larger than the 4 MiB that gRPC takes by default.
+      "grpc.max_receive_message_length": 160 << 20,
+      // A daemon that starts again is back in a second; gRPC would wait up to two minutes.
+      "grpc.initial_reconnect_backoff_ms": 100,
+      "grpc.max_reconnect_backoff_ms": 1000,
+    },
   );
   const metadata = new grpc.Metadata();
   const token = file("DESKD_TOKEN_FILE");

@@ -34,6 +34,7 @@ pub fn binary() -> PathBuf {
 #[derive(Debug)]
 pub struct Daemon {
     process: Running,
+    command: Command,
     folder: TempDir,
 }
 
@@ -79,16 +80,32 @@ impl Daemon {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
-        let mut process = program::spawn(&mut daemon, "");
-        let socket = folder.path().join("deskd.sock");
+        let mut launched = Self {
+            process: program::spawn(&mut daemon, ""),
+            command: daemon,
+            folder,
+        };
+        launched.until_it_listens();
+        launched
+    }
+
+    /// Kills it, and starts it again after a while.
+    pub fn restart_after(&mut self, pause: Duration) {
+        self.signal("KILL");
+        self.wait(Duration::from_secs(5));
+        std::thread::sleep(pause);
+        self.process = program::spawn(&mut self.command, "");
+        self.until_it_listens();
+    }
+
+    fn until_it_listens(&mut self) {
+        let socket = self.socket();
         wait_for("the daemon's socket", Duration::from_secs(10), || {
-            if let Some(status) = process.0.try_wait().unwrap() {
-                let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
-                panic!("the daemon ended with {status}: {log}");
+            if let Some(status) = self.process.0.try_wait().unwrap() {
+                panic!("the daemon ended with {status}: {}", self.log());
             }
             UnixStream::connect(&socket).ok()
         });
-        Self { process, folder }
     }
 
     /// Its socket.
