@@ -282,10 +282,10 @@ pub(super) struct Client {
         value_name = "FILE"
     )]
     pub(super) tls_client_key: Option<PathBuf>,
-    /// How long a call may take.
+    /// How long a call may take; a stream, to begin.
     #[arg(long, env = "DESKD_DEADLINE", default_value = "10s", value_parser = parse_deadline, value_name = "TIME")]
     pub(super) deadline: Duration,
-    /// Print one JSON document.
+    /// Print JSON: one document; of a stream, one a line.
     #[arg(long, env = "DESKD_JSON")]
     pub(super) json: bool,
 }

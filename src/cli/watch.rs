@@ -22,6 +22,10 @@ use crate::rpc::v1;
 /// Shows the frames until there are enough, or it is interrupted.
 pub(super) async fn run(args: Box<Watch>) -> Result<Exit, Error> {
     let before = match &args.output {
+        Some(folder) if folder.as_os_str() == "-" => {
+            let what = "-o names a folder: each frame is a file of its own";
+            return Err(Error::new(Exit::Usage, what));
+        }
         Some(folder) => last_in(folder).map_err(|error| {
             let what = format!("the folder {} cannot be used: {error}", folder.display());
             Error::new(Exit::Local, what)
@@ -122,7 +126,8 @@ fn last_in(folder: &Path) -> io::Result<u32> {
     let mut last = 0;
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.get(..6)?.parse().ok());
+        let digits = name.to_str().and_then(|name| name.split(['-', '.']).next());
+        let number = digits.and_then(|digits| digits.parse::<u32>().ok());
         last = last.max(number.unwrap_or(0));
     }
     Ok(last)

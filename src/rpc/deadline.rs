@@ -42,10 +42,11 @@ impl Deadline {
         }
     }
 
-    /// When a stream has to end; `None`: when its reader goes.
+    /// When a stream has to end, to say so before its reader goes; `None`: when that goes.
     pub(super) fn of_stream(metadata: &MetadataMap) -> Option<Instant> {
-        metadata.get("grpc-timeout")?;
-        Some(Self::of(metadata, LONGEST).reply_by)
+        let timeout = metadata.get("grpc-timeout")?;
+        let timeout = parse(timeout.as_bytes()).unwrap_or(LONGEST).min(LONGEST);
+        Some(Instant::now() + timeout - LEAST.min(timeout / 2))
     }
 }
 
@@ -57,11 +58,12 @@ pub(super) async fn until(moment: Option<Instant>) {
     }
 }
 
+/// What a reply needs to arrive.
+const LEAST: Duration = Duration::from_millis(100);
+
 /// The larger of 100 ms and 5 %, but no more than half.
 fn margin(timeout: Duration) -> Duration {
-    Duration::from_millis(100)
-        .max(timeout / 20)
-        .min(timeout / 2)
+    LEAST.max(timeout / 20).min(timeout / 2)
 }
 
 /// The header's value: at most 8 digits and a unit (gRPC over HTTP/2, "Timeout").

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -29,9 +28,6 @@ pub(super) struct DesktopService {
     pub(super) session: session::Shared,
     pub(super) read_only: bool,
 }
-
-/// So long a frame waits for its reader to take the ones before it.
-const READING: Duration = Duration::from_millis(250);
 
 #[tonic::async_trait]
 impl Desktop for DesktopService {
@@ -124,11 +120,7 @@ impl Desktop for DesktopService {
         let mut place = None;
         if let Some(caller) = &caller {
             let bytes = frame.image.len();
-            // Not one moment for a large one: many would be held meanwhile.
-            let is_large = bytes > limits::LARGE_IMAGE;
-            let reading = if is_large { Duration::ZERO } else { READING };
-            let soon = (Instant::now() + reading).min(deadline.reply_by);
-            place = Place::wait(caller, bytes, soon).await;
+            place = Place::soon(caller, bytes, deadline.reply_by).await;
             if place.is_none() {
                 drop(frame);
                 place = Place::wait(caller, bytes, deadline.reply_by).await;
@@ -169,8 +161,7 @@ impl Desktop for DesktopService {
         // makes no room for that does without.
         let mut place = None;
         if let (Some(caller), Some(frame)) = (&caller, &acted.frame) {
-            let soon = (Instant::now() + READING).min(deadline.reply_by);
-            place = Place::wait(caller, frame.image.len(), soon).await;
+            place = Place::soon(caller, frame.image.len(), deadline.reply_by).await;
             if place.is_none() {
                 acted.frame = None;
             }

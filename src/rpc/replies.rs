@@ -15,6 +15,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
@@ -26,6 +27,9 @@ use prost::{
 use tokio::{sync::OwnedSemaphorePermit, task::AbortHandle, time::Instant};
 
 use super::{connection::Caller, limits, v1};
+
+/// So long a frame waits for its reader to take the ones before it.
+pub(super) const READING: Duration = Duration::from_millis(250);
 
 /// A reply's place. Dropped with the reply's body.
 #[derive(Debug, Clone)]
@@ -45,6 +49,14 @@ impl Drop for Held {
 }
 
 impl Place {
+    /// For an image that is there: waits a moment for the reader to take the ones before
+    /// it. Not one moment for a large one: many would be held meanwhile.
+    pub(super) async fn soon(caller: &Caller, bytes: usize, until: Instant) -> Option<Self> {
+        let is_large = bytes > limits::LARGE_IMAGE;
+        let reading = if is_large { Duration::ZERO } else { READING };
+        Self::wait(caller, bytes, (Instant::now() + reading).min(until)).await
+    }
+
     /// Waits until `until` for a place for an image of so many bytes. `None` when the
     /// reader does not read, or others leave no room.
     pub(super) async fn wait(caller: &Caller, bytes: usize, until: Instant) -> Option<Self> {

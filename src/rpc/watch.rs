@@ -3,7 +3,7 @@
 //! the transport has taken the last, so that it is the latest.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -16,11 +16,11 @@ use tonic::Status;
 use super::{
     connection::Caller,
     convert, deadline,
-    replies::Place,
+    replies::{Place, READING},
     status,
     v1::{self, WatchRequest, WatchResponse},
 };
-use crate::session::{self, Shared, Step, Watch};
+use crate::session::{self, Refusal, Shared, Step, Watch};
 
 /// Frames a second, when the request does not say, and at most.
 const DEFAULT_FPS: u32 = 10;
@@ -113,16 +113,19 @@ async fn run(mut watch: Watch, caller: Option<Caller>, sender: &mpsc::Sender<Ite
     let mut bytes = watch.most_bytes();
     loop {
         watch.stir().await;
-        let held = tokio::select! {
+        let turn = tokio::select! {
             biased;
-            held = turn(&turns, caller.as_ref(), bytes) => held,
+            turn = Arc::clone(&turns).acquire_owned() => turn,
             never = watch.pass() => match never {},
         };
-        let Some(held) = held else { return };
-        let item = match watch.look().await {
+        let Ok(turn) = turn else { return };
+        let item = match look(&mut watch, caller.as_ref(), &mut bytes).await {
             Ok(None) => continue,
-            Ok(Some(step)) => {
-                bytes = step.bytes();
+            Ok(Some((step, place))) => {
+                let held = Held {
+                    _turn: turn,
+                    _place: place,
+                };
                 Ok((response(step), held))
             }
             Err(refusal) => Err(refusal.into()),
@@ -134,17 +137,44 @@ async fn run(mut watch: Watch, caller: Option<Caller>, sender: &mpsc::Sender<Ite
     }
 }
 
-/// Waits until the reader has taken the last frame, and has room for one.
-async fn turn(turns: &Arc<Semaphore>, caller: Option<&Caller>, bytes: usize) -> Option<Held> {
-    let turn = Arc::clone(turns).acquire_owned().await.ok()?;
-    let place = match caller {
-        Some(caller) => Some(Place::wait(caller, bytes, far()).await?),
-        None => None,
-    };
-    Some(Held {
-        _turn: turn,
-        _place: place,
-    })
+/// What is new to the reader, with its place, for about so many bytes. A look that takes
+/// long goes on without one: who waits for a hung display keeps no other call of the
+/// connection from its card.
+async fn look(
+    watch: &mut Watch,
+    caller: Option<&Caller>,
+    bytes: &mut usize,
+) -> Result<Option<(Step, Option<Place>)>, Refusal> {
+    loop {
+        let mut place = None;
+        if let Some(caller) = caller {
+            place = tokio::select! {
+                biased;
+                place = Place::wait(caller, *bytes, far()) => place,
+                never = watch.pass() => match never {},
+            };
+        }
+        let found = {
+            let mut look = pin!(watch.look());
+            match tokio::time::timeout(READING, &mut look).await {
+                Ok(found) => found?,
+                Err(_) => {
+                    place = None;
+                    look.await?
+                }
+            }
+        };
+        let Some(found) = found else { return Ok(None) };
+        *bytes = found.bytes();
+        if let Some(caller) = caller.filter(|_| place.is_none()) {
+            place = Place::soon(caller, *bytes, far()).await;
+            if place.is_none() {
+                // The reader does not read: it gets what is there when it does.
+                continue;
+            }
+        }
+        return Ok(watch.tell(found).map(|step| (step, place)));
+    }
 }
 
 /// Nobody waits so long: a reader that takes nothing is cut off.

@@ -68,19 +68,20 @@ pub struct Step {
     pub skipped: u64,
 }
 
-impl Step {
-    /// Of its images.
-    pub fn bytes(&self) -> usize {
-        let changed = self.changed.iter().map(|(_, image)| image.len());
-        self.frame.image.len() + changed.sum::<usize>()
-    }
+/// What a look found that the reader does not have.
+#[derive(Debug)]
+pub struct Found {
+    step: Step,
+    sent: Sent,
 }
 
-/// What a look found that the reader does not have.
-struct News {
-    step: Step,
-    shown: Shown,
-    tiles: Option<Tiles>,
+impl Found {
+    /// Of its images.
+    pub fn bytes(&self) -> usize {
+        let Step { frame, changed, .. } = &self.step;
+        let changed = changed.iter().map(|(_, image)| image.len());
+        frame.image.len() + changed.sum::<usize>()
+    }
 }
 
 impl Session {
@@ -136,12 +137,13 @@ impl Watch {
     }
 
     /// Looks at the screen: `None` when the reader has that already. A failure comes as
-    /// a card, and each once while it lasts.
+    /// a card, and each once while it lasts. What was found counts as sent when it is
+    /// told.
     ///
     /// # Errors
     ///
     /// A [`Refusal`] for what cannot be answered by any screen: the stream is over.
-    pub async fn look(&mut self) -> Result<Option<Step>, Refusal> {
+    pub async fn look(&mut self) -> Result<Option<Found>, Refusal> {
         let arrived = self.begin();
         let session = &self.session;
         let unpainted = AtomicBool::new(false);
@@ -157,38 +159,39 @@ impl Watch {
             () = session.shutdown.cancelled() => Err(stopping()),
             () = tokio::time::sleep_until(arrived + PATIENCE) => Err(session.late(&unpainted)),
         };
-        match found {
-            Ok(None) => Ok(None),
-            Ok(Some(News {
-                mut step,
-                shown,
-                tiles,
-            })) => {
-                // What was passed last is what is sent now.
-                let shows_it = self.newest == Some(shown);
-                step.skipped = self.passed.saturating_sub(u64::from(shows_it));
-                self.passed = 0;
-                self.newest = Some(shown);
-                self.sent = Some(Sent::Frame(shown, tiles));
-                self.spec.if_changed_since = None;
-                Ok((step.frame.kind != Kind::Unchanged).then_some(step))
-            }
-            Err(failure) => {
-                self.rest = FAILED;
-                let why = (failure.stage, failure.cause);
-                if matches!(&self.sent, Some(Sent::Card(stage, cause)) if (*stage, *cause) == why) {
-                    return Ok(None);
-                }
-                let card = session.card(&self.spec, &self.space, failure, arrived);
-                let frame = session.answer_with(card.await, Source::Stream);
-                self.sent = Some(Sent::Card(why.0, why.1));
-                Ok(Some(Step {
-                    frame,
-                    changed: Vec::new(),
-                    skipped: std::mem::take(&mut self.passed),
-                }))
-            }
+        let failure = match found {
+            Ok(found) => return Ok(found),
+            Err(failure) => failure,
+        };
+        self.rest = FAILED;
+        let why = (failure.stage, failure.cause);
+        if matches!(&self.sent, Some(Sent::Card(stage, cause)) if (*stage, *cause) == why) {
+            return Ok(None);
         }
+        let card = session.card(&self.spec, &self.space, failure, arrived);
+        Ok(Some(Found {
+            step: Step {
+                frame: session.answer_with(card.await, Source::Stream),
+                changed: Vec::new(),
+                skipped: 0,
+            },
+            sent: Sent::Card(why.0, why.1),
+        }))
+    }
+
+    /// What was found, to be sent now; `None` when the reader said that it has it.
+    pub fn tell(&mut self, found: Found) -> Option<Step> {
+        let Found { mut step, sent } = found;
+        step.skipped = std::mem::take(&mut self.passed);
+        if let Sent::Frame(shown, _) = &sent {
+            // What was passed last is what is sent now.
+            let shows_it = self.newest == Some(*shown);
+            step.skipped = step.skipped.saturating_sub(u64::from(shows_it));
+            self.newest = Some(*shown);
+            self.spec.if_changed_since = None;
+        }
+        self.sent = Some(sent);
+        (step.frame.kind != Kind::Unchanged).then_some(step)
     }
 
     /// Counts what is shown while the reader takes nothing. Does not end.
@@ -237,7 +240,7 @@ impl Watch {
     }
 
     /// What of a look is new to the reader.
-    async fn step(&self, look: &Look, arrived: Instant) -> Result<Option<News>, Failure> {
+    async fn step(&self, look: &Look, arrived: Instant) -> Result<Option<Found>, Failure> {
         let encodings = &self.session.encodings;
         let shown = look.shown(encodings.digest(&look.grab, look.plan).await?);
         let before = match &self.sent {
@@ -269,7 +272,8 @@ impl Watch {
             changed,
             skipped: 0,
         };
-        Ok(Some(News { step, shown, tiles }))
+        let sent = Sent::Frame(shown, tiles);
+        Ok(Some(Found { step, sent }))
     }
 
     /// The images of a picture's regions; `None` when they take more bytes than they may:
