@@ -303,6 +303,10 @@ pub enum Cause {
     ExtensionMissing,
     /// The pointer did not get to where it was sent.
     PointerElsewhere,
+    /// Another program holds the pointer or the keyboard frozen.
+    InputFrozen,
+    /// A program has not read its input in time.
+    ProgramUnresponsive,
     /// The keyboard layout became another one in the middle of a text.
     KeymapChanged,
     /// No program asked for what was pasted.
@@ -338,6 +342,8 @@ impl Cause {
             Self::CaptureFailed => "CAPTURE_FAILED",
             Self::ExtensionMissing => "EXTENSION_MISSING",
             Self::PointerElsewhere => "POINTER_ELSEWHERE",
+            Self::InputFrozen => "INPUT_FROZEN",
+            Self::ProgramUnresponsive => "PROGRAM_UNRESPONSIVE",
             Self::KeymapChanged => "KEYMAP_CHANGED",
             Self::NotTaken => "NOT_TAKEN",
             Self::InputTaken => "INPUT_TAKEN",
@@ -359,6 +365,8 @@ impl Cause {
             | Self::ProtocolError
             | Self::CaptureFailed
             | Self::PointerElsewhere
+            | Self::InputFrozen
+            | Self::ProgramUnresponsive
             | Self::InputTaken
             | Self::NotPainted
             | Self::Deadline
@@ -392,6 +400,8 @@ impl Cause {
             Self::KeymapChanged => "which program sets the keyboard layout",
             Self::InputTaken => "which other deskd runs on this display",
             Self::NotTaken => "what has the focus, and which chord it pastes by",
+            Self::InputFrozen => "which program holds a synchronous grab; the window manager may hang",
+            Self::ProgramUnresponsive => "whether that program hangs or was stopped",
             Self::PointerElsewhere => "which program confines or moves the pointer",
             Self::NotPainted => {
                 "that the desktop session started; `deskd ready` says what is missing"

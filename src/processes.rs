@@ -54,6 +54,83 @@ pub(crate) fn family(roots: &[u32]) -> Vec<u32> {
     family
 }
 
+/// Input methods by the beginning of their processes' names: a toolkit passes keys to
+/// them and gets the characters back, on connections that no one else can see.
+const INPUT_METHODS: [&str; 5] = ["ibus", "fcitx", "scim", "uim-", "nabi"];
+
+/// The processes that take part when these ones react to input: they, their
+/// descendants in the same session (a browser's renderers; a terminal's shell has a
+/// session of its own), and the input methods of the machine.
+pub(crate) fn reacting(roots: &[u32]) -> Vec<u32> {
+    let all = table();
+    let mut found: Vec<u32> = roots.to_vec();
+    let mut next = 0;
+    while next < found.len() && found.len() < MAX {
+        let root = found[next];
+        if let Some(session) = all.get(&root).map(|entry| entry.session) {
+            let children = all.iter().filter(|(_, entry)| entry.parent == root);
+            for (pid, _) in children.filter(|(_, entry)| entry.session == session) {
+                if !found.contains(pid) {
+                    found.push(*pid);
+                }
+            }
+        }
+        next += 1;
+    }
+    let is_method = |name: &str| INPUT_METHODS.iter().any(|known| name.starts_with(known));
+    for (pid, entry) in &all {
+        if is_method(&entry.name) && !found.contains(pid) {
+            found.push(*pid);
+        }
+    }
+    found
+}
+
+/// What all threads of some processes do at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// A thread runs, or waits for a CPU or a disk.
+    pub(crate) running: bool,
+    /// A process was stopped by a signal or a debugger.
+    pub(crate) stopped: bool,
+    /// CPU time that the threads used so far.
+    used: Duration,
+    /// Time that the threads waited for a CPU so far.
+    pub(crate) waited: Duration,
+    /// How many threads there are.
+    threads: usize,
+}
+
+/// The demand of these processes now. Processes that have ended demand nothing.
+pub(crate) fn demand(pids: &[u32]) -> Demand {
+    let mut demand = Demand::default();
+    for pid in pids {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+        for thread in threads.filter_map(Result::ok) {
+            let path = thread.path();
+            let Some(stat) = fs::read(path.join("stat")).ok() else {
+                continue;
+            };
+            let Some(stat) = Stat::parse(&String::from_utf8_lossy(&stat)) else {
+                continue;
+            };
+            demand.threads += 1;
+            demand.running |= !matches!(stat.state, b'S' | b'I' | b'T' | b't' | b'Z' | b'X');
+            demand.stopped |= matches!(stat.state, b'T' | b't');
+            let fine = fs::read_to_string(path.join("schedstat"));
+            match fine.ok().and_then(|text| parse_schedstat(&text)) {
+                Some((used, waited)) => {
+                    demand.used += Duration::from_nanos(used);
+                    demand.waited += Duration::from_nanos(waited);
+                }
+                // gVisor has no schedstat: hundredths of a second.
+                None => demand.used += Duration::from_millis(stat.ticks * 10),
+            }
+        }
+    }
+    demand
+}
+
 /// All processes.
 pub(crate) fn all() -> impl Iterator<Item = u32> {
     let folders = fs::read_dir("/proc").into_iter().flatten();
@@ -114,6 +191,11 @@ fn parent(pid: u32) -> Option<u32> {
 /// A process's name, at most 15 bytes; empty when it has gone.
 pub(crate) fn name(pid: u32) -> String {
     Stat::read(pid).map(|stat| stat.name).unwrap_or_default()
+}
+
+/// Whether a process exists and is not a zombie.
+pub(crate) fn exists(pid: u32) -> bool {
+    Stat::read(pid).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
 }
 
 /// The user that a process runs as.

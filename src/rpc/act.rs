@@ -80,6 +80,7 @@ pub(super) fn act(request: &v1::ActRequest) -> Result<Act, Status> {
             (spec, false) => Some(convert::spec(&spec.clone().unwrap_or_default())?),
         },
         unproved: request.unproved,
+        paced: !request.no_pacing,
     })
 }
 
@@ -454,6 +455,10 @@ fn result(done: Done) -> v1::ActionResult {
         clipboard_lost: done.clipboard_lost,
         failure: done.failure.as_ref().map(convert::failure),
         elapsed: prost_types::Duration::try_from(done.took).ok(),
+        pacing: (!done.paced.is_zero())
+            .then(|| prost_types::Duration::try_from(done.paced).ok())
+            .flatten(),
+        unconfirmed: done.unconfirmed,
     }
 }
 

@@ -177,6 +177,14 @@ impl From<Refused> for Status {
                 Reason::UnknownKey,
                 vec![action(index), ("key", name)],
             ),
+            Refused::NoButton {
+                action: index,
+                name,
+            } => (
+                Code::FailedPrecondition,
+                Reason::UnknownButton,
+                vec![action(index), ("button", name.to_owned())],
+            ),
             Refused::Untypable {
                 action: index,
                 position,
@@ -243,6 +251,8 @@ impl From<CursorFailure> for Status {
             | Cause::CaptureFailed
             | Cause::ExtensionMissing
             | Cause::PointerElsewhere
+            | Cause::InputFrozen
+            | Cause::ProgramUnresponsive
             | Cause::KeymapChanged
             | Cause::NotTaken
             | Cause::InputTaken
@@ -273,6 +283,8 @@ pub(super) fn reason(failure: &Failure) -> Reason {
         Cause::CaptureFailed => Reason::CaptureFailed,
         Cause::ExtensionMissing => Reason::ExtensionMissing,
         Cause::PointerElsewhere => Reason::PointerElsewhere,
+        Cause::InputFrozen => Reason::InputFrozen,
+        Cause::ProgramUnresponsive => Reason::ProgramUnresponsive,
         Cause::KeymapChanged => Reason::KeymapChanged,
         Cause::NotTaken => Reason::NotTaken,
         Cause::InputTaken => Reason::InputTaken,
@@ -320,6 +332,8 @@ mod tests {
             Cause::CaptureFailed,
             Cause::ExtensionMissing,
             Cause::PointerElsewhere,
+            Cause::InputFrozen,
+            Cause::ProgramUnresponsive,
             Cause::KeymapChanged,
             Cause::NotTaken,
             Cause::InputTaken,

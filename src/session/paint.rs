@@ -156,19 +156,27 @@ impl Paint {
         self.0.ensure_running(&mut place);
     }
 
-    /// Waits until the paint is proved, however long it takes.
+    /// Waits until the paint is proved, and until the proof is in force: a step that
+    /// follows the answer at once is not refused as NOT_PAINTED.
     pub(super) async fn until_ready(&self, profile: Profile, lenient: bool) -> Readiness {
         let (_waiting, mut receiver) = self.0.wait(lenient);
+        let mut link = self.0.display.link();
         loop {
+            link.borrow_and_update();
             if let Some(now) = self.0.current(&mut receiver, profile, lenient)
                 && now.evidence.verdict == Verdict::Ready
                 // Judged before this caller came, it was proved for nobody.
                 && (!lenient || may_move(&receiver))
+                && self.0.is_in_force(profile)
             {
                 return now;
             }
-            if receiver.changed().await.is_err() {
-                // The observation has ended, or died: begin another.
+            let ended = tokio::select! {
+                changed = receiver.changed() => changed.is_err(),
+                changed = link.changed() => changed.is_err(),
+            };
+            if ended {
+                // The observation has ended: begin another.
                 tokio::time::sleep(RETRY).await;
                 receiver = self.0.ensure_running(&mut self.0.place());
             }
@@ -289,6 +297,12 @@ impl Shared {
             LinkState::Down(_) | LinkState::Connecting => None,
         };
         proof.is_some_and(|proof| proof.implies(profile))
+    }
+
+    /// Whether what was proved for `profile` holds for all calls. What the daemon's own
+    /// profile does not follow from proves nothing for them.
+    fn is_in_force(&self, profile: Profile) -> bool {
+        !profile.implies(self.profile) || self.is_proved(self.profile)
     }
 
     /// Whether somebody allows what keeps moving.

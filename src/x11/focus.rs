@@ -1,4 +1,4 @@
-//! The window that keys go to, and the program behind it.
+//! The window that keys go to or that lies under the pointer, and its program.
 
 use x11rb::{
     connection::Connection as _,
@@ -17,22 +17,29 @@ use crate::facts::WindowId;
 
 /// How far a focused window may lie below its top-level window.
 const DEEPEST: usize = 16;
+/// `WM_HINTS.flags`: the window says whether it takes the focus (ICCCM 4.1.2.4).
+const INPUT_HINT: u32 = 1;
 
-/// The top-level window that has the focus: the one with `WM_CLASS` (ICCCM 2.0),
-/// else the child of the root window.
+/// The client window that has the focus or lies under the pointer: the innermost one
+/// with `WM_STATE` (ICCCM 4.1.3.1), which the window manager sets, else the innermost
+/// one with `WM_CLASS` or `WM_PROTOCOLS`, else the child of the root window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Focus {
     /// Its id.
     pub window: WindowId,
     /// It takes part in `_NET_WM_PING`.
     pub pings: bool,
-    /// The process that made it, where the X server tells (X-Resource), or it says so.
+    /// The process that made it, where the X server reports it (X-Resource), else the
+    /// one that `_NET_WM_PID` names.
     pub pid: Option<u32>,
     /// `WM_CLASS`, in lower case.
     pub class: String,
+    /// A window manager gives it the focus when it is clicked: it has `WM_STATE`, is
+    /// neither a desktop nor a dock, and takes the focus or sets it itself.
+    pub takes_focus: bool,
     /// The bits of an id that say which client it belongs to.
     client: u32,
-    /// What the server calls its focus.
+    /// The window that the server reports as its focus.
     focused: Window,
 }
 
@@ -43,7 +50,8 @@ impl Focus {
     }
 }
 
-/// Who has the focus, when it may still be `last`; `None` when nobody has.
+/// The window that has the focus, quicker when it is still `last`; `None` when no
+/// window has it.
 pub(super) fn read(
     server: &Server,
     atoms: &Atoms,
@@ -69,7 +77,16 @@ pub(super) fn read(
     Ok(focus.map(|focus| Focus { focused, ..focus }))
 }
 
-/// The top-level window of a window; `None` when it has gone.
+/// The client window under the pointer; `None` over the bare root window.
+pub(super) fn at_pointer(
+    server: &Server,
+    atoms: &Atoms,
+    has_resource: bool,
+) -> Result<Option<Focus>, Error> {
+    describe(server, atoms, has_resource, under_pointer(server)?)
+}
+
+/// The client window of a window; `None` when it has gone.
 pub(super) fn describe(
     server: &Server,
     atoms: &Atoms,
@@ -77,35 +94,60 @@ pub(super) fn describe(
     mut window: Window,
 ) -> Result<Option<Focus>, Error> {
     let conn = &server.conn;
+    let mut found = None;
     for _ in 0..DEEPEST {
         if window == 0 || window == server.root {
-            return Ok(None);
+            break;
         }
-        let class =
-            conn.get_property(false, window, AtomEnum::WM_CLASS, AtomEnum::STRING, 0, 64)?;
+        let text = AtomEnum::STRING;
+        let class = conn.get_property(false, window, AtomEnum::WM_CLASS, text, 0, 64)?;
         let protocols =
             conn.get_property(false, window, atoms.WM_PROTOCOLS, AtomEnum::ATOM, 0, 32)?;
+        let state = conn.get_property(false, window, atoms.WM_STATE, AtomEnum::ANY, 0, 1)?;
+        let hints = AtomEnum::WM_HINTS;
+        let hints = conn.get_property(false, window, hints, AtomEnum::ANY, 0, 2)?;
+        let kind = atoms._NET_WM_WINDOW_TYPE;
+        let kind = conn.get_property(false, window, kind, AtomEnum::ATOM, 0, 8)?;
         let tree = conn.query_tree(window)?;
-        // It may go while one looks.
-        let (Ok(class), Ok(protocols), Ok(tree)) = (class.reply(), protocols.reply(), tree.reply())
+        // It may go meanwhile.
+        let (Ok(class), Ok(protocols), Ok(state)) =
+            (class.reply(), protocols.reply(), state.reply())
         else {
             return Ok(None);
         };
-        if class.type_ == x11rb::NONE && tree.parent != server.root {
-            window = tree.parent;
-            continue;
+        let (Ok(hints), Ok(kind), Ok(tree)) = (hints.reply(), kind.reply(), tree.reply()) else {
+            return Ok(None);
+        };
+        let managed = state.type_ != x11rb::NONE;
+        let named = class.type_ != x11rb::NONE || protocols.type_ != x11rb::NONE;
+        let outermost = tree.parent == server.root;
+        if managed || found.is_none() && (named || outermost) {
+            let list: Vec<u32> = protocols.value32().into_iter().flatten().collect();
+            let mut hints = hints.value32().into_iter().flatten();
+            let (flags, input) = (hints.next().unwrap_or(0), hints.next().unwrap_or(1));
+            let input = flags & INPUT_HINT == 0 || input != 0;
+            let aside = [
+                atoms._NET_WM_WINDOW_TYPE_DESKTOP,
+                atoms._NET_WM_WINDOW_TYPE_DOCK,
+            ];
+            let mut kinds = kind.value32().into_iter().flatten();
+            let aside = kinds.any(|kind| aside.contains(&kind));
+            found = Some(Focus {
+                window,
+                pings: list.contains(&atoms._NET_WM_PING),
+                pid: pid(server, atoms, window, has_resource)?,
+                class: String::from_utf8_lossy(&class.value).to_lowercase(),
+                takes_focus: managed && !aside && (input || list.contains(&atoms.WM_TAKE_FOCUS)),
+                client: !conn.setup().resource_id_mask,
+                focused: window,
+            });
         }
-        let mut protocols = protocols.value32().into_iter().flatten();
-        return Ok(Some(Focus {
-            window,
-            pings: protocols.any(|atom| atom == atoms._NET_WM_PING),
-            pid: pid(server, atoms, window, has_resource)?,
-            class: String::from_utf8_lossy(&class.value).to_lowercase(),
-            client: !conn.setup().resource_id_mask,
-            focused: window,
-        }));
+        if managed || outermost {
+            break;
+        }
+        window = tree.parent;
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// The smallest window under the pointer; 0 without one.
@@ -124,7 +166,7 @@ fn under_pointer(server: &Server) -> Result<Window, Error> {
     Ok(window)
 }
 
-fn pid(
+pub(super) fn pid(
     server: &Server,
     atoms: &Atoms,
     window: Window,

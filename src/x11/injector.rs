@@ -25,6 +25,7 @@ use super::{
     Bell, Display, Error, Observer,
     bindings::Bindings,
     keymap::{self, KeyboardState, Keymap},
+    pointer::{Pointer, PointerState},
 };
 use crate::facts::WindowId;
 
@@ -60,6 +61,7 @@ pub struct Injector {
     observer: Observer,
     keymap: Option<Keymap>,
     bindings: Bindings,
+    pointer: Pointer,
     marked: u32,
     is_marked: bool,
     /// What is noted.
@@ -105,6 +107,7 @@ impl Injector {
         Ok(Self {
             keymap: None,
             bindings,
+            pointer: Pointer::new(&observer.server)?,
             marked: marked.atom,
             is_marked: true,
             marks: Vec::new(),
@@ -271,6 +274,19 @@ impl Injector {
         }))
     }
 
+    /// Reads the pointer mapping again if it changed, and returns whether some
+    /// physical button gives this logical one.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn has_button(&mut self, number: u8) -> Result<bool, Error> {
+        if self.observer.take_pointer_mapping_news()? {
+            self.pointer.read_mapping(&self.observer.server)?;
+        }
+        Ok(self.pointer.physical(number).is_some())
+    }
+
     /// Presses; sent with the next [`Self::flush`] or question.
     ///
     /// # Errors
@@ -279,7 +295,16 @@ impl Injector {
     pub fn press(&self, input: Input) -> Result<(), Error> {
         match input {
             Input::Key(code) => self.fake(KEY_PRESS_EVENT, code, (0, 0)),
-            Input::Button(number) => self.fake(BUTTON_PRESS_EVENT, number, (0, 0)),
+            Input::Button(number) => self.fake_button(BUTTON_PRESS_EVENT, number),
+        }
+    }
+
+    /// XTEST takes physical buttons; callers name logical ones. A logical button that
+    /// no physical one gives was refused before, see [`Self::has_button`].
+    fn fake_button(&self, kind: u8, number: u8) -> Result<(), Error> {
+        match self.pointer.physical(number) {
+            Some(physical) => self.fake(kind, physical, (0, 0)),
+            None => Ok(()),
         }
     }
 
@@ -291,7 +316,7 @@ impl Injector {
     pub fn release(&self, input: Input) -> Result<(), Error> {
         match input {
             Input::Key(code) => self.fake(KEY_RELEASE_EVENT, code, (0, 0)),
-            Input::Button(number) => self.fake(BUTTON_RELEASE_EVENT, number, (0, 0)),
+            Input::Button(number) => self.fake_button(BUTTON_RELEASE_EVENT, number),
         }
     }
 
@@ -325,16 +350,25 @@ impl Injector {
         Ok(self.observer.server.conn.flush()?)
     }
 
-    /// Where the pointer is, after all that was sent was done.
+    /// The pointer's position in screen pixels, after the server has taken all input
+    /// that was sent.
     ///
     /// # Errors
     ///
     /// When the connection ended.
     pub fn pointer(&self) -> Result<(i32, i32), Error> {
-        let server = &self.observer.server;
-        let reply = server.conn.query_pointer(server.root)?.reply();
-        let reply = reply.map_err(|error| Error::reply("QueryPointer", error))?;
-        Ok((reply.root_x.into(), reply.root_y.into()))
+        let state = self.pointer_state()?;
+        Ok((state.x, state.y))
+    }
+
+    /// The pointer's position and its buttons. While another program holds the pointer
+    /// frozen (a synchronous grab), both are as they were before the freeze.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn pointer_state(&self) -> Result<PointerState, Error> {
+        self.pointer.state(&self.observer.server)
     }
 
     /// Whether keys that are held down repeat. The server's clock decides that,
@@ -421,23 +455,14 @@ impl Injector {
             .reply();
         let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
         let (mut marks, kept) = parse(&reply.value);
-        let pointer = self
-            .observer
-            .server
-            .conn
-            .query_pointer(self.observer.server.root)?;
-        let pointer = pointer
-            .reply()
-            .map_err(|error| Error::reply("QueryPointer", error))?;
+        let pointer = self.pointer_state()?;
         let keys = self.keys_down()?;
         let latest = uptime() + LONGEST;
         marks.retain_mut(|mark| {
             mark.until = mark.until.map(|until| until.min(latest));
             match mark.input {
                 Input::Key(code) => keys[usize::from(code)],
-                // The server tells of no more than five buttons.
-                Input::Button(number @ 1..=5) => u16::from(pointer.mask) & (1 << (7 + number)) != 0,
-                Input::Button(_) => true,
+                Input::Button(number) => pointer.is_down(number).unwrap_or(true),
             }
         });
         if kept {

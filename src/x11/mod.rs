@@ -11,7 +11,8 @@
 //! - `pixel_format`, `shm`, `segments`, `capture`, `cursor`: reading the screen.
 //! - `display`, `mailbox`, `thread`, `connected`: the handle, its queue, the thread
 //!   that owns the connection, and its work.
-//! - `injector`, `keymap`, `bindings`, `focus`: giving input, what keys mean, spare
+//! - `injector`, `pointer`, `keymap`, `bindings`, `focus`: giving input, the pointer's
+//!   position, buttons and mapping, what keys mean, unused
 //!   keys bound to what the keymap lacks, and whom keys reach.
 //! - `clipboard`: owning the selections for a paste, and giving them back.
 //! - `observer`, `scene`: a second connection, which watches while somebody waits
@@ -34,6 +35,7 @@ mod keymap;
 mod mailbox;
 mod observer;
 mod pixel_format;
+mod pointer;
 mod resize;
 mod root_state;
 mod scene;
@@ -56,5 +58,6 @@ pub use injector::{Injector, Input, Mark, uptime};
 pub use keymap::{KeyboardState, Keymap, Stroke};
 pub use mailbox::{Bell, Receiver, Sender, Woken, mailbox};
 pub use observer::Observer;
+pub use pointer::PointerState;
 pub use root_state::Generation;
 pub use socket::{Owner, SocketKind};

@@ -19,8 +19,8 @@ use x11rb::{
         damage::{ConnectionExt as _, ReportLevel},
         xfixes::ConnectionExt as _,
         xproto::{
-            ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt as _, EventMask, Property,
-            Window,
+            ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt as _, EventMask, Mapping,
+            Property, Window,
         },
     },
 };
@@ -37,7 +37,7 @@ use super::{
     socket::{Pulse, SILENCE},
 };
 use crate::{
-    facts::{Fact, Pinged, WindowId},
+    facts::{Fact, Pinged, WindowId, WindowManager},
     frame::{Region, Size},
 };
 
@@ -70,6 +70,12 @@ pub struct Observer {
     asking: Window,
     scene_is_stale: bool,
     keymap_is_stale: bool,
+    /// The pointer mapping may have changed.
+    mapping_is_stale: bool,
+    /// The window manager, once read; read again when its property changes.
+    manager: Option<Option<WindowManager>>,
+    /// Requests for frame extents that the window manager has not answered.
+    unanswered: u32,
     scene_read_at: Option<Instant>,
     pongs: Vec<Pinged>,
     last_step: Option<Instant>,
@@ -125,6 +131,9 @@ impl Observer {
             asking,
             scene_is_stale: true,
             keymap_is_stale: false,
+            mapping_is_stale: true,
+            manager: None,
+            unanswered: 0,
             scene_read_at: None,
             pongs: Vec::new(),
             last_step: None,
@@ -187,17 +196,19 @@ impl Observer {
         self.take_events()
     }
 
-    /// The same, unless there is something to look at already; whether there is.
+    /// Returns true if there is something to look at; otherwise waits at most `limit` and
+    /// returns false. It never does both, because a wait takes the bell of an order.
     ///
     /// # Errors
     ///
     /// When the connection ended.
     pub fn doze_until_news(&mut self, limit: Duration) -> Result<bool, Error> {
         self.take_events()?;
-        if !self.has_news() {
-            self.doze(limit)?;
+        if self.has_news() {
+            return Ok(true);
         }
-        Ok(self.has_news())
+        self.doze(limit)?;
+        Ok(false)
     }
 
     /// Waits for the bell alone.
@@ -240,6 +251,15 @@ impl Observer {
     /// When the connection ended.
     pub fn focus(&self, last: Option<&Focus>) -> Result<Option<Focus>, Error> {
         focus::read(&self.server, &self.atoms, self.has_resource, last)
+    }
+
+    /// The client window under the pointer; `None` over the bare root window.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn at_pointer(&self) -> Result<Option<Focus>, Error> {
+        focus::at_pointer(&self.server, &self.atoms, self.has_resource)
     }
 
     /// A window as if it had the focus; `None` when it has gone.
@@ -285,6 +305,54 @@ impl Observer {
     pub(super) fn take_keymap_news(&mut self) -> Result<bool, Error> {
         self.take_events()?;
         Ok(std::mem::take(&mut self.keymap_is_stale))
+    }
+
+    /// Whether the pointer mapping may have changed since the last question.
+    pub(super) fn take_pointer_mapping_news(&mut self) -> Result<bool, Error> {
+        self.take_events()?;
+        Ok(std::mem::take(&mut self.mapping_is_stale))
+    }
+
+    /// The window manager, as its properties say; `None` without one.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn window_manager(&mut self) -> Result<Option<WindowManager>, Error> {
+        self.take_events()?;
+        if let Some(manager) = self.manager {
+            return Ok(manager);
+        }
+        let manager = scene::window_manager(&self.server, &self.atoms, self.has_resource)?;
+        self.unanswered = 0;
+        Ok(*self.manager.insert(manager))
+    }
+
+    /// Sends the window manager a request that it answers after everything that the
+    /// server sent it before: the reply to it is a property of our own window.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn ask_manager(&mut self) -> Result<(), Error> {
+        self.ping(Pinged::WindowManager, &mut Vec::new())?;
+        self.unanswered += 1;
+        Ok(())
+    }
+
+    /// Whether the window manager has answered every such request.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn manager_answered(&mut self) -> Result<bool, Error> {
+        self.take_events()?;
+        Ok(self.unanswered == 0)
+    }
+
+    /// Stops waiting for answers of the window manager.
+    pub fn forget_manager_answers(&mut self) {
+        self.unanswered = 0;
     }
 
     fn has_news(&self) -> bool {
@@ -386,6 +454,7 @@ impl Observer {
                         if event.atom == self.atoms._NET_FRAME_EXTENTS
                             && event.state == Property::NEW_VALUE
                         {
+                            self.unanswered = self.unanswered.saturating_sub(1);
                             self.pongs.push(Pinged::WindowManager);
                         }
                     } else if [
@@ -395,6 +464,9 @@ impl Observer {
                     .contains(&event.atom)
                     {
                         self.scene_is_stale = true;
+                        if event.atom == self.atoms._NET_SUPPORTING_WM_CHECK {
+                            self.manager = None;
+                        }
                     }
                 }
                 Event::MapNotify(_)
@@ -403,6 +475,9 @@ impl Observer {
                 | Event::ConfigureNotify(_)
                 | Event::ReparentNotify(_)
                 | Event::CirculateNotify(_) => self.scene_is_stale = true,
+                Event::MappingNotify(event) if event.request == Mapping::POINTER => {
+                    self.mapping_is_stale = true;
+                }
                 Event::XkbMapNotify(_)
                 | Event::XkbNewKeyboardNotify(_)
                 | Event::MappingNotify(_) => self.keymap_is_stale = true,

@@ -42,6 +42,8 @@ x11rb::atom_manager! {
         _NET_WM_WINDOW_TYPE_DOCK,
         _NET_WM_PID,
         WM_PROTOCOLS,
+        WM_STATE,
+        WM_TAKE_FOCUS,
     }
 }
 
@@ -132,6 +134,27 @@ pub(super) fn read(
         other_clients: owners.others(manager.and_then(|m| m.pid)),
     };
     Ok((scene, places))
+}
+
+/// The window manager alone: what pacing asks before each step.
+pub(super) fn window_manager(
+    server: &Server,
+    atoms: &Atoms,
+    has_resource: bool,
+) -> Result<Option<WindowManager>, Error> {
+    let (conn, root) = (&server.conn, server.root);
+    let check = property(conn, root, atoms._NET_SUPPORTING_WM_CHECK, AtomEnum::WINDOW)?;
+    let supported = property(conn, root, atoms._NET_SUPPORTED, AtomEnum::ATOM)?;
+    let check = values(check.reply())?;
+    let supported = values(supported.reply())?;
+    let Some(window) = manager(conn, atoms, check.first().copied())? else {
+        return Ok(None);
+    };
+    Ok(Some(WindowManager {
+        window,
+        pings: supported.contains(&atoms._NET_REQUEST_FRAME_EXTENTS),
+        pid: super::focus::pid(server, atoms, window, has_resource)?,
+    }))
 }
 
 /// The check window, when it points to itself as EWMH wants: a property that a

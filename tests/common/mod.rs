@@ -16,6 +16,7 @@ pub mod drawing;
 pub mod image;
 pub mod managed;
 pub mod moving;
+pub mod pacing;
 pub mod program;
 pub mod receiver;
 pub mod recorder;

@@ -214,6 +214,8 @@ pub struct Act {
     pub picture: Option<Spec>,
     /// Also before the paint is proved.
     pub unproved: bool,
+    /// Each action waits until the one before it has taken effect.
+    pub paced: bool,
 }
 
 /// How a step ended.
@@ -270,6 +272,10 @@ pub struct Done {
     pub failure: Option<Failure>,
     /// Time it took.
     pub took: Duration,
+    /// Time that the next action waited for this one to take effect.
+    pub paced: Duration,
+    /// That wait ended at a bound: the effect of this action was not confirmed.
+    pub unconfirmed: bool,
 }
 
 /// Why the waiting after the input ended.

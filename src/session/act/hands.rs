@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     action::Done,
     ledger::{Held, Ledger},
+    pacing::Pacing,
     plan::{Keys, Pixel, Step},
     pointer::LastClick,
     typing::Unread,
@@ -48,6 +49,7 @@ pub(super) struct Hands<'a> {
     pub(super) ledger: &'a mut Ledger,
     pub(super) last_click: &'a mut Option<LastClick>,
     pub(super) unread: &'a mut Unread,
+    pub(super) pacing: &'a mut Pacing,
     pub(super) clipboard: &'a mut Option<Clipboard>,
     pub(super) display: &'a Display,
     pub(super) cancel: &'a CancellationToken,
@@ -61,6 +63,7 @@ impl Hands<'_> {
     /// Does one step. What it did so far is in `done` also when it stops.
     pub(super) fn perform(&mut self, step: &Step, done: &mut Done) -> Result<(), Stop> {
         self.check()?;
+        self.note_target(step)?;
         let performed = self.perform_it(step, done);
         self.ledger.keep(&[]);
         if performed.is_ok() && done.pointer.is_none() {
@@ -227,7 +230,9 @@ impl Hands<'_> {
         for input in inputs {
             self.ledger.release(*input);
         }
-        Ok(self.note()?)
+        self.note()?;
+        self.until_up(inputs)?;
+        Ok(())
     }
 
     fn down(
@@ -269,7 +274,7 @@ impl Hands<'_> {
         if self.ledger.release(input) {
             self.note()?;
         }
-        done.pointer = Some(self.injector.pointer()?);
+        done.pointer = Some(self.until_up(&[input])?);
         Ok(())
     }
 
@@ -296,7 +301,7 @@ impl Hands<'_> {
                 self.let_go(keys)?;
             }
             self.injector.set_repeat(true)?;
-            done.pointer = Some(self.injector.pointer()?);
+            done.pointer = Some(self.until_up(keys)?);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod drag_path;
 mod hands;
 mod journal;
 mod ledger;
+mod pacing;
 mod pasting;
 mod plan;
 mod pointer;

@@ -35,7 +35,7 @@ impl Hands<'_> {
         self.until_has_read(&focus)?;
         let offer = self.clipboard()?.offer(text, &focus)?;
         let pasted = self
-            .until_there(&offer)
+            .until_offered(&offer)
             .and_then(|()| self.press_and_wait(keys, &focus, &offer));
         done.clipboard_lost |= offer.lost();
         if pasted.is_err() {
@@ -51,7 +51,7 @@ impl Hands<'_> {
         Ok(())
     }
 
-    fn until_there(&mut self, offer: &Offer) -> Result<(), Stop> {
+    fn until_offered(&mut self, offer: &Offer) -> Result<(), Stop> {
         while !offer.ready() {
             self.works()?;
             self.pause(LOOK)?;

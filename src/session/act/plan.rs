@@ -17,7 +17,7 @@ use crate::{
     frame::Size,
     keys,
     session::space::Resolved,
-    x11::{Input, KeyboardState, Keymap, Stroke},
+    x11::{Input, KeyboardState, Keymap, PointerState, Stroke},
 };
 
 /// A pixel of the screen.
@@ -86,6 +86,9 @@ pub(super) struct Ground<'a> {
     pub(super) keymap: &'a Keymap,
     pub(super) keyboard: KeyboardState,
     pub(super) ledger: &'a Ledger,
+    pub(super) pointer: PointerState,
+    /// Logical buttons that no physical button gives.
+    pub(super) missing_buttons: &'a [u8],
     /// In uptime.
     pub(super) now: Duration,
 }
@@ -105,6 +108,7 @@ pub(super) fn plan(ground: &Ground<'_>, actions: &[Action]) -> Result<Vec<Step>,
             .iter()
             .map(|held| (held.input, held.name.clone()))
             .collect(),
+        released: HashSet::new(),
     };
     let mut steps = Vec::with_capacity(actions.len());
     for (index, action) in actions.iter().enumerate() {
@@ -119,6 +123,8 @@ struct Planner<'a> {
     action: usize,
     /// What will be down when the action's turn comes, and its name.
     held: HashMap<Input, String>,
+    /// Buttons that an earlier action of the step releases.
+    released: HashSet<u8>,
 }
 
 impl Planner<'_> {
@@ -137,6 +143,7 @@ impl Planner<'_> {
                 modifiers: self.modifiers(modifiers)?,
             },
             Action::ButtonDown { at, button, hold } => {
+                self.can_press_buttons(*button)?;
                 let input = Input::Button(button.number());
                 self.held.insert(input, String::new());
                 Step::Down {
@@ -148,6 +155,7 @@ impl Planner<'_> {
             Action::ButtonUp { at, button } => {
                 let input = Input::Button(button.number());
                 self.held.remove(&input);
+                self.released.insert(button.number());
                 Step::Up {
                     at: self.place(*at)?,
                     input,
@@ -233,11 +241,34 @@ impl Planner<'_> {
     }
 
     fn free_button(&self, button: Button) -> Result<Input, Refused> {
+        self.can_press_buttons(button)?;
         let input = Input::Button(button.number());
         if self.held.contains_key(&input) {
             return Err(self.is_held(&format!("the {} button", button.name())));
         }
         Ok(input)
+    }
+
+    /// While another program holds a button, the window that got it gets all buttons.
+    fn can_press_buttons(&self, button: Button) -> Result<(), Refused> {
+        if self.ground.missing_buttons.contains(&button.number()) {
+            return Err(Refused::NoButton {
+                action: self.action,
+                name: button.name(),
+            });
+        }
+        let ours = |number: &u8| self.ground.ledger.is_held(Input::Button(*number));
+        let held = self.ground.pointer.down().find(|number| !ours(number));
+        // A `button_up` earlier in the step releases it.
+        let held = held.filter(|number| !self.released.contains(number));
+        match held {
+            None => Ok(()),
+            Some(number) => {
+                let name = Button::of_number(number)
+                    .map_or_else(|| format!("button {number}"), |b| format!("the {} button", b.name()));
+                Err(self.is_held(&format!("{name}, which another program pressed,")))
+            }
+        }
     }
 
     fn is_held(&self, name: &str) -> Refused {

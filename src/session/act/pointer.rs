@@ -25,6 +25,8 @@ const CLICKS_APART: Duration = Duration::from_millis(520);
 const AFTER_DOUBLE: Duration = Duration::from_millis(820);
 /// "The same place", in pixels: GTK's is 5.
 const CLICK_PLACE: u32 = 8;
+/// Maximum time for the pointer to begin to move after a drag's press.
+const THAW: Duration = Duration::from_millis(500);
 /// The time for that; a third of the drag's where that is less.
 const DRAG_ENDS: Duration = Duration::from_millis(100);
 /// Turns of the wheel that are sent at once: between them the caller may cancel,
@@ -42,12 +44,13 @@ pub(super) struct LastClick {
 }
 
 impl Hands<'_> {
-    /// Moves the pointer, and sees that it got there.
+    /// Moves the pointer, and waits until it is there.
     pub(super) fn go(&mut self, (x, y): Pixel) -> Result<(i32, i32), Stop> {
         self.injector.move_to(x, y)?;
-        let there = self.injector.pointer()?;
-        let sent = (i64::from(x), i64::from(y));
-        if (i64::from(there.0), i64::from(there.1)) != sent {
+        // A screen's side has 16 bits.
+        let narrow = |side: u32| i32::try_from(side).unwrap_or(i32::MAX);
+        let there = self.until_there(narrow(x), narrow(y))?;
+        if there != (narrow(x), narrow(y)) {
             return Err(Stop::Failed(Failure {
                 stage: Stage::Input,
                 cause: Cause::PointerElsewhere,
@@ -69,6 +72,7 @@ impl Hands<'_> {
             Some(at) => self.go(at)?,
             None => self.injector.pointer()?,
         };
+        self.note_target_at_pointer()?;
         done.pointer = Some(place);
         Ok(place)
     }
@@ -93,7 +97,7 @@ impl Hands<'_> {
         for click in 0..count {
             if click > 0 {
                 // By the server's clock, which may do what it gets all at once.
-                self.injector.pointer()?;
+                self.until_up(&[button])?;
                 self.pause(NEXT_CLICK)?;
             }
             self.injector.press(button)?;
@@ -104,7 +108,11 @@ impl Hands<'_> {
         } else {
             self.release_all(modifiers)?;
         }
-        done.pointer = Some(self.injector.pointer()?);
+        // While the window manager holds the pointer frozen, the next movement would
+        // come before the release: the click would become a drag.
+        let mut all = modifiers.clone();
+        all.push(button);
+        done.pointer = Some(self.until_up(&all)?);
         self.clicked(button, place);
         if let Some(last) = self.last_click.as_mut().filter(|_| count > 1) {
             last.open = AFTER_DOUBLE;
@@ -154,7 +162,12 @@ impl Hands<'_> {
         self.injector.flush()?;
         self.clicked(button, place);
         let ending = DRAG_ENDS.min(duration / 3);
-        let (began, points) = (Instant::now(), gently(path, duration - ending, ending));
+        let points = gently(path, duration - ending, ending);
+        if let Some((x, y)) = points.first().map(|(point, _)| *point) {
+            // The pointer may be frozen until the window manager has seen the press.
+            self.until_thawed((x, y))?;
+        }
+        let began = Instant::now();
         for (point, time) in &points {
             let ahead = time.saturating_sub(began.elapsed());
             if !ahead.is_zero() {
@@ -170,6 +183,22 @@ impl Hands<'_> {
         self.pause(ending / (DRAG_END + 1))?;
         self.let_go(&held)?;
         done.pointer = Some(self.injector.pointer()?);
+        Ok(())
+    }
+
+    /// Moves the pointer and waits until it moves: it is not frozen any more. A program
+    /// that confines it is noticed at the end of the drag.
+    fn until_thawed(&mut self, (x, y): Pixel) -> Result<(), Stop> {
+        let before = self.injector.pointer()?;
+        let narrow = |side: u32| i32::try_from(side).unwrap_or(i32::MAX);
+        self.injector.move_to(x, y)?;
+        let start = Instant::now();
+        while before != (narrow(x), narrow(y)) && start.elapsed() < THAW {
+            if self.injector.pointer()? != before {
+                break;
+            }
+            self.pause(Duration::from_millis(1))?;
+        }
         Ok(())
     }
 

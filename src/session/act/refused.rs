@@ -35,6 +35,16 @@ pub enum Refused {
         /// The key as named.
         name: String,
     },
+    /// A button that the pointer mapping lacks.
+    #[error(
+        "actions[{action}]: no button of the pointer gives the {name} button (see `xmodmap -pp`); set a mapping that has it"
+    )]
+    NoButton {
+        /// Which action, from 0.
+        action: usize,
+        /// The button's name.
+        name: &'static str,
+    },
     /// A character that no key gives.
     #[error(
         "actions[{action}]: no key of this keyboard layout gives U+{:04X}, character {position} of the text",

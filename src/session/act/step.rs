@@ -55,9 +55,11 @@ impl Worker {
         }
         let mut results = Vec::with_capacity(steps.len());
         let mut outcome = Outcome::Done;
-        for step in &steps {
+        for (index, step) in steps.iter().enumerate() {
+            let next = steps.get(index + 1);
             let mut done = Done::default();
             let start = Instant::now();
+            self.pacing.on = job.act.paced && next.is_some();
             let stop = self.hands(&job.cancel, job.until, |hands| {
                 hands.perform(step, &mut done)
             });
@@ -68,7 +70,21 @@ impl Worker {
                 results.push(done);
                 break;
             }
+            let Some(next) = next.filter(|_| job.act.paced) else {
+                results.push(done);
+                continue;
+            };
+            let paced = self.hands(&job.cancel, job.until, |hands| {
+                hands.take_effect(step, next, &mut done)
+            });
             results.push(done);
+            if let Err(stop) = paced {
+                // The next action is the one that could not begin.
+                let mut done = Done::default();
+                outcome = self.stopped(stop, &mut done);
+                results.push(done);
+                break;
+            }
         }
         if self.connected.is_some()
             && let Err(error) = self.hands(&job.cancel, job.until, |hands| hands.clean_up())
@@ -150,6 +166,13 @@ impl Worker {
             return Ok(Err(refused));
         }
         let keyboard = injector.keyboard()?;
+        let pointer = injector.pointer_state()?;
+        let mut missing_buttons = Vec::new();
+        for number in 1..=9 {
+            if !injector.has_button(number)? {
+                missing_buttons.push(number);
+            }
+        }
         let keymap = injector.keymap()?;
         let ground = Ground {
             space: &job.space,
@@ -157,6 +180,8 @@ impl Worker {
             keymap,
             keyboard,
             ledger: &self.ledger,
+            pointer,
+            missing_buttons: &missing_buttons,
             now: uptime(),
         };
         Ok(plan(&ground, &job.act.actions))

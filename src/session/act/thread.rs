@@ -17,6 +17,7 @@ use super::{
     action::Act,
     hands::{Hands, Stop},
     ledger::Ledger,
+    pacing::Pacing,
     pointer::LastClick,
     pressed::{Board, Pressed, adopt, pressed, publish},
     resting::Resting,
@@ -82,6 +83,7 @@ pub(super) fn spawn(
         of: None,
         last_click: None,
         unread: Unread::new(),
+        pacing: Pacing::default(),
         clipboard: None,
         typed: None,
         unsure: false,
@@ -109,6 +111,7 @@ pub(super) struct Worker {
     of: Option<Generation>,
     last_click: Option<LastClick>,
     unread: Unread,
+    pub(super) pacing: Pacing,
     /// Once something was pasted.
     pub(super) clipboard: Option<Clipboard>,
     /// When spare keycodes were last used, as long as some are bound.
@@ -163,7 +166,10 @@ impl Worker {
         }
     }
 
-    /// Waits for the next order, ends holds, and looks at what the server tells.
+    /// Waits for the next order, ends holds, and processes X events.
+    ///
+    /// Each wait takes the bell that announces orders, so [`Self::idle`] waits at most
+    /// once: the queue is looked at between two waits.
     fn next(&mut self) -> Order {
         loop {
             match self.inbox.try_recv() {
@@ -179,10 +185,13 @@ impl Worker {
 
     fn idle(&mut self) -> Result<(), Error> {
         if !self.ledger.is_empty() || self.unsure {
-            if self.connected.is_none()
-                && let Err(error) = self.connect()
-            {
-                self.without(&error);
+            if self.connected.is_none() {
+                match self.connect() {
+                    // Connecting may have waited for a program, and so have taken the
+                    // bell of an order: look at the orders first.
+                    Ok(()) => return Ok(()),
+                    Err(error) => self.without(&error),
+                }
                 // What is held ends on time; else there is no hurry.
                 let hurry = !self.ledger.is_empty();
                 let pause = if hurry { RETRY.start } else { self.retry };
@@ -194,8 +203,12 @@ impl Worker {
                 hands.end_holds()
             })?;
         }
-        if self.typed.is_some_and(|typed| typed.elapsed() >= GIVE_BACK) && !self.unbind(READ)? {
-            self.typed = Some(Instant::now());
+        if self.typed.is_some_and(|typed| typed.elapsed() >= GIVE_BACK) {
+            if !self.unbind(READ)? {
+                self.typed = Some(Instant::now());
+            }
+            // That wait may have taken the bell of an order: look at the orders first.
+            return Ok(());
         }
         let next = self.ledger.next_end();
         let hold = next.map_or(LONG, |end| end.saturating_sub(uptime()));
@@ -349,6 +362,7 @@ impl Worker {
             ledger: &mut self.ledger,
             last_click: &mut self.last_click,
             unread: &mut self.unread,
+            pacing: &mut self.pacing,
             clipboard: &mut self.clipboard,
             display: &self.display,
             cancel,

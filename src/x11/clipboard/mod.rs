@@ -311,11 +311,17 @@ impl Worker {
                 self.offer(&text, focus, offer)?;
                 return Ok(true);
             }
+            // After each order the queue is looked at again: a wait in between may have
+            // taken the bell of the next one.
             Ok(Order::Finish) => {
                 self.finished = true;
                 self.active = Instant::now();
+                return Ok(true);
             }
-            Ok(Order::Withhold) => self.withhold(),
+            Ok(Order::Withhold) => {
+                self.withhold();
+                return Ok(true);
+            }
             Err(TryRecvError::Disconnected) => return Ok(false),
             Err(TryRecvError::Empty) => {}
         }

@@ -1,0 +1,406 @@
+//! Pacing: an action of a step begins when the one before it has taken effect.
+//!
+//! X delivers input in order, but programs do not act on it in order: a window manager
+//! holds the pointer frozen until it has decided on a click, it moves the focus later,
+//! a browser looks for the clicked element in another process than the one that takes
+//! keys, and an input method returns characters after the next click. So between two
+//! actions of one step five facts are established, each with a bound:
+//!
+//! 1. The server has processed what was sent: the pointer is where it was sent and what
+//!    was released is up.
+//! 2. The window manager has processed it: it has answered a later request.
+//! 3. The focus has arrived: keys that follow a press in a window that takes the focus
+//!    wait until that window has it.
+//! 4. The program has read it: it has answered a ping (`_NET_WM_PING`).
+//! 5. The program has dealt with it: every thread of it, of its child processes and of
+//!    the input methods sleeps, and none used the CPU between two looks.
+//!
+//! If the first or the fourth fails, the step ends, because input that follows could
+//! reach the wrong place. The others are reported as unconfirmed.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    action::Done,
+    hands::{Hands, Stop},
+    plan::Step,
+    typing::failed,
+};
+use crate::{
+    frame::Cause,
+    processes::{self, Demand},
+    x11::{Focus, Input},
+};
+
+/// Maximum time for the server to process input while another program holds the
+/// pointer or the keyboard frozen. Window managers release them within milliseconds.
+const FROZEN: Duration = Duration::from_secs(3);
+/// Maximum time for the pointer to reach its target on a thawed server.
+const ARRIVES: Duration = Duration::from_secs(1);
+/// Maximum time for the window manager to answer, unless it was stopped.
+const MANAGER: Duration = Duration::from_secs(2);
+/// Maximum time for the focus to arrive after the window manager has answered.
+const FOCUS: Duration = Duration::from_millis(300);
+/// Maximum time for a program to read its input.
+const READS: Duration = Duration::from_secs(5);
+/// Maximum time that a program may keep working on its input, without the time that
+/// it waits for a CPU: an animation never ends.
+const WORKS: Duration = Duration::from_millis(150);
+/// The same with that time.
+const STARVES: Duration = Duration::from_millis(1500);
+/// Time between two looks at the processes.
+const LOOK: Duration = Duration::from_millis(3);
+/// Time between two polls of the server.
+const POLL: Duration = Duration::from_millis(1);
+/// The processes of a program are looked up again after this time.
+const FAMILY: Duration = Duration::from_secs(1);
+
+/// What pacing keeps between actions and steps.
+#[derive(Debug, Default)]
+pub(super) struct Pacing {
+    /// Whether the step under way is paced, and an action follows.
+    pub(super) on: bool,
+    /// The client window that the action under way acts on.
+    pub(super) target: Option<Focus>,
+    /// Processes, those that react with them, and when they were looked up.
+    family: Option<(Vec<u32>, Vec<u32>, Instant)>,
+    /// The check window of a window manager that lists `_NET_REQUEST_FRAME_EXTENTS`
+    /// and did not answer it.
+    deaf: Option<u32>,
+}
+
+/// Which input a step gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Pointer,
+    Keys,
+    None,
+}
+
+fn kind(step: &Step) -> Kind {
+    match step {
+        Step::Move(_) | Step::Click { .. } | Step::Drag { .. } | Step::Scroll { .. } => {
+            Kind::Pointer
+        }
+        Step::Down { held, .. } => of_input(held.input),
+        Step::Up { input, .. } => of_input(*input),
+        Step::Type { .. } | Step::Paste { .. } | Step::Chord { .. } => Kind::Keys,
+        Step::Wait(_) => Kind::None,
+    }
+}
+
+fn of_input(input: Input) -> Kind {
+    match input {
+        Input::Key(_) => Kind::Keys,
+        Input::Button(_) => Kind::Pointer,
+    }
+}
+
+/// Whether a step presses a button, which may move the focus.
+fn presses(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Click { .. } | Step::Drag { .. } | Step::Down { .. } | Step::Up { .. }
+    ) && kind(step) == Kind::Pointer
+}
+
+impl Hands<'_> {
+    /// Notes the window that the coming action acts on, for [`Self::take_effect`].
+    pub(super) fn note_target(&mut self, step: &Step) -> Result<(), Stop> {
+        self.pacing.target = None;
+        if self.pacing.on && kind(step) == Kind::Keys {
+            self.pacing.target = self.injector.observer().focus(None)?;
+        }
+        Ok(())
+    }
+
+    /// The same for an action of the pointer, once it is at its place.
+    pub(super) fn note_target_at_pointer(&mut self) -> Result<(), Stop> {
+        if self.pacing.on {
+            self.pacing.target = self.injector.observer().at_pointer()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until an action has taken effect, so that `next` can begin. What it took
+    /// is in `done`.
+    pub(super) fn take_effect(
+        &mut self,
+        step: &Step,
+        next: &Step,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        if kind(step) == Kind::None || kind(next) == Kind::None {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let waited = self.until_in_effect(step, next);
+        done.paced = start.elapsed();
+        done.unconfirmed = !waited?;
+        Ok(())
+    }
+
+    /// Whether all facts were established.
+    fn until_in_effect(&mut self, step: &Step, next: &Step) -> Result<bool, Stop> {
+        let target = self.pacing.target.take();
+        let mut certain = self.until_managed()?;
+        if kind(next) == Kind::Keys && presses(step)
+            && let Some(target) = &target
+        {
+            certain &= self.until_focused(target)?;
+        }
+        let mut windows: Vec<Focus> = target.iter().cloned().collect();
+        let now = match kind(step) {
+            Kind::Pointer => self.injector.observer().at_pointer()?,
+            _ => None,
+        };
+        let focus = self.injector.observer().focus(None)?;
+        for window in now.into_iter().chain(focus) {
+            if !windows.iter().any(|known| known.window == window.window) {
+                windows.push(window);
+            }
+        }
+        for window in &windows {
+            self.until_answered(window)?;
+        }
+        let mut pids: Vec<u32> = windows.iter().filter_map(|window| window.pid).collect();
+        if let Some(manager) = self.injector.observer().window_manager()?
+            && (!manager.pings || self.pacing.deaf == Some(manager.window))
+        {
+            pids.extend(manager.pid);
+        }
+        pids.sort_unstable();
+        pids.dedup();
+        certain &= self.until_idle(&pids)?;
+        if kind(next) == Kind::Keys
+            && let Some(target) = &target
+        {
+            self.same_program(target)?;
+        }
+        Ok(certain)
+    }
+
+    /// Keys that were meant for a program that has ended since must not reach another.
+    fn same_program(&mut self, target: &Focus) -> Result<(), Stop> {
+        let ended = target.pid.is_some_and(|pid| !processes::exists(pid));
+        if !ended || self.injector.observer().describe(target.window)?.is_some() {
+            return Ok(());
+        }
+        Err(failed(
+            Cause::NotTaken,
+            format!(
+                "the program of the window {:#x} ended before the next keys, which were meant for it; take a new frame and decide",
+                target.window
+            ),
+        ))
+    }
+
+    /// Waits until the server has processed the release of these, unless they are held.
+    pub(super) fn until_up(&mut self, inputs: &[Input]) -> Result<(i32, i32), Stop> {
+        let start = Instant::now();
+        loop {
+            let pointer = self.injector.pointer_state()?;
+            let is_key = |input: &Input| matches!(input, Input::Key(_));
+            let keys = match inputs.iter().any(is_key) {
+                true => Some(self.injector.keys_down()?),
+                false => None,
+            };
+            let down = inputs.iter().filter(|input| !self.ledger.is_held(**input));
+            let down = down.copied().find(|input| match input {
+                Input::Button(number) => pointer.is_down(*number) == Some(true),
+                Input::Key(code) => keys.is_some_and(|keys| keys[usize::from(*code)]),
+            });
+            let Some(down) = down else {
+                return Ok((pointer.x, pointer.y));
+            };
+            if start.elapsed() >= FROZEN {
+                let what = match down {
+                    Input::Button(_) => "pointer",
+                    Input::Key(_) => "keyboard",
+                };
+                return Err(failed(
+                    Cause::InputFrozen,
+                    format!(
+                        "another program has held the {what} frozen for {} s (a synchronous grab); it gets what was sent when it lets go; take a new frame",
+                        FROZEN.as_secs()
+                    ),
+                ));
+            }
+            self.poll(start)?;
+        }
+    }
+
+    /// Moves the pointer and waits until it is there; where it is at the end.
+    pub(super) fn until_there(&mut self, x: i32, y: i32) -> Result<(i32, i32), Stop> {
+        let start = Instant::now();
+        let mut asked = false;
+        loop {
+            let there = self.injector.pointer()?;
+            if there == (x, y) {
+                return Ok(there);
+            }
+            if start.elapsed() >= ARRIVES {
+                if asked {
+                    return Ok(there);
+                }
+                // A window manager that is slow may hold it frozen.
+                self.until_managed()?;
+                asked = true;
+                continue;
+            }
+            self.poll(start)?;
+        }
+    }
+
+    /// A pause between two polls: none at first, because most answers come at once.
+    fn poll(&mut self, start: Instant) -> Result<(), Stop> {
+        self.tend()?;
+        if start.elapsed() > POLL {
+            self.pause(POLL)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the window manager has processed all input so far.
+    fn until_managed(&mut self) -> Result<bool, Stop> {
+        let Some(manager) = self.injector.observer().window_manager()? else {
+            return Ok(true);
+        };
+        if !manager.pings || self.pacing.deaf == Some(manager.window) {
+            return Ok(true);
+        }
+        self.injector.observer().ask_manager()?;
+        let start = Instant::now();
+        while !self.injector.observer().manager_answered()? {
+            let stopped = || {
+                let pid = manager.pid?;
+                processes::demand(&[pid]).stopped.then_some(pid)
+            };
+            if start.elapsed() >= MANAGER {
+                match stopped() {
+                    Some(pid) if start.elapsed() < READS => {
+                        tracing::debug!(pid, "the window manager is stopped");
+                    }
+                    Some(pid) => {
+                        self.injector.observer().forget_manager_answers();
+                        return Err(failed(
+                            Cause::ProgramUnresponsive,
+                            format!(
+                                "the window manager (process {pid}) is stopped, so it cannot act on the input; continue it (SIGCONT), then take a new frame"
+                            ),
+                        ));
+                    }
+                    None => {
+                        // It lists the request and does not answer it, as fluxbox does.
+                        self.injector.observer().forget_manager_answers();
+                        self.pacing.deaf = Some(manager.window);
+                        return Ok(false);
+                    }
+                }
+            }
+            self.doze()?;
+        }
+        Ok(true)
+    }
+
+    /// Waits until a window that takes the focus has it. Whether it has, or has gone.
+    fn until_focused(&mut self, target: &Focus) -> Result<bool, Stop> {
+        if !target.takes_focus || self.injector.observer().window_manager()?.is_none() {
+            return Ok(true);
+        }
+        let start = Instant::now();
+        loop {
+            let focus = self.injector.observer().focus(None)?;
+            if focus.is_some_and(|focus| focus.window == target.window) {
+                return Ok(true);
+            }
+            if start.elapsed() >= FOCUS {
+                // A menu of the window may have it, or another window that came.
+                let there = self.injector.observer().describe(target.window)?;
+                return Ok(there.is_none());
+            }
+            self.doze()?;
+        }
+    }
+
+    /// Waits until a program has read its input.
+    pub(super) fn until_answered(&mut self, window: &Focus) -> Result<(), Stop> {
+        let asked = self.ask(window)?;
+        while !self.answered(window)? {
+            if asked.elapsed() >= READS {
+                return Err(self.unresponsive(window));
+            }
+            self.doze()?;
+        }
+        Ok(())
+    }
+
+    /// Whether a program has answered its ping. One that takes no pings counts as
+    /// having answered: [`Self::until_idle`] looks at its threads.
+    fn answered(&mut self, window: &Focus) -> Result<bool, Stop> {
+        if window.pings {
+            return Ok(self.injector.observer().answered(window.window)?);
+        }
+        let stopped = window.pid.is_some_and(|pid| processes::demand(&[pid]).stopped);
+        Ok(!stopped)
+    }
+
+    fn unresponsive(&self, window: &Focus) -> Stop {
+        failed(
+            Cause::ProgramUnresponsive,
+            format!(
+                "the program of the window {:#x} ({:?}) has not read its input for {} s; look at the frame, wait until it works again",
+                window.window,
+                window.class.replace('\0', " ").trim(),
+                READS.as_secs()
+            ),
+        )
+    }
+
+    /// Waits until all threads of these processes and of what reacts with them sleep.
+    /// Whether they do.
+    pub(super) fn until_idle(&mut self, roots: &[u32]) -> Result<bool, Stop> {
+        if roots.is_empty() {
+            return Ok(true);
+        }
+        let pids = self.family(roots);
+        let first = processes::demand(&pids);
+        let (start, mut last) = (Instant::now(), first);
+        loop {
+            self.tend()?;
+            self.injector.observer().doze(LOOK)?;
+            let now = processes::demand(&pids);
+            if is_idle(&last, &now) {
+                return Ok(true);
+            }
+            let starved = now.waited.saturating_sub(first.waited);
+            let limit = (WORKS + starved).min(STARVES);
+            if start.elapsed() >= limit {
+                return Ok(false);
+            }
+            last = now;
+        }
+    }
+
+    fn family(&mut self, roots: &[u32]) -> Vec<u32> {
+        if let Some((known, family, read)) = &self.pacing.family
+            && known == roots
+            && read.elapsed() < FAMILY
+        {
+            return family.clone();
+        }
+        let family = processes::reacting(roots);
+        self.pacing.family = Some((roots.to_vec(), family.clone(), Instant::now()));
+        family
+    }
+
+    fn doze(&mut self) -> Result<(), Stop> {
+        self.tend()?;
+        Ok(self.injector.observer().doze(POLL)?)
+    }
+}
+
+/// Whether nothing ran between two looks.
+fn is_idle(before: &Demand, now: &Demand) -> bool {
+    !before.running && before == now
+}
