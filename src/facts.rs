@@ -191,4 +191,12 @@ pub enum Fact {
         /// All others of the session.
         others: Vec<ProcessSample>,
     },
+    /// What is known to be under way for the program in focus although its threads may
+    /// sleep.
+    UnderWay {
+        /// A command runs in the foreground of a terminal and does not read from it.
+        command: bool,
+        /// A request was sent on a connection and not answered yet.
+        request: bool,
+    },
 }

@@ -107,6 +107,9 @@ const BETTER_KNOWN: [(&str, &str); 4] = [
     ("KP_Next", "KP_Page_Down"),
 ];
 
+/// The first of the Unicode keysyms.
+const UNICODE: u32 = 0x0100_0000;
+
 /// Longest name that is looked up, in bytes.
 const MAX_NAME: usize = 40;
 
@@ -163,6 +166,35 @@ pub fn chord(chord: &str) -> Vec<String> {
 pub fn of_character(character: char) -> Option<u32> {
     let typable = !character.is_control();
     typable.then(|| Keysym::from_char(character).raw())
+}
+
+/// The keysym that stands for a character in every toolkit: Latin-1 as it is, all others
+/// as Unicode keysyms (X11 Protocol, appendix A: 0x01000000 + code point). Toolkits do
+/// not map many older keysyms back, such as those of box drawing (0x08a3) or `permille`
+/// (0x0ad5). `None` for control characters.
+pub fn unicode_keysym(character: char) -> Option<u32> {
+    let code = u32::from(character);
+    match code {
+        _ if character.is_control() => None,
+        0x20..=0x7e | 0xa0..=0xff => Some(code),
+        _ => Some(UNICODE + code),
+    }
+}
+
+/// Whether a key that the layout lacks can be bound to an unused keycode. A modifier or
+/// a lock cannot: the keycode would have the name and not the effect.
+pub fn is_bindable(keysym: u32) -> bool {
+    let is_modifier = matches!(
+        keysym,
+        0xffe1..=0xffee | 0xfe01..=0xfe13 | 0xff7e | 0xff7f | 0xff14
+    );
+    keysym != 0 && !is_modifier
+}
+
+/// Whether toolkits map a keysym of the layout back to its character. Of the technical,
+/// special, publishing and APL sets they map only some.
+pub fn is_mapped_back(keysym: u32) -> bool {
+    !(0x08a0..=0x0bff).contains(&keysym)
 }
 
 /// The character that a keysym stands for.
@@ -232,12 +264,13 @@ fn names() -> &'static Names {
             plain: HashMap::new(),
             aliases: HashMap::new(),
         };
-        for (name, keysym) in &names.exact {
-            let kept = names.plain.entry(plain(name)).or_insert(*keysym);
-            // Of two that differ in case, the one that needs no Shift.
-            if name.to_lowercase() == *name {
-                *kept = *keysym;
-            }
+        // Of names that differ only in case, the one with the fewest capitals counts,
+        // then the first in the alphabet: `Greek_alpha` before `Greek_ALPHA`.
+        let capitals = |name: &str| name.chars().filter(|one| one.is_uppercase()).count();
+        let mut sorted: Vec<(&String, &u32)> = names.exact.iter().collect();
+        sorted.sort_by_key(|(name, _)| (capitals(name), name.as_str()));
+        for (name, keysym) in sorted {
+            names.plain.entry(plain(name)).or_insert(*keysym);
         }
         for (alias, name) in ALIASES.iter().chain(&BETTER_KNOWN) {
             if let Some(keysym) = names.exact.get(*name) {
@@ -295,6 +328,13 @@ mod tests {
             ("caps-lock", "Caps_Lock"),
             ("Prior", "Page_Up"),
             ("break", "Break"),
+            // Names that differ only in case: as spelled, else the small letter.
+            ("Greek_ALPHA", "Greek_ALPHA"),
+            ("Greek_alpha", "Greek_alpha"),
+            ("GREEK_ALPHA", "Greek_alpha"),
+            ("greek alpha", "Greek_alpha"),
+            ("Cyrillic_IO", "Cyrillic_IO"),
+            ("cyrillic-io", "Cyrillic_io"),
         ] {
             let keysym = keysym(given);
             assert_eq!(keysym.map(name).as_deref(), Some(meant), "{given}");

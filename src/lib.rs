@@ -13,9 +13,9 @@
 //! - [`gate`]: the paint gate: facts in, verdict out.
 //! - [`card`]: the failure card.
 //! - [`stack`]: the display stack: a handle to the init, and the init itself.
-//! - [`frame`], [`facts`], [`config`], [`telemetry`], `metrics`, `memory`, `processes`:
-//!   shared words, settings, logs, counts, the allocator's habits, what the kernel tells
-//!   of processes.
+//! - [`frame`], [`facts`], [`config`], [`telemetry`], `metrics`, `memory`, `processes`,
+//!   `sockets`: shared types, settings, logs, counts, the allocator's settings, and what
+//!   the kernel reports of processes and connections.
 
 pub mod card;
 pub mod cli;
@@ -30,6 +30,7 @@ mod metrics;
 mod processes;
 pub mod rpc;
 pub mod session;
+mod sockets;
 pub mod stack;
 pub mod telemetry;
 pub mod x11;

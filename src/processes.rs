@@ -1,6 +1,6 @@
 //! What the kernel tells of processes (proc(5)): a leaf.
 
-use std::{collections::HashMap, fs, io, time::Duration};
+use std::{collections::HashMap, fs, io, os::unix::fs::OpenOptionsExt as _, time::Duration};
 
 use crate::facts::{Doing, ProcessSample, Scene};
 
@@ -276,13 +276,49 @@ fn parse_schedstat(text: &str) -> Option<(u64, u64)> {
     Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
+/// Majors of the devices of pseudo terminals (Linux `devices.txt`).
+const PTS_MAJORS: std::ops::RangeInclusive<u64> = 136..=143;
+
+/// Whether a process is a command that runs in the foreground of a terminal and does not
+/// read from it: `sleep 1`, `make`, `curl`. An editor or a pager sets the terminal to
+/// non-canonical mode (termios(3)); `cat` waits in the kernel's read of a terminal.
+pub(crate) fn is_command(pid: u32) -> bool {
+    let Some(stat) = Stat::read(pid) else {
+        return false;
+    };
+    let (major, minor) = ((stat.terminal >> 8) & 0xfff, stat.terminal & 0xff);
+    // The session's leader is the shell, which waits for its user.
+    if stat.group != stat.foreground || stat.session == pid || !PTS_MAJORS.contains(&major) {
+        return false;
+    }
+    let waits = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+    if waits.contains("tty_read") || waits.contains("wait_woken") || stat.state == b'Z' {
+        return false;
+    }
+    let number = (major - PTS_MAJORS.start()) * 256 + minor;
+    let terminal = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+        .open(format!("/dev/pts/{number}"));
+    let Ok(terminal) = terminal else {
+        return false;
+    };
+    let modes = nix::sys::termios::tcgetattr(&terminal);
+    modes.is_ok_and(|modes| modes.local_flags.contains(nix::sys::termios::LocalFlags::ICANON))
+}
+
 /// Parts of `/proc/PID/stat`.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     name: String,
     state: u8,
     parent: u32,
+    group: u32,
     session: u32,
+    /// Device number of the controlling terminal; 0 without one.
+    terminal: u64,
+    /// The process group in the foreground of that terminal.
+    foreground: u32,
     /// CPU time of all threads, in hundredths of a second.
     ticks: u64,
 }
@@ -303,7 +339,11 @@ impl Stat {
             name: name.to_owned(),
             state: *fields.first()?.as_bytes().first()?,
             parent: u32::try_from(number(1)?).ok()?,
+            group: u32::try_from(number(2)?).ok()?,
             session: u32::try_from(number(3)?).ok()?,
+            terminal: number(4)?,
+            // -1 without a terminal.
+            foreground: number(5).and_then(|group| u32::try_from(group).ok()).unwrap_or(0),
             ticks: number(11)? + number(12)?,
         })
     }

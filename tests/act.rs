@@ -142,6 +142,21 @@ async fn a_batch_with_a_fault_does_nothing() {
                         seconds: 61,
                         nanos: 0,
                     }),
+                    quiet: None,
+                }),
+                ..bare(vec![move_to(1, 1)])
+            },
+            v1::Reason::LimitExceeded,
+        ),
+        (
+            v1::ActRequest {
+                settle: Some(v1::SettleOptions {
+                    skip: false,
+                    timeout: None,
+                    quiet: Some(prost_types::Duration {
+                        seconds: 11,
+                        nanos: 0,
+                    }),
                 }),
                 ..bare(vec![move_to(1, 1)])
             },

@@ -125,7 +125,7 @@ async fn what_is_no_key_is_refused_before_any_event() {
     for (action, reason) in [
         (chord(&["nosuchkey"]), v1::Reason::UnknownKey),
         (chord(&["ctrl", ""]), v1::Reason::UnknownKey),
-        (chord(&["Cyrillic_yu"]), v1::Reason::UnknownKey),
+        (chord(&["Hyper_R"]), v1::Reason::UnknownKey),
         (chord(&[]), v1::Reason::InvalidField),
         (chord(&long), v1::Reason::LimitExceeded),
         (hold(60_001), v1::Reason::LimitExceeded),

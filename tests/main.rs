@@ -21,6 +21,7 @@ mod lifecycle;
 mod limits;
 mod mouse;
 mod operating;
+mod pacing;
 mod paint;
 mod paste;
 mod services;

@@ -15,6 +15,7 @@ async fn settled(client: &mut Client, timeout_ms: u64) -> (v1::SettleReport, Dur
         settle: Some(v1::SettleOptions {
             skip: false,
             timeout: prost_types::Duration::try_from(Duration::from_millis(timeout_ms)).ok(),
+            quiet: None,
         }),
         ..bare(vec![click(700, 700)])
     };

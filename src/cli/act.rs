@@ -325,6 +325,7 @@ fn skip() -> v1::SettleOptions {
     v1::SettleOptions {
         skip: true,
         timeout: None,
+        quiet: None,
     }
 }
 

@@ -29,7 +29,7 @@ mod verdict;
 
 pub use evidence::{Evidence, Probe, Seen, Verdict};
 pub use picture::look;
-pub use settle::{Next, Rest, Settle};
+pub use settle::{Given, Next, Rest, Settle};
 
 use std::time::Duration;
 
@@ -130,6 +130,8 @@ impl Gate {
         match fact {
             Fact::NoDisplay => *self = Self::since(at),
             Fact::Blind => self.blind = true,
+            // Only steps look for that.
+            Fact::UnderWay { .. } => {}
             Fact::Scene(scene) => {
                 let resized = self
                     .scene

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::settle::{Next, Rest, Settle};
+use super::settle::{Given, Next, Rest, Settle};
 use crate::{
     facts::{Doing, Fact, Pinged, ProcessSample, Role, Scene, Window, WindowId},
     frame::{Region, Size},
@@ -80,7 +80,12 @@ impl Story {
     }
 
     fn begin(&mut self, activates: bool) -> Duration {
-        self.settle.begin(self.now, ms(3000), activates);
+        let given = Given {
+            limit: ms(3000),
+            activates,
+            ..Given::default()
+        };
+        self.settle.begin(self.now, given);
         self.settle.done(self.now);
         self.now
     }

@@ -51,6 +51,11 @@ const MAX_PINGS: usize = 24;
 const STILL_MOVING: Duration = Duration::from_millis(1500);
 /// Something that moves is so near to where it was seen moving, in pixels.
 const NEAR: u32 = 8;
+/// A change around the place of a press, of at most this width and height in pixels and
+/// within this time after the press, is the pressed control's own: it shows that the
+/// press arrived, not what came of it.
+const CONTROL: (u32, u32) = (400, 120);
+const CONTROL_TIME: Duration = Duration::from_millis(300);
 
 /// Why the waiting ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,16 +101,32 @@ enum Answer {
     Given(Duration),
 }
 
+/// What is known of the input that the screen is to answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Given {
+    /// The rest after it is waited for until this time after it.
+    pub limit: Duration,
+    /// It ends with a key or chord that activates what has the focus.
+    pub activates: bool,
+    /// Screen pixels of the last press of a button, if that ends it.
+    pub press: Option<(u32, u32)>,
+    /// The caller wants at least this time without a change.
+    pub quiet: Option<Duration>,
+}
+
 #[derive(Debug)]
 struct Input {
     began: Duration,
     /// When the last event was sent.
     done: Option<Duration>,
-    limit: Duration,
+    given: Given,
     excepted: Vec<Region>,
+    /// A command or a request is under way.
+    under_way: bool,
+    /// When the last of them ended.
+    came_back: Option<Duration>,
     /// Windows and where they were.
     known: HashMap<WindowId, Option<Region>>,
-    activates: bool,
     /// A window moved over a dock, or away from it.
     at_dock: bool,
     /// Windows that came since, and when each was last drawn into.
@@ -113,6 +134,8 @@ struct Input {
     answers: HashMap<WindowId, Answer>,
     changed: Option<Region>,
     last_change: Option<Duration>,
+    /// Something changed besides the pressed control.
+    answered: bool,
 }
 
 /// The screen of one display, before and after input.
@@ -172,6 +195,14 @@ impl Settle {
                 self.sampled(at, &others, true);
             }
             Fact::Blind => self.blind = true,
+            Fact::UnderWay { command, request } => {
+                if let Some(input) = &mut self.input {
+                    if input.under_way && !(command || request) {
+                        input.came_back = Some(at);
+                    }
+                    input.under_way = command || request;
+                }
+            }
             Fact::NoDisplay
             | Fact::Answer(_)
             | Fact::Ping(_)
@@ -180,9 +211,8 @@ impl Settle {
         }
     }
 
-    /// Input is about to be given, which ends with a key that `activates` or does
-    /// not; the rest after it is waited for until `limit` after it.
-    pub fn begin(&mut self, at: Duration, limit: Duration, activates: bool) {
+    /// Input is about to be given.
+    pub fn begin(&mut self, at: Duration, given: Given) {
         self.moving.retain(|(_, last)| *last + STILL_MOVING >= at);
         for area in self.activity.motion(at, true).animated {
             if !self.moving.iter().any(|(known, _)| *known == area) {
@@ -201,15 +231,17 @@ impl Settle {
         self.input = Some(Input {
             began: at,
             done: None,
-            limit,
+            given,
             excepted,
+            under_way: false,
+            came_back: None,
             known: known.map(|w| (w.id, w.area)).collect(),
-            activates,
             at_dock: false,
             came: HashMap::new(),
             answers: HashMap::new(),
             changed: None,
             last_change: None,
+            answered: false,
         });
     }
 
@@ -229,7 +261,7 @@ impl Settle {
         let Some(input) = &mut self.input else {
             return Next::Done(Rest::NoChange);
         };
-        if at >= done + input.limit {
+        if at >= done + input.given.limit {
             return Next::Done(Rest::Timeout);
         }
         for to in &pings {
@@ -239,15 +271,23 @@ impl Settle {
         }
         let quiet = [
             (!input.came.is_empty(), QUIET_AFTER_WINDOW),
-            (input.activates, QUIET_AFTER_ACTIVATION),
+            (input.given.activates, QUIET_AFTER_ACTIVATION),
             (input.at_dock, QUIET_AFTER_DOCK),
         ];
         let quiet = quiet.iter().filter(|(applies, _)| *applies);
         let quiet = quiet.map(|(_, quiet)| *quiet).max().unwrap_or(QUIET);
+        let quiet = quiet.max(input.given.quiet.unwrap_or_default());
         let (rest, due) = match input.last_change {
-            Some(last) => (Rest::Quiet, last.max(done) + quiet),
-            None => (Rest::NoChange, done + NO_CHANGE),
+            Some(last) if input.answered => (Rest::Quiet, last.max(done) + quiet),
+            // Only the pressed control changed: the answer may still come.
+            Some(last) => (
+                Rest::NoChange,
+                (last.max(done) + quiet).max(done + NO_CHANGE),
+            ),
+            None => (Rest::NoChange, done + NO_CHANGE.max(quiet)),
         };
+        // What came back is shown a moment later.
+        let due = input.came_back.map_or(due, |back| due.max(back + quiet));
         // Whoever is not heard of looks again soon.
         let look = Duration::from_millis(20);
         if at < due || self.blind && at < done + NO_CHANGE.max(QUIET_AFTER_WINDOW) {
@@ -296,6 +336,9 @@ impl Settle {
         }
         input.changed = Some(input.changed.map_or(area, |whole| whole.union(&area)));
         input.last_change = Some(at.max(input.began));
+        let soon = at < input.done.unwrap_or(at) + CONTROL_TIME;
+        let own = input.given.press.is_some_and(|press| is_of_control(&area, press));
+        input.answered |= !(soon && own);
     }
 
     fn note_windows(&mut self, scene: &Scene) {
@@ -369,7 +412,7 @@ impl Settle {
                 None => !worker.excused && lately(AT_WORK) && at < last + WORK,
             }
         });
-        deaf || undrawn || at_work
+        deaf || undrawn || at_work || input.under_way
     }
 
     fn sampled(&mut self, at: Duration, samples: &[ProcessSample], new: bool) {
@@ -399,6 +442,22 @@ impl Settle {
             worker.last = (at, *sample);
         }
     }
+}
+
+/// Whether `area` is so small and so near to a press that it is the pressed control.
+fn is_of_control(area: &Region, (x, y): (u32, u32)) -> bool {
+    let near = Region {
+        x: x.saturating_sub(CONTROL.0),
+        y: y.saturating_sub(CONTROL.1),
+        size: Size {
+            width: 2 * CONTROL.0,
+            height: 2 * CONTROL.1,
+        },
+    };
+    let (width, height) = (area.size.width, area.size.height);
+    let holds = (area.x..=area.x + width).contains(&x) && (area.y..=area.y + height).contains(&y);
+    let small = width <= CONTROL.0 && height <= CONTROL.1;
+    small && (holds || near.intersection(area) == Some(*area) && width <= 32 && height <= 32)
 }
 
 /// Whether `area` lies where something moves, or next to it.

@@ -12,7 +12,7 @@ use crate::{
     keys, metrics,
     session::{
         Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method,
-        Operation, Outcome, Pressed, PressedInput, Run, Text,
+        Operation, Outcome, Pressed, PressedInput, Run, Settling, Text,
     },
 };
 
@@ -124,15 +124,23 @@ fn expect(expect: Option<&v1::Expect>) -> Expect {
     })
 }
 
-fn settle(options: Option<&v1::SettleOptions>) -> Result<Option<Duration>, Status> {
+fn settle(options: Option<&v1::SettleOptions>) -> Result<Option<Settling>, Status> {
+    let default = Settling {
+        limit: DEFAULT_SETTLE,
+        quiet: None,
+    };
     let Some(options) = options else {
-        return Ok(Some(DEFAULT_SETTLE));
+        return Ok(Some(default));
     };
     let limit = match options.timeout {
         None => DEFAULT_SETTLE,
         Some(timeout) => within("settle.timeout", timeout, limits::MAX_WAIT)?,
     };
-    Ok((!options.skip).then_some(limit))
+    let quiet = match options.quiet {
+        None => None,
+        Some(quiet) => Some(within("settle.quiet", quiet, limits::MAX_QUIET)?),
+    };
+    Ok((!options.skip).then_some(Settling { limit, quiet }))
 }
 
 fn within(field: &str, time: prost_types::Duration, max: Duration) -> Result<Duration, Status> {

@@ -78,4 +78,6 @@ mod limits {
     pub(super) const MAX_SCROLL_NOTCHES: u32 = 1000;
     /// Longest wait and hold (R43).
     pub(super) const MAX_WAIT: Duration = Duration::from_secs(60);
+    /// Longest `settle.quiet`.
+    pub(super) const MAX_QUIET: Duration = Duration::from_secs(10);
 }

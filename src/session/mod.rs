@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use act::{
     Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method, Operation,
-    Outcome, Pressed, PressedInput, Refused, Run, Settled, Text,
+    Outcome, Pressed, PressedInput, Refused, Run, Settled, Settling, Text,
 };
 pub use bring_up::{BroughtUp, Classification, StackError};
 pub use paint::Readiness;

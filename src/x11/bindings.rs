@@ -5,7 +5,7 @@
 //! program that grabbed them, and no other. So each is tried with a grab of our
 //! own before it is used.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use x11rb::{
     connection::Connection as _,
@@ -22,7 +22,7 @@ use super::{
     connect::Server,
     keymap::{CORE_KEYBOARD, Keymap, Symbols},
 };
-use crate::{facts::WindowId, keys};
+use crate::facts::WindowId;
 
 /// The root window's property that says which keycodes are bound, and what they
 /// gave before.
@@ -48,6 +48,8 @@ pub(super) struct Bindings {
     all: Vec<Binding>,
     /// Windows that may have keys of them still to read.
     unread: Vec<WindowId>,
+    /// Keysyms that a step names as keys: they make no room until it ends.
+    pinned: HashSet<u32>,
 }
 
 impl Bindings {
@@ -102,32 +104,29 @@ impl Bindings {
         Ok(true)
     }
 
-    /// Binds as many of these characters as there is room for, from the first
-    /// on, and says how many. What is bound stays; `anew`, it makes room.
+    /// Binds as many of these keysyms as there is room for, from the first on, and
+    /// returns how many are bound then. Without `replace` only free places are used;
+    /// with it, what is bound and not among them makes room, and what is among them
+    /// stays where it is.
     ///
     /// # Errors
     ///
-    /// When the connection ended.
+    /// When the connection ended, or the server refuses the new map.
     pub(super) fn bind(
         &mut self,
         server: &Server,
         keymap: &Keymap,
-        wanted: &[char],
-        anew: bool,
+        wanted: &[u32],
+        replace: bool,
     ) -> Result<usize, Error> {
         self.forget_replaced(keymap);
         let (kind, levels) = keymap.letters();
-        if anew {
-            for binding in &mut self.all {
-                binding.now.keysyms.fill(0);
-            }
-        }
-        // One that is bound to nothing now looks spare.
+        // A keycode that is bound to nothing now looks unused.
         let more = keymap.unused().filter(|keycode| *keycode >= FIRST);
         let more = more.filter(|keycode| !self.has(*keycode) && keymap.can_carry(*keycode));
         let mut more = free(server, &more.collect::<Vec<_>>())?;
         let gives = |keycode: &u8| keymap.symbols(*keycode).is_some_and(Symbols::gives);
-        // Those first that nobody misses.
+        // Keycodes without a keysym of their own come first.
         more.sort_by_key(gives);
         let known = self.all.len();
         for keycode in more {
@@ -143,9 +142,34 @@ impl Bindings {
             };
             self.all.push(Binding { keycode, was, now });
         }
-        let keysyms = wanted.iter().map_while(|one| keys::of_character(*one));
-        let mut left: VecDeque<u32> = keysyms.collect();
-        let count = left.len();
+        let places = || self.all.iter().flat_map(|binding| &binding.now.keysyms);
+        let room = match replace {
+            // What is pinned stays.
+            true => places().filter(|keysym| !self.pinned.contains(keysym)).count(),
+            false => places().filter(|keysym| **keysym == 0).count(),
+        };
+        let bound: HashSet<u32> = places().copied().collect();
+        let wanted: Vec<u32> = match replace {
+            true => wanted.iter().copied().take(room).collect(),
+            false => {
+                let new = wanted.iter().filter(|keysym| !bound.contains(keysym));
+                new.copied().take(room).collect()
+            }
+        };
+        if replace {
+            let mut keep: HashSet<u32> = wanted.iter().copied().collect();
+            keep.extend(&self.pinned);
+            let places = self.all.iter_mut().flat_map(|b| &mut b.now.keysyms);
+            for place in places.filter(|place| !keep.contains(place)) {
+                *place = 0;
+            }
+        }
+        let mut left: VecDeque<u32> = wanted
+            .iter()
+            .copied()
+            .filter(|keysym| !replace || !bound.contains(keysym))
+            .collect();
+        let changes = !left.is_empty();
         // First of all the level that needs no modifier.
         for level in 0..usize::from(levels) {
             for binding in &mut self.all {
@@ -155,19 +179,22 @@ impl Bindings {
                 }
             }
         }
-        if left.len() < count || anew {
-            // What nothing came to is left alone.
-            let mut index = 0;
-            self.all.retain(|binding| {
-                index += 1;
-                index <= known || binding.now.gives()
-            });
+        // Keycodes that received no keysym are not remapped.
+        let mut index = 0;
+        self.all.retain(|binding| {
+            index += 1;
+            index <= known || binding.now.gives()
+        });
+        if changes || replace {
             self.mark(server)?;
             self.set(server, keymap)?;
-        } else {
-            self.all.truncate(known);
         }
-        Ok(count - left.len())
+        Ok(wanted.len())
+    }
+
+    /// Sets the keysyms that make no room for others.
+    pub(super) fn pin(&mut self, keysyms: &[u32]) {
+        self.pinned = keysyms.iter().copied().collect();
     }
 
     /// Gives all keycodes back.
@@ -203,6 +230,7 @@ impl Bindings {
             .reply();
         let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
         (self.all, self.unread) = parse(&reply.value);
+        self.pinned.clear();
         Ok(())
     }
 
@@ -232,7 +260,7 @@ impl Bindings {
         let (flags, vmods) = (xkb::SetMapFlags::from(0_u16), xkb::VMod::from(0_u16));
         let total = u16::try_from(total).unwrap_or(u16::MAX);
         let conn = &server.conn;
-        conn.xkb_set_map(
+        let set = conn.xkb_set_map(
             CORE_KEYBOARD,
             flags,
             setup.min_keycode,
@@ -259,9 +287,41 @@ impl Bindings {
             0,
             vmods,
             &aux,
-        )?
-        .ignore_error();
-        Ok(())
+        )?;
+        match set.check() {
+            Ok(()) => Ok(()),
+            // Xwayland answers BadValue to any SetMap of a map that a compositor made.
+            Err(ReplyError::X11Error(error)) => {
+                tracing::debug!("XkbSetMap: {:?}; by ChangeKeyboardMapping instead", error.error_kind);
+                self.set_core(server, keymap)
+            }
+            Err(error) => Err(Error::reply("XkbSetMap", error)),
+        }
+    }
+
+    /// The same by the core protocol (`ChangeKeyboardMapping`), where each key has up to
+    /// two groups of two levels, then the further levels (XKB protocol, 12.4).
+    fn set_core(&self, server: &Server, keymap: &Keymap) -> Result<(), Error> {
+        const WIDTH: u8 = 6;
+        let last = server.conn.setup().max_keycode;
+        let mut keysyms = Vec::new();
+        for keycode in FIRST..=last {
+            let bound = self.all.iter().find(|binding| binding.keycode == keycode);
+            let now = bound.map(|b| &b.now).or_else(|| keymap.symbols(keycode));
+            let level = |index: usize| {
+                let keysyms = now.map(|now| now.keysyms.as_slice()).unwrap_or_default();
+                keysyms.get(index).copied().unwrap_or(0)
+            };
+            // Both groups give the same; levels 3 and 4 of group 1 follow them.
+            keysyms.extend([level(0), level(1), level(0), level(1), level(2), level(3)]);
+        }
+        let count = last - FIRST + 1;
+        let change = server
+            .conn
+            .change_keyboard_mapping(count, FIRST, WIDTH, &keysyms)?;
+        change
+            .check()
+            .map_err(|error| Error::reply("ChangeKeyboardMapping", error))
     }
 
     /// A keycode that somebody else changed meanwhile is theirs.

@@ -2,6 +2,7 @@
 
 use x11rb::{
     connection::Connection as _,
+    errors::ReplyError,
     protocol::{
         res::{ClientIdMask, ClientIdSpec, ConnectionExt as _},
         xproto::{AtomEnum, ConnectionExt as _, InputFocus, Window},
@@ -43,7 +44,44 @@ pub struct Focus {
     focused: Window,
 }
 
+/// Parts of the `WM_CLASS` of terminals.
+const TERMINALS: [&str; 8] = [
+    "term",
+    "rxvt",
+    "konsole",
+    "kitty",
+    "alacritty",
+    "tilix",
+    "foot",
+    "st-256color",
+];
+
 impl Focus {
+    /// Whether it is a terminal, by its `WM_CLASS`.
+    pub fn is_terminal(&self) -> bool {
+        TERMINALS.iter().any(|part| self.class.contains(part))
+    }
+
+    /// Whether its program takes a character from a keycode that is bound for it.
+    /// The alternative is the selection. Wine sees only the first two levels of
+    /// keycodes that it knew at its start; Java drops characters beyond U+FFFF.
+    pub fn takes_bound(&self, character: char) -> bool {
+        let code = u32::from(character);
+        // GTK and Chromium look keysyms up in tables of 16 bits: one that ends like a
+        // dead key (0xfe50 to 0xfe93) or like Multi_key (0xff20) begins a sequence.
+        let swallowed = code > 0xff && matches!(code & 0xffff, 0xfe50..=0xfe93 | 0xff20);
+        !swallowed && !self.is_wine() && (code <= 0xffff || !self.is_java())
+    }
+
+    /// Whether it is a window of Wine.
+    pub(super) fn is_wine(&self) -> bool {
+        self.class.split('\0').any(|part| part.ends_with(".exe"))
+    }
+
+    fn is_java(&self) -> bool {
+        self.class.starts_with("sun-awt-x11")
+    }
+
     /// Whether the same client made that window.
     pub fn made(&self, window: WindowId) -> bool {
         window & self.client == self.window & self.client
@@ -175,12 +213,22 @@ pub(super) fn pid(
     if !has_resource {
         return scene::own_word(scene::process(&server.conn, atoms, window)?);
     }
+    client_pid(server, window)
+}
+
+/// The process of the client that made a window, as the server reports it; `None` when
+/// the window's client has gone.
+pub(super) fn client_pid(server: &Server, window: Window) -> Result<Option<u32>, Error> {
     let spec = ClientIdSpec {
         client: window,
         mask: ClientIdMask::LOCAL_CLIENT_PID,
     };
     let reply = server.conn.res_query_client_ids(&[spec])?.reply();
-    let reply = reply.map_err(|error| Error::reply("XResQueryClientIds", error))?;
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(ReplyError::X11Error(_)) => return Ok(None),
+        Err(error) => return Err(Error::reply("XResQueryClientIds", error)),
+    };
     let pid = reply.ids.iter().find_map(|id| id.value.first().copied());
     // 0: a process that the server cannot name.
     Ok(pid.filter(|pid| *pid != 0))

@@ -148,22 +148,27 @@ impl Injector {
         Ok(self.keymap.is_none())
     }
 
-    /// Binds as many of these characters to spare keycodes as there is room for,
-    /// from the first on, and says how many. What is bound stays; `anew`, it makes
-    /// room: then no program may have a key of it still to read.
+    /// Binds as many of these keysyms to unused keycodes as there is room for, from the
+    /// first on, and returns how many. With `replace`, bound keysyms that are not among
+    /// them make room: then no program may have a key of them still to read.
     ///
     /// # Errors
     ///
-    /// When the connection ended.
-    pub fn bind(&mut self, characters: &[char], anew: bool) -> Result<usize, Error> {
+    /// When the connection ended, or the server refuses the new map.
+    pub fn bind(&mut self, keysyms: &[u32], replace: bool) -> Result<usize, Error> {
         self.keymap()?;
         let (keymap, server) = (self.keymap.take(), &self.observer.server);
         let Some(keymap) = keymap else {
             return Ok(0);
         };
-        let count = self.bindings.bind(server, &keymap, characters, anew)?;
+        let count = self.bindings.bind(server, &keymap, keysyms, replace)?;
         self.settle_keymap()?;
         Ok(count)
+    }
+
+    /// Sets the bound keysyms that make no room for others: the keys of a step.
+    pub fn pin(&mut self, keysyms: &[u32]) {
+        self.bindings.pin(keysyms);
     }
 
     /// Gives all spare keycodes back: no program may have a key of them still to

@@ -304,7 +304,8 @@ impl Keymap {
         self.keysyms.entry(keysym).or_default().push(place);
         // The keypad's characters are for the keypad's keys.
         let function = (0xff00..=0xffff).contains(&keysym);
-        if let Some(character) = keys::character(keysym).filter(|_| !function) {
+        let character = keys::character(keysym).filter(|_| keys::is_mapped_back(keysym));
+        if let Some(character) = character.filter(|_| !function) {
             self.characters.entry(character).or_default().push(place);
         }
     }
@@ -340,6 +341,11 @@ impl Keymap {
                     hold: Vec::new(),
                 })
             })
+    }
+
+    /// Whether some key gives that keysym.
+    pub fn has(&self, keysym: u32) -> bool {
+        self.keysyms.contains_key(&keysym)
     }
 
     /// The keysym that a key gives alone.

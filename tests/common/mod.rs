@@ -22,6 +22,7 @@ pub mod receiver;
 pub mod recorder;
 pub mod size_rule;
 pub mod step;
+pub mod text_program;
 pub mod witness;
 pub mod xserver;
 

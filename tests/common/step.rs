@@ -97,6 +97,7 @@ pub fn bare(actions: Vec<Action>) -> v1::ActRequest {
         settle: Some(v1::SettleOptions {
             skip: true,
             timeout: None,
+            quiet: None,
         }),
         unproved: true,
         no_screenshot: true,

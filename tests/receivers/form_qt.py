@@ -84,7 +84,7 @@ class Form(QWidget):
         say("accelerator", window=self.number)
 
     def layout_on_screen(self):
-        # Asks the X server: Qt learns of a new place only from a later event.
+        # The X server has the true place. Qt updates its own value on a later event.
         left, top, w, h = screen.geometry(int(self.winId()))
         if (w, h) != (self.width(), self.height()):
             return None

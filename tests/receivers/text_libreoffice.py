@@ -4,6 +4,7 @@
 # toolkit: gen (plain X11) or gtk3.
 # Everything that changes typed text is switched off.
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,7 +74,11 @@ program = Program(
      "--nofirststartwizard", f"--accept=pipe,name={pipe};urp;"],
     folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     env={**os.environ, "SAL_USE_VCLPLUGIN": PLUGIN, "GDK_BACKEND": "x11", "NO_AT_BRIDGE": "1"})
+program.signals = (signal.SIGKILL,)  # it takes 3 s to end in another way
 program.end_with_this()
+state = threading.Lock()
+state.acquire()  # until the document is ready
+commands(clear, program.end)
 try:
     document = connect().loadComponentFromURL(
         "private:factory/swriter", "_blank", 0, ())
@@ -86,12 +91,12 @@ try:
     window = screen.wait(lambda: screen.of_session(program.process.pid))[0]
     screen.put(window, X, Y, W, H)
     screen.focus(window)
-    state = threading.Lock()
     before, changed = document.Text.String, None
     while not controller.Frame.isActive():
-        time.sleep(0.02)
+        screen.focus(window)
+        time.sleep(0.1)
     say("ready", **screen.at_rest(window, 0.5))
-    commands(clear, program.end)
+    state.release()
     while True:
         with state:
             text = document.Text.String
@@ -102,5 +107,6 @@ try:
                 say("text", text=text)
         time.sleep(0.02)
 except UnoException as problem:
-    print(problem, file=sys.stderr)
+    if program.process.poll() is None:
+        print(problem, file=sys.stderr)
 program.end()

@@ -16,6 +16,7 @@ import tty
 import Xlib.display
 import Xlib.error
 import Xlib.X
+from Xlib.protocol.event import ClientMessage
 from receiver import say
 
 REST = int(os.environ.get("RECEIVER_REST") or 40)
@@ -49,6 +50,8 @@ def commands(clear, end=lambda: os._exit(0)):
 class Program:
     """A program in a session of its own, with a temporary folder for its files."""
 
+    signals = signal.SIGTERM, signal.SIGKILL
+
     def __init__(self, command, folder=None, **options):
         self.folder = folder or tempfile.mkdtemp(prefix="receiver-")
         self.process = subprocess.Popen(
@@ -57,7 +60,7 @@ class Program:
 
     def stop(self):
         """Ends all processes of the program."""
-        for number in signal.SIGTERM, signal.SIGKILL:
+        for number in self.signals:
             try:
                 os.killpg(self.process.pid, number)
                 self.process.wait(3)
@@ -123,7 +126,13 @@ class Screen:
         return self.display.create_resource_object("window", number)
 
     def put(self, window, x, y, w, h):
-        """Moves and resizes a window."""
+        """Moves and resizes a window that a window manager may have maximized."""
+        state, wide, high = (self.display.intern_atom(f"_NET_WM_STATE{name}")
+                             for name in ("", "_MAXIMIZED_HORZ", "_MAXIMIZED_VERT"))
+        self.root.send_event(
+            ClientMessage(window=window, client_type=state, data=(32, [0, wide, high, 2, 0])),
+            Xlib.X.SubstructureNotifyMask | Xlib.X.SubstructureRedirectMask)
+        self.at_rest(window)
         window.configure(x=x, y=y, width=w, height=h)
         self.display.sync()
 

@@ -44,8 +44,8 @@ def outside():
     run = [sys.executable, os.path.abspath(__file__), "--inside", fifo]
     program = Program(
         command(sys.argv[1], folder, run, x, y, w, h), folder,
-        env={**os.environ, "LC_ALL": "C.UTF-8", "LIBGL_ALWAYS_SOFTWARE": "1", "NO_AT_BRIDGE": "1",
-             "GDK_BACKEND": "x11", "WINIT_UNIX_BACKEND": "x11", "XDG_CONFIG_HOME": folder},
+        env={"XDG_CONFIG_HOME": folder, **os.environ, "LC_ALL": "C.UTF-8", "LIBGL_ALWAYS_SOFTWARE": "1", "NO_AT_BRIDGE": "1",
+             "GDK_BACKEND": "x11", "WINIT_UNIX_BACKEND": "x11"},
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     program.end_with_this()
 

@@ -197,6 +197,16 @@ pub struct Operation {
     pub digest: u128,
 }
 
+/// How the screen is waited for after the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settling {
+    /// At most this long.
+    pub limit: Duration,
+    /// The screen rests when it has not changed for at least this long; `None`: as long
+    /// as what was done suggests.
+    pub quiet: Option<Duration>,
+}
+
 /// One step.
 #[derive(Debug, Clone)]
 pub struct Act {
@@ -208,8 +218,8 @@ pub struct Act {
     pub space: Space,
     /// Which desktop it is meant for.
     pub expect: Expect,
-    /// How long to wait for rest; `None`: not at all.
-    pub settle: Option<Duration>,
+    /// How to wait for rest; `None`: not at all.
+    pub settle: Option<Settling>,
     /// The picture to answer with.
     pub picture: Option<Spec>,
     /// Also before the paint is proved.

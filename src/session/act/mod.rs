@@ -41,7 +41,7 @@ use tracing::Instrument as _;
 
 pub use action::{
     Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method, Operation,
-    Outcome, Run, Settled, Text,
+    Outcome, Run, Settled, Settling, Text,
 };
 pub use pressed::{Pressed, PressedInput};
 use refused::QUEUE;

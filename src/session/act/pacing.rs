@@ -43,6 +43,8 @@ const MANAGER: Duration = Duration::from_secs(2);
 const FOCUS: Duration = Duration::from_millis(300);
 /// Maximum time for a program to read its input.
 const READS: Duration = Duration::from_secs(5);
+/// The same in the middle of a text, after which the text goes on.
+const IN_TEXT: Duration = Duration::from_secs(1);
 /// Maximum time that a program may keep working on its input, without the time that
 /// it waits for a CPU: an animation never ends.
 const WORKS: Duration = Duration::from_millis(150);
@@ -324,13 +326,31 @@ impl Hands<'_> {
     }
 
     /// Waits until a program has read its input.
-    pub(super) fn until_answered(&mut self, window: &Focus) -> Result<(), Stop> {
+    fn until_answered(&mut self, window: &Focus) -> Result<(), Stop> {
+        if self.has_answered_within(window, READS)? {
+            return Ok(());
+        }
+        Err(self.unresponsive(window))
+    }
+
+    /// Waits at most `limit` until a program has read its input. Whether it has.
+    fn has_answered_within(&mut self, window: &Focus, limit: Duration) -> Result<bool, Stop> {
         let asked = self.ask(window)?;
         while !self.answered(window)? {
-            if asked.elapsed() >= READS {
-                return Err(self.unresponsive(window));
+            if asked.elapsed() >= limit {
+                return Ok(false);
             }
             self.doze()?;
+        }
+        Ok(true)
+    }
+
+    /// Waits until a program has dealt with what it got of a text so far, at most
+    /// [`IN_TEXT`]: one that hangs reads the rest later, in order.
+    pub(super) fn until_dealt_with(&mut self, window: &Focus) -> Result<(), Stop> {
+        if self.has_answered_within(window, IN_TEXT)? {
+            let pids: Vec<u32> = window.pid.into_iter().collect();
+            self.until_idle(&pids)?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     frame::Cause,
+    processes::Demand,
     x11::{Clipboard, Focus, Input, Offer},
 };
 
@@ -69,10 +70,11 @@ impl Hands<'_> {
         self.injector.set_repeat(true)?;
         let asked = self.ask(focus)?;
         let mut read: Option<Instant> = None;
+        let mut last = Demand::default();
         // Some ask before they have read the chord; the next key comes after that.
         while offer.taken() == 0 || read.is_none() {
             self.works()?;
-            if read.is_none() && self.has_read(focus, asked)? {
+            if read.is_none() && self.has_read(focus, asked, &mut last)? {
                 read = Some(Instant::now());
             }
             if !offer.asked() && read.is_some_and(|read| read.elapsed() >= ASKED) {

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Ended, Settled};
 use crate::{
     facts::Fact,
-    gate::{Next, Settle},
-    processes,
+    gate::{Given, Next, Settle},
+    processes, sockets,
     x11::{Error, Injector, Observer},
 };
 
@@ -36,6 +36,10 @@ pub(super) struct Resting {
     family: Vec<u32>,
     family_read: Option<Instant>,
     sampled: Option<Instant>,
+    /// When the input under way began.
+    input_at: Instant,
+    /// The processes of the program that is to answer it.
+    answering: Vec<u32>,
     /// Processes that were seen, and whether they came after the input and
     /// belong to the display.
     known: HashMap<u32, bool>,
@@ -55,6 +59,8 @@ impl Resting {
             family: Vec::new(),
             family_read: None,
             sampled: None,
+            input_at: now,
+            answering: Vec::new(),
             known: HashMap::new(),
             display,
         }
@@ -93,16 +99,12 @@ impl Resting {
     }
 
     /// Input is about to be given.
-    pub(super) fn begin(
-        &mut self,
-        observer: &mut Observer,
-        limit: Duration,
-        activates: bool,
-    ) -> Result<(), Error> {
+    pub(super) fn begin(&mut self, observer: &mut Observer, given: Given) -> Result<(), Error> {
         self.step(observer)?;
         self.known = processes::all().map(|pid| (pid, false)).collect();
         self.sample();
-        self.settle.begin(self.began.elapsed(), limit, activates);
+        self.input_at = Instant::now();
+        self.settle.begin(self.began.elapsed(), given);
         Ok(())
     }
 
@@ -118,6 +120,7 @@ impl Resting {
         let start = Instant::now();
         self.until = start + LINGER;
         self.settle.done(self.began.elapsed());
+        self.answering = answering(injector.observer())?;
         let ended = loop {
             let hold = tend(injector)?;
             let observer = injector.observer();
@@ -161,7 +164,7 @@ impl Resting {
         }
         let sample =
             |pids: &mut dyn Iterator<Item = u32>| pids.filter_map(processes::sample).collect();
-        let mut new = Vec::new();
+        let (mut new, mut command) = (Vec::new(), false);
         for pid in processes::all() {
             let ours = match self.known.get(&pid) {
                 Some(known) => *known,
@@ -175,6 +178,7 @@ impl Resting {
                 }
             };
             if ours {
+                command |= processes::is_command(pid);
                 new.push(pid);
             }
         }
@@ -183,6 +187,9 @@ impl Resting {
             required: sample(&mut known.copied()),
             others: sample(&mut new.iter().copied()),
         };
+        self.settle.observe(self.began.elapsed(), fact);
+        let request = sockets::await_answer(&self.answering, self.input_at.elapsed());
+        let fact = Fact::UnderWay { command, request };
         self.settle.observe(self.began.elapsed(), fact);
     }
 
@@ -194,4 +201,13 @@ impl Resting {
             self.family = processes::family(&self.clients);
         }
     }
+}
+
+/// The processes of the programs that input reaches: of the window in focus and of the
+/// one under the pointer.
+fn answering(observer: &mut Observer) -> Result<Vec<u32>, Error> {
+    let windows = [observer.focus(None)?, observer.at_pointer()?];
+    let mut pids: Vec<u32> = windows.into_iter().flatten().filter_map(|w| w.pid).collect();
+    pids.dedup();
+    Ok(processes::reacting(&pids))
 }

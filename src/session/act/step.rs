@@ -12,6 +12,7 @@ use super::{
     thread::{Connected, Job, LONG, Worker},
 };
 use crate::{
+    gate::Given,
     frame::{Cause, Failure, Stage},
     x11::{Error, Generation, Injector, uptime},
 };
@@ -20,6 +21,8 @@ use crate::{
 const RETURN: u32 = 0xff0d;
 const ENTER: u32 = 0xff8d;
 const SPACE: u32 = 0x20;
+/// Alt, left and right.
+const ALT: [u32; 2] = [0xffe9, 0xffea];
 
 impl Worker {
     pub(super) fn perform(&mut self, job: Job) {
@@ -39,12 +42,15 @@ impl Worker {
                 return Err(Refused::NoInput(error.failure()));
             }
         };
-        if let (Some(limit), Some(connected)) = (job.act.settle, &mut self.connected) {
-            let began = connected.resting.begin(
-                connected.injector.observer(),
-                limit,
-                activates(&job.act.actions),
-            );
+        if let (Some(settling), Some(connected)) = (job.act.settle, &mut self.connected) {
+            let given = Given {
+                limit: settling.limit,
+                activates: activates(&job.act.actions),
+                press: last_press(&steps),
+                quiet: settling.quiet,
+            };
+            let observer = connected.injector.observer();
+            let began = connected.resting.begin(observer, given);
             if let Err(error) = began {
                 self.lose(&error);
                 return Err(Refused::NoInput(error.failure()));
@@ -166,6 +172,7 @@ impl Worker {
             return Ok(Err(refused));
         }
         let keyboard = injector.keyboard()?;
+        bind_keys(injector, &job.act.actions, keyboard.group)?;
         let pointer = injector.pointer_state()?;
         let mut missing_buttons = Vec::new();
         for number in 1..=9 {
@@ -216,15 +223,62 @@ impl Worker {
     }
 }
 
+/// Binds the named keys that the layout lacks to unused keycodes, so that every name
+/// that X knows can be pressed.
+fn bind_keys(injector: &mut Injector, actions: &[Action], group: u8) -> Result<(), Error> {
+    let named = actions.iter().flat_map(|action| match action {
+        Action::Chord { keys, .. } | Action::Paste { keys, .. } => keys.as_slice(),
+        Action::Click { modifiers, .. }
+        | Action::Drag { modifiers, .. }
+        | Action::Scroll { modifiers, .. } => modifiers.as_slice(),
+        Action::KeyDown { key, .. } | Action::KeyUp { key } => std::slice::from_ref(key),
+        Action::Move(_)
+        | Action::ButtonDown { .. }
+        | Action::ButtonUp { .. }
+        | Action::Type { .. }
+        | Action::Wait(_) => &[],
+    });
+    let mut named: Vec<u32> = named.map(|key| key.keysym).collect();
+    named.sort_unstable();
+    named.dedup();
+    let mut missing = Vec::new();
+    for keysym in named {
+        let stroke = injector.keymap()?.press_keysym(keysym, group);
+        let of_layout = stroke.is_some_and(|stroke| !injector.is_bound(stroke.keycode));
+        if !of_layout && crate::keys::is_bindable(keysym) {
+            missing.push(keysym);
+        }
+    }
+    injector.pin(&missing);
+    if !missing.is_empty() {
+        injector.bind(&missing, false)?;
+    }
+    Ok(())
+}
+
 /// Whether the last key of a step is one that activates what has the focus.
 fn activates(actions: &[Action]) -> bool {
     const ACTIVATE: [u32; 3] = [RETURN, ENTER, SPACE];
     match actions.last() {
         Some(Action::Type { text, .. }) => text.0.ends_with(['\n', ' ']),
-        Some(Action::Chord { keys, .. }) => keys
-            .last()
-            .is_some_and(|key| ACTIVATE.contains(&key.keysym)),
+        Some(Action::Chord { keys, .. }) => {
+            // Alt and a letter press a button by its mnemonic.
+            let alt = keys.len() > 1 && keys.iter().any(|key| ALT.contains(&key.keysym));
+            alt || keys
+                .last()
+                .is_some_and(|key| ACTIVATE.contains(&key.keysym))
+        }
         _ => false,
+    }
+}
+
+/// The place of the press that ends the step; `None` when something else ends it, or
+/// where the pointer was is not named.
+fn last_press(steps: &[Step]) -> Option<(u32, u32)> {
+    let mut acting = steps.iter().rev();
+    match acting.find(|step| !matches!(step, Step::Wait(_) | Step::Move(_)))? {
+        Step::Click { at, .. } => *at,
+        _ => None,
     }
 }
 

@@ -11,9 +11,9 @@ use super::{
     hands::{Hands, Stop},
 };
 use crate::{
-    facts::Doing,
     frame::{Cause, Failure, Stage},
-    processes,
+    keys,
+    processes::{self, Demand},
     x11::{Error, Focus, Input, KeyboardState, Keymap, Mark, Stroke},
 };
 
@@ -40,6 +40,8 @@ struct Typing<'t> {
     keyboard: KeyboardState,
     /// Who gets it now.
     focus: Focus,
+    /// No character was sent yet.
+    first: bool,
     /// Between two characters.
     pause: Option<Duration>,
     began: Instant,
@@ -60,6 +62,7 @@ impl Hands<'_> {
             used: HashMap::new(),
             keyboard: typing_state(self.unlatched()?),
             focus: self.focus(None, 0)?,
+            first: true,
             pause: rate.map(|rate| Duration::from_secs(1) / rate.max(1)),
             began: Instant::now(),
         };
@@ -71,7 +74,7 @@ impl Hands<'_> {
             if !strokes.is_empty() {
                 self.strike_all(&mut typing, &strokes, done)?;
             } else if !self.bind(&typing)? {
-                // Not one keycode is spare.
+                // No keycode is unused, or this program does not take it from one.
                 self.through_selection(&mut typing, done)?;
             }
         }
@@ -97,32 +100,60 @@ impl Hands<'_> {
     /// How to type what comes next, as far as there are keys for it.
     fn strokes(&mut self, typing: &mut Typing<'_>) -> Result<Vec<Stroke>, Stop> {
         typing.keyboard = typing_state(self.injector.keyboard()?);
-        let keymap = self.injector.keymap()?;
-        let rest = &typing.characters[typing.at..];
-        let strokes = rest
-            .iter()
-            .map_while(|one| keymap.type_character(*one, typing.keyboard));
-        Ok(strokes.collect())
+        self.injector.keymap()?;
+        let (mut strokes, injector) = (Vec::new(), &mut *self.injector);
+        for one in &typing.characters[typing.at..] {
+            let stroke = injector.keymap()?.type_character(*one, typing.keyboard);
+            // A bound keycode is no use for what this program does not take from one.
+            let Some(stroke) =
+                stroke.filter(|s| !injector.is_bound(s.keycode) || typing.focus.takes_bound(*one))
+            else {
+                break;
+            };
+            strokes.push(stroke);
+        }
+        Ok(strokes)
     }
 
-    /// Binds what the keymap lacks of what comes next. False when nothing could be.
+    /// Binds what the layout lacks of what comes next. False when nothing could be.
     fn bind(&mut self, typing: &Typing<'_>) -> Result<bool, Stop> {
-        let keymap = self.injector.keymap()?;
+        let next = typing.characters.get(typing.at);
+        if next.is_none_or(|next| !typing.focus.takes_bound(*next)) {
+            return Ok(false);
+        }
+        self.injector.keymap()?;
         let rest = &typing.characters[typing.at..];
         let mut seen = HashSet::new();
-        let missing: Vec<char> = rest
-            .iter()
-            .copied()
-            .filter(|one| seen.insert(*one))
-            .filter(|one| keymap.type_character(*one, typing.keyboard).is_none())
-            .take(AHEAD)
-            .collect();
-        if self.injector.bind(&missing, false)? > 0 {
-            return Ok(true);
+        let mut needed = Vec::new();
+        for one in rest.iter().filter(|one| seen.insert(**one)) {
+            if needed.len() == AHEAD {
+                break;
+            }
+            let stroke = self.injector.keymap()?.type_character(*one, typing.keyboard);
+            let of_layout = stroke.is_some_and(|s| !self.injector.is_bound(s.keycode));
+            if !of_layout && typing.focus.takes_bound(*one) {
+                needed.extend(keys::unicode_keysym(*one));
+            }
         }
-        // What a program has not read yet would become something else.
-        self.until_read()?;
-        Ok(self.injector.bind(&missing, true)? > 0)
+        // The first of them is not bound yet.
+        let next = next.and_then(|one| keys::unicode_keysym(*one));
+        let free = self.injector.bind(&needed, false)?;
+        if free == 0 || !self.gives(next)? {
+            // What a program has not read yet would become something else.
+            self.until_read()?;
+            self.injector.bind(&needed, true)?;
+        }
+        // Chromium reads the new map on its own time: its first key must come after that.
+        if typing.focus.pings {
+            self.until_dealt_with(&typing.focus)?;
+        }
+        self.gives(next)
+    }
+
+    /// Whether some keycode gives that keysym now.
+    fn gives(&mut self, keysym: Option<u32>) -> Result<bool, Stop> {
+        let keymap = self.injector.keymap()?;
+        Ok(keysym.is_some_and(|keysym| keymap.has(keysym)))
     }
 
     fn strike_all(
@@ -135,7 +166,12 @@ impl Hands<'_> {
         if strokes.len() > burst || typing.pause.is_some() {
             self.mark_strokes(strokes)?;
         }
-        for part in strokes.chunks(burst) {
+        // The first character is sent alone: see [`Self::after_first`].
+        let (first, rest) = strokes.split_at(usize::from(typing.first).min(strokes.len()));
+        for part in std::iter::once(first)
+            .filter(|first| !first.is_empty())
+            .chain(rest.chunks(burst))
+        {
             if let Some(pause) = typing.pause {
                 // By the clock, so that what a pause is too long by is made up for.
                 let due = pause * u32::try_from(typing.at).unwrap_or(u32::MAX);
@@ -179,8 +215,24 @@ impl Hands<'_> {
             if changed {
                 return Ok(());
             }
+            if std::mem::take(&mut typing.first) && !self.after_first(typing)? {
+                return Ok(());
+            }
         }
         Ok(())
+    }
+
+    /// The first character may move the focus inside the program: a file list opens a
+    /// search field for it, a page takes it for a shortcut. The others wait until the
+    /// program has dealt with it. False when another window has the focus then.
+    fn after_first(&mut self, typing: &mut Typing<'_>) -> Result<bool, Stop> {
+        if typing.at == typing.characters.len() || typing.focus.is_terminal() {
+            return Ok(true);
+        }
+        self.until_dealt_with(&typing.focus)?;
+        let before = typing.focus.window;
+        typing.focus = self.focus(Some(&typing.focus), typing.at)?;
+        Ok(typing.focus.window == before)
     }
 
     /// Whether the keymap or what is locked is not what it was.
@@ -256,12 +308,31 @@ impl Hands<'_> {
 
     /// Waits until the program has read all keys that it got.
     pub(super) fn until_has_read(&mut self, focus: &Focus) -> Result<(), Stop> {
+        if !self.is_same(focus)? {
+            return Ok(());
+        }
         let asked = self.ask(focus)?;
-        while !self.has_read(focus, asked)? {
+        let mut last = Demand::default();
+        while !self.has_read(focus, asked, &mut last)? {
             self.check().map_err(|stop| late(stop, focus))?;
             self.injector.observer().doze(LOOK)?;
+            if asked.elapsed() > UNPINGED && !self.is_same(focus)? {
+                return Ok(());
+            }
+        }
+        if focus.pings {
+            // LibreOffice answers pings before it looks at the keys that it has read.
+            self.until_idle(&focus.pid.into_iter().collect::<Vec<_>>())
+                .map_err(|stop| late(stop, focus))?;
         }
         Ok(())
+    }
+
+    /// Whether the window is still there, and of the same program: the X server gives
+    /// ids again.
+    fn is_same(&mut self, focus: &Focus) -> Result<bool, Stop> {
+        let now = self.injector.observer().describe(focus.window)?;
+        Ok(now.is_some_and(|now| now.pid == focus.pid && now.pings == focus.pings))
     }
 
     /// Asks a program to say when it has read its keys; and when it was asked.
@@ -272,22 +343,41 @@ impl Hands<'_> {
         Ok(Instant::now())
     }
 
-    /// Whether it has, since it was asked.
-    pub(super) fn has_read(&mut self, focus: &Focus, asked: Instant) -> Result<bool, Stop> {
+    /// Whether it has, since it was asked. `last` is what its threads did at the last
+    /// look.
+    pub(super) fn has_read(
+        &mut self,
+        focus: &Focus,
+        asked: Instant,
+        last: &mut Demand,
+    ) -> Result<bool, Stop> {
         if focus.pings {
             return Ok(self.injector.observer().answered(focus.window)?);
         }
-        // It sleeps when it has read all that there is to read.
-        Ok(asked.elapsed() >= UNPINGED && !focus.pid.is_some_and(works))
+        // All its threads sleep when it has read all that there is to read: in Java,
+        // others than the first one read.
+        let Some(pid) = focus.pid else {
+            return Ok(asked.elapsed() >= UNPINGED);
+        };
+        let now = processes::demand(&[pid]);
+        let rests = !now.running && !now.stopped && now == *last;
+        *last = now;
+        Ok(asked.elapsed() >= UNPINGED && rests)
     }
 
     /// What no key gives, up to the next character that a key does.
     fn through_selection(&mut self, typing: &mut Typing<'_>, done: &mut Done) -> Result<(), Stop> {
-        let keymap = self.injector.keymap()?;
-        let rest = typing.characters[typing.at..].iter();
-        let lacking =
-            rest.take_while(|one| keymap.type_character(**one, typing.keyboard).is_none());
-        let text: String = lacking.collect();
+        let mut text = String::new();
+        for one in &typing.characters[typing.at..] {
+            let stroke = self.injector.keymap()?.type_character(*one, typing.keyboard);
+            let usable = |s: Stroke| {
+                !self.injector.is_bound(s.keycode) || typing.focus.takes_bound(*one)
+            };
+            if stroke.is_some_and(usable) {
+                break;
+            }
+            text.push(*one);
+        }
         let keys = self.paste_keys()?;
         self.paste(&text, &keys, done)?;
         typing.at += text.chars().count();
@@ -324,11 +414,6 @@ fn typing_state(keyboard: KeyboardState) -> KeyboardState {
 fn is_noncharacter(one: char) -> bool {
     let code = u32::from(one);
     code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
-}
-
-/// Whether the process has something to do, or cannot do it.
-fn works(pid: u32) -> bool {
-    processes::sample(pid).is_some_and(|sample| sample.doing != Doing::Asleep)
 }
 
 /// Adds characters to the account.

@@ -35,6 +35,7 @@ use super::{
     Display, Error, Focus,
     connect::Server,
     mailbox::{Bell, Receiver, Sender, mailbox},
+    scene,
     socket::{Pulse, SILENCE},
 };
 use serve::Transfer;
@@ -50,16 +51,6 @@ const WITHHELD: Duration = Duration::from_secs(10);
 const SAVED: Duration = Duration::from_millis(500);
 /// Orders that wait while the former owner is asked: more than there can be steps.
 const ORDERS: usize = 1024;
-/// In a terminal's `WM_CLASS`.
-const TERMINALS: [&str; 7] = [
-    "term",
-    "rxvt",
-    "konsole",
-    "kitty",
-    "alacritty",
-    "tilix",
-    "st-256color",
-];
 /// Nothing else to do.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -243,6 +234,8 @@ struct Worker {
     bell: Bell,
     selections: [Selection; 2],
     transfers: Vec<Transfer>,
+    /// The server reports which process each client is.
+    has_resource: bool,
     /// The text was given in the answer that is being made.
     given: bool,
     offer: Option<(Arc<Offer>, Focus)>,
@@ -263,6 +256,7 @@ impl Worker {
         let atoms = Atoms::new(conn)?.reply();
         let atoms = atoms.map_err(|error| Error::reply("InternAtom", error))?;
         let window = server.own_window()?;
+        let has_resource = scene::knows_processes(&server)?;
         let selection = |name| Selection {
             name,
             since: None,
@@ -278,6 +272,7 @@ impl Worker {
             inbox,
             bell,
             transfers: Vec::new(),
+            has_resource,
             given: false,
             offer: None,
             active: Instant::now(),
@@ -447,8 +442,7 @@ impl Worker {
         let primary = u32::from(AtomEnum::PRIMARY);
         let owner = self.server.conn.get_selection_owner(primary)?.reply();
         let owner = owner.map_err(|error| Error::reply("GetSelectionOwner", error))?;
-        let terminal = TERMINALS.iter().any(|word| focus.class.contains(word));
-        Ok(owner.owner != x11rb::NONE && focus.made(owner.owner) && !terminal)
+        Ok(owner.owner != x11rb::NONE && focus.made(owner.owner) && !focus.is_terminal())
     }
 
     /// What is on a selection now, but for a text of ours.

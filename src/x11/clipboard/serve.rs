@@ -14,7 +14,10 @@ use x11rb::{
 };
 
 use super::{Item, Worker};
-use crate::x11::Error;
+use crate::{
+    processes,
+    x11::{Error, focus},
+};
 
 /// What is longer goes in pieces of this size (ICCCM 2.7.2), so that no request
 /// is near the server's limit and nobody else waits for it.
@@ -78,7 +81,7 @@ impl Worker {
             // Told only when the server has it: the next key, which goes on another
             // connection, must come after it.
             self.server.geometry()?;
-            self.tell(event.requestor, true);
+            self.tell(event.requestor, true)?;
         }
         Ok(())
     }
@@ -120,11 +123,13 @@ impl Worker {
         };
         let content = target != self.atoms.TARGETS && target != self.atoms.TIMESTAMP;
         let offered = is_text && content;
-        if is_text {
+        // Others, such as a program that polls the clipboard, do not delay the return of
+        // what was there before.
+        if is_text && self.is_of_focus(requestor)? {
             self.active = Instant::now();
         }
         if offered {
-            self.tell(requestor, false);
+            self.tell(requestor, false)?;
         }
         if item.data.len() <= PIECE {
             self.put(requestor, property, &item, &item.data)?;
@@ -201,7 +206,7 @@ impl Worker {
             let done = self.transfers.swap_remove(index);
             if done.offered {
                 self.active = Instant::now();
-                self.tell(requestor, true);
+                self.tell(requestor, true)?;
             }
             if !self.transfers.iter().any(|t| t.requestor == requestor) {
                 self.listen(requestor, EventMask::NO_EVENT)?;
@@ -247,12 +252,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Tells who waits for the offer that the program in focus asks, or has it.
-    fn tell(&self, requestor: Window, whole: bool) {
-        let Some((offer, focus)) = &self.offer else {
-            return;
+    /// Reports to the step that waits for the offer that the program in focus asks, or
+    /// has all of it.
+    fn tell(&self, requestor: Window, whole: bool) -> Result<(), Error> {
+        let Some((offer, _)) = &self.offer else {
+            return Ok(());
         };
-        if focus.made(requestor) {
+        if self.is_of_focus(requestor)? {
             if whole {
                 offer.taken.fetch_add(1, Ordering::AcqRel);
             } else {
@@ -260,5 +266,24 @@ impl Worker {
             }
             self.bell.ring();
         }
+        Ok(())
+    }
+
+    /// Whether a window belongs to the program for which the text is meant: to the same
+    /// client, or to another X connection of its process, as LibreOffice has one, or to
+    /// another process of the same Wine, whose explorer.exe asks for all programs.
+    fn is_of_focus(&self, requestor: Window) -> Result<bool, Error> {
+        let Some((_, focus)) = &self.offer else {
+            return Ok(false);
+        };
+        if focus.made(requestor) {
+            return Ok(true);
+        }
+        if !self.has_resource {
+            return Ok(false);
+        }
+        let pid = focus::client_pid(&self.server, requestor)?;
+        let wine = |pid: u32| focus.is_wine() && processes::name(pid).ends_with(".exe");
+        Ok(pid.is_some_and(|pid| focus.pid == Some(pid) || wine(pid)))
     }
 }

@@ -1,0 +1,147 @@
+//! TCP connections, as the kernel reports them (sock_diag(7), `tcp_info`): a leaf.
+//!
+//! A program that sent a request and has received nothing since is still waiting for an
+//! answer, although all its threads sleep.
+
+use std::{fs, io, time::Duration};
+
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_sock_diag::{
+    SockDiagMessage,
+    constants::{AF_INET, AF_INET6, IPPROTO_TCP},
+    inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, nlas::Nla},
+};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
+
+/// Connections that are looked at; more are left out.
+const MAX: usize = 4096;
+/// Size of the buffer for one part of a dump: the kernel fills at most 32 KiB.
+const BUFFER: usize = 32 << 10;
+
+/// Whether one of these processes sent something on a TCP connection within the last
+/// `within` and has received nothing on it since.
+///
+/// Returns false where the kernel does not report connections (gVisor).
+pub(crate) fn await_answer(pids: &[u32], within: Duration) -> bool {
+    let mut inodes = Vec::new();
+    for family in [AF_INET, AF_INET6] {
+        match dump(family) {
+            Ok(found) => inodes.extend(
+                found
+                    .iter()
+                    .filter(|connection| is_open_request(connection, within))
+                    .map(|connection| connection.header.inode),
+            ),
+            Err(error) => {
+                tracing::trace!("connections are not reported: {error}");
+                return false;
+            }
+        }
+    }
+    !inodes.is_empty() && pids.iter().any(|pid| has_any(*pid, &inodes))
+}
+
+/// The last byte was sent, not received, and since then less than `within` has passed.
+fn is_open_request(connection: &InetResponse, within: Duration) -> bool {
+    connection.nlas.iter().any(|nla| match nla {
+        Nla::TcpInfo(info) => {
+            let since = |ms: u32| Duration::from_millis(ms.into());
+            info.last_data_sent < info.last_data_recv && since(info.last_data_sent) < within
+        }
+        _ => false,
+    })
+}
+
+/// All established TCP connections of an address family.
+fn dump(family: u8) -> io::Result<Vec<InetResponse>> {
+    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let id = match family {
+        AF_INET6 => SocketId::new_v6(),
+        _ => SocketId::new_v4(),
+    };
+    let request = SockDiagMessage::InetRequest(InetRequest {
+        family,
+        protocol: IPPROTO_TCP,
+        extensions: ExtensionFlags::INFO,
+        states: StateFlags::ESTABLISHED,
+        socket_id: id,
+    });
+    let mut message = NetlinkMessage::new(header, request.into());
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    let mut found = Vec::new();
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let length = socket.recv(&mut &mut buffer[..], 0)?;
+        let mut rest = &buffer[..length];
+        while !rest.is_empty() {
+            let invalid = |_| io::Error::from(io::ErrorKind::InvalidData);
+            let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).map_err(invalid)?;
+            let size = usize::try_from(message.header.length).unwrap_or(usize::MAX);
+            match message.payload {
+                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
+                    if found.len() < MAX {
+                        found.push(*response);
+                    }
+                }
+                NetlinkPayload::Done(_) => return Ok(found),
+                NetlinkPayload::Error(error) => return Err(error.to_io()),
+                _ => {}
+            }
+            // Messages are aligned to 4 bytes.
+            rest = rest.get(size.next_multiple_of(4)..).unwrap_or_default();
+        }
+    }
+}
+
+/// Whether a process has one of these sockets open. Of a process that may not be looked
+/// at, nothing is known.
+fn has_any(pid: u32, inodes: &[u32]) -> bool {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+    descriptors.filter_map(Result::ok).any(|descriptor| {
+        let target = fs::read_link(descriptor.path()).ok();
+        let target = target.as_ref().and_then(|target| target.to_str());
+        let inode = target.and_then(|target| target.strip_prefix("socket:[")?.strip_suffix(']'));
+        inode.is_some_and(|inode| inode.parse().is_ok_and(|inode| inodes.contains(&inode)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_request_without_an_answer_is_seen_until_the_answer_comes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let own = [std::process::id()];
+        // The kernel counts milliseconds: both ends must be older than the request.
+        std::thread::sleep(Duration::from_millis(60));
+        let long = Duration::from_secs(600);
+        client.write_all(b"request").unwrap();
+        let mut byte = [0; 7];
+        server.read_exact(&mut byte).unwrap();
+        assert!(await_answer(&own, long));
+        assert!(!await_answer(&own, Duration::ZERO));
+        assert!(!await_answer(&[1], long));
+        std::thread::sleep(Duration::from_millis(60));
+        server.write_all(b"answer").unwrap();
+        client.read_exact(&mut byte[..6]).unwrap();
+        // The answer itself has no answer: here one process has both ends.
+        drop(server);
+        drop(listener);
+        assert!(!await_answer(&own, long));
+    }
+}
