@@ -77,13 +77,21 @@ pub(crate) fn reacting(roots: &[u32]) -> Vec<u32> {
         }
         next += 1;
     }
-    let is_method = |name: &str| INPUT_METHODS.iter().any(|known| name.starts_with(known));
     for (pid, entry) in &all {
         if is_method(&entry.name) && !found.contains(pid) {
             found.push(*pid);
         }
     }
     found
+}
+
+/// Whether an input method runs on this machine.
+pub(crate) fn has_input_method() -> bool {
+    table().values().any(|entry| is_method(&entry.name))
+}
+
+fn is_method(name: &str) -> bool {
+    INPUT_METHODS.iter().any(|known| name.starts_with(known))
 }
 
 /// What all threads of some processes do at one moment.

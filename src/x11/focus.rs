@@ -5,7 +5,7 @@ use x11rb::{
     errors::ReplyError,
     protocol::{
         res::{ClientIdMask, ClientIdSpec, ConnectionExt as _},
-        xproto::{AtomEnum, ConnectionExt as _, InputFocus, Window},
+        xproto::{AtomEnum, ConnectionExt as _, GrabMode, GrabStatus, InputFocus, Window},
     },
 };
 
@@ -38,6 +38,9 @@ pub struct Focus {
     /// A window manager gives it the focus when it is clicked: it has `WM_STATE`, is
     /// neither a desktop nor a dock, and takes the focus or sets it itself.
     pub takes_focus: bool,
+    /// No window has the focus, and a program that is not known has grabbed the keyboard,
+    /// as prompts such as dmenu do.
+    pub grabbed: bool,
     /// The bits of an id that say which client it belongs to.
     client: u32,
     /// The window that the server reports as its focus.
@@ -68,9 +71,28 @@ impl Focus {
     pub fn takes_bound(&self, character: char) -> bool {
         let code = u32::from(character);
         // GTK and Chromium look keysyms up in tables of 16 bits: one that ends like a
-        // dead key (0xfe50 to 0xfe93) or like Multi_key (0xff20) begins a sequence.
-        let swallowed = code > 0xff && matches!(code & 0xffff, 0xfe50..=0xfe93 | 0xff20);
-        !swallowed && !self.is_wine() && (code <= 0xffff || !self.is_java())
+        // dead key, `Multi_key` or a Greek accent begins a sequence.
+        let sequence = matches!(code & 0xffff, 0xfe50..=0xfe93 | 0xff20 | 0x07ae | 0x07af);
+        // xterm takes keysyms from Xlib, which compares all of their bits.
+        let by_table = code > 0xff && sequence && !self.class.contains("xterm");
+        // Xlib's compose file makes two letters of these ligatures.
+        let by_xlib = matches!(code, 0xfef5 | 0xfef7 | 0xfef9 | 0xfefb);
+        !by_table && !by_xlib && !self.is_wine() && (code <= 0xffff || !self.is_java())
+    }
+
+    /// Whether the program must have dealt with `before` until it gets `next`, because it
+    /// would change their order, or take two for one. LibreOffice handles characters,
+    /// line feeds and zero-width characters on different paths, and its plain X11 plugin
+    /// takes quick presses of one key for repeats.
+    pub fn reorders(&self, before: char, next: char) -> bool {
+        let alone = |one: char| {
+            one.is_control() || matches!(u32::from(one), 0x200b..=0x200f | 0xfe00..=0xfe0f | 0x300..=0x36f) || u32::from(one) > 0xffff
+        };
+        self.is_libreoffice() && (before == next || alone(before) || alone(next))
+    }
+
+    fn is_libreoffice(&self) -> bool {
+        self.class.contains("libreoffice") || self.class.contains("soffice")
     }
 
     /// Whether it is a window of Wine.
@@ -79,7 +101,8 @@ impl Focus {
     }
 
     fn is_java(&self) -> bool {
-        self.class.starts_with("sun-awt-x11")
+        // Java has the focus in a window of its own.
+        self.class.contains("focusproxy") || self.class.contains("sun-awt-x11")
     }
 
     /// Whether the same client made that window.
@@ -102,7 +125,7 @@ pub(super) fn read(
     let focused = focus.focus;
     let mut window = focused;
     if window == u32::from(u8::from(InputFocus::NONE)) {
-        return Ok(None);
+        return grabber(server);
     }
     let at_pointer = window == u32::from(u8::from(InputFocus::POINTER_ROOT));
     if at_pointer || window == server.root {
@@ -111,8 +134,37 @@ pub(super) fn read(
     } else if let Some(last) = last.filter(|last| last.focused == focused) {
         return Ok(Some(last.clone()));
     }
-    let focus = describe(server, atoms, has_resource, window)?;
-    Ok(focus.map(|focus| Focus { focused, ..focus }))
+    match describe(server, atoms, has_resource, window)? {
+        Some(focus) => Ok(Some(Focus { focused, ..focus })),
+        None => grabber(server),
+    }
+}
+
+/// A stand-in for the program that has grabbed the keyboard; `None` when none has. The
+/// protocol has no question for that: a grab of our own is refused. Asked only when no
+/// window has the focus, because a grab that succeeds sends focus events.
+fn grabber(server: &Server) -> Result<Option<Focus>, Error> {
+    let (conn, mode) = (&server.conn, GrabMode::ASYNC);
+    let reply = conn
+        .grab_keyboard(false, server.root, x11rb::CURRENT_TIME, mode, mode)?
+        .reply();
+    let status = reply
+        .map_err(|error| Error::reply("GrabKeyboard", error))?
+        .status;
+    if status == GrabStatus::SUCCESS {
+        conn.ungrab_keyboard(x11rb::CURRENT_TIME)?.ignore_error();
+        conn.flush()?;
+    }
+    Ok((status == GrabStatus::ALREADY_GRABBED).then(|| Focus {
+        window: server.root,
+        pings: false,
+        pid: None,
+        class: String::new(),
+        takes_focus: false,
+        grabbed: true,
+        client: u32::MAX,
+        focused: server.root,
+    }))
 }
 
 /// The client window under the pointer; `None` over the bare root window.
@@ -176,6 +228,7 @@ pub(super) fn describe(
                 pid: pid(server, atoms, window, has_resource)?,
                 class: String::from_utf8_lossy(&class.value).to_lowercase(),
                 takes_focus: managed && !aside && (input || list.contains(&atoms.WM_TAKE_FOCUS)),
+                grabbed: false,
                 client: !conn.setup().resource_id_mask,
                 focused: window,
             });

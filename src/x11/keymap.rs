@@ -30,6 +30,10 @@ const VENDOR: std::ops::RangeInclusive<u32> = 0x1008_0000..=0x1008_ffff;
 /// Keycode 8 is no key to many programs: its evdev code is 0, "reserved".
 const FIRST_USABLE: u8 = 9;
 
+/// The last keycode of the keys that keyboards have: letters, digits, function keys and
+/// keypad (`evdev`). Above are multimedia keys.
+const LAST_MAIN: u8 = 135;
+
 /// Keys that a browser acts upon by their place, whatever they give. Chromium was
 /// seen to do so with copy, paste, cut and reload; the others have a meaning of
 /// that kind too (Linux `input-event-codes.h`, plus 8).
@@ -418,9 +422,17 @@ impl Keymap {
         bit.map_or(0, |bit| 1 << bit)
     }
 
-    /// The fewest modifiers, then the lowest keycode. With `raised`, only a key
-    /// that Caps Lock means something to.
+    /// A key of the main block, then the fewest modifiers, then the lowest keycode: a
+    /// parenthesis has a keycode of its own beyond the main block under `evdev`, which
+    /// Wine does not know. With `raised`, only a key that Caps Lock means something to.
     fn best(&self, places: &[Place], group: u8, in_force: u8, raised: bool) -> Option<Stroke> {
+        let is_main = |place: &&Place| place.keycode <= LAST_MAIN;
+        let main: Vec<Place> = places.iter().filter(is_main).copied().collect();
+        self.fewest(&main, group, in_force, raised)
+            .or_else(|| self.fewest(places, group, in_force, raised))
+    }
+
+    fn fewest(&self, places: &[Place], group: u8, in_force: u8, raised: bool) -> Option<Stroke> {
         let level3 = self.level3();
         let mut sets = vec![0, SHIFT];
         if level3 != 0 {

@@ -218,7 +218,8 @@ impl Started {
         let before = self.text().chars().count();
         self.lines.lock().unwrap().clear();
         let typed = match self.program.prompt {
-            true => format!("{}\n", typed.replace(['\n', '\t'], " ").trim()),
+            // rofi takes the grave accent for a command of its own.
+            true => format!("{}\n", typed.replace(['\n', '\t', '`'], " ").trim()),
             false => typed.to_owned(),
         };
         let mut request = tonic::Request::new(bare(vec![text(&typed)]));
@@ -250,6 +251,21 @@ impl Started {
         match reply.outcome() {
             v1::ActOutcome::Done => Ok(()),
             _ => Err(format!("{answer}, though all arrived: {:?}", reply.results)),
+        }
+    }
+
+    /// Types characters of which each is there once, and returns those that did not
+    /// arrive in their place.
+    pub async fn wrong_of(&mut self, characters: &[char]) -> Vec<char> {
+        let typed: String = characters.iter().collect();
+        match self.check(&typed).await {
+            Ok(()) => Vec::new(),
+            Err(_) => {
+                let got: std::collections::HashSet<char> = self.text().chars().collect();
+                let missing = characters.iter().filter(|one| !got.contains(one));
+                let missing: Vec<char> = missing.copied().collect();
+                if missing.is_empty() { characters.to_vec() } else { missing }
+            }
         }
     }
 

@@ -40,7 +40,6 @@ impl XServer {
     pub fn with_screen(screen: &str, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let auth = folder.path().join("Xauthority");
-        std::fs::write(&auth, authority(COOKIE)).unwrap();
         let mut arguments: Vec<String> = [
             "-screen",
             "0",
@@ -67,6 +66,9 @@ impl XServer {
             .wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
         for attempt in 0..50 {
             server.number = 200 + start.wrapping_add(attempt) % 50_000;
+            // python-xlib finds only an entry of this host and display.
+            let entries = [authority(COOKIE), local_authority(COOKIE, server.number)];
+            std::fs::write(&auth, entries.concat()).unwrap();
             if server.try_launch() {
                 return server;
             }
@@ -196,15 +198,21 @@ pub fn free_number() -> u32 {
 
 /// A cookie file with one entry for every address and display.
 pub fn authority(cookie: &str) -> Vec<u8> {
-    let mut file = Vec::new();
-    let mut field = |bytes: &[u8]| {
+    entry(0xffff, b"", b"", cookie)
+}
+
+/// An entry for a display of this host (Xauth: `FamilyLocal`).
+fn local_authority(cookie: &str, number: u32) -> Vec<u8> {
+    let host = nix::unistd::gethostname().unwrap();
+    let host = host.into_string().unwrap();
+    entry(256, host.as_bytes(), number.to_string().as_bytes(), cookie)
+}
+
+fn entry(family: u16, address: &[u8], number: &[u8], cookie: &str) -> Vec<u8> {
+    let mut file = family.to_be_bytes().to_vec();
+    for bytes in [address, number, b"MIT-MAGIC-COOKIE-1", cookie.as_bytes()] {
         file.extend_from_slice(&u16::try_from(bytes.len()).unwrap().to_be_bytes());
         file.extend_from_slice(bytes);
-    };
-    let (address, number) = (b"", b"");
-    field(address);
-    field(number);
-    field(b"MIT-MAGIC-COOKIE-1");
-    field(cookie.as_bytes());
-    [&0xffff_u16.to_be_bytes(), file.as_slice()].concat()
+    }
+    file
 }

@@ -19,7 +19,7 @@ COMMANDS = {"rofi": ["rofi", "-dmenu", "-no-config", "-p", "receiver", "-pid"],
 MENU = sys.argv[1]
 folder = tempfile.mkdtemp(prefix="receiver-")
 screen = Screen()
-cleared = threading.Event()
+cleared, ending = threading.Event(), threading.Event()
 program = None
 
 
@@ -46,6 +46,7 @@ def clear():
 
 
 def end():
+    ending.set()
     program.end()
 
 
@@ -55,6 +56,8 @@ commands(clear, end)
 while True:
     text = program.process.stdout.read().decode("utf-8", "replace")
     code = program.process.wait()
+    if ending.is_set():
+        program.end()
     start()
     if cleared.is_set():
         cleared.clear()

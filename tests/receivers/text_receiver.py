@@ -56,7 +56,14 @@ class Program:
         self.folder = folder or tempfile.mkdtemp(prefix="receiver-")
         self.process = subprocess.Popen(
             command, start_new_session=True, **options,
-            preexec_fn=lambda: libc.prctl(1, signal.SIGTERM))  # PR_SET_PDEATHSIG
+            preexec_fn=self.follow)
+
+    @staticmethod
+    def follow(parent=os.getpid()):
+        """Makes the program end with this process. It runs in the program's process."""
+        libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
 
     def stop(self):
         """Ends all processes of the program."""

@@ -26,7 +26,9 @@ def inside(fifo):
     tty.setraw(0)
     # Mouse with motion while a button is held, in SGR form; shift to us,
     # not to xterm; bracketed paste; place and size.
-    os.write(2, b"\x1b[?1002h\x1b[?1006h\x1b[>1s\x1b[?2004h\x1b[13;2t\x1b[14t")
+    # In long texts what is pasted is text like any other.
+    paste = b"" if REST else b"\x1b[?2004h"
+    os.write(2, b"\x1b[?1002h\x1b[?1006h\x1b[>1s" + paste + b"\x1b[13;2t\x1b[14t")
     text, rest, pasted, at, told = b"", b"", None, None, True
     while True:
         if not told and not select.select([0], [], [], REST / 1000)[0]:

@@ -20,6 +20,9 @@ use crate::{
 /// Characters that are sent at once: between them the caller may cancel, and no
 /// more of them wait in the server than this.
 const BURST: usize = 64;
+/// The same where an input method runs: Qt hands each key to it and goes on, and was seen
+/// to take answers out of order with 64 keys under way.
+const METHOD_BURST: usize = 16;
 /// A program that answers no pings has so long to read its keys, and more while
 /// it works or is stopped.
 const UNPINGED: Duration = Duration::from_millis(50);
@@ -42,6 +45,8 @@ struct Typing<'t> {
     focus: Focus,
     /// No character was sent yet.
     first: bool,
+    /// An input method may take the keys.
+    method: bool,
     /// Between two characters.
     pause: Option<Duration>,
     began: Instant,
@@ -63,6 +68,7 @@ impl Hands<'_> {
             keyboard: typing_state(self.unlatched()?),
             focus: self.focus(None, 0)?,
             first: true,
+            method: processes::has_input_method(),
             pause: rate.map(|rate| Duration::from_secs(1) / rate.max(1)),
             began: Instant::now(),
         };
@@ -162,16 +168,24 @@ impl Hands<'_> {
         strokes: &[Stroke],
         done: &mut Done,
     ) -> Result<(), Stop> {
-        let burst = if typing.pause.is_some() { 1 } else { BURST };
+        let burst = match (typing.pause, typing.method) {
+            (Some(_), _) => 1,
+            (None, true) => METHOD_BURST,
+            (None, false) => BURST,
+        };
         if strokes.len() > burst || typing.pause.is_some() {
             self.mark_strokes(strokes)?;
         }
         // The first character is sent alone: see [`Self::after_first`].
         let (first, rest) = strokes.split_at(usize::from(typing.first).min(strokes.len()));
-        for part in std::iter::once(first)
-            .filter(|first| !first.is_empty())
-            .chain(rest.chunks(burst))
-        {
+        let mut from = typing.at + first.len();
+        let parts = rest.chunks(burst).flat_map(|part| {
+            let characters = &typing.characters[from..from + part.len()];
+            from += part.len();
+            cuts(&typing.focus, characters, part)
+        });
+        let parts: Vec<&[Stroke]> = std::iter::once(first).chain(parts).collect();
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
             if let Some(pause) = typing.pause {
                 // By the clock, so that what a pause is too long by is made up for.
                 let due = pause * u32::try_from(typing.at).unwrap_or(u32::MAX);
@@ -217,6 +231,14 @@ impl Hands<'_> {
             }
             if std::mem::take(&mut typing.first) && !self.after_first(typing)? {
                 return Ok(());
+            }
+            let [before, next, ..] = typing.characters[typing.at - 1..] else {
+                continue;
+            };
+            let all = typing.method && typing.pause.is_none() && !typing.focus.is_terminal();
+            if all || typing.focus.reorders(before, next) {
+                let focus = typing.focus.clone();
+                self.until_dealt_with(&focus)?;
             }
         }
         Ok(())
@@ -331,6 +353,9 @@ impl Hands<'_> {
     /// Whether the window is still there, and of the same program: the X server gives
     /// ids again.
     fn is_same(&mut self, focus: &Focus) -> Result<bool, Stop> {
+        if focus.grabbed {
+            return Ok(true);
+        }
         let now = self.injector.observer().describe(focus.window)?;
         Ok(now.is_some_and(|now| now.pid == focus.pid && now.pings == focus.pings))
     }
@@ -414,6 +439,19 @@ fn typing_state(keyboard: KeyboardState) -> KeyboardState {
 fn is_noncharacter(one: char) -> bool {
     let code = u32::from(one);
     code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
+}
+
+/// Strokes in the parts that a program may get at once.
+fn cuts<'s>(focus: &Focus, characters: &[char], strokes: &'s [Stroke]) -> Vec<&'s [Stroke]> {
+    let (mut parts, mut start) = (Vec::new(), 0);
+    for (index, pair) in characters.windows(2).enumerate() {
+        if focus.reorders(pair[0], pair[1]) {
+            parts.push(&strokes[start..=index]);
+            start = index + 1;
+        }
+    }
+    parts.push(&strokes[start..]);
+    parts
 }
 
 /// Adds characters to the account.

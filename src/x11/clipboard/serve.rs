@@ -276,7 +276,8 @@ impl Worker {
         let Some((_, focus)) = &self.offer else {
             return Ok(false);
         };
-        if focus.made(requestor) {
+        // Which program has grabbed the keyboard is not known.
+        if focus.grabbed || focus.made(requestor) {
             return Ok(true);
         }
         if !self.has_resource {
