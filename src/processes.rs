@@ -70,7 +70,7 @@ pub(crate) fn reacting(roots: &[u32]) -> Vec<u32> {
         if let Some(session) = all.get(&root).map(|entry| entry.session) {
             let children = all.iter().filter(|(_, entry)| entry.parent == root);
             for (pid, _) in children.filter(|(_, entry)| entry.session == session) {
-                if !found.contains(pid) {
+                if !found.contains(pid) && !is_utility(*pid) {
                     found.push(*pid);
                 }
             }
@@ -83,6 +83,14 @@ pub(crate) fn reacting(roots: &[u32]) -> Vec<u32> {
         }
     }
     found
+}
+
+/// Whether a process is one of Chromium's utility processes (network, storage, audio):
+/// none of them decides where input goes.
+fn is_utility(pid: u32) -> bool {
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut arguments = command.split(|byte| matches!(byte, 0 | b' '));
+    arguments.any(|argument| argument == b"--type=utility")
 }
 
 /// Whether an input method runs on this machine.
@@ -109,6 +117,16 @@ pub(crate) struct Demand {
     threads: usize,
 }
 
+/// Threads that only paint or work in the background, by the beginning of their names:
+/// raster workers of Chromium and Firefox, and Chromium's pool. What they do does not
+/// decide where the next input goes.
+const PAINTERS: [&str; 4] = [
+    "CompositorTileW",
+    "ThreadPoolForeg",
+    "WRWorker",
+    "SwComposite",
+];
+
 /// The demand of these processes now. Processes that have ended demand nothing.
 pub(crate) fn demand(pids: &[u32]) -> Demand {
     let mut demand = Demand::default();
@@ -122,6 +140,9 @@ pub(crate) fn demand(pids: &[u32]) -> Demand {
             let Some(stat) = Stat::parse(&String::from_utf8_lossy(&stat)) else {
                 continue;
             };
+            if PAINTERS.iter().any(|name| stat.name.starts_with(name)) {
+                continue;
+            }
             demand.threads += 1;
             demand.running |= !matches!(stat.state, b'S' | b'I' | b'T' | b't' | b'Z' | b'X');
             demand.stopped |= matches!(stat.state, b'T' | b't');

@@ -1,7 +1,9 @@
 //! `make pacing`: batches of several actions × window managers × programs, half of the
 //! repetitions under load, and how many of them went wrong: target/pacing/report.txt.
 //!
-//! `pacing_matrix REPETITIONS [MANAGER [TOOLKIT]]` does fewer.
+//! `pacing_matrix REPETITIONS [MANAGER [TOOLKIT]]` does fewer; with `DESKD_TEST_UNPACED` in the
+//! environment, pacing is off: that shows what it is for. `pacing_matrix cost [N]` prints
+//! what pacing costs a batch of five actions on XFCE.
 
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
 #![allow(clippy::unwrap_used)]
@@ -11,13 +13,19 @@ mod common;
 use std::{fmt::Write as _, fs, time::Instant};
 
 use common::{
-    pacing::{CASES, MANAGERS, Stage, load},
+    pacing::{CASES, MANAGERS, Stage, cost, load},
     receiver::ALL,
 };
 
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|word| word == "cost") {
+        let runs = arguments.get(1).map_or(20, |n| n.parse().unwrap());
+        println!("{}", cost(runs).await);
+        return;
+    }
+    let unpaced = std::env::var_os("DESKD_TEST_UNPACED").is_some();
     let repetitions: usize = arguments.first().map_or(50, |n| n.parse().unwrap());
     let chosen = |index: usize, name: &str| {
         let word = arguments.get(index);
@@ -30,6 +38,7 @@ async fn main() {
         for toolkit in ALL.iter().filter(|t| chosen(2, &format!("{t:?}"))) {
             let began = Instant::now();
             let mut stage = Stage::new(manager, *toolkit).await;
+            stage.paced = !unpaced;
             let mut row = format!("{:<8} {:<9}", manager.name, format!("{toolkit:?}"));
             for (case, name) in CASES {
                 let mut failed = 0;

@@ -73,8 +73,9 @@ impl Focus {
         // GTK and Chromium look keysyms up in tables of 16 bits: one that ends like a
         // dead key, `Multi_key` or a Greek accent begins a sequence.
         let sequence = matches!(code & 0xffff, 0xfe50..=0xfe93 | 0xff20 | 0x07ae | 0x07af);
-        // xterm takes keysyms from Xlib, which compares all of their bits.
-        let by_table = code > 0xff && sequence && !self.class.contains("xterm");
+        // xterm and prompts take keysyms from Xlib, which compares all of their bits.
+        let xlib = self.grabbed || self.class.contains("xterm");
+        let by_table = code > 0xff && sequence && !xlib;
         // Xlib's compose file makes two letters of these ligatures.
         let by_xlib = matches!(code, 0xfef5 | 0xfef7 | 0xfef9 | 0xfefb);
         !by_table && !by_xlib && !self.is_wine() && (code <= 0xffff || !self.is_java())

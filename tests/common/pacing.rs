@@ -52,6 +52,9 @@ pub const MANAGERS: [Manager; 6] = [
     manager("none", "", ""),
 ];
 
+/// The whole desktop, for what pacing costs.
+pub const XFCE: Manager = manager("XFCE", "xfce4-session", "exec startxfce4");
+
 const fn manager(name: &'static str, package: &'static str, script: &'static str) -> Manager {
     Manager {
         name,
@@ -94,6 +97,10 @@ const AFTER: Duration = Duration::from_millis(40);
 pub struct Stage {
     toolkit: Toolkit,
     alone: bool,
+    /// Whether batches are paced.
+    pub paced: bool,
+    /// Times from the request to its answer.
+    pub times: Vec<Duration>,
     windows: Vec<Value>,
     port: u64,
     lines: Lines,
@@ -150,6 +157,8 @@ impl Stage {
         Self {
             toolkit,
             alone: session.is_none(),
+            paced: true,
+            times: Vec::new(),
             windows: ready["windows"].as_array().unwrap().clone(),
             port: ready["port"].as_u64().unwrap_or(0),
             lines,
@@ -340,8 +349,23 @@ impl Stage {
 
     /// Sends a batch without settling; all of it must be done.
     async fn act(&mut self, actions: Vec<Action>) -> Result<(), String> {
-        let reply = self.client.act(bare(actions)).await;
+        let request = v1::ActRequest {
+            no_pacing: !self.paced,
+            ..bare(actions)
+        };
+        let began = Instant::now();
+        let reply = self.client.act(request).await;
+        self.times.push(began.elapsed());
         let reply = reply.map_err(|status| status.to_string())?.into_inner();
+        if std::env::var_os("DESKD_TEST_VERBOSE").is_some() {
+            let ms = |d: &Option<prost_types::Duration>| {
+                d.as_ref().map_or(0.0, |d| f64::from(d.nanos) / 1e6)
+            };
+            for result in &reply.results {
+                print!("{:.0}+{:.0}{} ", ms(&result.elapsed), ms(&result.pacing), if result.unconfirmed { "?" } else { "" });
+            }
+            println!();
+        }
         match reply.outcome() {
             v1::ActOutcome::Done => Ok(()),
             _ => Err(format!("{:?}: {:?}", reply.outcome(), reply.results)),
@@ -496,4 +520,37 @@ pub fn load() -> Vec<Running> {
             program::spawn(&mut busy, "dash")
         })
         .collect()
+}
+
+/// What pacing costs a batch of five actions on XFCE, in each program.
+pub async fn cost(runs: usize) -> String {
+    let mut text = String::from("five actions (click, type, click, type, click) on XFCE, ms\n");
+    for toolkit in receiver::ALL {
+        let mut stage = Stage::new(&XFCE, toolkit).await;
+        // The desktop has come up.
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let mut medians = Vec::new();
+        for paced in [true, false] {
+            stage.paced = paced;
+            stage.times.clear();
+            let mut wrong = 0;
+            for run in 0..runs {
+                wrong += usize::from(stage.batch(Case::Form, run).await.is_err());
+                // Clicks at one place are kept 520 ms apart, paced or not.
+                tokio::time::sleep(Duration::from_millis(600)).await;
+            }
+            stage.times.sort_unstable();
+            let median = stage.times[stage.times.len() / 2].as_secs_f64() * 1000.0;
+            medians.push((median, wrong));
+        }
+        let [(with, right), (without, wrong)] = medians[..] else {
+            unreachable!("two ways");
+        };
+        text.push_str(&format!(
+            "{:<9} paced {with:.0} ({right} of {runs} wrong), without {without:.0} ({wrong} of {runs} wrong): {:+.0}\n",
+            format!("{toolkit:?}"),
+            with - without
+        ));
+    }
+    text
 }

@@ -51,7 +51,7 @@ const WORKS: Duration = Duration::from_millis(150);
 /// The same with that time.
 const STARVES: Duration = Duration::from_millis(1500);
 /// Time between two looks at the processes.
-const LOOK: Duration = Duration::from_millis(3);
+const LOOK: Duration = Duration::from_millis(2);
 /// Time between two polls of the server.
 const POLL: Duration = Duration::from_millis(1);
 /// The processes of a program are looked up again after this time.
