@@ -29,6 +29,7 @@ mod settle;
 mod sharing;
 mod stack;
 mod text;
+mod text_programs;
 mod toolkits;
 mod unchanged;
 mod watch;

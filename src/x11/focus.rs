@@ -38,6 +38,8 @@ pub struct Focus {
     /// A window manager gives it the focus when it is clicked: it has `WM_STATE`, is
     /// neither a desktop nor a dock, and takes the focus or sets it itself.
     pub takes_focus: bool,
+    /// It is GTK's file chooser, by its `WM_WINDOW_ROLE`.
+    pub file_chooser: bool,
     /// No window has the focus, and a program that is not known has grabbed the keyboard,
     /// as prompts such as dmenu do.
     pub grabbed: bool,
@@ -162,6 +164,7 @@ fn grabber(server: &Server) -> Result<Option<Focus>, Error> {
         pid: None,
         class: String::new(),
         takes_focus: false,
+        file_chooser: false,
         grabbed: true,
         client: u32::MAX,
         focused: server.root,
@@ -199,6 +202,7 @@ pub(super) fn describe(
         let hints = conn.get_property(false, window, hints, AtomEnum::ANY, 0, 2)?;
         let kind = atoms._NET_WM_WINDOW_TYPE;
         let kind = conn.get_property(false, window, kind, AtomEnum::ATOM, 0, 8)?;
+        let role = conn.get_property(false, window, atoms.WM_WINDOW_ROLE, text, 0, 16)?;
         let tree = conn.query_tree(window)?;
         // It may go meanwhile.
         let (Ok(class), Ok(protocols), Ok(state)) =
@@ -206,7 +210,9 @@ pub(super) fn describe(
         else {
             return Ok(None);
         };
-        let (Ok(hints), Ok(kind), Ok(tree)) = (hints.reply(), kind.reply(), tree.reply()) else {
+        let (Ok(hints), Ok(kind), Ok(role), Ok(tree)) =
+            (hints.reply(), kind.reply(), role.reply(), tree.reply())
+        else {
             return Ok(None);
         };
         let managed = state.type_ != x11rb::NONE;
@@ -229,6 +235,7 @@ pub(super) fn describe(
                 pid: pid(server, atoms, window, has_resource)?,
                 class: String::from_utf8_lossy(&class.value).to_lowercase(),
                 takes_focus: managed && !aside && (input || list.contains(&atoms.WM_TAKE_FOCUS)),
+                file_chooser: role.value == b"GtkFileChooserDialog",
                 grabbed: false,
                 client: !conn.setup().resource_id_mask,
                 focused: window,

@@ -57,7 +57,7 @@ pub use focus::Focus;
 pub use injector::{Injector, Input, Mark, uptime};
 pub use keymap::{KeyboardState, Keymap, Stroke};
 pub use mailbox::{Bell, Receiver, Sender, Woken, mailbox};
-pub use observer::Observer;
+pub use observer::{Observer, Watch};
 pub use pointer::PointerState;
 pub use root_state::Generation;
 pub use socket::{Owner, SocketKind};

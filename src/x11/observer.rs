@@ -74,6 +74,8 @@ pub struct Observer {
     mapping_is_stale: bool,
     /// The window manager, once read; read again when its property changes.
     manager: Option<Option<WindowManager>>,
+    /// Windows that were mapped as children of the root window.
+    maps: u64,
     /// Requests for frame extents that the window manager has not answered.
     unanswered: u32,
     scene_read_at: Option<Instant>,
@@ -83,6 +85,13 @@ pub struct Observer {
     /// The serial of a question whose answer is not among the facts.
     asked: Option<u32>,
     grabs: u64,
+}
+
+/// A collection of what changes on the screen, see [`Observer::watch`].
+#[derive(Debug)]
+pub struct Watch {
+    damage: Option<u32>,
+    maps: u64,
 }
 
 impl Observer {
@@ -133,6 +142,7 @@ impl Observer {
             keymap_is_stale: false,
             mapping_is_stale: true,
             manager: None,
+            maps: 0,
             unanswered: 0,
             scene_read_at: None,
             pongs: Vec::new(),
@@ -355,6 +365,56 @@ impl Observer {
         self.unanswered = 0;
     }
 
+    /// Begins to collect what changes on the screen, apart from the facts.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn watch(&mut self) -> Result<Watch, Error> {
+        self.take_events()?;
+        let maps = self.maps;
+        if !self.has_damage {
+            return Ok(Watch { damage: None, maps });
+        }
+        let conn = &self.server.conn;
+        let damage = conn.generate_id().map_err(no_id)?;
+        conn.damage_create(damage, self.server.root, ReportLevel::NON_EMPTY)?
+            .ignore_error();
+        // A new one covers the whole window at first.
+        conn.damage_subtract(damage, x11rb::NONE, x11rb::NONE)?
+            .ignore_error();
+        Ok(Watch {
+            damage: Some(damage),
+            maps,
+        })
+    }
+
+    /// Ends that: the smallest rectangle that holds all changes, width and height in
+    /// pixels, and whether a window was mapped.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn watched(&mut self, watch: Watch) -> Result<(Size, bool), Error> {
+        let mut size = Size {
+            width: 0,
+            height: 0,
+        };
+        if let Some(damage) = watch.damage {
+            let conn = &self.server.conn;
+            conn.damage_subtract(damage, x11rb::NONE, self.parts)?
+                .ignore_error();
+            let region = conn.xfixes_fetch_region(self.parts)?;
+            conn.damage_destroy(damage)?.ignore_error();
+            let region = region.reply();
+            let region = region.map_err(|error| Error::reply("XFixesFetchRegion", error))?;
+            size.width = region.extents.width.into();
+            size.height = region.extents.height.into();
+        }
+        self.take_events()?;
+        Ok((size, self.maps != watch.maps))
+    }
+
     fn has_news(&self) -> bool {
         self.scene_is_stale || !self.damaged.is_empty() || !self.pongs.is_empty()
     }
@@ -469,8 +529,11 @@ impl Observer {
                         }
                     }
                 }
-                Event::MapNotify(_)
-                | Event::UnmapNotify(_)
+                Event::MapNotify(_) => {
+                    self.maps += 1;
+                    self.scene_is_stale = true;
+                }
+                Event::UnmapNotify(_)
                 | Event::DestroyNotify(_)
                 | Event::ConfigureNotify(_)
                 | Event::ReparentNotify(_)

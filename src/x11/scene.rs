@@ -44,6 +44,7 @@ x11rb::atom_manager! {
         WM_PROTOCOLS,
         WM_STATE,
         WM_TAKE_FOCUS,
+        WM_WINDOW_ROLE,
     }
 }
 

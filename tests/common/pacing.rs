@@ -18,7 +18,7 @@ use super::{
     Daemon, XServer,
     desktop::Session,
     program::{self, Running, command},
-    receiver::{self, Lines, Toolkit},
+    receiver::{self, InputMethod, Lines, Toolkit},
     step::{Client, at, bare, chord, click, drag, move_to, text},
     wait_for,
 };
@@ -60,6 +60,25 @@ const fn manager(name: &'static str, package: &'static str, script: &'static str
         name,
         package,
         script,
+    }
+}
+
+impl Manager {
+    /// Starts it and waits until it manages the display; nothing without one.
+    pub fn start(&self, server: &XServer) -> Option<Session> {
+        if self.script.is_empty() {
+            return None;
+        }
+        let session = Session::start(server, self.script);
+        let what = format!("{} (package {})", self.name, self.package);
+        wait_for(&what, Duration::from_secs(30), || {
+            let mut xprop = server.program("xprop");
+            xprop.args(["-root", "_NET_SUPPORTING_WM_CHECK"]);
+            let output = program::output(&mut xprop, "x11-utils");
+            let managed = String::from_utf8_lossy(&output).contains("window id");
+            managed.then_some(())
+        });
+        Some(session)
     }
 }
 
@@ -108,6 +127,7 @@ pub struct Stage {
     client: Client,
     pub daemon: Daemon,
     pub session: Option<Session>,
+    _method: Option<InputMethod>,
     pub server: XServer,
     _home: TempDir,
 }
@@ -115,24 +135,15 @@ pub struct Stage {
 impl Stage {
     /// Starts everything and waits until both windows are drawn and at rest.
     pub async fn new(manager: &Manager, toolkit: Toolkit) -> Self {
+        Self::under(manager, toolkit, "").await
+    }
+
+    /// The same under an input method; empty: without one.
+    pub async fn under(manager: &Manager, toolkit: Toolkit, method: &str) -> Self {
         let server = XServer::start();
         program::output(server.program("setxkbmap").arg("us"), "x11-xkb-utils");
-        let session = (!manager.script.is_empty()).then(|| {
-            let session = Session::start(&server, manager.script);
-            wait_for(
-                &format!("{} (package {})", manager.name, manager.package),
-                Duration::from_secs(30),
-                || {
-                    let mut xprop = server.program("xprop");
-                    xprop.args(["-root", "_NET_SUPPORTING_WM_CHECK"]);
-                    let output = program::output(&mut xprop, "x11-utils");
-                    String::from_utf8_lossy(&output)
-                        .contains("window id")
-                        .then_some(())
-                },
-            );
-            session
-        });
+        let method = (!method.is_empty()).then(|| InputMethod::start(&server, method));
+        let session = manager.start(&server);
         let (script, package) = match toolkit {
             Toolkit::Gtk => ("form_gtk.py", "gir1.2-gtk-3.0"),
             Toolkit::Qt => ("form_qt.py", "python3-pyqt5"),
@@ -142,6 +153,9 @@ impl Stage {
         let home = tempfile::tempdir().unwrap();
         let mut python = receiver::python(&server, script);
         python.env("HOME", home.path());
+        if let Some(method) = &method {
+            python.envs(method.environment.iter().cloned());
+        }
         let mut program = program::spawn(&mut python, package);
         let lines = receiver::lines(&mut program);
         let ready = wait_for(
@@ -166,6 +180,7 @@ impl Stage {
             client,
             daemon,
             session,
+            _method: method,
             server,
             _home: home,
         }
@@ -422,8 +437,9 @@ impl Stage {
                 .filter(|line| line["event"] == "press" || line["event"] == "release");
             let mut got: Vec<&Value> = buttons.collect();
             let mut wanted = wanted.clone();
-            if self.toolkit == Toolkit::Xterm {
-                // Each terminal reports on its own: only the order within one counts.
+            if matches!(self.toolkit, Toolkit::Xterm | Toolkit::Chromium) {
+                // Each window reports on its own connection: only the order within one
+                // counts.
                 got.sort_by_key(|line| line["window"].as_u64());
                 wanted.sort_by_key(|(window, _, _)| *window);
             }

@@ -64,6 +64,53 @@ pub fn lines(process: &mut Running) -> Lines {
     lines
 }
 
+/// ibus or fcitx5, on a session bus of its own.
+#[derive(Debug)]
+pub struct InputMethod {
+    process: Running,
+    /// What programs need to use it.
+    pub environment: Vec<(String, String)>,
+    _home: TempDir,
+}
+
+impl InputMethod {
+    /// Starts it and waits until it passes on keys.
+    pub fn start(server: &XServer, name: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = python(server, "input_method.py");
+        command.arg(name).env("HOME", home.path());
+        let mut process = program::spawn(&mut command, name);
+        let lines = lines(&mut process);
+        let ready = wait_for(name, Duration::from_secs(60), || {
+            let lines = lines.lock().unwrap();
+            lines.iter().find(|line| line["event"] == "ready").cloned()
+        });
+        let environment = ready["environment"].as_object().unwrap().iter();
+        let environment = environment.map(|(name, value)| {
+            let value = value.as_str().unwrap().to_owned();
+            (name.clone(), value)
+        });
+        Self {
+            process,
+            environment: environment.collect(),
+            _home: home,
+        }
+    }
+}
+
+impl Drop for InputMethod {
+    fn drop(&mut self) {
+        let process = &mut self.process;
+        drop(process.0.stdin.take());
+        for _ in 0..300 {
+            if matches!(process.0.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 /// A program that runs until it is let go.
 #[derive(Debug)]
 pub struct Receiver {

@@ -89,6 +89,36 @@ impl Recorder {
         seen
     }
 
+    /// The keysyms of the keys that were pressed since the last question, by the keymap
+    /// in force now, without those of modifiers.
+    pub fn keysyms_pressed(&self) -> Vec<u32> {
+        let seen = self.take();
+        let setup = self.witness.conn.get_setup();
+        let (first, last) = (setup.min_keycode(), setup.max_keycode());
+        let cookie = self.witness.conn.send_request(&x::GetKeyboardMapping {
+            first_keycode: first,
+            count: last - first + 1,
+        });
+        let map = self.witness.conn.wait_for_reply(cookie).unwrap();
+        let width = usize::from(map.keysyms_per_keycode());
+        let presses = seen.iter().filter_map(|seen| match seen {
+            Seen::Key { down: true, code, state } => Some((*code, *state)),
+            _ => None,
+        });
+        let gives = presses.map(|(code, state)| {
+            let all = &map.keysyms()[usize::from(code - first) * width..][..width];
+            let (shift, level3) = (state & 1 != 0, state & 0x80 != 0);
+            // Levels 3 and 4 follow two groups of two.
+            let index = usize::from(shift) + if level3 { 4 } else { 0 };
+            let shifted = all.get(index).copied().unwrap_or(0);
+            let plain = if level3 { all.get(4) } else { all.first() };
+            if shifted == 0 { plain.copied().unwrap_or(0) } else { shifted }
+        });
+        let is_modifier =
+            |keysym: &u32| matches!(keysym, 0xffe1..=0xffee | 0xfe03 | 0xff7f);
+        gives.filter(|keysym| !is_modifier(keysym)).collect()
+    }
+
     /// Events until `enough` of them are there.
     pub fn until(&self, limit: Duration, enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
         let mut seen = Vec::new();

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::{
     Daemon, XServer,
     program::{self, Running},
-    receiver::{self, Lines},
+    receiver::{self, InputMethod, Lines},
     step::{Client, bare, text},
     wait_for,
 };
@@ -149,7 +149,7 @@ pub struct Started {
     program: TextProgram,
     lines: Lines,
     process: Running,
-    method: Option<Running>,
+    _method: Option<InputMethod>,
     pub client: Client,
     pub daemon: Daemon,
     pub server: XServer,
@@ -162,30 +162,17 @@ impl Started {
         let server = XServer::start();
         program::output(server.program("setxkbmap").arg("us"), "x11-xkb-utils");
         let home = tempfile::tempdir().unwrap();
-        let method = (!program.method.is_empty()).then(|| {
-            let mut python = receiver::python(&server, "input_method.py");
-            python.arg(program.method).env("HOME", home.path());
-            let mut process = program::spawn(&mut python, "python3");
-            let lines = receiver::lines(&mut process);
-            let ready = wait_for(program.method, Duration::from_secs(60), || {
-                let lines = lines.lock().unwrap();
-                lines.iter().find(|line| line["event"] == "ready").cloned()
-            });
-            (process, ready)
-        });
+        let method =
+            (!program.method.is_empty()).then(|| InputMethod::start(&server, program.method));
         let mut python = receiver::python(&server, program.script);
         python
             .args(program.arguments)
             .args(["0", "0", "900", "700"])
             .env("HOME", home.path())
             .env("RECEIVER_REST", "40");
-        let method = method.map(|(process, ready)| {
-            let environment = ready["environment"].as_object().unwrap();
-            for (name, value) in environment {
-                python.env(name, value.as_str().unwrap());
-            }
-            process
-        });
+        if let Some(method) = &method {
+            python.envs(method.environment.iter().cloned());
+        }
         let mut process = program::spawn(&mut python, "python3");
         let lines = receiver::lines(&mut process);
         let ready = wait_for(program.name, Duration::from_secs(120), || {
@@ -205,7 +192,7 @@ impl Started {
             program,
             lines,
             process,
-            method,
+            _method: method,
             client,
             daemon,
             server,
@@ -328,15 +315,6 @@ impl Drop for Started {
                 break;
             }
             std::thread::sleep(Duration::from_millis(10));
-        }
-        if let Some(method) = &mut self.method {
-            drop(method.0.stdin.take());
-            for _ in 0..300 {
-                if matches!(method.0.try_wait(), Ok(Some(_))) {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(10));
-            }
         }
     }
 }

@@ -79,6 +79,25 @@ impl XServer {
         )
     }
 
+    /// Another X server, such as Xwayland, with its own arguments.
+    pub fn with_program(command: &mut std::process::Command, more: &[&str], package: &str) -> Self {
+        let mut server = Self::start();
+        server.kill();
+        command
+            .arg(server.display())
+            .args(["-displayfd", "1", "-auth"])
+            .arg(server.xauthority())
+            .args(more)
+            .stdout(Stdio::piped());
+        let mut process = program::spawn(command, package);
+        let mut line = String::new();
+        let mut stdout = BufReader::new(process.0.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), server.number.to_string(), "{command:?}");
+        server.process = Some(process);
+        server
+    }
+
     /// A display that nobody uses, without its server: call [`Self::restart`].
     pub fn not_yet() -> Self {
         let mut server = Self::start();

@@ -50,6 +50,14 @@ const IN_TEXT: Duration = Duration::from_secs(1);
 const WORKS: Duration = Duration::from_millis(150);
 /// The same with that time.
 const STARVES: Duration = Duration::from_millis(1500);
+/// After a chord, which often opens something at the program's next frame: one frame at
+/// 60 Hz, and a little.
+pub(super) const FRAME: Duration = Duration::from_millis(20);
+/// A program that opened something has finished when it has slept for this long. GTK's
+/// file chooser was seen to reset its field 5 to 15 ms after the key that opened it.
+const OPENED: Duration = Duration::from_millis(150);
+/// Maximum time for that.
+const OPENS: Duration = Duration::from_millis(1000);
 /// Time between two looks at the processes.
 const LOOK: Duration = Duration::from_millis(2);
 /// Time between two polls of the server.
@@ -173,7 +181,11 @@ impl Hands<'_> {
         }
         pids.sort_unstable();
         pids.dedup();
-        certain &= self.until_idle(&pids)?;
+        let rest = match step {
+            Step::Chord { .. } => FRAME,
+            _ => Duration::ZERO,
+        };
+        certain &= self.until_asleep(&pids, rest, WORKS)?;
         if kind(next) == Kind::Keys
             && let Some(target) = &target
         {
@@ -377,24 +389,45 @@ impl Hands<'_> {
         )
     }
 
+    /// Waits until a program that opens a field or a dialog has done so, at most
+    /// [`OPENS`].
+    pub(super) fn until_opened(&mut self, window: &Focus) -> Result<(), Stop> {
+        let pids: Vec<u32> = window.pid.into_iter().collect();
+        self.until_asleep(&pids, OPENED, OPENS)?;
+        Ok(())
+    }
+
     /// Waits until all threads of these processes and of what reacts with them sleep.
     /// Whether they do.
     pub(super) fn until_idle(&mut self, roots: &[u32]) -> Result<bool, Stop> {
+        self.until_asleep(roots, Duration::ZERO, WORKS)
+    }
+
+    /// The same, until they have slept for at least `rest`, but no longer than `works`.
+    fn until_asleep(
+        &mut self,
+        roots: &[u32],
+        rest: Duration,
+        works: Duration,
+    ) -> Result<bool, Stop> {
         if roots.is_empty() {
             return Ok(true);
         }
         let pids = self.family(roots);
         let first = processes::demand(&pids);
         let (start, mut last) = (Instant::now(), first);
+        let mut asleep_since = start;
         loop {
             self.tend()?;
             self.injector.observer().doze(LOOK)?;
             let now = processes::demand(&pids);
-            if is_idle(&last, &now) {
+            if !is_idle(&last, &now) {
+                asleep_since = Instant::now();
+            } else if asleep_since.elapsed() >= rest {
                 return Ok(true);
             }
             let starved = now.waited.saturating_sub(first.waited);
-            let limit = (WORKS + starved).min(STARVES);
+            let limit = (works + starved).min(STARVES);
             if start.elapsed() >= limit {
                 return Ok(false);
             }

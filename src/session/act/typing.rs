@@ -9,18 +9,24 @@ use std::{
 use super::{
     action::{Done, Method, Run, Text},
     hands::{Hands, Stop},
+    pacing::FRAME,
 };
 use crate::{
     frame::{Cause, Failure, Stage},
     keys,
     processes::{self, Demand},
-    x11::{Error, Focus, Input, KeyboardState, Keymap, Mark, Stroke},
+    x11::{Error, Focus, Input, KeyboardState, Keymap, Mark, Stroke, Watch},
 };
 
 /// Characters that are sent at once: between them the caller may cancel, and no
 /// more of them wait in the server than this.
 const BURST: usize = 64;
-/// The same where an input method runs: Qt hands each key to it and goes on, and was seen
+/// A change of more than this height, in pixels, is more than a character: the line that
+/// a program draws anew is lower.
+const LINE: u32 = 64;
+/// Characters at the beginning of a text that are sent one by one.
+const FIRST: usize = 1;
+/// The same as [`BURST`] where an input method runs: Qt hands each key to it and goes on, and was seen
 /// to take answers out of order with 64 keys under way.
 const METHOD_BURST: usize = 16;
 /// A program that answers no pings has so long to read its keys, and more while
@@ -43,8 +49,10 @@ struct Typing<'t> {
     keyboard: KeyboardState,
     /// Who gets it now.
     focus: Focus,
-    /// No character was sent yet.
-    first: bool,
+    /// Characters that are still to be sent alone, see [`Hands::after_first`].
+    alone: usize,
+    /// The rest of the line goes in one piece, see [`Hands::after_first`].
+    at_once: bool,
     /// An input method may take the keys.
     method: bool,
     /// Between two characters.
@@ -67,7 +75,8 @@ impl Hands<'_> {
             used: HashMap::new(),
             keyboard: typing_state(self.unlatched()?),
             focus: self.focus(None, 0)?,
-            first: true,
+            alone: FIRST,
+            at_once: false,
             method: processes::has_input_method(),
             pause: rate.map(|rate| Duration::from_secs(1) / rate.max(1)),
             began: Instant::now(),
@@ -77,11 +86,13 @@ impl Hands<'_> {
         while typing.at < characters.len() {
             self.check()?;
             let strokes = self.strokes(&mut typing)?;
-            if !strokes.is_empty() {
+            if std::mem::take(&mut typing.at_once) {
+                self.through_selection(&mut typing, true, done)?;
+            } else if !strokes.is_empty() {
                 self.strike_all(&mut typing, &strokes, done)?;
             } else if !self.bind(&typing)? {
                 // No keycode is unused, or this program does not take it from one.
-                self.through_selection(&mut typing, done)?;
+                self.through_selection(&mut typing, false, done)?;
             }
         }
         self.injector.set_repeat(true)?;
@@ -176,15 +187,14 @@ impl Hands<'_> {
         if strokes.len() > burst || typing.pause.is_some() {
             self.mark_strokes(strokes)?;
         }
-        // The first character is sent alone: see [`Self::after_first`].
-        let (first, rest) = strokes.split_at(usize::from(typing.first).min(strokes.len()));
+        let (first, rest) = strokes.split_at(typing.alone.min(strokes.len()));
         let mut from = typing.at + first.len();
         let parts = rest.chunks(burst).flat_map(|part| {
             let characters = &typing.characters[from..from + part.len()];
             from += part.len();
             cuts(&typing.focus, characters, part)
         });
-        let parts: Vec<&[Stroke]> = std::iter::once(first).chain(parts).collect();
+        let parts: Vec<&[Stroke]> = first.chunks(1).chain(parts).collect();
         for part in parts.into_iter().filter(|part| !part.is_empty()) {
             if let Some(pause) = typing.pause {
                 // By the clock, so that what a pause is too long by is made up for.
@@ -196,6 +206,11 @@ impl Hands<'_> {
                 }
             }
             self.tend()?;
+            let watch = match typing.alone {
+                0 => None,
+                _ if typing.focus.is_terminal() => None,
+                _ => Some(self.injector.observer().watch()?),
+            };
             let mut binds = false;
             for stroke in part {
                 self.strike(stroke)?;
@@ -226,10 +241,13 @@ impl Hands<'_> {
                 None if typing.at == typing.characters.len() => return Ok(()),
                 None => self.focus(None, typing.at)?,
             };
-            if changed {
-                return Ok(());
+            if let Some(watch) = watch {
+                typing.alone = 0;
+                if !self.after_first(typing, watch)? {
+                    return Ok(());
+                }
             }
-            if std::mem::take(&mut typing.first) && !self.after_first(typing)? {
+            if changed {
                 return Ok(());
             }
             let [before, next, ..] = typing.characters[typing.at - 1..] else {
@@ -246,12 +264,30 @@ impl Hands<'_> {
 
     /// The first character may move the focus inside the program: a file list opens a
     /// search field for it, a page takes it for a shortcut. The others wait until the
-    /// program has dealt with it. False when another window has the focus then.
-    fn after_first(&mut self, typing: &mut Typing<'_>) -> Result<bool, Stop> {
-        if typing.at == typing.characters.len() || typing.focus.is_terminal() {
+    /// program has dealt with it, and, if it opened something, until that is at rest.
+    /// False when it opened something or another window has the focus.
+    ///
+    /// GTK's file chooser opens a field for the path and then completes it in the
+    /// background, which loses characters at any speed of typing (xdotool's, too): there
+    /// the rest of the line goes through the selection, as one insertion.
+    fn after_first(&mut self, typing: &mut Typing<'_>, watch: Watch) -> Result<bool, Stop> {
+        let sent = Instant::now();
+        self.until_dealt_with(&typing.focus)?;
+        if typing.at < typing.characters.len() {
+            // What it opened shows at its next frame.
+            self.pause(FRAME.saturating_sub(sent.elapsed()))?;
+        }
+        let (changed, mapped) = self.injector.observer().watched(watch)?;
+        if typing.at == typing.characters.len() {
             return Ok(true);
         }
-        self.until_dealt_with(&typing.focus)?;
+        let opened = mapped || changed.height > LINE || typing.focus.file_chooser;
+        if opened {
+            self.until_opened(&typing.focus)?;
+            typing.at_once = typing.focus.file_chooser;
+            typing.focus = self.focus(Some(&typing.focus), typing.at)?;
+            return Ok(false);
+        }
         let before = typing.focus.window;
         typing.focus = self.focus(Some(&typing.focus), typing.at)?;
         Ok(typing.focus.window == before)
@@ -390,18 +426,28 @@ impl Hands<'_> {
         Ok(asked.elapsed() >= UNPINGED && rests)
     }
 
-    /// What no key gives, up to the next character that a key does.
-    fn through_selection(&mut self, typing: &mut Typing<'_>, done: &mut Done) -> Result<(), Stop> {
+    /// Sends what no key gives, up to the next character that a key does, or the `line`,
+    /// through the selection.
+    fn through_selection(
+        &mut self,
+        typing: &mut Typing<'_>,
+        line: bool,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
         let mut text = String::new();
         for one in &typing.characters[typing.at..] {
             let stroke = self.injector.keymap()?.type_character(*one, typing.keyboard);
             let usable = |s: Stroke| {
                 !self.injector.is_bound(s.keycode) || typing.focus.takes_bound(*one)
             };
-            if stroke.is_some_and(usable) {
+            let ends = if line { one.is_control() } else { stroke.is_some_and(usable) };
+            if ends {
                 break;
             }
             text.push(*one);
+        }
+        if text.is_empty() {
+            return Ok(());
         }
         let keys = self.paste_keys()?;
         self.paste(&text, &keys, done)?;
