@@ -51,8 +51,6 @@ struct Typing<'t> {
     focus: Focus,
     /// Characters that are still to be sent alone, see [`Hands::after_first`].
     alone: usize,
-    /// The rest of the line goes in one piece, see [`Hands::after_first`].
-    at_once: bool,
     /// An input method may take the keys.
     method: bool,
     /// Between two characters.
@@ -76,7 +74,6 @@ impl Hands<'_> {
             keyboard: typing_state(self.unlatched()?),
             focus: self.focus(None, 0)?,
             alone: FIRST,
-            at_once: false,
             method: processes::has_input_method(),
             pause: rate.map(|rate| Duration::from_secs(1) / rate.max(1)),
             began: Instant::now(),
@@ -86,13 +83,11 @@ impl Hands<'_> {
         while typing.at < characters.len() {
             self.check()?;
             let strokes = self.strokes(&mut typing)?;
-            if std::mem::take(&mut typing.at_once) {
-                self.through_selection(&mut typing, true, done)?;
-            } else if !strokes.is_empty() {
+            if !strokes.is_empty() {
                 self.strike_all(&mut typing, &strokes, done)?;
             } else if !self.bind(&typing)? {
                 // No keycode is unused, or this program does not take it from one.
-                self.through_selection(&mut typing, false, done)?;
+                self.through_selection(&mut typing, done)?;
             }
         }
         self.injector.set_repeat(true)?;
@@ -266,10 +261,7 @@ impl Hands<'_> {
     /// search field for it, a page takes it for a shortcut. The others wait until the
     /// program has dealt with it, and, if it opened something, until that is at rest.
     /// False when it opened something or another window has the focus.
-    ///
-    /// GTK's file chooser opens a field for the path and then completes it in the
-    /// background, which loses characters at any speed of typing (xdotool's, too): there
-    /// the rest of the line goes through the selection, as one insertion.
+    /// GTK's file chooser opens a field for the path, sooner or later than one frame.
     fn after_first(&mut self, typing: &mut Typing<'_>, watch: Watch) -> Result<bool, Stop> {
         let sent = Instant::now();
         self.until_dealt_with(&typing.focus)?;
@@ -284,7 +276,6 @@ impl Hands<'_> {
         let opened = mapped || changed.height > LINE || typing.focus.file_chooser;
         if opened {
             self.until_opened(&typing.focus)?;
-            typing.at_once = typing.focus.file_chooser;
             typing.focus = self.focus(Some(&typing.focus), typing.at)?;
             return Ok(false);
         }
@@ -426,28 +417,19 @@ impl Hands<'_> {
         Ok(asked.elapsed() >= UNPINGED && rests)
     }
 
-    /// Sends what no key gives, up to the next character that a key does, or the `line`,
-    /// through the selection.
-    fn through_selection(
-        &mut self,
-        typing: &mut Typing<'_>,
-        line: bool,
-        done: &mut Done,
-    ) -> Result<(), Stop> {
+    /// Sends what no key gives, up to the next character that a key does, through the
+    /// selection.
+    fn through_selection(&mut self, typing: &mut Typing<'_>, done: &mut Done) -> Result<(), Stop> {
         let mut text = String::new();
         for one in &typing.characters[typing.at..] {
             let stroke = self.injector.keymap()?.type_character(*one, typing.keyboard);
             let usable = |s: Stroke| {
                 !self.injector.is_bound(s.keycode) || typing.focus.takes_bound(*one)
             };
-            let ends = if line { one.is_control() } else { stroke.is_some_and(usable) };
-            if ends {
+            if stroke.is_some_and(usable) {
                 break;
             }
             text.push(*one);
-        }
-        if text.is_empty() {
-            return Ok(());
         }
         let keys = self.paste_keys()?;
         self.paste(&text, &keys, done)?;
