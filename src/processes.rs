@@ -58,29 +58,43 @@ pub(crate) fn family(roots: &[u32]) -> Vec<u32> {
 /// them and gets the characters back, on connections that no one else can see.
 const INPUT_METHODS: [&str; 5] = ["ibus", "fcitx", "scim", "uim-", "nabi"];
 
-/// The processes that take part when these ones react to input: they, their
-/// descendants in the same session (a browser's renderers; a terminal's shell has a
-/// session of its own), and the input methods of the machine.
+/// These processes and their descendants in the same session: a browser's renderers
+/// belong to it; a terminal's shell has a session of its own.
+pub(crate) fn program(roots: &[u32]) -> Vec<u32> {
+    descendants(&table(), roots)
+}
+
+/// The processes that take part when these ones react to input: those of their programs
+/// that decide where input goes, and the input methods of the machine.
 pub(crate) fn reacting(roots: &[u32]) -> Vec<u32> {
     let all = table();
-    let mut found: Vec<u32> = roots.to_vec();
-    let mut next = 0;
-    while next < found.len() && found.len() < MAX {
-        let root = found[next];
-        if let Some(session) = all.get(&root).map(|entry| entry.session) {
-            let children = all.iter().filter(|(_, entry)| entry.parent == root);
-            for (pid, _) in children.filter(|(_, entry)| entry.session == session) {
-                if !found.contains(pid) && !is_utility(*pid) {
-                    found.push(*pid);
-                }
-            }
-        }
-        next += 1;
-    }
+    let mut found = descendants(&all, roots);
+    found.retain(|pid| roots.contains(pid) || !is_utility(*pid));
     for (pid, entry) in &all {
         if is_method(&entry.name) && !found.contains(pid) {
             found.push(*pid);
         }
+    }
+    found
+}
+
+fn descendants(all: &HashMap<u32, Entry>, roots: &[u32]) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (pid, entry) in all {
+        children.entry(entry.parent).or_default().push(*pid);
+    }
+    let mut found: Vec<u32> = roots.to_vec();
+    let mut next = 0;
+    while next < found.len() && found.len() < MAX {
+        let root = found[next];
+        let session = all.get(&root).map(|entry| entry.session);
+        for child in children.get(&root).into_iter().flatten() {
+            let same = all.get(child).map(|entry| entry.session) == session;
+            if same && !found.contains(child) && found.len() < MAX {
+                found.push(*child);
+            }
+        }
+        next += 1;
     }
     found
 }

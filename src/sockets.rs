@@ -15,6 +15,8 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 
 /// Connections that are looked at; more are left out.
 const MAX: usize = 4096;
+/// See [`is_open_request`].
+const SAME_TICK: Duration = Duration::from_millis(300);
 /// Size of the buffer for one part of a dump: the kernel fills at most 32 KiB.
 const BUFFER: usize = 32 << 10;
 
@@ -42,11 +44,17 @@ pub(crate) fn await_answer(pids: &[u32], within: Duration) -> bool {
 }
 
 /// The last byte was sent, not received, and since then less than `within` has passed.
+///
+/// The kernel counts in ticks of up to 10 ms. A request that follows an answer in the same
+/// tick cannot be told from an answer that follows its request: it counts as open for
+/// [`SAME_TICK`].
 fn is_open_request(connection: &InetResponse, within: Duration) -> bool {
     connection.nlas.iter().any(|nla| match nla {
         Nla::TcpInfo(info) => {
-            let since = |ms: u32| Duration::from_millis(ms.into());
-            info.last_data_sent < info.last_data_recv && since(info.last_data_sent) < within
+            let sent = Duration::from_millis(info.last_data_sent.into());
+            let received = Duration::from_millis(info.last_data_recv.into());
+            let open = sent < received || sent == received && sent < SAME_TICK;
+            open && sent < within
         }
         _ => false,
     })

@@ -2,6 +2,9 @@
 //! through xdotool and scrot with the waits that others use: how long each takes,
 //! and how often its frame is not yet what the step led to.
 //!
+//! 60 steps: menus, terminals, folders, an editor, a browser, pages that answer late or move,
+//! dialogs by keyboard, LibreOffice.
+//!
 //! A run does all steps twice, each time on a fresh XFCE: once through deskd, once
 //! through xdotool, where one step gives the frames of all three waits (none,
 //! 750 ms, 2 s), because they differ in nothing else. Which comes first
@@ -51,7 +54,7 @@ enum Do {
 }
 
 /// What each step does.
-const STEPS: [(&str, Do); 30] = [
+const STEPS: [(&str, Do); 60] = [
     ("open the menu", Do::Click(40, 12)),
     ("close it", Do::Key("Escape")),
     ("open the desktop's menu", Do::Right(900, 300)),
@@ -85,6 +88,43 @@ const STEPS: [(&str, Do); 30] = [
     ("scroll", Do::Wheel(500, 500, 10)),
     ("select a word", Do::Double(120, 300)),
     ("close the browser", Do::Key("alt+F4")),
+    // Answers that come late, in parts, or move.
+    ("a third terminal", Do::Key("ctrl+alt+t")),
+    ("sleep, then list", Do::Type("sleep 0.5; ls /etc | head -5\n")),
+    (
+        "a slow loop",
+        Do::Type("for i in 1 2 3; do sleep 0.2; echo $i; done\n"),
+    ),
+    (
+        "a busy command",
+        Do::Type("python3 -c 'print(sum(range(9000000)))'\n"),
+    ),
+    ("an interactive program", Do::Type("less /etc/services\n")),
+    ("page down", Do::Key("space")),
+    ("leave it", Do::Key("q")),
+    ("clear", Do::Type("clear\n")),
+    ("start a form", Do::Type("./form\n")),
+    ("an answer after 700 ms", Do::Click(150, 177)),
+    ("two answers of 250 ms", Do::Click(150, 257)),
+    ("an animation", Do::Click(150, 337)),
+    ("a timer of 300 ms", Do::Click(150, 417)),
+    ("a spinner, then an answer", Do::Click(150, 497)),
+    ("a check box", Do::Click(130, 577)),
+    ("a slow page", Do::Click(150, 657)),
+    ("back", Do::Key("alt+Left")),
+    ("reload", Do::Key("ctrl+r")),
+    ("a new tab", Do::Key("ctrl+t")),
+    ("close the tab", Do::Key("ctrl+w")),
+    ("close the form", Do::Key("alt+F4")),
+    ("an editor again", Do::Type("./edit\n")),
+    ("change the text", Do::Type("x")),
+    ("close it: a dialog", Do::Key("ctrl+q")),
+    ("don't save, by keyboard", Do::Key("alt+d")),
+    ("start LibreOffice", Do::Type("./office\n")),
+    ("write", Do::Type("Hello world. ")),
+    ("bold", Do::Key("ctrl+b")),
+    ("close it: a dialog", Do::Key("ctrl+q")),
+    ("don't save, by keyboard", Do::Key("alt+n")),
 ];
 
 /// The panel's clock, on a screen of 1280 × 800.
@@ -137,6 +177,10 @@ fn main() {
         fs::write(folder.join("report.txt"), report(&results)).unwrap();
     }
     println!("{}", report(&results));
+    let cost = runtime.block_on(common::pacing::cost(10));
+    println!("{cost}");
+    let text = report(&results) + "\n" + &cost;
+    fs::write(folder.join("report.txt"), text).unwrap();
 }
 
 /// All steps on a fresh desktop.
@@ -144,7 +188,7 @@ async fn sequence(run: usize, through_deskd: bool, folder: &Path, results: &mut 
     let server = XServer::start();
     program::output(server.program("setxkbmap").arg("us"), "x11-xkb-utils");
     let session = Xfce::xfce(&server);
-    prepare(session.home());
+    prepare(session.home(), slow_server());
     let daemon = Daemon::with(&server, &["--profile", "xfce"]);
     let mut client = daemon.client().await;
     painted(&mut client, raw()).await;
@@ -161,8 +205,42 @@ async fn sequence(run: usize, through_deskd: bool, folder: &Path, results: &mut 
     }
 }
 
+/// A server whose answer to `/N` takes N milliseconds, and whose page takes 500; its port.
+fn slow_server() -> u16 {
+    use std::io::{BufRead, BufReader, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut stream = stream;
+                loop {
+                    let mut line = String::new();
+                    if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                        return;
+                    }
+                    let path = line.split(' ').nth(1).unwrap_or("/").to_owned();
+                    while reader.read_line(&mut line).unwrap_or(0) > 2 {}
+                    let ms: u64 = path.trim_start_matches('/').parse().unwrap_or(500);
+                    std::thread::sleep(Duration::from_millis(ms));
+                    let body = "<body style='background:#fc8'><h1>Slow page</h1>";
+                    let answer = format!(
+                        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{body}",
+                        body.len()
+                    );
+                    if stream.write_all(answer.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
 /// Files that the steps use.
-fn prepare(home: &Path) {
+fn prepare(home: &Path, port: u16) {
     let page = |body: &str| {
         format!(
             "<!DOCTYPE html><meta charset=utf-8><title>page</title><body style='font:16px sans-serif'>{body}"
@@ -178,6 +256,33 @@ fn prepare(home: &Path) {
     .unwrap();
     let link = "<h1>First</h1><p><a href=b.html>Go to the second page</a></p>";
     fs::write(home.join("a.html"), page(link)).unwrap();
+    let button = |index: u32, kind: &str, what: &str| {
+        let top = 20 + 80 * index;
+        format!(
+            "<{kind} style='position:absolute;left:20px;top:{top}px;width:260px;height:60px' {what}>{index}</{kind}>"
+        )
+    };
+    let fetching = |ms: u32, then: &str| {
+        format!("fetch('http://127.0.0.1:{port}/{ms}',{{mode:'no-cors'}}).then(()=>{{{then}}})")
+    };
+    let twice = fetching(250, &fetching(250, "b()"));
+    let form = format!(
+        "<div id=out style='position:absolute;left:400px;top:20px;width:400px;height:400px;background:#ddd'></div>\
+         <script>let n=0;function b(){{n++;const o=document.getElementById('out');\
+         o.style.transition='';o.style.background=n%2?'#8c8':'#c88';o.textContent=n}}\
+         function slide(){{const o=document.getElementById('out');o.style.transition='left .4s';\
+         o.style.left=o.style.left=='500px'?'400px':'500px'}}\
+         function spin(){{let k=0;const o=document.getElementById('out');const t=setInterval(()=>{{\
+         o.textContent='-'.repeat(++k%40);if(k>12){{clearInterval(t);b()}}}},50)}}</script>{}{}{}{}{}{}{}",
+        button(0, "button", &format!("onclick=\"{}\"", fetching(700, "b()"))),
+        button(1, "button", &format!("onclick=\"{twice}\"")),
+        button(2, "button", "onclick=\"slide()\""),
+        button(3, "button", "onclick=\"setTimeout(b,300)\""),
+        button(4, "button", "onclick=\"spin()\""),
+        "<input type=checkbox style='position:absolute;left:100px;top:430px;width:40px;height:40px'>",
+        button(6, "a", &format!("href=http://127.0.0.1:{port}/page")),
+    );
+    fs::write(home.join("f.html"), page(&form)).unwrap();
     let script = |name: &str, command: &str| {
         use std::os::unix::fs::PermissionsExt;
         let path = home.join(name);
@@ -185,6 +290,18 @@ fn prepare(home: &Path) {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     };
     script("edit", "setsid mousepad note.txt >/dev/null 2>&1 &");
+    script(
+        "office",
+        "setsid env SAL_USE_VCLPLUGIN=gtk3 libreoffice --norestore --nologo --writer \
+         -env:UserInstallation=file://$HOME/office-profile >/dev/null 2>&1 &",
+    );
+    script(
+        "form",
+        "setsid chromium --no-sandbox --disable-gpu --test-type --no-first-run \
+         --no-default-browser-check --disable-background-networking --disable-component-update \
+         --disable-sync --password-store=basic --user-data-dir=\"$HOME/profile2\" \
+         --window-position=0,27 --window-size=1000,750 \"file://$HOME/f.html\" >/dev/null 2>&1 &",
+    );
     script(
         "web",
         "setsid chromium --no-sandbox --disable-gpu --test-type --no-first-run \

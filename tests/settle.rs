@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use deskd::rpc::v1;
+use deskd::rpc::v1::{self, action::Action};
 
 use crate::common::{
     Daemon, Recorder, Witness, XServer,
     moving::Moving,
-    step::{Client, bare, click, move_to},
+    pacing::MANAGERS,
+    receiver,
+    step::{Client, bare, chord, click, move_to, text},
 };
 
 async fn settled(client: &mut Client, timeout_ms: u64) -> (v1::SettleReport, Duration) {
@@ -143,4 +145,88 @@ async fn an_idle_hand_costs_nothing() {
     let used = ticks() - before;
     // 3 s are 300 ticks: 1 % of a core.
     assert!(used <= 3, "{used} ticks in 3 s");
+}
+
+/// A step with settling, and what came of it.
+async fn step(client: &mut Client, actions: Vec<Action>) -> v1::SettleReport {
+    let request = v1::ActRequest {
+        settle: Some(v1::SettleOptions::default()),
+        ..bare(actions)
+    };
+    let reply = client.act(request).await.unwrap().into_inner();
+    assert_eq!(reply.outcome(), v1::ActOutcome::Done, "{reply:?}");
+    reply.settle.unwrap()
+}
+
+/// A command that sleeps in a terminal is waited for; a program that waits for keys is
+/// not.
+#[tokio::test]
+async fn a_command_in_a_terminal_is_waited_for() {
+    let server = XServer::start();
+    let mut xterm = server.program("xterm");
+    xterm.args(["-geometry", "80x24+0+0", "-e", "sh"]);
+    let _xterm = crate::common::program::spawn(&mut xterm, "xterm");
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    // Without a window manager keys go to the window under the pointer.
+    step(&mut client, vec![click(100, 100)]).await;
+    let report = step(&mut client, vec![text("sleep 0.8; echo done\n")]).await;
+    let waited = Duration::try_from(report.waited.unwrap()).unwrap();
+    assert!(waited >= Duration::from_millis(800), "{waited:?}");
+    assert_eq!(report.state(), v1::SettleState::Quiet);
+    for reads in ["cat\n", "words\n"] {
+        let report = step(&mut client, vec![text(reads)]).await;
+        assert_ne!(report.state(), v1::SettleState::Timeout, "{reads:?}");
+    }
+}
+
+/// A page that asks its server is waited for: the pressed button is not the answer.
+#[tokio::test]
+async fn an_answer_of_a_pages_server_is_waited_for() {
+    let manager = MANAGERS.iter().find(|m| m.name == "openbox").unwrap();
+    let server = XServer::start();
+    let _manager = manager.start(&server);
+    let mut command = receiver::python(&server, "slow_page.py");
+    let home = tempfile::tempdir().unwrap();
+    command.env("HOME", home.path());
+    let mut page = crate::common::program::spawn(&mut command, "chromium");
+    let lines = receiver::lines(&mut page);
+    let of = |event: &str| {
+        let lines = lines.lock().unwrap();
+        lines.iter().find(|line| line["event"] == event).cloned()
+    };
+    let ready = crate::common::wait_for("the page", Duration::from_secs(60), || of("ready"));
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let number = |value: &serde_json::Value| i32::try_from(value.as_i64().unwrap()).unwrap();
+    for (name, ms) in [("once", 700), ("twice", 500)] {
+        let at = &ready[name];
+        let report = step(&mut client, vec![click(number(&at[0]), number(&at[1]))]).await;
+        assert!(of(name).is_some(), "{name}: {report:?}");
+        let waited = Duration::try_from(report.waited.unwrap()).unwrap();
+        assert!(waited >= Duration::from_millis(ms), "{name}: {waited:?}");
+    }
+    drop(page.0.stdin.take());
+}
+
+/// Alt and a letter press a button, which acts a moment later, as Return does.
+#[tokio::test]
+async fn a_mnemonic_is_waited_for_as_return_is() {
+    let server = XServer::start();
+    let mut command = receiver::python(&server, "mnemonic.py");
+    let home = tempfile::tempdir().unwrap();
+    command.env("HOME", home.path());
+    let mut dialog = crate::common::program::spawn(&mut command, "gir1.2-gtk-3.0");
+    let lines = receiver::lines(&mut dialog);
+    let has = |event: &str| {
+        let lines = lines.lock().unwrap();
+        lines.iter().any(|line| line["event"] == event).then_some(())
+    };
+    crate::common::wait_for("the dialog", Duration::from_secs(20), || has("ready"));
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    step(&mut client, vec![chord(&["alt", "d"])]).await;
+    assert!(has("closed").is_some());
+    drop(dialog.0.stdin.take());
 }

@@ -328,3 +328,85 @@ fn what_moved_by_itself_before_is_excepted_and_what_the_last_step_did_is_not() {
     story.begin(false);
     assert_eq!(story.settle.excepted(), []);
 }
+
+/// A press whose control is drawn as pressed, and nothing else.
+#[test]
+fn the_pressed_control_is_no_answer_by_itself() {
+    let press = |quiet| Given {
+        limit: ms(3000),
+        press: Some((100, 60)),
+        quiet,
+        ..Given::default()
+    };
+    let button = Region::new(40, 40, 120, 40);
+    let mut story = Story::new();
+    story.settle.begin(story.now, press(None));
+    story.settle.done(story.now);
+    let rest = story.rests(|story, since| {
+        if since == 20 {
+            story.draw(button);
+        }
+    });
+    // The answer may still come, as long as nothing changes for 400 ms.
+    assert_eq!(rest, (Rest::NoChange, 400));
+    assert_eq!(story.settle.changed_area(), Some(button));
+    // Anything else that changes is an answer.
+    story.settle.begin(story.now, press(None));
+    story.settle.done(story.now);
+    let rest = story.rests(|story, since| match since {
+        20 => story.draw(button),
+        60 => story.draw(Region::new(500, 300, 200, 200)),
+        _ => {}
+    });
+    assert_eq!(rest, (Rest::Quiet, 160));
+    // So is what the control does later.
+    story.settle.begin(story.now, press(None));
+    story.settle.done(story.now);
+    let rest = story.rests(|story, since| match since {
+        20 | 350 => story.draw(button),
+        _ => {}
+    });
+    assert_eq!(rest, (Rest::Quiet, 450));
+    // A caller may ask for a longer rest.
+    story.settle.begin(story.now, press(Some(ms(600))));
+    story.settle.done(story.now);
+    let rest = story.rests(|story, since| {
+        if since == 30 {
+            story.draw(Region::new(500, 300, 200, 200));
+        }
+    });
+    assert_eq!(rest, (Rest::Quiet, 630));
+}
+
+#[test]
+fn a_request_and_a_command_under_way_are_waited_for() {
+    for command in [true, false] {
+        let mut story = Story::new();
+        story.begin(false);
+        let rest = story.rests(|story, since| {
+            let under_way = (40..900).contains(&since);
+            let fact = Fact::UnderWay {
+                command: command && under_way,
+                request: !command && under_way,
+            };
+            story.settle.observe(story.now, fact);
+            match since {
+                20 => story.draw(Region::new(10, 20, 30, 40)),
+                930 => story.draw(Region::new(10, 200, 300, 40)),
+                _ => {}
+            }
+        });
+        assert_eq!(rest, (Rest::Quiet, 1030));
+    }
+    // One that never ends is bounded by the caller's limit.
+    let mut story = Story::new();
+    story.begin(false);
+    let rest = story.rests(|story, _| {
+        let fact = Fact::UnderWay {
+            command: false,
+            request: true,
+        };
+        story.settle.observe(story.now, fact);
+    });
+    assert_eq!(rest, (Rest::Timeout, 3000));
+}
