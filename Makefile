@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: help deps demo quickstart image deb image-test test lint bench bench-frames bench-step bench-text gate-table boots matrix fmt
+.PHONY: help deps demo quickstart image deb image-test test lint bench bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
 
 CARGO ?= cargo
 
@@ -70,7 +70,8 @@ boots: deps ## Judge 68 boots of XFCE, slowed in 13 ways, about 25 minutes (SHOR
 	$(CARGO) build --locked --bin deskd --example boots
 	target/debug/examples/boots $(SHORT)
 
-bench-step: deps ## Measure real steps beside xdotool with others' waits, about 45 minutes (RUNS=1: 5)
+bench-step: deps ## Measure 60 real steps beside xdotool with others' waits, and what pacing costs, about 90 minutes (RUNS=1: 10)
+	@image/install-packages.sh tests/matrix-packages
 	$(CARGO) build --release --locked --bin deskd --example bench_step
 	target/release/examples/bench_step $(RUNS)
 
@@ -78,9 +79,19 @@ bench-text: deps ## Type 240,000 characters of 15 scripts into four programs; ra
 	$(CARGO) build --release --locked --bin deskd --example bench_text
 	target/release/examples/bench_text $(CHARS)
 
-matrix: deps ## Do every vendor's action in GTK, Qt, Chromium and xterm; write the README's matrix
-	$(CARGO) build --locked --bin deskd --example matrix
+matrix: deps ## Do every vendor's action in four toolkits, type into 24 programs; write README's matrix and docs/reference/text.md
+	@image/install-packages.sh tests/matrix-packages
+	$(CARGO) build --locked --bin deskd --example matrix --example text_matrix
 	target/debug/examples/matrix
+	target/debug/examples/text_matrix
+
+pacing: deps ## Several actions in one step × window managers × programs: target/pacing/report.txt, about 45 minutes (REPEAT=2: 3)
+	$(CARGO) build --locked --bin deskd --example pacing_matrix
+	target/debug/examples/pacing_matrix $(REPEAT)
+
+characters: deps ## Type every character once into nine programs, about 10 minutes; write docs/reference/characters.md
+	$(CARGO) build --locked --bin deskd --example character_table
+	target/debug/examples/character_table
 
 fmt: ## Format
 	$(CARGO) fmt --all

@@ -400,7 +400,9 @@ impl Cause {
             Self::KeymapChanged => "which program sets the keyboard layout",
             Self::InputTaken => "which other deskd runs on this display",
             Self::NotTaken => "what has the focus, and which chord it pastes by",
-            Self::InputFrozen => "which program holds a synchronous grab; the window manager may hang",
+            Self::InputFrozen => {
+                "which program holds a synchronous grab; the window manager may hang"
+            }
             Self::ProgramUnresponsive => "whether that program hangs or was stopped",
             Self::PointerElsewhere => "which program confines or moves the pointer",
             Self::NotPainted => {

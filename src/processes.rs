@@ -145,7 +145,9 @@ const PAINTERS: [&str; 4] = [
 pub(crate) fn demand(pids: &[u32]) -> Demand {
     let mut demand = Demand::default();
     for pid in pids {
-        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+        let threads = fs::read_dir(format!("/proc/{pid}/task"))
+            .into_iter()
+            .flatten();
         for thread in threads.filter_map(Result::ok) {
             let path = thread.path();
             let Some(stat) = fs::read(path.join("stat")).ok() else {
@@ -347,7 +349,11 @@ pub(crate) fn is_command(pid: u32) -> bool {
         return false;
     };
     let modes = nix::sys::termios::tcgetattr(&terminal);
-    modes.is_ok_and(|modes| modes.local_flags.contains(nix::sys::termios::LocalFlags::ICANON))
+    modes.is_ok_and(|modes| {
+        modes
+            .local_flags
+            .contains(nix::sys::termios::LocalFlags::ICANON)
+    })
 }
 
 /// Parts of `/proc/PID/stat`.
@@ -386,7 +392,9 @@ impl Stat {
             session: u32::try_from(number(3)?).ok()?,
             terminal: number(4)?,
             // -1 without a terminal.
-            foreground: number(5).and_then(|group| u32::try_from(group).ok()).unwrap_or(0),
+            foreground: number(5)
+                .and_then(|group| u32::try_from(group).ok())
+                .unwrap_or(0),
             ticks: number(11)? + number(12)?,
         })
     }

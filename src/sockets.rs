@@ -5,7 +5,9 @@
 
 use std::{fs, io, time::Duration};
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_sock_diag::{
     SockDiagMessage,
     constants::{AF_INET, AF_INET6, IPPROTO_TCP},
@@ -111,7 +113,9 @@ fn dump(family: u8) -> io::Result<Vec<InetResponse>> {
 /// Whether a process has one of these sockets open. Of a process that may not be looked
 /// at, nothing is known.
 fn has_any(pid: u32, inodes: &[u32]) -> bool {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten();
     descriptors.filter_map(Result::ok).any(|descriptor| {
         let target = fs::read_link(descriptor.path()).ok();
         let target = target.as_ref().and_then(|target| target.to_str());

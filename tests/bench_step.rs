@@ -90,7 +90,10 @@ const STEPS: [(&str, Do); 60] = [
     ("close the browser", Do::Key("alt+F4")),
     // Answers that come late, in parts, or move.
     ("a third terminal", Do::Key("ctrl+alt+t")),
-    ("sleep, then list", Do::Type("sleep 0.5; ls /etc | head -5\n")),
+    (
+        "sleep, then list",
+        Do::Type("sleep 0.5; ls /etc | head -5\n"),
+    ),
     (
         "a slow loop",
         Do::Type("for i in 1 2 3; do sleep 0.2; echo $i; done\n"),
@@ -274,7 +277,11 @@ fn prepare(home: &Path, port: u16) {
          o.style.left=o.style.left=='500px'?'400px':'500px'}}\
          function spin(){{let k=0;const o=document.getElementById('out');const t=setInterval(()=>{{\
          o.textContent='-'.repeat(++k%40);if(k>12){{clearInterval(t);b()}}}},50)}}</script>{}{}{}{}{}{}{}",
-        button(0, "button", &format!("onclick=\"{}\"", fetching(700, "b()"))),
+        button(
+            0,
+            "button",
+            &format!("onclick=\"{}\"", fetching(700, "b()"))
+        ),
         button(1, "button", &format!("onclick=\"{twice}\"")),
         button(2, "button", "onclick=\"slide()\""),
         button(3, "button", "onclick=\"setTimeout(b,300)\""),

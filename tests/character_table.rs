@@ -16,7 +16,15 @@ use common::{
 };
 
 const PROGRAMS: [&str; 9] = [
-    "GTK 3", "GTK 4", "Qt 5", "Qt 6", "Chromium", "xterm", "VTE", "Java Swing", "Tk",
+    "GTK 3",
+    "GTK 4",
+    "Qt 5",
+    "Qt 6",
+    "Chromium",
+    "xterm",
+    "VTE",
+    "Java Swing",
+    "Tk",
 ];
 
 /// Characters in one text. Each text is typed into an empty field.
@@ -72,8 +80,17 @@ async fn main() {
             .take(400)
             .map(|one| format!("U+{:04X}", u32::from(*one)))
             .collect();
-        println!("{name}: {} of {}: {}", wrong.len(), characters.len(), list.join(" "));
-        let list = if list.is_empty() { "none".into() } else { list.join(" ") };
+        println!(
+            "{name}: {} of {}: {}",
+            wrong.len(),
+            characters.len(),
+            list.join(" ")
+        );
+        let list = if list.is_empty() {
+            "none".into()
+        } else {
+            list.join(" ")
+        };
         table.push_str(&format!("| {name} | {} | {list} |\n", characters.len()));
     }
     if chosen.is_empty() {

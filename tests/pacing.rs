@@ -163,7 +163,11 @@ async fn a_stopped_program_ends_the_step() {
         assert_eq!(reply.results.len(), 2, "{reply:?}");
         assert!(reply.results[0].done);
         let failure = reply.results[1].failure.as_ref().unwrap();
-        assert_eq!(failure.reason(), v1::Reason::ProgramUnresponsive, "{reply:?}");
+        assert_eq!(
+            failure.reason(),
+            v1::Reason::ProgramUnresponsive,
+            "{reply:?}"
+        );
         receiver.signal("CONT");
         let pressed = client.get_pressed(v1::GetPressedRequest {}).await;
         assert_eq!(pressed.unwrap().into_inner().pressed, []);
@@ -182,8 +186,14 @@ async fn a_stopped_or_killed_window_manager_ends_the_step() {
     done(stage.client(), vec![click(a.0, a.1)]).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let session = stage.session.as_ref().unwrap();
-    assert_eq!(session.signal("xfwm4", nix::sys::signal::Signal::SIGSTOP), 1);
-    let reply = stage.client().act(bare(vec![click(b.0, b.1), text("x")])).await;
+    assert_eq!(
+        session.signal("xfwm4", nix::sys::signal::Signal::SIGSTOP),
+        1
+    );
+    let reply = stage
+        .client()
+        .act(bare(vec![click(b.0, b.1), text("x")]))
+        .await;
     let reply = reply.unwrap().into_inner();
     assert_eq!(reply.outcome(), v1::ActOutcome::Partial, "{reply:?}");
     let failure = reply.results.last().unwrap().failure.as_ref().unwrap();

@@ -43,7 +43,11 @@ async fn main() {
             for (case, name) in CASES {
                 let mut failed = 0;
                 for repetition in 0..repetitions {
-                    let busy = if repetition % 2 == 1 { load() } else { Vec::new() };
+                    let busy = if repetition % 2 == 1 {
+                        load()
+                    } else {
+                        Vec::new()
+                    };
                     if let Err(why) = stage.batch(case, repetition).await {
                         failed += 1;
                         let why: String = why.chars().take(900).collect();

@@ -221,7 +221,10 @@ async fn a_mnemonic_is_waited_for_as_return_is() {
     let lines = receiver::lines(&mut dialog);
     let has = |event: &str| {
         let lines = lines.lock().unwrap();
-        lines.iter().any(|line| line["event"] == event).then_some(())
+        lines
+            .iter()
+            .any(|line| line["event"] == event)
+            .then_some(())
     };
     crate::common::wait_for("the dialog", Duration::from_secs(20), || has("ready"));
     let daemon = Daemon::start(&server);

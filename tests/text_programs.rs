@@ -159,7 +159,10 @@ async fn a_path_typed_into_a_file_chooser_is_whole() {
         let lines = crate::common::receiver::lines(&mut chooser);
         wait_for("the file chooser", Duration::from_secs(20), || {
             let lines = lines.lock().unwrap();
-            lines.iter().any(|line| line["event"] == "ready").then_some(())
+            lines
+                .iter()
+                .any(|line| line["event"] == "ready")
+                .then_some(())
         });
         let daemon = Daemon::start(&server);
         let mut client = daemon.client().await;
@@ -242,7 +245,11 @@ async fn text_that_the_layout_lacks_reaches_programs_on_xwayland() {
         command
     };
     let mut weston = wayland("weston");
-    weston.args(["--backend=headless-backend.so", "--socket=deskd-test", "--idle-time=0"]);
+    weston.args([
+        "--backend=headless-backend.so",
+        "--socket=deskd-test",
+        "--idle-time=0",
+    ]);
     weston.args(["--width=1280", "--height=800"]);
     let _weston = program::spawn(&mut weston, "weston");
     wait_for("weston", Duration::from_secs(20), || {

@@ -337,7 +337,10 @@ impl Settle {
         input.changed = Some(input.changed.map_or(area, |whole| whole.union(&area)));
         input.last_change = Some(at.max(input.began));
         let soon = at < input.done.unwrap_or(at) + CONTROL_TIME;
-        let own = input.given.press.is_some_and(|press| is_of_control(&area, press));
+        let own = input
+            .given
+            .press
+            .is_some_and(|press| is_of_control(&area, press));
         input.answered |= !(soon && own);
     }
 

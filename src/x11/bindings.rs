@@ -145,7 +145,9 @@ impl Bindings {
         let places = || self.all.iter().flat_map(|binding| &binding.now.keysyms);
         let room = match replace {
             // What is pinned stays.
-            true => places().filter(|keysym| !self.pinned.contains(keysym)).count(),
+            true => places()
+                .filter(|keysym| !self.pinned.contains(keysym))
+                .count(),
             false => places().filter(|keysym| **keysym == 0).count(),
         };
         let bound: HashSet<u32> = places().copied().collect();
@@ -292,7 +294,10 @@ impl Bindings {
             Ok(()) => Ok(()),
             // Xwayland answers BadValue to any SetMap of a map that a compositor made.
             Err(ReplyError::X11Error(error)) => {
-                tracing::debug!("XkbSetMap: {:?}; by ChangeKeyboardMapping instead", error.error_kind);
+                tracing::debug!(
+                    "XkbSetMap: {:?}; by ChangeKeyboardMapping instead",
+                    error.error_kind
+                );
                 self.set_core(server, keymap)
             }
             Err(error) => Err(Error::reply("XkbSetMap", error)),

@@ -89,7 +89,9 @@ impl Focus {
     /// takes quick presses of one key for repeats.
     pub fn reorders(&self, before: char, next: char) -> bool {
         let alone = |one: char| {
-            one.is_control() || matches!(u32::from(one), 0x200b..=0x200f | 0xfe00..=0xfe0f | 0x300..=0x36f) || u32::from(one) > 0xffff
+            one.is_control()
+                || matches!(u32::from(one), 0x200b..=0x200f | 0xfe00..=0xfe0f | 0x300..=0x36f)
+                || u32::from(one) > 0xffff
         };
         self.is_libreoffice() && (before == next || alone(before) || alone(next))
     }

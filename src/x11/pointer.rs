@@ -81,7 +81,9 @@ impl Pointer {
     /// The lowest physical button that gives this logical one; `None` without one.
     pub(super) fn physical(&self, logical: u8) -> Option<u8> {
         let mut physical = (1..=u8::MAX).zip(&self.mapping);
-        physical.find(|(_, gives)| **gives == logical).map(|(p, _)| p)
+        physical
+            .find(|(_, gives)| **gives == logical)
+            .map(|(p, _)| p)
     }
 
     pub(super) fn state(&self, server: &Server) -> Result<PointerState, Error> {

@@ -303,12 +303,8 @@ impl Stage {
             }
             Toolkit::Chromium => {
                 let url = format!("127.0.0.1:{}/go?{token}", self.port);
-                self.act(vec![
-                    chord(&["ctrl", "l"]),
-                    text(&url),
-                    chord(&["Return"]),
-                ])
-                .await?;
+                self.act(vec![chord(&["ctrl", "l"]), text(&url), chord(&["Return"])])
+                    .await?;
                 self.expect(&format!("navigation to {token}"), |lines| {
                     let mut all = lines.iter().filter(|line| line["event"] == "navigate");
                     all.next().is_some_and(|line| line["token"] == *token)
@@ -377,7 +373,12 @@ impl Stage {
                 d.as_ref().map_or(0.0, |d| f64::from(d.nanos) / 1e6)
             };
             for result in &reply.results {
-                print!("{:.0}+{:.0}{} ", ms(&result.elapsed), ms(&result.pacing), if result.unconfirmed { "?" } else { "" });
+                print!(
+                    "{:.0}+{:.0}{} ",
+                    ms(&result.elapsed),
+                    ms(&result.pacing),
+                    if result.unconfirmed { "?" } else { "" }
+                );
             }
             println!();
         }
@@ -456,7 +457,10 @@ impl Stage {
     fn is_at(&self, line: &Value, window: usize, (x, y): (i32, i32)) -> bool {
         if self.toolkit == Toolkit::Xterm {
             let area = &self.windows[window]["canvas"];
-            let cell = ((x - number(&area[0])) / 6 + 1, (y - number(&area[1])) / 13 + 1);
+            let cell = (
+                (x - number(&area[0])) / 6 + 1,
+                (y - number(&area[1])) / 13 + 1,
+            );
             return (number(&line["col"]), number(&line["row"])) == cell;
         }
         let near = |a: i32, b: i32| a.abs_diff(b) <= 1;
@@ -532,7 +536,8 @@ pub fn load() -> Vec<Running> {
     (0..4)
         .map(|_| {
             let mut busy = command("sh");
-            busy.args(["-c", "while :; do :; done"]).stdin(Stdio::null());
+            busy.args(["-c", "while :; do :; done"])
+                .stdin(Stdio::null());
             program::spawn(&mut busy, "dash")
         })
         .collect()

@@ -102,7 +102,11 @@ impl Recorder {
         let map = self.witness.conn.wait_for_reply(cookie).unwrap();
         let width = usize::from(map.keysyms_per_keycode());
         let presses = seen.iter().filter_map(|seen| match seen {
-            Seen::Key { down: true, code, state } => Some((*code, *state)),
+            Seen::Key {
+                down: true,
+                code,
+                state,
+            } => Some((*code, *state)),
             _ => None,
         });
         let gives = presses.map(|(code, state)| {
@@ -112,10 +116,13 @@ impl Recorder {
             let index = usize::from(shift) + if level3 { 4 } else { 0 };
             let shifted = all.get(index).copied().unwrap_or(0);
             let plain = if level3 { all.get(4) } else { all.first() };
-            if shifted == 0 { plain.copied().unwrap_or(0) } else { shifted }
+            if shifted == 0 {
+                plain.copied().unwrap_or(0)
+            } else {
+                shifted
+            }
         });
-        let is_modifier =
-            |keysym: &u32| matches!(keysym, 0xffe1..=0xffee | 0xfe03 | 0xff7f);
+        let is_modifier = |keysym: &u32| matches!(keysym, 0xffe1..=0xffee | 0xfe03 | 0xff7f);
         gives.filter(|keysym| !is_modifier(keysym)).collect()
     }
 

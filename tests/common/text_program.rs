@@ -132,9 +132,18 @@ pub fn samples() -> Vec<Sample> {
     };
     vec![
         sample("ASCII", &(' '..='~').collect::<String>()),
-        sample("Latin", "Zażółć gęślą jaźń, Þórður, naïve façade, İstanbul, ngữ, ŁÓDŹ"),
-        sample("symbols", "├── a │ ┌─┐ 5‰ x∼y ⟨x⟩ ＠Ａ ≤ ≥ ≠ √ ∞ ← → • … “x” –"),
-        sample("scripts", "Съешь ещё Ξεσκεπάζω שלום نص ไทย हिन्दी 한국어 日本語"),
+        sample(
+            "Latin",
+            "Zażółć gęślą jaźń, Þórður, naïve façade, İstanbul, ngữ, ŁÓDŹ",
+        ),
+        sample(
+            "symbols",
+            "├── a │ ┌─┐ 5‰ x∼y ⟨x⟩ ＠Ａ ≤ ≥ ≠ √ ∞ ← → • … “x” –",
+        ),
+        sample(
+            "scripts",
+            "Съешь ещё Ξεσκεπάζω שלום نص ไทย हिन्दी 한국어 日本語",
+        ),
         Sample {
             name: "900 Han",
             text: ('\u{4e00}'..).take(900).collect(),
@@ -251,7 +260,11 @@ impl Started {
                 let got: std::collections::HashSet<char> = self.text().chars().collect();
                 let missing = characters.iter().filter(|one| !got.contains(one));
                 let missing: Vec<char> = missing.copied().collect();
-                if missing.is_empty() { characters.to_vec() } else { missing }
+                if missing.is_empty() {
+                    characters.to_vec()
+                } else {
+                    missing
+                }
             }
         }
     }

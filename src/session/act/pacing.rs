@@ -154,7 +154,8 @@ impl Hands<'_> {
     fn until_in_effect(&mut self, step: &Step, next: &Step) -> Result<bool, Stop> {
         let target = self.pacing.target.take();
         let mut certain = self.until_managed()?;
-        if kind(next) == Kind::Keys && presses(step)
+        if kind(next) == Kind::Keys
+            && presses(step)
             && let Some(target) = &target
         {
             certain &= self.until_focused(target)?;
@@ -373,7 +374,9 @@ impl Hands<'_> {
         if window.pings {
             return Ok(self.injector.observer().answered(window.window)?);
         }
-        let stopped = window.pid.is_some_and(|pid| processes::demand(&[pid]).stopped);
+        let stopped = window
+            .pid
+            .is_some_and(|pid| processes::demand(&[pid]).stopped);
         Ok(!stopped)
     }
 

@@ -264,8 +264,10 @@ impl Planner<'_> {
         match held {
             None => Ok(()),
             Some(number) => {
-                let name = Button::of_number(number)
-                    .map_or_else(|| format!("button {number}"), |b| format!("the {} button", b.name()));
+                let name = Button::of_number(number).map_or_else(
+                    || format!("button {number}"),
+                    |b| format!("the {} button", b.name()),
+                );
                 Err(self.is_held(&format!("{name}, which another program pressed,")))
             }
         }

@@ -207,7 +207,11 @@ impl Resting {
 /// one under the pointer.
 fn answering(observer: &mut Observer) -> Result<Vec<u32>, Error> {
     let windows = [observer.focus(None)?, observer.at_pointer()?];
-    let mut pids: Vec<u32> = windows.into_iter().flatten().filter_map(|w| w.pid).collect();
+    let mut pids: Vec<u32> = windows
+        .into_iter()
+        .flatten()
+        .filter_map(|w| w.pid)
+        .collect();
     pids.dedup();
     Ok(processes::program(&pids))
 }

@@ -12,8 +12,8 @@ use super::{
     thread::{Connected, Job, LONG, Worker},
 };
 use crate::{
-    gate::Given,
     frame::{Cause, Failure, Stage},
+    gate::Given,
     x11::{Error, Generation, Injector, uptime},
 };
 

@@ -141,7 +141,10 @@ impl Hands<'_> {
             if needed.len() == AHEAD {
                 break;
             }
-            let stroke = self.injector.keymap()?.type_character(*one, typing.keyboard);
+            let stroke = self
+                .injector
+                .keymap()?
+                .type_character(*one, typing.keyboard);
             let of_layout = stroke.is_some_and(|s| !self.injector.is_bound(s.keycode));
             if !of_layout && typing.focus.takes_bound(*one) {
                 needed.extend(keys::unicode_keysym(*one));
@@ -422,10 +425,12 @@ impl Hands<'_> {
     fn through_selection(&mut self, typing: &mut Typing<'_>, done: &mut Done) -> Result<(), Stop> {
         let mut text = String::new();
         for one in &typing.characters[typing.at..] {
-            let stroke = self.injector.keymap()?.type_character(*one, typing.keyboard);
-            let usable = |s: Stroke| {
-                !self.injector.is_bound(s.keycode) || typing.focus.takes_bound(*one)
-            };
+            let stroke = self
+                .injector
+                .keymap()?
+                .type_character(*one, typing.keyboard);
+            let usable =
+                |s: Stroke| !self.injector.is_bound(s.keycode) || typing.focus.takes_bound(*one);
             if stroke.is_some_and(usable) {
                 break;
             }
