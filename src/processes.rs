@@ -1,6 +1,12 @@
 //! What the kernel tells of processes (proc(5)): a leaf.
 
-use std::{collections::HashMap, fs, io, os::unix::fs::OpenOptionsExt as _, time::Duration};
+use std::{
+    collections::HashMap,
+    fs,
+    io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
+    time::Duration,
+};
 
 use crate::facts::{Doing, ProcessSample, Scene};
 
@@ -61,6 +67,9 @@ const INPUT_METHODS: [&str; 5] = ["ibus", "fcitx", "scim", "uim-", "nabi"];
 /// These processes and their descendants in the same session: a browser's renderers
 /// belong to it; a terminal's shell has a session of its own.
 pub(crate) fn program(roots: &[u32]) -> Vec<u32> {
+    if roots.is_empty() {
+        return Vec::new();
+    }
     descendants(&table(), roots)
 }
 
@@ -71,7 +80,7 @@ pub(crate) fn reacting(roots: &[u32]) -> Vec<u32> {
     let mut found = descendants(&all, roots);
     found.retain(|pid| roots.contains(pid) || !is_utility(*pid));
     for (pid, entry) in &all {
-        if is_method(&entry.name) && !found.contains(pid) {
+        if found.len() < MAX && is_method(&entry.name) && !found.contains(pid) {
             found.push(*pid);
         }
     }
@@ -102,7 +111,12 @@ fn descendants(all: &HashMap<u32, Entry>, roots: &[u32]) -> Vec<u32> {
 /// Whether a process is one of Chromium's utility processes (network, storage, audio):
 /// none of them decides where input goes.
 fn is_utility(pid: u32) -> bool {
-    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    // A command line may be as long as its process likes.
+    let mut command = Vec::new();
+    let file = fs::File::open(format!("/proc/{pid}/cmdline"));
+    if file.is_ok_and(|file| file.take(64 << 10).read_to_end(&mut command).is_err()) {
+        return false;
+    }
     let mut arguments = command.split(|byte| matches!(byte, 0 | b' '));
     arguments.any(|argument| argument == b"--type=utility")
 }
@@ -130,6 +144,9 @@ pub(crate) struct Demand {
     /// How many threads there are.
     threads: usize,
 }
+
+/// Threads that are looked at.
+const MAX_THREADS: usize = 4096;
 
 /// Threads that only paint or work in the background, by the beginning of their names:
 /// raster workers of Chromium and Firefox, and Chromium's pool. What they do does not
@@ -160,6 +177,11 @@ pub(crate) fn demand(pids: &[u32]) -> Demand {
                 continue;
             }
             demand.threads += 1;
+            if demand.threads > MAX_THREADS {
+                // Too many to look at: never idle.
+                demand.running = true;
+                return demand;
+            }
             demand.running |= !matches!(stat.state, b'S' | b'I' | b'T' | b't' | b'Z' | b'X');
             demand.stopped |= matches!(stat.state, b'T' | b't');
             let fine = fs::read_to_string(path.join("schedstat"));
@@ -331,7 +353,9 @@ pub(crate) fn is_command(pid: u32) -> bool {
     let Some(stat) = Stat::read(pid) else {
         return false;
     };
-    let (major, minor) = ((stat.terminal >> 8) & 0xfff, stat.terminal & 0xff);
+    // The low 8 bits and the high 12 are the minor number.
+    let minor = (stat.terminal & 0xff) | ((stat.terminal >> 12) & 0xf_ff00);
+    let major = (stat.terminal >> 8) & 0xfff;
     // The session's leader is the shell, which waits for its user.
     if stat.group != stat.foreground || stat.session == pid || !PTS_MAJORS.contains(&major) {
         return false;

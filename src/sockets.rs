@@ -3,7 +3,13 @@
 //! A program that sent a request and has received nothing since is still waiting for an
 //! answer, although all its threads sleep.
 
-use std::{fs, io, time::Duration};
+use std::{
+    fs, io,
+    os::fd::{AsFd as _, BorrowedFd},
+    time::Duration,
+};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
@@ -17,6 +23,8 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 
 /// Connections that are looked at; more are left out.
 const MAX: usize = 4096;
+/// Milliseconds to wait for each part of a dump.
+const ANSWER_MS: u16 = 100;
 /// See [`is_open_request`].
 const SAME_TICK: Duration = Duration::from_millis(300);
 /// Size of the buffer for one part of a dump: the kernel fills at most 32 KiB.
@@ -27,6 +35,9 @@ const BUFFER: usize = 32 << 10;
 ///
 /// Returns false where the kernel does not report connections (gVisor).
 pub(crate) fn await_answer(pids: &[u32], within: Duration) -> bool {
+    if pids.is_empty() {
+        return false;
+    }
     let mut inodes = Vec::new();
     for family in [AF_INET, AF_INET6] {
         match dump(family) {
@@ -55,8 +66,11 @@ fn is_open_request(connection: &InetResponse, within: Duration) -> bool {
         Nla::TcpInfo(info) => {
             let sent = Duration::from_millis(info.last_data_sent.into());
             let received = Duration::from_millis(info.last_data_recv.into());
-            let open = sent < received || sent == received && sent < SAME_TICK;
-            open && sent < within
+            // On a new connection the kernel counts both from its beginning.
+            let first = info.bytes_received == 0;
+            let unclear = sent == received && (first || sent < SAME_TICK);
+            let open = sent < received || unclear;
+            info.bytes_sent > 0 && open && sent < within
         }
         _ => false,
     })
@@ -88,6 +102,11 @@ fn dump(family: u8) -> io::Result<Vec<InetResponse>> {
     let mut found = Vec::new();
     let mut buffer = vec![0; BUFFER];
     loop {
+        // The kernel answers at once; it never holds up the input.
+        let mut ready = [PollFd::new(socket_of(&socket), PollFlags::POLLIN)];
+        if poll(&mut ready, PollTimeout::from(ANSWER_MS))? == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let length = socket.recv(&mut &mut buffer[..], 0)?;
         let mut rest = &buffer[..length];
         while !rest.is_empty() {
@@ -96,9 +115,10 @@ fn dump(family: u8) -> io::Result<Vec<InetResponse>> {
             let size = usize::try_from(message.header.length).unwrap_or(usize::MAX);
             match message.payload {
                 NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
-                    if found.len() < MAX {
-                        found.push(*response);
+                    if found.len() == MAX {
+                        return Ok(found);
                     }
+                    found.push(*response);
                 }
                 NetlinkPayload::Done(_) => return Ok(found),
                 NetlinkPayload::Error(error) => return Err(error.to_io()),
@@ -108,6 +128,10 @@ fn dump(family: u8) -> io::Result<Vec<InetResponse>> {
             rest = rest.get(size.next_multiple_of(4)..).unwrap_or_default();
         }
     }
+}
+
+fn socket_of(socket: &Socket) -> BorrowedFd<'_> {
+    socket.as_fd()
 }
 
 /// Whether a process has one of these sockets open. Of a process that may not be looked
@@ -139,12 +163,15 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut server, _) = listener.accept().unwrap();
         let own = [std::process::id()];
-        // The kernel counts milliseconds: both ends must be older than the request.
-        std::thread::sleep(Duration::from_millis(60));
         let long = Duration::from_secs(600);
+        // Nothing was asked yet.
+        assert!(!await_answer(&own, long));
         client.write_all(b"request").unwrap();
         let mut byte = [0; 7];
         server.read_exact(&mut byte).unwrap();
+        assert!(await_answer(&own, long));
+        // Also when it takes longer than a tick.
+        std::thread::sleep(SAME_TICK + Duration::from_millis(50));
         assert!(await_answer(&own, long));
         assert!(!await_answer(&own, Duration::ZERO));
         assert!(!await_answer(&[1], long));

@@ -335,6 +335,7 @@ fn the_pressed_control_is_no_answer_by_itself() {
     let press = |quiet| Given {
         limit: ms(3000),
         press: Some((100, 60)),
+        from: Some((700, 500)),
         quiet,
         ..Given::default()
     };
@@ -345,11 +346,13 @@ fn the_pressed_control_is_no_answer_by_itself() {
     let rest = story.rests(|story, since| {
         if since == 20 {
             story.draw(button);
+            // The control that the pointer left.
+            story.draw(Region::new(650, 480, 120, 40));
         }
     });
     // The answer may still come, as long as nothing changes for 400 ms.
     assert_eq!(rest, (Rest::NoChange, 400));
-    assert_eq!(story.settle.changed_area(), Some(button));
+    assert!(story.settle.changed_area().is_some());
     // Anything else that changes is an answer.
     story.settle.begin(story.now, press(None));
     story.settle.done(story.now);

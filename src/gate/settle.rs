@@ -110,6 +110,8 @@ pub struct Given {
     pub activates: bool,
     /// Screen pixels of the last press of a button, if that ends it.
     pub press: Option<(u32, u32)>,
+    /// Screen pixels of the pointer before it: what it leaves is drawn anew, too.
+    pub from: Option<(u32, u32)>,
     /// The caller wants at least this time without a change.
     pub quiet: Option<Duration>,
 }
@@ -337,10 +339,12 @@ impl Settle {
         input.changed = Some(input.changed.map_or(area, |whole| whole.union(&area)));
         input.last_change = Some(at.max(input.began));
         let soon = at < input.done.unwrap_or(at) + CONTROL_TIME;
-        let own = input
-            .given
-            .press
-            .is_some_and(|press| is_of_control(&area, press));
+        let given = &input.given;
+        let places = [given.press, given.press.and(given.from)];
+        let own = places
+            .into_iter()
+            .flatten()
+            .any(|place| is_of_control(&area, place));
         input.answered |= !(soon && own);
     }
 

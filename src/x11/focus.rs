@@ -116,9 +116,22 @@ impl Focus {
     }
 }
 
-/// The window that has the focus, quicker when it is still `last`; `None` when no
-/// window has it.
+/// The window that has the focus, quicker when it is still `last`, or a stand-in for a
+/// program that has grabbed the keyboard; `None` when there is neither.
 pub(super) fn read(
+    server: &Server,
+    atoms: &Atoms,
+    has_resource: bool,
+    last: Option<&Focus>,
+) -> Result<Option<Focus>, Error> {
+    match self::window(server, atoms, has_resource, last)? {
+        Some(focus) => Ok(Some(focus)),
+        None => grabber(server),
+    }
+}
+
+/// The window that has the focus; `None` when no window has it.
+pub(super) fn window(
     server: &Server,
     atoms: &Atoms,
     has_resource: bool,
@@ -130,7 +143,7 @@ pub(super) fn read(
     let focused = focus.focus;
     let mut window = focused;
     if window == u32::from(u8::from(InputFocus::NONE)) {
-        return grabber(server);
+        return Ok(None);
     }
     let at_pointer = window == u32::from(u8::from(InputFocus::POINTER_ROOT));
     if at_pointer || window == server.root {
@@ -139,10 +152,17 @@ pub(super) fn read(
     } else if let Some(last) = last.filter(|last| last.focused == focused) {
         return Ok(Some(last.clone()));
     }
-    match describe(server, atoms, has_resource, window)? {
-        Some(focus) => Ok(Some(Focus { focused, ..focus })),
-        None => grabber(server),
-    }
+    let focus = describe(server, atoms, has_resource, window)?;
+    Ok(focus.map(|focus| Focus { focused, ..focus }))
+}
+
+/// The client window under the pointer; `None` over the bare root window.
+pub(super) fn at_pointer(
+    server: &Server,
+    atoms: &Atoms,
+    has_resource: bool,
+) -> Result<Option<Focus>, Error> {
+    describe(server, atoms, has_resource, under_pointer(server)?)
 }
 
 /// A stand-in for the program that has grabbed the keyboard; `None` when none has. The
@@ -171,15 +191,6 @@ fn grabber(server: &Server) -> Result<Option<Focus>, Error> {
         client: u32::MAX,
         focused: server.root,
     }))
-}
-
-/// The client window under the pointer; `None` over the bare root window.
-pub(super) fn at_pointer(
-    server: &Server,
-    atoms: &Atoms,
-    has_resource: bool,
-) -> Result<Option<Focus>, Error> {
-    describe(server, atoms, has_resource, under_pointer(server)?)
 }
 
 /// The client window of a window; `None` when it has gone.
@@ -274,7 +285,9 @@ pub(super) fn pid(
     has_resource: bool,
 ) -> Result<Option<u32>, Error> {
     if !has_resource {
-        return scene::own_word(scene::process(&server.conn, atoms, window)?);
+        // No other program's window is deskd's own.
+        let pid = scene::own_word(scene::process(&server.conn, atoms, window)?)?;
+        return Ok(pid.filter(|pid| *pid != std::process::id()));
     }
     client_pid(server, window)
 }

@@ -45,6 +45,8 @@ use crate::{
 const APART: Duration = Duration::from_millis(20);
 /// The scene is read again after so long even when nothing seemed to change.
 const REREAD: Duration = Duration::from_secs(1);
+/// Answers to pings that are kept until the next step; more are left out.
+const MAX_PONGS: usize = 256;
 /// Windows whose damage is followed one by one.
 const MAX_FOLLOWED: usize = 64;
 
@@ -74,8 +76,14 @@ pub struct Observer {
     mapping_is_stale: bool,
     /// The window manager, once read; read again when its property changes.
     manager: Option<Option<WindowManager>>,
+    /// The damage object of the last [`Self::watch`], until it is destroyed.
+    watching: Option<u32>,
     /// Windows that were mapped as children of the root window.
     maps: u64,
+    /// The check window of the last one.
+    last_manager: Option<Window>,
+    /// It has answered a request for frame extents.
+    manager_spoke: bool,
     /// Requests for frame extents that the window manager has not answered.
     unanswered: u32,
     scene_read_at: Option<Instant>,
@@ -90,7 +98,6 @@ pub struct Observer {
 /// A collection of what changes on the screen, see [`Observer::watch`].
 #[derive(Debug)]
 pub struct Watch {
-    damage: Option<u32>,
     maps: u64,
 }
 
@@ -142,7 +149,10 @@ impl Observer {
             keymap_is_stale: false,
             mapping_is_stale: true,
             manager: None,
+            watching: None,
             maps: 0,
+            last_manager: None,
+            manager_spoke: false,
             unanswered: 0,
             scene_read_at: None,
             pongs: Vec::new(),
@@ -334,7 +344,11 @@ impl Observer {
             return Ok(manager);
         }
         let manager = scene::window_manager(&self.server, &self.atoms, self.has_resource)?;
-        self.unanswered = 0;
+        if manager.map(|manager| manager.window) != self.last_manager {
+            self.last_manager = manager.map(|manager| manager.window);
+            self.manager_spoke = false;
+            self.unanswered = 0;
+        }
         Ok(*self.manager.insert(manager))
     }
 
@@ -360,9 +374,24 @@ impl Observer {
         Ok(self.unanswered == 0)
     }
 
-    /// Stops waiting for answers of the window manager.
-    pub fn forget_manager_answers(&mut self) {
-        self.unanswered = 0;
+    /// Whether this window manager has ever answered such a request.
+    pub fn manager_has_answered(&self) -> bool {
+        self.manager_spoke
+    }
+
+    /// Reads the window manager's properties again before the next request.
+    pub fn forget_manager(&mut self) {
+        self.manager = None;
+    }
+
+    /// The window that has the focus, without looking for a program that has grabbed the
+    /// keyboard: that look sends focus events.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn focus_window(&self) -> Result<Option<Focus>, Error> {
+        focus::window(&self.server, &self.atoms, self.has_resource, None)
     }
 
     /// Begins to collect what changes on the screen, apart from the facts.
@@ -373,24 +402,25 @@ impl Observer {
     pub fn watch(&mut self) -> Result<Watch, Error> {
         self.take_events()?;
         let maps = self.maps;
-        if !self.has_damage {
-            return Ok(Watch { damage: None, maps });
-        }
         let conn = &self.server.conn;
-        let damage = conn.generate_id().map_err(no_id)?;
-        conn.damage_create(damage, self.server.root, ReportLevel::NON_EMPTY)?
-            .ignore_error();
-        // A new one covers the whole window at first.
-        conn.damage_subtract(damage, x11rb::NONE, x11rb::NONE)?
-            .ignore_error();
-        Ok(Watch {
-            damage: Some(damage),
-            maps,
-        })
+        if let Some(left) = self.watching.take() {
+            // The step ended before it looked.
+            conn.damage_destroy(left)?.ignore_error();
+        }
+        if self.has_damage {
+            let damage = conn.generate_id().map_err(no_id)?;
+            conn.damage_create(damage, self.server.root, ReportLevel::NON_EMPTY)?
+                .ignore_error();
+            // A new one covers the whole window at first.
+            conn.damage_subtract(damage, x11rb::NONE, x11rb::NONE)?
+                .ignore_error();
+            self.watching = Some(damage);
+        }
+        Ok(Watch { maps })
     }
 
-    /// Ends that: the smallest rectangle that holds all changes, width and height in
-    /// pixels, and whether a window was mapped.
+    /// Ends that: the width and height in pixels of the largest changed rectangle, each
+    /// for itself, and whether a window was mapped.
     ///
     /// # Errors
     ///
@@ -400,7 +430,7 @@ impl Observer {
             width: 0,
             height: 0,
         };
-        if let Some(damage) = watch.damage {
+        if let Some(damage) = self.watching.take() {
             let conn = &self.server.conn;
             conn.damage_subtract(damage, x11rb::NONE, self.parts)?
                 .ignore_error();
@@ -408,8 +438,10 @@ impl Observer {
             conn.damage_destroy(damage)?.ignore_error();
             let region = region.reply();
             let region = region.map_err(|error| Error::reply("XFixesFetchRegion", error))?;
-            size.width = region.extents.width.into();
-            size.height = region.extents.height.into();
+            for part in region.rectangles {
+                size.width = size.width.max(part.width.into());
+                size.height = size.height.max(part.height.into());
+            }
         }
         self.take_events()?;
         Ok((size, self.maps != watch.maps))
@@ -515,18 +547,18 @@ impl Observer {
                             && event.state == Property::NEW_VALUE
                         {
                             self.unanswered = self.unanswered.saturating_sub(1);
+                            self.manager_spoke = true;
                             self.pongs.push(Pinged::WindowManager);
                         }
                     } else if [
                         self.atoms._NET_CLIENT_LIST,
                         self.atoms._NET_SUPPORTING_WM_CHECK,
+                        self.atoms._NET_SUPPORTED,
                     ]
                     .contains(&event.atom)
                     {
                         self.scene_is_stale = true;
-                        if event.atom == self.atoms._NET_SUPPORTING_WM_CHECK {
-                            self.manager = None;
-                        }
+                        self.manager = None;
                     }
                 }
                 Event::MapNotify(_) => {
@@ -568,7 +600,7 @@ impl Observer {
         }
         if self.asked == Some(serial) {
             self.asked = None;
-        } else if ours {
+        } else if ours && self.pongs.len() < MAX_PONGS {
             self.pongs.push(Pinged::Window(window));
         }
     }

@@ -178,6 +178,7 @@ impl Started {
             .args(program.arguments)
             .args(["0", "0", "900", "700"])
             .env("HOME", home.path())
+            .env("RECEIVER_UNBRACKETED", "1")
             .env("RECEIVER_REST", "40");
         if let Some(method) = &method {
             python.envs(method.environment.iter().cloned());

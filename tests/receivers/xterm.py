@@ -26,8 +26,8 @@ def inside(fifo):
     tty.setraw(0)
     # Mouse with motion while a button is held, in SGR form; shift to us,
     # not to xterm; bracketed paste; place and size.
-    # In long texts what is pasted is text like any other.
-    paste = b"" if REST else b"\x1b[?2004h"
+    # Without bracketed paste, what is pasted is text like any other.
+    paste = b"" if "RECEIVER_UNBRACKETED" in os.environ else b"\x1b[?2004h"
     os.write(2, b"\x1b[?1002h\x1b[?1006h\x1b[>1s" + paste + b"\x1b[13;2t\x1b[14t")
     text, rest, pasted, at, told = b"", b"", None, None, True
     while True:

@@ -60,6 +60,8 @@ const OPENED: Duration = Duration::from_millis(150);
 const OPENS: Duration = Duration::from_millis(1000);
 /// Time between two looks at the processes.
 const LOOK: Duration = Duration::from_millis(2);
+/// Time between two looks at a process that was stopped.
+const STOPPED: Duration = Duration::from_millis(20);
 /// Time between two polls of the server.
 const POLL: Duration = Duration::from_millis(1);
 /// The processes of a program are looked up again after this time.
@@ -74,6 +76,8 @@ pub(super) struct Pacing {
     pub(super) target: Option<Focus>,
     /// Processes, those that react with them, and when they were looked up.
     family: Option<(Vec<u32>, Vec<u32>, Instant)>,
+    /// Whether an input method runs, and when that was looked up.
+    method: Option<(bool, Instant)>,
     /// The check window of a window manager that lists `_NET_REQUEST_FRAME_EXTENTS`
     /// and did not answer it.
     deaf: Option<u32>,
@@ -106,6 +110,11 @@ fn of_input(input: Input) -> Kind {
     }
 }
 
+/// Whether a step gives input: a wait does not.
+pub(super) fn gives_input(step: &Step) -> bool {
+    kind(step) != Kind::None
+}
+
 /// Whether a step presses a button, which may move the focus.
 fn presses(step: &Step) -> bool {
     matches!(
@@ -117,17 +126,29 @@ fn presses(step: &Step) -> bool {
 impl Hands<'_> {
     /// Notes the window that the coming action acts on, for [`Self::take_effect`].
     pub(super) fn note_target(&mut self, step: &Step) -> Result<(), Stop> {
+        if kind(step) == Kind::None {
+            return Ok(());
+        }
         self.pacing.target = None;
         if self.pacing.on && kind(step) == Kind::Keys {
-            self.pacing.target = self.injector.observer().focus(None)?;
+            self.pacing.target = self.injector.observer().focus_window()?;
+            self.note_whether_known();
         }
         Ok(())
+    }
+
+    /// Of another pid namespace, a process id says nothing here.
+    fn note_whether_known(&mut self) {
+        if let Some(target) = &mut self.pacing.target {
+            target.pid = target.pid.filter(|pid| processes::exists(*pid));
+        }
     }
 
     /// The same for an action of the pointer, once it is at its place.
     pub(super) fn note_target_at_pointer(&mut self) -> Result<(), Stop> {
         if self.pacing.on {
             self.pacing.target = self.injector.observer().at_pointer()?;
+            self.note_whether_known();
         }
         Ok(())
     }
@@ -140,9 +161,6 @@ impl Hands<'_> {
         next: &Step,
         done: &mut Done,
     ) -> Result<(), Stop> {
-        if kind(step) == Kind::None || kind(next) == Kind::None {
-            return Ok(());
-        }
         let start = Instant::now();
         let waited = self.until_in_effect(step, next);
         done.paced = start.elapsed();
@@ -165,14 +183,25 @@ impl Hands<'_> {
             Kind::Pointer => self.injector.observer().at_pointer()?,
             _ => None,
         };
-        let focus = self.injector.observer().focus(None)?;
-        for window in now.into_iter().chain(focus) {
+        let focus = self.injector.observer().focus_window()?;
+        for window in now.into_iter().chain(focus.clone()) {
             if !windows.iter().any(|known| known.window == window.window) {
                 windows.push(window);
             }
         }
+        // Only a program that got this input or gets the next may end the step: another
+        // one that hangs is no reason not to click here.
         for window in &windows {
-            self.until_answered(window)?;
+            let same = |other: &Option<Focus>| {
+                other
+                    .as_ref()
+                    .is_some_and(|other| other.window == window.window)
+            };
+            if same(&target) || kind(next) == Kind::Keys && same(&focus) {
+                self.until_answered(window)?;
+            } else {
+                certain &= self.has_answered_within(window, IN_TEXT)?;
+            }
         }
         let mut pids: Vec<u32> = windows.iter().filter_map(|window| window.pid).collect();
         if let Some(manager) = self.injector.observer().window_manager()?
@@ -293,11 +322,8 @@ impl Hands<'_> {
             };
             if start.elapsed() >= MANAGER {
                 match stopped() {
-                    Some(pid) if start.elapsed() < READS => {
-                        tracing::debug!(pid, "the window manager is stopped");
-                    }
+                    Some(_) if start.elapsed() < READS => self.pause(STOPPED)?,
                     Some(pid) => {
-                        self.injector.observer().forget_manager_answers();
                         return Err(failed(
                             Cause::ProgramUnresponsive,
                             format!(
@@ -306,9 +332,13 @@ impl Hands<'_> {
                         ));
                     }
                     None => {
-                        // It lists the request and does not answer it, as fluxbox does.
-                        self.injector.observer().forget_manager_answers();
-                        self.pacing.deaf = Some(manager.window);
+                        let observer = self.injector.observer();
+                        if !observer.manager_has_answered() {
+                            // It lists the request and does not answer it, as fluxbox does.
+                            self.pacing.deaf = Some(manager.window);
+                        }
+                        // It may have ended: its properties are read again.
+                        observer.forget_manager();
                         return Ok(false);
                     }
                 }
@@ -325,7 +355,7 @@ impl Hands<'_> {
         }
         let start = Instant::now();
         loop {
-            let focus = self.injector.observer().focus(None)?;
+            let focus = self.injector.observer().focus_window()?;
             if focus.is_some_and(|focus| focus.window == target.window) {
                 return Ok(true);
             }
@@ -414,15 +444,22 @@ impl Hands<'_> {
         works: Duration,
     ) -> Result<bool, Stop> {
         if roots.is_empty() {
-            return Ok(true);
+            // Nothing is known of the program: not confirmed.
+            self.pause(rest)?;
+            return Ok(false);
         }
         let pids = self.family(roots);
         let first = processes::demand(&pids);
         let (start, mut last) = (Instant::now(), first);
         let mut asleep_since = start;
         loop {
-            self.tend()?;
-            self.injector.observer().doze(LOOK)?;
+            // An X event ends a wait early, and two looks at one moment show nothing.
+            let look = Instant::now();
+            while look.elapsed() < LOOK {
+                self.tend()?;
+                let left = LOOK.saturating_sub(look.elapsed());
+                self.injector.observer().doze(left)?;
+            }
             let now = processes::demand(&pids);
             if !is_idle(&last, &now) {
                 asleep_since = Instant::now();
@@ -436,6 +473,18 @@ impl Hands<'_> {
             }
             last = now;
         }
+    }
+
+    /// Whether an input method runs on this machine.
+    pub(super) fn has_input_method(&mut self) -> bool {
+        if let Some((runs, read)) = self.pacing.method
+            && read.elapsed() < FAMILY
+        {
+            return runs;
+        }
+        let runs = processes::has_input_method();
+        self.pacing.method = Some((runs, Instant::now()));
+        runs
     }
 
     fn family(&mut self, roots: &[u32]) -> Vec<u32> {

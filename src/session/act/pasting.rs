@@ -64,6 +64,9 @@ impl Hands<'_> {
         self.unlatched()?;
         let keys = &self.renewing(keys)?;
         self.injector.set_repeat(false)?;
+        // Of an unknown program any request counts, and a clipboard manager fetches the text
+        // as soon as it is there. A known one, as Chromium, may not ask again.
+        let before = if focus.grabbed { offer.taken() } else { 0 };
         self.press_all(keys)?;
         self.release_all(keys)?;
         self.injector.pointer()?;
@@ -72,7 +75,7 @@ impl Hands<'_> {
         let mut read: Option<Instant> = None;
         let mut last = Demand::default();
         // Some ask before they have read the chord; the next key comes after that.
-        while offer.taken() == 0 || read.is_none() {
+        while offer.taken() == before || read.is_none() {
             self.works()?;
             if read.is_none() && self.has_read(focus, asked, &mut last)? {
                 read = Some(Instant::now());

@@ -180,7 +180,7 @@ impl Planner<'_> {
                 notches,
                 modifiers,
             } => Step::Scroll {
-                at: self.place(*at)?,
+                at: self.wheel(*notches, *at)?,
                 notches: *notches,
                 modifiers: self.modifiers(modifiers)?,
             },
@@ -247,6 +247,24 @@ impl Planner<'_> {
             return Err(self.is_held(&format!("the {} button", button.name())));
         }
         Ok(input)
+    }
+
+    /// The place of a scroll, whose buttons the pointer mapping must have.
+    fn wheel(
+        &self,
+        (right, down): (i32, i32),
+        at: Option<AskedPoint>,
+    ) -> Result<Option<Pixel>, Refused> {
+        for (notches, back, forth) in [(down, 4, 5), (right, 6, 7)] {
+            let button = if notches < 0 { back } else { forth };
+            if notches != 0 && self.ground.missing_buttons.contains(&button) {
+                return Err(Refused::NoButton {
+                    action: self.action,
+                    name: "wheel's",
+                });
+            }
+        }
+        self.place(at)
     }
 
     /// While another program holds a button, the window that got it gets all buttons.

@@ -102,6 +102,8 @@ impl Resting {
     pub(super) fn begin(&mut self, observer: &mut Observer, given: Given) -> Result<(), Error> {
         self.step(observer)?;
         self.known = processes::all().map(|pid| (pid, false)).collect();
+        // What the last step's programs still await is not of this one.
+        self.answering.clear();
         self.sample();
         self.input_at = Instant::now();
         self.settle.begin(self.began.elapsed(), given);
@@ -206,7 +208,7 @@ impl Resting {
 /// The processes of the programs that input reaches: of the window in focus and of the
 /// one under the pointer.
 fn answering(observer: &mut Observer) -> Result<Vec<u32>, Error> {
-    let windows = [observer.focus(None)?, observer.at_pointer()?];
+    let windows = [observer.focus_window()?, observer.at_pointer()?];
     let mut pids: Vec<u32> = windows
         .into_iter()
         .flatten()

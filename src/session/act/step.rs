@@ -7,6 +7,7 @@ use super::{
     Account, Ended, Outcome, Refused, Settled,
     action::{Action, Done},
     hands::{Stop, end_holds},
+    pacing::gives_input,
     plan::{Ground, Step, plan},
     pressed::publish,
     thread::{Connected, Job, LONG, Worker},
@@ -42,11 +43,17 @@ impl Worker {
                 return Err(Refused::NoInput(error.failure()));
             }
         };
+        let from = match &self.connected {
+            Some(connected) => connected.injector.pointer().ok(),
+            None => None,
+        };
+        let from = from.and_then(|(x, y)| Some((u32::try_from(x).ok()?, u32::try_from(y).ok()?)));
         if let (Some(settling), Some(connected)) = (job.act.settle, &mut self.connected) {
             let given = Given {
                 limit: settling.limit,
                 activates: activates(&job.act.actions),
                 press: last_press(&steps),
+                from,
                 quiet: settling.quiet,
             };
             let observer = connected.injector.observer();
@@ -61,11 +68,16 @@ impl Worker {
         }
         let mut results = Vec::with_capacity(steps.len());
         let mut outcome = Outcome::Done;
+        // The last action that gave input: a wait after it changes nothing.
+        let mut acted = None;
         for (index, step) in steps.iter().enumerate() {
             let next = steps.get(index + 1);
             let mut done = Done::default();
             let start = Instant::now();
             self.pacing.on = job.act.paced && next.is_some();
+            if gives_input(step) {
+                acted = Some(step);
+            }
             let stop = self.hands(&job.cancel, job.until, |hands| {
                 hands.perform(step, &mut done)
             });
@@ -76,12 +88,13 @@ impl Worker {
                 results.push(done);
                 break;
             }
-            let Some(next) = next.filter(|_| job.act.paced) else {
+            let next = next.filter(|next| job.act.paced && gives_input(next));
+            let (Some(next), Some(acted)) = (next, acted) else {
                 results.push(done);
                 continue;
             };
             let paced = self.hands(&job.cancel, job.until, |hands| {
-                hands.take_effect(step, next, &mut done)
+                hands.take_effect(acted, next, &mut done)
             });
             results.push(done);
             if let Err(stop) = paced {
@@ -148,6 +161,14 @@ impl Worker {
         }
         self.connect()?;
         let planned = self.plan(job)?;
+        let bound = self
+            .connected
+            .as_ref()
+            .is_some_and(|c| c.injector.has_bound());
+        if bound && self.typed.is_none() {
+            // Also those that were bound for a step that is refused are given back.
+            self.typed = Some(Instant::now());
+        }
         let bound = self
             .connected
             .as_ref()

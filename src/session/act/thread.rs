@@ -35,7 +35,7 @@ const RETRY: std::ops::Range<Duration> = Duration::from_millis(100)..Duration::f
 /// Spare keycodes are given back so long after the last text that used them.
 const GIVE_BACK: Duration = Duration::from_secs(5);
 /// For a program to read its last keys before that; else it is tried again later.
-const READ: Duration = Duration::from_millis(100);
+const READ: Duration = Duration::from_millis(300);
 /// The same at shutdown, when there is no later.
 const LAST_READ: Duration = Duration::from_millis(500);
 /// With nothing to end and nobody to wait for, as long as one likes.
@@ -230,6 +230,7 @@ impl Worker {
     pub(super) fn unbind(&mut self, limit: Duration) -> Result<bool, Error> {
         if self.connected.is_none() {
             // They are found by their mark, on the next connection.
+            self.typed = None;
             return Ok(true);
         }
         let until = Instant::now() + limit;
@@ -254,6 +255,7 @@ impl Worker {
         }
         self.typed = None;
         self.unread.clear();
+        self.pacing = Pacing::default();
     }
 
     /// What follows from a display that cannot be reached: where there is no server,

@@ -27,11 +27,13 @@ const LINE: u32 = 64;
 /// Characters at the beginning of a text that are sent one by one.
 const FIRST: usize = 1;
 /// The same as [`BURST`] where an input method runs: Qt hands each key to it and goes on, and was seen
-/// to take answers out of order with 64 keys under way.
-const METHOD_BURST: usize = 16;
+/// to take answers out of order with 16 keys under way.
+const METHOD_BURST: usize = 1;
 /// A program that answers no pings has so long to read its keys, and more while
 /// it works or is stopped.
 const UNPINGED: Duration = Duration::from_millis(50);
+/// One that never sleeps is taken to have read them after this time.
+const NEVER_SLEEPS: Duration = Duration::from_secs(2);
 /// How often one looks whether it has.
 const LOOK: Duration = Duration::from_millis(3);
 /// Characters that are bound ahead: more than there can be places.
@@ -74,7 +76,7 @@ impl Hands<'_> {
             keyboard: typing_state(self.unlatched()?),
             focus: self.focus(None, 0)?,
             alone: FIRST,
-            method: processes::has_input_method(),
+            method: self.has_input_method(),
             pause: rate.map(|rate| Duration::from_secs(1) / rate.max(1)),
             began: Instant::now(),
         };
@@ -85,7 +87,7 @@ impl Hands<'_> {
             let strokes = self.strokes(&mut typing)?;
             if !strokes.is_empty() {
                 self.strike_all(&mut typing, &strokes, done)?;
-            } else if !self.bind(&typing)? {
+            } else if !self.bind(&mut typing)? {
                 // No keycode is unused, or this program does not take it from one.
                 self.through_selection(&mut typing, done)?;
             }
@@ -128,7 +130,7 @@ impl Hands<'_> {
     }
 
     /// Binds what the layout lacks of what comes next. False when nothing could be.
-    fn bind(&mut self, typing: &Typing<'_>) -> Result<bool, Stop> {
+    fn bind(&mut self, typing: &mut Typing<'_>) -> Result<bool, Stop> {
         let next = typing.characters.get(typing.at);
         if next.is_none_or(|next| !typing.focus.takes_bound(*next)) {
             return Ok(false);
@@ -151,24 +153,29 @@ impl Hands<'_> {
             }
         }
         // The first of them is not bound yet.
-        let next = next.and_then(|one| keys::unicode_keysym(*one));
+        let next = *next.unwrap_or(&' ');
         let free = self.injector.bind(&needed, false)?;
-        if free == 0 || !self.gives(next)? {
+        if free == 0 || !self.gives(next, typing.keyboard)? {
             // What a program has not read yet would become something else.
             self.until_read()?;
+            // Those were read: what their keys give from now on does not matter.
+            let injector = &*self.injector;
+            typing
+                .used
+                .retain(|_, stroke| !injector.is_bound(stroke.keycode));
             self.injector.bind(&needed, true)?;
         }
         // Chromium reads the new map on its own time: its first key must come after that.
         if typing.focus.pings {
             self.until_dealt_with(&typing.focus)?;
         }
-        self.gives(next)
+        self.gives(next, typing.keyboard)
     }
 
-    /// Whether some keycode gives that keysym now.
-    fn gives(&mut self, keysym: Option<u32>) -> Result<bool, Stop> {
+    /// Whether some key gives that character in the state of the keyboard.
+    fn gives(&mut self, one: char, keyboard: KeyboardState) -> Result<bool, Stop> {
         let keymap = self.injector.keymap()?;
-        Ok(keysym.is_some_and(|keysym| keymap.has(keysym)))
+        Ok(keymap.type_character(one, keyboard).is_some())
     }
 
     fn strike_all(
@@ -239,11 +246,11 @@ impl Hands<'_> {
                 None if typing.at == typing.characters.len() => return Ok(()),
                 None => self.focus(None, typing.at)?,
             };
-            if let Some(watch) = watch {
-                typing.alone = 0;
-                if !self.after_first(typing, watch)? {
-                    return Ok(());
-                }
+            typing.alone = 0;
+            if let Some(watch) = watch
+                && !self.after_first(typing, watch)?
+            {
+                return Ok(());
             }
             if changed {
                 return Ok(());
@@ -266,16 +273,15 @@ impl Hands<'_> {
     /// False when it opened something or another window has the focus.
     /// GTK's file chooser opens a field for the path, sooner or later than one frame.
     fn after_first(&mut self, typing: &mut Typing<'_>, watch: Watch) -> Result<bool, Stop> {
-        let sent = Instant::now();
-        self.until_dealt_with(&typing.focus)?;
-        if typing.at < typing.characters.len() {
-            // What it opened shows at its next frame.
-            self.pause(FRAME.saturating_sub(sent.elapsed()))?;
-        }
-        let (changed, mapped) = self.injector.observer().watched(watch)?;
         if typing.at == typing.characters.len() {
+            self.injector.observer().watched(watch)?;
             return Ok(true);
         }
+        let sent = Instant::now();
+        self.until_dealt_with(&typing.focus)?;
+        // What it opened shows at its next frame.
+        self.pause(FRAME.saturating_sub(sent.elapsed()))?;
+        let (changed, mapped) = self.injector.observer().watched(watch)?;
         let opened = mapped || changed.height > LINE || typing.focus.file_chooser;
         if opened {
             self.until_opened(&typing.focus)?;
@@ -417,7 +423,9 @@ impl Hands<'_> {
         let now = processes::demand(&[pid]);
         let rests = !now.running && !now.stopped && now == *last;
         *last = now;
-        Ok(asked.elapsed() >= UNPINGED && rests)
+        // One that never sleeps, such as a terminal with much output, has read it by then.
+        let busy = asked.elapsed() >= NEVER_SLEEPS && !now.stopped;
+        Ok(asked.elapsed() >= UNPINGED && (rests || busy))
     }
 
     /// Sends what no key gives, up to the next character that a key does, through the
@@ -435,6 +443,9 @@ impl Hands<'_> {
                 break;
             }
             text.push(*one);
+        }
+        if text.is_empty() {
+            return Ok(());
         }
         let keys = self.paste_keys()?;
         self.paste(&text, &keys, done)?;
