@@ -342,6 +342,17 @@ mod tests {
     }
 
     #[test]
+    fn characters_are_bound_by_keysyms_that_every_toolkit_maps_back() {
+        assert_eq!(unicode_keysym('a'), Some(0x61));
+        assert_eq!(unicode_keysym('é'), Some(0xe9));
+        assert_eq!(unicode_keysym('─'), Some(0x0100_2500));
+        assert_eq!(unicode_keysym('\n'), None);
+        // horizconnector, permille; Cyrillic_a.
+        assert!(!is_mapped_back(0x08a3) && !is_mapped_back(0x0ad5) && is_mapped_back(0x06c1));
+        assert!(is_bindable(0xffc8) && !is_bindable(0xffed) && !is_bindable(0xfe03));
+    }
+
+    #[test]
     fn what_is_no_key_is_not_known() {
         let long = "a".repeat(4000);
         for name in [

@@ -434,8 +434,32 @@ mod tests {
         let stat = Stat::parse(line).unwrap();
         assert_eq!((stat.name.as_str(), stat.state), ("a) (b c", b'S'));
         assert_eq!((stat.parent, stat.session, stat.ticks), (3, 5, 33));
+        assert_eq!((stat.group, stat.terminal, stat.foreground), (7, 0, 0));
         assert_eq!(Stat::parse("7 (x"), None);
         assert_eq!(Stat::parse("7 (x) S 1"), None);
+    }
+
+    #[test]
+    fn a_program_is_its_processes_of_one_session() {
+        let entry = |parent, session| Entry {
+            name: String::new(),
+            parent,
+            session,
+        };
+        // A browser (10) with renderers; a terminal (20) whose shell has its own session.
+        let all = HashMap::from([
+            (10, entry(1, 10)),
+            (11, entry(10, 10)),
+            (12, entry(11, 10)),
+            (20, entry(1, 20)),
+            (21, entry(20, 21)),
+            (22, entry(21, 21)),
+        ]);
+        let mut browser = descendants(&all, &[10]);
+        browser.sort_unstable();
+        assert_eq!(browser, [10, 11, 12]);
+        assert_eq!(descendants(&all, &[20]), [20]);
+        assert!(is_method("ibus-daemon") && !is_method("bus"));
     }
 
     #[test]

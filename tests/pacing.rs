@@ -231,7 +231,7 @@ async fn keys_for_a_program_that_ended_are_not_sent_to_another() {
     assert_eq!(failure.reason(), v1::Reason::NotTaken, "{reply:?}");
 }
 
-/// What pacing took is reported, and it can be turned off.
+/// The time that pacing took is reported, and pacing can be turned off.
 #[tokio::test]
 async fn pacing_is_reported_and_optional() {
     let server = XServer::start();

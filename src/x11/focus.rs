@@ -21,9 +21,11 @@ const DEEPEST: usize = 16;
 /// `WM_HINTS.flags`: the window says whether it takes the focus (ICCCM 4.1.2.4).
 const INPUT_HINT: u32 = 1;
 
-/// The client window that has the focus or lies under the pointer: the innermost one
-/// with `WM_STATE` (ICCCM 4.1.3.1), which the window manager sets, else the innermost
-/// one with `WM_CLASS` or `WM_PROTOCOLS`, else the child of the root window.
+/// The client window that has the focus or lies under the pointer.
+///
+/// It is the innermost one with `WM_STATE` (ICCCM 4.1.3.1), which the window manager sets.
+/// Without one it is the innermost with `WM_CLASS` or `WM_PROTOCOLS`, else the child of
+/// the root window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Focus {
     /// Its id.
@@ -308,4 +310,72 @@ pub(super) fn client_pid(server: &Server, window: Window) -> Result<Option<u32>,
     let pid = reply.ids.iter().find_map(|id| id.value.first().copied());
     // 0: a process that the server cannot name.
     Ok(pid.filter(|pid| *pid != 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_class(class: &str) -> Focus {
+        Focus {
+            window: 0x40_0007,
+            pings: true,
+            pid: Some(7),
+            class: class.into(),
+            takes_focus: true,
+            file_chooser: false,
+            grabbed: false,
+            client: !0x1f_ffff,
+            focused: 0x40_0007,
+        }
+    }
+
+    #[test]
+    fn what_a_program_does_not_take_from_a_bound_keycode_is_known() {
+        let gtk = of_class("gedit\0gedit");
+        assert!(
+            ['é', '漢', '─', '😀']
+                .into_iter()
+                .all(|one| gtk.takes_bound(one))
+        );
+        for one in ['＠', '\u{fe50}', '\u{7ae}', '\u{fefb}'] {
+            assert!(!gtk.takes_bound(one), "{one:?}");
+        }
+        let xterm = of_class("xterm\0xterm");
+        assert!(xterm.takes_bound('＠') && !xterm.takes_bound('\u{fefb}'));
+        assert!(!of_class("notepad.exe\0notepad.exe").takes_bound('é'));
+        let java = of_class("focus-proxy-window\0focusproxy");
+        assert!(java.takes_bound('漢') && !java.takes_bound('😀'));
+    }
+
+    #[test]
+    fn libreoffice_reorders_what_is_no_letter_and_merges_what_is_twice() {
+        let writer = of_class("libreoffice\0libreoffice-writer");
+        for (before, next, reorders) in [
+            ('a', 'b', false),
+            ('a', 'a', true),
+            ('a', '\n', true),
+            ('\t', 'a', true),
+            ('👨', '\u{200d}', true),
+        ] {
+            assert_eq!(
+                writer.reorders(before, next),
+                reorders,
+                "{before:?} {next:?}"
+            );
+        }
+        assert!(!of_class("gedit\0gedit").reorders('a', '\n'));
+    }
+
+    #[test]
+    fn a_client_is_known_by_the_bits_of_its_ids() {
+        let focus = of_class("a\0a");
+        assert!(focus.made(0x40_0123) && !focus.made(0x60_0007));
+        for (class, terminal) in [
+            ("xfce4-terminal\0xfce4-terminal", true),
+            ("gedit\0gedit", false),
+        ] {
+            assert_eq!(of_class(class).is_terminal(), terminal);
+        }
+    }
 }

@@ -112,3 +112,38 @@ impl Pointer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buttons_are_found_by_what_they_give() {
+        let of = |mapping: &[u8]| Pointer {
+            has_xinput2: true,
+            mapping: mapping.to_vec(),
+        };
+        let left_handed = of(&[3, 2, 1, 5, 4]);
+        assert_eq!(
+            [1, 2, 3, 4].map(|b| left_handed.physical(b)),
+            [3, 2, 1, 5].map(Some)
+        );
+        assert_eq!(left_handed.physical(8), None);
+        assert_eq!(of(&[1, 0, 2]).physical(2), Some(3));
+        assert_eq!(of(&[]).physical(1), None);
+    }
+
+    #[test]
+    fn buttons_that_the_server_does_not_report_are_unknown() {
+        let state = PointerState {
+            x: 0,
+            y: 0,
+            buttons: 0b10_0010,
+            reported: CORE_BUTTONS,
+        };
+        assert_eq!(state.is_down(1), Some(true));
+        assert_eq!(state.is_down(2), Some(false));
+        assert_eq!(state.is_down(8), None);
+        assert_eq!(state.down().collect::<Vec<_>>(), [1, 5]);
+    }
+}

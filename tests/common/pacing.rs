@@ -82,7 +82,7 @@ impl Manager {
     }
 }
 
-/// What a batch consists of.
+/// The actions of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Case {
     ClickClick,
@@ -107,9 +107,12 @@ pub const CASES: [(Case, &str); 8] = [
     (Case::Form, "five-action form"),
 ];
 
+/// A window, and where a button was pressed and released on it.
+type Press = (usize, (i32, i32), (i32, i32));
+
 /// Time for a program to show the outcome of a batch.
 const OUTCOME: Duration = Duration::from_secs(5);
-/// What comes later than the expected outcome is noticed within this time.
+/// Time in which anything that follows the expected outcome is noticed.
 const AFTER: Duration = Duration::from_millis(40);
 
 /// A program with two windows, under a window manager, and a daemon.
@@ -329,11 +332,8 @@ impl Stage {
         // A field that has it already does not report it.
         let limit = Instant::now() + Duration::from_millis(400);
         while self.toolkit != Toolkit::Xterm && Instant::now() < limit {
-            let lines = self.lines.lock().unwrap();
-            let gained = lines[before..]
-                .iter()
-                .any(|line| line["event"] == "focus" && line["field"] == field);
-            drop(lines);
+            let has_focus = |line: &Value| line["event"] == "focus" && line["field"] == field;
+            let gained = self.lines.lock().unwrap()[before..].iter().any(has_focus);
             if gained {
                 break;
             }
@@ -427,7 +427,7 @@ impl Stage {
     }
 
     /// Exactly these presses and releases, in order: window, press, release.
-    fn presses(&self, wanted: &[(usize, (i32, i32), (i32, i32))]) -> Result<(), String> {
+    fn presses(&self, wanted: &[Press]) -> Result<(), String> {
         let wanted: Vec<(usize, bool, (i32, i32))> = wanted
             .iter()
             .flat_map(|(window, p, q)| [(*window, true, *p), (*window, false, *q)])
@@ -543,7 +543,7 @@ pub fn load() -> Vec<Running> {
         .collect()
 }
 
-/// What pacing costs a batch of five actions on XFCE, in each program.
+/// Measures the cost of pacing for a batch of five actions on XFCE, in each program.
 pub async fn cost(runs: usize) -> String {
     let mut text = String::from("five actions (click, type, click, type, click) on XFCE, ms\n");
     for toolkit in receiver::ALL {

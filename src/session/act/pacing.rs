@@ -1,10 +1,10 @@
 //! Pacing: an action of a step begins when the one before it has taken effect.
 //!
-//! X delivers input in order, but programs do not act on it in order: a window manager
-//! holds the pointer frozen until it has decided on a click, it moves the focus later,
-//! a browser looks for the clicked element in another process than the one that takes
-//! keys, and an input method returns characters after the next click. So between two
-//! actions of one step five facts are established, each with a bound:
+//! X delivers input in order, but programs do not act on it in order. A window manager
+//! holds the pointer frozen until it has decided on a click, and moves the focus later. A
+//! browser looks for the clicked element in another process than the one that takes keys.
+//! An input method returns characters after the next click. So between two actions of one
+//! step five facts are established, each with a bound:
 //!
 //! 1. The server has processed what was sent: the pointer is where it was sent and what
 //!    was released is up.
@@ -67,7 +67,7 @@ const POLL: Duration = Duration::from_millis(1);
 /// The processes of a program are looked up again after this time.
 const FAMILY: Duration = Duration::from_secs(1);
 
-/// What pacing keeps between actions and steps.
+/// The state that pacing keeps between actions and steps.
 #[derive(Debug, Default)]
 pub(super) struct Pacing {
     /// Whether the step under way is paced, and an action follows.
@@ -137,7 +137,7 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Of another pid namespace, a process id says nothing here.
+    /// Forgets a process id of another pid namespace: it says nothing here.
     fn note_whether_known(&mut self) {
         if let Some(target) = &mut self.pacing.target {
             target.pid = target.pid.filter(|pid| processes::exists(*pid));
@@ -508,4 +508,41 @@ impl Hands<'_> {
 /// Whether nothing ran between two looks.
 fn is_idle(before: &Demand, now: &Demand) -> bool {
     !before.running && before == now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presses_move_the_focus_and_waits_give_no_input() {
+        let click = Step::Click {
+            at: None,
+            button: Input::Button(1),
+            count: 1,
+            modifiers: super::super::plan::Keys {
+                press: Vec::new(),
+                renew: Vec::new(),
+            },
+        };
+        let key_up = Step::Up {
+            at: None,
+            input: Input::Key(38),
+        };
+        assert!(presses(&click) && kind(&click) == Kind::Pointer);
+        assert!(!presses(&key_up) && kind(&key_up) == Kind::Keys);
+        let wait = Step::Wait(Duration::from_millis(1));
+        assert!(!gives_input(&wait) && gives_input(&Step::Move((1, 1))));
+    }
+
+    #[test]
+    fn idle_means_that_nothing_runs_and_nothing_ran() {
+        let still = Demand::default();
+        let (mut waited, mut running) = (still, still);
+        waited.waited = Duration::from_nanos(1);
+        running.running = true;
+        assert!(is_idle(&still, &still));
+        assert!(!is_idle(&still, &waited));
+        assert!(!is_idle(&running, &running));
+    }
 }
