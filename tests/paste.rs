@@ -125,6 +125,22 @@ async fn r25_a_paste_is_exact_and_gives_the_clipboard_back() {
     }
 }
 
+/// A program that polls the clipboard does not keep away what was there before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_polls_the_clipboard_delays_nothing() {
+    let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
+    let (mut owner, mut poller) = (Other::start(&server), Other::start(&server));
+    owner.own("what was copied", 0, false);
+    done(&mut client, vec![paste("pasted", "")]).await;
+    receiver.wait_text("pasted");
+    let began = Instant::now();
+    while poller.read(false)["text"] != "what was copied" {
+        // Half a second after the step, and a poll.
+        assert!(began.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(350)).await;
+    }
+}
+
 /// What was on nothing is on nothing again.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_clipboard_is_empty_again() {
