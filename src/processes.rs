@@ -74,13 +74,14 @@ pub(crate) fn program(roots: &[u32]) -> Vec<u32> {
 }
 
 /// The processes that take part when these ones react to input: those of their programs
-/// that decide where input goes, and the input methods of the machine.
-pub(crate) fn reacting(roots: &[u32]) -> Vec<u32> {
+/// that decide where input goes, and the input methods of the display.
+pub(crate) fn reacting(roots: &[u32], display: u16) -> Vec<u32> {
     let all = table();
     let mut found = descendants(&all, roots);
     found.retain(|pid| roots.contains(pid) || !is_utility(*pid));
     for (pid, entry) in &all {
-        if found.len() < MAX && is_method(&entry.name) && !found.contains(pid) {
+        let method = is_method(&entry.name) && serves(*pid, display);
+        if found.len() < MAX && method && !found.contains(pid) {
             found.push(*pid);
         }
     }
@@ -121,9 +122,17 @@ fn is_utility(pid: u32) -> bool {
     arguments.any(|argument| argument == b"--type=utility")
 }
 
-/// Whether an input method runs on this machine.
-pub(crate) fn has_input_method() -> bool {
-    table().values().any(|entry| is_method(&entry.name))
+/// Whether an input method runs on a display.
+pub(crate) fn has_input_method(display: u16) -> bool {
+    let all = table();
+    let mut methods = all.iter().filter(|(_, entry)| is_method(&entry.name));
+    methods.any(|(pid, _)| serves(*pid, display))
+}
+
+/// Whether a process is of a display, by its environment: other desktops of the machine
+/// have input methods of their own.
+fn serves(pid: u32, display: u16) -> bool {
+    is_of(pid, &[], display).unwrap_or(true)
 }
 
 fn is_method(name: &str) -> bool {

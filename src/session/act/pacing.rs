@@ -45,6 +45,8 @@ const FOCUS: Duration = Duration::from_millis(300);
 const READS: Duration = Duration::from_secs(5);
 /// The same in the middle of a text, after which the text goes on.
 const IN_TEXT: Duration = Duration::from_secs(1);
+/// The same for one key under an input method, for a program that keeps working.
+const ONE_KEY: Duration = Duration::from_millis(20);
 /// Maximum time that a program may keep working on its input, without the time that
 /// it waits for a CPU: an animation never ends.
 const WORKS: Duration = Duration::from_millis(150);
@@ -422,6 +424,16 @@ impl Hands<'_> {
         )
     }
 
+    /// Waits until an input method and a program have dealt with one key, at most
+    /// [`ONE_KEY`] if they keep working.
+    pub(super) fn until_key_dealt_with(&mut self, window: &Focus) -> Result<(), Stop> {
+        if self.has_answered_within(window, IN_TEXT)? {
+            let pids: Vec<u32> = window.pid.into_iter().collect();
+            self.until_asleep(&pids, Duration::ZERO, ONE_KEY)?;
+        }
+        Ok(())
+    }
+
     /// Waits until a program that opens a field or a dialog has done so, at most
     /// [`OPENS`].
     pub(super) fn until_opened(&mut self, window: &Focus) -> Result<(), Stop> {
@@ -475,14 +487,14 @@ impl Hands<'_> {
         }
     }
 
-    /// Whether an input method runs on this machine.
+    /// Whether an input method runs on this display.
     pub(super) fn has_input_method(&mut self) -> bool {
         if let Some((runs, read)) = self.pacing.method
             && read.elapsed() < FAMILY
         {
             return runs;
         }
-        let runs = processes::has_input_method();
+        let runs = processes::has_input_method(self.display.name().number);
         self.pacing.method = Some((runs, Instant::now()));
         runs
     }
@@ -494,7 +506,7 @@ impl Hands<'_> {
         {
             return family.clone();
         }
-        let family = processes::reacting(roots);
+        let family = processes::reacting(roots, self.display.name().number);
         self.pacing.family = Some((roots.to_vec(), family.clone(), Instant::now()));
         family
     }

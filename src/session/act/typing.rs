@@ -259,9 +259,11 @@ impl Hands<'_> {
                 continue;
             };
             let all = typing.method && typing.pause.is_none() && !typing.focus.is_terminal();
-            if all || typing.focus.reorders(before, next) {
-                let focus = typing.focus.clone();
+            let focus = typing.focus.clone();
+            if focus.reorders(before, next) {
                 self.until_dealt_with(&focus)?;
+            } else if all {
+                self.until_key_dealt_with(&focus)?;
             }
         }
         Ok(())
