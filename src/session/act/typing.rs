@@ -32,6 +32,8 @@ const METHOD_BURST: usize = 1;
 /// A program that answers no pings has so long to read its keys, and more while
 /// it works or is stopped.
 const UNPINGED: Duration = Duration::from_millis(50);
+/// The same for a program whose process is not known, as of one that grabbed the keyboard.
+const UNKNOWN: Duration = Duration::from_millis(500);
 /// One that never sleeps is taken to have read them after this time.
 const NEVER_SLEEPS: Duration = Duration::from_secs(2);
 /// How often one looks whether it has.
@@ -420,7 +422,7 @@ impl Hands<'_> {
         // All its threads sleep when it has read all that there is to read: in Java,
         // others than the first one read.
         let Some(pid) = focus.pid else {
-            return Ok(asked.elapsed() >= UNPINGED);
+            return Ok(asked.elapsed() >= UNKNOWN);
         };
         let now = processes::demand(&[pid]);
         let rests = !now.running && !now.stopped && now == *last;
