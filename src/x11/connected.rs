@@ -30,7 +30,7 @@ use super::{
 use crate::frame::{Failure, Size};
 
 /// How often a quiet connection is asked whether it lives. Health wants an
-/// answer at most 5 s old (design section 2), so two of them fit.
+/// answer at most 5 s old, so two of them fit.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// A connection, and what is known of its screen.

@@ -77,7 +77,7 @@ const INPUT: &[u8] = b"_DESKD_INPUT";
 /// How often that is tried, and the pause between.
 const TRIES: u32 = 5;
 const AGAIN: Duration = Duration::from_millis(20);
-/// No hold is longer (design section 2): whoever notes one did not mean it.
+/// The longest hold that the API accepts. A mark of a longer one was not written by deskd.
 const LONGEST: Duration = Duration::from_secs(60);
 
 impl Injector {
