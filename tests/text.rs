@@ -323,7 +323,10 @@ async fn r16_another_layout_in_the_middle_is_noticed() {
             action.rate = Some(1500);
         }
         let typing = tokio::spawn(async move { client.act(request).await });
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        receiver.until("the first 150 characters", |lines| {
+            let text = lines.iter().rfind(|line| line["event"] == "text")?;
+            (text["text"].as_str()?.chars().count() > 150).then_some(())
+        });
         set_keymap(&server, to);
         let reply = typing.await.unwrap().unwrap().into_inner();
         let result = &reply.results[0];
