@@ -370,7 +370,9 @@ pub(crate) fn is_command(pid: u32) -> bool {
         return false;
     }
     let waits = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
-    if waits.contains("tty_read") || waits.contains("wait_woken") || stat.state == b'Z' {
+    // A read of a terminal and one of a socket wait at the same place in the kernel.
+    let reads = waits.contains("tty_read") || waits.contains("wait_woken") && !is_in_socket(pid);
+    if reads || stat.state == b'Z' {
         return false;
     }
     let number = (major - PTS_MAJORS.start()) * 256 + minor;
@@ -387,6 +389,16 @@ pub(crate) fn is_command(pid: u32) -> bool {
             .local_flags
             .contains(nix::sys::termios::LocalFlags::ICANON)
     })
+}
+
+/// Whether a process waits in a system call on a socket, as far as the kernel says.
+fn is_in_socket(pid: u32) -> bool {
+    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    // The call's number, then its arguments: the first is the file descriptor.
+    let first = call.split_ascii_whitespace().nth(1);
+    let descriptor = first.and_then(|word| u32::from_str_radix(word.strip_prefix("0x")?, 16).ok());
+    let target = descriptor.and_then(|fd| fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok());
+    target.is_some_and(|target| target.to_string_lossy().starts_with("socket:"))
 }
 
 /// Parts of `/proc/PID/stat`.

@@ -175,6 +175,20 @@ async fn a_command_in_a_terminal_is_waited_for() {
     let waited = Duration::try_from(report.waited.unwrap()).unwrap();
     assert!(waited >= Duration::from_millis(800), "{waited:?}");
     assert_eq!(report.state(), v1::SettleState::Quiet);
+    // The kernel has a command that reads a socket wait where one that reads the
+    // terminal waits.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answer = std::thread::spawn(move || {
+        let (connection, _) = listener.accept().unwrap();
+        std::thread::sleep(Duration::from_millis(1200));
+        drop(connection);
+    });
+    let asks = format!(
+        "python3 -c \"import socket; socket.create_connection(('127.0.0.1', {port})).recv(1)\"\n"
+    );
+    let report = step(&mut client, vec![text(&asks)]).await;
+    assert!(answer.is_finished(), "{report:?}");
     for reads in ["cat\n", "words\n"] {
         let report = step(&mut client, vec![text(reads)]).await;
         assert_ne!(report.state(), v1::SettleState::Timeout, "{reads:?}");

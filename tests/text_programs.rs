@@ -260,6 +260,33 @@ async fn text_that_the_layout_lacks_reaches_programs_on_xwayland() {
     let receiver = Receiver::of_text(&server, Toolkit::Gtk);
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
+    let before = core_mapping(&server);
     done(&mut client, vec![text("aé漢z")]).await;
     receiver.wait_text("aé漢z");
+    assert_ne!(core_mapping(&server), before);
+    done(&mut client, vec![text("é漢ж")]).await;
+    receiver.wait_text("aé漢zé漢ж");
+    // All keycodes are given back.
+    wait_for("the keymap of before", Duration::from_secs(20), || {
+        (core_mapping(&server) == before).then_some(())
+    });
+}
+
+/// What the server's keys give, by the core protocol.
+fn core_mapping(server: &XServer) -> String {
+    let mut xmodmap = server.program("xmodmap");
+    String::from_utf8(program::output(xmodmap.arg("-pke"), "x11-xserver-utils")).unwrap()
+}
+
+/// A key that the layout lacks is noted as unread, as a character is, so that its keycode
+/// serves for nothing else before the program has read it.
+#[tokio::test]
+async fn a_chord_of_a_bound_key_is_noted_until_it_is_read() {
+    let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
+    done(&mut client, vec![chord(&["Cyrillic_zhe"])]).await;
+    receiver.wait_text("ж");
+    let mut xprop = server.program("xprop");
+    let noted = program::output(xprop.args(["-root", "_DESKD_BOUND"]), "x11-utils");
+    let noted = String::from_utf8(noted).unwrap();
+    assert!(noted.contains(" w"), "{noted}");
 }

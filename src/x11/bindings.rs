@@ -305,22 +305,20 @@ impl Bindings {
     }
 
     /// The same by the core protocol (`ChangeKeyboardMapping`), where each key has up to
-    /// two groups of two levels, then the further levels (XKB protocol, 12.4).
+    /// two groups of two levels, then the further levels (XKB protocol, 12.4). A key's
+    /// third and fourth group are lost.
     fn set_core(&self, server: &Server, keymap: &Keymap) -> Result<(), Error> {
-        const WIDTH: u8 = 6;
+        const WIDTH: u8 = 8;
         let last = server.conn.setup().max_keycode;
+        let Some(count) = last.checked_sub(FIRST).map(|count| count + 1) else {
+            return Ok(());
+        };
         let mut keysyms = Vec::new();
         for keycode in FIRST..=last {
             let bound = self.all.iter().find(|binding| binding.keycode == keycode);
             let now = bound.map(|b| &b.now).or_else(|| keymap.symbols(keycode));
-            let level = |index: usize| {
-                let keysyms = now.map(|now| now.keysyms.as_slice()).unwrap_or_default();
-                keysyms.get(index).copied().unwrap_or(0)
-            };
-            // Both groups give the same; levels 3 and 4 of group 1 follow them.
-            keysyms.extend([level(0), level(1), level(0), level(1), level(2), level(3)]);
+            keysyms.extend(now.map(Symbols::in_core_order).unwrap_or_default());
         }
-        let count = last - FIRST + 1;
         let change = server
             .conn
             .change_keyboard_mapping(count, FIRST, WIDTH, &keysyms)?;
@@ -331,8 +329,10 @@ impl Bindings {
 
     /// A keycode that somebody else changed meanwhile is theirs.
     fn forget_replaced(&mut self, keymap: &Keymap) {
-        self.all
-            .retain(|binding| keymap.symbols(binding.keycode) == Some(&binding.now));
+        self.all.retain(|binding| {
+            let symbols = keymap.symbols(binding.keycode);
+            symbols.is_some_and(|symbols| symbols.serves_as(&binding.now))
+        });
     }
 
     /// Notes with the X server what is, or is about to be, bound.

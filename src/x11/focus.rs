@@ -51,22 +51,50 @@ pub struct Focus {
     focused: Window,
 }
 
-/// Parts of the `WM_CLASS` of terminals.
-const TERMINALS: [&str; 8] = [
-    "term",
-    "rxvt",
-    "konsole",
-    "kitty",
+/// Words of the `WM_CLASS` of terminals, between `-`, `_` and `.`.
+const TERMINALS: [&str; 33] = [
     "alacritty",
-    "tilix",
+    "aterm",
+    "contour",
+    "eterm",
     "foot",
-    "st-256color",
+    "footclient",
+    "ghostty",
+    "guake",
+    "kitty",
+    "koi8rxterm",
+    "konsole",
+    "lxterm",
+    "lxterminal",
+    "mlterm",
+    "qterminal",
+    "roxterm",
+    "rxvt",
+    "sakura",
+    "st",
+    "terminal",
+    "terminator",
+    "terminology",
+    "termit",
+    "termite",
+    "tilda",
+    "tilix",
+    "urxvt",
+    "urxvtd",
+    "uxterm",
+    "wezterm",
+    "xterm",
+    "yakuake",
+    "term",
 ];
+
+/// The same of xterm, under its names.
+const XTERMS: [&str; 3] = ["xterm", "uxterm", "koi8rxterm"];
 
 impl Focus {
     /// Whether it is a terminal, by its `WM_CLASS`.
     pub fn is_terminal(&self) -> bool {
-        TERMINALS.iter().any(|part| self.class.contains(part))
+        self.words().any(|word| TERMINALS.contains(&word))
     }
 
     /// Whether its program takes a character from a keycode that is bound for it.
@@ -78,7 +106,7 @@ impl Focus {
         // dead key, `Multi_key` or a Greek accent begins a sequence.
         let sequence = matches!(code & 0xffff, 0xfe50..=0xfe93 | 0xff20 | 0x07ae | 0x07af);
         // xterm and prompts take keysyms from Xlib, which compares all of their bits.
-        let xlib = self.grabbed || self.class.contains("xterm");
+        let xlib = self.grabbed || self.words().any(|word| XTERMS.contains(&word));
         let by_table = code > 0xff && sequence && !xlib;
         // Xlib's compose file makes two letters of these ligatures.
         let by_xlib = matches!(code, 0xfef5 | 0xfef7 | 0xfef9 | 0xfefb);
@@ -99,7 +127,8 @@ impl Focus {
     }
 
     fn is_libreoffice(&self) -> bool {
-        self.class.contains("libreoffice") || self.class.contains("soffice")
+        self.words()
+            .any(|word| matches!(word, "libreoffice" | "soffice"))
     }
 
     /// Whether it is a window of Wine.
@@ -109,7 +138,14 @@ impl Focus {
 
     fn is_java(&self) -> bool {
         // Java has the focus in a window of its own.
-        self.class.contains("focusproxy") || self.class.contains("sun-awt-x11")
+        self.class
+            .split('\0')
+            .any(|name| name == "focusproxy" || name.starts_with("sun-awt-x11"))
+    }
+
+    /// The words of `WM_CLASS`: `xfce4-terminal` has two.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.class.split(['\0', '-', '_', '.'])
     }
 
     /// Whether the same client made that window.
@@ -373,7 +409,11 @@ mod tests {
         assert!(focus.made(0x40_0123) && !focus.made(0x60_0007));
         for (class, terminal) in [
             ("xfce4-terminal\0xfce4-terminal", true),
+            ("org.gnome.terminal\0org.gnome.terminal", true),
+            ("st-256color\0st-256color", true),
             ("gedit\0gedit", false),
+            ("midterm\0midterm exam", false),
+            ("footnote\0footnote", false),
         ] {
             assert_eq!(of_class(class).is_terminal(), terminal);
         }

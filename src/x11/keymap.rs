@@ -109,6 +109,42 @@ impl Symbols {
         self.group_info & 0x0f
     }
 
+    /// Its first two groups as the core protocol orders them: two levels of each, then
+    /// levels 3 and 4 of each (XKB protocol, 12.4). One group serves as both.
+    pub(super) fn in_core_order(&self) -> [u32; 8] {
+        let level = |group: u8, level: u8| {
+            let group = group.min(self.groups().saturating_sub(1));
+            let index = usize::from(group) * usize::from(self.width) + usize::from(level);
+            let there = level < self.width;
+            self.keysyms
+                .get(index)
+                .copied()
+                .filter(|_| there)
+                .unwrap_or(0)
+        };
+        [
+            (0, 0),
+            (0, 1),
+            (1, 0),
+            (1, 1),
+            (0, 2),
+            (0, 3),
+            (1, 2),
+            (1, 3),
+        ]
+        .map(|(group, number)| level(group, number))
+    }
+
+    /// Whether the first group gives what `wanted` has there. A server that got it by the
+    /// core protocol chose the key type itself, and fills in the capital of a letter.
+    pub(super) fn serves_as(&self, wanted: &Self) -> bool {
+        let (here, wanted) = (self.in_core_order(), wanted.in_core_order());
+        [0, 1, 4, 5].into_iter().all(|place| {
+            let is_capital = place % 2 == 1 && wanted[place - 1] != 0 && wanted[place] == 0;
+            here[place] == wanted[place] || is_capital
+        })
+    }
+
     /// Whether the key gives anything.
     pub(super) fn gives(&self) -> bool {
         self.keysyms.iter().any(|keysym| *keysym != 0)
@@ -483,5 +519,45 @@ impl Keymap {
             .iter()
             .find(|entry| entry.active && mask(entry.mods_mask) == relevant);
         entry.map_or(0, |entry| entry.level) == place.level
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(groups: u8, width: u8, keysyms: &[u32]) -> Symbols {
+        Symbols {
+            types: [0; 4],
+            group_info: groups,
+            width,
+            keysyms: keysyms.to_vec(),
+        }
+    }
+
+    #[test]
+    fn levels_and_groups_have_their_places_in_the_core_protocol() {
+        for (symbols, core) in [
+            (key(0, 0, &[]), [0; 8]),
+            (key(1, 1, &[1]), [1, 0, 1, 0, 0, 0, 0, 0]),
+            (key(2, 1, &[1, 2]), [1, 0, 2, 0, 0, 0, 0, 0]),
+            (key(1, 4, &[1, 2, 3, 4]), [1, 2, 1, 2, 3, 4, 3, 4]),
+            (
+                key(2, 4, &[1, 2, 3, 4, 5, 6, 7, 8]),
+                [1, 2, 5, 6, 3, 4, 7, 8],
+            ),
+        ] {
+            assert_eq!(symbols.in_core_order(), core);
+        }
+    }
+
+    #[test]
+    fn a_key_serves_as_another_when_only_its_capital_was_filled_in() {
+        let bound = key(1, 4, &[u32::from(b'a'), 0, 0, 0]);
+        assert!(bound.serves_as(&bound));
+        let filled = key(1, 2, &[u32::from(b'a'), u32::from(b'A')]);
+        assert!(filled.serves_as(&bound) && !bound.serves_as(&filled));
+        let empty = key(1, 4, &[0; 4]);
+        assert!(!bound.serves_as(&empty) && key(0, 0, &[]).serves_as(&empty));
     }
 }

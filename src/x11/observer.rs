@@ -402,11 +402,8 @@ impl Observer {
     pub fn watch(&mut self) -> Result<Watch, Error> {
         self.take_events()?;
         let maps = self.maps;
+        self.end_watch()?;
         let conn = &self.server.conn;
-        if let Some(left) = self.watching.take() {
-            // The step ended before it looked.
-            conn.damage_destroy(left)?.ignore_error();
-        }
         if self.has_damage {
             let damage = conn.generate_id().map_err(no_id)?;
             conn.damage_create(damage, self.server.root, ReportLevel::NON_EMPTY)?
@@ -417,6 +414,18 @@ impl Observer {
             self.watching = Some(damage);
         }
         Ok(Watch { maps })
+    }
+
+    /// Ends a watch that a step left when it stopped.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn end_watch(&mut self) -> Result<(), Error> {
+        if let Some(left) = self.watching.take() {
+            self.server.conn.damage_destroy(left)?.ignore_error();
+        }
+        Ok(())
     }
 
     /// Ends that: the width and height in pixels of the largest changed rectangle, each

@@ -64,8 +64,15 @@ impl Hands<'_> {
     pub(super) fn perform(&mut self, step: &Step, done: &mut Done) -> Result<(), Stop> {
         self.check()?;
         self.note_target(step)?;
+        let bound = self.has_bound_key(step);
+        if bound {
+            self.until_map_is_known()?;
+        }
         let performed = self.perform_it(step, done);
         self.ledger.keep(&[]);
+        if bound {
+            self.note_focus_unread()?;
+        }
         if performed.is_ok() && done.pointer.is_none() {
             done.pointer = Some(self.injector.pointer()?);
         }
@@ -106,6 +113,7 @@ impl Hands<'_> {
 
     /// Releases what was pressed only for the call.
     pub(super) fn clean_up(&mut self) -> Result<(), Error> {
+        self.injector.observer().end_watch()?;
         for input in self.ledger.of_call() {
             self.injector.release(input)?;
             self.ledger.release(input);

@@ -267,7 +267,7 @@ impl Hands<'_> {
                 return Err(failed(
                     Cause::InputFrozen,
                     format!(
-                        "another program has held the {what} frozen for {} s (a synchronous grab); it gets what was sent when it lets go; take a new frame",
+                        "the {what} has not let go for {} s: another program holds it frozen (a synchronous grab) and gets what was sent when it lets go, or somebody presses the same on another device; take a new frame",
                         FROZEN.as_secs()
                     ),
                 ));

@@ -88,6 +88,7 @@ pub(super) fn spawn(
         typed: None,
         unsure: false,
         retry: RETRY.start,
+        retry_at: None,
         began: Instant::now(),
     };
     std::thread::Builder::new()
@@ -120,6 +121,8 @@ pub(super) struct Worker {
     unsure: bool,
     /// Pause before the next attempt to reach that server.
     retry: Duration,
+    /// When that attempt is due, after one that failed.
+    retry_at: Option<Instant>,
     began: Instant,
 }
 
@@ -186,17 +189,21 @@ impl Worker {
     fn idle(&mut self) -> Result<(), Error> {
         if !self.ledger.is_empty() || self.unsure {
             if self.connected.is_none() {
-                match self.connect() {
-                    // Connecting may have waited for a program, and so have taken the
-                    // bell of an order: look at the orders first.
-                    Ok(()) => return Ok(()),
-                    Err(error) => self.without(&error),
+                let now = Instant::now();
+                if let Some(due) = self.retry_at.filter(|due| *due > now) {
+                    self.bell.wait(None, due - now).map_err(Error::Lost)?;
+                    return Ok(());
                 }
-                // What is held ends on time; else there is no hurry.
-                let hurry = !self.ledger.is_empty();
-                let pause = if hurry { RETRY.start } else { self.retry };
-                self.retry = (2 * pause).min(RETRY.end);
-                self.bell.wait(None, pause).map_err(Error::Lost)?;
+                if let Err(error) = self.connect() {
+                    self.without(&error);
+                    // What is held ends on time; else there is no hurry.
+                    let hurry = !self.ledger.is_empty();
+                    let pause = if hurry { RETRY.start } else { self.retry };
+                    self.retry = (2 * pause).min(RETRY.end);
+                    self.retry_at = Some(Instant::now() + pause);
+                }
+                // Connecting may have waited for a program, and so have taken the bell of
+                // an order: look at the orders first.
                 return Ok(());
             }
             self.hands(&CancellationToken::new(), Instant::now(), |hands| {
@@ -288,6 +295,7 @@ impl Worker {
         }
         self.unsure = false;
         self.retry = RETRY.start;
+        self.retry_at = None;
         let resting = Resting::new(injector.observer(), self.display.name().number, self.began);
         self.connected = Some(Connected { injector, resting });
         if !self.ledger.is_empty() {

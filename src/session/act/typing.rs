@@ -10,6 +10,7 @@ use super::{
     action::{Done, Method, Run, Text},
     hands::{Hands, Stop},
     pacing::FRAME,
+    plan::Step,
 };
 use crate::{
     frame::{Cause, Failure, Stage},
@@ -312,6 +313,45 @@ impl Hands<'_> {
             self.unread.push(focus.clone());
         }
         Ok(())
+    }
+
+    /// Whether a step presses a key whose keycode is bound for it.
+    pub(super) fn has_bound_key(&self, step: &Step) -> bool {
+        let is_bound = |input: &Input| match input {
+            Input::Key(code) => self.injector.is_bound(*code),
+            Input::Button(_) => false,
+        };
+        match step {
+            Step::Click {
+                modifiers: keys, ..
+            }
+            | Step::Drag {
+                modifiers: keys, ..
+            }
+            | Step::Scroll {
+                modifiers: keys, ..
+            }
+            | Step::Paste { keys, .. }
+            | Step::Chord { keys, .. } => keys.press.iter().any(is_bound),
+            Step::Down { held, .. } => is_bound(&held.input),
+            Step::Up { .. } | Step::Move(_) | Step::Type { .. } | Step::Wait(_) => false,
+        }
+    }
+
+    /// Waits until the program in focus knows the keymap that its next key is from.
+    pub(super) fn until_map_is_known(&mut self) -> Result<(), Stop> {
+        match self.injector.observer().focus_window()? {
+            Some(focus) if focus.pings => self.until_dealt_with(&focus),
+            _ => Ok(()),
+        }
+    }
+
+    /// The program in focus has a key of a bound keycode to read.
+    pub(super) fn note_focus_unread(&mut self) -> Result<(), Stop> {
+        match self.injector.observer().focus_window()? {
+            Some(focus) => self.is_to_read(&focus),
+            None => Ok(()),
+        }
     }
 
     /// Somebody changed the keymap: what was sent may not have been read yet, so
