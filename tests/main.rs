@@ -15,6 +15,7 @@ mod cursor;
 mod decoders;
 mod doctor;
 mod held;
+mod hostile_desktop;
 mod incremental;
 mod keys;
 mod lifecycle;

@@ -3,9 +3,10 @@
 use std::{io, sync::Arc, time::Duration};
 
 use x11rb::{
-    connection::{Connection as _, RequestConnection as _},
+    connection::{Connection as _, RequestConnection as _, SequenceNumber},
     errors::ConnectError,
     protocol::{
+        Event,
         xproto::{ConnectionExt as _, CreateWindowAux, EventMask, Screen, Window, WindowClass},
         xtest,
     },
@@ -19,7 +20,7 @@ use super::{
     error::CookieLookup,
     pixel_format::PixelFormat,
     root_state::{self, RootState},
-    socket::{self, Owner, Pulse, XStream},
+    socket::{self, Owner, Pulse, Purpose, XStream},
 };
 use crate::{
     facts::Profile,
@@ -62,6 +63,10 @@ pub struct ScreenInfo {
     pub server_uid: Option<u32>,
 }
 
+/// Events that are taken from a connection before one looks at something else: a client
+/// may make them without end. More than the X server sends within a turn of the loop.
+pub(super) const EVENTS_AT_ONCE: usize = 16_384;
+
 /// A connection that was let in, with its screen.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -86,10 +91,11 @@ impl Server {
         patience: Duration,
         pulse: &Arc<Pulse>,
         owner: &Owner,
+        sent: Purpose,
     ) -> Result<Self, Error> {
         let connected = socket::open(display, owner)?;
-        let stream =
-            XStream::new(connected.stream, patience, Arc::clone(pulse)).map_err(Error::Lost)?;
+        let stream = XStream::new(connected.stream, patience, Arc::clone(pulse), sent)
+            .map_err(Error::Lost)?;
         Self::over(stream, display, connected.kind, connected.server_uid)
     }
 
@@ -133,6 +139,27 @@ impl Server {
             socket,
             server_uid,
         })
+    }
+
+    /// The next event that waits, and the last request that was done before it.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(super) fn next_event(&self) -> Result<Option<(Event, SequenceNumber)>, Error> {
+        let next = self.conn.poll_for_event_with_sequence()?;
+        // Errors of unchecked requests come as events, too.
+        if let Some((event, _)) = &next
+            && !matches!(event, Event::Error(_))
+        {
+            self.conn.stream().event_was_taken();
+        }
+        Ok(next)
+    }
+
+    /// Whether events were lost since the last question: then anything may have changed.
+    pub(super) fn lost_events(&self) -> bool {
+        self.conn.stream().overflowed()
     }
 
     /// All that is known of the screen.

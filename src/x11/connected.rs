@@ -20,11 +20,12 @@ use x11rb::{
 use super::{
     CursorReading, Error, Link, LinkState, Proof, ScreenInfo,
     capture::{Capturer, Known},
-    connect::Server,
+    connect::{EVENTS_AT_ONCE, Server},
     cursor,
     mailbox::{Bell, Woken},
     resize,
     root_state::{self, Proven, RootState},
+    socket::Purpose,
     thread::{Job, Orders},
 };
 use crate::frame::{Failure, Size};
@@ -51,7 +52,13 @@ impl Connected {
     ///
     /// Any of reaching the display.
     pub(super) fn open(job: &Job) -> Result<Self, Error> {
-        let server = Server::open(job.name, job.patience, &job.pulse, &job.owner)?;
+        let server = Server::open(
+            job.name,
+            job.patience,
+            &job.pulse,
+            &job.owner,
+            Purpose::Screen,
+        )?;
         // Resizes are told, and the end of the windows that carry the proof.
         let watch = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
         server
@@ -113,27 +120,43 @@ impl Connected {
 
     /// What the server tells by itself: resizes, and the end of windows. Errors
     /// of unchecked requests and MappingNotify come as events too, and would
-    /// pile up.
+    /// pile up. A bounded number is taken in, then one looks once.
     fn take_events(&mut self) -> Result<(), Error> {
-        while let Some((event, after)) = self.server.conn.poll_for_event_with_sequence()? {
+        let (mut resized, mut ended, mut drawn) = (false, false, false);
+        for _ in 0..EVENTS_AT_ONCE {
+            let Some((event, after)) = self.server.next_event()? else {
+                break;
+            };
             match event {
-                Event::ConfigureNotify(event) if event.window == self.server.root => {
-                    self.look_again()?;
-                }
+                Event::ConfigureNotify(event) => resized |= event.window == self.server.root,
                 Event::DestroyNotify(event) if self.carriers.contains(&event.window) => {
                     self.carriers.retain(|window| *window != event.window);
-                    if self.carriers.is_empty() && self.known.proof.is_some() {
-                        self.void()?;
-                    } else {
-                        self.publish_screen();
-                    }
+                    ended = true;
                 }
                 Event::DamageNotify(event) => {
                     self.capturer.drawn(&event.area, after, self.known.size);
-                    self.tell_drawn();
+                    drawn = true;
                 }
                 _ => {}
             }
+        }
+        if self.server.lost_events() {
+            tracing::debug!("events were lost: too many came at once");
+            let (known, carriers) = Known::read(&self.server)?;
+            ended |= carriers.len() < self.carriers.len();
+            (self.known.proof, self.carriers) = (known.proof, carriers);
+            (drawn, resized) = (true, true);
+        }
+        if drawn {
+            self.tell_drawn();
+        }
+        if resized {
+            self.look_again()?;
+        }
+        if ended && self.carriers.is_empty() && self.known.proof.is_some() {
+            self.void()?;
+        } else if ended {
+            self.publish_screen();
         }
         Ok(())
     }

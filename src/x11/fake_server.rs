@@ -14,7 +14,7 @@ use super::{
     capture::{CaptureChoice, Capturer, Known},
     connect::Server,
     mailbox::Bell,
-    socket::{Pulse, XStream},
+    socket::{Pulse, Purpose, XStream},
 };
 use crate::frame::{CaptureMode, Cause, Size};
 
@@ -34,7 +34,7 @@ fn connect(
 ) -> (Result<Server, Error>, JoinHandle<()>) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = thread::spawn(move || script(theirs));
-    let stream = XStream::new(ours, PATIENCE, Arc::new(Pulse::new())).unwrap();
+    let stream = XStream::new(ours, PATIENCE, Arc::new(Pulse::new()), Purpose::Screen).unwrap();
     (
         Server::over(stream, DISPLAY, SocketKind::Path, None),
         server,
@@ -373,7 +373,7 @@ fn a_screen_that_is_not_there_is_named() {
         read_greeting(&mut theirs);
         theirs.write_all(&good_greeting()).unwrap();
     });
-    let stream = XStream::new(ours, PATIENCE, Arc::new(Pulse::new())).unwrap();
+    let stream = XStream::new(ours, PATIENCE, Arc::new(Pulse::new()), Purpose::Screen).unwrap();
     let second = DisplayName {
         number: 9,
         screen: 1,

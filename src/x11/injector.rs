@@ -5,7 +5,7 @@
 //! press and its release reach the server at once, so that nothing happens
 //! between them.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use nix::time::{ClockId, clock_gettime};
 use x11rb::{
@@ -22,12 +22,13 @@ use x11rb::{
 };
 
 use super::{
-    Bell, Display, Error, Observer,
+    Bell, Display, Error, Generation, Observer,
     bindings::Bindings,
+    connect,
     keymap::{self, KeyboardState, Keymap},
     pointer::{Pointer, PointerState},
 };
-use crate::facts::WindowId;
+use crate::{facts::WindowId, frame::Size};
 
 /// A key or a button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,6 +69,23 @@ pub struct Injector {
     marks: Vec<Mark>,
     /// Keys do not repeat, because deskd says so.
     keeps_from_repeating: bool,
+    /// The server has answered since the last request without an answer.
+    is_confirmed: Cell<bool>,
+}
+
+/// The display at one moment, before a step.
+#[derive(Debug, Clone, Copy)]
+pub struct Survey {
+    /// Identity of the X server.
+    pub generation: Generation,
+    /// Rises with each resize.
+    pub epoch: u64,
+    /// The screen's size in pixels.
+    pub screen: Size,
+    /// What the keyboard has in force.
+    pub keyboard: KeyboardState,
+    /// The pointer and its buttons.
+    pub pointer: PointerState,
 }
 
 /// The root window's property that says what deskd holds down.
@@ -112,6 +130,7 @@ impl Injector {
             is_marked: true,
             marks: Vec::new(),
             keeps_from_repeating: false,
+            is_confirmed: Cell::new(false),
             observer,
         })
     }
@@ -343,6 +362,7 @@ impl Injector {
             .conn
             .xtest_fake_input(kind, detail, 0, server.root, x, y, 0)?
             .ignore_error();
+        self.is_confirmed.set(false);
         Ok(())
     }
 
@@ -373,7 +393,46 @@ impl Injector {
     ///
     /// When the connection ended.
     pub fn pointer_state(&self) -> Result<PointerState, Error> {
-        self.pointer.state(&self.observer.server)
+        let state = self.pointer.ask(&self.observer.server)?.answer()?;
+        self.is_confirmed.set(true);
+        Ok(state)
+    }
+
+    /// Waits until the server has done all that was sent, unless it is known to have: it
+    /// forgets what it has not read of a connection that ends.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn confirm(&self) -> Result<(), Error> {
+        if !self.is_confirmed.get() {
+            self.pointer_state()?;
+        }
+        Ok(())
+    }
+
+    /// What a step is planned on, with one wait for all of it.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn survey(&mut self) -> Result<Survey, Error> {
+        let server = &self.observer.server;
+        let geometry = server.conn.get_geometry(server.root)?;
+        let keyboard = keymap::ask_state(&server.conn)?;
+        let pointer = self.pointer.ask(server)?;
+        let geometry = geometry.reply();
+        let geometry = geometry.map_err(|error| Error::reply("GetGeometry", error))?;
+        let (keyboard, pointer) = (keymap::answer(keyboard)?, pointer.answer()?);
+        let size = connect::screen_size(geometry.width, geometry.height)?;
+        let (generation, epoch) = self.observer.identity_at(size)?;
+        Ok(Survey {
+            generation,
+            epoch,
+            screen: self.observer.size(),
+            keyboard,
+            pointer,
+        })
     }
 
     /// Whether keys that are held down repeat. The server's clock decides that,
@@ -405,6 +464,7 @@ impl Injector {
         let aux = ChangeKeyboardControlAux::new().auto_repeat_mode(mode);
         let conn = &self.observer.server.conn;
         conn.change_keyboard_control(&aux)?.ignore_error();
+        self.is_confirmed.set(false);
         Ok(())
     }
 
@@ -427,6 +487,7 @@ impl Injector {
                     .conn
                     .delete_property(server.root, self.marked)?
                     .ignore_error();
+                self.is_confirmed.set(false);
                 self.is_marked = false;
             }
             return Ok(());
@@ -442,6 +503,7 @@ impl Injector {
                 text.as_bytes(),
             )?
             .ignore_error();
+        self.is_confirmed.set(false);
         self.is_marked = true;
         Ok(())
     }

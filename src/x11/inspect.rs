@@ -12,7 +12,7 @@ use super::{
     capture::{Capturer, Known},
     connect::Server,
     mailbox::Bell,
-    socket::{Owner, Pulse},
+    socket::{Owner, Pulse, Purpose},
 };
 
 /// Extensions that deskd uses, and what for.
@@ -67,6 +67,7 @@ fn look(
         patience,
         &Arc::new(Pulse::new()),
         &Owner::anybody(),
+        Purpose::Screen,
     )?;
     let (known, _) = Known::read(&server)?;
     let wake = Bell::new().map_err(Error::Lost)?;

@@ -222,7 +222,20 @@ pub(super) fn enable(conn: &XConnection) -> Result<(), Error> {
 ///
 /// When the connection ended.
 pub(super) fn state(conn: &XConnection) -> Result<KeyboardState, Error> {
-    let reply = conn.xkb_get_state(CORE_KEYBOARD)?.reply();
+    answer(ask_state(conn)?)
+}
+
+/// A question for the keyboard's state that was sent.
+type StateCookie<'c> = x11rb::cookie::Cookie<'c, XConnection, xkb::GetStateReply>;
+
+/// Asks for it; the question stays in the buffer.
+pub(super) fn ask_state(conn: &XConnection) -> Result<StateCookie<'_>, Error> {
+    Ok(conn.xkb_get_state(CORE_KEYBOARD)?)
+}
+
+/// The answer to that.
+pub(super) fn answer(asked: StateCookie<'_>) -> Result<KeyboardState, Error> {
+    let reply = asked.reply();
     let reply = reply.map_err(|error| Error::reply("XkbGetState", error))?;
     Ok(KeyboardState {
         down: mask(reply.base_mods),

@@ -6,6 +6,7 @@
 //!
 //! - [`display_name`]: what `:0` means.
 //! - `socket`: reaching the server without TCP, and noticing its silence.
+//! - `allowance`: how many requests for a selection are answered.
 //! - `connect`: being let in, and understanding the screen.
 //! - `root_state`: the identity that deskd keeps in a property of the root window.
 //! - `pixel_format`, `shm`, `segments`, `capture`, `cursor`: reading the screen.
@@ -18,6 +19,7 @@
 //! - `observer`, `scene`: a second connection, which watches while somebody waits
 //!   for the paint.
 
+mod allowance;
 mod bindings;
 mod capture;
 mod clipboard;
@@ -54,7 +56,7 @@ pub use display::{CursorReading, Display, Link, LinkState, Proof};
 pub use display_name::DisplayName;
 pub use error::Error;
 pub use focus::Focus;
-pub use injector::{Injector, Input, Mark, uptime};
+pub use injector::{Injector, Input, Mark, Survey, uptime};
 pub use keymap::{KeyboardState, Keymap, Stroke};
 pub use mailbox::{Bell, Receiver, Sender, Woken, mailbox};
 pub use observer::{Observer, Watch};

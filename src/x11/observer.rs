@@ -28,13 +28,13 @@ use x11rb::{
 use super::{
     CaptureChoice, Display, Error, Generation, Grab,
     capture::{Capturer, Known},
-    connect::Server,
+    connect::{EVENTS_AT_ONCE, Server},
     damage::available as has_damage_extension,
     error::no_id,
     focus::{self, Focus},
     mailbox::Bell,
     scene::{self, Atoms, Placed},
-    socket::{Pulse, SILENCE},
+    socket::{Pulse, Purpose, SILENCE},
 };
 use crate::{
     facts::{Fact, Pinged, WindowId, WindowManager},
@@ -90,8 +90,8 @@ pub struct Observer {
     pongs: Vec<Pinged>,
     last_step: Option<Instant>,
     serial: u32,
-    /// The serial of a question whose answer is not among the facts.
-    asked: Option<u32>,
+    /// The serial of a question whose answer is not among the facts, and the window.
+    asked: Option<(u32, WindowId)>,
     grabs: u64,
 }
 
@@ -112,7 +112,7 @@ impl Observer {
     pub fn connect(display: &Display, bell: Bell) -> Result<Self, Error> {
         let (name, choice) = (display.name(), display.choice());
         let pulse = Arc::new(Pulse::new());
-        let server = Server::open(name, SILENCE, &pulse, display.owner())?;
+        let server = Server::open(name, SILENCE, &pulse, display.owner(), Purpose::Observer)?;
         let conn = &server.conn;
         let root_events = EventMask::SUBSTRUCTURE_NOTIFY
             | EventMask::STRUCTURE_NOTIFY
@@ -190,13 +190,13 @@ impl Observer {
         self.known.size
     }
 
-    /// As [`Self::identity`], asked of the server now.
+    /// As [`Self::identity`], when the server has just told the screen's size.
     ///
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn identity_now(&mut self) -> Result<(Generation, u64), Error> {
-        if self.server.geometry()? != self.known.size {
+    pub(super) fn identity_at(&mut self, size: Size) -> Result<(Generation, u64), Error> {
+        if size != self.known.size {
             (self.known, _) = Known::read(&self.server)?;
             self.scene_is_stale = true;
         }
@@ -298,7 +298,7 @@ impl Observer {
     /// When the connection ended.
     pub fn ask(&mut self, window: WindowId) -> Result<(), Error> {
         self.ping(Pinged::Window(window), &mut Vec::new())?;
-        self.asked = Some(self.serial);
+        self.asked = Some((self.serial, window));
         Ok(())
     }
 
@@ -502,10 +502,7 @@ impl Observer {
         match to {
             Pinged::Window(window) => {
                 self.serial = self.serial.wrapping_add(1);
-                let data = [self.atoms._NET_WM_PING, self.serial, window, 0, 0];
-                let message = ClientMessageEvent::new(32, window, self.atoms.WM_PROTOCOLS, data);
-                conn.send_event(false, window, EventMask::NO_EVENT, message)?
-                    .ignore_error();
+                self.send_ping(self.serial, window)?;
             }
             Pinged::WindowManager => {
                 let kind = self.atoms._NET_REQUEST_FRAME_EXTENTS;
@@ -518,6 +515,15 @@ impl Observer {
         conn.flush()?;
         facts.push(Fact::Ping(to));
         Ok(())
+    }
+
+    fn send_ping(&self, serial: u32, window: WindowId) -> Result<(), Error> {
+        let data = [self.atoms._NET_WM_PING, serial, window, 0, 0];
+        let message = ClientMessageEvent::new(32, window, self.atoms.WM_PROTOCOLS, data);
+        let conn = &self.server.conn;
+        conn.send_event(false, window, EventMask::NO_EVENT, message)?
+            .ignore_error();
+        Ok(conn.flush()?)
     }
 
     /// The whole screen; `None` while it is being resized.
@@ -544,7 +550,10 @@ impl Observer {
     }
 
     fn take_events(&mut self) -> Result<(), Error> {
-        while let Some(event) = self.server.conn.poll_for_event()? {
+        for _ in 0..EVENTS_AT_ONCE {
+            let Some((event, _)) = self.server.next_event()? else {
+                break;
+            };
             match event {
                 Event::DamageNotify(event) => {
                     self.note_damage(event.damage);
@@ -588,6 +597,32 @@ impl Observer {
                 _ => {}
             }
         }
+        if self.server.lost_events() {
+            self.events_were_lost()?;
+        }
+        Ok(())
+    }
+
+    /// Anything may have changed, and answers may have been lost.
+    fn events_were_lost(&mut self) -> Result<(), Error> {
+        tracing::debug!("events were lost: too many came at once");
+        self.scene_is_stale = true;
+        self.keymap_is_stale = true;
+        self.mapping_is_stale = true;
+        self.manager = None;
+        self.maps += 1;
+        let followed: Vec<u32> = self.followed.keys().copied().collect();
+        for damage in followed {
+            self.note_damage(damage);
+        }
+        if let Some((serial, window)) = self.asked {
+            self.send_ping(serial, window)?;
+        }
+        if self.unanswered > 0 {
+            // The answer to the last request is the answer to all.
+            self.unanswered = 1;
+            self.ping(Pinged::WindowManager, &mut Vec::new())?;
+        }
         Ok(())
     }
 
@@ -607,7 +642,7 @@ impl Observer {
         if protocol != self.atoms._NET_WM_PING {
             return;
         }
-        if self.asked == Some(serial) {
+        if self.asked == Some((serial, window)) {
             self.asked = None;
         } else if ours && self.pongs.len() < MAX_PONGS {
             self.pongs.push(Pinged::Window(window));
@@ -631,8 +666,18 @@ impl Observer {
             found.is_some_and(|w| w.viewable && w.area.is_some())
         };
         let root = self.server.root;
-        self.followed
-            .retain(|_, placed| placed.window == root || viewable(placed.window));
+        let no_events = ChangeWindowAttributesAux::new().event_mask(EventMask::NO_EVENT);
+        let left = self
+            .followed
+            .extract_if(|_, placed| placed.window != root && !viewable(placed.window));
+        for (damage, placed) in left {
+            // One that has gone took its damage with it.
+            let conn = &self.server.conn;
+            conn.damage_destroy(damage)?.ignore_error();
+            conn.change_window_attributes(placed.window, &no_events)?
+                .ignore_error();
+            self.damaged.retain(|told| *told != damage);
+        }
         for placed in places.into_iter().filter(|p| viewable(p.window)) {
             let known = self
                 .followed

@@ -4,13 +4,17 @@
 
 use x11rb::{
     connection::RequestConnection as _,
+    cookie::Cookie,
     protocol::{
-        xinput::{self, ConnectionExt as _},
-        xproto::ConnectionExt as _,
+        xinput::{self, ConnectionExt as _, XIQueryPointerReply},
+        xproto::{ConnectionExt as _, QueryPointerReply},
     },
 };
 
-use super::{Error, connect::Server};
+use super::{
+    Error,
+    connect::{Server, XConnection},
+};
 
 /// The virtual core pointer's device id (X Input Extension 2).
 const CORE_POINTER: u16 = 2;
@@ -86,30 +90,50 @@ impl Pointer {
             .map(|(p, _)| p)
     }
 
-    pub(super) fn state(&self, server: &Server) -> Result<PointerState, Error> {
-        if !self.has_xinput2 {
-            let reply = server.conn.query_pointer(server.root)?.reply();
-            let reply = reply.map_err(|error| Error::reply("QueryPointer", error))?;
-            return Ok(PointerState {
-                x: reply.root_x.into(),
-                y: reply.root_y.into(),
-                // Button 1 is bit 8 of the core state.
-                buttons: u32::from(u16::from(reply.mask)) >> 7 & 0b11_1110,
-                reported: CORE_BUTTONS,
-            });
-        }
-        let reply = server
-            .conn
-            .xinput_xi_query_pointer(server.root, CORE_POINTER)?
-            .reply();
-        let reply = reply.map_err(|error| Error::reply("XIQueryPointer", error))?;
-        Ok(PointerState {
-            // 16.16 fixed point; a pixel's index is the floor.
-            x: reply.root_x >> 16,
-            y: reply.root_y >> 16,
-            buttons: reply.buttons.first().copied().unwrap_or(0),
-            reported: 31,
+    /// Asks where it is and which buttons are down; the question stays in the buffer.
+    pub(super) fn ask<'c>(&self, server: &'c Server) -> Result<Asked<'c>, Error> {
+        let (conn, root) = (&server.conn, server.root);
+        Ok(if self.has_xinput2 {
+            Asked::XInput2(conn.xinput_xi_query_pointer(root, CORE_POINTER)?)
+        } else {
+            Asked::Core(conn.query_pointer(root)?)
         })
+    }
+}
+
+/// A question that was sent.
+pub(super) enum Asked<'c> {
+    Core(Cookie<'c, XConnection, QueryPointerReply>),
+    XInput2(Cookie<'c, XConnection, XIQueryPointerReply>),
+}
+
+impl Asked<'_> {
+    /// The answer.
+    pub(super) fn answer(self) -> Result<PointerState, Error> {
+        match self {
+            Self::Core(cookie) => {
+                let reply = cookie.reply();
+                let reply = reply.map_err(|error| Error::reply("QueryPointer", error))?;
+                Ok(PointerState {
+                    x: reply.root_x.into(),
+                    y: reply.root_y.into(),
+                    // Button 1 is bit 8 of the core state.
+                    buttons: u32::from(u16::from(reply.mask)) >> 7 & 0b11_1110,
+                    reported: CORE_BUTTONS,
+                })
+            }
+            Self::XInput2(cookie) => {
+                let reply = cookie.reply();
+                let reply = reply.map_err(|error| Error::reply("XIQueryPointer", error))?;
+                Ok(PointerState {
+                    // 16.16 fixed point; a pixel's index is the floor.
+                    x: reply.root_x >> 16,
+                    y: reply.root_y >> 16,
+                    buttons: reply.buttons.first().copied().unwrap_or(0),
+                    reported: 31,
+                })
+            }
+        }
     }
 }
 

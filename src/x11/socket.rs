@@ -25,11 +25,14 @@ use nix::{
     },
 };
 use x11rb::{
+    protocol::xproto::{
+        CLIENT_MESSAGE_EVENT, GE_GENERIC_EVENT, SELECTION_NOTIFY_EVENT, SELECTION_REQUEST_EVENT,
+    },
     rust_connection::{DefaultStream, PollMode, Stream},
     utils::RawFdContainer,
 };
 
-use super::{DisplayName, Error};
+use super::{DisplayName, Error, allowance::Allowance};
 use crate::{frame::MAX_OUTPUT_PIXELS, processes};
 
 /// After so long without a byte while something is asked, the connection is
@@ -200,10 +203,66 @@ impl Pulse {
 /// up to 16 GiB, so a server that lies must be stopped before x11rb sees it.
 pub(super) const MAX_PACKET_BYTES: u64 = MAX_OUTPUT_PIXELS * 4 + (1 << 20);
 
+/// The type of a reply, which no event has.
+const REPLY: u8 = 1;
+
+/// Events that wait to be looked at; further ones are taken out, and who looks is told
+/// that some were. x11rb keeps all that come before a reply, and a client may make them
+/// without end.
+const MAX_EVENTS: usize = 8192;
+
+/// Bytes that are read in one go: x11rb reads until nothing is left, and a client that
+/// makes events without end would keep it there.
+const MAX_GO_BYTES: usize = 256 << 10;
+
+/// The bit of an event's type that says that a client made it (SendEvent).
+const SENT: u8 = 0x80;
+
+/// What a connection is for: which events that other clients make with SendEvent reach
+/// it.
+///
+/// Any client can send any event, so only those are let through that exist in no other
+/// form. One of them, KeymapNotify, would end the connection: it has no sequence number,
+/// which x11rb 0.14 knows of the server's own, but not with the sent bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Captures: none.
+    Screen,
+    /// The observer: ClientMessage, which answers to pings are.
+    Observer,
+    /// The clipboard: SelectionNotify, an owner's answer to ConvertSelection. Requests for
+    /// a selection are limited by an [`Allowance`].
+    Clipboard,
+}
+
+impl Purpose {
+    fn lets_through(self, kind: u8) -> bool {
+        match self {
+            Self::Screen => false,
+            Self::Observer => kind == CLIENT_MESSAGE_EVENT,
+            Self::Clipboard => kind == SELECTION_NOTIFY_EVENT,
+        }
+    }
+}
+
 /// Follows the packets of the server's side of the stream (X11 protocol,
-/// "Request Format", "Reply Format", "Event Format", and its greeting).
+/// "Request Format", "Reply Format", "Event Format", and its greeting), and takes out
+/// those that are not let through.
 #[derive(Debug)]
 struct Framing {
+    purpose: Purpose,
+    /// Of requests for a selection.
+    allowance: Allowance,
+    /// When these bytes came.
+    now: Instant,
+    /// The packet is taken out.
+    drops: bool,
+    /// Events that were let through and not looked at.
+    events: usize,
+    /// One was taken out because too many were.
+    overflowed: bool,
+    /// Bytes since the stream was last left.
+    in_go: usize,
     /// The packet's first bytes; 8 say how long the greeting is, and how long
     /// any other packet.
     head: [u8; 8],
@@ -214,8 +273,15 @@ struct Framing {
 }
 
 impl Framing {
-    fn new() -> Self {
+    fn new(purpose: Purpose) -> Self {
         Self {
+            purpose,
+            allowance: Allowance::new(Instant::now()),
+            now: Instant::now(),
+            drops: false,
+            events: 0,
+            overflowed: false,
+            in_go: 0,
             head: [0; 8],
             filled: 0,
             rest: 0,
@@ -223,31 +289,69 @@ impl Framing {
         }
     }
 
-    /// Takes the stream's next bytes. False when a packet is too long.
-    fn accept(&mut self, mut bytes: &[u8]) -> bool {
-        while !bytes.is_empty() {
-            if self.rest > 0 {
-                let skipped = usize::try_from(self.rest)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len());
-                bytes = &bytes[skipped..];
-                self.rest -= skipped as u64;
-                continue;
+    /// Takes the stream's next bytes, and moves those that are let through to the front.
+    /// How many they are; `None` when a packet is too long.
+    fn accept(&mut self, bytes: &mut [u8]) -> Option<usize> {
+        let (mut at, mut kept) = (0, 0);
+        self.now = Instant::now();
+        while at < bytes.len() {
+            let left = bytes.len() - at;
+            let part = if self.rest > 0 {
+                let part = usize::try_from(self.rest).unwrap_or(usize::MAX).min(left);
+                self.rest -= part as u64;
+                part
+            } else {
+                if self.filled == 0 {
+                    self.drops = self.greeted && self.is_unwanted(&bytes[at..]);
+                }
+                let part = left.min(self.head.len() - self.filled);
+                self.head[self.filled..self.filled + part].copy_from_slice(&bytes[at..at + part]);
+                self.filled += part;
+                if self.filled == self.head.len() {
+                    self.filled = 0;
+                    self.rest = self.length_after_head();
+                    self.greeted = true;
+                    if self.rest > MAX_PACKET_BYTES {
+                        return None;
+                    }
+                }
+                part
+            };
+            if !self.drops {
+                if kept < at {
+                    bytes.copy_within(at..at + part, kept);
+                }
+                kept += part;
             }
-            let taken = bytes.len().min(self.head.len() - self.filled);
-            self.head[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
-            (self.filled, bytes) = (self.filled + taken, &bytes[taken..]);
-            if self.filled < self.head.len() {
+            at += part;
+        }
+        Some(kept)
+    }
+
+    /// Whether the packet that begins there is taken out; an event that is not counts.
+    fn is_unwanted(&mut self, packet: &[u8]) -> bool {
+        let kind = packet[0];
+        if kind <= REPLY {
+            return false;
+        }
+        if kind & SENT != 0 && !self.purpose.lets_through(kind & !SENT) {
+            return true;
+        }
+        // One whose requestor comes with the next piece is let through.
+        if kind == SELECTION_REQUEST_EVENT
+            && let Some(requestor) = packet.get(12..16)
+        {
+            let requestor = requestor.try_into().map(u32::from_ne_bytes).unwrap_or(0);
+            if !self.allowance.allows(requestor, self.now) {
                 return true;
             }
-            self.filled = 0;
-            self.rest = self.length_after_head();
-            self.greeted = true;
-            if self.rest > MAX_PACKET_BYTES {
-                return false;
-            }
         }
-        true
+        if self.events >= MAX_EVENTS {
+            self.overflowed = true;
+            return true;
+        }
+        self.events += 1;
+        false
     }
 
     fn length_after_head(&self) -> u64 {
@@ -257,7 +361,7 @@ impl Framing {
             return u64::from(u16::from_ne_bytes([c, d])) * 4;
         }
         // Replies and generic events may be longer than 32 bytes.
-        let extra = if matches!(kind & 0x7f, 1 | 35) {
+        let extra = if kind == REPLY || kind & !SENT == GE_GENERIC_EVENT {
             u32::from_ne_bytes([a, b, c, d])
         } else {
             0
@@ -280,14 +384,35 @@ impl XStream {
         stream: UnixStream,
         patience: Duration,
         pulse: Arc<Pulse>,
+        purpose: Purpose,
     ) -> io::Result<Self> {
         let (inner, _) = DefaultStream::from_unix_stream(stream)?;
         Ok(Self {
             inner,
             patience,
             pulse,
-            framing: Mutex::new(Framing::new()),
+            framing: Mutex::new(Framing::new(purpose)),
         })
+    }
+}
+
+impl XStream {
+    /// An event that was let through has been looked at.
+    pub(super) fn event_was_taken(&self) {
+        let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
+        framing.events = framing.events.saturating_sub(1);
+    }
+
+    /// Names a window of the client whose requests for a selection are awaited.
+    pub(super) fn await_requests_of(&self, window: Option<u32>) {
+        let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
+        framing.allowance.awaited(window);
+    }
+
+    /// Whether events were taken out since the last question, because too many waited.
+    pub(super) fn overflowed(&self) -> bool {
+        let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut framing.overflowed)
     }
 }
 
@@ -328,12 +453,28 @@ impl Stream for XStream {
     }
 
     fn read(&self, buf: &mut [u8], fds: &mut Vec<RawFdContainer>) -> io::Result<usize> {
-        let count = self.inner.read(buf, fds)?;
         let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
-        if framing.accept(&buf[..count]) {
-            Ok(count)
-        } else {
-            Err(io::ErrorKind::InvalidData.into())
+        loop {
+            // Within a packet reading goes on: the server is sending it.
+            if framing.in_go >= MAX_GO_BYTES && framing.rest == 0 {
+                framing.in_go = 0;
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let count = match self.inner.read(buf, fds) {
+                Ok(0) => return Ok(0),
+                Ok(count) => count,
+                Err(error) => {
+                    framing.in_go = 0;
+                    return Err(error);
+                }
+            };
+            framing.in_go += count;
+            match framing.accept(&mut buf[..count]) {
+                // To return 0 would mean the end of the stream.
+                Some(0) => {}
+                Some(kept) => return Ok(kept),
+                None => return Err(io::ErrorKind::InvalidData.into()),
+            }
         }
     }
 
@@ -381,27 +522,84 @@ mod tests {
         .concat();
         let lie = [whole.clone(), reply(u32::MAX)].concat();
         for size in 1..whole.len() {
-            let mut framing = Framing::new();
-            assert!(
-                whole.chunks(size).all(|piece| framing.accept(piece)),
-                "{size}"
-            );
-            assert_eq!((framing.filled, framing.rest), (0, 0));
-            let mut framing = Framing::new();
-            assert!(
-                !lie.chunks(size).all(|piece| framing.accept(piece)),
-                "{size}"
-            );
+            assert_eq!(kept(&whole, size, Purpose::Screen), Some(whole.clone()));
+            assert_eq!(kept(&lie, size, Purpose::Screen), None);
         }
+    }
+
+    /// What is let through of a stream that is read in pieces of that size.
+    fn kept(stream: &[u8], size: usize, sent: Purpose) -> Option<Vec<u8>> {
+        let mut framing = Framing::new(sent);
+        let mut kept = Vec::new();
+        for piece in stream.chunks(size) {
+            let mut piece = piece.to_vec();
+            let count = framing.accept(&mut piece)?;
+            kept.extend_from_slice(&piece[..count]);
+        }
+        assert_eq!((framing.filled, framing.rest), (0, 0));
+        Some(kept)
+    }
+
+    #[test]
+    fn events_that_clients_made_are_taken_out_but_for_those_of_the_purpose() {
+        let event = |kind: u8| [&[kind], [7_u8; 31].as_slice()].concat();
+        let answer = [reply(1), vec![9; 24 + 4]].concat();
+        let (keymap, message, selection) = (11 | SENT, 33 | SENT, 31 | SENT);
+        let own = [event(22), answer.clone(), event(31)].concat();
+        let stream = [
+            greeting(),
+            event(keymap),
+            event(22),
+            event(message),
+            answer,
+            event(22 | SENT),
+            event(selection),
+            event(31),
+        ]
+        .concat();
+        for size in 1..stream.len() {
+            assert_eq!(
+                kept(&stream, size, Purpose::Screen),
+                Some([greeting(), own.clone()].concat())
+            );
+            let with = |sent, kind: u8| {
+                let kept = kept(&stream, size, sent).unwrap();
+                let length = greeting().len() + own.len() + 32;
+                kept.len() == length && kept.contains(&kind)
+            };
+            assert!(with(Purpose::Observer, message));
+            assert!(with(Purpose::Clipboard, selection));
+        }
+    }
+
+    #[test]
+    fn no_more_events_wait_than_are_looked_at() {
+        let event = [12; 32];
+        let stream = [
+            greeting(),
+            event.repeat(MAX_EVENTS + 5),
+            reply(0),
+            vec![9; 24],
+        ]
+        .concat();
+        let mut framing = Framing::new(Purpose::Screen);
+        let mut bytes = stream.clone();
+        let kept = framing.accept(&mut bytes).unwrap();
+        assert_eq!(kept, stream.len() - 5 * 32);
+        assert_eq!(bytes[kept - 32], REPLY);
+        assert!(framing.overflowed);
+        // One was looked at.
+        framing.events -= 1;
+        assert_eq!(framing.accept(&mut event.repeat(2)), Some(32));
     }
 
     #[test]
     fn the_largest_screen_passes_and_one_unit_more_does_not() {
         let units = u32::try_from((MAX_PACKET_BYTES - 24) / 4).unwrap();
         for (units, passes) in [(units, true), (units + 1, false)] {
-            let mut framing = Framing::new();
-            assert!(framing.accept(&greeting()));
-            assert_eq!(framing.accept(&reply(units)), passes);
+            let mut framing = Framing::new(Purpose::Screen);
+            assert!(framing.accept(&mut greeting()).is_some());
+            assert_eq!(framing.accept(&mut reply(units)).is_some(), passes);
         }
     }
 }

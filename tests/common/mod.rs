@@ -8,6 +8,7 @@
 // Each program uses a part of it.
 #![allow(dead_code)]
 
+pub mod adversary;
 pub mod conformance;
 pub mod corpus;
 pub mod daemon;

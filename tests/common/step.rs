@@ -37,6 +37,14 @@ pub fn text(text: &str) -> Action {
     })
 }
 
+/// Pasting.
+pub fn paste(text: &str) -> Action {
+    Action::Paste(v1::PasteAction {
+        text: text.into(),
+        ..v1::PasteAction::default()
+    })
+}
+
 /// A chord.
 pub fn chord(keys: &[&str]) -> Action {
     Action::Key(v1::KeyAction {

@@ -1,7 +1,7 @@
 //! The witness: an X client on libxcb, which shares no code with deskd. It
 //! draws what deskd must see.
 
-use xcb::{Xid, damage, randr, render, x};
+use xcb::{Xid, damage, randr, render, res, x};
 
 use super::{XServer, xserver::COOKIE};
 
@@ -77,6 +77,29 @@ impl Witness {
             level: damage::ReportLevel::RawRectangles,
         });
         witness
+    }
+
+    /// Maps a window, or unmaps it.
+    pub fn set_mapped(&self, window: x::Window, is_mapped: bool) {
+        if is_mapped {
+            self.checked(&x::MapWindow { window });
+        } else {
+            self.checked(&x::UnmapWindow { window });
+        }
+    }
+
+    /// How many resources all other clients have on the server.
+    pub fn resources_of_others(&self) -> u32 {
+        let cookie = self.conn.send_request(&res::QueryClients {});
+        let clients = self.conn.wait_for_reply(cookie).unwrap();
+        let own = self.conn.get_setup().resource_id_base();
+        let bases = clients.clients().iter().map(|client| client.resource_base);
+        let of = |xid: u32| {
+            let cookie = self.conn.send_request(&res::QueryClientResources { xid });
+            let types = self.conn.wait_for_reply(cookie).unwrap();
+            types.types().iter().map(|kind| kind.count).sum::<u32>()
+        };
+        bases.filter(|base| *base != own).map(of).sum()
     }
 
     /// Asks the server something and waits for the answer.

@@ -120,10 +120,7 @@ impl Hands<'_> {
         }
         self.injector.set_repeat(true)?;
         self.note()?;
-        // Done, and not only sent: the server forgets what it has not read of a
-        // connection that ends.
-        self.injector.pointer()?;
-        Ok(())
+        self.injector.confirm()
     }
 
     /// Ends holds whose time is up.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     frame::{Cause, Failure, Stage},
     gate::Given,
-    x11::{Error, Generation, Injector, uptime},
+    x11::{Error, Generation, Injector, PointerState, Survey, uptime},
 };
 
 /// Keysyms: Return, the keypad's Enter, space.
@@ -36,18 +36,15 @@ impl Worker {
         if job.cancel.is_cancelled() || Instant::now() >= job.until {
             return Err(Refused::Late(late()));
         }
-        let steps = match self.prepare(job) {
-            Ok(steps) => steps?,
+        let (steps, survey) = match self.prepare(job) {
+            Ok(prepared) => prepared?,
             Err(error) => {
                 self.lose(&error);
                 return Err(Refused::NoInput(error.failure()));
             }
         };
-        let from = match &self.connected {
-            Some(connected) => connected.injector.pointer().ok(),
-            None => None,
-        };
-        let from = from.and_then(|(x, y)| Some((u32::try_from(x).ok()?, u32::try_from(y).ok()?)));
+        let PointerState { x, y, .. } = survey.pointer;
+        let from = u32::try_from(x).ok().zip(u32::try_from(y).ok());
         if let (Some(settling), Some(connected)) = (job.act.settle, &mut self.connected) {
             let given = Given {
                 limit: settling.limit,
@@ -152,15 +149,18 @@ impl Worker {
     }
 
     /// Finds out how to do it all, before anything is done.
-    fn prepare(&mut self, job: &Job) -> Result<Result<Vec<Step>, Refused>, Error> {
-        // A server that was replaced shows at the first question.
-        if let Some(connected) = &mut self.connected
-            && let Err(error) = connected.injector.pointer()
-        {
-            self.lose(&error);
-        }
+    fn prepare(&mut self, job: &Job) -> Result<Result<(Vec<Step>, Survey), Refused>, Error> {
         self.connect()?;
-        let planned = self.plan(job)?;
+        let survey = match self.survey() {
+            Ok(survey) => survey,
+            // A server that was replaced shows at the first question.
+            Err(error) => {
+                self.lose(&error);
+                self.connect()?;
+                self.survey()?
+            }
+        };
+        let planned = self.plan(job, &survey)?;
         let bound = self
             .connected
             .as_ref()
@@ -177,24 +177,36 @@ impl Worker {
             // It may be one that was taken for characters.
             let left = job.until.saturating_duration_since(Instant::now());
             if self.unbind(left)? {
-                return self.plan(job);
+                let survey = self.survey()?;
+                let planned = self.plan(job, &survey)?;
+                return Ok(planned.map(|steps| (steps, survey)));
             }
         }
-        Ok(planned)
+        Ok(planned.map(|steps| (steps, survey)))
     }
 
-    fn plan(&mut self, job: &Job) -> Result<Result<Vec<Step>, Refused>, Error> {
+    fn survey(&mut self) -> Result<Survey, Error> {
+        match &mut self.connected {
+            Some(connected) => connected.injector.survey(),
+            None => Err(Error::Protocol("the connection went at once")),
+        }
+    }
+
+    fn plan(&mut self, job: &Job, survey: &Survey) -> Result<Result<Vec<Step>, Refused>, Error> {
         let Some(Connected { injector, .. }) = &mut self.connected else {
-            return Err(Error::Protocol("it went at once"));
+            return Err(Error::Protocol("the connection went at once"));
         };
-        let (generation, epoch) = injector.observer().identity_now()?;
-        let screen = injector.observer().size();
+        let Survey {
+            generation,
+            epoch,
+            screen,
+            keyboard,
+            pointer,
+        } = *survey;
         if let Err(refused) = expected(job, generation, epoch) {
             return Ok(Err(refused));
         }
-        let keyboard = injector.keyboard()?;
         bind_keys(injector, &job.act.actions, keyboard.group)?;
-        let pointer = injector.pointer_state()?;
         let mut missing_buttons = Vec::new();
         for number in 1..=9 {
             if !injector.has_button(number)? {

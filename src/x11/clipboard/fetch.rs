@@ -181,17 +181,19 @@ impl Worker {
         loop {
             // What waits to be sent, of questions and of answers to others, is sent
             // before one waits; that may bring events.
-            let mut event = self.server.conn.poll_for_event()?;
+            let mut event = self.server.next_event()?;
             if event.is_none() {
                 self.server.conn.flush()?;
-                event = self.server.conn.poll_for_event()?;
+                event = self.server.next_event()?;
             }
-            if let Some(event) = event {
+            if let Some((event, _)) = event {
                 if let Some(found) = wanted(&event) {
                     return Ok(Some(found));
                 }
                 self.take(&event)?;
-                continue;
+                if Instant::now() < limit {
+                    continue;
+                }
             }
             let left = limit.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -33,10 +33,10 @@ use x11rb::{
 
 use super::{
     Display, Error, Focus,
-    connect::Server,
+    connect::{EVENTS_AT_ONCE, Server},
     mailbox::{Bell, Receiver, Sender, mailbox},
     scene,
-    socket::{Pulse, SILENCE},
+    socket::{Pulse, Purpose, SILENCE},
 };
 use serve::Transfer;
 
@@ -97,6 +97,15 @@ struct Selection {
     content: Content,
     /// What was there before the text; `None` when there is no text on it.
     before: Option<Content>,
+}
+
+impl Selection {
+    /// Another program has it: there is nothing to give back.
+    fn lose(&mut self) {
+        self.since = None;
+        self.content.clear();
+        self.before = None;
+    }
 }
 
 /// How far a text that is offered was taken. Shared with who waits for that.
@@ -239,6 +248,8 @@ struct Worker {
     /// The text was given in the answer that is being made.
     given: bool,
     offer: Option<(Arc<Offer>, Focus)>,
+    /// Windows that asked since then, and whether they are of the program in focus.
+    requestors: HashMap<Window, bool>,
     /// When somebody last asked for the text, or it was put there, or the step that
     /// did so ended.
     active: Instant,
@@ -251,7 +262,13 @@ struct Worker {
 impl Worker {
     fn connect(display: &Display, inbox: Receiver<Order>, bell: Bell) -> Result<Self, Error> {
         let pulse = Arc::new(Pulse::new());
-        let server = Server::open(display.name(), SILENCE, &pulse, display.owner())?;
+        let server = Server::open(
+            display.name(),
+            SILENCE,
+            &pulse,
+            display.owner(),
+            Purpose::Clipboard,
+        )?;
         let conn = &server.conn;
         let atoms = Atoms::new(conn)?.reply();
         let atoms = atoms.map_err(|error| Error::reply("InternAtom", error))?;
@@ -275,6 +292,7 @@ impl Worker {
             has_resource,
             given: false,
             offer: None,
+            requestors: HashMap::new(),
             active: Instant::now(),
             finished: true,
             withheld: None,
@@ -320,7 +338,10 @@ impl Worker {
             Err(TryRecvError::Disconnected) => return Ok(false),
             Err(TryRecvError::Empty) => {}
         }
-        self.take_events()?;
+        if self.take_events()? {
+            // There may be more; the orders come first.
+            return Ok(true);
+        }
         let left = match self.withheld {
             Some(since) => Some(WITHHELD.saturating_sub(since.elapsed())),
             None if self.offer.is_some() && self.finished => {
@@ -343,31 +364,50 @@ impl Worker {
         Ok(true)
     }
 
+    /// Sends all answers, and waits, unless there is something to do.
     fn doze(&mut self, limit: Duration) -> Result<(), Error> {
-        self.answer_all()?;
+        self.server.conn.flush()?;
+        // Sending may have brought events.
+        if let Some((event, _)) = self.server.next_event()? {
+            return self.take(&event);
+        }
         let socket = self.server.conn.stream().as_fd();
         let bell = self.inbox.bell();
         bell.wait(Some(socket), limit).map_err(Error::Lost)?;
         Ok(())
     }
 
-    fn take_events(&mut self) -> Result<(), Error> {
-        while let Some(event) = self.server.conn.poll_for_event()? {
+    /// Takes a bounded number of events. Whether there may be more.
+    fn take_events(&mut self) -> Result<bool, Error> {
+        for _ in 0..EVENTS_AT_ONCE {
+            let Some((event, _)) = self.server.next_event()? else {
+                break;
+            };
             self.take(&event)?;
         }
-        Ok(())
+        if self.server.lost_events() {
+            self.events_were_lost()?;
+            return Ok(true);
+        }
+        Ok(false)
     }
 
-    /// Takes all events, and sends all answers: sending may bring further events.
-    fn answer_all(&mut self) -> Result<(), Error> {
-        loop {
-            self.take_events()?;
-            self.server.conn.flush()?;
-            match self.server.conn.poll_for_event()? {
-                Some(event) => self.take(&event)?,
-                None => return Ok(()),
+    /// Requests were lost, which is the fault of who sends so many, and perhaps that
+    /// another program has a selection now.
+    fn events_were_lost(&mut self) -> Result<(), Error> {
+        tracing::debug!("events were lost: too many came at once");
+        for index in 0..self.selections.len() {
+            if self.selections[index].since.is_none() {
+                continue;
+            }
+            let name = self.selections[index].name;
+            let owner = self.server.conn.get_selection_owner(name)?.reply();
+            let owner = owner.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+            if owner.owner != self.window {
+                self.selections[index].lose();
             }
         }
+        Ok(())
     }
 
     /// What anybody may ask at any time.
@@ -377,14 +417,11 @@ impl Worker {
             Event::SelectionClear(event) => {
                 let lost = self.selections.iter_mut();
                 for selection in lost.filter(|s| s.name == event.selection) {
-                    // Another program has it now: there is nothing to give back.
                     if selection
                         .since
                         .is_some_and(|since| newer(event.time, since))
                     {
-                        selection.since = None;
-                        selection.content.clear();
-                        selection.before = None;
+                        selection.lose();
                     }
                 }
             }
@@ -402,7 +439,12 @@ impl Worker {
         }
         let content = self.text(text);
         // From now on who asks is heard.
+        self.server
+            .conn
+            .stream()
+            .await_requests_of(Some(focus.window));
         self.offer = Some((Arc::clone(&offer), focus.clone()));
+        self.requestors.clear();
         self.finished = false;
         self.withheld = None;
         let selections = if self.marks_what_is_pasted_over(&focus)? {
@@ -577,18 +619,18 @@ impl Worker {
         conn.change_property8(PropMode::APPEND, self.window, name, AtomEnum::STRING, &[])?
             .ignore_error();
         self.server.geometry()?;
-        let mut time = x11rb::CURRENT_TIME;
-        while let Some(event) = self.server.conn.poll_for_event()? {
+        // It came before that answer.
+        while let Some((event, _)) = self.server.next_event()? {
             match &event {
                 Event::PropertyNotify(event)
                     if event.window == self.window && event.atom == name =>
                 {
-                    time = event.time;
+                    return Ok(event.time);
                 }
                 other => self.take(other)?,
             }
         }
-        Ok(time)
+        Ok(x11rb::CURRENT_TIME)
     }
 }
 

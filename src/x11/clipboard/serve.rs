@@ -27,6 +27,8 @@ const STALLED: Duration = Duration::from_secs(5);
 /// Long answers that are under way at once, to one requestor and to all. They
 /// share what they send, so each costs little.
 const MAX_TRANSFERS: (usize, usize) = (8, 64);
+/// Requestors of which is known whether they are of the program in focus.
+const MAX_REQUESTORS: usize = 256;
 /// Targets of one MULTIPLE request.
 const MAX_MULTIPLE: usize = 64;
 
@@ -42,6 +44,8 @@ pub(super) struct Transfer {
     last: Instant,
     /// It is the text that was offered.
     offered: bool,
+    /// The program for which it was meant takes it.
+    awaited: bool,
 }
 
 impl Transfer {
@@ -81,7 +85,7 @@ impl Worker {
             // Told only when the server has it: the next key, which goes on another
             // connection, must come after it.
             self.server.geometry()?;
-            self.tell(event.requestor, true)?;
+            self.tell(true);
         }
         Ok(())
     }
@@ -125,15 +129,16 @@ impl Worker {
         let offered = is_text && content;
         // Others, such as a program that polls the clipboard, do not delay the return of
         // what was there before.
-        if is_text && self.is_of_focus(requestor)? {
+        let awaited = is_text && self.is_of_focus(requestor)?;
+        if awaited {
             self.active = Instant::now();
         }
-        if offered {
-            self.tell(requestor, false)?;
+        if awaited && offered {
+            self.tell(false);
         }
         if item.data.len() <= PIECE {
             self.put(requestor, property, &item, &item.data)?;
-            self.given |= offered;
+            self.given |= awaited && offered;
             return Ok(true);
         }
         // One that it did not take to the end gives way.
@@ -159,6 +164,7 @@ impl Worker {
             ended: false,
             last: Instant::now(),
             offered,
+            awaited,
         });
         Ok(true)
     }
@@ -204,9 +210,9 @@ impl Worker {
         transfer.last = Instant::now();
         if transfer.ended {
             let done = self.transfers.swap_remove(index);
-            if done.offered {
+            if done.offered && done.awaited {
                 self.active = Instant::now();
-                self.tell(requestor, true)?;
+                self.tell(true);
             }
             if !self.transfers.iter().any(|t| t.requestor == requestor) {
                 self.listen(requestor, EventMask::NO_EVENT)?;
@@ -254,25 +260,22 @@ impl Worker {
 
     /// Reports to the step that waits for the offer that the program in focus asks, or
     /// has all of it.
-    fn tell(&self, requestor: Window, whole: bool) -> Result<(), Error> {
+    fn tell(&self, whole: bool) {
         let Some((offer, _)) = &self.offer else {
-            return Ok(());
+            return;
         };
-        if self.is_of_focus(requestor)? {
-            if whole {
-                offer.taken.fetch_add(1, Ordering::AcqRel);
-            } else {
-                offer.asked.store(true, Ordering::Release);
-            }
-            self.bell.ring();
+        if whole {
+            offer.taken.fetch_add(1, Ordering::AcqRel);
+        } else {
+            offer.asked.store(true, Ordering::Release);
         }
-        Ok(())
+        self.bell.ring();
     }
 
     /// Whether a window belongs to the program for which the text is meant: to the same
     /// client, or to another X connection of its process, as LibreOffice has one, or to
     /// another process of the same Wine, whose explorer.exe asks for all programs.
-    fn is_of_focus(&self, requestor: Window) -> Result<bool, Error> {
+    fn is_of_focus(&mut self, requestor: Window) -> Result<bool, Error> {
         let Some((_, focus)) = &self.offer else {
             return Ok(false);
         };
@@ -283,8 +286,16 @@ impl Worker {
         if !self.has_resource {
             return Ok(false);
         }
+        if let Some(known) = self.requestors.get(&requestor) {
+            return Ok(*known);
+        }
         let pid = focus::client_pid(&self.server, requestor)?;
         let wine = |pid: u32| focus.is_wine() && processes::name(pid).ends_with(".exe");
-        Ok(pid.is_some_and(|pid| focus.pid == Some(pid) || wine(pid)))
+        let is_of_focus = pid.is_some_and(|pid| focus.pid == Some(pid) || wine(pid));
+        if self.requestors.len() >= MAX_REQUESTORS {
+            self.requestors.clear();
+        }
+        self.requestors.insert(requestor, is_of_focus);
+        Ok(is_of_focus)
     }
 }

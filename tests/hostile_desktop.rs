@@ -1,0 +1,169 @@
+//! A program on the desktop that means harm: what it sends to the X server does not blind
+//! the daemon, does not make it grow, and forges nothing.
+
+use std::time::{Duration, Instant};
+
+use deskd::rpc::v1;
+
+use crate::common::{
+    Daemon, Witness, XServer,
+    adversary::{Adversary, DESTROY_NOTIFY, Flood, KEYMAP_NOTIFY},
+    daemon::raw,
+    pacing::MANAGERS,
+    program,
+    receiver::{Receiver, Toolkit},
+    step::{Client, bare, click, done, move_to, paste},
+};
+
+/// A screenshot that is the screen.
+async fn seen(client: &mut Client) {
+    let frame = client.screenshot(raw()).await.unwrap().into_inner().frame;
+    let frame = frame.unwrap();
+    assert_eq!(frame.kind(), v1::FrameKind::Screen, "{:?}", frame.failure);
+}
+
+/// The event has no sequence number, and x11rb reads one from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_made_up_keymap_event_ends_no_connection() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let mut adversary = Adversary::new(&server);
+    done(&mut client, vec![move_to(5, 5)]).await;
+    let began = Instant::now();
+    for x in 0..20 {
+        adversary.send_to_root(KEYMAP_NOTIFY, u32::MAX);
+        adversary.round_trip();
+        done(&mut client, vec![move_to(x, 5)]).await;
+        seen(&mut client).await;
+    }
+    // A connection that is taken in hangs for 15 s.
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+/// The proof of paint ends with the windows that carry it, and by nothing else.
+#[tokio::test]
+async fn a_made_up_end_of_a_window_voids_no_proof() {
+    let server = XServer::start();
+    Witness::new(&server).draw_pattern(7);
+    let openbox = MANAGERS.iter().find(|m| m.name == "openbox").unwrap();
+    let _openbox = openbox.start(&server);
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let request = v1::WaitReadyRequest::default();
+    let evidence = client.wait_ready(request).await.unwrap().into_inner();
+    assert_eq!(
+        evidence.evidence.unwrap().verdict(),
+        v1::PaintVerdict::Ready
+    );
+    let before = state(&server);
+    let windows = before.split(' ').skip(5);
+    let windows = windows.map(|word| u32::from_str_radix(word, 16).unwrap());
+    let carriers: Vec<u32> = windows.collect();
+    assert!(!carriers.is_empty(), "{before}");
+    let mut adversary = Adversary::new(&server);
+    for window in &carriers {
+        adversary.send_to_root(DESTROY_NOTIFY, *window);
+        // Who listens to the window itself gets it, too.
+        let event = Adversary::event(*window, 0x2_0000, DESTROY_NOTIFY, *window);
+        adversary.send(&event);
+    }
+    adversary.round_trip();
+    // What the daemon takes in shows with its next answers.
+    for _ in 0..20 {
+        seen(&mut client).await;
+    }
+    assert_eq!(state(&server), before);
+}
+
+/// What the daemon keeps with the X server: the last words are the windows that carry the
+/// proof.
+fn state(server: &XServer) -> String {
+    let mut xprop = server.program("xprop");
+    let output = program::output(xprop.args(["-root", "_DESKD_STATE"]), "x11-utils");
+    let text = String::from_utf8(output).unwrap();
+    text.split('"').nth(1).unwrap().to_owned()
+}
+
+/// Every flood: frames and steps go on, and the daemon does not grow.
+#[tokio::test(flavor = "multi_thread")]
+async fn floods_of_events_hold_up_nothing_and_fill_nothing() {
+    for flood in Flood::ALL {
+        println!("{flood:?}");
+        let server = XServer::start();
+        let receiver = Receiver::of_text(&server, Toolkit::Gtk);
+        let daemon = Daemon::start(&server);
+        let mut client = daemon.client().await;
+        done(&mut client, vec![click(640, 400), paste("before ")]).await;
+        receiver.wait_text("before ");
+        for _ in 0..3 {
+            seen(&mut client).await;
+        }
+        let before = anonymous(&daemon);
+        let flooding = Adversary::new(&server).flood(flood);
+        let until = Instant::now() + Duration::from_secs(4);
+        let mut most = 0;
+        let mut count = 0;
+        while Instant::now() < until {
+            seen(&mut client).await;
+            done(&mut client, vec![move_to(count % 100, 9)]).await;
+            most = most.max(anonymous(&daemon));
+            count += 1;
+        }
+        assert!(count > 2, "{flood:?}: {count} rounds");
+        let mut typed = "before ".to_owned();
+        // The others reach the receiver, too, and it hangs.
+        if flood == Flood::Requests {
+            done(&mut client, vec![paste("during ")]).await;
+            typed.push_str("during ");
+            receiver.wait_text(&typed);
+        }
+        most = most.max(anonymous(&daemon));
+        let sent = flooding.end();
+        seen(&mut client).await;
+        done(&mut client, vec![paste("after")]).await;
+        typed.push_str("after");
+        receiver.wait_text(&typed);
+        println!("{flood:?}: {sent} requests, {count} rounds, {before} → {most} KiB");
+        assert!(sent > 10_000, "{flood:?}: only {sent} requests");
+        assert!(most < before + 8 * 1024, "{flood:?}: {before} → {most} KiB");
+    }
+}
+
+/// Anonymous memory of the daemon in KiB.
+fn anonymous(daemon: &Daemon) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", daemon.pid())).unwrap();
+    let line = text.lines().find(|line| line.starts_with("Anonymous:"));
+    line.unwrap()
+        .split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+/// What is created on the X server for a window is destroyed when it is not followed any
+/// more.
+#[tokio::test]
+async fn a_window_that_comes_and_goes_leaves_nothing_on_the_server() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let witness = Witness::new(&server);
+    let window = witness.window((100, 100), (200, 100), 0xff_0000);
+    done(&mut client, vec![move_to(5, 5)]).await;
+    let mut counts = Vec::new();
+    for round in 0..30 {
+        for is_mapped in [false, true] {
+            witness.set_mapped(window, is_mapped);
+            // A step reads the scene anew.
+            let request = v1::ActRequest {
+                settle: Some(v1::SettleOptions::default()),
+                ..bare(vec![move_to(round, 5)])
+            };
+            client.act(request).await.unwrap();
+        }
+        counts.push(witness.resources_of_others());
+    }
+    assert!(counts[29] <= counts[4] + 2, "{counts:?}");
+}
