@@ -41,6 +41,37 @@ impl fmt::Display for Size {
     }
 }
 
+/// A size that a screen can have: sides of 64 to 16,384 pixels, and no more than
+/// [`MAX_OUTPUT_PIXELS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScreenSize(Size);
+
+/// Not a [`ScreenSize`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no screen of {0} can be made: its sides must be 64 to 16384 pixels, and it must have at most {MAX_OUTPUT_PIXELS} in all"
+)]
+pub struct NoScreenSize(pub Size);
+
+impl TryFrom<Size> for ScreenSize {
+    type Error = NoScreenSize;
+
+    fn try_from(size: Size) -> Result<Self, NoScreenSize> {
+        let sides = [size.width, size.height];
+        let fits = sides.iter().all(|side| (64..=16_384).contains(side));
+        if !fits || size.pixels() > MAX_OUTPUT_PIXELS {
+            return Err(NoScreenSize(size));
+        }
+        Ok(Self(size))
+    }
+}
+
+impl From<ScreenSize> for Size {
+    fn from(size: ScreenSize) -> Self {
+        size.0
+    }
+}
+
 /// A rectangle of whole pixels in a space whose origin is its top-left pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Region {

@@ -66,6 +66,9 @@ pub(super) enum Command {
         /// The init.
         #[arg(long)]
         parent: i32,
+        /// Set-user-ID programs give it nothing.
+        #[arg(long)]
+        no_new_privs: bool,
         /// The program.
         program: OsString,
         /// Its arguments.
@@ -125,6 +128,20 @@ pub(super) struct Serve {
     /// where there is such a user, else deskd's own].
     #[arg(long, env = "DESKD_DESKTOP_USER", value_name = "NAME")]
     pub(super) desktop_user: Option<String>,
+    /// With --stack: a variable of deskd's environment that the desktop's programs get
+    /// besides the language, the time zone and what libraries look at; `NAME*` for all
+    /// that begin so. Repeat it for more.
+    #[arg(
+        long,
+        env = "DESKD_DESKTOP_ENV",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub(super) desktop_env: Vec<String>,
+    /// With --stack: no program of the desktop gains privileges: sudo and other
+    /// set-user-ID programs do not work in it.
+    #[arg(long, env = "DESKD_DESKTOP_NO_NEW_PRIVS")]
+    pub(super) desktop_no_new_privs: bool,
     /// With --stack: x11vnc and noVNC too, on loopback.
     #[arg(long, env = "DESKD_VNC")]
     pub(super) vnc: bool,

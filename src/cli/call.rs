@@ -1,6 +1,6 @@
 //! What every client command does: connect, and call with a deadline.
 
-use std::{fs, path::Path, path::PathBuf, time::Duration};
+use std::{path::Path, path::PathBuf, time::Duration};
 
 use tonic::Request;
 
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     client::{self, DesktopClient},
     config::Address,
+    files,
     rpc::Token,
     x11::DisplayName,
 };
@@ -83,7 +84,7 @@ impl Client {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|error| {
+    files::read_at_most(path, files::SMALL).map_err(|error| {
         Error::new(
             Exit::Usage,
             format!("the TLS file {} cannot be read: {error}", path.display()),

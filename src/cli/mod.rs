@@ -54,10 +54,11 @@ pub fn run() -> ExitCode {
         Command::Status(status) => call::block_on(stack::status(status)),
         Command::ExecComponent {
             parent,
+            no_new_privs,
             program,
             arguments,
         } => {
-            let error = crate::stack::init::exec(parent, &program, &arguments);
+            let error = crate::stack::init::exec(parent, no_new_privs, &program, &arguments);
             let message = format!("{} cannot be started: {error}", program.display());
             Err(Error::new(Exit::Local, message))
         }

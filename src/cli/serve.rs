@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{self, DEFAULT_GEOMETRY},
-    frame::{CaptureMode, Size},
+    frame::{CaptureMode, ScreenSize, Size},
     memory, metrics,
     rpc::{self, Listener, Options, Tls},
     session::Session,
@@ -211,6 +211,9 @@ fn become_init(args: &Serve, geometry: Size) -> Result<Exit, Error> {
         (None, Err(_)) => 96,
     };
     let max_geometry = args.max_geometry.unwrap_or(geometry);
+    for size in [geometry, max_geometry] {
+        ScreenSize::try_from(size).map_err(|error| Error::new(Exit::Usage, error.to_string()))?;
+    }
     if max_geometry.width < geometry.width || max_geometry.height < geometry.height {
         let message =
             format!("--max-geometry {max_geometry} is smaller than the geometry {geometry}");
@@ -234,6 +237,8 @@ fn become_init(args: &Serve, geometry: Size) -> Result<Exit, Error> {
         desktop_user: args.desktop_user.clone(),
         vnc: args.vnc,
         viewer_port: stack::viewer_port()?,
+        desktop_env: args.desktop_env.clone(),
+        no_new_privs: args.desktop_no_new_privs,
         listen,
         daemon,
     });

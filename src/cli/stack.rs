@@ -19,6 +19,7 @@ use super::{
 use crate::{
     client,
     config::{Address, DEFAULT_GEOMETRY},
+    files,
     rpc::v1,
 };
 
@@ -142,7 +143,7 @@ fn start_daemon(args: &Up) -> Result<Child, Error> {
     fs::create_dir_all(&folder)
         .map_err(|error| local(format!("{} cannot be made: {error}", folder.display())))?;
     let log = socket.with_extension("log");
-    let output = fs::File::options().create(true).append(true).open(&log);
+    let output = files::open_no_link(&log, fs::File::options().create(true).append(true));
     let output =
         output.map_err(|error| local(format!("{} cannot be written: {error}", log.display())))?;
     let own = std::env::current_exe().map_err(|error| local(format!("deskd itself: {error}")))?;

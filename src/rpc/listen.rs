@@ -5,16 +5,13 @@ use std::{
     fs::{self, File},
     io,
     net::{TcpListener, ToSocketAddrs},
-    os::unix::{
-        fs::{FileTypeExt, PermissionsExt},
-        net::UnixListener,
-    },
+    os::unix::{fs::FileTypeExt, net::UnixListener},
     path::{Path, PathBuf},
 };
 
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::config::Address;
+use crate::{config::Address, files};
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +92,7 @@ impl Listener {
                 let file = claim(path, address)?;
                 let listener = UnixListener::bind(path).map_err(in_use)?;
                 listener.set_nonblocking(true).map_err(failed)?;
-                fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+                files::set_mode(path, mode).map_err(failed)?;
                 Ok(Self {
                     socket: Socket::Unix(listener, file),
                     address: address.clone(),
@@ -145,7 +142,7 @@ fn claim(path: &Path, address: &Address) -> Result<SocketFile, BindError> {
     name.push(".lock");
     let mut open = File::options();
     std::os::unix::fs::OpenOptionsExt::mode(open.create(true).truncate(false).write(true), 0o600);
-    let lock = open.open(PathBuf::from(name)).map_err(failed)?;
+    let lock = files::open_no_link(Path::new(&name), &mut open).map_err(failed)?;
     let lock =
         Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
             nix::errno::Errno::EWOULDBLOCK => BindError::InUse(address.clone()),
@@ -165,6 +162,8 @@ fn claim(path: &Path, address: &Address) -> Result<SocketFile, BindError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn unix(folder: &tempfile::TempDir) -> Address {

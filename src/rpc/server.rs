@@ -163,8 +163,13 @@ fn acceptor(files: &Tls) -> Result<TlsAcceptor, ServeError> {
         let path = path.clone();
         move |source| ServeError::TlsFile { path, source }
     };
+    let read = |path: &PathBuf| {
+        let bytes = crate::files::read_at_most(path, crate::files::SMALL);
+        bytes.map_err(|error| failed(path)(rustls::pki_types::pem::Error::Io(error)))
+    };
     let certificates = |path: &PathBuf| -> Result<Vec<CertificateDer<'static>>, ServeError> {
-        let list = CertificateDer::pem_file_iter(path).map_err(failed(path))?;
+        let bytes = read(path)?;
+        let list = CertificateDer::pem_slice_iter(&bytes);
         let list: Vec<_> = list.collect::<Result<_, _>>().map_err(failed(path))?;
         if list.is_empty() {
             return Err(failed(path)(rustls::pki_types::pem::Error::NoItemsFound));
@@ -172,7 +177,7 @@ fn acceptor(files: &Tls) -> Result<TlsAcceptor, ServeError> {
         Ok(list)
     };
     let chain = certificates(&files.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(failed(&files.key))?;
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(failed(&files.key))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions()?;

@@ -55,8 +55,11 @@ impl Stack for StackService {
             .geometry
             .map(|size| convert::nonempty("geometry", size.width, size.height));
         let size = size.transpose()?;
+        // A stack that somebody else manages is only waited for.
+        if size.is_some() || self.session.stack().is_some() {
+            self.may_change("Up")?;
+        }
         if size.is_some() {
-            self.may_change("Up with a geometry")?;
             self.stack()?;
         }
         let done = self

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{Readiness, Session};
 use crate::{
-    frame::{Failure, Size},
+    frame::{Failure, NoScreenSize, ScreenSize, Size},
     gate::Verdict,
     stack::{
         Numbered, Stack, exit_code,
@@ -88,8 +88,8 @@ pub enum StackError {
     )]
     NotManaged,
     /// No server takes that size.
-    #[error("the screen cannot be {0}: give both sides between 64 and 16384 pixels")]
-    Unsupported(Size),
+    #[error(transparent)]
+    Unsupported(#[from] NoScreenSize),
     /// It was not done in time.
     #[error("not done in time: {0}")]
     Late(String),
@@ -118,6 +118,9 @@ impl Session {
                 paint: Some(paint),
             });
         };
+        if let Some(size) = size {
+            ScreenSize::try_from(size)?;
+        }
         let others = managed.callers.fetch_add(1, Ordering::Relaxed);
         let _leave = Leave(&managed.callers);
         let before = managed.stack.last_event();
@@ -254,12 +257,7 @@ impl Session {
         reply_by: Instant,
     ) -> Result<crate::x11::ScreenInfo, StackError> {
         let managed = self.managed.as_ref().ok_or(StackError::NotManaged)?;
-        let sides = [size.width, size.height];
-        if sides.iter().any(|side| !(64..=16_384).contains(side))
-            || size.pixels() > crate::frame::MAX_OUTPUT_PIXELS
-        {
-            return Err(StackError::Unsupported(size));
-        }
+        ScreenSize::try_from(size)?;
         let before = self.link().last_screen;
         managed.wanted_size.send_replace(size);
         let same_dpi = before

@@ -7,6 +7,7 @@ use super::{
     Account, Ended, Outcome, Refused, Settled,
     action::{Action, Done},
     hands::{Stop, end_holds},
+    ledger::Ledger,
     pacing::gives_input,
     plan::{Ground, Step, plan},
     pressed::publish,
@@ -15,9 +16,13 @@ use super::{
 use crate::{
     frame::{Cause, Failure, Stage},
     gate::Given,
-    x11::{Error, Generation, Injector, PointerState, Survey, uptime},
+    x11::{Error, Generation, Injector, Input, PointerState, Survey, uptime},
 };
 
+/// Maximum time that a click of another program is waited for.
+const CLICK: Duration = Duration::from_millis(200);
+/// How often one looks whether it has ended.
+const LOOK: Duration = Duration::from_millis(2);
 /// Keysyms: Return, the keypad's Enter, space.
 const RETURN: u32 = 0xff0d;
 const ENTER: u32 = 0xff8d;
@@ -160,6 +165,7 @@ impl Worker {
                 self.survey()?
             }
         };
+        let survey = self.until_others_let_go(job, survey)?;
         let planned = self.plan(job, &survey)?;
         let bound = self
             .connected
@@ -183,6 +189,21 @@ impl Worker {
             }
         }
         Ok(planned.map(|steps| (steps, survey)))
+    }
+
+    /// A click of another program ends within milliseconds, while a window manager holds
+    /// the pointer frozen: it is no reason to refuse a step. Waits at most [`CLICK`].
+    fn until_others_let_go(&mut self, job: &Job, mut survey: Survey) -> Result<Survey, Error> {
+        let start = Instant::now();
+        let is_ours = |ledger: &Ledger, number| ledger.is_held(Input::Button(number));
+        while survey.pointer.down().any(|one| !is_ours(&self.ledger, one))
+            && start.elapsed() < CLICK
+            && !job.cancel.is_cancelled()
+        {
+            self.bell.wait(None, LOOK).map_err(Error::Lost)?;
+            survey = self.survey()?;
+        }
+        Ok(survey)
     }
 
     fn survey(&mut self) -> Result<Survey, Error> {

@@ -104,7 +104,7 @@ pub(super) struct Connected {
 pub(super) struct Worker {
     display: Arc<Display>,
     inbox: Receiver<Order>,
-    bell: Bell,
+    pub(super) bell: Bell,
     pub(super) board: Board,
     pub(super) connected: Option<Connected>,
     pub(super) ledger: Ledger,

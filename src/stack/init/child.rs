@@ -30,6 +30,8 @@ pub(super) struct Start<'a> {
     /// `None`: as the init itself.
     pub(super) account: Option<&'a Account>,
     pub(super) folder: PathBuf,
+    /// Set-user-ID programs give it nothing.
+    pub(super) no_new_privs: bool,
 }
 
 /// A running program.
@@ -63,8 +65,11 @@ impl Child {
     pub(super) fn start(start: &Start<'_>) -> io::Result<Self> {
         let mut command = Command::new("/proc/self/exe");
         command.arg("exec-component").arg("--parent");
-        command.arg(Pid::this().to_string()).arg("--");
-        command.arg(start.program).args(&start.arguments);
+        command.arg(Pid::this().to_string());
+        if start.no_new_privs {
+            command.arg("--no-new-privs");
+        }
+        command.arg("--").arg(start.program).args(&start.arguments);
         command
             .env_clear()
             .envs(start.environment.iter().map(|(name, value)| (name, value)))

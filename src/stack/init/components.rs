@@ -107,10 +107,15 @@ pub(super) fn start(component: Component, plan: &Plan) -> Start<'_> {
     let options = &plan.options;
     let display = format!(":{}", options.display);
     let bus = plan.desktop_dir.join("bus");
-    let max = options.max_geometry;
+    let (size, max) = (options.geometry, options.max_geometry);
+    // The screen starts at its largest: Xvfb cannot grow beyond it.
+    let max = if size.width <= max.width && size.height <= max.height {
+        max
+    } else {
+        size
+    };
     let arguments: Vec<OsString> = match component {
         Component::Xvfb => {
-            // The screen starts at its largest: Xvfb cannot grow beyond it.
             let screen = format!("{}x{}x24", max.width, max.height);
             let dpi = options.dpi.to_string();
             let words = [
@@ -174,6 +179,8 @@ pub(super) fn start(component: Component, plan: &Plan) -> Start<'_> {
         arguments,
         environment: environment(component, plan, &display, &bus),
         account: plan.is_root.then_some(&plan.desktop),
+        // Of the parts only the session starts programs that may need it, as sudo.
+        no_new_privs: component != Component::Session || plan.options.no_new_privs,
         folder: if plan.desktop.home.is_dir() {
             plan.desktop.home.clone()
         } else {
@@ -182,23 +189,57 @@ pub(super) fn start(component: Component, plan: &Plan) -> Start<'_> {
     }
 }
 
-/// What a part finds in its environment: ours, less what is deskd's own, plus
-/// what makes a session.
+/// Variables of deskd's own environment that reach the desktop: the language, the time
+/// zone, and how libraries behave. All others stay here, because a container's environment
+/// often holds keys of services. A name that ends in `*` stands for all that begin so.
+const PASSED: [&str; 24] = [
+    "PATH",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TZ",
+    "TZDIR",
+    "TMPDIR",
+    "TERM",
+    "COLORTERM",
+    "XKB_*",
+    "XMODIFIERS",
+    "GTK_*",
+    "GDK_*",
+    "QT_*",
+    "XCURSOR_*",
+    "LIBGL_*",
+    "MESA_*",
+    "GALLIUM_*",
+    "NO_AT_BRIDGE",
+    "FONTCONFIG_*",
+    "LD_LIBRARY_PATH",
+    "PULSE_SERVER",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+/// Whether a variable is one of those.
+fn is_passed(name: &str, further: &[String]) -> bool {
+    let names = PASSED.into_iter().chain(further.iter().map(String::as_str));
+    names
+        .into_iter()
+        .any(|known| match known.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == known,
+        })
+}
+
+/// What a part finds in its environment: what is passed of ours, and what makes a session.
 fn environment(
     component: Component,
     plan: &Plan,
     display: &str,
     bus: &std::path::Path,
 ) -> Vec<(OsString, OsString)> {
-    let private = |name: &str| {
-        name.starts_with("DESKD_")
-            || matches!(
-                name,
-                "CREDENTIALS_DIRECTORY" | "NOTIFY_SOCKET" | "WATCHDOG_USEC" | "SESSION_MANAGER"
-            )
-    };
+    let passed = |name: &str| is_passed(name, &plan.options.desktop_env);
     let mut list: Vec<(OsString, OsString)> = std::env::vars_os()
-        .filter(|(name, _)| !name.to_str().is_some_and(private))
+        .filter(|(name, _)| name.to_str().is_some_and(passed))
         .collect();
     let mut set = |name: &str, value: OsString| {
         list.retain(|(known, _)| known != name);
@@ -234,5 +275,31 @@ pub(super) fn port(ready: Ready, plan: &Plan) -> Option<u16> {
         Ready::Listens(0) => Some(plan.options.viewer_port),
         Ready::Listens(port) => Some(port),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listed_variables_reach_the_desktop() {
+        let further = ["HTTPS_PROXY".to_owned(), "APP_*".to_owned()];
+        for (name, passed) in [
+            ("PATH", true),
+            ("LC_ALL", true),
+            ("QT_SCALE_FACTOR", true),
+            ("HTTPS_PROXY", true),
+            ("APP_MODE", true),
+            ("HTTP_PROXY", false),
+            ("OPENAI_API_KEY", false),
+            ("DESKD_TOKEN", false),
+            ("NOTIFY_SOCKET", false),
+            ("PATHS", false),
+            ("LD_PRELOAD", false),
+        ] {
+            assert_eq!(is_passed(name, &further), passed, "{name}");
+        }
+        assert!(!is_passed("APP_MODE", &[]));
     }
 }

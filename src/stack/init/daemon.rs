@@ -23,7 +23,7 @@ use super::{
     supervise::{Init, InitError, millis, now_ms},
 };
 use crate::{
-    frame::Size,
+    frame::{ScreenSize, Size},
     stack::wire::{Component, Event, Problem, Status, ToDaemon, ToInit},
 };
 
@@ -159,12 +159,13 @@ impl Init {
                     width: *width,
                     height: *height,
                 };
+                // The daemon has checked it; what it says is checked all the same.
+                if let Err(error) = ScreenSize::try_from(size) {
+                    complain(&error.to_string());
+                    return;
+                }
                 let options = &mut self.plan.options;
                 options.geometry = size;
-                options.max_geometry = Size {
-                    width: options.max_geometry.width.max(size.width),
-                    height: options.max_geometry.height.max(size.height),
-                };
                 if *dpi != 0 {
                     options.dpi = *dpi;
                 }

@@ -20,10 +20,19 @@ pub fn unblock_signals() -> nix::Result<()> {
     SigSet::all().thread_unblock()
 }
 
-/// Becomes `program`. Returns only when that fails.
-pub fn exec(parent: i32, program: &OsString, arguments: &[OsString]) -> io::Error {
+/// Becomes `program`. With `no_new_privs` neither it nor what it starts gains privileges
+/// by set-user-ID programs (prctl(2)). Returns only when that fails.
+pub fn exec(
+    parent: i32,
+    no_new_privs: bool,
+    program: &OsString,
+    arguments: &[OsString],
+) -> io::Error {
     let prepare = || -> nix::Result<()> {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
+        if no_new_privs {
+            prctl::set_no_new_privs()?;
+        }
         // It may have ended before it was asked for.
         if getppid() != Pid::from_raw(parent) {
             return Err(nix::errno::Errno::ESRCH);

@@ -1,14 +1,28 @@
 //! A fresh home, seeded so that XFCE paints at once: no saver, no lock, no
 //! question at the first start (R12). What is there is left alone.
+//!
+//! Done as the home's user, in a process of its own: everything below a home can be
+//! changed by that user at any moment, so root must not follow a path there.
 
 use std::{
+    ffi::OsString,
     fs,
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown},
+    io::{self, Read as _, Write as _},
+    os::unix::{
+        fs::{DirBuilderExt as _, OpenOptionsExt as _},
+        process::CommandExt as _,
+    },
     path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use super::plan::Account;
+
+/// Maximum time for it: a home may lie on a file system that does not answer.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Bytes of what the process says that are kept.
+const SAID: u64 = 512;
 
 /// Channels of xfconf and what stands in them.
 const CHANNELS: [(&str, &str); 3] = [
@@ -35,13 +49,54 @@ const WALLPAPERS: [&str; 3] = [
     "/usr/share/backgrounds/xfce/xfce-blue.jpg",
 ];
 
-/// Writes what is missing. As root, for `owner`.
-pub(super) fn seed(owner: &Account, as_root: bool) -> io::Result<()> {
-    let folder = owner.home.join(".config/xfce4/xfconf/xfce-perchannel-xml");
-    let owner = as_root.then_some(owner);
-    make_dirs(&folder, owner)?;
+/// Has this program write what is missing, as that user. `change_user`: it is another one.
+pub(super) fn seed_as(user: &Account, change_user: bool) -> io::Result<()> {
+    let mut command = Command::new("/proc/self/exe");
+    let path: (OsString, OsString) = ("PATH".into(), "/usr/bin:/bin".into());
+    command
+        .arg("seed-home")
+        .env_clear()
+        .envs([path, ("HOME".into(), user.home.clone().into())])
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    if change_user {
+        command.uid(user.uid).gid(user.gid);
+    }
+    let mut process = command.spawn()?;
+    let end = Instant::now() + LIMIT;
+    let status = loop {
+        if let Some(status) = process.try_wait()? {
+            break status;
+        }
+        if Instant::now() >= end {
+            process.kill()?;
+            process.wait()?;
+            let why = format!(
+                "its file system did not answer within {} s",
+                LIMIT.as_secs()
+            );
+            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let mut said = String::new();
+    if let Some(stderr) = process.stderr.take() {
+        stderr.take(SAID).read_to_string(&mut said)?;
+    }
+    Err(io::Error::other(said.trim().to_owned()))
+}
+
+/// Writes what is missing, as the user that this process runs as.
+pub(super) fn seed(home: &Path) -> io::Result<()> {
+    let folder = home.join(".config/xfce4/xfconf/xfce-perchannel-xml");
+    make_dirs(&folder)?;
     for (name, properties) in CHANNELS {
-        write_new(&folder, name, properties, owner)?;
+        write_new(&folder, name, properties)?;
     }
     let wallpaper = WALLPAPERS.iter().find(|path| Path::new(path).exists());
     let Some(wallpaper) = wallpaper else {
@@ -50,15 +105,10 @@ pub(super) fn seed(owner: &Account, as_root: bool) -> io::Result<()> {
     let desktop = format!(
         r#"<property name="backdrop" type="empty"><property name="screen0" type="empty"><property name="monitorscreen" type="empty"><property name="workspace0" type="empty"><property name="last-image" type="string" value="{wallpaper}"/><property name="image-style" type="int" value="5"/></property></property></property></property>"#
     );
-    write_new(&folder, "xfce4-desktop", &desktop, owner)
+    write_new(&folder, "xfce4-desktop", &desktop)
 }
 
-fn write_new(
-    folder: &Path,
-    channel: &str,
-    properties: &str,
-    owner: Option<&Account>,
-) -> io::Result<()> {
+fn write_new(folder: &Path, channel: &str, properties: &str) -> io::Result<()> {
     let path = folder.join(format!("{channel}.xml"));
     let file = fs::File::options()
         .write(true)
@@ -77,24 +127,15 @@ fn write_new(
         drop(fs::remove_file(&path));
         return Err(error);
     }
-    give(&path, owner)
+    Ok(())
 }
 
-/// Each folder that is new belongs to the owner.
-fn make_dirs(folder: &Path, owner: Option<&Account>) -> io::Result<()> {
+fn make_dirs(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     if let Some(parent) = folder.parent() {
-        make_dirs(parent, owner)?;
+        make_dirs(parent)?;
     }
-    fs::DirBuilder::new().mode(0o700).create(folder)?;
-    give(folder, owner)
-}
-
-fn give(path: &Path, owner: Option<&Account>) -> io::Result<()> {
-    match owner {
-        Some(owner) => chown(path, Some(owner.uid), Some(owner.gid)),
-        None => Ok(()),
-    }
+    fs::DirBuilder::new().mode(0o700).create(folder)
 }

@@ -3,10 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
-    os::{
-        linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixStream},
-    },
+    os::{fd::AsRawFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -15,8 +12,13 @@ use std::{
 use nix::{
     errno::Errno,
     fcntl::{Flock, FlockArg},
+    sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket},
 };
 
+use crate::files;
+
+/// A lock file holds a process id and is no longer than this.
+const LOCK_BYTES: u64 = 64;
 /// So long one waits for another init of the same display to end: it takes some
 /// seconds to end a desktop.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -30,11 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(6);
 pub(super) fn take(path: &Path, at_once: bool) -> io::Result<Flock<File>> {
     let until = Instant::now() + if at_once { Duration::ZERO } else { PATIENCE };
     let mut said = false;
-    let mut file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)?;
+    let mut file = files::open_no_link(
+        path,
+        File::options().create(true).truncate(false).write(true),
+    )?;
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut lock) => {
@@ -60,10 +61,26 @@ pub(super) fn take(path: &Path, at_once: bool) -> io::Result<Flock<File>> {
 
 /// Who holds the lock, in words.
 pub(super) fn holder(path: &Path) -> String {
-    let pid = fs::read_to_string(path).unwrap_or_default();
-    match pid.trim() {
+    match read(path).trim() {
         "" => "its process id is not known".into(),
         pid => format!("process {pid}"),
+    }
+}
+
+/// The text of a lock file; empty for what is none.
+fn read(path: &Path) -> String {
+    let bytes = files::read_no_link(path, LOCK_BYTES).unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Whether somebody listens there. Never waits: a server that is stopped, and whose queue is
+/// full, listens, too.
+fn accepts(address: &UnixAddr) -> io::Result<bool> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    match connect(socket.as_raw_fd(), address) {
+        Ok(()) | Err(Errno::EAGAIN) => Ok(true),
+        Err(_) => Ok(false),
     }
 }
 
@@ -83,16 +100,11 @@ pub(super) enum Holder {
 pub(super) fn judge(display: u16) -> io::Result<Holder> {
     let socket = PathBuf::from(format!("/tmp/.X11-unix/X{display}"));
     let lock = PathBuf::from(format!("/tmp/.X{display}-lock"));
-    if UnixStream::connect(&socket).is_ok() {
+    let name = socket.as_os_str().as_bytes();
+    if accepts(&UnixAddr::new(&socket)?)? || accepts(&UnixAddr::new_abstract(name)?)? {
         return Ok(Holder::Server);
     }
-    let name = socket.as_os_str().as_encoded_bytes();
-    let address = SocketAddr::from_abstract_name(name)?;
-    if UnixStream::connect_addr(&address).is_ok() {
-        return Ok(Holder::Server);
-    }
-    let text = fs::read_to_string(&lock).unwrap_or_default();
-    if let Ok(pid) = text.trim().parse::<u32>() {
+    if let Ok(pid) = read(&lock).trim().parse::<u32>() {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         // It may just be starting, before its sockets.
         if name.starts_with('X') {

@@ -5,11 +5,13 @@
 //! - `plan`: who runs as whom, where things lie.
 //! - `components`: how each part is started, and when it counts as up.
 //! - `child`: one running part, and the end of what it wrote.
-//! - `tree`: finding and ending every process of the stack, and no other.
+//! - `tree`: finding and ending every process of the stack, and no other; `cgroup`: the
+//!   control group that they are in, where there can be one.
 //! - `lock`: one init a display; stale X locks.
 //! - `supervise`: the loop; `parts`, `daemon`: what it keeps up.
 //! - `exec`: the step between fork and a component's program.
 
+mod cgroup;
 mod child;
 mod components;
 mod daemon;
@@ -32,7 +34,7 @@ pub use supervise::{InitError, run};
 /// When the user is not known, or the home cannot be written.
 pub fn seed_home() -> Result<(), PlanError> {
     let own = plan::own()?;
-    home::seed(&own, false).map_err(|source| PlanError::File {
+    home::seed(&own.home).map_err(|source| PlanError::File {
         path: own.home,
         source,
     })

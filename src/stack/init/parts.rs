@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::{
+    sys::wait::{WaitPidFlag, waitpid},
+    unistd::Pid,
+};
 
 use super::{
     child::Child,
@@ -13,7 +16,7 @@ use super::{
     home,
     lock::{self, Holder},
     supervise::{Init, now_ms},
-    tree,
+    tree::{self, Which},
 };
 use crate::stack::wire::{Component, ComponentState, Problem, Status};
 
@@ -147,6 +150,9 @@ impl Init {
         });
         match started {
             Ok(child) => {
+                if let Some(group) = &self.group {
+                    group.add(child.pid);
+                }
                 let (ready, limit) = components::readiness(component);
                 let part = &mut self.parts[index];
                 part.child = Some(child);
@@ -185,7 +191,11 @@ impl Init {
         match component {
             Component::Xvfb => {
                 // Of a life that ended while nobody looked.
-                tree::end(&self.plan.mark(Component::Xvfb.name()), tree::GRACE, || {});
+                let left = Which {
+                    mark: self.plan.mark(Component::Xvfb.name()),
+                    ..Which::default()
+                };
+                tree::end(&left, tree::GRACE, || {});
                 match lock::judge(display).map_err(|error| error.to_string())? {
                     Holder::Nobody => {}
                     Holder::Server => {
@@ -202,7 +212,7 @@ impl Init {
                 Ok(())
             }
             Component::Session => {
-                home::seed(&self.plan.desktop, self.plan.is_root).map_err(|error| {
+                home::seed_as(&self.plan.desktop, self.plan.is_root).map_err(|error| {
                     let home = self.plan.desktop.home.display();
                     format!("the home {home} cannot be written: {error}; make room, or give another HOME or --desktop-user")
                 })
@@ -314,8 +324,11 @@ impl Init {
         // Zombies carry no mark: they are collected in the loop's next turn.
         let reap = || {};
         let half = tree::GRACE / 2;
-        tree::ask(&self.plan.mark(Component::Session.name()), half, reap);
-        tree::end(&self.plan.mark(""), half, reap);
+        let session = self.parts.iter().position(is_session);
+        if let Some(session) = session {
+            tree::ask(&self.processes_of(session), half, reap);
+        }
+        tree::end(&self.everything(), half, reap);
         for part in &mut self.parts {
             part.child = None;
             part.up = false;
@@ -329,17 +342,52 @@ impl Init {
 
     /// Ends every process of a part.
     pub(super) fn end_part(&mut self, index: usize) {
-        let part = &mut self.parts[index];
-        let mark = self.plan.mark(part.component.name());
-        let child = part.child.take();
-        part.up = false;
-        part.due = None;
-        tree::end(&mark, tree::GRACE, || {
-            if let Some(child) = &child {
-                let _ = waitpid(child.pid, Some(WaitPidFlag::WNOHANG));
+        let which = self.processes_of(index);
+        let pid = self.parts[index].child.as_ref().map(|child| child.pid);
+        tree::end(&which, tree::GRACE, || {
+            if let Some(pid) = pid {
+                let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
             }
         });
+        let part = &mut self.parts[index];
+        part.child = None;
+        part.up = false;
+        part.due = None;
     }
+
+    /// The processes of one part. What came to the init without a mark is the session's:
+    /// the others start nothing that leaves them.
+    fn processes_of(&self, index: usize) -> Which<'_> {
+        let part = &self.parts[index];
+        Which {
+            mark: self.plan.mark(part.component.name()),
+            from: part.child.iter().map(|child| child.pid).collect(),
+            orphans_but: is_session(part).then(|| self.own_children()),
+            group: None,
+        }
+    }
+
+    /// The processes of all parts.
+    pub(super) fn everything(&self) -> Which<'_> {
+        let children = self.parts.iter().filter_map(|part| part.child.as_ref());
+        Which {
+            mark: self.plan.mark(""),
+            from: children.map(|child| child.pid).collect(),
+            orphans_but: Some(self.own_children()),
+            group: self.group.as_ref(),
+        }
+    }
+
+    /// What the init itself started.
+    fn own_children(&self) -> Vec<Pid> {
+        let parts = self.parts.iter().filter_map(|part| part.child.as_ref());
+        let daemon = self.daemon.iter().map(|daemon| daemon.pid);
+        parts.map(|child| child.pid).chain(daemon).collect()
+    }
+}
+
+fn is_session(part: &Part) -> bool {
+    part.component == Component::Session
 }
 
 fn listens(port: u16) -> bool {

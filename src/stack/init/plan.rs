@@ -2,15 +2,17 @@
 
 use std::{
     ffi::OsString,
-    fs,
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, lchown},
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use nix::unistd::{Uid, User, geteuid};
+use nix::unistd::{User, geteuid};
 
-use crate::{config::Address, frame::Size};
+use crate::{
+    config::Address,
+    files::{Folder, Owner, make_folder},
+    frame::Size,
+};
 
 /// What the command line says.
 #[derive(Debug, Clone)]
@@ -30,6 +32,11 @@ pub struct Options {
     pub vnc: bool,
     /// The viewer's port.
     pub viewer_port: u16,
+    /// Further variables of deskd's environment that the desktop's programs get; a name
+    /// that ends in `*` stands for all that begin so.
+    pub desktop_env: Vec<String>,
+    /// No program of the desktop gains privileges, as by sudo.
+    pub no_new_privs: bool,
     /// Where the daemon listens.
     pub listen: Vec<Address>,
     /// The arguments of the daemon.
@@ -69,6 +76,15 @@ pub(super) struct Account {
     pub(super) gid: u32,
     pub(super) home: PathBuf,
     pub(super) shell: PathBuf,
+}
+
+impl Account {
+    fn owner(&self) -> Owner {
+        Owner {
+            uid: self.uid,
+            gid: self.gid,
+        }
+    }
 }
 
 impl From<User> for Account {
@@ -155,7 +171,8 @@ impl Plan {
             make_dir(&self.desktop.home, 0o700, owner)?;
         }
         if let Some(owner) = owner {
-            adopt(&self.desktop.home, owner);
+            // Where that is refused, who cannot write to it says so.
+            drop(adopt(&self.desktop.home, owner.owner()));
         }
         self.make_socket_dirs()
     }
@@ -185,16 +202,8 @@ impl Plan {
         let mut cookie = [0; 16];
         getrandom::fill(&mut cookie)?;
         let file = authority(&cookie);
-        write_private(
-            &self.desktop_cookie,
-            &file,
-            self.is_root.then_some(&self.desktop),
-        )?;
-        write_private(
-            &self.daemon_cookie,
-            &file,
-            self.is_root.then_some(&self.daemon),
-        )
+        self.write_private(&self.desktop_cookie, &file, &self.desktop)?;
+        self.write_private(&self.daemon_cookie, &file, &self.daemon)
     }
 
     /// A new password for the VNC server: 8 characters, all that VNC looks at.
@@ -202,11 +211,20 @@ impl Plan {
         let number = getrandom::u64()?;
         let password = format!("{:08x}\n", number & 0xffff_ffff);
         let path = self.desktop_dir.join("vnc-password");
-        write_private(
-            &path,
-            password.as_bytes(),
-            self.is_root.then_some(&self.desktop),
-        )
+        self.write_private(&path, password.as_bytes(), &self.desktop)
+    }
+
+    /// Writes a file for a user, in a folder that may be the user's own.
+    fn write_private(&self, path: &Path, bytes: &[u8], user: &Account) -> Result<(), PlanError> {
+        let owner = self.is_root.then_some(user.owner());
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let name = path.file_name().and_then(|name| name.to_str());
+        Folder::open(folder)
+            .and_then(|folder| folder.write_private(name.unwrap_or_default(), bytes, owner))
+            .map_err(|source| PlanError::File {
+                path: path.to_owned(),
+                source,
+            })
     }
 
     /// Folders that sockets lie in: X's own, and the daemon's.
@@ -215,12 +233,12 @@ impl Plan {
         if self.is_root && !x_sockets.exists() {
             make_dir(x_sockets, 0o1777, None)?;
         }
-        let is_roots =
-            fs::symlink_metadata(x_sockets).is_ok_and(|meta| meta.is_dir() && meta.uid() == 0);
-        if self.is_root && is_roots {
+        if self.is_root
+            && let Ok(folder) = Folder::open(x_sockets)
+            && folder.status().is_ok_and(|status| status.st_uid == 0)
+        {
             // Made less the umask; or a copy that lost its mode.
-            let open = fs::Permissions::from_mode(0o1777);
-            drop(fs::set_permissions(x_sockets, open));
+            drop(folder.set_mode(0o1777));
         }
         for address in &self.options.listen {
             let Address::Unix(path) = address else {
@@ -262,71 +280,30 @@ fn base_dir(is_root: bool, uid: u32) -> PathBuf {
 }
 
 fn make_dir(path: &Path, mode: u32, owner: Option<&Account>) -> Result<(), PlanError> {
-    let failed = |source| PlanError::File {
+    make_folder(path, mode, owner.map(Account::owner)).map_err(|source| PlanError::File {
         path: path.to_owned(),
         source,
-    };
-    let mut builder = fs::DirBuilder::new();
-    builder
-        .recursive(true)
-        .mode(mode)
-        .create(path)
-        .map_err(failed)?;
-    if let Some(owner) = owner {
-        chown(path, Some(owner.uid), Some(owner.gid)).map_err(failed)?;
-    }
-    // In a folder that anybody may write to, another user may have made it.
-    let metadata = fs::symlink_metadata(path).map_err(failed)?;
-    let uid = metadata.uid();
-    let expected = [
-        Uid::effective().as_raw(),
-        owner.map_or(0, |owner| owner.uid),
-        0,
-    ];
-    if !metadata.is_dir() || !expected.contains(&uid) {
-        return Err(failed(io::Error::other("it belongs to somebody else")));
-    }
-    Ok(())
+    })
 }
 
 /// A home that is new, as a tmpfs or a volume is, belongs to root and is closed to
 /// others: the desktop gets it, with the files that such a home begins with.
-fn adopt(home: &Path, owner: &Account) {
-    let is_roots = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() == 0);
-    let is_new = owner.uid != 0
-        && is_roots(home)
-        && fs::symlink_metadata(home).is_ok_and(|meta| meta.is_dir() && meta.mode() & 0o007 == 0);
-    let entries = || fs::read_dir(home).into_iter().flatten().flatten();
-    let is_file = |entry: fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
-    if !is_new || !entries().all(is_file) {
-        return;
+fn adopt(home: &Path, owner: Owner) -> io::Result<()> {
+    let folder = Folder::open(home)?;
+    let status = folder.status()?;
+    if owner.uid == 0 || status.st_uid != 0 || status.st_mode & 0o007 != 0 {
+        return Ok(());
     }
-    // Where that is refused, who cannot write to it says so.
-    let files = entries().map(|entry| entry.path());
-    for path in files.filter(|path| is_roots(path)).chain([home.to_owned()]) {
-        drop(lchown(path, Some(owner.uid), Some(owner.gid)));
+    // Nobody else can change what is in it.
+    let entries: Vec<fs::DirEntry> = fs::read_dir(home)?.collect::<io::Result<_>>()?;
+    let is_file = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
+    if !entries.iter().all(is_file) {
+        return Ok(());
     }
-}
-
-/// Written beside and renamed, so that nobody reads half of it.
-fn write_private(path: &Path, bytes: &[u8], owner: Option<&Account>) -> Result<(), PlanError> {
-    let failed = |source| PlanError::File {
-        path: path.to_owned(),
-        source,
-    };
-    let new = path.with_extension("new");
-    drop(fs::remove_file(&new));
-    let mut file = fs::File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)
-        .map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    if let Some(owner) = owner {
-        chown(&new, Some(owner.uid), Some(owner.gid)).map_err(failed)?;
+    for entry in entries {
+        folder.give_file(&entry.file_name(), owner)?;
     }
-    fs::rename(&new, path).map_err(failed)
+    folder.give(owner)
 }
 
 /// A cookie file with one entry for every address and display (Xau: FamilyWild).

@@ -20,11 +20,12 @@ use nix::{
 };
 
 use super::{
+    cgroup::Group,
     daemon::Daemon,
     lock,
     parts::Part,
     plan::{Plan, PlanError},
-    tree,
+    tree::{self, Which},
 };
 use crate::stack::wire::{Component, ToDaemon};
 
@@ -60,6 +61,8 @@ impl From<Errno> for InitError {
 
 pub(super) struct Init {
     pub(super) plan: Plan,
+    /// What all parts run in, where that can be.
+    pub(super) group: Option<Group>,
     pub(super) parts: Vec<Part>,
     pub(super) daemon: Option<Daemon>,
     pub(super) daemon_not_before: Option<Instant>,
@@ -105,13 +108,20 @@ pub fn run(plan: Plan, at_once: bool) -> Result<u8, InitError> {
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
     let signals = SignalFd::with_flags(&signals, flags)?;
     // What an init that was killed left behind: we hold its lock.
-    tree::end(&plan.mark(""), tree::GRACE, || {});
+    let group = Group::make(&format!("deskd-X{}", plan.options.display));
+    let left = Which {
+        mark: plan.mark(""),
+        group: group.as_ref(),
+        ..Which::default()
+    };
+    tree::end(&left, tree::GRACE, || {});
     let vnc = plan.options.vnc;
     let is_vnc = |c| matches!(c, Component::X11vnc | Component::Websockify);
     let part = |component| Part::new(component, vnc || !is_vnc(component));
     let mut init = Init {
         parts: Component::STARTED.into_iter().map(part).collect(),
         plan,
+        group,
         daemon: None,
         daemon_not_before: None,
         daemon_streak: 0,
@@ -242,7 +252,10 @@ impl Init {
             }
         }
         // Whatever was being started in the meantime.
-        tree::end(&self.plan.mark(""), tree::GRACE, || {});
+        tree::end(&self.everything(), tree::GRACE, || {});
+        if let Some(group) = &self.group {
+            group.remove();
+        }
         self.plan.remove_folders();
     }
 }

@@ -1,8 +1,9 @@
-//! Every process of the stack, and no other: all carry a mark in their
-//! environment, which children inherit, so that those who left the tree are
-//! found too, also after the init was killed.
+//! Every process of the stack, and no other. They are known by a mark in their environment,
+//! which children inherit, also after the init was killed; by their descent, because
+//! orphans come to the init; and by a control group, where there is one.
 
 use std::{
+    collections::{HashMap, HashSet},
     fs, thread,
     time::{Duration, Instant},
 };
@@ -12,6 +13,8 @@ use nix::{
     unistd::Pid,
 };
 
+use super::cgroup::Group;
+
 /// The variable that marks them: lock file, colon, component.
 pub(super) const MARK: &str = "DESKD_STACK";
 
@@ -20,43 +23,92 @@ pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// So long the rest may take to be gone after SIGKILL.
 const GONE: Duration = Duration::from_secs(2);
 
-/// Processes whose mark begins like that.
-pub(super) fn marked(beginning: &str) -> Vec<Pid> {
-    let entry = format!("{MARK}={beginning}");
-    let Ok(folders) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let own = Pid::this();
-    folders
-        .filter_map(Result::ok)
-        .filter_map(|folder| folder.file_name().to_str()?.parse().ok().map(Pid::from_raw))
-        .filter(|pid| *pid != own && carries(*pid, entry.as_bytes()))
-        .collect()
+/// Some of the stack's processes.
+#[derive(Debug, Default)]
+pub(super) struct Which<'a> {
+    /// The beginning of their mark.
+    pub(super) mark: String,
+    /// These, and all that descend from them.
+    pub(super) from: Vec<Pid>,
+    /// Orphans that came to this init without a mark, and all that descend from them; but
+    /// for these of its children.
+    pub(super) orphans_but: Option<Vec<Pid>>,
+    /// All of a group.
+    pub(super) group: Option<&'a Group>,
 }
 
-fn carries(pid: Pid, entry: &[u8]) -> bool {
+/// A process, as `/proc/PID/stat` has it.
+#[derive(Debug, Clone, Copy)]
+struct Process {
+    pid: Pid,
+    parent: Pid,
+}
+
+impl Which<'_> {
+    /// Those that live.
+    fn processes(&self) -> Vec<Pid> {
+        let (own, living) = (Pid::this(), living());
+        let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
+        for process in &living {
+            children
+                .entry(process.parent)
+                .or_default()
+                .push(process.pid);
+        }
+        let mut found: Vec<Pid> = self.from.clone();
+        let marked = living.iter().filter(|p| carries(p.pid, &self.mark));
+        found.extend(marked.map(|process| process.pid));
+        if let Some(known) = &self.orphans_but {
+            let orphans = children.get(&own).into_iter().flatten();
+            let orphans = orphans.filter(|pid| !known.contains(pid) && !carries(**pid, ""));
+            found.extend(orphans);
+        }
+        found.extend(self.group.map(Group::processes).unwrap_or_default());
+        // And what descends from them.
+        let mut seen = HashSet::new();
+        while let Some(pid) = found.pop() {
+            if pid != own && seen.insert(pid) {
+                found.extend(children.get(&pid).into_iter().flatten());
+            }
+        }
+        let lives = |pid: &Pid| living.iter().any(|process| process.pid == *pid);
+        seen.into_iter().filter(lives).collect()
+    }
+}
+
+/// All processes but zombies.
+fn living() -> Vec<Process> {
+    let folders = fs::read_dir("/proc").into_iter().flatten();
+    let pids = folders.filter_map(|folder| folder.ok()?.file_name().to_str()?.parse().ok());
+    let process = |pid: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let mut words = rest.split(' ');
+        let (state, parent) = (words.next()?, words.next()?.parse().ok()?);
+        let (pid, parent) = (Pid::from_raw(pid), Pid::from_raw(parent));
+        (state != "Z").then_some(Process { pid, parent })
+    };
+    pids.filter_map(process).collect()
+}
+
+/// Whether a process has a mark that begins like that; `""`: any.
+fn carries(pid: Pid, beginning: &str) -> bool {
     // Another user's, or gone: not ours.
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let marked = environment
+    let entry = format!("{MARK}={beginning}");
+    environment
         .split(|byte| *byte == 0)
-        .any(|variable| variable.starts_with(entry));
-    marked && !is_zombie(pid)
-}
-
-fn is_zombie(pid: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| rest.starts_with('Z'))
+        .any(|variable| variable.starts_with(entry.as_bytes()))
 }
 
 /// Asks them to end, by SIGTERM, and waits for at most `grace`. Whether they
 /// have. `reap` collects children.
-pub(super) fn ask(beginning: &str, grace: Duration, mut reap: impl FnMut()) -> bool {
-    send(&marked(beginning), Signal::SIGTERM);
+pub(super) fn ask(which: &Which<'_>, grace: Duration, mut reap: impl FnMut()) -> bool {
+    send(&which.processes(), Signal::SIGTERM);
     let until = Instant::now() + grace;
     loop {
         reap();
-        if marked(beginning).is_empty() {
+        if which.processes().is_empty() {
             return true;
         }
         if Instant::now() >= until {
@@ -68,14 +120,14 @@ pub(super) fn ask(beginning: &str, grace: Duration, mut reap: impl FnMut()) -> b
 
 /// Ends them: SIGTERM, and SIGKILL after `grace`, which is at most two seconds
 /// (R29).
-pub(super) fn end(beginning: &str, grace: Duration, mut reap: impl FnMut()) {
-    if ask(beginning, grace, &mut reap) {
+pub(super) fn end(which: &Which<'_>, grace: Duration, mut reap: impl FnMut()) {
+    if ask(which, grace, &mut reap) {
         return;
     }
     let until = Instant::now() + GONE;
     // Again and again: one may be starting another at this moment.
     loop {
-        let left = marked(beginning);
+        let left = which.processes();
         reap();
         if left.is_empty() || Instant::now() >= until {
             return;

@@ -1,0 +1,228 @@
+//! Opening files whose path another user may be able to change, or that may be no files:
+//! a leaf.
+//!
+//! A path is followed only where its owner is trusted. Otherwise the last part must not be
+//! a link, and what is done afterwards is done through the descriptor: the file is what it
+//! was when it was opened.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::OpenOptionsExt as _,
+    },
+    path::Path,
+};
+
+use nix::{
+    fcntl::{AT_FDCWD, AtFlags, OFlag, openat, renameat},
+    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat},
+    unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, unlinkat},
+};
+
+/// Bytes of a certificate, a key or another small file that are read.
+pub(crate) const SMALL: u64 = 1 << 20;
+
+/// Opens a regular file that is no link, without waiting for anybody (as for the other end
+/// of a FIFO).
+pub(crate) fn open_no_link(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = options.custom_flags(flags.bits()).open(path)?;
+    regular(&file)?;
+    Ok(file)
+}
+
+/// Reads a file that may be reached through links, as mounted secrets are. It must be a
+/// regular one of at most `most` bytes.
+pub(crate) fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut options = File::options();
+    options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    take(&options.open(path)?, most)
+}
+
+/// The same of a file that must be no link.
+pub(crate) fn read_no_link(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    take(&open_no_link(path, File::options().read(true))?, most)
+}
+
+fn take(file: &File, most: u64) -> io::Result<Vec<u8>> {
+    regular(file)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(format!("it has more than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn regular(file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::other("it is not a regular file"))
+}
+
+/// Sets the mode of what a path names, if it is no link.
+pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::{fd::AsRawFd as _, unix::fs::PermissionsExt as _};
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file = openat(AT_FDCWD, path, flags, Mode::empty())?;
+    // Of a socket there is no other way to its mode than a path.
+    let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
+    if fs::metadata(&opened)?.file_type().is_symlink() {
+        return Err(io::Error::other("it is a link"));
+    }
+    fs::set_permissions(opened, fs::Permissions::from_mode(mode))
+}
+
+/// User and group that something is given to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+/// An open folder.
+#[derive(Debug)]
+pub(crate) struct Folder(OwnedFd);
+
+impl Folder {
+    /// Opens a folder that is no link.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(Self(openat(AT_FDCWD, path, flags, Mode::empty())?))
+    }
+
+    /// Its owner and mode.
+    pub(crate) fn status(&self) -> io::Result<FileStat> {
+        Ok(fstat(&self.0)?)
+    }
+
+    /// Gives it to a user.
+    pub(crate) fn give(&self, owner: Owner) -> io::Result<()> {
+        let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+        Ok(fchown(&self.0, Some(uid), Some(gid))?)
+    }
+
+    /// Sets its mode.
+    pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
+        Ok(fchmod(&self.0, Mode::from_bits_truncate(mode))?)
+    }
+
+    /// Gives a file in it to a user, if it is a regular file of root's.
+    pub(crate) fn give_file(&self, name: &OsStr, owner: Owner) -> io::Result<()> {
+        let status = fstatat(&self.0, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
+        if kind != SFlag::S_IFREG || status.st_uid != 0 {
+            return Ok(());
+        }
+        let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        Ok(fchownat(&self.0, name, Some(uid), Some(gid), flags)?)
+    }
+
+    /// Writes a file that only its owner can read. It is written beside and renamed, so
+    /// that nobody reads half of it.
+    pub(crate) fn write_private(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        owner: Option<Owner>,
+    ) -> io::Result<()> {
+        let new = format!(
+            ".{name}.{:016x}",
+            getrandom::u64().map_err(io::Error::from)?
+        );
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+        let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mut file = File::from(openat(
+            &self.0,
+            new.as_str(),
+            flags,
+            Mode::S_IRUSR | Mode::S_IWUSR,
+        )?);
+        let written = file.write_all(bytes).and_then(|()| {
+            if let Some(owner) = owner {
+                let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+                fchown(file.as_fd(), Some(uid), Some(gid))?;
+            }
+            Ok(renameat(&self.0, new.as_str(), &self.0, name)?)
+        });
+        if written.is_err() {
+            // Half of it would stay.
+            let _ = unlinkat(&self.0, new.as_str(), UnlinkatFlags::NoRemoveDir);
+        }
+        written
+    }
+}
+
+/// Makes a folder and its parents, and gives it to a user. One that is there must belong to
+/// that user, to root or to us.
+pub(crate) fn make_folder(path: &Path, mode: u32, owner: Option<Owner>) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(mode).create(path)?;
+    let folder = Folder::open(path)?;
+    let (is, own) = (folder.status()?.st_uid, Uid::effective().as_raw());
+    let wanted = owner.map(|owner| owner.uid);
+    if is != own && is != 0 && Some(is) != wanted {
+        let why = format!("it belongs to user {is}: remove it, or run deskd as that user");
+        return Err(io::Error::other(why));
+    }
+    match owner {
+        Some(owner) if is != owner.uid => folder.give(owner),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+
+    use super::*;
+
+    #[test]
+    fn links_and_what_is_no_file_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "text").unwrap();
+        symlink(path("file"), path("link")).unwrap();
+        mkfifo(&path("fifo"), Mode::S_IRWXU).unwrap();
+        assert_eq!(read_no_link(&path("file"), 4).unwrap(), b"text");
+        assert_eq!(read_at_most(&path("link"), 4).unwrap(), b"text");
+        for (name, most) in [("link", 4), ("fifo", 4), ("file", 3), ("none", 4), ("", 4)] {
+            assert!(read_no_link(&path(name), most).is_err(), "{name}");
+        }
+        for path in [path("fifo"), "/dev/zero".into(), path("")] {
+            assert!(read_at_most(&path, 4).is_err(), "{}", path.display());
+        }
+        let write = open_no_link(&path("link"), File::options().write(true).create(true));
+        assert!(write.is_err());
+        assert!(Folder::open(&path("file")).is_err());
+        symlink(folder.path(), path("folder")).unwrap();
+        assert!(Folder::open(&path("folder")).is_err());
+        assert!(make_folder(&path("folder"), 0o700, None).is_err());
+    }
+
+    #[test]
+    fn a_private_file_replaces_a_link_and_not_what_it_leads_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("precious"), "old").unwrap();
+        symlink(path("precious"), path("cookie")).unwrap();
+        let open = Folder::open(folder.path()).unwrap();
+        open.write_private("cookie", b"new", None).unwrap();
+        assert_eq!(fs::read(path("precious")).unwrap(), b"old");
+        assert_eq!(fs::read(path("cookie")).unwrap(), b"new");
+        let mode = fs::symlink_metadata(path("cookie")).unwrap();
+        assert!(mode.is_file() && mode.permissions().mode() & 0o777 == 0o600);
+        // What is in the way and cannot be replaced leaves nothing half done.
+        fs::create_dir(path("taken")).unwrap();
+        assert!(open.write_private("taken", b"new", None).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+}
