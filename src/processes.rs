@@ -282,6 +282,16 @@ pub(crate) fn user(pid: u32) -> Option<u32> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// Whether a process and what it starts can gain no privileges (prctl(2),
+/// `PR_SET_NO_NEW_PRIVS`). False when that is not known.
+pub(crate) fn has_no_new_privs(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let value = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NoNewPrivs:"));
+    value.is_some_and(|value| value.trim() == "1")
+}
+
 struct Entry {
     name: String,
     parent: u32,

@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -506,6 +508,128 @@ fn a_full_disk_is_named() {
         said.contains("cannot be written") && said.contains("No space left"),
         "{said}"
     );
+}
+
+/// Root writes nothing where the desktop's user points.
+#[tokio::test(flavor = "multi_thread")]
+async fn root_seeds_the_home_as_its_user() {
+    let mut stack = Managed::new(&["--desktop-user", "nobody"]);
+    stack.start(&[]);
+    stack.wait_for_socket();
+    stack.up();
+    let secret = stack.folder.path().join("secret");
+    fs::create_dir(&secret).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o700)).unwrap();
+    let home = format!("/run/deskd/desktop-X{}/home", stack.number);
+    let channels = Path::new(&home).join(".config/xfce4/xfconf/xfce-perchannel-xml");
+    let owner = fs::symlink_metadata(&channels).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&owner), 65534);
+    fs::rename(&channels, channels.with_extension("old")).unwrap();
+    std::os::unix::fs::symlink(&secret, &channels).unwrap();
+    kill(stack.pid("xfce4-session").unwrap(), Signal::SIGKILL).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let said = loop {
+        assert!(Instant::now() < deadline, "{}", stack.log());
+        let status = stack.status().await;
+        let session = status.components.into_iter();
+        let mut session = session.filter(|c| c.component() == v1::Component::Session);
+        let session = session.next().unwrap();
+        if session.last_stderr.contains("cannot be written") {
+            break session.last_stderr;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(said.contains("Permission denied"), "{said}");
+    assert_eq!(fs::read_dir(&secret).unwrap().count(), 0);
+}
+
+/// What cleared its environment and left its session ends with the stack, and the
+/// desktop's programs do not see what deskd's environment holds.
+#[test]
+fn a_program_without_a_mark_ends_too_and_none_sees_deskds_secrets() {
+    let mut stack = Managed::new(&[])
+        .set("SERVICE_API_KEY", "secret")
+        .set("APP_MODE", "kiosk")
+        .set("DESKD_DESKTOP_ENV", "APP_*");
+    let seconds = format!("{}.5", 86_400 + std::process::id());
+    let autostart = stack.folder.path().join("home/.config/autostart");
+    fs::create_dir_all(&autostart).unwrap();
+    let entry = format!(
+        "[Desktop Entry]\nType=Application\nName=left\nExec=sh -c \"setsid env -i sleep {seconds} &\"\n"
+    );
+    fs::write(autostart.join("left.desktop"), entry).unwrap();
+    stack.start(&[]);
+    stack.wait_for_socket();
+    stack.up();
+    let sleeps = || {
+        let pgrep = std::process::Command::new("pgrep")
+            .args(["-f", &format!("^sleep {seconds}$")])
+            .output();
+        pgrep.unwrap().status.success()
+    };
+    wait_for("the program", Duration::from_secs(20), || {
+        sleeps().then_some(())
+    });
+    let environment = |name: &str| {
+        let pid = stack.pid(name).unwrap();
+        let bytes = fs::read(format!("/proc/{pid}/environ")).unwrap();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        (
+            String::from_utf8_lossy(&bytes).replace('\0', "\n"),
+            status.contains("NoNewPrivs:\t1"),
+        )
+    };
+    for (name, no_new_privs) in [("Xvfb", true), ("xfce4-session", false)] {
+        let (variables, found) = environment(name);
+        assert!(
+            !variables.contains("SERVICE_API_KEY"),
+            "{name}: {variables}"
+        );
+        assert!(variables.contains("APP_MODE=kiosk"), "{name}: {variables}");
+        assert_eq!(found, no_new_privs, "{name}");
+    }
+    let daemon = stack.daemon().unwrap();
+    let status = fs::read_to_string(format!("/proc/{daemon}/status")).unwrap();
+    assert!(status.contains("NoNewPrivs:\t1"));
+    stack.init.as_ref().unwrap().signal("TERM");
+    wait_for("the program's end", Duration::from_secs(15), || {
+        (!sleeps()).then_some(())
+    });
+}
+
+/// The screen has the size that was asked for, and the maximum stays as configured.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_size_beyond_the_maximum_is_no_new_maximum() {
+    let stack = Managed::new(&["--max-geometry", "800x600"]).started();
+    stack.wait_for_socket();
+    stack.up();
+    for (size, server) in [
+        ("1000x700", "1000x700x24"),
+        ("700x1000", "700x1000x24"),
+        ("640x480", "700x1000x24"),
+    ] {
+        let up = stack.cli(&["up", "--geometry", size]);
+        assert!(up.status.success(), "{up:?}");
+        let pid = stack.pid("Xvfb").unwrap();
+        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        let words = String::from_utf8_lossy(&words).into_owned();
+        assert!(words.contains(server), "{size}: {words}");
+    }
+    stack.cli(&["down"]);
+    for size in ["100000x100000", "32x32", "16000x16000"] {
+        let (width, height) = size.split_once('x').unwrap();
+        let geometry = v1::Size {
+            width: width.parse().unwrap(),
+            height: height.parse().unwrap(),
+        };
+        let request = v1::UpRequest {
+            geometry: Some(geometry),
+            no_wait: true,
+        };
+        let refused = stack.stack().await.up(request).await.unwrap_err();
+        assert_eq!(client::reason(&refused), v1::Reason::GeometryUnsupported);
+    }
+    assert!(stack.pid("Xvfb").is_none());
 }
 
 #[tokio::test]

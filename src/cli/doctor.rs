@@ -100,6 +100,7 @@ pub(super) async fn run(args: Doctor) -> Result<Exit, Error> {
     }
     checks.push(port(&args.client));
     checks.push(isolation(info.as_ref()));
+    checks.extend(info.as_ref().map(privileges));
 
     if args.client.json {
         let list: Vec<_> = checks
@@ -417,6 +418,17 @@ fn port(client: &Client) -> Check {
         ),
         address @ Address::Tcp { .. } => pass("port", format!("{address} with token and TLS")),
     }
+}
+
+fn privileges(info: &v1::GetInfoResponse) -> Check {
+    if info.no_new_privs {
+        return pass("privileges", "the daemon can gain none (no_new_privs)");
+    }
+    warn(
+        "privileges",
+        "the daemon could gain some: the kernel did not set no_new_privs",
+        "run it on a kernel that has prctl(PR_SET_NO_NEW_PRIVS)",
+    )
 }
 
 fn isolation(info: Option<&v1::GetInfoResponse>) -> Check {

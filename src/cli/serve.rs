@@ -71,6 +71,11 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
         .as_deref()
         .map(rpc::Token::read)
         .transpose()?;
+    // Nothing that it starts needs them; the init, which starts the desktop, is another
+    // process. Refused only by kernels without it.
+    if let Err(error) = nix::sys::prctl::set_no_new_privs() {
+        tracing::warn!("privileges can be gained: {error}");
+    }
     let mut listeners = Vec::new();
     for address in &addresses {
         listeners.push(Listener::bind(

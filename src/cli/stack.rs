@@ -266,14 +266,19 @@ pub(super) async fn status(args: Status) -> Result<Exit, Error> {
             .trim_start_matches("REASON_");
         let reason = if reason == "UNSPECIFIED" { "" } else { reason };
         say!(
-            "{:<12} {state:<5} pid {:<8} restarts {:<3} {reason}",
+            "{:<12} {state:<5} pid {:<8} restarts {:<3} {:<12} {reason}",
             name(component.component()),
             if component.pid == 0 {
                 "-".to_owned()
             } else {
                 component.pid.to_string()
             },
-            component.restarts
+            component.restarts,
+            if component.no_new_privs {
+                "no-new-privs"
+            } else {
+                ""
+            }
         );
         if !component.up {
             for line in component.last_stderr.lines() {

@@ -72,6 +72,7 @@ impl Desktop for DesktopService {
                 Some(SocketKind::Abstract) => v1::DisplaySocket::Abstract,
             }
             .into(),
+            no_new_privs: crate::processes::has_no_new_privs(std::process::id()),
         }))
     }
 

@@ -233,6 +233,7 @@ fn state(state: &ComponentState) -> v1::ComponentStatus {
         restarts: state.restarts,
         last_stderr: state.last_output.clone(),
         reason: reason(state.problem.as_ref()).into(),
+        no_new_privs: state.no_new_privs,
     }
 }
 

@@ -108,6 +108,9 @@ pub struct ComponentState {
     pub last_output: String,
     /// Why it is not up.
     pub problem: Option<Problem>,
+    /// Neither it nor what it starts can gain privileges.
+    #[serde(default)]
+    pub no_new_privs: bool,
 }
 
 /// A step of a bring-up, restart or tear-down.

@@ -18,7 +18,10 @@ use super::{
     supervise::{Init, now_ms},
     tree::{self, Which},
 };
-use crate::stack::wire::{Component, ComponentState, Problem, Status};
+use crate::{
+    processes,
+    stack::wire::{Component, ComponentState, Problem, Status},
+};
 
 /// How long a port may take to answer that somebody listens.
 const KNOCK: Duration = Duration::from_millis(50);
@@ -73,15 +76,14 @@ impl Part {
     }
 
     pub(super) fn state(&self) -> ComponentState {
+        let pid = self.child.as_ref().map(|child| child.pid.as_raw());
+        let pid = pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
         ComponentState {
             component: self.component,
             enabled: self.enabled,
             up: self.up,
-            pid: self
-                .child
-                .as_ref()
-                .and_then(|child| u32::try_from(child.pid.as_raw()).ok())
-                .unwrap_or(0),
+            pid,
+            no_new_privs: pid != 0 && processes::has_no_new_privs(pid),
             since_ms: if self.up { self.since_ms } else { 0 },
             restarts: self.restarts,
             last_output: self.last_output.clone(),
