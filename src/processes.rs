@@ -282,6 +282,14 @@ pub(crate) fn user(pid: u32) -> Option<u32> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// When a process was started, in clock ticks since boot (proc(5), `starttime`).
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    // The 22nd field; the first that is left is the third.
+    rest.split(' ').nth(19)?.parse().ok()
+}
+
 /// Whether a process and what it starts can gain no privileges (prctl(2),
 /// `PR_SET_NO_NEW_PRIVS`). False when that is not known.
 pub(crate) fn has_no_new_privs(pid: u32) -> bool {

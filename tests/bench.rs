@@ -26,7 +26,7 @@ use deskd::{
     encode::{Effort, Format, Order, Picture, encode},
     frame::{CaptureMode, Region},
     rpc::v1,
-    x11::{Display, Owner},
+    x11::{Display, Owner, Trust},
 };
 use serde_json::json;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -116,6 +116,7 @@ async fn run() {
         server.display().parse().unwrap(),
         CaptureMode::ShmFd.into(),
         Owner::anybody(),
+        Trust::default(),
     )
     .unwrap();
     let witness = Witness::new(&server);

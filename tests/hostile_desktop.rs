@@ -167,3 +167,29 @@ async fn a_window_that_comes_and_goes_leaves_nothing_on_the_server() {
     }
     assert!(counts[29] <= counts[4] + 2, "{counts:?}");
 }
+
+/// Anybody can write the property that keeps a proof, and own the selection of who gives
+/// input.
+#[tokio::test]
+async fn what_only_a_daemon_can_know_is_not_believed_of_others() {
+    let server = XServer::start();
+    let state = format!("1 {:032x} 1 1280x800 any", 0x5eed);
+    let mut xprop = server.program("xprop");
+    xprop.args(["-root", "-f", "_DESKD_STATE", "8s", "-set", "_DESKD_STATE"]);
+    program::output(xprop.arg(&state), "x11-utils");
+    let witness = Witness::new(&server);
+    witness.own_selection("_DESKD_INPUT");
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    done(&mut client, vec![move_to(5, 5)]).await;
+    let request = v1::WaitReadyRequest {
+        timeout: Some(prost_types::Duration {
+            seconds: 2,
+            nanos: 0,
+        }),
+        ..v1::WaitReadyRequest::default()
+    };
+    let evidence = client.wait_ready(request).await.unwrap().into_inner();
+    let verdict = evidence.evidence.unwrap().verdict();
+    assert_eq!(verdict, v1::PaintVerdict::Blank);
+}

@@ -87,11 +87,10 @@ async fn the_proof_outlives_the_daemon_and_dies_with_a_resize() {
     let server = XServer::with_screen("640x480x24", &[]);
     let mut witness = Witness::new(&server);
     witness.draw_pattern(4);
-    let daemon = Daemon::start(&server);
+    let mut daemon = Daemon::start(&server);
     painted(&mut daemon.client().await, raw()).await;
-    drop(daemon);
     witness.fill(0);
-    let daemon = Daemon::start(&server);
+    daemon.restart_after(Duration::ZERO);
     let began = Instant::now();
     let mut client = daemon.client().await;
     painted(&mut client, raw()).await;

@@ -17,7 +17,7 @@ use super::{
     service, stack,
 };
 use crate::{
-    config::{self, DEFAULT_GEOMETRY},
+    config::{self, Address, DEFAULT_GEOMETRY},
     frame::{CaptureMode, ScreenSize, Size},
     memory, metrics,
     rpc::{self, Listener, Options, Tls},
@@ -28,7 +28,7 @@ use crate::{
         wire::ToInit,
     },
     telemetry,
-    x11::{Display, Owner},
+    x11::{Display, Owner, Trust},
 };
 
 /// Runs until SIGTERM or SIGINT.
@@ -110,7 +110,19 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     } else {
         Owner::anybody()
     };
-    let display = Display::open(display, capture.into(), owner).map_err(|error| local(&error))?;
+    // Beside the socket: in a folder that is the daemon's.
+    let socket = addresses.iter().find_map(|address| match address {
+        Address::Unix(path) => Some(path),
+        Address::Tcp { .. } => None,
+    });
+    let proof = socket.map(|path| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".proof");
+        std::path::PathBuf::from(name)
+    });
+    let trust = Trust::kept_in(proof.as_deref());
+    let display =
+        Display::open(display, capture.into(), owner, trust).map_err(|error| local(&error))?;
     let display = Arc::new(display);
     let stack = if manages {
         let _runtime = runtime.enter();

@@ -21,6 +21,7 @@ use super::{
     pixel_format::PixelFormat,
     root_state::{self, RootState},
     socket::{self, Owner, Pulse, Purpose, XStream},
+    trust::{ServerLife, Trust},
 };
 use crate::{
     facts::Profile,
@@ -78,6 +79,8 @@ pub(super) struct Server {
     pub(super) has_xtest: bool,
     pub(super) socket: SocketKind,
     pub(super) server_uid: Option<u32>,
+    trust: Trust,
+    life: ServerLife,
 }
 
 impl Server {
@@ -90,13 +93,16 @@ impl Server {
         display: DisplayName,
         patience: Duration,
         pulse: &Arc<Pulse>,
-        owner: &Owner,
-        sent: Purpose,
+        (owner, trust): (&Owner, &Trust),
+        purpose: Purpose,
     ) -> Result<Self, Error> {
         let connected = socket::open(display, owner)?;
-        let stream = XStream::new(connected.stream, patience, Arc::clone(pulse), sent)
+        let stream = XStream::new(connected.stream, patience, Arc::clone(pulse), purpose)
             .map_err(Error::Lost)?;
-        Self::over(stream, display, connected.kind, connected.server_uid)
+        let mut server = Self::over(stream, display, connected.kind, connected.server_uid)?;
+        server.trust = trust.clone();
+        server.life = ServerLife::of(connected.server_pid);
+        Ok(server)
     }
 
     /// The same over a stream that is connected already.
@@ -138,6 +144,8 @@ impl Server {
             dpi,
             socket,
             server_uid,
+            trust: Trust::default(),
+            life: ServerLife::of(None),
         })
     }
 
@@ -186,7 +194,17 @@ impl Server {
     /// The screen's size now, and the identity kept with it.
     pub(super) fn identify(&self) -> Result<RootState, Error> {
         let size = self.geometry()?;
-        root_state::adopt(&self.conn, self.root, size)
+        root_state::adopt(self, size)
+    }
+
+    /// Whether a text about the screen is one that this daemon wrote.
+    pub(super) fn trusts(&self, text: &[u8]) -> bool {
+        self.trust.holds(self.life, text)
+    }
+
+    /// Notes a text about the screen that is about to be written.
+    pub(super) fn will_write(&self, text: &[u8]) {
+        self.trust.note(self.life, text);
     }
 
     /// A window outside the screen, which tells of its properties: what is asked of a

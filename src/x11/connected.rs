@@ -56,7 +56,7 @@ impl Connected {
             job.name,
             job.patience,
             &job.pulse,
-            &job.owner,
+            (&job.owner, &job.trust),
             Purpose::Screen,
         )?;
         // Resizes are told, and the end of the windows that carry the proof.
@@ -169,11 +169,7 @@ impl Connected {
     fn void(&mut self) -> Result<(), Error> {
         tracing::info!("the windows that carried the proof of paint have gone");
         self.known.proof = None;
-        root_state::set_proof(
-            &self.server.conn,
-            self.server.root,
-            &state(&self.known, None),
-        )?;
+        root_state::set_proof(&self.server, &state(&self.known, None))?;
         self.publish_screen();
         Ok(())
     }
@@ -209,9 +205,7 @@ impl Connected {
                 windows: proof.windows,
             };
             let state = state(&self.known, Some(proven));
-            if let Some(carriers) =
-                root_state::set_proof(&self.server.conn, self.server.root, &state)?
-            {
+            if let Some(carriers) = root_state::set_proof(&self.server, &state)? {
                 tracing::info!(profile = %proof.profile, generation = %self.known.generation, "the paint is proved");
                 self.carriers = carriers;
                 self.known.proof = Some(proof.profile);

@@ -13,6 +13,7 @@ use super::{
     mailbox::{self, mailbox},
     socket::{Owner, Pulse, SILENCE},
     thread::{self, Job},
+    trust::Trust,
 };
 use crate::{
     facts::{Profile, WindowId},
@@ -99,16 +100,22 @@ pub struct Display {
     drawn: watch::Receiver<u64>,
     pulse: Arc<Pulse>,
     owner: Owner,
+    trust: Trust,
 }
 
 impl Display {
     /// Starts the thread, which connects as soon as the display exists and is
-    /// `owner`'s.
+    /// `owner`'s. Of proofs that are kept with it those are believed that `trust` holds.
     ///
     /// # Errors
     ///
     /// When the system has no thread left.
-    pub fn open(name: DisplayName, choice: CaptureChoice, owner: Owner) -> io::Result<Self> {
+    pub fn open(
+        name: DisplayName,
+        choice: CaptureChoice,
+        owner: Owner,
+        trust: Trust,
+    ) -> io::Result<Self> {
         let (commands, inbox) = mailbox(QUEUE)?;
         let link = Link {
             state: LinkState::Connecting,
@@ -127,6 +134,7 @@ impl Display {
             draw,
             pulse: Arc::clone(&pulse),
             owner: owner.clone(),
+            trust: trust.clone(),
         })?;
         Ok(Self {
             name,
@@ -136,6 +144,7 @@ impl Display {
             drawn,
             pulse,
             owner,
+            trust,
         })
     }
 
@@ -148,6 +157,11 @@ impl Display {
     /// Whose X server it connects to.
     pub fn owner(&self) -> &Owner {
         &self.owner
+    }
+
+    /// Whose X server it connects to, and what is believed of what is kept there.
+    pub(super) fn reach(&self) -> (&Owner, &Trust) {
+        (&self.owner, &self.trust)
     }
 
     /// The fastest way to read pixels that may be used.

@@ -64,9 +64,11 @@ pub enum Error {
     /// The X server lacks an extension.
     #[error("the X server has no {0} extension")]
     NoExtension(&'static str),
-    /// Another deskd gives input here.
-    #[error("another deskd gives input on this display: use that one, or end it")]
-    InputTaken,
+    /// Another deskd gives input here, or a program that says so.
+    #[error(
+        "{0} owns the selection _DESKD_INPUT, as a deskd that gives input on this display does: use that deskd, or end it"
+    )]
+    InputTaken(String),
     /// The X server refused a request.
     #[error("the X server answered {request} with {error}")]
     Request {
@@ -139,7 +141,7 @@ impl Error {
             Self::NoScreen { .. } => (Stage::Display, Cause::ScreenNotFound),
             Self::PixelFormat(_) => (Stage::Display, Cause::PixelFormatUnsupported),
             Self::NoExtension(_) => (Stage::Display, Cause::ExtensionMissing),
-            Self::InputTaken => (Stage::Input, Cause::InputTaken),
+            Self::InputTaken(_) => (Stage::Input, Cause::InputTaken),
             Self::Request { .. }
             | Self::Resizing(_)
             | Self::TooLarge(_)

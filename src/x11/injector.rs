@@ -5,9 +5,12 @@
 //! press and its release reach the server at once, so that nothing happens
 //! between them.
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, fmt, time::Duration};
 
-use nix::time::{ClockId, clock_gettime};
+use nix::{
+    time::{ClockId, clock_gettime},
+    unistd::geteuid,
+};
 use x11rb::{
     connection::Connection as _,
     protocol::{
@@ -24,11 +27,11 @@ use x11rb::{
 use super::{
     Bell, Display, Error, Generation, Observer,
     bindings::Bindings,
-    connect,
+    connect, focus,
     keymap::{self, KeyboardState, Keymap},
     pointer::{Pointer, PointerState},
 };
-use crate::{facts::WindowId, frame::Size};
+use crate::{facts::WindowId, frame::Size, processes};
 
 /// A key or a button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,7 +94,7 @@ pub struct Survey {
 /// The root window's property that says what deskd holds down.
 const PRESSED: &[u8] = b"_DESKD_PRESSED";
 /// The selection that is owned by who gives input: one deskd a display.
-const INPUT: &[u8] = b"_DESKD_INPUT";
+const INPUT: &str = "_DESKD_INPUT";
 /// How often that is tried, and the pause between.
 const TRIES: u32 = 5;
 const AGAIN: Duration = Duration::from_millis(20);
@@ -541,10 +544,45 @@ impl Injector {
     }
 }
 
+/// Who owns that selection.
+#[derive(Debug)]
+struct Holder {
+    window: WindowId,
+    /// Its process, its name and its user, where the server and the system tell.
+    process: Option<(u32, String, u32)>,
+}
+
+impl Holder {
+    fn of(observer: &Observer, window: WindowId) -> Result<Self, Error> {
+        let pid = match observer.has_resource() {
+            true => focus::client_pid(&observer.server, window)?,
+            false => None,
+        };
+        let process = pid.and_then(|pid| Some((pid, processes::name(pid), processes::user(pid)?)));
+        Ok(Self { window, process })
+    }
+
+    /// A daemon runs as our user or as root. Of what is not known anything may be.
+    fn may_be_deskd(&self) -> bool {
+        self.process.as_ref().is_none_or(|(_, name, user)| {
+            name == "deskd" && (*user == geteuid().as_raw() || *user == 0)
+        })
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.process {
+            Some((pid, name, user)) => write!(f, "process {pid} ({name}, user {user})"),
+            None => write!(f, "the program of the window {:#x}", self.window),
+        }
+    }
+}
+
 /// Has this connection be the one that gives input on its display.
 fn own(observer: &Observer) -> Result<(), Error> {
     let conn = &observer.server.conn;
-    let name = conn.intern_atom(false, INPUT)?.reply();
+    let name = conn.intern_atom(false, INPUT.as_bytes())?.reply();
     let name = name
         .map_err(|error| Error::reply("InternAtom", error))?
         .atom;
@@ -555,7 +593,12 @@ fn own(observer: &Observer) -> Result<(), Error> {
             break;
         }
         if attempt == TRIES {
-            return Err(Error::InputTaken);
+            let holder = Holder::of(observer, owner.owner)?;
+            if holder.may_be_deskd() {
+                return Err(Error::InputTaken(holder.to_string()));
+            }
+            tracing::warn!("{holder} owns {INPUT}, and is no deskd: it is taken from it");
+            break;
         }
         // A connection that has just ended may not have been noticed yet.
         std::thread::sleep(AGAIN);

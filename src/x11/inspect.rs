@@ -13,6 +13,7 @@ use super::{
     connect::Server,
     mailbox::Bell,
     socket::{Owner, Pulse, Purpose},
+    trust::Trust,
 };
 
 /// Extensions that deskd uses, and what for.
@@ -66,7 +67,7 @@ fn look(
         display,
         patience,
         &Arc::new(Pulse::new()),
-        &Owner::anybody(),
+        (&Owner::anybody(), &Trust::default()),
         Purpose::Screen,
     )?;
     let (known, _) = Known::read(&server)?;

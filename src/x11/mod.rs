@@ -45,6 +45,7 @@ mod segments;
 mod shm;
 mod socket;
 mod thread;
+mod trust;
 
 #[cfg(test)]
 mod fake_server;
@@ -63,3 +64,4 @@ pub use observer::{Observer, Watch};
 pub use pointer::PointerState;
 pub use root_state::Generation;
 pub use socket::{Owner, SocketKind};
+pub use trust::Trust;

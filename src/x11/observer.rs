@@ -112,7 +112,7 @@ impl Observer {
     pub fn connect(display: &Display, bell: Bell) -> Result<Self, Error> {
         let (name, choice) = (display.name(), display.choice());
         let pulse = Arc::new(Pulse::new());
-        let server = Server::open(name, SILENCE, &pulse, display.owner(), Purpose::Observer)?;
+        let server = Server::open(name, SILENCE, &pulse, display.reach(), Purpose::Observer)?;
         let conn = &server.conn;
         let root_events = EventMask::SUBSTRUCTURE_NOTIFY
             | EventMask::STRUCTURE_NOTIFY
@@ -178,6 +178,11 @@ impl Observer {
     /// The root window.
     pub fn root(&self) -> WindowId {
         self.server.root
+    }
+
+    /// Whether the server tells which process a client is.
+    pub(super) fn has_resource(&self) -> bool {
+        self.has_resource
     }
 
     /// A window of its own.

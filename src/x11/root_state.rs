@@ -13,7 +13,10 @@ use x11rb::{
     wrapper::ConnectionExt as _,
 };
 
-use super::{Error, connect::XConnection};
+use super::{
+    Error,
+    connect::{Server, XConnection},
+};
 use crate::{facts::Profile, frame::Size};
 
 /// Name of the root window's property, of type STRING.
@@ -105,10 +108,11 @@ impl RootState {
 ///
 /// Two daemons that start at once agree on one generation, because the server
 /// is grabbed between reading and writing.
-pub(super) fn adopt(conn: &XConnection, root: Window, size: Size) -> Result<RootState, Error> {
+pub(super) fn adopt(server: &Server, size: Size) -> Result<RootState, Error> {
+    let conn = &server.conn;
     let atoms = Atoms::intern(conn)?;
     grabbed(conn, || {
-        let kept = read(conn, root, &atoms)?;
+        let kept = read(server, &atoms)?;
         let mut state = match kept.clone() {
             Some(state) if state.size == size => state,
             Some(state) => RootState {
@@ -135,7 +139,7 @@ pub(super) fn adopt(conn: &XConnection, root: Window, size: Size) -> Result<Root
             }
         }
         if kept.as_ref() != Some(&state) {
-            write(conn, root, &atoms, &state)?;
+            write(server, &atoms, &state)?;
         }
         Ok(state)
     })
@@ -143,11 +147,8 @@ pub(super) fn adopt(conn: &XConnection, root: Window, size: Size) -> Result<Root
 
 /// Writes a proof, or takes it back, if the state is still the one given.
 /// Returns the windows that carry it, or `None` when another state was found.
-pub(super) fn set_proof(
-    conn: &XConnection,
-    root: Window,
-    state: &RootState,
-) -> Result<Option<Vec<Window>>, Error> {
+pub(super) fn set_proof(server: &Server, state: &RootState) -> Result<Option<Vec<Window>>, Error> {
+    let conn = &server.conn;
     let atoms = Atoms::intern(conn)?;
     grabbed(conn, || {
         let same = |kept: &RootState| {
@@ -155,7 +156,7 @@ pub(super) fn set_proof(
                 && kept.epoch == state.epoch
                 && kept.size == state.size
         };
-        if !read(conn, root, &atoms)?.is_some_and(|kept| same(&kept)) {
+        if !read(server, &atoms)?.is_some_and(|kept| same(&kept)) {
             return Ok(None);
         }
         let mut state = state.clone();
@@ -185,7 +186,7 @@ pub(super) fn set_proof(
             }
             proof.windows = carried;
         }
-        write(conn, root, &atoms, &state)?;
+        write(server, &atoms, &state)?;
         Ok(Some(
             state.proof.map(|proof| proof.windows).unwrap_or_default(),
         ))
@@ -250,26 +251,38 @@ fn has_mark(
     }
 }
 
-/// What the root window's property says; `None` when it is not deskd's.
-fn read(conn: &XConnection, root: Window, atoms: &Atoms) -> Result<Option<RootState>, Error> {
-    let reply = conn
-        .get_property(false, root, atoms.state, AtomEnum::STRING, 0, 64)?
+/// What the root window's property says; `None` when it is not deskd's. A proof that this
+/// daemon did not write is left out.
+fn read(server: &Server, atoms: &Atoms) -> Result<Option<RootState>, Error> {
+    let reply = server
+        .conn
+        .get_property(false, server.root, atoms.state, AtomEnum::STRING, 0, 64)?
         .reply();
     let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
-    Ok(RootState::parse(&reply.value))
+    let Some(mut state) = RootState::parse(&reply.value) else {
+        return Ok(None);
+    };
+    if state.proof.is_some() && !server.trusts(&reply.value) {
+        tracing::info!("a proof of paint is not believed: this daemon did not write it");
+        state.proof = None;
+    }
+    Ok(Some(state))
 }
 
-fn write(conn: &XConnection, root: Window, atoms: &Atoms, state: &RootState) -> Result<(), Error> {
+fn write(server: &Server, atoms: &Atoms, state: &RootState) -> Result<(), Error> {
     let text = state.write();
-    conn.change_property8(
-        PropMode::REPLACE,
-        root,
-        atoms.state,
-        AtomEnum::STRING,
-        text.as_bytes(),
-    )?
-    .check()
-    .map_err(|error| Error::reply("ChangeProperty", error))
+    server.will_write(text.as_bytes());
+    server
+        .conn
+        .change_property8(
+            PropMode::REPLACE,
+            server.root,
+            atoms.state,
+            AtomEnum::STRING,
+            text.as_bytes(),
+        )?
+        .check()
+        .map_err(|error| Error::reply("ChangeProperty", error))
 }
 
 fn random_u128() -> Result<u128, Error> {

@@ -59,6 +59,8 @@ pub(super) struct Connected {
     pub(super) kind: SocketKind,
     /// User id of the X server, where the kernel tells.
     pub(super) server_uid: Option<u32>,
+    /// Its process id, where the kernel tells or it is a stack's own.
+    pub(super) server_pid: Option<u32>,
 }
 
 /// Whose X server may be connected to.
@@ -139,10 +141,12 @@ pub(super) fn open(display: DisplayName, owner: &Owner) -> Result<Connected, Err
     }
     let of_process = || processes::user(owner.pid()?);
     let server_uid = peer.map(|peer| peer.uid()).or_else(of_process);
+    let server_pid = peer.and_then(|peer| u32::try_from(peer.pid()).ok());
     Ok(Connected {
         stream,
         kind,
         server_uid,
+        server_pid: server_pid.or_else(|| owner.pid()),
     })
 }
 

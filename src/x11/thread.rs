@@ -22,6 +22,7 @@ use super::{
     display::Command,
     mailbox::Receiver,
     socket::{Owner, Pulse},
+    trust::Trust,
 };
 use crate::frame::{Cause, Failure, Size, Stage};
 
@@ -44,6 +45,7 @@ pub(super) struct Job {
     pub(super) draw: watch::Sender<u64>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) owner: Owner,
+    pub(super) trust: Trust,
 }
 
 /// Starts the thread, which ends by [`Command::Close`].

@@ -79,6 +79,21 @@ impl Witness {
         witness
     }
 
+    /// Owns a selection.
+    pub fn own_selection(&self, name: &str) {
+        let cookie = self.conn.send_request(&x::InternAtom {
+            only_if_exists: false,
+            name: name.as_bytes(),
+        });
+        let selection = self.conn.wait_for_reply(cookie).unwrap().atom();
+        let owner = self.window((0, 0), (1, 1), 0);
+        self.checked(&x::SetSelectionOwner {
+            owner,
+            selection,
+            time: x::CURRENT_TIME,
+        });
+    }
+
     /// Maps a window, or unmaps it.
     pub fn set_mapped(&self, window: x::Window, is_mapped: bool) {
         if is_mapped {

@@ -266,7 +266,7 @@ impl Worker {
             display.name(),
             SILENCE,
             &pulse,
-            display.owner(),
+            display.reach(),
             Purpose::Clipboard,
         )?;
         let conn = &server.conn;
