@@ -241,12 +241,18 @@ pub struct CursorImage {
     pub hot_y: u32,
     /// Size of the image; either side may be 0.
     pub size: Size,
-    /// Premultiplied ARGB, 8 bits each, in native integers, rows without padding.
+    /// Premultiplied ARGB, 8 bits each, in native integers, rows without padding. Empty
+    /// when the image is too large to be read, see [`Self::is_left_out`].
     pub argb: Vec<u32>,
 }
 
 impl CursorImage {
-    /// Whether any of its pixels is not fully transparent.
+    /// Whether the image is too large to be read: only its place and size are known.
+    pub fn is_left_out(&self) -> bool {
+        self.argb.is_empty() && self.size.pixels() > 0
+    }
+
+    /// Whether any of its pixels is known not to be fully transparent.
     pub fn visible(&self) -> bool {
         self.argb.iter().any(|pixel| pixel >> 24 != 0)
     }

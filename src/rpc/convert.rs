@@ -265,6 +265,7 @@ pub(super) fn cursor(image: &CursorImage) -> v1::Cursor {
             x: hotspot(image.hot_x),
             y: hotspot(image.hot_y),
         }),
+        left_out: image.is_left_out(),
     }
 }
 

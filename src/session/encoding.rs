@@ -41,7 +41,8 @@ impl Plan {
     }
 
     fn cursor_of<'a>(&self, grab: &'a Grab) -> Option<&'a CursorImage> {
-        grab.cursor.as_ref().filter(|_| self.cursor)
+        let cursor = grab.cursor.as_ref();
+        cursor.filter(|cursor| self.cursor && !cursor.is_left_out())
     }
 }
 

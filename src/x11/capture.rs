@@ -13,7 +13,6 @@ use x11rb::{
     errors::ReplyError,
     protocol::{
         shm::{self, ConnectionExt as _},
-        xfixes::{ConnectionExt as _, GetCursorImageReply},
         xproto::{
             ConnectionExt as _, GetGeometryReply, GetImageReply, ImageFormat, Rectangle, Window,
         },
@@ -23,7 +22,7 @@ use x11rb::{
 use super::{
     Error, Generation,
     connect::{Server, XConnection, screen_size},
-    cursor,
+    cursor::{self, Cursor},
     damage::{self, Damage},
     mailbox::Bell,
     segments::{Segments, Slot},
@@ -115,7 +114,7 @@ impl Known {
 pub(super) struct Capturer {
     mode: CaptureMode,
     mode_reason: Option<String>,
-    has_cursor: bool,
+    cursor: Cursor,
     segments: Segments,
     /// What tells what changed; `None` when the server cannot, and all is read always.
     damage: Option<Damage>,
@@ -166,7 +165,7 @@ impl Capturer {
         let mut capturer = Self {
             mode: CaptureMode::GetImage,
             mode_reason: None,
-            has_cursor: cursor::available(&server.conn)?,
+            cursor: Cursor::of(server)?,
             segments: Segments::new(wake),
             damage: Damage::follow(server)?,
             last: None,
@@ -202,9 +201,9 @@ impl Capturer {
         (self.mode, self.mode_reason.clone())
     }
 
-    /// Whether the server shows its cursor.
-    pub(super) fn has_cursor(&self) -> bool {
-        self.has_cursor
+    /// The server's cursor.
+    pub(super) fn cursor(&self) -> &Cursor {
+        &self.cursor
     }
 
     /// Whether the server tells what is drawn.
@@ -325,10 +324,10 @@ impl Capturer {
         }
         let pixels = last.pixels.clone();
         let asked = damage.ask(server)?;
-        let pointer = self.ask_pointer(server)?;
+        let pointer = self.cursor.ask(server)?;
         let size = server.conn.get_geometry(server.root)?;
         let drawn = asked.answer(known.size)?;
-        let pointer = pointer.map(cursor::image).transpose()?.flatten();
+        let pointer = self.answer_of(pointer)?;
         if size_of(size.reply())? != known.size {
             return Ok(Look::Resized);
         }
@@ -409,7 +408,7 @@ impl Capturer {
             let before = server.conn.get_geometry(server.root)?;
             let image = self.ask_image(server, known.size, slot, &rows)?;
             let drawn = ask().transpose()?;
-            let pointer = self.ask_pointer(server)?;
+            let pointer = self.cursor.ask(server)?;
             let after = server.conn.get_geometry(server.root)?;
             let before = size_of(before.reply())?;
             let image = image.reply();
@@ -419,7 +418,7 @@ impl Capturer {
             };
             let (drawn_before, drawn) = (answer(drawn_before)?, answer(drawn)?);
             asked = true;
-            let pointer = pointer.map(cursor::image).transpose()?.flatten();
+            let pointer = self.answer_of(pointer)?;
             if before != known.size || size_of(after.reply())? != known.size {
                 return Ok(Reading::Resized);
             }
@@ -448,12 +447,11 @@ impl Capturer {
         ))
     }
 
-    fn ask_pointer<'c>(&self, server: &'c Server) -> Result<Option<Pointer<'c>>, Error> {
-        Ok(if self.has_cursor {
-            Some(server.conn.xfixes_get_cursor_image()?)
-        } else {
-            None
-        })
+    fn answer_of(&self, asked: Option<cursor::Asked<'_>>) -> Result<Option<CursorImage>, Error> {
+        match asked {
+            Some(asked) => self.cursor.answer(asked),
+            None => Ok(None),
+        }
     }
 
     /// Asks for rows, which go where they belong in the slot.
@@ -524,8 +522,6 @@ impl Capturer {
         self.segments.trim(server)
     }
 }
-
-type Pointer<'c> = Cookie<'c, XConnection, GetCursorImageReply>;
 
 /// An image that was asked for.
 struct Image<'c> {

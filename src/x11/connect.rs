@@ -183,7 +183,7 @@ impl Server {
             carriers: 0,
             capture_mode,
             capture_mode_reason,
-            has_cursor: capturer.has_cursor(),
+            has_cursor: capturer.cursor().is_there(),
             has_damage: capturer.has_damage(),
             has_xtest: self.has_xtest,
             socket: self.socket,

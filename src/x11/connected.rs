@@ -12,7 +12,6 @@ use x11rb::{
     connection::Connection as _,
     protocol::{
         Event,
-        xfixes::ConnectionExt as _,
         xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window},
     },
 };
@@ -21,7 +20,6 @@ use super::{
     CursorReading, Error, Link, LinkState, Proof, ScreenInfo,
     capture::{Capturer, Known},
     connect::{EVENTS_AT_ONCE, Server},
-    cursor,
     mailbox::{Bell, Woken},
     resize,
     root_state::{self, Proven, RootState},
@@ -260,17 +258,16 @@ impl Connected {
         }
         let conn = &self.server.conn;
         let pointer = conn.query_pointer(self.server.root)?;
-        let image = if self.capturer.has_cursor() {
-            Some(conn.xfixes_get_cursor_image()?)
-        } else {
-            None
-        };
+        let image = self.capturer.cursor().ask(&self.server)?;
         let pointer = pointer
             .reply()
             .map_err(|error| Error::reply("QueryPointer", error))?;
         let reading = CursorReading {
             position: (pointer.root_x.into(), pointer.root_y.into()),
-            image: image.map(cursor::image).transpose()?.flatten(),
+            image: match image {
+                Some(asked) => self.capturer.cursor().answer(asked)?,
+                None => None,
+            },
             generation: self.known.generation,
             geometry_epoch: self.known.epoch,
         };

@@ -1,18 +1,123 @@
 //! The pointer's image, by XFIXES.
 
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
+
 use x11rb::{
     connection::RequestConnection,
     cookie::Cookie,
     errors::ReplyError,
-    protocol::xfixes::{self, ConnectionExt as _, GetCursorImageReply},
+    protocol::{
+        xfixes::{self, ConnectionExt as _, GetCursorImageReply},
+        xproto::{ConnectionExt as _, QueryPointerReply},
+    },
 };
 
-use super::Error;
+use super::{
+    Error,
+    connect::{Server, XConnection},
+};
 use crate::frame::{CursorImage, Size};
 
-/// Whether the server can show its cursor to us. `GetCursorImage` is of XFIXES
-/// 1.0, and the extension wants its version asked before anything else.
-pub(super) fn available(conn: &impl RequestConnection) -> Result<bool, Error> {
+/// The largest image that is read, in pixels: 512 × 512. Any program can set one of
+/// 32,767 × 32,767, which the server sends whole for each question.
+pub(super) const MAX_PIXELS: u32 = 512 * 512;
+/// After a larger one, the image is not asked for again for this time.
+const AGAIN: Duration = Duration::from_secs(2);
+/// Bytes of a reply before the pixels.
+const HEAD: usize = 32;
+
+/// Reads the cursor of one server.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    is_there: bool,
+    /// The last image that was too large, without its pixels, and when it was seen.
+    large: RefCell<Option<(Instant, CursorImage)>>,
+}
+
+/// A question that was sent.
+pub(super) enum Asked<'c> {
+    Image(Cookie<'c, XConnection, GetCursorImageReply>),
+    /// Where it is; the image is known to be too large.
+    Place(Cookie<'c, XConnection, QueryPointerReply>, CursorImage),
+}
+
+impl Cursor {
+    /// Finds out whether the server can show its cursor to us.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(super) fn of(server: &Server) -> Result<Self, Error> {
+        Ok(Self {
+            is_there: available(&server.conn)?,
+            large: RefCell::new(None),
+        })
+    }
+
+    /// Whether the server shows its cursor.
+    pub(super) fn is_there(&self) -> bool {
+        self.is_there
+    }
+
+    /// Asks for it; the question stays in the buffer. `None` when the server has none.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(super) fn ask<'c>(&self, server: &'c Server) -> Result<Option<Asked<'c>>, Error> {
+        if !self.is_there {
+            return Ok(None);
+        }
+        let conn = &server.conn;
+        if let Some((seen, image)) = &*self.large.borrow()
+            && seen.elapsed() < AGAIN
+        {
+            let pointer = conn.query_pointer(server.root)?;
+            return Ok(Some(Asked::Place(pointer, image.clone())));
+        }
+        let image = conn.xfixes_get_cursor_image()?;
+        conn.stream().cut_reply(image.sequence_number(), MAX_PIXELS);
+        Ok(Some(Asked::Image(image)))
+    }
+
+    /// The answer; `None` when no cursor is shown at all.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(super) fn answer(&self, asked: Asked<'_>) -> Result<Option<CursorImage>, Error> {
+        let image = match asked {
+            Asked::Place(pointer, image) => {
+                let reply = pointer.reply();
+                let reply = reply.map_err(|error| Error::reply("QueryPointer", error))?;
+                return Ok(Some(CursorImage {
+                    x: reply.root_x.into(),
+                    y: reply.root_y.into(),
+                    ..image
+                }));
+            }
+            Asked::Image(image) => image,
+        };
+        let bytes = match image.raw_reply() {
+            Ok(bytes) => bytes,
+            // BadCursor: the server shows none.
+            Err(ReplyError::X11Error(_)) => return Ok(None),
+            Err(error) => return Err(Error::reply("XFixesGetCursorImage", error)),
+        };
+        let image = parse(bytes.as_ref())?;
+        if image.is_left_out() {
+            *self.large.borrow_mut() = Some((Instant::now(), image.clone()));
+        }
+        Ok(Some(image))
+    }
+}
+
+/// `GetCursorImage` is of XFIXES 1.0, and the extension wants its version asked before
+/// anything else.
+fn available(conn: &impl RequestConnection) -> Result<bool, Error> {
     if conn
         .extension_information(xfixes::X11_EXTENSION_NAME)?
         .is_none()
@@ -26,32 +131,66 @@ pub(super) fn available(conn: &impl RequestConnection) -> Result<bool, Error> {
         >= 1)
 }
 
-/// The answer to `GetCursorImage`: `None` when no cursor is shown at all.
-pub(super) fn image<C: RequestConnection>(
-    cookie: Cookie<'_, C, GetCursorImageReply>,
-) -> Result<Option<CursorImage>, Error> {
-    match cookie.reply() {
-        Ok(reply) => of_reply(reply).map(Some),
-        // BadCursor: the server shows none.
-        Err(ReplyError::X11Error(_)) => Ok(None),
-        Err(error) => Err(Error::reply("XFixesGetCursorImage", error)),
-    }
-}
-
-fn of_reply(reply: GetCursorImageReply) -> Result<CursorImage, Error> {
+/// A reply, whole or cut to its head (XFIXES 2.0, `GetCursorImage`).
+fn parse(bytes: &[u8]) -> Result<CursorImage, Error> {
+    let wrong = || Error::Protocol("a cursor image has the wrong length");
+    let head = bytes.get(..HEAD).ok_or_else(wrong)?;
+    let word = |at: usize| [head[at], head[at + 1]];
+    let (place, side) = (
+        |at| i32::from(i16::from_ne_bytes(word(at))),
+        |at| u32::from(u16::from_ne_bytes(word(at))),
+    );
     let size = Size {
-        width: reply.width.into(),
-        height: reply.height.into(),
+        width: side(12),
+        height: side(14),
     };
-    if u64::try_from(reply.cursor_image.len()) != Ok(size.pixels()) {
-        return Err(Error::Protocol("a cursor image has the wrong length"));
+    let pixels = bytes[HEAD..].chunks_exact(4);
+    let argb: Vec<u32> = pixels
+        .map(|pixel| u32::from_ne_bytes([pixel[0], pixel[1], pixel[2], pixel[3]]))
+        .collect();
+    let is_cut = argb.is_empty() && size.pixels() > MAX_PIXELS.into();
+    if argb.len() as u64 != size.pixels() && !is_cut {
+        return Err(wrong());
     }
     Ok(CursorImage {
-        x: reply.x.into(),
-        y: reply.y.into(),
-        hot_x: reply.xhot.into(),
-        hot_y: reply.yhot.into(),
+        x: place(8),
+        y: place(10),
+        hot_x: side(16),
+        hot_y: side(18),
         size,
-        argb: reply.cursor_image,
+        argb,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(width: u16, height: u16, pixels: usize) -> Vec<u8> {
+        let mut bytes = vec![1, 0, 0, 0, 0, 0, 0, 0];
+        for word in [5_u16, 6, width, height, 1, 2] {
+            bytes.extend_from_slice(&word.to_ne_bytes());
+        }
+        bytes.resize(HEAD, 0);
+        bytes.resize(HEAD + 4 * pixels, 0xff);
+        bytes
+    }
+
+    #[test]
+    fn an_image_is_whole_or_left_out() {
+        let small = parse(&reply(2, 3, 6)).unwrap();
+        assert!(!small.is_left_out() && small.argb == [u32::MAX; 6]);
+        assert_eq!((small.x, small.y, small.hot_x, small.hot_y), (5, 6, 1, 2));
+        assert!(!parse(&reply(0, 3, 0)).unwrap().is_left_out());
+        let large = parse(&reply(4096, 4096, 0)).unwrap();
+        assert!(large.is_left_out() && (large.x, large.hot_y) == (5, 2));
+        for wrong in [
+            reply(2, 3, 5),
+            reply(2, 3, 0),
+            reply(600, 600, 1),
+            vec![1; 31],
+        ] {
+            assert!(parse(&wrong).is_err());
+        }
+    }
 }

@@ -25,6 +25,7 @@ use nix::{
     },
 };
 use x11rb::{
+    connection::SequenceNumber,
     protocol::xproto::{
         CLIENT_MESSAGE_EVENT, GE_GENERIC_EVENT, SELECTION_NOTIFY_EVENT, SELECTION_REQUEST_EVENT,
     },
@@ -259,6 +260,11 @@ struct Framing {
     allowance: Allowance,
     /// When these bytes came.
     now: Instant,
+    /// A reply that is cut to its head if it has more units of 4 bytes after that: the low
+    /// bits of its sequence number.
+    cut: Option<(u16, u32)>,
+    /// Bytes after the packet that are left out.
+    skip: u64,
     /// The packet is taken out.
     drops: bool,
     /// Events that were let through and not looked at.
@@ -282,6 +288,8 @@ impl Framing {
             purpose,
             allowance: Allowance::new(Instant::now()),
             now: Instant::now(),
+            cut: None,
+            skip: 0,
             drops: false,
             events: 0,
             overflowed: false,
@@ -300,6 +308,12 @@ impl Framing {
         self.now = Instant::now();
         while at < bytes.len() {
             let left = bytes.len() - at;
+            if self.rest == 0 && self.skip > 0 {
+                let part = usize::try_from(self.skip).unwrap_or(usize::MAX).min(left);
+                self.skip -= part as u64;
+                at += part;
+                continue;
+            }
             let part = if self.rest > 0 {
                 let part = usize::try_from(self.rest).unwrap_or(usize::MAX).min(left);
                 self.rest -= part as u64;
@@ -313,6 +327,12 @@ impl Framing {
                 self.filled += part;
                 if self.filled == self.head.len() {
                     self.filled = 0;
+                    // A head that came in two pieces is let through as it is.
+                    if part == self.head.len() && self.is_cut() {
+                        self.skip = self.length_after_head() - (32 - 8);
+                        self.head[4..].fill(0);
+                        bytes[at + 4..at + 8].fill(0);
+                    }
                     self.rest = self.length_after_head();
                     self.greeted = true;
                     if self.rest > MAX_PACKET_BYTES {
@@ -356,6 +376,14 @@ impl Framing {
         }
         self.events += 1;
         false
+    }
+
+    fn is_cut(&mut self) -> bool {
+        let [kind, _, low, high, units @ ..] = self.head;
+        let (sequence, units) = (u16::from_ne_bytes([low, high]), u32::from_ne_bytes(units));
+        let is_it = kind == REPLY && self.cut.is_some_and(|(cut, _)| cut == sequence);
+        let most = if is_it { self.cut.take() } else { None };
+        most.is_some_and(|(_, most)| units > most)
     }
 
     fn length_after_head(&self) -> u64 {
@@ -413,10 +441,34 @@ impl XStream {
         framing.allowance.awaited(window);
     }
 
+    /// Cuts the reply to that request to its head if it has more than `most` units of 4
+    /// bytes after that.
+    pub(super) fn cut_reply(&self, sequence: SequenceNumber, most: u32) {
+        let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
+        // The wire has the low 16 bits.
+        let low = u16::try_from(sequence & 0xffff).unwrap_or(0);
+        framing.cut = Some((low, most));
+    }
+
     /// Whether events were taken out since the last question, because too many waited.
     pub(super) fn overflowed(&self) -> bool {
         let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut framing.overflowed)
+    }
+}
+
+impl XStream {
+    /// Reads what is left out, in large pieces.
+    fn skip(&self, framing: &mut Framing, fds: &mut Vec<RawFdContainer>) -> io::Result<()> {
+        let length = usize::try_from(framing.skip).unwrap_or(usize::MAX);
+        let mut scratch = vec![0; length.min(MAX_GO_BYTES)];
+        match self.inner.read(&mut scratch, fds)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            count => {
+                framing.skip -= count as u64;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -463,6 +515,10 @@ impl Stream for XStream {
             if framing.in_go >= MAX_GO_BYTES && framing.rest == 0 {
                 framing.in_go = 0;
                 return Err(io::ErrorKind::WouldBlock.into());
+            }
+            if framing.rest == 0 && framing.skip > 0 {
+                self.skip(&mut framing, fds)?;
+                continue;
             }
             let count = match self.inner.read(buf, fds) {
                 Ok(0) => return Ok(0),
@@ -573,6 +629,28 @@ mod tests {
             };
             assert!(with(Purpose::Observer, message));
             assert!(with(Purpose::Clipboard, selection));
+        }
+    }
+
+    #[test]
+    fn a_reply_that_is_cut_keeps_its_head_and_leaves_the_next_packet_whole() {
+        let long = [reply(100), vec![9; 24 + 400]].concat();
+        let next = [reply(1), vec![8; 24 + 4]].concat();
+        let stream = [greeting(), long.clone(), next.clone()].concat();
+        let cut = [greeting(), reply(0), vec![9; 24], next.clone()].concat();
+        for (most, wanted) in [(99, &cut), (100, &stream)] {
+            // Pieces in which no head is split.
+            for size in [8, 24, 4096] {
+                let mut framing = Framing::new(Purpose::Screen);
+                framing.cut = Some((0, most));
+                let mut kept = Vec::new();
+                for piece in stream.chunks(size) {
+                    let mut piece = piece.to_vec();
+                    let count = framing.accept(&mut piece).unwrap();
+                    kept.extend_from_slice(&piece[..count]);
+                }
+                assert_eq!(&kept, wanted, "{most} {size}");
+            }
         }
     }
 

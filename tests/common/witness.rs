@@ -370,17 +370,7 @@ impl Witness {
 
     /// Gives the root window a cursor of premultiplied ARGB pixels.
     pub fn set_argb_cursor(&self, argb: &[u32], size: (u16, u16), hot: (u16, u16)) {
-        let formats = self
-            .conn
-            .wait_for_reply(self.conn.send_request(&render::QueryPictFormats {}))
-            .unwrap();
-        let direct = |format: &&render::Pictforminfo| {
-            format.depth() == 32
-                && format.direct().alpha_mask == 0xff
-                && format.direct().alpha_shift == 24
-                && format.direct().red_shift == 16
-        };
-        let format = formats.formats().iter().find(direct).unwrap().id();
+        let format = self.argb_format();
         let pixmap: x::Pixmap = self.conn.generate_id();
         self.checked(&x::CreatePixmap {
             depth: 32,
@@ -422,6 +412,48 @@ impl Witness {
             source: picture,
             x: hot.0,
             y: hot.1,
+        });
+        self.use_cursor(cursor);
+    }
+
+    fn argb_format(&self) -> render::Pictformat {
+        let formats = self
+            .conn
+            .wait_for_reply(self.conn.send_request(&render::QueryPictFormats {}))
+            .unwrap();
+        let direct = |format: &&render::Pictforminfo| {
+            format.depth() == 32
+                && format.direct().alpha_mask == 0xff
+                && format.direct().alpha_shift == 24
+                && format.direct().red_shift == 16
+        };
+        formats.formats().iter().find(direct).unwrap().id()
+    }
+
+    /// Gives the root window a blank cursor of that width and height.
+    pub fn set_blank_cursor(&self, side: u16) {
+        let format = self.argb_format();
+        let pixmap: x::Pixmap = self.conn.generate_id();
+        self.checked(&x::CreatePixmap {
+            depth: 32,
+            pid: pixmap,
+            drawable: x::Drawable::Window(self.root),
+            width: side,
+            height: side,
+        });
+        let picture: render::Picture = self.conn.generate_id();
+        self.checked(&render::CreatePicture {
+            pid: picture,
+            drawable: x::Drawable::Pixmap(pixmap),
+            format,
+            value_list: &[],
+        });
+        let cursor: x::Cursor = self.conn.generate_id();
+        self.checked(&render::CreateCursor {
+            cid: cursor,
+            source: picture,
+            x: 3,
+            y: 4,
         });
         self.use_cursor(cursor);
     }
