@@ -161,8 +161,8 @@ pub struct ProcessSample {
 /// One thing that was seen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
-    /// No X server: all that was known is void.
-    NoDisplay,
+    /// The X server cannot be watched, and why: all that was known is void.
+    NoDisplay(String),
     /// The server does not tell what is drawn: nothing is known to be at rest.
     Blind,
     /// What stands on the screen now.

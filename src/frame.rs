@@ -350,6 +350,10 @@ pub enum Cause {
     NotTaken,
     /// Another daemon gives input on the display.
     InputTaken,
+    /// The X server takes no further client.
+    ServerFull,
+    /// No file descriptors are left.
+    OutOfDescriptors,
     /// The paint gate has not proved the desktop.
     NotPainted,
     /// The time ran out in deskd itself.
@@ -384,6 +388,8 @@ impl Cause {
             Self::KeymapChanged => "KEYMAP_CHANGED",
             Self::NotTaken => "NOT_TAKEN",
             Self::InputTaken => "INPUT_TAKEN",
+            Self::ServerFull => "X_CLIENTS_EXHAUSTED",
+            Self::OutOfDescriptors => "OUT_OF_DESCRIPTORS",
             Self::NotPainted => "NOT_PAINTED",
             Self::Deadline => "DEADLINE",
             Self::EncodeFailed => "ENCODE_FAILED",
@@ -405,6 +411,8 @@ impl Cause {
             | Self::InputFrozen
             | Self::ProgramUnresponsive
             | Self::InputTaken
+            | Self::ServerFull
+            | Self::OutOfDescriptors
             | Self::NotPainted
             | Self::Deadline
             | Self::ShuttingDown => true,
@@ -431,11 +439,13 @@ impl Cause {
             Self::Unresponsive => "whether the X server is stopped, swapped out or overloaded",
             Self::ProtocolError => "that the socket belongs to an X server",
             Self::ScreenNotFound => "the screen number in the display name",
-            Self::PixelFormatUnsupported => "that the X server has depth 24 or 16",
+            Self::PixelFormatUnsupported => "that the X server has depth 30, 24 or 16",
             Self::CaptureFailed => "the X server's log and memory",
             Self::ExtensionMissing => "the X server's extensions (`xdpyinfo`)",
             Self::KeymapChanged => "which program sets the keyboard layout",
             Self::InputTaken => "which other deskd runs on this display",
+            Self::ServerFull => "which programs hold many connections (`xlsclients`)",
+            Self::OutOfDescriptors => "the limit of open files (`ulimit -n`, LimitNOFILE)",
             Self::NotTaken => "what has the focus, and which chord it pastes by",
             Self::InputFrozen => {
                 "which program holds a synchronous grab; the window manager may hang"

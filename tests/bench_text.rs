@@ -128,6 +128,7 @@ impl Program {
                 TextMethod::Key => "key",
                 TextMethod::BoundKey => "bound",
                 TextMethod::Selection => "selection",
+                TextMethod::Several => "several",
             };
             *tally.methods.entry(method).or_default() += run.characters;
         }

@@ -16,6 +16,7 @@ mod decoders;
 mod doctor;
 mod held;
 mod hostile_desktop;
+mod hostile_network;
 mod incremental;
 mod keys;
 mod lifecycle;

@@ -287,6 +287,7 @@ fn text(results: &[v1::ActionResult]) -> String {
             v1::TextMethod::Key => "by key",
             v1::TextMethod::BoundKey => "by a key bound for it",
             v1::TextMethod::Selection => "by the clipboard",
+            v1::TextMethod::Several => "by several of these",
             v1::TextMethod::Unspecified => "otherwise",
         };
         *ways.entry(way).or_default() += run.characters;

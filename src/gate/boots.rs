@@ -201,7 +201,9 @@ fn a_resize_a_new_window_and_a_lost_display_begin_anew() {
         story.rest(&Display::xfce(), 1000).verdict(Xfce),
         Verdict::Ready
     );
-    story.gate.observe(story.now, Fact::NoDisplay);
+    story
+        .gate
+        .observe(story.now, Fact::NoDisplay("no X server answers".into()));
     story.gate.advance(story.now);
     assert_eq!(story.verdict(Xfce), Verdict::NoDisplay);
 }

@@ -73,6 +73,8 @@ pub struct Gate {
     now: Duration,
     expected: Duration,
     scene: Option<Scene>,
+    /// Why there is no scene.
+    no_display: String,
     /// The server does not tell what is drawn.
     blind: bool,
     activity: Activity,
@@ -104,6 +106,7 @@ impl Gate {
             now: at,
             expected: at + IDLE,
             scene: None,
+            no_display: "deskd has not seen it yet".into(),
             blind: false,
             activity: Activity::new(size, at),
             motion: [Motion::default(), Motion::default()],
@@ -128,7 +131,10 @@ impl Gate {
         self.now = at;
         self.expected = self.expected.max(at);
         match fact {
-            Fact::NoDisplay => *self = Self::since(at),
+            Fact::NoDisplay(why) => {
+                *self = Self::since(at);
+                self.no_display = why;
+            }
             Fact::Blind => self.blind = true,
             // Only steps look for that.
             Fact::UnderWay { .. } => {}

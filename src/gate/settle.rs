@@ -205,7 +205,7 @@ impl Settle {
                     input.under_way = command || request;
                 }
             }
-            Fact::NoDisplay
+            Fact::NoDisplay(_)
             | Fact::Answer(_)
             | Fact::Ping(_)
             | Fact::Pong(Pinged::WindowManager)

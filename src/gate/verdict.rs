@@ -36,7 +36,7 @@ impl Gate {
         let elapsed = at.saturating_sub(self.began);
         let Some(scene) = &self.scene else {
             return Evidence {
-                missing: vec!["no X server answers".into()],
+                missing: vec![self.no_display.clone()],
                 elapsed,
                 ..Evidence::bare(Verdict::NoDisplay, profile)
             };

@@ -452,6 +452,7 @@ fn result(done: Done) -> v1::ActionResult {
             Method::Key => v1::TextMethod::Key,
             Method::BoundKey => v1::TextMethod::BoundKey,
             Method::Selection => v1::TextMethod::Selection,
+            Method::Several => v1::TextMethod::Several,
         }
         .into(),
     };

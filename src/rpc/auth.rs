@@ -6,7 +6,7 @@ use std::{
     io::{self, Read},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -15,7 +15,8 @@ use subtle::ConstantTimeEq;
 use tonic::{Request, Status, service::Interceptor};
 
 use super::{
-    connection::{Caller, Peer},
+    connection::{Caller, Known, Peer},
+    limits,
     status::{self, Reason},
 };
 
@@ -120,26 +121,70 @@ struct State {
     stamp: Option<Stamp>,
     /// `None` while the file cannot be read: nobody is let in.
     token: Option<Token>,
+    /// Rises with each other token.
+    number: u64,
 }
 
 impl TokenFile {
-    /// Whether `given` is the token that the file has now.
-    fn allows(&self, given: &[u8]) -> bool {
+    /// The number of the token that the file has now, if `given` is that.
+    fn allows(&self, given: &[u8]) -> Option<u64> {
+        let state = self.state();
+        let token = state.token.as_ref();
+        token.filter(|token| token.matches(given))?;
+        Some(state.number)
+    }
+
+    /// What the file has now.
+    fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.checked.elapsed() >= RECHECK {
             let stamp = stamp(&self.path).ok();
             if stamp != state.stamp || stamp.is_none() {
-                state.token = Token::read(&self.path)
+                let token = Token::read(&self.path)
                     .inspect_err(|error| tracing::error!("nobody is let in: {error}"))
                     .ok();
+                let same = match (&token, &state.token) {
+                    (Some(new), Some(old)) => old.matches(new.0.expose_secret().as_bytes()),
+                    _ => false,
+                };
+                state.number += u64::from(!same);
+                state.token = token;
                 state.stamp = stamp;
             }
             state.checked = Instant::now();
         }
         state
-            .token
-            .as_ref()
-            .is_some_and(|token| token.matches(given))
+    }
+}
+
+/// The token that a call was let in with: a stream ends with it.
+#[derive(Debug, Clone)]
+pub(super) struct Credential {
+    file: Arc<TokenFile>,
+    number: u64,
+}
+
+impl Credential {
+    /// Returns the status of a stream that was begun with a token which is not the
+    /// daemon's any more, as soon as that is noticed.
+    pub(super) async fn revoked(&self) -> Status {
+        loop {
+            tokio::time::sleep(RECHECK).await;
+            if self.file.state().number != self.number {
+                return status::unauthenticated(
+                    Reason::TokenInvalid,
+                    "the token that this stream was begun with was replaced".into(),
+                );
+            }
+        }
+    }
+}
+
+/// The same for a call that may have been let in without a token: then never.
+pub(super) async fn revoked(credential: Option<&Credential>) -> Status {
+    match credential {
+        Some(credential) => credential.revoked().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -164,6 +209,7 @@ impl Gatekeeper {
                 checked: Instant::now(),
                 stamp,
                 token,
+                number: 0,
             });
             Ok(Arc::new(TokenFile {
                 path: path.to_owned(),
@@ -176,17 +222,38 @@ impl Gatekeeper {
         })
     }
 
-    fn check(&self, request: &Request<()>) -> Result<(), Refused> {
+    /// Whose calls are let in without a token.
+    pub(super) fn known(&self) -> Known {
+        Known {
+            uids: Arc::clone(&self.allowed_uids),
+            anybody_over_tcp: self.token.is_none(),
+        }
+    }
+
+    /// The token that the call came with, where one is needed.
+    fn check(&self, request: &Request<()>) -> Result<Option<Credential>, Refused> {
         let caller = request
             .extensions()
             .get::<Caller>()
             .ok_or(Refused::NoPeer)?;
+        let credential = self.credential(caller, request)?;
+        match caller.standing.admit() {
+            true => Ok(credential),
+            false => Err(Refused::NoPlace),
+        }
+    }
+
+    fn credential(
+        &self,
+        caller: &Caller,
+        request: &Request<()>,
+    ) -> Result<Option<Credential>, Refused> {
         match caller.peer {
-            Peer::Unix { uid } if self.allowed_uids.contains(&uid) => Ok(()),
+            Peer::Unix { uid } if self.allowed_uids.contains(&uid) => Ok(None),
             Peer::Unix { uid } => Err(Refused::Peer(uid)),
             Peer::Tcp => {
                 let Some(token) = &self.token else {
-                    return Ok(());
+                    return Ok(None);
                 };
                 let header = request
                     .metadata()
@@ -199,10 +266,9 @@ impl Gatekeeper {
                 if !scheme.eq_ignore_ascii_case(b"Bearer ") {
                     return Err(Refused::NoToken);
                 }
-                token
-                    .allows(bearer)
-                    .then_some(())
-                    .ok_or(Refused::WrongToken)
+                let number = token.allows(bearer).ok_or(Refused::WrongToken)?;
+                let file = Arc::clone(token);
+                Ok(Some(Credential { file, number }))
             }
         }
     }
@@ -221,14 +287,28 @@ enum Refused {
     Peer(u32),
     #[error("the connection's peer is not known")]
     NoPeer,
+    #[error(
+        "{} connections of this address are in use: close one, or call on one",
+        limits::MAX_CONNECTIONS
+    )]
+    NoPlace,
 }
 
 impl Interceptor for Gatekeeper {
-    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         match self.check(&request) {
-            Ok(()) => Ok(request),
+            Ok(credential) => {
+                if let Some(credential) = credential {
+                    request.extensions_mut().insert(credential);
+                }
+                Ok(request)
+            }
+            Err(refused @ Refused::NoPlace) => {
+                Err(status::exhausted(Reason::QueueFull, refused.to_string()))
+            }
             Err(refused) => {
                 let reason = match refused {
+                    Refused::NoPlace => Reason::QueueFull,
                     Refused::NoToken => Reason::TokenMissing,
                     Refused::WrongToken => Reason::TokenInvalid,
                     Refused::Peer(_) | Refused::NoPeer => Reason::PeerNotAllowed,

@@ -5,15 +5,15 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Once},
+    sync::{Arc, Mutex, Once, PoisonError},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::{TcpListener, UnixListener},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{Semaphore, mpsc},
     task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
@@ -24,6 +24,7 @@ use super::{
     gather::Gathered,
     limits,
     listen::{Listener, Socket},
+    standing::{Door, Meter, Standing},
 };
 
 /// What every HTTP/2 client sends first (RFC 9113, section 3.4).
@@ -31,6 +32,9 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Pause after a failed accept: out of descriptors, spinning would make it worse.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is refused again and again is said once in so long.
+const SAID_AGAIN: Duration = Duration::from_secs(10);
 
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +56,26 @@ pub(super) struct Caller {
     pub(super) replies: Arc<Semaphore>,
     /// KiB of large images that may still wait for all readers.
     pub(super) memory: Arc<Semaphore>,
-    /// Ends the connection.
-    pub(super) cut: CancellationToken,
+    /// How the connection stands.
+    pub(super) standing: Arc<Standing>,
+}
+
+/// Who needs no token: their calls are let in.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    /// Users on a Unix socket.
+    pub(super) uids: Arc<[u32]>,
+    /// Whoever reaches a port.
+    pub(super) anybody_over_tcp: bool,
+}
+
+impl Known {
+    fn has(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Unix { uid } => self.uids.contains(&uid),
+            Peer::Tcp => self.anybody_over_tcp,
+        }
+    }
 }
 
 trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -66,7 +88,7 @@ pub(super) struct Connection {
     preface: &'static [u8],
     caller: Caller,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    _place: OwnedSemaphorePermit,
+    meter: Meter,
 }
 
 impl Connected for Connection {
@@ -81,6 +103,7 @@ impl Connected for Connection {
 pub(super) fn accept_all(
     listeners: Vec<Listener>,
     tls: Option<&TlsAcceptor>,
+    known: &Known,
     stop: &CancellationToken,
     tasks: &mut JoinSet<()>,
 ) -> io::Result<mpsc::Receiver<io::Result<Connection>>> {
@@ -89,12 +112,13 @@ pub(super) fn accept_all(
     for listener in listeners {
         // Each address has its own places: strangers who reach a port must not
         // shut out the Unix socket.
-        let places = Arc::new(Semaphore::new(limits::MAX_CONNECTIONS));
-        let (tls, ready, places) = (tls.cloned(), ready.clone(), places);
         let acceptor = Acceptor {
-            tls,
-            ready,
-            places,
+            tls: tls.cloned(),
+            ready: ready.clone(),
+            door: Door::new(),
+            known: known.clone(),
+            refused: Repeated::default(),
+            failed: Repeated::default(),
             memory: Arc::clone(&memory),
             stop: stop.clone(),
         };
@@ -118,7 +142,11 @@ pub(super) fn accept_all(
 struct Acceptor {
     tls: Option<TlsAcceptor>,
     ready: mpsc::Sender<io::Result<Connection>>,
-    places: Arc<Semaphore>,
+    door: Arc<Door>,
+    known: Known,
+    /// Connections that found no place, and those that could not be accepted.
+    refused: Repeated,
+    failed: Repeated,
     memory: Arc<Semaphore>,
     stop: CancellationToken,
 }
@@ -164,7 +192,9 @@ impl Acceptor {
             accepted = accept => match accepted {
                 Ok(stream) => Some(Some(stream)),
                 Err(error) => {
-                    tracing::warn!("cannot accept a connection: {error}");
+                    if let Some(count) = self.failed.count() {
+                        tracing::warn!(count, "cannot accept connections: {error}");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     Some(None)
                 }
@@ -179,40 +209,79 @@ impl Acceptor {
         peer: Peer,
         tls: Option<TlsAcceptor>,
     ) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            tracing::warn!(
-                "a connection is refused: {} are open",
-                limits::MAX_CONNECTIONS
-            );
+        let standing = if self.known.has(peer) {
+            self.door.admit()
+        } else {
+            Some(self.door.greet())
+        };
+        let Some(standing) = standing else {
+            if let Some(count) = self.refused.count() {
+                tracing::warn!(
+                    count,
+                    "connections are refused: {} are open",
+                    limits::MAX_CONNECTIONS
+                );
+            }
             return;
         };
         let (ready, memory) = (self.ready.clone(), Arc::clone(&self.memory));
         handshakes.spawn(async move {
-            let hello = tokio::time::timeout(limits::HANDSHAKE, greet(stream, tls)).await;
+            let came = tokio::time::Instant::now();
+            let cut = standing.cut().clone();
+            let hello = tokio::select! {
+                hello = tokio::time::timeout(limits::HANDSHAKE, greet(stream, tls)) => hello,
+                () = cut.cancelled() => return,
+            };
             match hello {
                 Ok(Ok(io)) => {
-                    let cut = CancellationToken::new();
                     let caller = Caller {
                         peer,
                         replies: Arc::new(Semaphore::new(limits::MAX_WAITING_REPLIES)),
                         memory,
-                        cut: cut.clone(),
+                        standing: Arc::clone(&standing),
                     };
-                    let cut = Box::pin(cut.cancelled_owned());
                     let connection = Connection {
                         io: Gathered::new(io),
                         preface: PREFACE,
                         caller,
-                        cut,
-                        _place: place,
+                        cut: Box::pin(cut.clone().cancelled_owned()),
+                        meter: Meter::new(std::time::Instant::now()),
                     };
                     // The server has stopped: the connection ends here.
                     drop(ready.send(Ok(connection)).await);
+                    // The connection alone holds its place.
+                    let left = Arc::downgrade(&standing);
+                    drop(standing);
+                    tokio::select! {
+                        () = tokio::time::sleep_until(came + limits::STRANGER) => {}
+                        () = cut.cancelled() => {}
+                    }
+                    if left.upgrade().is_some_and(|one| !one.is_admitted()) {
+                        cut.cancel();
+                    }
                 }
                 Ok(Err(error)) => tracing::debug!("a connection is refused: {error}"),
                 Err(_) => tracing::debug!("a connection is refused: no HTTP/2 preface in time"),
             }
         });
+    }
+}
+
+/// Something that may happen without end, and is said once in a while.
+#[derive(Debug, Default)]
+struct Repeated(Mutex<(u64, Option<Instant>)>);
+
+impl Repeated {
+    /// Counts it. How often it came since it was last said, when it is time to say so.
+    fn count(&self) -> Option<u64> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, said) = &mut *state;
+        *count += 1;
+        if said.is_some_and(|said| said.elapsed() < SAID_AGAIN) {
+            return None;
+        }
+        *said = Some(Instant::now());
+        Some(std::mem::take(count))
     }
 }
 
@@ -267,7 +336,16 @@ impl AsyncRead for Connection {
             self.preface = later;
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        std::task::ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
+        let is_admitted = self.caller.standing.is_admitted();
+        let new = &buffer.filled()[before..];
+        if self.meter.accept(new, is_admitted, Instant::now()) {
+            return Poll::Ready(Ok(()));
+        }
+        tracing::debug!("a connection that floods the daemon with frames is cut off");
+        self.caller.standing.cut().cancel();
+        Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
     }
 }
 

@@ -6,11 +6,12 @@ use tonic::{Request, Response, Status};
 
 use super::{
     act,
+    auth::Credential,
     connection::Caller,
     convert,
     deadline::{self, Deadline},
     health, limits,
-    replies::{self, Image, Place},
+    replies::{self, Image, Place, Progress},
     status,
     v1::{self, desktop_server::Desktop},
     watch,
@@ -41,7 +42,8 @@ impl Desktop for DesktopService {
         let failure = match &link.state {
             _ if alive => None,
             LinkState::Down(failure) => Some(failure.clone()),
-            LinkState::Up(_) | LinkState::Connecting => Some(self.session.overdue()),
+            LinkState::Up(_) => Some(self.session.overdue()),
+            LinkState::Connecting => Some(self.session.not_yet_connected()),
         };
         Ok(Response::new(v1::GetInfoResponse {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -118,13 +120,13 @@ impl Desktop for DesktopService {
         // The place comes after the frame, so that who waits for a hung display
         // keeps no other call from its card. A frame for which a reader makes no
         // room is let go: no more of them pile up than there are places.
-        let mut place = None;
+        let (mut place, progress) = (None, Progress::default());
         if let Some(caller) = &caller {
             let bytes = frame.image.len();
-            place = Place::soon(caller, bytes, deadline.reply_by).await;
+            place = Place::soon((caller, &progress), bytes, deadline.reply_by).await;
             if place.is_none() {
                 drop(frame);
-                place = Place::wait(caller, bytes, deadline.reply_by).await;
+                place = Place::wait((caller, &progress), bytes, deadline.reply_by).await;
                 if place.is_none() {
                     return Err(status::slow_reader());
                 }
@@ -142,6 +144,7 @@ impl Desktop for DesktopService {
         }
         if let Some(place) = place {
             response.extensions_mut().insert(place);
+            response.extensions_mut().insert(progress);
         }
         Ok(response)
     }
@@ -160,9 +163,9 @@ impl Desktop for DesktopService {
         let mut acted = session.act(act, deadline.reply_by).await?;
         // What was done is told, whatever becomes of its picture: a reader who
         // makes no room for that does without.
-        let mut place = None;
+        let (mut place, progress) = (None, Progress::default());
         if let (Some(caller), Some(frame)) = (&caller, &acted.frame) {
-            place = Place::soon(caller, frame.image.len(), deadline.reply_by).await;
+            place = Place::soon((caller, &progress), frame.image.len(), deadline.reply_by).await;
             if place.is_none() {
                 acted.frame = None;
             }
@@ -176,6 +179,7 @@ impl Desktop for DesktopService {
         }
         if let Some(place) = place {
             response.extensions_mut().insert(place);
+            response.extensions_mut().insert(progress);
         }
         Ok(response)
     }
@@ -188,8 +192,13 @@ impl Desktop for DesktopService {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let until = Deadline::of_stream(request.metadata());
         let caller = request.extensions().get::<Caller>().cloned();
-        let frames = watch::open(&self.session, request.get_ref(), caller, until)?;
-        Ok(Response::new(frames))
+        let credential = request.extensions().get::<Credential>().cloned();
+        let reader = (caller, credential);
+        let frames = watch::open(&self.session, request.get_ref(), reader, until)?;
+        let progress = frames.progress.clone();
+        let mut response = Response::new(frames);
+        response.extensions_mut().insert(progress);
+        Ok(response)
     }
 
     async fn get_cursor(

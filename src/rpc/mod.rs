@@ -4,7 +4,8 @@
 //! a file; `status` is the one place where errors become statuses.
 //!
 //! - `listen`, `connection`: sockets, peers, TLS, limits before HTTP/2 begins.
-//! - `auth`: token and peer.
+//! - `auth`: token and peer; `standing`: what a connection may do before it was let in.
+//! - `codec`: what cannot be decoded is the caller's fault.
 //! - `deadline`: `grpc-timeout`, and when a reply must leave.
 //! - `replies`: no more than two frames wait for a slow reader.
 //! - `desktop`, `stack`, `health`: the services.
@@ -14,6 +15,7 @@
 mod act;
 mod auth;
 pub mod client;
+mod codec;
 mod connection;
 mod convert;
 mod deadline;
@@ -25,6 +27,7 @@ mod metrics;
 mod replies;
 mod server;
 mod stack;
+mod standing;
 mod status;
 mod watch;
 
@@ -55,6 +58,18 @@ mod limits {
     /// Concurrent connections of an address (R42 has 16; twice that, so that 16
     /// callers who wait for the input keep nobody from a picture or `ReleaseAll`).
     pub(super) const MAX_CONNECTIONS: usize = 32;
+    /// Connections of an address of which no call was let in yet; one more closes the
+    /// oldest.
+    pub(super) const MAX_STRANGERS: usize = 16;
+    /// How long such a connection lives.
+    pub(super) const STRANGER: Duration = Duration::from_secs(10);
+    /// HTTP/2 frames of such a connection: at once, and a second. A first call has about 6.
+    pub(super) const STRANGER_FRAMES: (u32, u32) = (256, 64);
+    /// Bytes of such a connection.
+    pub(super) const STRANGER_BYTES: u64 = 1 << 20;
+    /// PING, SETTINGS, PRIORITY and the like of a caller: at once, and a second. Some
+    /// clients send a PING for each round trip while they measure the connection.
+    pub(super) const CONTROL_FRAMES: (u32, u32) = (20_000, 5_000);
     /// Concurrent calls on one connection (R42).
     pub(super) const MAX_STREAMS: u32 = 64;
     /// A connection says nothing for so long after it was opened (R42).

@@ -1,5 +1,6 @@
 //! Frames on their way to a reader: at most two wait in a connection, and 256 MiB of
-//! large images in all; a reader that takes nothing for 30 s is cut off (R39).
+//! large images in all; a reader that takes nothing for 30 s is cut off (R39), a slow one
+//! that goes on is served.
 //!
 //! A reply's place is tied to its body. The transport would take a body of any
 //! length at once and keep it, whether the reader reads or not; so the body is
@@ -24,7 +25,11 @@ use prost::{
     DecodeError,
     encoding::{self, DecodeContext, WireType},
 };
-use tokio::{sync::OwnedSemaphorePermit, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    task::AbortHandle,
+    time::Instant,
+};
 
 use super::{connection::Caller, limits, v1};
 
@@ -51,15 +56,24 @@ impl Drop for Held {
 impl Place {
     /// For an image that is there: waits a moment for the reader to take the ones before
     /// it. Not one moment for a large one: many would be held meanwhile.
-    pub(super) async fn soon(caller: &Caller, bytes: usize, until: Instant) -> Option<Self> {
+    pub(super) async fn soon(
+        (caller, progress): (&Caller, &Progress),
+        bytes: usize,
+        until: Instant,
+    ) -> Option<Self> {
         let is_large = bytes > limits::LARGE_IMAGE;
         let reading = if is_large { Duration::ZERO } else { READING };
-        Self::wait(caller, bytes, (Instant::now() + reading).min(until)).await
+        let until = (Instant::now() + reading).min(until);
+        Self::wait((caller, progress), bytes, until).await
     }
 
     /// Waits until `until` for a place for an image of so many bytes. `None` when the
     /// reader does not read, or others leave no room.
-    pub(super) async fn wait(caller: &Caller, bytes: usize, until: Instant) -> Option<Self> {
+    pub(super) async fn wait(
+        (caller, progress): (&Caller, &Progress),
+        bytes: usize,
+        until: Instant,
+    ) -> Option<Self> {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let kib = kib.min(limits::MAX_WAITING_KIB);
         let both = async {
@@ -72,18 +86,23 @@ impl Place {
             Some((permit, Some(room.await.ok()?)))
         };
         let (permit, memory) = tokio::time::timeout_at(until, both).await.ok()??;
-        Some(Self::take(caller, permit, memory))
+        Some(Self::take(caller, progress, permit, memory))
     }
 
     fn take(
         caller: &Caller,
+        progress: &Progress,
         permit: OwnedSemaphorePermit,
         memory: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        let cut = caller.cut.clone();
+        let cut = caller.standing.cut().clone();
+        let mut pieces = progress.0.subscribe();
         // Not detached: ended by `Held`.
         let timer = tokio::spawn(async move {
-            tokio::time::sleep(limits::SLOW_READER).await;
+            // Each piece that the transport takes shows that the reader reads.
+            while let Ok(Ok(())) = tokio::time::timeout(limits::SLOW_READER, pieces.changed()).await
+            {
+            }
             tracing::warn!("a connection that does not read its frames is cut off");
             cut.cancel();
         });
@@ -92,6 +111,23 @@ impl Place {
             _memory: memory,
             timer: timer.abort_handle(),
         }))
+    }
+}
+
+/// How far the reader of a reply, or of a stream, is.
+#[derive(Debug, Clone)]
+pub(super) struct Progress(Arc<watch::Sender<()>>);
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(())))
+    }
+}
+
+impl Progress {
+    /// The reader has taken what came before.
+    fn goes_on(&self) {
+        self.0.send_replace(());
     }
 }
 
@@ -163,6 +199,7 @@ pub(super) struct Placed<B> {
     /// What of the body's present frame was not handed over yet.
     waiting: VecDeque<Bytes>,
     place: Option<Place>,
+    progress: Option<Progress>,
     image: Option<Image>,
 }
 
@@ -172,6 +209,7 @@ impl<B: Default> Default for Placed<B> {
             body: B::default(),
             waiting: VecDeque::new(),
             place: None,
+            progress: None,
             image: None,
         }
     }
@@ -180,11 +218,13 @@ impl<B: Default> Default for Placed<B> {
 /// Moves place and image from the response into its body.
 pub(super) fn tie<B>(mut response: http::Response<B>) -> http::Response<Placed<B>> {
     let place = response.extensions_mut().remove::<Place>();
+    let progress = response.extensions_mut().remove::<Progress>();
     let image = response.extensions_mut().remove::<Image>();
     response.map(|body| Placed {
         body,
         waiting: VecDeque::new(),
         place,
+        progress,
         image,
     })
 }
@@ -227,7 +267,11 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Placed<B> {
             return Poll::Ready(None);
         };
         let count = part.len().min(PIECE_BYTES);
-        Poll::Ready(Some(Ok(Frame::data(part.split_to(count)))))
+        let piece = part.split_to(count);
+        if let Some(progress) = &self.progress {
+            progress.goes_on();
+        }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -101,7 +101,9 @@ pub async fn serve(
     let gatekeeper = Gatekeeper::new(options.token_file.as_deref(), &options.allowed_uids)?;
     let tls = options.tls.as_ref().map(acceptor).transpose()?;
     let mut tasks = JoinSet::new();
-    let connections = connection::accept_all(listeners, tls.as_ref(), &shutdown, &mut tasks)?;
+    let known = gatekeeper.known();
+    let connections =
+        connection::accept_all(listeners, tls.as_ref(), &known, &shutdown, &mut tasks)?;
 
     let (health_service, reporter) = health::health(Shared::clone(&session));
     let health_service = HealthServer::new(health_service);

@@ -7,6 +7,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::{
+    auth::{self, Credential},
     convert,
     deadline::{self, Deadline},
     status,
@@ -155,6 +156,7 @@ impl Stack for StackService {
         self.stack()?;
         let until = Deadline::of_stream(request.metadata());
         let mut after = request.get_ref().after_sequence;
+        let credential = request.extensions().get::<Credential>().cloned();
         let (sender, receiver) = mpsc::channel(16);
         let session = Shared::clone(&self.session);
         let stopping = session.stopping();
@@ -164,7 +166,8 @@ impl Stack for StackService {
             };
             let mut news = stack.news();
             let last = deadline::until(until);
-            tokio::pin!(last);
+            let revoked = auth::revoked(credential.as_ref());
+            tokio::pin!(last, revoked);
             loop {
                 news.borrow_and_update();
                 for numbered in stack.events_after(after) {
@@ -178,6 +181,10 @@ impl Stack for StackService {
                 tokio::select! {
                     changed = news.changed() => if changed.is_err() { return },
                     () = sender.closed() => return,
+                    status = &mut revoked => {
+                        drop(sender.try_send(Err(status)));
+                        return;
+                    }
                     () = stopping.cancelled() => return,
                     () = &mut last => return,
                 }

@@ -43,6 +43,16 @@ pub(super) fn unauthenticated(reason: Reason, message: String) -> Status {
     build(Code::Unauthenticated, reason, message, &[])
 }
 
+/// A message or field that cannot be used.
+pub(super) fn invalid_argument(reason: Reason, message: String) -> Status {
+    build(Code::InvalidArgument, reason, message, &[])
+}
+
+/// No room for another one.
+pub(super) fn exhausted(reason: Reason, message: String) -> Status {
+    build(Code::ResourceExhausted, reason, message, &[])
+}
+
 /// A field that cannot be used, and why.
 pub(super) fn invalid_field(field: &str, why: &str) -> Status {
     let facts = [("field", field.to_owned())];
@@ -256,6 +266,8 @@ impl From<CursorFailure> for Status {
             | Cause::KeymapChanged
             | Cause::NotTaken
             | Cause::InputTaken
+            | Cause::ServerFull
+            | Cause::OutOfDescriptors
             | Cause::NotPainted
             | Cause::ShuttingDown => Code::Unavailable,
         };
@@ -288,6 +300,8 @@ pub(super) fn reason(failure: &Failure) -> Reason {
         Cause::KeymapChanged => Reason::KeymapChanged,
         Cause::NotTaken => Reason::NotTaken,
         Cause::InputTaken => Reason::InputTaken,
+        Cause::ServerFull => Reason::XClientsExhausted,
+        Cause::OutOfDescriptors => Reason::OutOfDescriptors,
         Cause::NotPainted => Reason::NotPainted,
         Cause::Deadline => Reason::Deadline,
         Cause::EncodeFailed => Reason::EncodeFailed,
@@ -337,6 +351,8 @@ mod tests {
             Cause::KeymapChanged,
             Cause::NotTaken,
             Cause::InputTaken,
+            Cause::ServerFull,
+            Cause::OutOfDescriptors,
             Cause::Deadline,
             Cause::EncodeFailed,
             Cause::TooLarge,

@@ -14,9 +14,10 @@ use tokio_stream::Stream;
 use tonic::Status;
 
 use super::{
+    auth::{self, Credential},
     connection::Caller,
     convert, deadline,
-    replies::{Place, READING},
+    replies::{Place, Progress, READING},
     status,
     v1::{self, WatchRequest, WatchResponse},
 };
@@ -40,6 +41,8 @@ type Item = Result<(WatchResponse, Held), Status>;
 pub(super) struct Frames {
     items: mpsc::Receiver<Item>,
     on_its_way: Option<Held>,
+    /// How far the reader is.
+    pub(super) progress: Progress,
 }
 
 impl Stream for Frames {
@@ -62,7 +65,7 @@ impl Stream for Frames {
 pub(super) fn open(
     session: &Shared,
     request: &WatchRequest,
-    caller: Option<Caller>,
+    (caller, credential): (Option<Caller>, Option<Credential>),
     until: Option<tokio::time::Instant>,
 ) -> Result<Frames, Status> {
     let screenshot = request.screenshot.clone().unwrap_or_default();
@@ -83,9 +86,14 @@ pub(super) fn open(
     let watch = session.watch(spec, every, request.changed_regions)?;
     let (sender, items) = mpsc::channel(1);
     let stopping = session.stopping();
+    let progress = Progress::default();
+    let reader = progress.clone();
     tokio::spawn(async move {
         tokio::select! {
-            () = run(watch, caller, &sender) => {}
+            () = run(watch, caller.as_ref().map(|caller| (caller, &reader)), &sender) => {}
+            status = auth::revoked(credential.as_ref()) => {
+                drop(sender.try_send(Err(status)));
+            }
             () = sender.closed() => {}
             () = stopping.cancelled() => {
                 // Where there is no room for it, the connection's end says so.
@@ -103,11 +111,12 @@ pub(super) fn open(
     Ok(Frames {
         items,
         on_its_way: None,
+        progress,
     })
 }
 
 /// Looks and sends until the stream is over.
-async fn run(mut watch: Watch, caller: Option<Caller>, sender: &mpsc::Sender<Item>) {
+async fn run(mut watch: Watch, caller: Option<(&Caller, &Progress)>, sender: &mpsc::Sender<Item>) {
     let turns = Arc::new(Semaphore::new(1));
     // Of the next image; the first may be as large as any.
     let mut bytes = watch.most_bytes();
@@ -119,7 +128,7 @@ async fn run(mut watch: Watch, caller: Option<Caller>, sender: &mpsc::Sender<Ite
             never = watch.pass() => match never {},
         };
         let Ok(turn) = turn else { return };
-        let item = match look(&mut watch, caller.as_ref(), &mut bytes).await {
+        let item = match look(&mut watch, caller, &mut bytes).await {
             Ok(None) => continue,
             Ok(Some((step, place))) => {
                 let held = Held {
@@ -142,7 +151,7 @@ async fn run(mut watch: Watch, caller: Option<Caller>, sender: &mpsc::Sender<Ite
 /// connection from its card.
 async fn look(
     watch: &mut Watch,
-    caller: Option<&Caller>,
+    caller: Option<(&Caller, &Progress)>,
     bytes: &mut usize,
 ) -> Result<Option<(Step, Option<Place>)>, Refusal> {
     loop {

@@ -267,6 +267,15 @@ impl Session {
         }
     }
 
+    /// What is said while the X server was never reached, nor found to be away.
+    pub fn not_yet_connected(&self) -> Failure {
+        Failure {
+            stage: Stage::Connect,
+            cause: Cause::NoDisplay,
+            message: format!("deskd is connecting to {}", self.display.name()),
+        }
+    }
+
     /// Why nothing came before the deadline, as well as it is known.
     pub fn overdue(&self) -> Failure {
         // A wait this short is a server at work, not one that hangs.
@@ -285,7 +294,8 @@ impl Session {
                 ),
             },
             (LinkState::Down(failure), None) => failure,
-            (LinkState::Up(_) | LinkState::Connecting, None) => Failure {
+            (LinkState::Connecting, None) => self.not_yet_connected(),
+            (LinkState::Up(_), None) => Failure {
                 stage: Stage::Timeout,
                 cause: Cause::Deadline,
                 message: "the caller's deadline came before deskd was done".into(),

@@ -39,7 +39,7 @@ pub(super) fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>
         if let Err(error) = result {
             tracing::debug!("the paint cannot be watched: {error}");
             watching = None;
-            gate.observe(began.elapsed(), Fact::NoDisplay);
+            gate.observe(began.elapsed(), Fact::NoDisplay(error.to_string()));
             gate.advance(began.elapsed());
         }
         let identity = watching
@@ -89,7 +89,8 @@ impl Watching {
         let identity = self.observer.identity();
         self.observer.step(&mut facts)?;
         if self.observer.identity() != identity {
-            gate.observe(began.elapsed(), Fact::NoDisplay);
+            let why = "the screen is another one now".to_owned();
+            gate.observe(began.elapsed(), Fact::NoDisplay(why));
         }
         let scene = facts.iter().rev().find_map(|fact| match fact {
             Fact::Scene(scene) => Some(scene.clone()),

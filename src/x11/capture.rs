@@ -267,13 +267,27 @@ impl Capturer {
         number: u64,
     ) -> Result<Option<Grab>, Error> {
         let first = Instant::now();
+        let mut refused = None;
         for _ in 0..MAX_TRIES {
             let (started, time) = (Instant::now(), SystemTime::now());
-            let looked = self.look(server, known, number)?;
-            let read = match looked {
-                Look::Resized => Reading::Resized,
-                Look::Same(pixels, cursor) => Reading::Done(pixels, cursor),
-                Look::Changed(asked) => self.read(server, known, number, asked)?,
+            let looked = self.look(server, known, number);
+            let read = looked.and_then(|looked| match looked {
+                Look::Resized => Ok(Reading::Resized),
+                Look::Same(pixels, cursor) => Ok(Reading::Done(pixels, cursor)),
+                Look::Changed(asked) => self.read(server, known, number, asked),
+            });
+            let read = match read {
+                // Asked for rows that the screen has no more: it is being resized.
+                Err(error @ Error::Request { is_match: true, .. }) => {
+                    refused = Some(error);
+                    Reading::Resized
+                }
+                Err(error) => {
+                    // What was drawn may have been fetched and is lost: all is read anew.
+                    self.last = None;
+                    return Err(error);
+                }
+                Ok(read) => read,
             };
             match read {
                 Reading::Busy => return Ok(None),
@@ -299,7 +313,7 @@ impl Capturer {
             (*known, _) = Known::read(server)?;
         }
         tracing::debug!(elapsed = ?first.elapsed(), "the screen kept changing its size");
-        Err(Error::Resizing(MAX_TRIES))
+        Err(refused.unwrap_or(Error::Resizing(MAX_TRIES)))
     }
 
     /// Asks what was drawn since the last capture, and where the pointer is.

@@ -302,7 +302,7 @@ fn refusal(display: DisplayName, error: ConnectError, cookie: CookieLookup) -> E
         .collect();
     let lower = said.to_ascii_lowercase();
     if lower.contains("maximum number of clients") {
-        return Error::Lost(io::Error::new(io::ErrorKind::ConnectionRefused, said));
+        return Error::Full { display, said };
     }
     Error::Refused {
         display,

@@ -2,8 +2,10 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
+use nix::errno::Errno;
 use x11rb::{
     errors::{ConnectError, ConnectionError, ReplyError, ReplyOrIdError},
+    protocol::ErrorKind,
     x11_utils::X11Error,
 };
 
@@ -43,6 +45,14 @@ pub enum Error {
         /// What came of looking for a cookie.
         cookie: CookieLookup,
     },
+    /// The X server has as many clients as it takes.
+    #[error("the X server on {display} takes no further client ({said})")]
+    Full {
+        /// The display asked for.
+        display: DisplayName,
+        /// The server's own words, printable ASCII.
+        said: String,
+    },
     /// Nothing came from the X server for too long while something was asked.
     #[error("the X server sent nothing for {} s", .0.as_secs())]
     Silent(Duration),
@@ -59,7 +69,7 @@ pub enum Error {
         display: DisplayName,
     },
     /// Pixels that deskd cannot convert exactly.
-    #[error("the screen's pixels are of {0}; deskd reads TrueColor of depth 24 and 16")]
+    #[error("the screen's pixels are of {0}; deskd reads TrueColor of depth 30, 24 and 16")]
     PixelFormat(String),
     /// The X server lacks an extension.
     #[error("the X server has no {0} extension")]
@@ -76,6 +86,8 @@ pub enum Error {
         request: &'static str,
         /// The X error's name.
         error: String,
+        /// It is BadMatch: what was asked for does not fit what is there.
+        is_match: bool,
     },
     /// The screen kept changing its size while it was read.
     #[error("the screen was resized while it was read ({0} tries)")]
@@ -129,6 +141,8 @@ impl Error {
     /// What a card says of it.
     pub fn failure(&self) -> Failure {
         let (stage, cause) = match self {
+            _ if self.is_out_of_descriptors() => (Stage::Connect, Cause::OutOfDescriptors),
+            Self::Full { .. } => (Stage::Connect, Cause::ServerFull),
             Self::NoServer { .. } | Self::Foreign { .. } => (Stage::Connect, Cause::NoDisplay),
             Self::Refused {
                 cookie: CookieLookup::Unreadable(..),
@@ -153,6 +167,16 @@ impl Error {
             cause,
             message: self.to_string(),
         }
+    }
+
+    fn is_out_of_descriptors(&self) -> bool {
+        let error = match self {
+            Self::NoServer { path_error, .. } => path_error,
+            Self::Lost(error) | Self::SharedMemory(error) => error,
+            _ => return false,
+        };
+        let number = error.raw_os_error().map(Errno::from_raw);
+        matches!(number, Some(Errno::EMFILE | Errno::ENFILE))
     }
 
     /// Of an I/O error on the connection.
@@ -185,6 +209,7 @@ impl Error {
         Self::Request {
             request,
             error: format!("{:?} (code {})", error.error_kind, error.error_code),
+            is_match: error.error_kind == ErrorKind::Match,
         }
     }
 }

@@ -252,6 +252,8 @@ pub enum Method {
     BoundKey,
     /// Through the selection.
     Selection,
+    /// By several of these in turn.
+    Several,
 }
 
 /// A stretch of text that went one way.
@@ -321,6 +323,21 @@ pub struct Account {
     pub results: Vec<Done>,
     /// What the screen did.
     pub settled: Settled,
+}
+
+impl Account {
+    /// How much memory it takes, about, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |done: &Done| {
+            let said = done
+                .failure
+                .as_ref()
+                .map_or(0, |failure| failure.message.len());
+            size_of::<Done>() + said + done.runs.len() * size_of::<Run>()
+        };
+        let results: usize = self.results.iter().map(of).sum();
+        size_of::<Self>() + results + size_of_val(self.settled.excepted.as_slice())
+    }
 }
 
 /// The answer to a step.

@@ -13,6 +13,8 @@ use super::{Account, Refused, Waiting};
 
 /// Accounts that are kept (design section 2).
 const ACCOUNTS: usize = 256;
+/// Their size in bytes, of those that are done.
+const ACCOUNT_BYTES: usize = 4 << 20;
 /// Ids of older operations that are kept: a step a second for a day and a half,
 /// in about 2 MiB.
 const IDS: usize = 1 << 17;
@@ -81,19 +83,34 @@ impl Journal {
     }
 
     fn make_room(&mut self) {
-        if self.order.len() < ACCOUNTS {
-            return;
+        while self.order.len() >= ACCOUNTS || self.bytes() > ACCOUNT_BYTES {
+            if !self.forget_oldest() {
+                return;
+            }
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let accounts = self.entries.values().map(|entry| &entry.progress.account);
+        let bytes = |account: &Option<Result<Account, Refused>>| match account {
+            Some(Ok(account)) => account.bytes(),
+            _ => 0,
+        };
+        accounts.map(|account| bytes(&account.borrow())).sum()
+    }
+
+    /// Forgets the account of the oldest operation that is done; false when none is.
+    fn forget_oldest(&mut self) -> bool {
         // At most 16 are under way: there is one that is done.
         let is_done = |id: &String| {
             let entry = self.entries.get(id);
             entry.is_none_or(|entry| entry.progress.account.borrow().is_some())
         };
         let Some(index) = self.order.iter().position(is_done) else {
-            return;
+            return false;
         };
         let Some(id) = self.order.remove(index) else {
-            return;
+            return false;
         };
         self.entries.remove(&id);
         if self.old_order.len() == IDS
@@ -104,6 +121,7 @@ impl Journal {
         let hash = self.hasher.hash_one(&id);
         self.old.insert(hash);
         self.old_order.push_back(hash);
+        true
     }
 }
 

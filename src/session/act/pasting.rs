@@ -10,7 +10,7 @@ use super::{
     typing::{failed, note_run},
 };
 use crate::{
-    frame::Cause,
+    frame::{Cause, Failure, Stage},
     processes::Demand,
     x11::{Clipboard, Focus, Input, Offer},
 };
@@ -104,7 +104,15 @@ impl Hands<'_> {
     fn clipboard(&mut self) -> Result<&Clipboard, Stop> {
         let works = self.clipboard.as_ref().is_some_and(Clipboard::works);
         if !works {
-            *self.clipboard = Some(Clipboard::start(self.display, self.bell.clone())?);
+            // Nothing was pressed yet: this action fails, and not the input's connection.
+            let started = Clipboard::start(self.display, self.bell.clone());
+            let started = started.map_err(|error| {
+                Stop::Failed(Failure {
+                    stage: Stage::Input,
+                    ..error.failure()
+                })
+            });
+            *self.clipboard = Some(started?);
         }
         self.clipboard
             .as_ref()

@@ -39,6 +39,8 @@ const UNKNOWN: Duration = Duration::from_millis(500);
 const NEVER_SLEEPS: Duration = Duration::from_secs(2);
 /// How often one looks whether it has.
 const LOOK: Duration = Duration::from_millis(3);
+/// Runs of an account; the last one stands for the rest of the text.
+const MAX_RUNS: usize = 256;
 /// Characters that are bound ahead: more than there can be places.
 const AHEAD: usize = 1024;
 
@@ -546,8 +548,17 @@ fn cuts<'s>(focus: &Focus, characters: &[char], strokes: &'s [Stroke]) -> Vec<&'
 pub(super) fn note_run(done: &mut Done, method: Method, characters: u32) {
     let start = done.characters;
     done.characters += characters;
-    match done.runs.last_mut().filter(|run| run.method == method) {
-        Some(run) => run.characters += characters,
+    let is_full = done.runs.len() >= MAX_RUNS;
+    match done
+        .runs
+        .last_mut()
+        .filter(|run| is_full || run.method == method)
+    {
+        Some(run) if run.method == method => run.characters += characters,
+        Some(run) => {
+            run.method = Method::Several;
+            run.characters += characters;
+        }
         None => done.runs.push(Run {
             start,
             characters,
@@ -605,5 +616,13 @@ mod tests {
         }
         let starts: Vec<_> = done.runs.iter().map(|r| (r.start, r.characters)).collect();
         assert_eq!((done.characters, starts), (7, vec![(0, 5), (5, 1), (6, 1)]));
+        for _ in 0..1000 {
+            note_run(&mut done, Method::Key, 1);
+            note_run(&mut done, Method::Selection, 1);
+        }
+        assert_eq!(done.runs.len(), MAX_RUNS);
+        let last = done.runs.last().unwrap();
+        assert_eq!(last.method, Method::Several);
+        assert_eq!(last.start + last.characters, done.characters);
     }
 }

@@ -1,0 +1,269 @@
+//! What a connection may do before a call of it was let in: a stranger who reaches a port
+//! must not keep out those who have the token, nor wear the daemon out.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::limits;
+
+/// The places of one address.
+#[derive(Debug)]
+pub(super) struct Door {
+    places: Arc<Semaphore>,
+    /// Those of whom no call was let in, oldest first.
+    strangers: Mutex<VecDeque<Weak<Standing>>>,
+}
+
+/// How a connection stands.
+#[derive(Debug)]
+pub(super) struct Standing {
+    door: Arc<Door>,
+    /// Its place; `None` for a stranger.
+    place: Mutex<Option<OwnedSemaphorePermit>>,
+    /// Ends the connection.
+    cut: CancellationToken,
+}
+
+impl Door {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            places: Arc::new(Semaphore::new(limits::MAX_CONNECTIONS)),
+            strangers: Mutex::default(),
+        })
+    }
+
+    /// Lets a connection in whose peer may call: `None` when all places are taken.
+    pub(super) fn admit(self: &Arc<Self>) -> Option<Arc<Standing>> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        Some(Arc::new(Standing {
+            door: Arc::clone(self),
+            place: Mutex::new(Some(place)),
+            cut: CancellationToken::new(),
+        }))
+    }
+
+    /// Lets a stranger in. The oldest one goes when there are too many.
+    pub(super) fn greet(self: &Arc<Self>) -> Arc<Standing> {
+        let standing = Arc::new(Standing {
+            door: Arc::clone(self),
+            place: Mutex::new(None),
+            cut: CancellationToken::new(),
+        });
+        let mut strangers = self.strangers();
+        strangers.retain(|stranger| {
+            let stranger = stranger.upgrade();
+            stranger.is_some_and(|one| !one.is_admitted() && !one.cut.is_cancelled())
+        });
+        while strangers.len() >= limits::MAX_STRANGERS {
+            if let Some(oldest) = strangers.pop_front().and_then(|one| one.upgrade()) {
+                oldest.cut.cancel();
+            }
+        }
+        strangers.push_back(Arc::downgrade(&standing));
+        standing
+    }
+
+    fn strangers(&self) -> std::sync::MutexGuard<'_, VecDeque<Weak<Standing>>> {
+        // Whole after any panic: its changes are single steps.
+        self.strangers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Standing {
+    /// Whether a call of it was let in.
+    pub(super) fn is_admitted(&self) -> bool {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.is_some()
+    }
+
+    /// A call of it may be let in: it takes a place, if it has none. False when there is
+    /// none left.
+    pub(super) fn admit(&self) -> bool {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_none() {
+            *place = Arc::clone(&self.door.places).try_acquire_owned().ok();
+        }
+        place.is_some()
+    }
+
+    /// Ends the connection.
+    pub(super) fn cut(&self) -> &CancellationToken {
+        &self.cut
+    }
+}
+
+/// An allowance that fills up again with time (a token bucket).
+#[derive(Debug)]
+struct Bucket {
+    burst: f64,
+    each_second: f64,
+    left: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    fn new(burst: u32, each_second: u32, now: Instant) -> Self {
+        Self {
+            burst: burst.into(),
+            each_second: each_second.into(),
+            left: burst.into(),
+            filled: now,
+        }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let elapsed: Duration = now.saturating_duration_since(self.filled);
+        self.filled = now;
+        self.left = (self.left + elapsed.as_secs_f64() * self.each_second).min(self.burst);
+        self.left -= 1.0;
+        self.left >= 0.0
+    }
+}
+
+/// Counts the frames that a client sends (RFC 9113, section 4.1).
+#[derive(Debug)]
+pub(super) struct Meter {
+    head: [u8; 9],
+    filled: usize,
+    /// Bytes of the frame that are still to come after its head.
+    rest: u32,
+    /// Bytes of a stranger.
+    bytes: u64,
+    of_stranger: Bucket,
+    of_caller: Bucket,
+}
+
+/// Frames that carry a call, its end or the reader's progress.
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const WINDOW_UPDATE: u8 = 8;
+
+impl Meter {
+    pub(super) fn new(now: Instant) -> Self {
+        let (burst, each_second) = limits::STRANGER_FRAMES;
+        let of_stranger = Bucket::new(burst, each_second, now);
+        let (burst, each_second) = limits::CONTROL_FRAMES;
+        Self {
+            head: [0; 9],
+            filled: 0,
+            rest: 0,
+            bytes: 0,
+            of_stranger,
+            of_caller: Bucket::new(burst, each_second, now),
+        }
+    }
+
+    /// Takes the next bytes. False when there are too many frames, or a stranger sent too
+    /// much.
+    pub(super) fn accept(&mut self, mut bytes: &[u8], is_admitted: bool, now: Instant) -> bool {
+        if !is_admitted {
+            self.bytes += bytes.len() as u64;
+            if self.bytes > limits::STRANGER_BYTES {
+                return false;
+            }
+        }
+        while !bytes.is_empty() {
+            if self.rest > 0 {
+                let part = usize::try_from(self.rest).unwrap_or(usize::MAX);
+                let part = part.min(bytes.len());
+                self.rest -= u32::try_from(part).unwrap_or(self.rest);
+                bytes = &bytes[part..];
+                continue;
+            }
+            let part = bytes.len().min(self.head.len() - self.filled);
+            self.head[self.filled..self.filled + part].copy_from_slice(&bytes[..part]);
+            (self.filled, bytes) = (self.filled + part, &bytes[part..]);
+            if self.filled < self.head.len() {
+                return true;
+            }
+            self.filled = 0;
+            let [a, b, c, kind, ..] = self.head;
+            self.rest = u32::from_be_bytes([0, a, b, c]);
+            let allowed = match kind {
+                _ if !is_admitted => self.of_stranger.take(now),
+                DATA | HEADERS | RST_STREAM | WINDOW_UPDATE => true,
+                _ => self.of_caller.take(now),
+            };
+            if !allowed {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PING: u8 = 6;
+
+    fn frame(kind: u8, length: u8) -> Vec<u8> {
+        let mut frame = vec![0, 0, length, kind, 0, 0, 0, 0, 0];
+        frame.resize(9 + usize::from(length), 0xff);
+        frame
+    }
+
+    #[test]
+    fn a_stranger_keeps_no_place_and_gives_way_to_a_newer_one() {
+        let door = Door::new();
+        let strangers: Vec<_> = (0..limits::MAX_STRANGERS + 3)
+            .map(|_| door.greet())
+            .collect();
+        let cut = strangers.iter().filter(|one| one.cut.is_cancelled());
+        assert_eq!(cut.count(), 3);
+        assert!(strangers[..3].iter().all(|one| one.cut.is_cancelled()));
+        let callers: Vec<_> = (0..limits::MAX_CONNECTIONS)
+            .map(|_| door.admit().unwrap())
+            .collect();
+        assert!(door.admit().is_none() && !strangers[5].admit());
+        drop(callers);
+        assert!(strangers[5].admit() && strangers[5].is_admitted());
+        // One that was let in does not go.
+        let more: Vec<_> = (0..limits::MAX_STRANGERS).map(|_| door.greet()).collect();
+        assert!(!strangers[5].cut.is_cancelled() && more.iter().all(|m| !m.cut.is_cancelled()));
+    }
+
+    #[test]
+    fn frames_are_counted_in_pieces_of_any_size() {
+        let now = Instant::now();
+        let (burst, _) = limits::STRANGER_FRAMES;
+        let frames = frame(PING, 8).repeat(usize::try_from(burst).unwrap());
+        for size in [1, 7, 9, 17, 4096] {
+            let mut meter = Meter::new(now);
+            let passes = |meter: &mut Meter, bytes: &[u8]| {
+                bytes
+                    .chunks(size)
+                    .all(|part| meter.accept(part, false, now))
+            };
+            assert!(passes(&mut meter, &frames), "{size}");
+            assert!(!passes(&mut meter, &frame(PING, 8)), "{size}");
+            let later = now + Duration::from_secs(1);
+            assert!(meter.accept(&frame(PING, 8), false, later), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_caller_may_send_data_and_calls_without_end_but_not_pings() {
+        let now = Instant::now();
+        let mut meter = Meter::new(now);
+        for kind in [DATA, HEADERS, RST_STREAM, WINDOW_UPDATE] {
+            assert!(meter.accept(&frame(kind, 200).repeat(50_000), true, now));
+        }
+        let (burst, _) = limits::CONTROL_FRAMES;
+        let pings = usize::try_from(burst).unwrap();
+        assert!(meter.accept(&frame(PING, 8).repeat(pings), true, now));
+        assert!(!meter.accept(&frame(PING, 8), true, now));
+        let much = vec![0; usize::try_from(limits::STRANGER_BYTES + 1).unwrap()];
+        assert!(!Meter::new(now).accept(&much, false, now));
+    }
+}
