@@ -45,6 +45,8 @@ pub fn start(format: LogFormat, filter: &str) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_ansi(std::io::stderr().is_terminal())
+        // It would say so on standard error, and panic when that cannot be written.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // An embedding program may have a logger already: then that one is used.
     drop(match format {

@@ -203,6 +203,9 @@ async fn a_huge_cursor_is_left_out() {
     let mut client = daemon.client().await;
     done(&mut client, vec![move_to(70, 80)]).await;
     for side in [600, 4096, 8192] {
+        // Another daemon: this one asks again for the image only after a while.
+        let daemon = Daemon::start(&server);
+        let mut client = daemon.client().await;
         witness.set_blank_cursor(16);
         wait_for_cursor(&mut client, 16, false).await;
         witness.set_blank_cursor(side);
@@ -212,7 +215,10 @@ async fn a_huge_cursor_is_left_out() {
                 include_cursor: Some(true),
                 ..raw()
             };
-            let frame = client.screenshot(with_cursor).await.unwrap();
+            let mut request = tonic::Request::new(with_cursor);
+            // The server itself takes its time for the first.
+            request.set_timeout(Duration::from_secs(60));
+            let frame = client.screenshot(request).await.unwrap();
             let frame = frame.into_inner().frame.unwrap();
             assert_eq!(frame.kind(), v1::FrameKind::Screen, "{:?}", frame.failure);
             let cursor = frame.cursor.unwrap();

@@ -138,6 +138,26 @@ fn heard(socket: &UnixDatagram, limit: Duration) -> Vec<String> {
     words
 }
 
+/// A log that cannot be written costs lines, and nothing else.
+#[tokio::test]
+async fn a_log_on_a_full_disk_ends_nothing() {
+    let server = XServer::with_screen("320x240x24", &[]);
+    let full = ["sh", "-c", "exec \"$0\" \"$@\" 2>/dev/full"];
+    let mut daemon = Daemon::launch(&server, &full, &[], &[("DESKD_LOG", "deskd=trace")]);
+    let mut client = daemon.client().await;
+    done(&mut client, vec![click(10, 10)]).await;
+    screen(
+        &mut client,
+        v1::ScreenshotRequest {
+            unproved: true,
+            ..v1::ScreenshotRequest::default()
+        },
+    )
+    .await;
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(Duration::from_secs(5)), Some(0));
+}
+
 #[test]
 fn r33_a_service_manager_hears_of_readiness_state_life_and_end() {
     let folder = tempfile::tempdir().unwrap();

@@ -24,8 +24,10 @@ use crate::frame::{CursorImage, Size};
 /// The largest image that is read, in pixels: 512 × 512. Any program can set one of
 /// 32,767 × 32,767, which the server sends whole for each question.
 pub(super) const MAX_PIXELS: u32 = 512 * 512;
-/// After a larger one, the image is not asked for again for this time.
+/// After a larger one, the image is not asked for again for this time, nor for so many
+/// times as long as the server took to send it.
 const AGAIN: Duration = Duration::from_secs(2);
+const TIMES: u32 = 20;
 /// Bytes of a reply before the pixels.
 const HEAD: usize = 32;
 
@@ -33,13 +35,13 @@ const HEAD: usize = 32;
 #[derive(Debug)]
 pub(super) struct Cursor {
     is_there: bool,
-    /// The last image that was too large, without its pixels, and when it was seen.
+    /// The last image that was too large, without its pixels, and when it is asked for again.
     large: RefCell<Option<(Instant, CursorImage)>>,
 }
 
 /// A question that was sent.
 pub(super) enum Asked<'c> {
-    Image(Cookie<'c, XConnection, GetCursorImageReply>),
+    Image(Cookie<'c, XConnection, GetCursorImageReply>, Instant),
     /// Where it is; the image is known to be too large.
     Place(Cookie<'c, XConnection, QueryPointerReply>, CursorImage),
 }
@@ -72,15 +74,15 @@ impl Cursor {
             return Ok(None);
         }
         let conn = &server.conn;
-        if let Some((seen, image)) = &*self.large.borrow()
-            && seen.elapsed() < AGAIN
+        if let Some((again, image)) = &*self.large.borrow()
+            && Instant::now() < *again
         {
             let pointer = conn.query_pointer(server.root)?;
             return Ok(Some(Asked::Place(pointer, image.clone())));
         }
         let image = conn.xfixes_get_cursor_image()?;
         conn.stream().cut_reply(image.sequence_number(), MAX_PIXELS);
-        Ok(Some(Asked::Image(image)))
+        Ok(Some(Asked::Image(image, Instant::now())))
     }
 
     /// The answer; `None` when no cursor is shown at all.
@@ -89,7 +91,7 @@ impl Cursor {
     ///
     /// When the connection ended.
     pub(super) fn answer(&self, asked: Asked<'_>) -> Result<Option<CursorImage>, Error> {
-        let image = match asked {
+        let (image, asked) = match asked {
             Asked::Place(pointer, image) => {
                 let reply = pointer.reply();
                 let reply = reply.map_err(|error| Error::reply("QueryPointer", error))?;
@@ -99,7 +101,7 @@ impl Cursor {
                     ..image
                 }));
             }
-            Asked::Image(image) => image,
+            Asked::Image(image, asked) => (image, asked),
         };
         let bytes = match image.raw_reply() {
             Ok(bytes) => bytes,
@@ -109,7 +111,8 @@ impl Cursor {
         };
         let image = parse(bytes.as_ref())?;
         if image.is_left_out() {
-            *self.large.borrow_mut() = Some((Instant::now(), image.clone()));
+            let pause = AGAIN.max(asked.elapsed() * TIMES);
+            *self.large.borrow_mut() = Some((Instant::now() + pause, image.clone()));
         }
         Ok(Some(image))
     }
