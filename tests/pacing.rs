@@ -10,7 +10,7 @@ use crate::common::{
     pacing::{CASES, MANAGERS, Manager, Stage, load},
     program,
     receiver::{ALL, Receiver, Toolkit},
-    step::{bare, chord, click, done, move_to, refused, text},
+    step::{bare, chord, click, done, move_to, pause, refused, text},
 };
 
 /// Every kind of batch once in every program: an even repetition on an idle machine,
@@ -223,7 +223,13 @@ async fn keys_for_a_program_that_ended_are_not_sent_to_another() {
     stage.clear();
     let reply = stage
         .client()
-        .act(bare(vec![click(400, 600), text("x\n"), text("lost")]))
+        .act(bare(vec![
+            click(400, 600),
+            text("x\n"),
+            // The shell, and then xterm, take their time to end on a busy machine.
+            pause(1000),
+            text("lost"),
+        ]))
         .await;
     let reply = reply.unwrap().into_inner();
     assert_eq!(reply.outcome(), v1::ActOutcome::Partial, "{reply:?}");
