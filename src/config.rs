@@ -6,7 +6,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use crate::frame::{MAX_OUTPUT_PIXELS, Size};
 
-/// Default geometry in pixels (design section 9).
+/// Default geometry in pixels.
 pub const DEFAULT_GEOMETRY: Size = Size {
     width: 1280,
     height: 800,

@@ -47,7 +47,8 @@ pub(crate) fn read_no_link(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     take(&open_no_link(path, File::options().read(true))?, most)
 }
 
-fn take(file: &File, most: u64) -> io::Result<Vec<u8>> {
+/// Reads an open file, which must be a regular one of at most `most` bytes.
+pub(crate) fn take(file: &File, most: u64) -> io::Result<Vec<u8>> {
     regular(file)?;
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes)?;
@@ -84,6 +85,12 @@ pub(crate) struct Owner {
     pub(crate) gid: u32,
 }
 
+impl Owner {
+    fn ids(self) -> (Option<Uid>, Option<Gid>) {
+        (Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)))
+    }
+}
+
 /// An open folder.
 #[derive(Debug)]
 pub(crate) struct Folder(OwnedFd);
@@ -102,8 +109,8 @@ impl Folder {
 
     /// Gives it to a user.
     pub(crate) fn give(&self, owner: Owner) -> io::Result<()> {
-        let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
-        Ok(fchown(&self.0, Some(uid), Some(gid))?)
+        let (uid, gid) = owner.ids();
+        Ok(fchown(&self.0, uid, gid)?)
     }
 
     /// Sets its mode.
@@ -118,9 +125,9 @@ impl Folder {
         if kind != SFlag::S_IFREG || status.st_uid != 0 {
             return Ok(());
         }
-        let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+        let (uid, gid) = owner.ids();
         let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-        Ok(fchownat(&self.0, name, Some(uid), Some(gid), flags)?)
+        Ok(fchownat(&self.0, name, uid, gid, flags)?)
     }
 
     /// Writes a file that only its owner can read. It is written beside and renamed, so
@@ -145,8 +152,8 @@ impl Folder {
         )?);
         let written = file.write_all(bytes).and_then(|()| {
             if let Some(owner) = owner {
-                let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
-                fchown(file.as_fd(), Some(uid), Some(gid))?;
+                let (uid, gid) = owner.ids();
+                fchown(file.as_fd(), uid, gid)?;
             }
             Ok(renameat(&self.0, new.as_str(), &self.0, name)?)
         });

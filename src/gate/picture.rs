@@ -7,8 +7,8 @@ use crate::{
     frame::{BYTES_PER_PIXEL, Pixels, Region, Size},
 };
 
-/// Longest side of a tile that still counts as an unpainted root window
-/// (design section 3): `-retro` draws one of 4 × 4, `xsetroot -mod` of up to 16.
+/// Longest side in pixels of a tile that still counts as an unpainted root window: `-retro`
+/// draws one of 4 × 4, `xsetroot -mod` of up to 16.
 const MAX_TILE: usize = 16;
 
 /// Looks at the screen and at each window of the scene. `bytes` and `cost` are

@@ -8,7 +8,7 @@ use std::{
 
 use crate::facts::Pinged;
 
-/// Two counted pings are at least so far apart (design section 3).
+/// Two counted pings are at least so far apart.
 pub(super) const APART: Duration = Duration::from_millis(200);
 /// After so long without an answer another ping is sent. No program that was
 /// seen, at a twentieth of a core, took half of it.

@@ -8,8 +8,7 @@ use crate::{
     frame::Region,
 };
 
-/// No change for so long, where clients and server answer at once (design
-/// section 3).
+/// No change for so long, where clients and server answer at once.
 const QUIET: Duration = Duration::from_millis(400);
 /// Never longer than this, however slow they answer.
 const MAX_QUIET: Duration = Duration::from_secs(10);

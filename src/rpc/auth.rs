@@ -303,17 +303,16 @@ impl Interceptor for Gatekeeper {
                 }
                 Ok(request)
             }
-            Err(refused @ Refused::NoPlace) => {
-                Err(status::exhausted(Reason::QueueFull, refused.to_string()))
-            }
             Err(refused) => {
-                let reason = match refused {
-                    Refused::NoPlace => Reason::QueueFull,
-                    Refused::NoToken => Reason::TokenMissing,
-                    Refused::WrongToken => Reason::TokenInvalid,
-                    Refused::Peer(_) | Refused::NoPeer => Reason::PeerNotAllowed,
-                };
-                Err(status::unauthenticated(reason, refused.to_string()))
+                let message = refused.to_string();
+                Err(match refused {
+                    Refused::NoPlace => status::exhausted(Reason::QueueFull, message),
+                    Refused::NoToken => status::unauthenticated(Reason::TokenMissing, message),
+                    Refused::WrongToken => status::unauthenticated(Reason::TokenInvalid, message),
+                    Refused::Peer(_) | Refused::NoPeer => {
+                        status::unauthenticated(Reason::PeerNotAllowed, message)
+                    }
+                })
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 
-/// Defaults for calls without `grpc-timeout` (design section 2).
+/// Defaults for calls without `grpc-timeout`.
 pub(super) const SCREENSHOT: Duration = Duration::from_secs(10);
 /// One step.
 pub(super) const ACT: Duration = Duration::from_secs(30);

@@ -24,7 +24,7 @@ use crate::{
 const DESKTOP: &str = "deskd.v1.Desktop";
 const STACK: &str = "deskd.v1.Stack";
 
-/// Oldest answer that counts as alive (design section 2).
+/// Oldest answer that counts as alive.
 const FRESH: Duration = Duration::from_secs(5);
 /// Probes commonly come every 10 s.
 const NEXT_CHECK: Duration = Duration::from_secs(12);

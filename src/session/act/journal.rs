@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{Account, Refused, Waiting};
 
-/// Accounts that are kept (design section 2).
+/// Accounts that are kept.
 const ACCOUNTS: usize = 256;
 /// Their size in bytes, of those that are done.
 const ACCOUNT_BYTES: usize = 4 << 20;

@@ -5,18 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    sys::wait::{WaitPidFlag, waitpid},
-    unistd::Pid,
-};
-
 use super::{
     child::Child,
     components::{self, Ready},
     home,
     lock::{self, Holder},
     supervise::{Init, now_ms},
-    tree::{self, Which},
+    tree::{self, Orphans, Which},
 };
 use crate::{
     processes,
@@ -197,7 +192,7 @@ impl Init {
                     mark: self.plan.mark(Component::Xvfb.name()),
                     ..Which::default()
                 };
-                tree::end(&left, tree::GRACE, || {});
+                tree::end(&left, tree::GRACE);
                 match lock::judge(display).map_err(|error| error.to_string())? {
                     Holder::Nobody => {}
                     Holder::Server => {
@@ -323,14 +318,12 @@ impl Init {
             .filter(|part| part.up || part.child.is_some())
             .map(|part| part.component)
             .collect();
-        // Zombies carry no mark: they are collected in the loop's next turn.
-        let reap = || {};
         let half = tree::GRACE / 2;
         let session = self.parts.iter().position(is_session);
         if let Some(session) = session {
-            tree::ask(&self.processes_of(session), half, reap);
+            tree::ask(&self.processes_of(session), half);
         }
-        tree::end(&self.everything(), half, reap);
+        tree::end(&self.everything(), half);
         for part in &mut self.parts {
             part.child = None;
             part.up = false;
@@ -345,12 +338,7 @@ impl Init {
     /// Ends every process of a part.
     pub(super) fn end_part(&mut self, index: usize) {
         let which = self.processes_of(index);
-        let pid = self.parts[index].child.as_ref().map(|child| child.pid);
-        tree::end(&which, tree::GRACE, || {
-            if let Some(pid) = pid {
-                let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
-            }
-        });
+        tree::end(&which, tree::GRACE);
         let part = &mut self.parts[index];
         part.child = None;
         part.up = false;
@@ -364,7 +352,7 @@ impl Init {
         Which {
             mark: self.plan.mark(part.component.name()),
             from: part.child.iter().map(|child| child.pid).collect(),
-            orphans_but: is_session(part).then(|| self.own_children()),
+            orphans: is_session(part).then(|| self.orphans()),
             group: None,
         }
     }
@@ -375,16 +363,19 @@ impl Init {
         Which {
             mark: self.plan.mark(""),
             from: children.map(|child| child.pid).collect(),
-            orphans_but: Some(self.own_children()),
+            orphans: Some(self.orphans()),
             group: self.group.as_ref(),
         }
     }
 
-    /// What the init itself started.
-    fn own_children(&self) -> Vec<Pid> {
+    fn orphans(&self) -> Orphans {
+        // What the init itself started is none.
         let parts = self.parts.iter().filter_map(|part| part.child.as_ref());
         let daemon = self.daemon.iter().map(|daemon| daemon.pid);
-        parts.map(|child| child.pid).chain(daemon).collect()
+        Orphans {
+            of: self.plan.desktop.uid,
+            but: parts.map(|child| child.pid).chain(daemon).collect(),
+        }
     }
 }
 

@@ -114,7 +114,7 @@ pub fn run(plan: Plan, at_once: bool) -> Result<u8, InitError> {
         group: group.as_ref(),
         ..Which::default()
     };
-    tree::end(&left, tree::GRACE, || {});
+    tree::end(&left, tree::GRACE);
     let vnc = plan.options.vnc;
     let is_vnc = |c| matches!(c, Component::X11vnc | Component::Websockify);
     let part = |component| Part::new(component, vnc || !is_vnc(component));
@@ -252,7 +252,7 @@ impl Init {
             }
         }
         // Whatever was being started in the meantime.
-        tree::end(&self.everything(), tree::GRACE, || {});
+        tree::end(&self.everything(), tree::GRACE);
         if let Some(group) = &self.group {
             group.remove();
         }

@@ -14,6 +14,7 @@ use nix::{
 };
 
 use super::cgroup::Group;
+use crate::processes;
 
 /// The variable that marks them: lock file, colon, component.
 pub(super) const MARK: &str = "DESKD_STACK";
@@ -30,11 +31,20 @@ pub(super) struct Which<'a> {
     pub(super) mark: String,
     /// These, and all that descend from them.
     pub(super) from: Vec<Pid>,
-    /// Orphans that came to this init without a mark, and all that descend from them; but
-    /// for these of its children.
-    pub(super) orphans_but: Option<Vec<Pid>>,
+    /// Orphans that came to this init without a mark, and all that descend from them.
+    pub(super) orphans: Option<Orphans>,
     /// All of a group.
     pub(super) group: Option<&'a Group>,
+}
+
+/// Which orphans are the stack's. In a container where the init is the first process, those
+/// of other programs come to it, too, as of `docker exec`.
+#[derive(Debug)]
+pub(super) struct Orphans {
+    /// The user of the desktop.
+    pub(super) of: u32,
+    /// The init's own children.
+    pub(super) but: Vec<Pid>,
 }
 
 /// A process, as `/proc/PID/stat` has it.
@@ -58,10 +68,10 @@ impl Which<'_> {
         let mut found: Vec<Pid> = self.from.clone();
         let marked = living.iter().filter(|p| carries(p.pid, &self.mark));
         found.extend(marked.map(|process| process.pid));
-        if let Some(known) = &self.orphans_but {
+        if let Some(Orphans { of, but }) = &self.orphans {
             let orphans = children.get(&own).into_iter().flatten();
-            let orphans = orphans.filter(|pid| !known.contains(pid) && !carries(**pid, ""));
-            found.extend(orphans);
+            let orphans = orphans.filter(|pid| !but.contains(pid) && !carries(**pid, ""));
+            found.extend(orphans.filter(|pid| user(**pid) == Some(*of)));
         }
         found.extend(self.group.map(Group::processes).unwrap_or_default());
         // And what descends from them.
@@ -91,6 +101,10 @@ fn living() -> Vec<Process> {
     pids.filter_map(process).collect()
 }
 
+fn user(pid: Pid) -> Option<u32> {
+    processes::user(u32::try_from(pid.as_raw()).ok()?)
+}
+
 /// Whether a process has a mark that begins like that; `""`: any.
 fn carries(pid: Pid, beginning: &str) -> bool {
     // Another user's, or gone: not ours.
@@ -102,12 +116,11 @@ fn carries(pid: Pid, beginning: &str) -> bool {
 }
 
 /// Asks them to end, by SIGTERM, and waits for at most `grace`. Whether they
-/// have. `reap` collects children.
-pub(super) fn ask(which: &Which<'_>, grace: Duration, mut reap: impl FnMut()) -> bool {
+/// have. Children are not collected meanwhile: a zombie keeps its number.
+pub(super) fn ask(which: &Which<'_>, grace: Duration) -> bool {
     send(&which.processes(), Signal::SIGTERM);
     let until = Instant::now() + grace;
     loop {
-        reap();
         if which.processes().is_empty() {
             return true;
         }
@@ -120,15 +133,14 @@ pub(super) fn ask(which: &Which<'_>, grace: Duration, mut reap: impl FnMut()) ->
 
 /// Ends them: SIGTERM, and SIGKILL after `grace`, which is at most two seconds
 /// (R29).
-pub(super) fn end(which: &Which<'_>, grace: Duration, mut reap: impl FnMut()) {
-    if ask(which, grace, &mut reap) {
+pub(super) fn end(which: &Which<'_>, grace: Duration) {
+    if ask(which, grace) {
         return;
     }
     let until = Instant::now() + GONE;
     // Again and again: one may be starting another at this moment.
     loop {
         let left = which.processes();
-        reap();
         if left.is_empty() || Instant::now() >= until {
             return;
         }
