@@ -74,6 +74,9 @@ async fn a_made_up_end_of_a_window_voids_no_proof() {
         seen(&mut client).await;
     }
     assert_eq!(state(&server), before);
+    // A proof that is void is soon there again, so that it was is seen in the log alone.
+    let log = daemon.log();
+    assert!(!log.contains("carried the proof of paint have gone"), "{log}");
 }
 
 /// What the daemon keeps with the X server: the last words are the windows that carry the
