@@ -102,10 +102,13 @@ fn a_stranger_that_floods_is_cut_off() {
     let priority = [[0, 0, 5, 2, 0, 0, 0, 0, 3].as_slice(), &[0; 5]].concat();
     for frame in [PING.as_slice(), &SETTINGS, &priority] {
         let mut stream = stranger(&daemon);
+        let began = Instant::now();
         let flood = frame.repeat(50_000);
         // The daemon may end it in the middle of this.
         let written = stream.write_all(&flood);
         assert!(written.is_err() || is_ended(&mut stream), "{frame:?}");
+        // Before its time as a stranger is up, which is 10 s.
+        assert!(began.elapsed() < Duration::from_secs(8), "{frame:?}");
     }
     runtime.block_on(async {
         let mut client = over_tcp(&daemon, &token).await;
