@@ -76,7 +76,10 @@ async fn a_made_up_end_of_a_window_voids_no_proof() {
     assert_eq!(state(&server), before);
     // A proof that is void is soon there again, so that it was is seen in the log alone.
     let log = daemon.log();
-    assert!(!log.contains("carried the proof of paint have gone"), "{log}");
+    assert!(
+        !log.contains("carried the proof of paint have gone"),
+        "{log}"
+    );
 }
 
 /// What the daemon keeps with the X server: the last words are the windows that carry the
@@ -213,7 +216,8 @@ async fn a_huge_cursor_is_left_out() {
         wait_for_cursor(&mut client, 16, false).await;
         witness.set_blank_cursor(side);
         let before = anonymous(&daemon);
-        for _ in 0..20 {
+        // The server itself draws the largest one for seconds.
+        for _ in 0..if side > 4096 { 2 } else { 20 } {
             let with_cursor = v1::ScreenshotRequest {
                 include_cursor: Some(true),
                 ..raw()
@@ -245,4 +249,29 @@ async fn wait_for_cursor(client: &mut Client, width: u32, left_out: bool) {
         }
         assert!(Instant::now() < deadline, "{cursor:?}");
     }
+}
+
+/// A server that takes no further client: what needs one says so, and the rest goes on.
+#[tokio::test]
+async fn a_full_server_is_named() {
+    let server = XServer::with_screen("1280x800x24", &["-maxclients", "64"]);
+    let receiver = Receiver::of_text(&server, Toolkit::Gtk);
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    done(&mut client, vec![click(640, 400)]).await;
+    let all: Vec<_> = std::iter::from_fn(|| Adversary::try_new(&server)).collect();
+    assert!(all.len() > 10);
+    let reply = client.act(bare(vec![paste("x")])).await.unwrap();
+    let reply = reply.into_inner();
+    assert_eq!(reply.outcome(), v1::ActOutcome::Partial, "{reply:?}");
+    let failure = reply.results[0].failure.as_ref().unwrap();
+    assert_eq!(
+        failure.reason(),
+        v1::Reason::XClientsExhausted,
+        "{failure:?}"
+    );
+    seen(&mut client).await;
+    drop(all);
+    done(&mut client, vec![paste("y")]).await;
+    receiver.wait_text("y");
 }

@@ -87,7 +87,16 @@ impl Drop for Flooding {
 
 impl Adversary {
     /// Connects to a server's first screen.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses that.
     pub fn new(server: &XServer) -> Self {
+        Self::try_new(server).expect("refused")
+    }
+
+    /// The same; `None` when the server refuses that.
+    pub fn try_new(server: &XServer) -> Option<Self> {
         let path = format!(
             "/tmp/.X11-unix/X{}",
             server.display().trim_start_matches(':')
@@ -101,18 +110,20 @@ impl Adversary {
         stream.write_all(&hello).unwrap();
         let mut head = [0; 8];
         stream.read_exact(&mut head).unwrap();
-        assert_eq!(head[0], 1, "refused");
+        if head[0] != 1 {
+            return None;
+        }
         let mut setup = vec![0; usize::from(u16::from_le_bytes([head[6], head[7]])) * 4];
         stream.read_exact(&mut setup).unwrap();
         let word = |at: usize| u32::from_le_bytes(setup[at..at + 4].try_into().unwrap());
         let vendor = usize::from(u16::from_le_bytes([setup[16], setup[17]]));
         let formats = usize::from(setup[21]);
-        Self {
+        Some(Self {
             root: word(32 + vendor.next_multiple_of(4) + 8 * formats),
             base: word(4),
             made: 0,
             stream,
-        }
+        })
     }
 
     /// The bytes of a SendEvent request. The event's first word names `window`.

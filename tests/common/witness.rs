@@ -370,15 +370,7 @@ impl Witness {
 
     /// Gives the root window a cursor of premultiplied ARGB pixels.
     pub fn set_argb_cursor(&self, argb: &[u32], size: (u16, u16), hot: (u16, u16)) {
-        let format = self.argb_format();
-        let pixmap: x::Pixmap = self.conn.generate_id();
-        self.checked(&x::CreatePixmap {
-            depth: 32,
-            pid: pixmap,
-            drawable: x::Drawable::Window(self.root),
-            width: size.0,
-            height: size.1,
-        });
+        let pixmap = self.argb_pixmap(size);
         let gc: x::Gcontext = self.conn.generate_id();
         let drawable = x::Drawable::Pixmap(pixmap);
         self.checked(&x::CreateGc {
@@ -399,21 +391,7 @@ impl Witness {
             depth: 32,
             data: &data,
         });
-        let picture: render::Picture = self.conn.generate_id();
-        self.checked(&render::CreatePicture {
-            pid: picture,
-            drawable,
-            format,
-            value_list: &[],
-        });
-        let cursor: x::Cursor = self.conn.generate_id();
-        self.checked(&render::CreateCursor {
-            cid: cursor,
-            source: picture,
-            x: hot.0,
-            y: hot.1,
-        });
-        self.use_cursor(cursor);
+        self.use_argb_cursor(pixmap, hot);
     }
 
     fn argb_format(&self) -> render::Pictformat {
@@ -432,28 +410,36 @@ impl Witness {
 
     /// Gives the root window a blank cursor of that width and height.
     pub fn set_blank_cursor(&self, side: u16) {
-        let format = self.argb_format();
+        let pixmap = self.argb_pixmap((side, side));
+        self.use_argb_cursor(pixmap, (3, 4));
+    }
+
+    fn argb_pixmap(&self, size: (u16, u16)) -> x::Pixmap {
         let pixmap: x::Pixmap = self.conn.generate_id();
         self.checked(&x::CreatePixmap {
             depth: 32,
             pid: pixmap,
             drawable: x::Drawable::Window(self.root),
-            width: side,
-            height: side,
+            width: size.0,
+            height: size.1,
         });
+        pixmap
+    }
+
+    fn use_argb_cursor(&self, pixmap: x::Pixmap, hot: (u16, u16)) {
         let picture: render::Picture = self.conn.generate_id();
         self.checked(&render::CreatePicture {
             pid: picture,
             drawable: x::Drawable::Pixmap(pixmap),
-            format,
+            format: self.argb_format(),
             value_list: &[],
         });
         let cursor: x::Cursor = self.conn.generate_id();
         self.checked(&render::CreateCursor {
             cid: cursor,
             source: picture,
-            x: 3,
-            y: 4,
+            x: hot.0,
+            y: hot.1,
         });
         self.use_cursor(cursor);
     }
