@@ -100,6 +100,13 @@ impl Standing {
     }
 }
 
+impl Drop for Standing {
+    /// Whoever waits for the connection's end is told of it.
+    fn drop(&mut self) {
+        self.cut.cancel();
+    }
+}
+
 /// An allowance that fills up again with time (a token bucket).
 #[derive(Debug)]
 struct Bucket {
@@ -228,6 +235,9 @@ mod tests {
         assert!(door.admit().is_none() && !strangers[5].admit());
         drop(callers);
         assert!(strangers[5].admit() && strangers[5].is_admitted());
+        // Its end is told.
+        let cut = door.greet().cut().clone();
+        assert!(cut.is_cancelled());
         // One that was let in does not go.
         let more: Vec<_> = (0..limits::MAX_STRANGERS).map(|_| door.greet()).collect();
         assert!(!strangers[5].cut.is_cancelled() && more.iter().all(|m| !m.cut.is_cancelled()));

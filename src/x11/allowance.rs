@@ -63,8 +63,8 @@ impl Allowance {
     }
 
     /// Names a window of the client that a paste is for.
-    pub(super) fn awaited(&mut self, window: Option<u32>) {
-        self.awaited = window.map(|window| window >> CLIENT_BITS);
+    pub(super) fn awaited(&mut self, window: u32) {
+        self.awaited = Some(window >> CLIENT_BITS);
     }
 
     /// Whether one more request of a window's client is answered.
@@ -114,7 +114,7 @@ mod tests {
         let answered = (0..10_000).filter(|client| allowance.allows(window(*client), start));
         assert_eq!(answered.count(), 256);
         assert!(!allowance.allows(window(10_007), start));
-        allowance.awaited(Some(window(10_008)));
+        allowance.awaited(window(10_008));
         assert!(allowance.allows(window(10_008) + 1, start));
         assert!(allowance.clients.len() <= MAX_CLIENTS);
         assert!(allowance.allows(window(10_009), start + Duration::from_secs(1)));

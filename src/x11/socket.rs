@@ -436,7 +436,7 @@ impl XStream {
     }
 
     /// Names a window of the client whose requests for a selection are awaited.
-    pub(super) fn await_requests_of(&self, window: Option<u32>) {
+    pub(super) fn await_requests_of(&self, window: u32) {
         let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
         framing.allowance.awaited(window);
     }
@@ -455,9 +455,7 @@ impl XStream {
         let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut framing.overflowed)
     }
-}
 
-impl XStream {
     /// Reads what is left out, in large pieces.
     fn skip(&self, framing: &mut Framing, fds: &mut Vec<RawFdContainer>) -> io::Result<()> {
         let length = usize::try_from(framing.skip).unwrap_or(usize::MAX);

@@ -439,10 +439,7 @@ impl Worker {
         }
         let content = self.text(text);
         // From now on who asks is heard.
-        self.server
-            .conn
-            .stream()
-            .await_requests_of(Some(focus.window));
+        self.server.conn.stream().await_requests_of(focus.window);
         self.offer = Some((Arc::clone(&offer), focus.clone()));
         self.requestors.clear();
         self.finished = false;
