@@ -70,6 +70,59 @@ pub struct Window {
     pub pings: bool,
     /// The process that made it, where the X server tells (X-Resource).
     pub pid: Option<u32>,
+    /// Of a dock: how long ago its process was started; `None` when that is not known.
+    pub age: Option<Duration>,
+}
+
+/// A window that a caller waits for: all that is given must match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedWindow {
+    /// Part of its title.
+    pub title: Option<String>,
+    /// Its program's class or instance (ICCCM 4.1.2.5), whole, in any case.
+    pub class: Option<String>,
+}
+
+impl ExpectedWindow {
+    /// Whether that window is meant.
+    pub fn matches(&self, window: &NamedWindow) -> bool {
+        let title = self.title.as_ref();
+        let class = self.class.as_ref();
+        title.is_none_or(|title| window.title.contains(title))
+            && class.is_none_or(|class| {
+                let names = window.class.iter();
+                names.into_iter().any(|name| name.eq_ignore_ascii_case(class))
+            })
+    }
+}
+
+impl fmt::Display for ExpectedWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a window")?;
+        if let Some(title) = &self.title {
+            write!(f, " whose title contains {title:?}")?;
+        }
+        if let Some(class) = &self.class {
+            write!(f, " of class {class:?}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What a window that can be seen says of itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NamedWindow {
+    /// Its title; empty without one.
+    pub title: String,
+    /// Its program's instance and class.
+    pub class: Vec<String>,
+}
+
+impl fmt::Debug for NamedWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A title names documents and pages: it stays out of logs.
+        write!(f, "NamedWindow({:?})", self.class)
+    }
 }
 
 /// The window manager (EWMH: `_NET_SUPPORTING_WM_CHECK`).
@@ -77,8 +130,6 @@ pub struct Window {
 pub struct WindowManager {
     /// Its check window.
     pub window: WindowId,
-    /// It answers `_NET_REQUEST_FRAME_EXTENTS`, which serves as its ping.
-    pub pings: bool,
     /// Its process, where the X server tells.
     pub pid: Option<u32>,
 }
@@ -94,8 +145,8 @@ pub struct Scene {
     pub active: Option<WindowId>,
     /// Top-level windows, in no order.
     pub windows: Vec<Window>,
-    /// X clients besides deskd and the window manager; `None` when the server
-    /// does not tell.
+    /// X clients besides deskd and the window manager that show a window, or were started
+    /// lately and may show one soon; `None` when the server does not tell.
     pub other_clients: Option<usize>,
 }
 
@@ -163,8 +214,6 @@ pub struct ProcessSample {
 pub enum Fact {
     /// The X server cannot be watched, and why: all that was known is void.
     NoDisplay(String),
-    /// The server does not tell what is drawn: nothing is known to be at rest.
-    Blind,
     /// What stands on the screen now.
     Scene(Scene),
     /// Something was drawn there, on the screen or into a window.
@@ -191,6 +240,9 @@ pub enum Fact {
         /// All others of the session.
         others: Vec<ProcessSample>,
     },
+    /// Processes of the session that were started lately and show no window yet. Told
+    /// while no window says that the desktop is there.
+    Starting(Vec<u32>),
     /// What is known to be under way for the program in focus although its threads may
     /// sleep.
     UnderWay {
@@ -199,4 +251,28 @@ pub enum Fact {
         /// A request was sent on a connection and not answered yet.
         request: bool,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expected_window_is_known_by_all_that_is_given() {
+        let window = NamedWindow {
+            title: "report.odt — Writer".into(),
+            class: vec!["soffice".into(), "libreoffice-writer".into()],
+        };
+        let matches = |title: Option<&str>, class: Option<&str>| {
+            let expected = ExpectedWindow {
+                title: title.map(Into::into),
+                class: class.map(Into::into),
+            };
+            expected.matches(&window)
+        };
+        assert!(matches(Some("report"), None) && matches(None, Some("Soffice")));
+        assert!(matches(Some("Writer"), Some("libreoffice-writer")));
+        assert!(!matches(Some("writer"), None) && !matches(None, Some("office")));
+        assert!(!matches(Some("report"), Some("xterm")));
+    }
 }

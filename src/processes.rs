@@ -282,12 +282,57 @@ pub(crate) fn user(pid: u32) -> Option<u32> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// When a process was started, in clock ticks since boot (proc(5), `starttime`).
+/// When a process was started, in hundredths of a second since boot (proc(5), `starttime`).
 pub(crate) fn started(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(") ")?;
-    // The 22nd field; the first that is left is the third.
-    rest.split(' ').nth(19)?.parse().ok()
+    Stat::read(pid).map(|stat| stat.started)
+}
+
+/// How long ago a process was started; `None` when it has gone, or where the kernel does
+/// not say (gVisor).
+pub(crate) fn age(pid: u32) -> Option<Duration> {
+    age_of(started(pid)?, since_boot()?)
+}
+
+fn age_of(started: u64, now: Duration) -> Option<Duration> {
+    // Of the first moments are the kernel's own processes, and no others.
+    (started > 0).then(|| now.saturating_sub(Duration::from_millis(started * 10)))
+}
+
+/// The clock that [`started`] goes by.
+fn since_boot() -> Option<Duration> {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+    now.ok().map(Duration::from)
+}
+
+/// A process that was started less long ago may be about to show its first window.
+pub(crate) const YOUNG: Duration = Duration::from_secs(5);
+
+/// Processes of the window manager's session, and its descendants, that were started less
+/// than [`YOUNG`] ago and are not `shown`: those of a start script, and what it waits for.
+/// Neither deskd, nor who started it.
+pub(crate) fn starting(manager: u32, shown: &[u32]) -> Vec<u32> {
+    let (all, Some(now)) = (table(), since_boot()) else {
+        return Vec::new();
+    };
+    let Some(session) = all.get(&manager).map(|entry| entry.session) else {
+        return Vec::new();
+    };
+    let mut known: Vec<u32> = shown.to_vec();
+    known.push(manager);
+    let mut ancestor = std::process::id();
+    while let Some(entry) = all.get(&ancestor) {
+        known.push(ancestor);
+        ancestor = entry.parent;
+    }
+    let below = descendants(&all, &[manager]);
+    let is_young = |entry: &Entry| age_of(entry.started, now).is_some_and(|age| age < YOUNG);
+    let found = all.iter().filter(|(pid, entry)| {
+        (entry.session == session || below.contains(pid))
+            && is_young(entry)
+            && !known.contains(pid)
+            && entry.name != "deskd"
+    });
+    found.map(|(pid, _)| *pid).take(MAX).collect()
 }
 
 /// Whether a process and what it starts can gain no privileges (prctl(2),
@@ -304,21 +349,21 @@ struct Entry {
     name: String,
     parent: u32,
     session: u32,
+    /// See [`started`].
+    started: u64,
 }
 
 fn table() -> HashMap<u32, Entry> {
     all()
         .filter_map(|pid| Some((pid, Stat::read(pid)?)))
         .map(|(pid, stat)| {
-            let (name, parent, session) = (stat.name, stat.parent, stat.session);
-            (
-                pid,
-                Entry {
-                    name,
-                    parent,
-                    session,
-                },
-            )
+            let entry = Entry {
+                name: stat.name,
+                parent: stat.parent,
+                session: stat.session,
+                started: stat.started,
+            };
+            (pid, entry)
         })
         .collect()
 }
@@ -433,6 +478,8 @@ struct Stat {
     foreground: u32,
     /// CPU time of all threads, in hundredths of a second.
     ticks: u64,
+    /// See [`started`].
+    started: u64,
 }
 
 impl Stat {
@@ -459,6 +506,8 @@ impl Stat {
                 .and_then(|group| u32::try_from(group).ok())
                 .unwrap_or(0),
             ticks: number(11)? + number(12)?,
+            // Short lines are of kernels that do not say it.
+            started: number(19).unwrap_or(0),
         })
     }
 }
@@ -484,6 +533,7 @@ mod tests {
             name: String::new(),
             parent,
             session,
+            started: 0,
         };
         // A browser (10) with renderers; a terminal (20) whose shell has its own session.
         let all = HashMap::from([

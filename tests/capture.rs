@@ -6,6 +6,7 @@ use crate::common::{
     Daemon, Image, Witness, XServer,
     daemon::{frame, raw, screen},
     program,
+    step::{done, move_to},
 };
 
 fn png() -> v1::ScreenshotRequest {
@@ -107,6 +108,26 @@ async fn an_abstract_socket_alone_suffices() {
         .unwrap()
         .into_inner();
     assert_eq!(info.display_socket(), v1::DisplaySocket::Abstract);
+}
+
+/// While Xvfb reads pixels for GetImage it takes the pointer off the screen, and told of
+/// that in the middle of its answer, which could not be read any more.
+#[tokio::test]
+async fn a_pointer_over_what_is_drawn_breaks_no_image_over_the_socket() {
+    let server = XServer::start();
+    let mut xterm = server.program("xterm");
+    let _xterm = program::spawn(xterm.args(["-geometry", "140x50+0+0"]), "xterm");
+    let daemon = Daemon::with(&server, &["--capture-mode", "get-image"]);
+    let mut client = daemon.client().await;
+    for round in 0..8 {
+        done(&mut client, vec![move_to(300 + round, 350)]).await;
+        let request = v1::ScreenshotRequest {
+            include_cursor: Some(true),
+            ..raw()
+        };
+        screen(&mut client, request).await;
+    }
+    assert!(!daemon.log().contains("failure card"), "{}", daemon.log());
 }
 
 /// R10: each way gives the same pixels, and says which it is.

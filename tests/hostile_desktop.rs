@@ -110,13 +110,13 @@ async fn floods_of_events_hold_up_nothing_and_fill_nothing() {
         let until = Instant::now() + Duration::from_secs(2);
         let mut most = 0;
         let mut count = 0;
-        while Instant::now() < until {
+        // Each call has its own deadline; how many fit into a second is the machine's affair.
+        while count < 4 || Instant::now() < until {
             seen(&mut client).await;
             done(&mut client, vec![move_to(count % 100, 9)]).await;
             most = most.max(anonymous(&daemon));
             count += 1;
         }
-        assert!(count > 2, "{flood:?}: {count} rounds");
         let mut typed = "before ".to_owned();
         // The others reach the receiver, too, and it hangs.
         if flood == Flood::Requests {

@@ -574,6 +574,13 @@ pub(super) struct Ready {
     /// Ready also while something keeps moving, such as a video.
     #[arg(long)]
     pub(super) allow_unsettled: bool,
+    /// Wait for a window too, by a part of its title. Repeat it for more.
+    #[arg(long, value_name = "TITLE")]
+    pub(super) window_title: Vec<String>,
+    /// Wait for a window too, by its program's class (`xprop WM_CLASS`). Repeat it for
+    /// more.
+    #[arg(long, value_name = "CLASS")]
+    pub(super) window_class: Vec<String>,
 }
 
 #[derive(Debug, Args)]

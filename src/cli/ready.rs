@@ -22,6 +22,20 @@ pub(super) async fn run(mut args: Ready) -> Result<Exit, Error> {
         timeout: prost_types::Duration::try_from(args.timeout).ok(),
         profile: profile.into(),
         allow_unsettled: args.allow_unsettled,
+        expected_windows: args
+            .window_title
+            .into_iter()
+            .map(|title| v1::ExpectedWindow {
+                title,
+                ..v1::ExpectedWindow::default()
+            })
+            .chain(args.window_class.into_iter().map(|class| {
+                v1::ExpectedWindow {
+                    class,
+                    ..v1::ExpectedWindow::default()
+                }
+            }))
+            .collect(),
     };
     let reply = daemon
         .wait_ready(args.client.request(request))

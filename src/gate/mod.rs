@@ -31,9 +31,9 @@ pub use evidence::{Evidence, Probe, Seen, Verdict};
 pub use picture::look;
 pub use settle::{Given, Next, Rest, Settle};
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use crate::facts::{Fact, Picture, Pinged, Role, Scene, Window};
+use crate::facts::{Fact, Picture, Pinged, Role, Scene, Window, WindowId};
 use activity::{Activity, Motion};
 use pongs::Pongs;
 use size_rule::Probes;
@@ -52,6 +52,10 @@ const IDLE: Duration = Duration::from_millis(500);
 const SOON: Duration = Duration::from_millis(40);
 /// An answer later than this, or a step, means that time passed unseen.
 const UNSEEN: Duration = Duration::from_millis(400);
+
+/// A panel moves its parts until so long after it came: XFCE's draws the text of its clock
+/// clipped, and mends that 1.4 to 1.7 s after it was first drawn (12 starts).
+const ARRANGES: Duration = Duration::from_secs(2);
 
 /// What the gate wants to know next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,9 +79,11 @@ pub struct Gate {
     scene: Option<Scene>,
     /// Why there is no scene.
     no_display: String,
-    /// The server does not tell what is drawn.
-    blind: bool,
     activity: Activity,
+    /// When the parts of each dock stand in their places.
+    docks: HashMap<WindowId, Duration>,
+    /// Processes that may show a window soon.
+    starting: Vec<u32>,
     /// What moves, as of the last step: strictly, and with what may be allowed.
     motion: [Motion; 2],
     pongs: Pongs,
@@ -107,8 +113,9 @@ impl Gate {
             expected: at + IDLE,
             scene: None,
             no_display: "deskd has not seen it yet".into(),
-            blind: false,
             activity: Activity::new(size, at),
+            docks: HashMap::new(),
+            starting: Vec::new(),
             motion: [Motion::default(), Motion::default()],
             pongs: Pongs::default(),
             sleep: Sleep::default(),
@@ -135,7 +142,7 @@ impl Gate {
                 *self = Self::since(at);
                 self.no_display = why;
             }
-            Fact::Blind => self.blind = true,
+            Fact::Starting(pids) => self.starting = pids,
             // Only steps look for that.
             Fact::UnderWay { .. } => {}
             Fact::Scene(scene) => {
@@ -157,6 +164,7 @@ impl Gate {
                     let same = |to: &Pinged| pinger(old, *to) == pinger(&scene, *to);
                     self.pongs.keep(same);
                 }
+                self.note_docks(at, &scene);
                 self.scene = Some(scene);
             }
             Fact::Damage { window, area } => self.activity.note(at, window, area),
@@ -182,6 +190,20 @@ impl Gate {
                 self.sleep.note(at, &required, &others);
             }
         }
+    }
+
+    /// A panel that was there before the observation may be an old one.
+    fn note_docks(&mut self, at: Duration, scene: &Scene) {
+        let first = self.scene.is_none();
+        let docks = scene.windows.iter().filter(|window| {
+            window.role == Role::Dock && counts(window, scene)
+        });
+        let docks = docks.map(|window| {
+            let age = window.age.filter(|_| first).unwrap_or_default();
+            let new = (at + ARRANGES).saturating_sub(age);
+            (window.id, self.docks.get(&window.id).copied().unwrap_or(new))
+        });
+        self.docks = docks.collect();
     }
 
     /// Ends a step: all facts up to `at` are in. What it wants to know next.
@@ -229,6 +251,12 @@ impl Gate {
         self.scene.as_ref()
     }
 
+    /// Whether no window says that the desktop is there.
+    pub fn is_bare(&self) -> bool {
+        let scene = self.scene.as_ref();
+        scene.is_some_and(|scene| !scene.windows.iter().any(|window| counts(window, scene)))
+    }
+
     /// The processes whose rest matters: those behind required windows.
     pub fn required_pids(&self) -> Vec<u32> {
         let Some(scene) = &self.scene else {
@@ -251,13 +279,13 @@ impl Gate {
         let Some(scene) = &self.scene else {
             return Vec::new();
         };
-        let manager = scene.window_manager.filter(|manager| manager.pings);
         let windows = scene
             .windows
             .iter()
             .filter(|window| window.pings && counts(window, scene))
             .map(|window| Pinged::Window(window.id));
-        manager
+        scene
+            .window_manager
             .map(|_| Pinged::WindowManager)
             .into_iter()
             .chain(windows)

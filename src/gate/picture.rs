@@ -205,6 +205,7 @@ mod tests {
             area: Some(area),
             viewable: true,
             pings: true,
+            age: None,
             pid: None,
         };
         let scene = Scene {

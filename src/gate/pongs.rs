@@ -21,6 +21,8 @@ struct History {
     /// When a ping without answer left.
     waiting_since: Option<Duration>,
     last_sent: Option<Duration>,
+    /// Some ping was never answered.
+    lost: bool,
     /// Sent, answered.
     answered: VecDeque<(Duration, Duration)>,
 }
@@ -48,6 +50,7 @@ impl Pongs {
 
     pub(super) fn sent(&mut self, at: Duration, to: Pinged) {
         let history = self.0.entry(to).or_default();
+        history.lost |= history.waiting_since.is_some();
         history.waiting_since = Some(at);
         history.last_sent = Some(at);
     }
@@ -79,6 +82,13 @@ impl Pongs {
             .map(|(sent, answered)| answered.saturating_sub(*sent))
             .max()
             .unwrap_or_default()
+    }
+
+    /// Whether it has left a ping unanswered for 20 s and has never answered one.
+    pub(super) fn is_mute(&self, to: Pinged) -> bool {
+        self.0
+            .get(&to)
+            .is_some_and(|history| history.lost && history.answered.is_empty())
     }
 
     /// Answers to pings that left at or after `since`.

@@ -37,6 +37,7 @@ fn window(id: WindowId, role: Role, area: Region) -> Window {
         viewable: true,
         managed: true,
         pings: true,
+        age: None,
         pid: None,
     }
 }

@@ -149,7 +149,6 @@ pub struct Settle {
     scene: Option<Scene>,
     workers: HashMap<u32, Worker>,
     input: Option<Input>,
-    blind: bool,
     /// What moved by itself, and when last.
     moving: Vec<(Region, Duration)>,
 }
@@ -164,7 +163,6 @@ impl Settle {
             scene: None,
             workers: HashMap::new(),
             input: None,
-            blind: false,
             moving: Vec::new(),
         }
     }
@@ -196,7 +194,6 @@ impl Settle {
                 self.sampled(at, &required, false);
                 self.sampled(at, &others, true);
             }
-            Fact::Blind => self.blind = true,
             Fact::UnderWay { command, request } => {
                 if let Some(input) = &mut self.input {
                     if input.under_way && !(command || request) {
@@ -208,6 +205,7 @@ impl Settle {
             Fact::NoDisplay(_)
             | Fact::Answer(_)
             | Fact::Ping(_)
+            | Fact::Starting(_)
             | Fact::Pong(Pinged::WindowManager)
             | Fact::Picture(..) => {}
         }
@@ -292,7 +290,7 @@ impl Settle {
         let due = input.came_back.map_or(due, |back| due.max(back + quiet));
         // Whoever is not heard of looks again soon.
         let look = Duration::from_millis(20);
-        if at < due || self.blind && at < done + NO_CHANGE.max(QUIET_AFTER_WINDOW) {
+        if at < due {
             let within = due.saturating_sub(at).max(Duration::from_millis(1));
             let within = if self.must_look(at) {
                 within.min(look)
@@ -407,7 +405,7 @@ impl Settle {
             let concerned = active == Some(*window) || input.came.contains_key(window);
             *answer == Answer::Asked && (concerned || at < done + OTHERS)
         });
-        let undrawn = input.came.values().any(Option::is_none) && !self.blind;
+        let undrawn = input.came.values().any(Option::is_none);
         let last = input.last_change.unwrap_or(done).max(done);
         let at_work = self.workers.values().any(|worker| {
             let lately = |time: Duration| worker.worked_at.is_some_and(|work| work + time > at);

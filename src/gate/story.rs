@@ -45,6 +45,8 @@ pub(super) struct Display {
     /// Process ids change with each life of the session.
     pub(super) life: u32,
     pub(super) others: Option<usize>,
+    /// How old the processes are.
+    pub(super) age: Option<Duration>,
 }
 
 impl Display {
@@ -65,6 +67,7 @@ impl Display {
             look: ms(0),
             life: 0,
             others: None,
+            age: Some(ms(60_000)),
         }
     }
 
@@ -88,6 +91,7 @@ impl Display {
             viewable: true,
             pings: true,
             pid: Some(id + 1000 * self.life),
+            age: self.age,
         };
         let whole = Region::whole(SCREEN);
         let windows = [
@@ -102,7 +106,6 @@ impl Display {
             size: SCREEN,
             window_manager: self.manager.then_some(WindowManager {
                 window: 5,
-                pings: true,
                 pid: Some(5 + 1000 * self.life),
             }),
             windows: windows.into_iter().flatten().collect(),

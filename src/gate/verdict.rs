@@ -169,16 +169,16 @@ impl Gate {
             return Vec::new();
         };
         let mut missing = Vec::new();
-        if self.blind {
-            missing.push("the X server has no DAMAGE: nothing is known to be at rest".into());
-        }
         let since = motion.quiet_since.max(self.began);
         let quiet = at.saturating_sub(since);
         let mut slowest = self.slowest_answer;
         for to in self.pinged() {
             let counted = self.pongs.counted(to, since);
             slowest = slowest.max(counted.slowest);
-            if !counted.twice {
+            // A window manager that takes no pings at all is judged by its process, which
+            // `restless` looks at.
+            let mute = to == Pinged::WindowManager && self.pongs.is_mute(to);
+            if !counted.twice && !mute {
                 missing.push(format!(
                     "{} has answered {} of 2 pings since the last change",
                     pinged_name(scene, to),
@@ -215,7 +215,31 @@ impl Gate {
             missing.push("no look at the processes yet".into());
         }
         missing.extend(self.restless(scene, motion, since, quiet));
+        missing.extend(self.unarranged(at));
+        missing.extend(self.starting(quiet));
         missing
+    }
+
+    /// Docks that came so lately that their parts still move.
+    fn unarranged(&self, at: Duration) -> Vec<String> {
+        let late = self.docks.iter().filter(|(_, due)| at < **due);
+        late.map(|(window, _)| {
+            format!("the dock {window:#x} came lately and still arranges its parts")
+        })
+        .take(4)
+        .collect()
+    }
+
+    /// Processes that may show a window soon, while none says that the desktop is there:
+    /// those that a session's start script began.
+    fn starting(&self, quiet: Duration) -> Vec<String> {
+        if !self.is_bare() || quiet >= PATIENCE {
+            return Vec::new();
+        }
+        let starting = self.starting.iter().take(4);
+        starting
+            .map(|pid| format!("process {pid} was started lately and shows no window yet"))
+            .collect()
     }
 
     /// Processes at work, but for those that draw what is excepted.

@@ -7,11 +7,11 @@ use tonic::Status;
 use super::{limits, status, v1};
 use crate::{
     encode::Format,
-    facts::Profile,
+    facts::{ExpectedWindow, Profile},
     frame::{CaptureMode, CursorImage, Failure, Region, Size, Stage},
     gate::{Evidence, Verdict},
     metrics,
-    session::{AskedRegion, Frame, Kind, Space, Spec, Timings},
+    session::{AskedRegion, Awaited, Frame, Kind, Space, Spec, Timings},
 };
 
 /// Longest frame id that is looked up, and repeated in a refusal.
@@ -215,6 +215,41 @@ pub(super) fn evidence(evidence: &Evidence) -> v1::PaintEvidence {
         elapsed_ms: millis(evidence.elapsed),
         slowest_pong_ms: millis(evidence.slowest_pong),
     }
+}
+
+/// Windows that one caller may wait for.
+const MAX_EXPECTED: usize = 16;
+/// Bytes of a title or class.
+const MAX_NAME: usize = 256;
+
+/// What a caller waits for.
+pub(super) fn awaited(request: &v1::WaitReadyRequest) -> Result<Awaited, Status> {
+    let windows = &request.expected_windows;
+    if windows.len() > MAX_EXPECTED {
+        let message = format!("must be at most {MAX_EXPECTED} windows");
+        return Err(status::invalid_field("expected_windows", &message));
+    }
+    let windows = windows.iter().map(|window| {
+        let both = [&window.title, &window.class];
+        if both.iter().all(|text| text.is_empty()) {
+            let message = "must have a title or a class";
+            return Err(status::invalid_field("expected_windows", message));
+        }
+        if both.iter().any(|text| text.len() > MAX_NAME) {
+            let message = format!("must have at most {MAX_NAME} bytes of title and class each");
+            return Err(status::invalid_field("expected_windows", &message));
+        }
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Ok(ExpectedWindow {
+            title: given(&window.title),
+            class: given(&window.class),
+        })
+    });
+    Ok(Awaited {
+        profile: profile(request.profile)?,
+        allow_unsettled: request.allow_unsettled,
+        windows: windows.collect::<Result<_, _>>()?,
+    })
 }
 
 /// A profile; `None` for the daemon's own.

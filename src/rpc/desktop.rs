@@ -84,7 +84,7 @@ impl Desktop for DesktopService {
     ) -> Result<Response<v1::WaitReadyResponse>, Status> {
         let deadline = Deadline::of(request.metadata(), deadline::WAIT_READY);
         let request = request.get_ref();
-        let profile = convert::profile(request.profile)?;
+        let awaited = convert::awaited(request)?;
         let mut until = deadline.reply_by;
         if let Some(timeout) = request.timeout {
             let timeout = Duration::try_from(timeout)
@@ -93,7 +93,7 @@ impl Desktop for DesktopService {
         }
         let ready = self
             .session
-            .wait_ready(profile, request.allow_unsettled, until)
+            .wait_ready(&awaited, until)
             .await;
         metrics::verdict(ready.evidence.verdict.name());
         Ok(Response::new(v1::WaitReadyResponse {

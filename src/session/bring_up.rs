@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Readiness, Session};
+use super::{Awaited, Readiness, Session};
 use crate::{
     frame::{Failure, NoScreenSize, ScreenSize, Size},
     gate::Verdict,
@@ -110,7 +110,7 @@ impl Session {
         reply_by: Instant,
     ) -> Result<BroughtUp, StackError> {
         let Some(managed) = &self.managed else {
-            let paint = self.wait_ready(None, false, reply_by).await;
+            let paint = self.wait_ready(&Awaited::default(), reply_by).await;
             return Ok(BroughtUp {
                 result: paint_result(&paint),
                 classification: Classification::Unknown,
@@ -154,7 +154,7 @@ impl Session {
         let mut result = self.until_up(managed, reply_by).await;
         let mut paint = None;
         if result == 0 && !no_wait {
-            let ready = self.wait_ready(None, false, reply_by).await;
+            let ready = self.wait_ready(&Awaited::default(), reply_by).await;
             result = paint_result(&ready);
             paint = Some(ready);
             if classification != Classification::AlreadyReady && result == 0 {
@@ -356,7 +356,8 @@ impl Session {
             Some(Problem::Failed),
             gone.into(),
         );
-        let whole = self.paint.until_ready(self.profile(), false);
+        let own = Awaited::default();
+        let whole = self.paint.until_ready(&own);
         tokio::select! {
             _ = tokio::time::timeout(PAINT, whole) => {}
             () = until_down(stack) => return,
@@ -388,7 +389,8 @@ impl Session {
             None,
             format!("waiting for the paint (profile {profile})"),
         );
-        let ready = self.wait_ready(None, false, began + PAINT);
+        let own = Awaited::default();
+        let ready = self.wait_ready(&own, began + PAINT);
         let failed = |why: String| {
             stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), why);
         };

@@ -31,7 +31,7 @@ pub use act::{
     Outcome, Pressed, PressedInput, Refused, Run, Settled, Settling, Text,
 };
 pub use bring_up::{BroughtUp, Classification, StackError};
-pub use paint::Readiness;
+pub use paint::{Awaited, Readiness};
 pub use picture::{Frame, Kind, Spec, Timings};
 pub use space::{AskedRegion, Space};
 pub use watch::{Step, Watch};
@@ -156,28 +156,24 @@ impl Session {
         self.paint.profile()
     }
 
-    /// Waits until the desktop is painted as `profile` says (the daemon's own by
-    /// default), but not beyond `reply_by`; the answer is the verdict then. A
-    /// proof that stands is the answer at once. With `allow_unsettled`, what
-    /// keeps moving in one place is no reason to wait.
-    pub async fn wait_ready(
-        &self,
-        profile: Option<Profile>,
-        allow_unsettled: bool,
-        reply_by: Instant,
-    ) -> Readiness {
-        let profile = profile.unwrap_or(self.profile());
-        if let Some(proved) = self.proved(profile) {
+    /// Waits until the desktop is painted, but not beyond `reply_by`; the answer is the
+    /// verdict then. A proof that stands is the answer at once, unless windows are waited
+    /// for.
+    pub async fn wait_ready(&self, awaited: &Awaited, reply_by: Instant) -> Readiness {
+        let profile = awaited.profile.unwrap_or(self.profile());
+        if awaited.windows.is_empty()
+            && let Some(proved) = self.proved(profile)
+        {
             return proved;
         }
         tokio::select! {
             biased;
-            ready = self.until_painted(profile, allow_unsettled) => return ready,
+            ready = self.until_painted(awaited) => return ready,
             () = self.shutdown.cancelled() => {}
             () = tokio::time::sleep_until(reply_by) => {}
         }
         self.paint
-            .known(profile, allow_unsettled)
+            .known_for(awaited)
             .unwrap_or_else(|| Readiness {
                 evidence: Arc::new(Evidence::bare(Verdict::NoDisplay, profile)),
                 generation: None,
@@ -198,10 +194,11 @@ impl Session {
 
     /// Until the gate says READY, or somebody's proof stands for all, however long
     /// it takes.
-    async fn until_painted(&self, profile: Profile, allow_unsettled: bool) -> Readiness {
+    async fn until_painted(&self, awaited: &Awaited) -> Readiness {
+        let profile = awaited.profile.unwrap_or(self.profile());
         tokio::select! {
-            ready = self.paint.until_ready(profile, allow_unsettled) => ready,
-            proved = self.until_proved(profile) => proved,
+            ready = self.paint.until_ready(awaited) => ready,
+            proved = self.until_proved(profile), if awaited.windows.is_empty() => proved,
         }
     }
 

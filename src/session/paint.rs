@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::watching;
 use crate::{
-    facts::Profile,
+    facts::{ExpectedWindow, NamedWindow, Profile},
     frame::{Cause, Failure, Stage},
     gate::{Evidence, Gate, Verdict},
     x11::{Display, Generation, Grab, LinkState, Proof},
@@ -39,10 +39,28 @@ pub(super) struct Assessment {
     identity: Option<(Generation, u64)>,
     /// Somebody allowed what keeps moving, so that it could be proved.
     may_move: bool,
+    /// The windows that can be seen, while somebody waits for some.
+    named: Vec<NamedWindow>,
+}
+
+/// What a caller waits for.
+#[derive(Debug, Clone, Default)]
+pub struct Awaited {
+    /// What "painted" means; `None`: the daemon's own.
+    pub profile: Option<Profile>,
+    /// What keeps moving in one place is no reason to wait.
+    pub allow_unsettled: bool,
+    /// Windows that must be on the screen besides.
+    pub windows: Vec<ExpectedWindow>,
 }
 
 impl Assessment {
-    pub(super) fn of(gate: &Gate, identity: Option<(Generation, u64)>, may_move: bool) -> Self {
+    pub(super) fn of(
+        gate: &Gate,
+        identity: Option<(Generation, u64)>,
+        may_move: bool,
+        named: Vec<NamedWindow>,
+    ) -> Self {
         let both = |profile| [false, true].map(|lenient| Arc::new(gate.judge(profile, lenient)));
         Self {
             at: Instant::now(),
@@ -50,6 +68,7 @@ impl Assessment {
             any: both(Profile::Any),
             identity,
             may_move,
+            named,
         }
     }
 
@@ -86,6 +105,8 @@ struct Place {
     waiting: usize,
     /// Of those, who allow what keeps moving.
     lenient: usize,
+    /// Of those, who wait for windows.
+    expecting: usize,
     /// Somebody is expected to ask again until then.
     until: Option<Instant>,
     kept: Option<Kept>,
@@ -106,6 +127,7 @@ pub(super) struct Paint(Arc<Shared>);
 struct Waiting<'a> {
     shared: &'a Shared,
     lenient: bool,
+    expecting: bool,
 }
 
 impl Drop for Waiting<'_> {
@@ -113,6 +135,7 @@ impl Drop for Waiting<'_> {
         let mut place = self.shared.place();
         place.waiting -= 1;
         place.lenient -= usize::from(self.lenient);
+        place.expecting -= usize::from(self.expecting);
         place.until = place.until.max(Some(Instant::now() + LINGER));
     }
 }
@@ -158,8 +181,9 @@ impl Paint {
 
     /// Waits until the paint is proved, and until the proof is in force: a step that
     /// follows the answer at once is not refused as NOT_PAINTED.
-    pub(super) async fn until_ready(&self, profile: Profile, lenient: bool) -> Readiness {
-        let (_waiting, mut receiver) = self.0.wait(lenient);
+    pub(super) async fn until_ready(&self, awaited: &Awaited) -> Readiness {
+        let (profile, lenient) = self.wish(awaited);
+        let (_waiting, mut receiver) = self.0.wait(lenient, !awaited.windows.is_empty());
         let mut link = self.0.display.link();
         loop {
             link.borrow_and_update();
@@ -168,6 +192,7 @@ impl Paint {
                 // Judged before this caller came, it was proved for nobody.
                 && (!lenient || may_move(&receiver))
                 && self.0.is_in_force(profile)
+                && missing(&receiver, awaited).is_empty()
             {
                 return now;
             }
@@ -185,7 +210,7 @@ impl Paint {
 
     /// What is known now, waiting only for the first look.
     pub(super) async fn glance(&self, profile: Profile) -> Option<Arc<Evidence>> {
-        let (_waiting, mut receiver) = self.0.wait(false);
+        let (_waiting, mut receiver) = self.0.wait(false, false);
         let first = async {
             while receiver.borrow_and_update().is_none() {
                 if receiver.changed().await.is_err() {
@@ -197,6 +222,26 @@ impl Paint {
         drop(tokio::time::timeout(GLANCE, first).await);
         let now = self.0.current(&mut receiver, profile, false);
         now.map(|now| now.evidence)
+    }
+
+    /// What is known now for that caller, without waiting or starting anything.
+    pub(super) fn known_for(&self, awaited: &Awaited) -> Option<Readiness> {
+        let (profile, lenient) = self.wish(awaited);
+        let mut known = self.known(profile, lenient)?;
+        let receiver = self.0.place().running.clone()?;
+        let missing = missing(&receiver, awaited);
+        if !missing.is_empty() {
+            let mut evidence = (*known.evidence).clone();
+            evidence.verdict = evidence.verdict.min(Verdict::Partial);
+            evidence.missing.splice(0..0, missing);
+            known.evidence = Arc::new(evidence);
+        }
+        Some(known)
+    }
+
+    fn wish(&self, awaited: &Awaited) -> (Profile, bool) {
+        let profile = awaited.profile.unwrap_or(self.profile());
+        (profile, awaited.allow_unsettled)
     }
 
     /// What is known now, without waiting or starting anything.
@@ -232,14 +277,24 @@ impl Shared {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait(self: &Arc<Self>, lenient: bool) -> (Waiting<'_>, watch::Receiver<Option<Assessment>>) {
+    fn wait(
+        self: &Arc<Self>,
+        lenient: bool,
+        expecting: bool,
+    ) -> (Waiting<'_>, watch::Receiver<Option<Assessment>>) {
         let mut place = self.place();
         place.waiting += 1;
         place.lenient += usize::from(lenient);
+        place.expecting += usize::from(expecting);
         let receiver = self.ensure_running(&mut place);
         drop(place);
         let shared = self;
-        (Waiting { shared, lenient }, receiver)
+        let waiting = Waiting {
+            shared,
+            lenient,
+            expecting,
+        };
+        (waiting, receiver)
     }
 
     fn ensure_running(self: &Arc<Self>, place: &mut Place) -> watch::Receiver<Option<Assessment>> {
@@ -310,6 +365,11 @@ impl Shared {
         self.place().lenient > 0
     }
 
+    /// Whether somebody waits for windows.
+    pub(super) fn expects_windows(&self) -> bool {
+        self.place().expecting > 0
+    }
+
     /// Whether somebody waits, or will soon; else the place is given up.
     pub(super) fn is_wanted(&self) -> bool {
         let mut place = self.place();
@@ -350,6 +410,17 @@ impl Shared {
             windows: gate.proof_windows(),
         });
     }
+}
+
+/// Windows that a caller waits for and that are not on the screen, in words.
+fn missing(receiver: &watch::Receiver<Option<Assessment>>, awaited: &Awaited) -> Vec<String> {
+    let now = receiver.borrow();
+    let named = now.as_ref().map_or(&[][..], |now| &now.named);
+    let absent = |expected: &&ExpectedWindow| !named.iter().any(|window| expected.matches(window));
+    let absent = awaited.windows.iter().filter(absent);
+    absent
+        .map(|expected| format!("{expected} is not on the screen"))
+        .collect()
 }
 
 fn may_move(receiver: &watch::Receiver<Option<Assessment>>) -> bool {

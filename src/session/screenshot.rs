@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    Frame, Kind, Refusal, Session, Space, Spec, Timings,
+    Awaited, Frame, Kind, Refusal, Session, Space, Spec, Timings,
     encoding::{Made, Plan},
     frames::{Shown, Source},
     space::Resolved,
@@ -137,7 +137,7 @@ impl Session {
                 // Ready, and yet not proved: the display changes at this moment.
                 tokio::time::sleep(AGAIN).await;
             }
-            self.until_painted(profile, false).await;
+            self.until_painted(&Awaited::default()).await;
         };
         space.still_holds(&grab)?;
         let screen = grab.pixels.size();

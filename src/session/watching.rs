@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::paint::{Assessment, RETRY, Shared};
 use crate::{
     encode,
-    facts::Fact,
+    facts::{Fact, NamedWindow, Scene},
     frame::Region,
     gate::{self, Gate, Verdict},
     metrics, processes,
@@ -46,7 +46,11 @@ pub(super) fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>
             .as_ref()
             .map(|watching| watching.observer.identity());
         let may_move = shared.may_move();
-        let assessment = Assessment::of(&gate, identity, may_move);
+        let named = match &watching {
+            Some(watching) if shared.expects_windows() => watching.named(&gate),
+            _ => Vec::new(),
+        };
+        let assessment = Assessment::of(&gate, identity, may_move, named);
         shared.prove(&gate, &assessment);
         let own = assessment.evidence(shared.profile, false);
         metrics::seen(own.verdict > Verdict::Blank, own.verdict == Verdict::Ready);
@@ -70,6 +74,7 @@ struct Watching {
 struct Family {
     required: Vec<u32>,
     others: Vec<u32>,
+    starting: Vec<u32>,
     read_at: Option<Instant>,
 }
 
@@ -111,12 +116,22 @@ impl Watching {
         }
         if wants.processes {
             facts.push(self.sample(gate));
+            facts.push(Fact::Starting(self.family.starting.clone()));
         }
         for fact in facts {
             gate.observe(began.elapsed(), fact);
         }
         self.within = gate.advance(began.elapsed()).within;
         Ok(())
+    }
+
+    /// The windows that can be seen, for those who wait for some.
+    fn named(&self, gate: &Gate) -> Vec<NamedWindow> {
+        let windows = gate.scene().into_iter().flat_map(|scene| &scene.windows);
+        let seen = windows.filter(|window| window.viewable && window.area.is_some());
+        let seen: Vec<_> = seen.map(|window| window.id).collect();
+        // An error ends the connection, and shows with the next step.
+        self.observer.names(&seen).unwrap_or_default()
     }
 
     fn look(&mut self, gate: &mut Gate, began: Instant) -> Result<(), Error> {
@@ -146,6 +161,8 @@ impl Watching {
             let clients = gate.scene().map(processes::clients).unwrap_or_default();
             family.others = processes::family(&clients);
             family.others.retain(|pid| !family.required.contains(pid));
+            let bare = gate.scene().filter(|_| gate.is_bare());
+            family.starting = bare.map(starting).unwrap_or_default();
         }
         let sample = |pids: &[u32]| {
             pids.iter()
@@ -157,4 +174,14 @@ impl Watching {
             others: sample(&family.others),
         }
     }
+}
+
+/// Processes that may show a window soon.
+fn starting(scene: &Scene) -> Vec<u32> {
+    let Some(manager) = scene.window_manager.and_then(|manager| manager.pid) else {
+        return Vec::new();
+    };
+    let shown = scene.windows.iter().filter(|window| window.viewable);
+    let shown: Vec<u32> = shown.filter_map(|window| window.pid).collect();
+    processes::starting(manager, &shown)
 }

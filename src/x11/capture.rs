@@ -193,7 +193,18 @@ impl Capturer {
             }
         }
         capturer.mode_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+        if capturer.mode == CaptureMode::GetImage {
+            capturer.end_damage(server)?;
+        }
         Ok(capturer)
+    }
+
+    /// While the server reads pixels for GetImage it takes its cursor off the screen, and
+    /// sends a DamageNotify for that in the middle of the reply (Xvfb 21.1): the stream
+    /// cannot be read any more. So nothing is told on this connection.
+    fn end_damage(&mut self, server: &Server) -> Result<(), Error> {
+        self.pending.clear();
+        self.damage.take().map_or(Ok(()), |damage| damage.end(server))
     }
 
     /// How pixels are read, and why not faster.
@@ -404,7 +415,9 @@ impl Capturer {
                 Err(error) => {
                     self.mode = CaptureMode::GetImage;
                     self.mode_reason = Some(error.to_string());
-                    None
+                    self.end_damage(server)?;
+                    // Others may follow the screen on this connection, and end that first.
+                    return Err(error);
                 }
             },
         };

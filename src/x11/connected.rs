@@ -219,10 +219,13 @@ impl Connected {
             return Ok(());
         }
         let before = (self.known, self.capturer.mode().0);
-        let grab = match self
-            .capturer
-            .grab(&self.server, &mut self.known, orders.grabs + 1)
-        {
+        let number = orders.grabs + 1;
+        let mut grab = self.capturer.grab(&self.server, &mut self.known, number);
+        if grab.is_err() && self.capturer.mode().0 != before.1 {
+            // No memory to share any more: it is read in another way.
+            grab = self.capturer.grab(&self.server, &mut self.known, number);
+        }
+        let grab = match grab {
             Ok(Some(grab)) => Ok(grab),
             Ok(None) => return Ok(()),
             Err(error) if error.ends_connection() => return Err(error),

@@ -70,6 +70,18 @@ impl Damage {
         }))
     }
 
+    /// Ends it: no event of it comes after what is asked next.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(super) fn end(self, server: &Server) -> Result<(), Error> {
+        let conn = &server.conn;
+        conn.damage_destroy(self.damage)?.ignore_error();
+        conn.xfixes_destroy_region(self.parts)?.ignore_error();
+        Ok(())
+    }
+
     /// Asks, and starts anew; the question stays in the buffer.
     ///
     /// # Errors

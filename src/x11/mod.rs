@@ -23,6 +23,7 @@ mod allowance;
 mod bindings;
 mod capture;
 mod clipboard;
+mod compare;
 mod connect;
 mod connected;
 mod cursor;

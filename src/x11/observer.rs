@@ -19,7 +19,7 @@ use x11rb::{
         damage::{ConnectionExt as _, ReportLevel},
         xfixes::ConnectionExt as _,
         xproto::{
-            ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt as _, EventMask, Mapping,
+            ChangeWindowAttributesAux, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, EventMask, Mapping,
             Property, Window,
         },
     },
@@ -28,6 +28,7 @@ use x11rb::{
 use super::{
     CaptureChoice, Display, Error, Generation, Grab,
     capture::{Capturer, Known},
+    compare::differences,
     connect::{EVENTS_AT_ONCE, Server},
     damage::available as has_damage_extension,
     error::no_id,
@@ -37,8 +38,8 @@ use super::{
     socket::{Pulse, Purpose, SILENCE},
 };
 use crate::{
-    facts::{Fact, Pinged, WindowId, WindowManager},
-    frame::{Region, Size},
+    facts::{Fact, NamedWindow, Pinged, WindowId, WindowManager},
+    frame::{Pixels, Region, Size},
 };
 
 /// Steps are no closer than this: a storm of damage costs a step each.
@@ -62,13 +63,17 @@ pub struct Observer {
     atoms: Atoms,
     has_resource: bool,
     has_damage: bool,
+    /// The screen as it was last compared, where the server does not tell what is drawn.
+    compared: Option<Arc<Pixels>>,
+    /// Where the windows stand that can be seen, for what differs then.
+    standing: Vec<(Window, Region)>,
     /// Damage id → its window's origin on the screen.
     followed: HashMap<u32, Placed>,
     damaged: Vec<u32>,
     /// The XFIXES region that damage is fetched through.
     parts: u32,
-    /// Our own window, which is never mapped: the window manager tells what
-    /// frame it would get, and so shows that it is at work.
+    /// Our own window, which is never mapped: what the window manager does with it shows
+    /// that it is at work.
     asking: Window,
     scene_is_stale: bool,
     keymap_is_stale: bool,
@@ -82,9 +87,9 @@ pub struct Observer {
     maps: u64,
     /// The check window of the last one.
     last_manager: Option<Window>,
-    /// It has answered a request for frame extents.
-    manager_spoke: bool,
-    /// Requests for frame extents that the window manager has not answered.
+    /// How that window manager answers; `None` before its first answer.
+    answers_by: Option<Answer>,
+    /// Pings that the window manager has not answered.
     unanswered: u32,
     scene_read_at: Option<Instant>,
     pongs: Vec<Pinged>,
@@ -95,10 +100,24 @@ pub struct Observer {
     grabs: u64,
 }
 
+/// How a window manager shows that it has dealt with all that the server sent it before:
+/// it answers events in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// It says what frame our window would get (EWMH, `_NET_REQUEST_FRAME_EXTENTS`). Most
+    /// do; fluxbox says so for windows alone that it manages.
+    Frame,
+    /// It grants our window, which it does not manage, another place (ICCCM 4.1.5: every
+    /// request to configure a withdrawn window is granted).
+    Place,
+}
+
 /// A collection of what changes on the screen, see [`Observer::watch`].
 #[derive(Debug)]
 pub struct Watch {
     maps: u64,
+    /// The screen at its beginning, where the server does not tell what is drawn.
+    before: Option<Arc<Pixels>>,
 }
 
 impl Observer {
@@ -141,6 +160,8 @@ impl Observer {
             atoms,
             has_resource,
             has_damage,
+            compared: None,
+            standing: Vec::new(),
             followed: HashMap::new(),
             damaged: Vec::new(),
             parts,
@@ -152,7 +173,7 @@ impl Observer {
             watching: None,
             maps: 0,
             last_manager: None,
-            manager_spoke: false,
+            answers_by: None,
             unanswered: 0,
             scene_read_at: None,
             pongs: Vec::new(),
@@ -269,6 +290,15 @@ impl Observer {
         Ok(())
     }
 
+    /// What windows say of themselves; nothing of those that have gone.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn names(&self, windows: &[WindowId]) -> Result<Vec<NamedWindow>, Error> {
+        scene::names(&self.server, &self.atoms, windows)
+    }
+
     /// Who has the focus; quicker when it is still the last one.
     ///
     /// # Errors
@@ -349,16 +379,22 @@ impl Observer {
             return Ok(manager);
         }
         let manager = scene::window_manager(&self.server, &self.atoms, self.has_resource)?;
-        if manager.map(|manager| manager.window) != self.last_manager {
-            self.last_manager = manager.map(|manager| manager.window);
-            self.manager_spoke = false;
-            self.unanswered = 0;
-        }
+        self.note_manager(manager);
         Ok(*self.manager.insert(manager))
     }
 
+    /// Another window manager may answer in another way.
+    fn note_manager(&mut self, manager: Option<WindowManager>) {
+        let window = manager.map(|manager| manager.window);
+        if window != self.last_manager {
+            self.last_manager = window;
+            self.answers_by = None;
+            self.unanswered = 0;
+        }
+    }
+
     /// Sends the window manager a request that it answers after everything that the
-    /// server sent it before: the reply to it is a property of our own window.
+    /// server sent it before: see [`Answer`].
     ///
     /// # Errors
     ///
@@ -381,7 +417,7 @@ impl Observer {
 
     /// Whether this window manager has ever answered such a request.
     pub fn manager_has_answered(&self) -> bool {
-        self.manager_spoke
+        self.answers_by.is_some()
     }
 
     /// Reads the window manager's properties again before the next request.
@@ -418,7 +454,12 @@ impl Observer {
                 .ignore_error();
             self.watching = Some(damage);
         }
-        Ok(Watch { maps })
+        let before = if self.has_damage {
+            None
+        } else {
+            self.grab()?.map(|grab| grab.pixels)
+        };
+        Ok(Watch { maps, before })
     }
 
     /// Ends a watch that a step left when it stopped.
@@ -456,6 +497,13 @@ impl Observer {
                 size.width = size.width.max(part.width.into());
                 size.height = size.height.max(part.height.into());
             }
+        } else if let Some(grab) = self.grab()? {
+            let before = watch.before.as_ref();
+            let changed = before.map(|before| differences(before, &grab.pixels));
+            for part in changed.unwrap_or_else(|| vec![Region::whole(self.known.size)]) {
+                size.width = size.width.max(part.size.width);
+                size.height = size.height.max(part.size.height);
+            }
         }
         self.take_events()?;
         Ok((size, self.maps != watch.maps))
@@ -480,15 +528,15 @@ impl Observer {
             self.read_scene(facts)?;
         }
         self.take_damage(facts)?;
-        if !self.has_damage {
-            facts.push(Fact::Blind);
-        }
         let asked = Instant::now();
         // After its answer, all that was drawn before has been told.
         let size = self.server.geometry()?;
         let latency = asked.elapsed();
         self.take_events()?;
         self.take_damage(facts)?;
+        if !self.has_damage {
+            self.compare(facts)?;
+        }
         facts.push(Fact::Answer(latency));
         facts.extend(self.pongs.drain(..).map(Fact::Pong));
         if size != self.known.size {
@@ -503,23 +551,47 @@ impl Observer {
     ///
     /// When the connection ended.
     pub fn ping(&mut self, to: Pinged, facts: &mut Vec<Fact>) -> Result<(), Error> {
-        let conn = &self.server.conn;
         match to {
             Pinged::Window(window) => {
                 self.serial = self.serial.wrapping_add(1);
                 self.send_ping(self.serial, window)?;
             }
-            Pinged::WindowManager => {
-                let kind = self.atoms._NET_REQUEST_FRAME_EXTENTS;
-                let message = ClientMessageEvent::new(32, self.asking, kind, [0_u32; 5]);
-                let mask = EventMask::SUBSTRUCTURE_NOTIFY | EventMask::SUBSTRUCTURE_REDIRECT;
-                conn.send_event(false, self.server.root, mask, message)?
-                    .ignore_error();
-            }
+            Pinged::WindowManager => self.ping_manager()?,
         }
-        conn.flush()?;
+        self.server.conn.flush()?;
         facts.push(Fact::Ping(to));
         Ok(())
+    }
+
+    /// Asks in both ways until it is known how the window manager answers.
+    fn ping_manager(&mut self) -> Result<(), Error> {
+        let conn = &self.server.conn;
+        if self.answers_by != Some(Answer::Place) {
+            let kind = self.atoms._NET_REQUEST_FRAME_EXTENTS;
+            let message = ClientMessageEvent::new(32, self.asking, kind, [0_u32; 5]);
+            let mask = EventMask::SUBSTRUCTURE_NOTIFY | EventMask::SUBSTRUCTURE_REDIRECT;
+            conn.send_event(false, self.server.root, mask, message)?
+                .ignore_error();
+        }
+        if self.answers_by != Some(Answer::Frame) {
+            self.serial = self.serial.wrapping_add(1);
+            // Another place each time: otherwise nothing changes, and nothing is told.
+            let x = -10 - i32::from(self.serial as u8);
+            let place = ConfigureWindowAux::new().x(x);
+            conn.configure_window(self.asking, &place)?.ignore_error();
+        }
+        Ok(())
+    }
+
+    /// The window manager has answered. Only one way counts, so that each ping has one
+    /// answer.
+    fn manager_answers(&mut self, by: Answer) {
+        if *self.answers_by.get_or_insert(by) == by {
+            self.unanswered = self.unanswered.saturating_sub(1);
+            if self.pongs.len() < MAX_PONGS {
+                self.pongs.push(Pinged::WindowManager);
+            }
+        }
     }
 
     fn send_ping(&self, serial: u32, window: WindowId) -> Result<(), Error> {
@@ -546,12 +618,52 @@ impl Observer {
                 none.insert(Capturer::probe(&self.server, size, self.choice, bell)?)
             }
         };
+        // DamageNotify must not come on the connection of a GetImage.
+        if self.has_damage && !capturer.has_damage() {
+            self.end_damage()?;
+            return Ok(None);
+        }
         let grab = capturer.grab(&self.server, &mut self.known, self.grabs)?;
         if self.identity() != before {
             self.scene_is_stale = true;
             return Ok(None);
         }
         Ok(grab)
+    }
+
+    /// From now on pictures are compared.
+    fn end_damage(&mut self) -> Result<(), Error> {
+        self.has_damage = false;
+        self.end_watch()?;
+        for (damage, _) in self.followed.drain() {
+            self.server.conn.damage_destroy(damage)?.ignore_error();
+        }
+        self.damaged.clear();
+        self.scene_is_stale = true;
+        Ok(())
+    }
+
+    /// What was drawn since the last look, as far as it changed the picture: told of the
+    /// screen and of each window that stands there, as the server would.
+    fn compare(&mut self, facts: &mut Vec<Fact>) -> Result<(), Error> {
+        let Some(grab) = self.grab()? else {
+            return Ok(());
+        };
+        let after = grab.pixels;
+        let Some(before) = self.compared.replace(Arc::clone(&after)) else {
+            return Ok(());
+        };
+        let root = (self.server.root, Region::whole(self.known.size));
+        for change in differences(&before, &after) {
+            for (window, place) in [root].iter().chain(&self.standing) {
+                let area = place.intersection(&change);
+                facts.extend(area.map(|area| Fact::Damage {
+                    window: *window,
+                    area,
+                }));
+            }
+        }
+        Ok(())
     }
 
     fn take_events(&mut self) -> Result<(), Error> {
@@ -569,14 +681,11 @@ impl Observer {
                         if event.atom == self.atoms._NET_FRAME_EXTENTS
                             && event.state == Property::NEW_VALUE
                         {
-                            self.unanswered = self.unanswered.saturating_sub(1);
-                            self.manager_spoke = true;
-                            self.pongs.push(Pinged::WindowManager);
+                            self.manager_answers(Answer::Frame);
                         }
                     } else if [
                         self.atoms._NET_CLIENT_LIST,
                         self.atoms._NET_SUPPORTING_WM_CHECK,
-                        self.atoms._NET_SUPPORTED,
                     ]
                     .contains(&event.atom)
                     {
@@ -587,6 +696,9 @@ impl Observer {
                 Event::MapNotify(_) => {
                     self.maps += 1;
                     self.scene_is_stale = true;
+                }
+                Event::ConfigureNotify(event) if event.window == self.asking => {
+                    self.manager_answers(Answer::Place);
                 }
                 Event::UnmapNotify(_)
                 | Event::DestroyNotify(_)
@@ -692,6 +804,19 @@ impl Observer {
                 Some(known) => *known = placed,
                 None => self.follow(placed)?,
             }
+        }
+        self.note_manager(scene.window_manager);
+        if !self.has_damage {
+            let seen = scene.windows.iter().filter(|window| window.viewable);
+            let placed = seen.filter_map(|window| Some((window.id, window.area?)));
+            let before = std::mem::replace(&mut self.standing, placed.collect());
+            let stood = |window: &Window| before.iter().any(|(other, _)| other == window);
+            // A new one is drawn on as a whole.
+            let new = self.standing.iter().filter(|(window, _)| !stood(window));
+            facts.extend(new.map(|(window, area)| Fact::Damage {
+                window: *window,
+                area: *area,
+            }));
         }
         facts.push(Fact::Scene(scene));
         Ok(())

@@ -19,7 +19,7 @@ use super::{
     connect::{Server, XConnection},
 };
 use crate::{
-    facts::{self, Role, Scene, WindowManager},
+    facts::{self, NamedWindow, Role, Scene, WindowManager},
     frame::{Region, Size},
     processes,
 };
@@ -34,13 +34,14 @@ x11rb::atom_manager! {
         _NET_CLIENT_LIST,
         _NET_FRAME_EXTENTS,
         _NET_REQUEST_FRAME_EXTENTS,
-        _NET_SUPPORTED,
         _NET_SUPPORTING_WM_CHECK,
         _NET_WM_PING,
         _NET_WM_WINDOW_TYPE,
         _NET_WM_WINDOW_TYPE_DESKTOP,
         _NET_WM_WINDOW_TYPE_DOCK,
+        _NET_WM_NAME,
         _NET_WM_PID,
+        UTF8_STRING,
         WM_PROTOCOLS,
         WM_STATE,
         WM_TAKE_FOCUS,
@@ -69,7 +70,6 @@ pub(super) fn read(
     let check = property(conn, root, atoms._NET_SUPPORTING_WM_CHECK, AtomEnum::WINDOW)?;
     let listed = property(conn, root, atoms._NET_CLIENT_LIST, AtomEnum::WINDOW)?;
     let active = property(conn, root, atoms._NET_ACTIVE_WINDOW, AtomEnum::WINDOW)?;
-    let supported = property(conn, root, atoms._NET_SUPPORTED, AtomEnum::ATOM)?;
     let tree = conn.query_tree(root)?;
     let owners = if has_resource {
         let all = ClientIdSpec {
@@ -83,7 +83,6 @@ pub(super) fn read(
     let check = values(check.reply())?;
     let listed = values(listed.reply())?;
     let active = values(active.reply())?;
-    let supported = values(supported.reply())?;
     let children = tree
         .reply()
         .map_err(|error| Error::reply("QueryTree", error))?;
@@ -102,7 +101,6 @@ pub(super) fn read(
         None => None,
         Some(window) => Some(WindowManager {
             window,
-            pings: supported.contains(&atoms._NET_REQUEST_FRAME_EXTENTS),
             pid: match owners.pids {
                 Some(_) => owners.pid(window),
                 None => own_word(process(conn, atoms, window)?)?,
@@ -127,14 +125,54 @@ pub(super) fn read(
         }
     }
     let (windows, places) = windows(server, atoms, candidates.split_at(managed), &owners, size)?;
+    let seen: Vec<u32> = windows.iter().filter(|w| w.viewable).map(|w| w.id).collect();
+    let other_clients = owners.others(manager.and_then(|m| m.pid), &seen);
     let scene = Scene {
         size,
         window_manager: manager,
         active: active.first().copied().filter(|window| *window != 0),
         windows,
-        other_clients: owners.others(manager.and_then(|m| m.pid)),
+        other_clients,
     };
     Ok((scene, places))
+}
+
+/// What windows say of themselves.
+pub(super) fn names(
+    server: &Server,
+    atoms: &Atoms,
+    windows: &[Window],
+) -> Result<Vec<NamedWindow>, Error> {
+    let conn = &server.conn;
+    let mut asked = Vec::new();
+    for window in windows {
+        let text = |name, kind: Atom| conn.get_property(false, *window, name, kind, 0, 256);
+        asked.push((
+            text(atoms._NET_WM_NAME, atoms.UTF8_STRING)?,
+            text(AtomEnum::WM_NAME.into(), AtomEnum::ANY.into())?,
+            text(AtomEnum::WM_CLASS.into(), AtomEnum::STRING.into())?,
+        ));
+    }
+    let mut found = Vec::new();
+    for (title, older, class) in asked {
+        let bytes = |reply: Result<GetPropertyReply, ReplyError>| {
+            Ok::<_, Error>(gone(reply)?.map_or(Vec::new(), |reply| reply.value))
+        };
+        let (title, older, class) = (
+            bytes(title.reply())?,
+            bytes(older.reply())?,
+            bytes(class.reply())?,
+        );
+        let title = if title.is_empty() { older } else { title };
+        let parts = class.split(|byte| *byte == 0).filter(|part| !part.is_empty());
+        found.push(NamedWindow {
+            title: String::from_utf8_lossy(&title).into_owned(),
+            class: parts
+                .map(|part| String::from_utf8_lossy(part).into_owned())
+                .collect(),
+        });
+    }
+    Ok(found)
 }
 
 /// The window manager alone: what pacing asks before each step.
@@ -145,15 +183,12 @@ pub(super) fn window_manager(
 ) -> Result<Option<WindowManager>, Error> {
     let (conn, root) = (&server.conn, server.root);
     let check = property(conn, root, atoms._NET_SUPPORTING_WM_CHECK, AtomEnum::WINDOW)?;
-    let supported = property(conn, root, atoms._NET_SUPPORTED, AtomEnum::ATOM)?;
     let check = values(check.reply())?;
-    let supported = values(supported.reply())?;
     let Some(window) = manager(conn, atoms, check.first().copied())? else {
         return Ok(None);
     };
     Ok(Some(WindowManager {
         window,
-        pings: supported.contains(&atoms._NET_REQUEST_FRAME_EXTENTS),
         pid: super::focus::pid(server, atoms, window, has_resource)?,
     }))
 }
@@ -237,6 +272,7 @@ fn windows(
             managed: managed.contains(window),
             pings: protocols.contains(&atoms._NET_WM_PING),
             pid,
+            age: pid.filter(|_| role == Role::Dock).and_then(processes::age),
         });
         places.push(Placed {
             window: *window,
@@ -277,14 +313,18 @@ impl Owners {
         a & !self.id_mask == b & !self.id_mask
     }
 
-    /// Clients that are neither deskd's nor the window manager's, nor those of
-    /// the accessibility bus, which come with any program and draw nothing.
-    fn others(&self, manager: Option<u32>) -> Option<usize> {
+    /// Clients that are neither deskd's nor the window manager's, and show a window or
+    /// were started lately: a VNC server, a clipboard manager and the accessibility bus
+    /// draw nothing.
+    fn others(&self, manager: Option<u32>, seen: &[Window]) -> Option<usize> {
         let own = std::process::id();
-        let is_other = |pid: &&u32| **pid != own && Some(**pid) != manager && **pid != 0;
-        let draws = |pid: &&u32| !processes::name(**pid).starts_with("at-spi");
-        let pids = self.pids.as_ref()?.values();
-        Some(pids.filter(is_other).filter(draws).count())
+        let is_other = |pid: u32| pid != own && Some(pid) != manager && pid != 0;
+        let may_draw = |(client, pid): &(&u32, &u32)| {
+            let shows = seen.iter().any(|window| window & !self.id_mask == **client);
+            let young = || processes::age(**pid).is_none_or(|age| age < processes::YOUNG);
+            is_other(**pid) && (shows || young())
+        };
+        Some(self.pids.as_ref()?.iter().filter(may_draw).count())
     }
 }
 

@@ -207,7 +207,7 @@ impl Hands<'_> {
         }
         let mut pids: Vec<u32> = windows.iter().filter_map(|window| window.pid).collect();
         if let Some(manager) = self.injector.observer().window_manager()?
-            && (!manager.pings || self.pacing.deaf == Some(manager.window))
+            && self.pacing.deaf == Some(manager.window)
         {
             pids.extend(manager.pid);
         }
@@ -312,7 +312,7 @@ impl Hands<'_> {
         let Some(manager) = self.injector.observer().window_manager()? else {
             return Ok(true);
         };
-        if !manager.pings || self.pacing.deaf == Some(manager.window) {
+        if self.pacing.deaf == Some(manager.window) {
             return Ok(true);
         }
         self.injector.observer().ask_manager()?;
@@ -336,7 +336,7 @@ impl Hands<'_> {
                     None => {
                         let observer = self.injector.observer();
                         if !observer.manager_has_answered() {
-                            // It lists the request and does not answer it, as fluxbox does.
+                            // It takes no pings at all.
                             self.pacing.deaf = Some(manager.window);
                         }
                         // It may have ended: its properties are read again.
