@@ -91,7 +91,9 @@ impl ExpectedWindow {
         title.is_none_or(|title| window.title.contains(title))
             && class.is_none_or(|class| {
                 let names = window.class.iter();
-                names.into_iter().any(|name| name.eq_ignore_ascii_case(class))
+                names
+                    .into_iter()
+                    .any(|name| name.eq_ignore_ascii_case(class))
             })
     }
 }

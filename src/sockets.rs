@@ -40,7 +40,7 @@ pub(crate) fn await_answer(pids: &[u32], within: Duration) -> bool {
     }
     let mut inodes = Vec::new();
     for family in [AF_INET, AF_INET6] {
-        match dump(family) {
+        match dump(family, StateFlags::ESTABLISHED) {
             Ok(found) => inodes.extend(
                 found
                     .iter()
@@ -76,8 +76,42 @@ fn is_open_request(connection: &InetResponse, within: Duration) -> bool {
     })
 }
 
-/// All established TCP connections of an address family.
-fn dump(family: u8) -> io::Result<Vec<InetResponse>> {
+/// Who listens on a TCP port of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listening {
+    /// Nobody.
+    Nobody,
+    /// One of the processes that were asked for.
+    Ours,
+    /// Other processes alone.
+    Others,
+}
+
+/// Whether one of these processes listens on that port.
+///
+/// # Errors
+///
+/// Where the kernel does not report sockets (gVisor).
+pub(crate) fn listening(port: u16, pids: &[u32]) -> io::Result<Listening> {
+    let mut inodes = Vec::new();
+    for family in [AF_INET, AF_INET6] {
+        let found = dump(family, StateFlags::LISTEN)?;
+        let there = found
+            .iter()
+            .filter(|socket| socket.header.socket_id.source_port == port);
+        inodes.extend(there.map(|socket| socket.header.inode));
+    }
+    Ok(if inodes.is_empty() {
+        Listening::Nobody
+    } else if pids.iter().any(|pid| has_any(*pid, &inodes)) {
+        Listening::Ours
+    } else {
+        Listening::Others
+    })
+}
+
+/// All TCP sockets of an address family in that state.
+fn dump(family: u8, states: StateFlags) -> io::Result<Vec<InetResponse>> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
@@ -91,7 +125,7 @@ fn dump(family: u8) -> io::Result<Vec<InetResponse>> {
         family,
         protocol: IPPROTO_TCP,
         extensions: ExtensionFlags::INFO,
-        states: StateFlags::ESTABLISHED,
+        states,
         socket_id: id,
     });
     let mut message = NetlinkMessage::new(header, request.into());
@@ -156,6 +190,17 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn who_listens_is_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let own = [std::process::id()];
+        assert_eq!(listening(port, &own).unwrap(), Listening::Ours);
+        assert_eq!(listening(port, &[1]).unwrap(), Listening::Others);
+        drop(listener);
+        assert_eq!(listening(port, &own).unwrap(), Listening::Nobody);
+    }
 
     #[test]
     fn a_request_without_an_answer_is_seen_until_the_answer_comes() {

@@ -35,5 +35,6 @@ mod text_programs;
 mod toolkits;
 mod unchanged;
 mod watch;
+mod window_managers;
 mod workers;
 mod xfce;

@@ -11,7 +11,7 @@ use super::{
     args::{Act, ButtonArg, Click, Client, Key, Move, Paste, Scroll, Step, Type},
     exit::{Error, Exit},
     image, json,
-    print::say,
+    print::{self, say},
 };
 use crate::{
     keys,
@@ -38,7 +38,7 @@ pub(super) async fn act(args: Act) -> Result<Exit, Error> {
     if args.step.output.is_none() && request.screenshot.is_none() {
         request.no_screenshot = true;
     }
-    run(&args.step, request).await
+    run(args.step, request).await
 }
 
 /// One click.
@@ -63,7 +63,7 @@ pub(super) async fn click(args: Click) -> Result<Exit, Error> {
             .map(keys::chord)
             .unwrap_or_default(),
     });
-    one(&args.step, action).await
+    one(args.step, action).await
 }
 
 /// One movement.
@@ -72,7 +72,7 @@ pub(super) async fn move_to(args: Move) -> Result<Exit, Error> {
         x: args.x,
         y: args.y,
     });
-    one(&args.step, Action::Move(v1::MoveAction { to })).await
+    one(args.step, Action::Move(v1::MoveAction { to })).await
 }
 
 /// Text.
@@ -82,7 +82,7 @@ pub(super) async fn type_text(args: Type) -> Result<Exit, Error> {
         _ => args.text,
     };
     let rate = args.rate;
-    one(&args.step, Action::Type(v1::TypeAction { text, rate })).await
+    one(args.step, Action::Type(v1::TypeAction { text, rate })).await
 }
 
 /// Text through the clipboard.
@@ -92,7 +92,7 @@ pub(super) async fn paste(args: Paste) -> Result<Exit, Error> {
         _ => args.text,
     };
     let chord = args.chord.unwrap_or_default();
-    one(&args.step, Action::Paste(v1::PasteAction { text, chord })).await
+    one(args.step, Action::Paste(v1::PasteAction { text, chord })).await
 }
 
 /// A chord, or the names of keys.
@@ -113,7 +113,7 @@ pub(super) async fn key(args: Key) -> Result<Exit, Error> {
         repeat: args.repeat,
         hold_ms: args.hold,
     });
-    one(&args.step, action).await
+    one(args.step, action).await
 }
 
 /// The wheel.
@@ -137,11 +137,11 @@ pub(super) async fn scroll(args: Scroll) -> Result<Exit, Error> {
             .map(keys::chord)
             .unwrap_or_default(),
     });
-    one(&args.step, action).await
+    one(args.step, action).await
 }
 
 /// What is held down.
-pub(super) async fn pressed(client: Client) -> Result<Exit, Error> {
+pub(super) async fn pressed(mut client: Client) -> Result<Exit, Error> {
     let mut daemon = client.connect().await?;
     let request = client.request(v1::GetPressedRequest {});
     let reply = daemon.get_pressed(request).await?.into_inner();
@@ -156,7 +156,7 @@ pub(super) async fn pressed(client: Client) -> Result<Exit, Error> {
 }
 
 /// Releases it.
-pub(super) async fn release(client: Client) -> Result<Exit, Error> {
+pub(super) async fn release(mut client: Client) -> Result<Exit, Error> {
     let mut daemon = client.connect().await?;
     let request = client.request(v1::ReleaseAllRequest {});
     let reply = daemon.release_all(request).await?.into_inner();
@@ -170,7 +170,7 @@ pub(super) async fn release(client: Client) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-async fn one(step: &Step, action: Action) -> Result<Exit, Error> {
+async fn one(step: Step, action: Action) -> Result<Exit, Error> {
     let action = v1::Action {
         action: Some(action),
     };
@@ -184,9 +184,17 @@ async fn one(step: &Step, action: Action) -> Result<Exit, Error> {
     run(step, request).await
 }
 
-async fn run(step: &Step, request: v1::ActRequest) -> Result<Exit, Error> {
+async fn run(mut step: Step, mut request: v1::ActRequest) -> Result<Exit, Error> {
+    if let Some(file) = &step.output {
+        let screenshot = request.screenshot.get_or_insert_default();
+        // What the request says itself stays.
+        if screenshot.format() == v1::ImageFormat::Unspecified {
+            screenshot.set_format(image::format_of(file)?);
+        }
+    }
     let mut daemon = step.client.connect().await?;
     let reply = daemon.act(step.client.request(request)).await?.into_inner();
+    let mut printed = Ok(());
     if step.client.json {
         let frame = reply.frame.as_ref().map(image::document).transpose()?;
         let without = v1::ActResponse {
@@ -197,7 +205,7 @@ async fn run(step: &Step, request: v1::ActRequest) -> Result<Exit, Error> {
         if let (Some(fields), Some(frame)) = (document.as_object_mut(), frame) {
             fields.insert("frame".into(), frame);
         }
-        say!("{document}");
+        printed = print::line(format_args!("{document}"));
     }
     let mut exit = Exit::Done;
     if let Some(frame) = &reply.frame {
@@ -216,6 +224,7 @@ async fn run(step: &Step, request: v1::ActRequest) -> Result<Exit, Error> {
     }
     let outcome = reply.outcome();
     if outcome == v1::ActOutcome::Done {
+        printed?;
         let to_stdout = step.output.as_deref() == Some(Path::new("-"));
         if !step.client.json && !to_stdout {
             say!("{}", summary(&reply));

@@ -140,10 +140,10 @@ pub(super) struct Serve {
     pub(super) desktop_env: Vec<String>,
     /// With --stack: no program of the desktop gains privileges: sudo and other
     /// set-user-ID programs do not work in it.
-    #[arg(long, env = "DESKD_DESKTOP_NO_NEW_PRIVS")]
+    #[arg(long, env = "DESKD_DESKTOP_NO_NEW_PRIVS", value_parser = parse_switch)]
     pub(super) desktop_no_new_privs: bool,
     /// With --stack: x11vnc and noVNC too, on loopback.
-    #[arg(long, env = "DESKD_VNC")]
+    #[arg(long, env = "DESKD_VNC", value_parser = parse_switch)]
     pub(super) vnc: bool,
     /// Standard input is the init's socket.
     #[arg(long, hide = true)]
@@ -206,7 +206,7 @@ pub(super) struct Serve {
     #[arg(long, env = "DESKD_METRICS", value_parser = parse_metrics, value_name = "ADDR")]
     pub(super) metrics: Option<Address>,
     /// Refuse every call that acts on the desktop or changes it.
-    #[arg(long, env = "DESKD_READ_ONLY")]
+    #[arg(long, env = "DESKD_READ_ONLY", value_parser = parse_switch)]
     pub(super) read_only: bool,
     /// How log lines look.
     #[arg(
@@ -303,7 +303,7 @@ pub(super) struct Client {
     #[arg(long, env = "DESKD_DEADLINE", default_value = "10s", value_parser = parse_deadline, value_name = "TIME")]
     pub(super) deadline: Duration,
     /// Print JSON: one document; of a stream, one a line.
-    #[arg(long, env = "DESKD_JSON")]
+    #[arg(long, env = "DESKD_JSON", value_parser = parse_switch)]
     pub(super) json: bool,
 }
 
@@ -312,6 +312,17 @@ pub(super) struct Bridge {
     /// The daemon: unix:/path or host:port [default: unix:$XDG_RUNTIME_DIR/deskd.sock, else unix:/run/deskd/deskd.sock].
     #[arg(long, env = "DESKD_SERVER", value_name = "ADDR")]
     pub(super) server: Option<Address>,
+}
+
+impl Cli {
+    /// What `serve` would make of these arguments and the environment, for who starts one.
+    pub(super) fn serve(arguments: &[OsString]) -> Result<Box<Serve>, clap::Error> {
+        let all = [OsString::from("deskd")];
+        match Self::try_parse_from(all.iter().chain(arguments))?.command {
+            Command::Serve(serve) => Ok(serve),
+            _ => Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand)),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -590,6 +601,15 @@ pub(super) struct Doctor {
     /// The X display [default: $DISPLAY, else :0].
     #[arg(long, env = "DESKD_DISPLAY", value_name = "NAME")]
     pub(super) display: Option<DisplayName>,
+}
+
+/// The value of a switch's environment variable.
+fn parse_switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("give 1 or 0, true or false, yes or no, on or off".into()),
+    }
 }
 
 fn parse_deadline(text: &str) -> Result<Duration, String> {

@@ -1,20 +1,32 @@
 //! What every client command does: connect, and call with a deadline.
 
-use std::{path::Path, path::PathBuf, time::Duration};
+use std::{
+    io::{self, IsTerminal as _},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use tonic::Request;
 
 use super::{
     args::Client,
     exit::{Error, Exit},
+    print,
 };
 use crate::{
-    client::{self, DesktopClient},
+    client::{self, ConnectError, DesktopClient},
     config::Address,
     files,
     rpc::Token,
     x11::DisplayName,
 };
+
+/// Pause between two attempts to reach a daemon that is not there yet.
+const AGAIN: Duration = Duration::from_millis(50);
+/// So long one waits for it without a word.
+const PATIENT: Duration = Duration::from_secs(1);
+/// What is left for the call at least.
+const LEAST: Duration = Duration::from_millis(100);
 
 /// Runs a client command.
 pub(super) fn block_on(command: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Error> {
@@ -52,12 +64,42 @@ impl Client {
     }
 
     /// A client of the service `Desktop`.
-    pub(super) async fn connect(&self) -> Result<DesktopClient<client::Connection>, Error> {
+    pub(super) async fn connect(&mut self) -> Result<DesktopClient<client::Connection>, Error> {
         Ok(client::desktop(self.connection().await?))
     }
 
-    /// Connects to the daemon.
-    pub(super) async fn connection(&self) -> Result<client::Connection, Error> {
+    /// Connects to the daemon, and waits for one within the deadline, which is the shorter
+    /// then: `deskd serve & deskd screenshot` is no race.
+    pub(super) async fn connection(&mut self) -> Result<client::Connection, Error> {
+        let began = Instant::now();
+        let mut told = false;
+        loop {
+            let error = match self.attempt().await? {
+                Ok(connection) => {
+                    let left = self.deadline.saturating_sub(began.elapsed());
+                    self.deadline = left.max(LEAST);
+                    return Ok(connection);
+                }
+                Err(error) => error,
+            };
+            let is_absent = matches!(error, ConnectError::Unreachable { .. });
+            if !is_absent || began.elapsed() + AGAIN >= self.deadline {
+                return Err(error.into());
+            }
+            if !told && began.elapsed() > PATIENT && io::stderr().is_terminal() {
+                told = true;
+                print::complain(format_args!("waiting for a daemon at {}", self.address()));
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Connects to a daemon that is there already.
+    pub(super) async fn connection_now(&self) -> Result<client::Connection, Error> {
+        Ok(self.attempt().await??)
+    }
+
+    async fn attempt(&self) -> Result<Result<client::Connection, ConnectError>, Error> {
         let token = self.token_file.as_deref().map(Token::read).transpose();
         let token = token.map_err(|error| Error::new(Exit::Usage, error.to_string()))?;
         let tls = match &self.tls_ca {
@@ -71,7 +113,7 @@ impl Client {
             }),
         };
         let address = self.address();
-        Ok(client::connect(&address, token.as_ref(), tls.as_ref(), self.deadline).await?)
+        Ok(client::connect(&address, token.as_ref(), tls.as_ref(), self.deadline).await)
     }
 
     /// A request that carries the deadline.

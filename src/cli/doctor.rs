@@ -3,8 +3,12 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::Path,
+    process::Command,
     time::Duration,
 };
 
@@ -21,7 +25,7 @@ use crate::{
     frame::CaptureMode,
     rpc::v1,
     x11::{
-        CaptureChoice, DisplayName, SocketKind,
+        CaptureChoice, DisplayName, SocketKind, cookie_file,
         inspect::{self, Findings},
     },
 };
@@ -88,12 +92,18 @@ fn fail(name: &'static str, found: impl Into<String>, remedy: impl Into<String>)
 
 /// Looks at everything and prints it. Exits with 1 when a check fails.
 pub(super) async fn run(args: Doctor) -> Result<Exit, Error> {
+    let (daemon, info) = look_at_daemon(&args.client).await;
+    if args.display.is_none()
+        && let Some(info) = &info
+        && matches!(args.client.address(), Address::Unix(_))
+    {
+        look_as_the_daemon(info)?;
+    }
     let display = call::display(args.display)?;
     let mut checks = look_at_display(display);
     checks.push(shared_memory(Path::new("/dev/shm")));
     checks.push(x_port(display));
     checks.extend(args.client.token_file.as_deref().map(token_file));
-    let (daemon, info) = look_at_daemon(&args.client).await;
     checks.push(daemon);
     if info.is_some() {
         checks.push(paint(&args.client).await);
@@ -128,6 +138,29 @@ pub(super) async fn run(args: Doctor) -> Result<Exit, Error> {
     }
     let failed = checks.iter().any(|check| check.verdict == Verdict::Fail);
     Ok(if failed { Exit::Local } else { Exit::Done })
+}
+
+/// Becomes this command once more, on the display of the daemon that answers and with its
+/// cookie where that may be read; returns when it is so already.
+fn look_as_the_daemon(info: &v1::GetInfoResponse) -> Result<(), Error> {
+    let own_display = call::display(None).is_ok_and(|own| own.to_string() == info.display);
+    let theirs = Path::new(&info.xauthority);
+    let new_cookie = info.xauthority != cookie_file() && std::fs::File::open(theirs).is_ok();
+    if own_display && !new_cookie {
+        return Ok(());
+    }
+    let mut again = Command::new("/proc/self/exe");
+    again
+        .args(std::env::args_os().skip(1))
+        .env("DESKD_DISPLAY", &info.display);
+    if new_cookie {
+        again.env("XAUTHORITY", theirs);
+    }
+    let error = again.exec();
+    Err(Error::new(
+        Exit::Local,
+        format!("deskd cannot be started once more: {error}"),
+    ))
 }
 
 fn look_at_display(display: DisplayName) -> Vec<Check> {
@@ -306,7 +339,7 @@ fn token_file(path: &Path) -> Check {
 
 async fn look_at_daemon(client: &Client) -> (Check, Option<v1::GetInfoResponse>) {
     let asked = async {
-        let mut daemon = client.connect().await?;
+        let mut daemon = crate::client::desktop(client.connection_now().await?);
         let info = daemon
             .get_info(client.request(v1::GetInfoRequest {}))
             .await?
@@ -357,7 +390,7 @@ const PAINT: Duration = Duration::from_secs(3);
 /// Whether the desktop is painted, as the daemon sees it.
 async fn paint(client: &Client) -> Check {
     let wait = async {
-        let mut daemon = client.connect().await?;
+        let mut daemon = crate::client::desktop(client.connection_now().await?);
         let request = v1::WaitReadyRequest {
             timeout: prost_types::Duration::try_from(PAINT).ok(),
             ..v1::WaitReadyRequest::default()

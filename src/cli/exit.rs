@@ -83,6 +83,15 @@ impl Error {
             message: message.into(),
         }
     }
+
+    /// Output that cannot be written. Who reads it may have read enough, as `head` does:
+    /// then that is the end, and nothing is said.
+    pub(super) fn of_output(error: &std::io::Error, message: impl FnOnce() -> String) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Done, "");
+        }
+        Self::new(Exit::Local, message())
+    }
 }
 
 impl From<BindError> for Error {

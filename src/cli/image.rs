@@ -11,35 +11,68 @@ use serde_json::json;
 use super::{
     args::{FormatArg, Picture},
     exit::{Error, Exit},
-    json,
+    json, print,
 };
 use crate::rpc::v1;
 
 impl FormatArg {
-    /// As the file's name ends; `None` when that says nothing.
-    fn by_name(file: &Path) -> Option<Self> {
-        let ending = file.extension()?.to_str()?.to_ascii_lowercase();
-        Some(match ending.as_str() {
-            "png" => Self::Png,
-            "jpg" | "jpeg" => Self::Jpeg,
-            "webp" => Self::Webp,
-            "raw" | "bgrx" => Self::Raw,
-            _ => return None,
-        })
+    fn wire(self) -> v1::ImageFormat {
+        match self {
+            Self::Png => v1::ImageFormat::Png,
+            Self::Jpeg => v1::ImageFormat::Jpeg,
+            Self::Webp => v1::ImageFormat::Webp,
+            Self::Raw => v1::ImageFormat::RawBgrx,
+        }
     }
+
+    /// As the file's name ends; `None` when it has no ending.
+    ///
+    /// # Errors
+    ///
+    /// An ending that says another format than deskd's.
+    fn by_name(file: &Path) -> Result<Option<Self>, Error> {
+        let Some(ending) = file.extension() else {
+            return Ok(None);
+        };
+        Ok(Some(match ending.to_ascii_lowercase().to_str() {
+            Some("png") => Self::Png,
+            Some("jpg" | "jpeg") => Self::Jpeg,
+            Some("webp") => Self::Webp,
+            Some("raw" | "bgrx") => Self::Raw,
+            _ => {
+                let message = format!(
+                    "{}: deskd writes no image of that kind: end the name in .png, .jpg, .webp or .raw, or give --format",
+                    file.display()
+                );
+                return Err(Error::new(Exit::Usage, message));
+            }
+        }))
+    }
+}
+
+/// The format that a file's name says; PNG when it has no ending.
+///
+/// # Errors
+///
+/// A name that says another format than deskd's.
+pub(super) fn format_of(file: &Path) -> Result<v1::ImageFormat, Error> {
+    let named = FormatArg::by_name(file)?;
+    Ok(named.unwrap_or(FormatArg::Png).wire())
 }
 
 impl Picture {
     /// As the daemon is asked for it; `file` is where one image goes.
-    pub(super) fn request(&self, file: Option<&Path>) -> v1::ScreenshotRequest {
-        let named = || FormatArg::by_name(file?);
-        let format = match self.format.or_else(named).unwrap_or(FormatArg::Png) {
-            FormatArg::Png => v1::ImageFormat::Png,
-            FormatArg::Jpeg => v1::ImageFormat::Jpeg,
-            FormatArg::Webp => v1::ImageFormat::Webp,
-            FormatArg::Raw => v1::ImageFormat::RawBgrx,
+    ///
+    /// # Errors
+    ///
+    /// A file whose name says another format than deskd's.
+    pub(super) fn request(&self, file: Option<&Path>) -> Result<v1::ScreenshotRequest, Error> {
+        let format = match (self.format, file) {
+            (Some(format), _) => format.wire(),
+            (None, Some(file)) => format_of(file)?,
+            (None, None) => v1::ImageFormat::Png,
         };
-        v1::ScreenshotRequest {
+        Ok(v1::ScreenshotRequest {
             format: format.into(),
             quality: self.quality,
             region: self.region.map(|region| v1::Region {
@@ -56,7 +89,7 @@ impl Picture {
             unproved: self.unproved,
             max_image_bytes: self.max_image_bytes,
             ..v1::ScreenshotRequest::default()
-        }
+        })
     }
 }
 
@@ -85,10 +118,9 @@ pub(super) fn write(path: &Path, image: &[u8]) -> Result<(), Error> {
         write_file(path, image)
     };
     written.map_err(|error| {
-        Error::new(
-            Exit::Local,
-            format!("the image cannot be written to {}: {error}", path.display()),
-        )
+        Error::of_output(&error, || {
+            format!("the image cannot be written to {}: {error}", path.display())
+        })
     })
 }
 
@@ -123,10 +155,10 @@ pub(super) fn tell_card(frame: &v1::Frame) -> bool {
         } else {
             "trying again will not help"
         };
-        eprintln!(
-            "deskd: a failure card came back: stage {stage}, {reason}: {}; {retry}",
+        print::complain(format_args!(
+            "a failure card came back: stage {stage}, {reason}: {}; {retry}",
             failure.message
-        );
+        ));
     }
     frame.failure.is_some()
 }

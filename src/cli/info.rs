@@ -9,7 +9,7 @@ use super::{
 use crate::rpc::v1;
 
 /// Prints what the daemon is.
-pub(super) async fn info(client: Client) -> Result<Exit, Error> {
+pub(super) async fn info(mut client: Client) -> Result<Exit, Error> {
     let mut daemon = client.connect().await?;
     let info = daemon
         .get_info(client.request(v1::GetInfoRequest {}))
@@ -63,7 +63,7 @@ pub(super) async fn info(client: Client) -> Result<Exit, Error> {
 }
 
 /// Prints where the pointer is.
-pub(super) async fn cursor(client: Client) -> Result<Exit, Error> {
+pub(super) async fn cursor(mut client: Client) -> Result<Exit, Error> {
     let mut daemon = client.connect().await?;
     let reply = daemon
         .get_cursor(client.request(v1::GetCursorRequest {}))

@@ -75,14 +75,17 @@ pub fn run() -> ExitCode {
                 Error::new(Exit::Local, message)
             }),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "deskd", &mut std::io::stdout());
-            Ok(Exit::Done)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "deskd", &mut script);
+            print::all(&script).map(|()| Exit::Done)
         }
     };
     match done {
         Ok(exit) => exit.into(),
         Err(Error { exit, message }) => {
-            eprintln!("deskd: {}", message.replace('\n', " "));
+            if !message.is_empty() {
+                print::complain(format_args!("{}", message.replace('\n', " ")));
+            }
             exit.into()
         }
     }

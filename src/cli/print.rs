@@ -2,19 +2,35 @@
 
 use std::{
     fmt,
-    io::{self, Write},
+    io::{self, Write as _},
 };
 
-use super::exit::{Error, Exit};
+use super::exit::Error;
 
 /// Prints a line.
 pub(super) fn line(text: fmt::Arguments<'_>) -> Result<(), Error> {
-    writeln!(io::stdout(), "{text}").map_err(|error| {
-        Error::new(
-            Exit::Local,
-            format!("standard output cannot be written: {error}"),
-        )
+    all(format!("{text}\n").as_bytes())
+}
+
+/// Prints bytes as they are.
+pub(super) fn all(bytes: &[u8]) -> Result<(), Error> {
+    let mut output = io::stdout();
+    let written = output.write_all(bytes).and_then(|()| output.flush());
+    written.map_err(|error| {
+        Error::of_output(&error, || {
+            format!("standard output cannot be written: {error}")
+        })
     })
+}
+
+/// Says what went wrong, on standard error.
+pub(super) fn complain(text: fmt::Arguments<'_>) {
+    note(format_args!("deskd: {text}"));
+}
+
+/// Says something to people, on standard error, where nobody may be to read it.
+pub(super) fn note(text: fmt::Arguments<'_>) {
+    drop(io::stderr().write_all(format!("{text}\n").as_bytes()));
 }
 
 /// `println!`, but a failure is an error instead of a panic.

@@ -12,14 +12,17 @@ use crate::rpc::v1;
 pub(super) async fn run(mut args: Ready) -> Result<Exit, Error> {
     // The answer leaves a little before the deadline, and the wait is the caller's.
     args.client.deadline = args.timeout + args.timeout / 10 + std::time::Duration::from_secs(1);
+    let began = std::time::Instant::now();
     let mut daemon = args.client.connect().await?;
+    // What is left of it, when the daemon itself had to be waited for.
+    let timeout = args.timeout.saturating_sub(began.elapsed());
     let profile = match args.profile {
         None => v1::PaintProfile::Unspecified,
         Some(ProfileArg::Xfce) => v1::PaintProfile::Xfce,
         Some(ProfileArg::Any) => v1::PaintProfile::Any,
     };
     let request = v1::WaitReadyRequest {
-        timeout: prost_types::Duration::try_from(args.timeout).ok(),
+        timeout: prost_types::Duration::try_from(timeout).ok(),
         profile: profile.into(),
         allow_unsettled: args.allow_unsettled,
         expected_windows: args
@@ -29,12 +32,14 @@ pub(super) async fn run(mut args: Ready) -> Result<Exit, Error> {
                 title,
                 ..v1::ExpectedWindow::default()
             })
-            .chain(args.window_class.into_iter().map(|class| {
-                v1::ExpectedWindow {
-                    class,
-                    ..v1::ExpectedWindow::default()
-                }
-            }))
+            .chain(
+                args.window_class
+                    .into_iter()
+                    .map(|class| v1::ExpectedWindow {
+                        class,
+                        ..v1::ExpectedWindow::default()
+                    }),
+            )
             .collect(),
     };
     let reply = daemon

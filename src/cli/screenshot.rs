@@ -12,12 +12,12 @@ use super::{
     args::Screenshot,
     exit::{Error, Exit},
     image,
-    print::say,
+    print::{self, say},
 };
 use crate::rpc::v1;
 
 /// Takes one picture, or many.
-pub(super) async fn run(args: Box<Screenshot>) -> Result<Exit, Error> {
+pub(super) async fn run(mut args: Box<Screenshot>) -> Result<Exit, Error> {
     let to_stdout = match &args.output {
         Some(path) => path.as_os_str() == "-",
         // Many calls are for their numbers, not for their images.
@@ -35,16 +35,14 @@ pub(super) async fn run(args: Box<Screenshot>) -> Result<Exit, Error> {
             "the image would go to the terminal: give -o FILE, or -o - in a pipe",
         ));
     }
+    let asked = args.picture.request(args.output.as_deref())?;
     let mut daemon = args.client.connect().await?;
     let (mut exit, mut times) = (Exit::Done, Vec::new());
     let mut last = None;
     for _ in 0..args.count.unwrap_or(1) {
         let began = Instant::now();
         let reply = daemon
-            .screenshot(
-                args.client
-                    .request(args.picture.request(args.output.as_deref())),
-            )
+            .screenshot(args.client.request(asked.clone()))
             .await?;
         times.push(began.elapsed());
         let frame = reply.into_inner().frame.unwrap_or_default();
@@ -79,7 +77,7 @@ fn describe(args: &Screenshot, frame: &v1::Frame, took: Duration) {
         && args.output.is_some()
     {
         let timings = frame.timings.unwrap_or_default();
-        eprintln!(
+        print::note(format_args!(
             "{}x{}, {} bytes, frame {}: {:.1} ms (capture {:.1}, encode {:.1})",
             frame.width,
             frame.height,
@@ -88,7 +86,7 @@ fn describe(args: &Screenshot, frame: &v1::Frame, took: Duration) {
             millis(took),
             millis(Duration::from_micros(timings.capture_us)),
             millis(Duration::from_micros(timings.encode_us)),
-        );
+        ));
     }
 }
 

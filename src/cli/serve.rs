@@ -31,10 +31,15 @@ use crate::{
     x11::{Display, Owner, Trust},
 };
 
+/// The log of a daemon that `up` started, which nobody else keeps short, begins anew at
+/// this size.
+const LOG_BYTES: u64 = 16 << 20;
+
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     memory::keep_small();
-    telemetry::start(args.log_format, &args.log);
+    // Until the end: what waits is written then.
+    let _log = telemetry::start(args.log_format, &args.log, args.by_up.then_some(LOG_BYTES));
     metrics::start();
     let manages = args.stack == StackArg::Xfce;
     let geometry = geometry(args.geometry)?;
@@ -211,8 +216,8 @@ fn to_init(display: &Arc<Display>) -> io::Result<(Stack, tokio::task::JoinHandle
     Stack::connect(UnixStream::from(socket), works, move |pid| owner.set(pid))
 }
 
-/// Supervises the stack and the daemon, which is this program once more.
-fn become_init(args: &Serve, geometry: Size) -> Result<Exit, Error> {
+/// What the stack is started with.
+fn stack_options(args: &Serve, geometry: Size) -> Result<init::Options, Error> {
     let display = args.display.map_or(0, |display| display.number);
     let dpi = match (args.dpi, std::env::var("DESKTOP_DPI")) {
         (Some(dpi), _) => dpi,
@@ -246,7 +251,7 @@ fn become_init(args: &Serve, geometry: Size) -> Result<Exit, Error> {
     if args.display.is_none() {
         daemon.push(format!("--display=:{display}").into());
     }
-    let plan = Plan::new(init::Options {
+    let options = init::Options {
         display,
         geometry,
         max_geometry,
@@ -258,7 +263,18 @@ fn become_init(args: &Serve, geometry: Size) -> Result<Exit, Error> {
         no_new_privs: args.desktop_no_new_privs,
         listen,
         daemon,
-    });
+    };
+    Ok(options)
+}
+
+/// Refuses what a stack could not be started with, before one is.
+pub(super) fn check_stack(args: &Serve) -> Result<(), Error> {
+    stack_options(args, geometry(args.geometry)?).map(drop)
+}
+
+/// Supervises the stack and the daemon, which is this program once more.
+fn become_init(args: &Serve, geometry: Size) -> Result<Exit, Error> {
+    let plan = Plan::new(stack_options(args, geometry)?);
     let plan = plan.map_err(|error| Error::new(Exit::Local, error.to_string()))?;
     match init::run(plan, args.by_up) {
         Ok(0) => Ok(Exit::Done),
@@ -292,6 +308,7 @@ fn options(args: &Serve) -> Options {
         allowed_uids,
         tls,
         read_only: args.read_only,
+        ends_with_stack: args.by_up,
     }
 }
 

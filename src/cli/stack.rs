@@ -2,6 +2,7 @@
 //! lines that callers of older up-scripts match.
 
 use std::{
+    ffi::OsString,
     fs,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -10,11 +11,11 @@ use std::{
 };
 
 use super::{
-    args::{Client, Down, Status, Up},
+    args::{Cli, Client, Down, Status, Up},
     exit::{Error, Exit},
     json,
-    print::say,
-    ready,
+    print::{self, say},
+    ready, serve,
 };
 use crate::{
     client,
@@ -27,6 +28,8 @@ use crate::{
 const START: Duration = Duration::from_secs(50);
 /// So long another `up` that started its daemon first may take to be reached.
 const FASTER: Duration = Duration::from_secs(3);
+/// So long a daemon that `up` started may take to end.
+const END: Duration = Duration::from_secs(10);
 /// The viewer's port, unless `STREAM_PORT` says another.
 pub(super) const VIEWER_PORT: u16 = 6080;
 
@@ -35,7 +38,7 @@ pub(super) async fn up(mut args: Up) -> Result<Exit, Error> {
     // The daemon answers the larger of 100 ms and 5 % before the deadline.
     let wait = args.timeout;
     args.client.deadline = (wait + Duration::from_millis(100)).max(wait * 20 / 19);
-    let connection = match args.client.connection().await {
+    let connection = match args.client.connection_now().await {
         Ok(connection) => connection,
         Err(error) if error.exit == Exit::NoDaemon => {
             let mut daemon = start_daemon(&args)?;
@@ -86,7 +89,7 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
         let failed = reply.stages.iter().rev();
         let failed = failed.filter(|stage| stage.status() == v1::StageStatus::Failed);
         if let Some(last) = failed.map(|stage| &stage.message).next() {
-            eprintln!("deskd: {}", last.replace('\n', " "));
+            print::complain(format_args!("{}", last.replace('\n', " ")));
         }
     }
     let mut desktop = client::desktop(connection);
@@ -96,10 +99,14 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
         width: DEFAULT_GEOMETRY.width,
         height: DEFAULT_GEOMETRY.height,
     });
-    let (port, dpi) = (viewer_port()?, geometry.dpi.max(1));
+    let dpi = geometry.dpi.max(1);
     let geometry = format!("{}x{}", size.width, size.height);
     if reply.result == 0 {
-        say!("OPENGENI_DESKTOP_UP port={port} geometry={geometry} dpi={dpi}");
+        let port = match reply.viewer_port {
+            0 => String::new(),
+            port => format!("port={port} "),
+        };
+        say!("OPENGENI_DESKTOP_UP {port}geometry={geometry} dpi={dpi}");
         return Ok(());
     }
     let Some(evidence) = &reply.paint else {
@@ -114,7 +121,7 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
         );
     }
     for line in ready::describe(evidence) {
-        eprintln!("deskd: {line}");
+        print::complain(format_args!("{line}"));
     }
     Ok(())
 }
@@ -132,6 +139,24 @@ pub(super) fn viewer_port() -> Result<u16, Error> {
 /// Starts `deskd serve --stack xfce` apart from this command.
 fn start_daemon(args: &Up) -> Result<Child, Error> {
     let client = &args.client;
+    let mut arguments: Vec<OsString> = ["serve", "--stack", "xfce", "--by-up", "--listen"]
+        .map(Into::into)
+        .into();
+    arguments.push(client.address().to_string().into());
+    if let Some(size) = args.geometry {
+        arguments.extend(["--geometry".into(), size.to_string().into()]);
+    }
+    // What it would refuse is said here, not in its log.
+    let serve = Cli::serve(&arguments).map_err(|error| {
+        let said = error.to_string();
+        let first = said.lines().next().unwrap_or_default();
+        let first = first.trim_start_matches("error: ");
+        Error::new(
+            Exit::Usage,
+            format!("the daemon cannot be started: {first}"),
+        )
+    })?;
+    serve::check_stack(&serve)?;
     let local = |what: String| Error::new(Exit::Local, what);
     let Address::Unix(socket) = client.address() else {
         let message = "no daemon answers there, and one is started on a Unix socket only: give --server unix:/path";
@@ -148,12 +173,8 @@ fn start_daemon(args: &Up) -> Result<Child, Error> {
         output.map_err(|error| local(format!("{} cannot be written: {error}", log.display())))?;
     let own = std::env::current_exe().map_err(|error| local(format!("deskd itself: {error}")))?;
     let mut daemon = Command::new(own);
-    daemon.args(["serve", "--stack", "xfce", "--by-up", "--listen"]);
-    daemon.arg(client.address().to_string());
-    if let Some(size) = args.geometry {
-        daemon.arg("--geometry").arg(size.to_string());
-    }
     daemon
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(output)
@@ -175,7 +196,7 @@ async fn await_daemon(
     let mut ended = None;
     while began.elapsed() < START.min(client.deadline) {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        match client.connection().await {
+        match client.connection_now().await {
             Ok(connection) => return Ok(connection),
             Err(error) => last = error,
         }
@@ -210,11 +231,14 @@ async fn await_daemon(
 /// Takes the desktop down.
 pub(super) async fn down(mut args: Down) -> Result<Exit, Error> {
     args.client.deadline = args.client.deadline.max(Duration::from_secs(30));
-    let mut stack = client::stack(args.client.connection().await?);
+    let mut stack = client::stack(args.client.connection_now().await?);
     let reply = stack
         .down(args.client.request(v1::DownRequest {}))
         .await?
         .into_inner();
+    if reply.daemon_ends {
+        await_end(&args.client).await;
+    }
     if args.client.json {
         say!("{}", json::value("DownResponse", &reply)?);
         return Ok(Exit::Done);
@@ -231,13 +255,24 @@ pub(super) async fn down(mut args: Down) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
+/// Waits until the daemon has gone, so that the next `up` starts another.
+async fn await_end(client: &Client) {
+    let began = Instant::now();
+    while began.elapsed() < END {
+        match client.connection_now().await {
+            Err(error) if error.exit == Exit::NoDaemon => return,
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
 fn name(component: v1::Component) -> String {
     let name = component.as_str_name().trim_start_matches("COMPONENT_");
     name.to_ascii_lowercase()
 }
 
 /// Says what runs; with `--events`, what happens.
-pub(super) async fn status(args: Status) -> Result<Exit, Error> {
+pub(super) async fn status(mut args: Status) -> Result<Exit, Error> {
     let mut stack = client::stack(args.client.connection().await?);
     if args.events {
         return events(stack, &args.client).await;

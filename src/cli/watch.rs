@@ -20,7 +20,7 @@ use super::{
 use crate::rpc::v1;
 
 /// Shows the frames until there are enough, or it is interrupted.
-pub(super) async fn run(args: Box<Watch>) -> Result<Exit, Error> {
+pub(super) async fn run(mut args: Box<Watch>) -> Result<Exit, Error> {
     let before = match &args.output {
         Some(folder) if folder.as_os_str() == "-" => {
             let what = "-o names a folder: each frame is a file of its own";
@@ -35,7 +35,7 @@ pub(super) async fn run(args: Box<Watch>) -> Result<Exit, Error> {
     let mut daemon = args.client.connect().await?;
     // Without a deadline: it ends as the command line says.
     let request = v1::WatchRequest {
-        screenshot: Some(args.picture.request(None)),
+        screenshot: Some(args.picture.request(None)?),
         max_fps: args.fps.unwrap_or(0),
         changed_regions: args.regions,
     };

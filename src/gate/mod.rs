@@ -195,13 +195,17 @@ impl Gate {
     /// A panel that was there before the observation may be an old one.
     fn note_docks(&mut self, at: Duration, scene: &Scene) {
         let first = self.scene.is_none();
-        let docks = scene.windows.iter().filter(|window| {
-            window.role == Role::Dock && counts(window, scene)
-        });
+        let docks = scene
+            .windows
+            .iter()
+            .filter(|window| window.role == Role::Dock && counts(window, scene));
         let docks = docks.map(|window| {
             let age = window.age.filter(|_| first).unwrap_or_default();
             let new = (at + ARRANGES).saturating_sub(age);
-            (window.id, self.docks.get(&window.id).copied().unwrap_or(new))
+            (
+                window.id,
+                self.docks.get(&window.id).copied().unwrap_or(new),
+            )
         });
         self.docks = docks.collect();
     }

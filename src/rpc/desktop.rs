@@ -74,6 +74,7 @@ impl Desktop for DesktopService {
                 Some(SocketKind::Abstract) => v1::DisplaySocket::Abstract,
             }
             .into(),
+            xauthority: crate::x11::cookie_file(),
             no_new_privs: crate::processes::has_no_new_privs(std::process::id()),
         }))
     }
@@ -91,10 +92,7 @@ impl Desktop for DesktopService {
                 .map_err(|_| status::invalid_field("timeout", "must not be negative"))?;
             until = until.min(deadline.arrived + timeout.min(deadline::LONGEST));
         }
-        let ready = self
-            .session
-            .wait_ready(&awaited, until)
-            .await;
+        let ready = self.session.wait_ready(&awaited, until).await;
         metrics::verdict(ready.evidence.verdict.name());
         Ok(Response::new(v1::WaitReadyResponse {
             evidence: Some(convert::evidence(&ready.evidence)),

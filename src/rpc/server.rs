@@ -54,6 +54,8 @@ pub struct Options {
     pub tls: Option<Tls>,
     /// Refuse every call that changes the desktop.
     pub read_only: bool,
+    /// `Down` ends the daemon too: `deskd up` started it.
+    pub ends_with_stack: bool,
 }
 
 /// Why the server does not start or ends.
@@ -121,6 +123,7 @@ pub async fn serve(
     let stack = StackServer::new(StackService {
         session,
         read_only: options.read_only,
+        ends_with_stack: options.ends_with_stack,
     })
     .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let server = Server::builder()

@@ -18,7 +18,7 @@ use crate::{
     session::{Classification, Shared, StackError},
     stack::{
         Numbered,
-        wire::{self, Component, ComponentState, Problem},
+        wire::{self, Component, ComponentState, Problem, ToInit},
     },
 };
 
@@ -27,6 +27,8 @@ use crate::{
 pub(super) struct StackService {
     pub(super) session: Shared,
     pub(super) read_only: bool,
+    /// `Down` ends the daemon too.
+    pub(super) ends_with_stack: bool,
 }
 
 impl StackService {
@@ -85,6 +87,10 @@ impl Stack for StackService {
                 })
                 .collect(),
             paint: done.paint.map(|ready| convert::evidence(&ready.evidence)),
+            viewer_port: self
+                .session
+                .stack()
+                .map_or(0, |stack| stack.state().borrow().viewer_port.into()),
         }))
     }
 
@@ -96,7 +102,14 @@ impl Stack for StackService {
         let deadline = Deadline::of(request.metadata(), Duration::from_secs(30));
         let ended = self.session.down(deadline.reply_by).await?;
         let ended = ended.into_iter().map(|c| component(c).into()).collect();
-        Ok(Response::new(v1::DownResponse { ended }))
+        if self.ends_with_stack {
+            // Calls under way get their answers, this one too.
+            self.stack()?.order(ToInit::End).await;
+        }
+        Ok(Response::new(v1::DownResponse {
+            ended,
+            daemon_ends: self.ends_with_stack,
+        }))
     }
 
     async fn status(

@@ -27,6 +27,8 @@ const OUT_OF_TIME: u32 = 124;
 /// The paint of a session that was (re)started is waited for so long before it
 /// is called a failure; it is waited for on.
 const PAINT: Duration = Duration::from_secs(90);
+/// A caller who waits nearly as long has waited for the paint's whole time.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// So long a new X server may take to be resized.
 const RESIZE: Duration = Duration::from_secs(5);
@@ -121,6 +123,7 @@ impl Session {
         if let Some(size) = size {
             ScreenSize::try_from(size)?;
         }
+        let arrived = Instant::now();
         let others = managed.callers.fetch_add(1, Ordering::Relaxed);
         let _leave = Leave(&managed.callers);
         let before = managed.stack.last_event();
@@ -156,6 +159,11 @@ impl Session {
         if result == 0 && !no_wait {
             let ready = self.wait_ready(&Awaited::default(), reply_by).await;
             result = paint_result(&ready);
+            let own_time = reply_by.saturating_duration_since(arrived);
+            if result == exit_code(Component::Paint) && own_time < PAINT - SLACK {
+                // The caller's time ended, not the paint's.
+                result = OUT_OF_TIME;
+            }
             paint = Some(ready);
             if classification != Classification::AlreadyReady && result == 0 {
                 self.until_told(managed, before, reply_by).await;

@@ -97,6 +97,29 @@ impl Frames {
         });
     }
 
+    /// The name of the newest frame of the same part, size and format, when it showed the
+    /// same picture.
+    pub(super) fn name_of(&self, shown: &Shown) -> Option<String> {
+        let alike = |record: &&Record| {
+            let other = record.shown.as_ref();
+            other.is_some_and(|other| {
+                *shown
+                    == Shown {
+                        digest: shown.digest,
+                        ..*other
+                    }
+            })
+        };
+        let newest = |records: &VecDeque<Record>| {
+            let found = records.iter().rev().find(alike)?;
+            let same = found
+                .shown
+                .is_some_and(|other| other.digest == shown.digest);
+            same.then(|| found.id.clone())
+        };
+        newest(&self.calls).or_else(|| newest(&self.streams))
+    }
+
     /// What the frame showed.
     pub(super) fn find(&self, id: &str) -> Result<Shown, Refusal> {
         let mut all = self.calls.iter().rev().chain(self.streams.iter().rev());

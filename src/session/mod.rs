@@ -172,13 +172,11 @@ impl Session {
             () = self.shutdown.cancelled() => {}
             () = tokio::time::sleep_until(reply_by) => {}
         }
-        self.paint
-            .known_for(awaited)
-            .unwrap_or_else(|| Readiness {
-                evidence: Arc::new(Evidence::bare(Verdict::NoDisplay, profile)),
-                generation: None,
-                geometry_epoch: 0,
-            })
+        self.paint.known_for(awaited).unwrap_or_else(|| Readiness {
+            evidence: Arc::new(Evidence::bare(Verdict::NoDisplay, profile)),
+            generation: None,
+            geometry_epoch: 0,
+        })
     }
 
     /// Whether a connection in that state shows what the daemon's profile calls

@@ -169,8 +169,14 @@ impl Session {
             Picture::Made(made) => (made.frame_id.clone(), made.digest, Some(made)),
             Picture::Unchanged(id, digest) => (id, digest, None),
         };
-        self.frames()
-            .remember(source, &id, Some(look.shown(digest)));
+        let shown = look.shown(digest);
+        let id = {
+            let mut frames = self.frames();
+            // Its image may have been encoded anew, to make room for others.
+            let id = frames.name_of(&shown).unwrap_or(id);
+            frames.remember(source, &id, Some(shown));
+            id
+        };
         let Some(made) = made else {
             return Ok(Frame {
                 kind: Kind::Unchanged,

@@ -47,6 +47,8 @@ pub struct State {
     pub wanted: bool,
     /// All components.
     pub components: Vec<ComponentState>,
+    /// The port of the viewer's page on loopback; 0 without a viewer.
+    pub viewer_port: u16,
 }
 
 impl State {
@@ -228,8 +230,16 @@ async fn talk(
 
 fn take(line: &str, state: &watch::Sender<State>, news: &watch::Sender<u64>, log: &Mutex<Log>) {
     match serde_json::from_str(line) {
-        Ok(ToDaemon::State { wanted, components }) => {
-            state.send_replace(State { wanted, components });
+        Ok(ToDaemon::State {
+            wanted,
+            components,
+            viewer_port,
+        }) => {
+            state.send_replace(State {
+                wanted,
+                components,
+                viewer_port,
+            });
         }
         Ok(ToDaemon::Event(event)) => keep(event, news, log),
         Err(error) => tracing::error!("the init sent what is no message: {error}"),

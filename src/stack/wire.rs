@@ -141,6 +141,8 @@ pub enum ToInit {
     Up,
     /// End all.
     Down,
+    /// End the init too, and the daemon with it.
+    End,
     /// Another size: the X server is restarted with it.
     Geometry {
         /// Pixels.
@@ -161,6 +163,9 @@ pub enum ToDaemon {
         wanted: bool,
         /// The components.
         components: Vec<ComponentState>,
+        /// The port of the viewer's page on loopback; 0 without a viewer.
+        #[serde(default)]
+        viewer_port: u16,
     },
     /// Something happened.
     Event(Event),

@@ -204,7 +204,9 @@ impl Capturer {
     /// cannot be read any more. So nothing is told on this connection.
     fn end_damage(&mut self, server: &Server) -> Result<(), Error> {
         self.pending.clear();
-        self.damage.take().map_or(Ok(()), |damage| damage.end(server))
+        self.damage
+            .take()
+            .map_or(Ok(()), |damage| damage.end(server))
     }
 
     /// How pixels are read, and why not faster.

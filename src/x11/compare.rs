@@ -107,7 +107,15 @@ mod tests {
 
     #[test]
     fn another_size_is_another_screen() {
-        let small = Pixels::new(Box::new(vec![0; 4]), Size { width: 1, height: 1 }, 4).unwrap();
+        let small = Pixels::new(
+            Box::new(vec![0; 4]),
+            Size {
+                width: 1,
+                height: 1,
+            },
+            4,
+        )
+        .unwrap();
         assert_eq!(differences(&small, &image(&[])), [Region::whole(SIZE)]);
     }
 }

@@ -274,8 +274,8 @@ fn find_cookie(display: DisplayName) -> (CookieLookup, (Vec<u8>, Vec<u8>)) {
     }
 }
 
-/// The cookie file's name, for messages.
-pub(super) fn cookie_file() -> String {
+/// The file in which a cookie is looked for: `$XAUTHORITY`, else `~/.Xauthority`.
+pub fn cookie_file() -> String {
     let named = std::env::var_os("XAUTHORITY");
     let home = || {
         std::env::var_os("HOME").map(|home| std::path::Path::new(&home).join(".Xauthority").into())

@@ -53,7 +53,7 @@ mod fake_server;
 
 pub use capture::{CaptureChoice, Grab};
 pub use clipboard::{Clipboard, Offer};
-pub use connect::ScreenInfo;
+pub use connect::{ScreenInfo, cookie_file};
 pub use display::{CursorReading, Display, Link, LinkState, Proof};
 pub use display_name::DisplayName;
 pub use error::Error;

@@ -19,8 +19,8 @@ use x11rb::{
         damage::{ConnectionExt as _, ReportLevel},
         xfixes::ConnectionExt as _,
         xproto::{
-            ChangeWindowAttributesAux, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, EventMask, Mapping,
-            Property, Window,
+            ChangeWindowAttributesAux, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _,
+            EventMask, Mapping, Property, Window,
         },
     },
 };

@@ -125,7 +125,11 @@ pub(super) fn read(
         }
     }
     let (windows, places) = windows(server, atoms, candidates.split_at(managed), &owners, size)?;
-    let seen: Vec<u32> = windows.iter().filter(|w| w.viewable).map(|w| w.id).collect();
+    let seen: Vec<u32> = windows
+        .iter()
+        .filter(|w| w.viewable)
+        .map(|w| w.id)
+        .collect();
     let other_clients = owners.others(manager.and_then(|m| m.pid), &seen);
     let scene = Scene {
         size,
@@ -164,7 +168,9 @@ pub(super) fn names(
             bytes(class.reply())?,
         );
         let title = if title.is_empty() { older } else { title };
-        let parts = class.split(|byte| *byte == 0).filter(|part| !part.is_empty());
+        let parts = class
+            .split(|byte| *byte == 0)
+            .filter(|part| !part.is_empty());
         found.push(NamedWindow {
             title: String::from_utf8_lossy(&title).into_owned(),
             class: parts
@@ -321,7 +327,8 @@ impl Owners {
         let is_other = |pid: u32| pid != own && Some(pid) != manager && pid != 0;
         let may_draw = |(client, pid): &(&u32, &u32)| {
             let shows = seen.iter().any(|window| window & !self.id_mask == **client);
-            let young = || processes::age(**pid).is_none_or(|age| age < processes::YOUNG);
+            // One whose process has gone passed its connection on, as `xclip` does.
+            let young = || processes::age(**pid).is_some_and(|age| age < processes::YOUNG);
             is_other(**pid) && (shows || young())
         };
         Some(self.pids.as_ref()?.iter().filter(may_draw).count())

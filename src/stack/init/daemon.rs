@@ -154,6 +154,7 @@ impl Init {
                     (part.streak, part.restarts, part.not_before) = (0, 0, None);
                 }
             }
+            ToInit::End => self.ending = true,
             ToInit::Geometry { width, height, dpi } => {
                 let size = Size {
                     width: *width,
@@ -180,6 +181,11 @@ impl Init {
         let state = ToDaemon::State {
             wanted: self.wanted,
             components: self.parts.iter().map(Part::state).collect(),
+            viewer_port: if self.plan.options.vnc {
+                self.plan.options.viewer_port
+            } else {
+                0
+            },
         };
         if self.daemon.is_some() && self.told.as_ref() != Some(&state) {
             self.send(&state);

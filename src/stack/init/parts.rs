@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::unistd::Pid;
+
 use super::{
     child::Child,
     components::{self, Ready},
@@ -15,6 +17,7 @@ use super::{
 };
 use crate::{
     processes,
+    sockets::{self, Listening},
     stack::wire::{Component, ComponentState, Problem, Status},
 };
 
@@ -230,11 +233,27 @@ impl Init {
             return;
         };
         let (ready, limit) = components::readiness(component);
+        let port = components::port(ready, &self.plan);
+        let listener = port.map(|port| (port, listening(port, child.pid)));
+        if let Some((port, Listening::Others)) = listener {
+            let message = format!(
+                "{} is not up: another program listens on port {port}; end that, or {}",
+                component.name(),
+                match component {
+                    Component::Websockify => "set STREAM_PORT to another port",
+                    _ => "start deskd without --vnc",
+                }
+            );
+            self.end_part(index);
+            self.parts[index].last_output.clone_from(&message);
+            self.fail(index, Problem::Failed, message);
+            return;
+        }
         let is_up = match ready {
             Ready::Said => child.said.contains(&b'\n'),
             Ready::Runs => true,
             Ready::Ended => false,
-            Ready::Listens(_) => components::port(ready, &self.plan).is_some_and(listens),
+            Ready::Listens(_) => listener.is_some_and(|(_, who)| who == Listening::Ours),
         };
         if is_up {
             self.is_up(index);
@@ -383,9 +402,16 @@ fn is_session(part: &Part) -> bool {
     part.component == Component::Session
 }
 
-fn listens(port: u16) -> bool {
+/// Who listens on a port of loopback. Where the kernel does not say, whoever answers is
+/// taken for the part.
+fn listening(port: u16, pid: Pid) -> Listening {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    TcpStream::connect_timeout(&address, KNOCK).is_ok()
+    if TcpStream::connect_timeout(&address, KNOCK).is_err() {
+        return Listening::Nobody;
+    }
+    let pid = u32::try_from(pid.as_raw()).unwrap_or(0);
+    let who = sockets::listening(port, &processes::program(&[pid]));
+    who.unwrap_or(Listening::Ours)
 }
 
 /// The last lines of what a part wrote, for a message.

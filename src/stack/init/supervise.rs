@@ -71,6 +71,8 @@ pub(super) struct Init {
     /// command line.
     pub(super) was_ready: bool,
     pub(super) wanted: bool,
+    /// The daemon has asked for the end of all.
+    pub(super) ending: bool,
     pub(super) began: Instant,
     pub(super) told: Option<ToDaemon>,
     pub(super) turned: Instant,
@@ -127,6 +129,7 @@ pub fn run(plan: Plan, at_once: bool) -> Result<u8, InitError> {
         daemon_streak: 0,
         was_ready: false,
         wanted: true,
+        ending: false,
         began: Instant::now(),
         told: None,
         turned: Instant::now(),
@@ -146,6 +149,9 @@ impl Init {
             }
             self.keep_daemon()?;
             self.listen();
+            if self.ending {
+                return Ok(0);
+            }
             if self.was_ready {
                 self.keep_parts();
             }

@@ -2,8 +2,18 @@
 //!
 //! A leaf. What is typed, pasted, captured or used as a token is never given
 //! to it: those types do not print their content.
+//!
+//! - `writer`: lines wait for a thread of their own, so that a log that cannot be written
+//!   costs lines and nothing else.
 
-use std::io::IsTerminal;
+mod writer;
+
+use std::{
+    io::{self, IsTerminal as _},
+    os::fd::AsFd as _,
+};
+
+pub use writer::Writer;
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
@@ -40,19 +50,31 @@ pub fn filter(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Starts logging. `filter` is as [`filter`] takes it.
-pub fn start(format: LogFormat, filter: &str) {
+/// Starts logging to standard error. `filter` is as [`filter`] takes it; `limit` is the
+/// size at which a log file of deskd's own begins anew.
+///
+/// Returns what writes: when it is dropped, what waits is written, for half a second at
+/// most.
+pub fn start(format: LogFormat, filter: &str, limit: Option<u64>) -> Writer {
+    let writer = Writer::start(io::stderr().as_fd(), limit);
+    let lines = writer.lines.clone();
     let logs = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
-        .with_ansi(std::io::stderr().is_terminal())
-        // It would say so on standard error, and panic when that cannot be written.
+        .with_ansi(io::stderr().is_terminal())
         .log_internal_errors(false)
-        .with_writer(std::io::stderr);
+        .with_writer(move || lines.clone());
     // An embedding program may have a logger already: then that one is used.
-    drop(match format {
+    let is_ours = match format {
         LogFormat::Text => logs.try_init(),
         LogFormat::Json => logs.json().try_init(),
-    });
+    };
+    if is_ours.is_ok() {
+        // The default writes to standard error itself, and waits there.
+        std::panic::set_hook(Box::new(|panic| {
+            tracing::error!("a defect in deskd: {panic}");
+        }));
+    }
+    writer
 }
 
 #[cfg(test)]
