@@ -261,7 +261,7 @@ fn refusals_have_their_own_codes() {
     assert_eq!(code(&output), 0);
 
     let nobody = Address::Unix("/nonexistent/deskd.sock".into());
-    let output = cli(&nobody, &["screenshot"]);
+    let output = cli(&nobody, &["screenshot", "--deadline", "300ms"]);
     assert_eq!(code(&output), 5);
     assert!(complaint(&output).contains("no daemon answers at unix:/nonexistent/deskd.sock"));
 }
@@ -377,5 +377,139 @@ fn completions_and_help_are_there() {
         let output = command(binary()).args(arguments).output().unwrap();
         assert_eq!(code(&output), 0);
         assert!(output.stdout.len() > 200);
+    }
+}
+
+/// `deskd serve & deskd screenshot`, as the README says: the client waits for the address.
+#[test]
+fn a_client_waits_for_a_daemon_that_is_just_starting() {
+    let server = XServer::with_screen("320x240x24", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let address = Address::Unix(folder.path().join("deskd.sock"));
+    for arguments in [
+        &["info"][..],
+        &["ready", "--timeout", "10s", "--profile", "xfce"],
+        &["screenshot", "--unproved", "-o", "/dev/null"],
+    ] {
+        let mut waiting = command(binary());
+        waiting
+            .args(arguments)
+            .env("DESKD_SERVER", address.to_string())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let waiting = waiting.spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        let daemon = Daemon::with(&server, &["--listen", &address.to_string()]);
+        let output = waiting.wait_with_output().unwrap();
+        let expected = if arguments[0] == "ready" { 14 } else { 0 };
+        assert_eq!(code(&output), expected, "{arguments:?}: {output:?}");
+        drop(daemon);
+        std::fs::remove_file(folder.path().join("deskd.sock")).ok();
+    }
+}
+
+/// The name of a file says its format, for steps too; a name that says another is refused.
+#[test]
+fn a_files_name_says_its_format() {
+    let server = XServer::with_screen("320x240x24", &[]);
+    let daemon = Daemon::start(&server);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for (name, begins) in [
+        ("a.png", &b"\x89PNG"[..]),
+        ("a.JPG", b"\xff\xd8\xff"),
+        ("a.webp", b"RIFF"),
+        ("a", b"\x89PNG"),
+    ] {
+        for words in [&["screenshot"][..], &["move", "5", "5", "--no-settle"]] {
+            let file = path(name);
+            let more = ["--unproved", "-o", &file];
+            let output = daemon.cli(&[words, &more[..]].concat());
+            assert_eq!(code(&output), 0, "{output:?}");
+            let bytes = std::fs::read(&file).unwrap();
+            assert!(bytes.starts_with(begins), "{words:?} {name}");
+        }
+    }
+    for words in [&["screenshot"][..], &["move", "5", "5"]] {
+        let file = path("a.gif");
+        let output = daemon.cli(&[words, &["--unproved", "-o", &file][..]].concat());
+        assert_eq!(code(&output), 2, "{output:?}");
+        assert!(complaint(&output).contains(".webp"));
+        assert!(!std::path::Path::new(&file).exists());
+    }
+}
+
+/// Who reads may have read enough, as `head` does; nobody may read what is complained of.
+#[test]
+fn output_that_nobody_reads_ends_it_quietly() {
+    let server = XServer::with_screen("320x240x24", &[]);
+    let daemon = Daemon::start(&server);
+    for arguments in [
+        &["info"][..],
+        &["key", "--list"],
+        &["completions", "bash"],
+        &["screenshot", "--unproved"],
+        &["status", "--events"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut deskd = command(binary());
+        deskd
+            .args(arguments)
+            .env("DESKD_SERVER", daemon.address().to_string())
+            .stdout(writer);
+        let output = deskd.stderr(std::process::Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        if arguments[0] == "status" {
+            // Refused: this daemon manages no stack.
+            assert_eq!(code(&output), 4, "{said}");
+        } else {
+            assert_eq!((code(&output), said.as_ref()), (0, ""), "{arguments:?}");
+        }
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut deskd = command(binary());
+    deskd.args([
+        "info",
+        "--server",
+        "unix:/nonexistent/s",
+        "--deadline",
+        "100ms",
+    ]);
+    let status = deskd.stderr(full.unwrap()).status().unwrap();
+    assert_eq!(status.code(), Some(5));
+}
+
+/// A switch's variable is a word for yes or no; another word is refused in one line.
+#[test]
+fn switches_are_read_from_the_environment() {
+    for (value, expected) in [("1", 5), ("true", 5), ("0", 5), ("", 5), ("maybe", 2)] {
+        let mut info = command(binary());
+        info.args([
+            "info",
+            "--server",
+            "unix:/nonexistent/s",
+            "--deadline",
+            "100ms",
+        ])
+        .env("DESKD_JSON", value);
+        let output = info.output().unwrap();
+        assert_eq!(code(&output), expected, "{value:?}: {output:?}");
+    }
+    for (name, value) in [
+        ("DESKD_VNC", "maybe"),
+        ("DESKTOP_W", "800"),
+        ("DESKTOP_DPI", "x"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("deskd.sock");
+        let mut up = command(binary());
+        up.args(["up", "--timeout", "5s", "--server"])
+            .arg(format!("unix:{}", socket.display()))
+            .env(name, value);
+        let output = up.output().unwrap();
+        assert_eq!(code(&output), 2, "{name}: {output:?}");
+        let said = complaint(&output);
+        assert!(said.contains(name) || said.contains("vnc"), "{said}");
     }
 }

@@ -120,3 +120,26 @@ fn a_hung_display_is_found_in_bounded_time() {
     assert_eq!(verdict(&document, "display").0, "fail");
     server.resume();
 }
+
+/// Without --display the doctor looks at the display of the daemon that answers, with that
+/// daemon's cookie.
+#[test]
+fn the_doctor_looks_where_the_daemon_looks() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let mut doctor = command(binary());
+    doctor
+        .args([
+            "doctor",
+            "--json",
+            "--server",
+            &daemon.address().to_string(),
+        ])
+        .env_remove("DISPLAY")
+        .env("XAUTHORITY", "/nonexistent");
+    let output = doctor.output().unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (found, text) = verdict(&document, "display");
+    assert_eq!(found, "pass", "{document}");
+    assert!(text.starts_with(&server.display()), "{text}");
+}

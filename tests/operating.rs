@@ -7,12 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deskd::{config::Address, rpc::v1};
+use deskd::{client, config::Address, rpc::v1};
 
 use crate::common::{
     Daemon, Recorder, XServer,
-    daemon::screen,
-    step::{Client, bare, click, done, text},
+    daemon::{binary, screen},
+    program::{self, command},
+    step::{Client, bare, click, done, key_down, text},
     wait_for,
 };
 
@@ -217,4 +218,52 @@ async fn lines_of_a_step_carry_its_operation_id() {
         !log.lines().any(|line| line == "\""),
         "an id breaks no line: {log}"
     );
+}
+
+/// A log that cannot be written costs lines of the log and nothing else: calls are
+/// answered, and what is held is let go at the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_written_costs_nothing_else() {
+    let server = XServer::with_screen("640x480x24", &[]);
+    let recorder = Recorder::new(&server);
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let (unread, stuck) = std::io::pipe().unwrap();
+    let (reader, ended) = std::io::pipe().unwrap();
+    drop(reader);
+    let kinds: [(&str, std::process::Stdio); 3] = [
+        ("a full disk", full.unwrap().into()),
+        ("a pipe that nobody reads", stuck.into()),
+        ("a pipe whose reader ended", ended.into()),
+    ];
+    for (kind, log) in kinds {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("deskd.sock");
+        let address = Address::Unix(socket.clone());
+        let mut serve = command(binary());
+        serve
+            .args(["serve", "--display", &server.display(), "--listen"])
+            .arg(address.to_string())
+            .env("XAUTHORITY", server.xauthority())
+            .env("DESKD_LOG", "trace")
+            .stderr(log);
+        let mut serve = program::spawn(&mut serve, "");
+        wait_for("the daemon", Duration::from_secs(10), || {
+            std::os::unix::net::UnixStream::connect(&socket).ok()
+        });
+        let connection = client::connect(&address, None, None, Duration::from_secs(5)).await;
+        let mut client = client::desktop(connection.unwrap());
+        // More than a pipe takes.
+        for round in 0..60 {
+            screen(&mut client, png()).await;
+            done(&mut client, vec![click(round, 9)]).await;
+        }
+        done(&mut client, vec![key_down("a", 60_000)]).await;
+        serve.signal("TERM");
+        let code = wait_for(kind, Duration::from_secs(10), || {
+            serve.0.try_wait().unwrap()
+        });
+        assert_eq!(code.code(), Some(0), "{kind}");
+        assert!(recorder.nothing_is_down(), "{kind}");
+    }
+    drop(unread);
 }

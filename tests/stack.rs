@@ -47,7 +47,7 @@ async fn r27_r30_r32_what_dies_comes_back() {
     );
     let said = stack.up();
     assert!(
-        said.contains("OPENGENI_DESKTOP_UP port=6080 geometry=640x480 dpi=96"),
+        said.contains("OPENGENI_DESKTOP_UP geometry=640x480 dpi=96"),
         "{said}"
     );
     assert!(said.contains("stage=paint status=completed"), "{said}");
@@ -637,6 +637,61 @@ async fn a_size_beyond_the_maximum_is_no_new_maximum() {
     assert!(stack.pid("Xvfb").is_none());
 }
 
+/// `up` started the daemon, so `down` ends it; the next `up` starts another. A caller whose
+/// own time ended is told that.
+#[test]
+fn down_ends_the_daemon_that_up_started() {
+    let stack = Managed::new(&[]);
+    let late = stack.cli(&["up", "--timeout", "1s"]);
+    assert_eq!(late.status.code(), Some(124), "{late:?}");
+    stack.up();
+    let down = stack.cli(&["down"]);
+    assert!(down.status.success(), "{down:?}");
+    let gone = stack.cli(&["status", "--deadline", "200ms"]);
+    assert_eq!(gone.status.code(), Some(5), "{gone:?}");
+    assert!(stack.processes().is_empty(), "{:?}", stack.processes());
+    stack.up();
+    stack.cli(&["down"]);
+}
+
+/// The daemon's log lies on a full disk: the desktop is there all the same.
+#[test]
+fn a_log_on_a_full_disk_ends_nothing() {
+    let stack = Managed::new(&[]);
+    let folder = stack.folder.path().to_owned();
+    let mount = |arguments: &[&str]| {
+        let status = std::process::Command::new(arguments[0])
+            .args(&arguments[1..])
+            .arg(&folder)
+            .status();
+        assert!(status.unwrap().success(), "this test mounts a file system");
+    };
+    mount(&["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs"]);
+    // The home lies elsewhere; the log is full from its first line on.
+    let home = tempfile::tempdir().unwrap();
+    let stack = stack.set("HOME", home.path().to_str().unwrap());
+    let room = fs::File::create(folder.join("full")).unwrap();
+    let mut room = room;
+    let chunk = [0; 4096];
+    while std::io::Write::write_all(&mut room, &chunk).is_ok() {}
+    let up = stack.cli(&["up"]);
+    let works = stack.cli(&["screenshot", "-o", "/dev/null"]);
+    let down = stack.cli(&["down"]);
+    mount(&["umount", "-l"]);
+    assert!(up.status.success(), "{up:?}");
+    assert!(works.status.success(), "{works:?}");
+    assert!(down.status.success(), "{down:?}");
+}
+
+/// Who may only look starts no desktop.
+#[tokio::test]
+async fn a_stack_that_is_only_looked_at_is_not_started() {
+    let stack = Managed::new(&["--read-only"]).started();
+    stack.wait_for_socket();
+    let refused = stack.stack().await.up(v1::UpRequest::default()).await;
+    assert_eq!(client::reason(&refused.unwrap_err()), v1::Reason::ReadOnly);
+}
+
 #[tokio::test]
 async fn without_a_stack_it_is_not_managed() {
     let server = XServer::start();
@@ -682,12 +737,29 @@ async fn without_a_stack_it_is_not_managed() {
 #[test]
 fn r27_r53_the_viewer_is_on_loopback_wants_a_password_and_comes_back() {
     use std::io::Read;
+    // Another program's listener is not the viewer's.
+    for (port, code) in [(5900, 12), (6093, 13)] {
+        let _other = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let stack = Managed::new(&["--vnc"])
+            .set("STREAM_PORT", "6093")
+            .started();
+        stack.wait_for_socket();
+        let up = stack.cli(&["up", "--timeout", "25s"]);
+        assert_eq!(up.status.code(), Some(code), "{up:?}\n{}", stack.log());
+    }
     let stack = Managed::new(&["--vnc"])
         .set("STREAM_PORT", "6093")
         .started();
     stack.wait_for_socket();
     let said = stack.up();
     assert!(said.contains("port=6093"), "{said}");
+    // The daemon's port, whatever the caller's environment says.
+    let again = stack
+        .cli_command(&["up"])
+        .env("STREAM_PORT", "7000")
+        .output();
+    let again = String::from_utf8(again.unwrap().stdout).unwrap();
+    assert!(again.contains("OPENGENI_DESKTOP_UP port=6093"), "{again}");
     let mut vnc = std::net::TcpStream::connect("127.0.0.1:5900").unwrap();
     vnc.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let mut banner = [0; 12];

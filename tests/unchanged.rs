@@ -188,3 +188,30 @@ async fn what_did_not_change_is_not_encoded_again_for_many_wishes_at_once() {
         assert_eq!(again.timings.unwrap().encode_us, 0, "{wish:?}");
     }
 }
+
+/// A picture that did not change keeps its id, whatever other pictures were asked for.
+#[tokio::test]
+async fn other_kinds_of_pictures_in_between_change_no_id() {
+    let server = XServer::with_screen("640x480x24", &[]);
+    Witness::new(&server).draw_pattern(7);
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let request = v1::ScreenshotRequest {
+        max_image_bytes: Some(16 << 20),
+        ..v1::ScreenshotRequest::default()
+    };
+    let first = screen(&mut client, request.clone()).await;
+    for other in 1..24 {
+        let request = v1::ScreenshotRequest {
+            region: Some(v1::Region {
+                x: other,
+                y: other,
+                width: 600,
+                height: 440,
+            }),
+            ..raw()
+        };
+        screen(&mut client, request).await;
+    }
+    assert_eq!(screen(&mut client, request).await.frame_id, first.frame_id);
+}
