@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: help deps demo quickstart image deb image-test test lint bench bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
+.PHONY: help deps demo quickstart image deb image-test test lint bench bench-floods bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
 
 CARGO ?= cargo
 
@@ -56,13 +56,18 @@ bench: deps ## Measure beside scrot and the older transaction: target/bench/repo
 	$(CARGO) build --release --locked --bin deskd
 	$(CARGO) bench --locked --bench screenshot
 
+bench-floods: deps ## What floods of events from the desktop cost a screenshot, about a minute
+	$(CARGO) build --release --locked --bin deskd --example bench_floods
+	target/release/examples/bench_floods
+
 bench-frames: deps ## Frames by change, screen, size and format, beside others, about 20 minutes (SHORT=short: one size)
 	@image/install-packages.sh tests/bench-packages
 	@python3 -m pip install --quiet --upgrade --target target/bench/python mss==10.2.0
 	$(CARGO) build --release --locked --bin deskd --example bench_frames
 	target/release/examples/bench_frames $(SHORT)
 
-gate-table: deps ## Judge every kind of screen at seven sizes, about 25 minutes (SHORT=short: two sizes, 6)
+gate-table: deps ## Judge every kind of screen at seven sizes, nine window managers and 19 X servers, about 50 minutes (SHORT=short: two sizes, 30)
+	@image/install-packages.sh tests/gate-packages
 	$(CARGO) build --locked --bin deskd --example gate_table
 	target/debug/examples/gate_table $(SHORT)
 

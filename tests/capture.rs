@@ -291,6 +291,34 @@ async fn r8_other_depths_are_a_card_by_name() {
         "{}",
         failure.message
     );
+    // The gate gives the same reason.
+    let request = v1::WaitReadyRequest {
+        timeout: Some(prost_types::Duration {
+            seconds: 1,
+            nanos: 0,
+        }),
+        ..v1::WaitReadyRequest::default()
+    };
+    let ready = daemon.client().await.wait_ready(request).await.unwrap();
+    let evidence = ready.into_inner().evidence.unwrap();
+    assert!(evidence.missing[0].contains("depth 8"), "{evidence:?}");
+}
+
+/// While the X server has not answered yet, no deadline has passed.
+#[tokio::test]
+async fn a_daemon_that_is_connecting_says_so() {
+    let server = XServer::with_screen("320x240x24", &[]);
+    server.stop();
+    let daemon = Daemon::start(&server);
+    let info = daemon.client().await.get_info(v1::GetInfoRequest {}).await;
+    let failure = info.unwrap().into_inner().failure.unwrap();
+    assert_eq!(failure.stage(), v1::FailureStage::Connect);
+    assert!(
+        failure.message.contains("connecting"),
+        "{}",
+        failure.message
+    );
+    server.resume();
 }
 
 /// R7, in short: frames follow the screen's size, and the epoch counts.

@@ -1,5 +1,6 @@
 //! `make gate-table`: what deskd says of every kind of screen, at seven sizes,
-//! with the older byte-size rule beside it. `gate_table short` takes two sizes.
+//! with the older byte-size rule beside it; then what moves, other window managers, and
+//! other X servers, at 1280 × 800. `gate_table short` takes two sizes.
 
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
 #![allow(clippy::unwrap_used)]
@@ -14,6 +15,7 @@ use common::{
     moving::Moving,
     program::{self, Running},
     size_rule::SizeRule,
+    xservers::{self, EXTENSIONS, Kind},
 };
 use deskd::rpc::v1;
 use v1::PaintVerdict::{Blank, Partial, Ready, Unsettled};
@@ -67,12 +69,20 @@ fn main() {
         "{:<11} {:<34} {:<8} {:<10} {:>8}  {:<14} why or what moves",
         "size", "screen", "profile", "deskd", "after ms", "size rule"
     );
-    for size in sizes {
+    // The window managers and X servers alone: `gate_table others`.
+    let others = std::env::args().any(|word| word == "others");
+    for size in sizes.into_iter().filter(|_| !others) {
         bare_screens(size, &mut tally);
         programs(size, &mut tally);
         xfce(size, &mut tally);
     }
-    moving(&mut tally);
+    if one.is_none() {
+        if !others {
+            moving(&mut tally);
+        }
+        managers(&mut tally);
+        servers(&mut tally);
+    }
     println!(
         "{} cells: deskd false READY {}, false failure {}; size rule false READY {}, false failure {}",
         tally.cells,
@@ -178,6 +188,13 @@ fn evidence(value: &serde_json::Value) -> v1::PaintEvidence {
                 y: signed(&r["y"]),
                 width: number(&r["width"]),
                 height: number(&r["height"]),
+            })
+            .collect(),
+        windows: list("windows")
+            .iter()
+            .map(|window| v1::PaintWindow {
+                role: window["role"].as_str().unwrap().into(),
+                ..v1::PaintWindow::default()
             })
             .collect(),
         ..v1::PaintEvidence::default()
@@ -362,4 +379,100 @@ fn moving(tally: &mut Tally) {
     std::thread::sleep(Duration::from_secs(1));
     base("XFCE, a video", Unsettled, false).judge(tally);
     base("XFCE, a video, allowed", Ready, true).judge(tally);
+}
+
+/// Window managers, and how a session starts them.
+const MANAGERS: [(&str, &str); 9] = [
+    ("xfwm4", "xfwm4"),
+    ("openbox", "openbox"),
+    ("i3", "i3 -c /etc/i3/config"),
+    ("icewm", "icewm"),
+    ("fluxbox", "fluxbox"),
+    ("jwm", "jwm"),
+    ("marco", "marco"),
+    ("kwin_x11", "kwin_x11"),
+    ("mutter", "mutter --x11"),
+];
+
+const USUAL: (u16, u16) = (1280, 800);
+
+/// Each window manager alone, with a program, with a panel that its start script brings
+/// late, and with a video.
+fn managers(tally: &mut Tally) {
+    for (name, command) in MANAGERS {
+        let scripts = [
+            ("alone", format!("{command} & sleep 600"), Ready),
+            (
+                "and a terminal",
+                format!("{command} & sleep 1.5; xterm & sleep 600"),
+                Ready,
+            ),
+            (
+                "and a panel after 1.8 s",
+                format!("{command} & sleep 1.8; tint2 & sleep 600"),
+                Ready,
+            ),
+        ];
+        for (what, script, expected) in scripts {
+            let server = start(USUAL, &[]);
+            let session = Session::start(&server, &script);
+            let label = format!("{name} {what}");
+            let cell = Cell {
+                server: &server,
+                size: USUAL,
+                name: &label,
+                profile: "any",
+                expected,
+                lenient: false,
+            };
+            let evidence = cell.judge(tally);
+            let docked = evidence.windows.iter().any(|window| window.role == "dock");
+            if what.contains("panel") && !docked {
+                println!("  BEFORE ITS PANEL");
+                tally.false_ready += 1;
+            }
+            drop(session);
+        }
+    }
+}
+
+/// Each X server with nothing, a program without a window manager, a session, and a video.
+fn servers(tally: &mut Tally) {
+    let kinds = [Kind::Xvnc, Kind::Xephyr, Kind::XorgDummy, Kind::Xwayland];
+    let without = EXTENSIONS.into_iter().map(Kind::Without);
+    for kind in kinds.into_iter().chain(without) {
+        let standing = xservers::start(kind);
+        let server = &standing.server;
+        let mut judge = |what: &str, profile, expected| {
+            let cell = Cell {
+                server,
+                size: USUAL,
+                name: &format!("{kind:?} {what}"),
+                profile,
+                expected,
+                lenient: false,
+            };
+            cell.judge(tally);
+        };
+        // Xvnc's and Xephyr's root windows are stippled, the others' black.
+        judge("nothing", "any", Blank);
+        {
+            let mut xterm = server.program("xterm");
+            xterm.args(["-geometry", "210x60+0+0", "-e", "ls -l /etc; sleep 600"]);
+            let _xterm = program::spawn(&mut xterm, "xterm");
+            judge("kiosk", "any", Ready);
+            judge("kiosk", "xfce", Partial);
+        }
+        let session = Session::start(server, "openbox & sleep 600");
+        judge("openbox alone", "any", Ready);
+        drop(session);
+        let session = Session::start(server, "exec startxfce4");
+        judge("XFCE", "xfce", Ready);
+        {
+            let _video = Moving::start(server, (480, 270), (300, 200));
+            std::thread::sleep(Duration::from_secs(1));
+            judge("XFCE, a video", "xfce", Unsettled);
+        }
+        drop(session);
+    }
 }

@@ -105,7 +105,7 @@ async fn floods_of_events_hold_up_nothing_and_fill_nothing() {
         for _ in 0..3 {
             seen(&mut client).await;
         }
-        let before = anonymous(&daemon);
+        let before = daemon.anonymous_kib();
         let flooding = Adversary::new(&server).flood(flood);
         let until = Instant::now() + Duration::from_secs(2);
         let mut most = 0;
@@ -114,7 +114,7 @@ async fn floods_of_events_hold_up_nothing_and_fill_nothing() {
         while count < 4 || Instant::now() < until {
             seen(&mut client).await;
             done(&mut client, vec![move_to(count % 100, 9)]).await;
-            most = most.max(anonymous(&daemon));
+            most = most.max(daemon.anonymous_kib());
             count += 1;
         }
         let mut typed = "before ".to_owned();
@@ -124,7 +124,7 @@ async fn floods_of_events_hold_up_nothing_and_fill_nothing() {
             typed.push_str("during ");
             receiver.wait_text(&typed);
         }
-        most = most.max(anonymous(&daemon));
+        most = most.max(daemon.anonymous_kib());
         let sent = flooding.end();
         seen(&mut client).await;
         done(&mut client, vec![paste("after")]).await;
@@ -134,18 +134,6 @@ async fn floods_of_events_hold_up_nothing_and_fill_nothing() {
         assert!(sent > 10_000, "{flood:?}: only {sent} requests");
         assert!(most < before + 8 * 1024, "{flood:?}: {before} → {most} KiB");
     }
-}
-
-/// Anonymous memory of the daemon in KiB.
-fn anonymous(daemon: &Daemon) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", daemon.pid())).unwrap();
-    let line = text.lines().find(|line| line.starts_with("Anonymous:"));
-    line.unwrap()
-        .split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap()
 }
 
 /// What is created on the X server for a window is destroyed when it is not followed any
@@ -215,7 +203,7 @@ async fn a_huge_cursor_is_left_out() {
         witness.set_blank_cursor(16);
         wait_for_cursor(&mut client, 16, false).await;
         witness.set_blank_cursor(side);
-        let before = anonymous(&daemon);
+        let before = daemon.anonymous_kib();
         // The server itself draws the largest one for seconds.
         for _ in 0..if side > 4096 { 2 } else { 20 } {
             let with_cursor = v1::ScreenshotRequest {
@@ -233,7 +221,7 @@ async fn a_huge_cursor_is_left_out() {
             assert_eq!(cursor.size.unwrap().width, u32::from(side));
             assert_eq!(cursor.position.unwrap(), v1::Point { x: 70, y: 80 });
         }
-        assert!(anonymous(&daemon) < before + 8 * 1024);
+        assert!(daemon.anonymous_kib() < before + 8 * 1024);
         wait_for_cursor(&mut client, u32::from(side), true).await;
     }
 }

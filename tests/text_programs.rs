@@ -1,9 +1,6 @@
 //! Text in many programs: the quick half of `make matrix`, and what single programs need.
 
-use std::{
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use deskd::rpc::v1::{self, action::Action};
 use xcb::x;
@@ -16,6 +13,7 @@ use crate::common::{
     step::{bare, chord, click, done, text},
     text_program::{PROGRAMS, Started, TextProgram, named, samples},
     wait_for,
+    xservers::{self, Kind},
 };
 
 async fn every_sample(program: TextProgram) {
@@ -231,44 +229,20 @@ async fn the_keypads_digits_are_keys() {
 /// Xwayland refuses to set its keymap by XKB.
 #[tokio::test]
 async fn text_that_the_layout_lacks_reaches_programs_on_xwayland() {
-    let runtime = tempfile::tempdir().unwrap();
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    std::fs::set_permissions(runtime.path(), permissions).unwrap();
-    let wayland = |name: &str| {
-        let mut command = program::command(name);
-        command
-            .env("XDG_RUNTIME_DIR", runtime.path())
-            .env("WAYLAND_DISPLAY", "deskd-test")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command
-    };
-    let mut weston = wayland("weston");
-    weston.args([
-        "--backend=headless-backend.so",
-        "--socket=deskd-test",
-        "--idle-time=0",
-    ]);
-    weston.args(["--width=1280", "--height=800"]);
-    let _weston = program::spawn(&mut weston, "weston");
-    wait_for("weston", Duration::from_secs(20), || {
-        runtime.path().join("deskd-test").exists().then_some(())
-    });
-    let mut xwayland = wayland("Xwayland");
-    let server = XServer::with_program(&mut xwayland, &[], "xwayland");
-    let receiver = Receiver::of_text(&server, Toolkit::Gtk);
-    let daemon = Daemon::start(&server);
+    let standing = xservers::start(Kind::Xwayland);
+    let server = &standing.server;
+    let receiver = Receiver::of_text(server, Toolkit::Gtk);
+    let daemon = Daemon::start(server);
     let mut client = daemon.client().await;
-    let before = core_mapping(&server);
+    let before = core_mapping(server);
     done(&mut client, vec![text("aé漢z")]).await;
     receiver.wait_text("aé漢z");
-    assert_ne!(core_mapping(&server), before);
+    assert_ne!(core_mapping(server), before);
     done(&mut client, vec![text("é漢ж")]).await;
     receiver.wait_text("aé漢zé漢ж");
     // All keycodes are given back.
     wait_for("the keymap of before", Duration::from_secs(20), || {
-        (core_mapping(&server) == before).then_some(())
+        (core_mapping(server) == before).then_some(())
     });
 }
 

@@ -96,6 +96,17 @@ fn a_kiosk_and_a_lonely_window_manager_are_ready_under_any() {
         ..lonely
     };
     assert_eq!(Story::ready_after(&booting, Any), None);
+    // Who else is there is not known: it takes longer.
+    let unknown = Display {
+        others: None,
+        ..booting
+    };
+    assert_eq!(
+        Story::new().rest(&unknown, 9000).verdict(Any),
+        Verdict::Blank
+    );
+    let ready = Story::new().rest(&unknown, 12_000).verdict(Any);
+    assert_eq!(ready, Verdict::Ready);
 }
 
 #[test]

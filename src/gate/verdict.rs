@@ -151,9 +151,14 @@ impl Gate {
         let drawn_window = scene.windows.iter().any(|window| {
             counts(window, scene) && covers_quarter(window, scene) && self.is_drawn(window, quiet)
         });
-        // Nobody else is there to draw.
-        let bare =
-            scene.window_manager.is_some() && scene.other_clients == Some(0) && quiet >= BARE;
+        // Nobody else is there to draw; or nobody shows anything, where the server does
+        // not tell who is there.
+        let long = match scene.other_clients {
+            Some(0) => quiet >= BARE,
+            Some(_) => false,
+            None => quiet >= PATIENCE && !scene.windows.iter().any(|window| window.viewable),
+        };
+        let bare = scene.window_manager.is_some() && long;
         match self.content() {
             Some(Content::Drawn) => Vec::new(),
             _ if drawn_window || bare => Vec::new(),

@@ -117,9 +117,12 @@ pub(super) fn read(
     };
     candidates.truncate(MAX_WINDOWS);
     let managed = candidates.len();
-    let rest = children.children.iter().copied().rev();
-    let rest = rest.filter(|window| !of_manager(*window)).take(MAX_WINDOWS);
-    for window in rest.collect::<Vec<_>>() {
+    let children = children.children.iter().copied().rev();
+    let (frames, mut rest): (Vec<Window>, Vec<Window>) = children.partition(|w| of_manager(*w));
+    // i3 lists no docks, and they lie in frames too.
+    let framed = framed(conn, &frames[..frames.len().min(MAX_WINDOWS)])?;
+    rest.extend(framed.into_iter().filter(|window| !of_manager(*window)));
+    for window in rest.into_iter().take(MAX_WINDOWS) {
         if !candidates.contains(&window) {
             candidates.push(window);
         }
@@ -139,6 +142,20 @@ pub(super) fn read(
         other_clients,
     };
     Ok((scene, places))
+}
+
+/// The windows that lie in a window manager's frames. One round trip.
+fn framed(conn: &XConnection, frames: &[Window]) -> Result<Vec<Window>, Error> {
+    let mut asked = Vec::new();
+    for frame in frames {
+        asked.push(conn.query_tree(*frame)?);
+    }
+    let mut found = Vec::new();
+    for cookie in asked {
+        let tree = gone(cookie.reply())?;
+        found.extend(tree.into_iter().flat_map(|tree| tree.children));
+    }
+    Ok(found)
 }
 
 /// What windows say of themselves.

@@ -123,6 +123,15 @@ impl Daemon {
         self.process.pid()
     }
 
+    /// Its anonymous memory in KiB.
+    pub fn anonymous_kib(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid()));
+        let text = text.unwrap();
+        let line = text.lines().find(|line| line.starts_with("Anonymous:"));
+        let word = line.unwrap().split_whitespace().nth(1);
+        word.unwrap().parse().unwrap()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);

@@ -26,6 +26,7 @@ pub mod step;
 pub mod text_program;
 pub mod witness;
 pub mod xserver;
+pub mod xservers;
 
 pub use daemon::Daemon;
 pub use image::Image;
