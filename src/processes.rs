@@ -307,10 +307,10 @@ fn since_boot() -> Option<Duration> {
 /// A process that was started less long ago may be about to show its first window.
 pub(crate) const YOUNG: Duration = Duration::from_secs(5);
 
-/// Processes of the window manager's session, and its descendants, that were started less
-/// than [`YOUNG`] ago and are not `shown`: those of a start script, and what it waits for.
-/// Neither deskd, nor who started it.
-pub(crate) fn starting(manager: u32, shown: &[u32]) -> Vec<u32> {
+/// Processes of the display in the window manager's session, and its descendants, that were
+/// started less than [`YOUNG`] ago and are not `shown`: those of a start script, and what it
+/// waits for. Neither deskd, nor who started it.
+pub(crate) fn starting(manager: u32, shown: &[u32], display: u16) -> Vec<u32> {
     let (all, Some(now)) = (table(), since_boot()) else {
         return Vec::new();
     };
@@ -331,6 +331,7 @@ pub(crate) fn starting(manager: u32, shown: &[u32]) -> Vec<u32> {
             && is_young(entry)
             && !known.contains(pid)
             && entry.name != "deskd"
+            && is_of(**pid, &below, display) == Some(true)
     });
     found.map(|(pid, _)| *pid).take(MAX).collect()
 }

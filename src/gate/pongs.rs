@@ -13,16 +13,16 @@ pub(super) const APART: Duration = Duration::from_millis(200);
 /// After so long without an answer another ping is sent. No program that was
 /// seen, at a twentieth of a core, took half of it.
 const LOST: Duration = Duration::from_secs(20);
+/// The same while it has never answered.
+const STARTS: Duration = Duration::from_secs(1);
 /// Answers that are kept of each.
 const KEPT: usize = 16;
 
 #[derive(Debug, Default)]
 struct History {
-    /// When a ping without answer left.
+    /// When a ping without answer left; of several, the first.
     waiting_since: Option<Duration>,
     last_sent: Option<Duration>,
-    /// Some ping was never answered.
-    lost: bool,
     /// Sent, answered.
     answered: VecDeque<(Duration, Duration)>,
 }
@@ -50,8 +50,10 @@ impl Pongs {
 
     pub(super) fn sent(&mut self, at: Duration, to: Pinged) {
         let history = self.0.entry(to).or_default();
-        history.lost |= history.waiting_since.is_some();
-        history.waiting_since = Some(at);
+        // An answer may be to any that were sent, so it counts as one to the first.
+        if history.waiting_since.is_none() || !history.answered.is_empty() {
+            history.waiting_since = Some(at);
+        }
         history.last_sent = Some(at);
     }
 
@@ -68,8 +70,13 @@ impl Pongs {
     /// Whether it is time for the next ping.
     pub(super) fn due(&self, at: Duration, to: Pinged) -> bool {
         self.0.get(&to).is_none_or(|history| {
-            // An answer may be lost, with the window that the ping was for.
-            let lost = history.waiting_since.is_some_and(|sent| at >= sent + LOST);
+            // An answer may be lost, with the window that the ping was for. A program that is
+            // just starting may not have listened yet.
+            let lost = match (history.waiting_since, history.last_sent) {
+                (Some(_), Some(last)) if history.answered.is_empty() => at >= last + STARTS,
+                (Some(sent), _) => at >= sent + LOST,
+                (None, _) => false,
+            };
             let answered = history.waiting_since.is_none();
             (lost || answered) && history.last_sent.is_none_or(|sent| at >= sent + APART)
         })
@@ -84,11 +91,12 @@ impl Pongs {
             .unwrap_or_default()
     }
 
-    /// Whether it has left a ping unanswered for 20 s and has never answered one.
-    pub(super) fn is_mute(&self, to: Pinged) -> bool {
-        self.0
-            .get(&to)
-            .is_some_and(|history| history.lost && history.answered.is_empty())
+    /// Whether it has been asked for 20 s and has never answered.
+    pub(super) fn is_mute(&self, at: Duration, to: Pinged) -> bool {
+        self.0.get(&to).is_some_and(|history| {
+            let asked = history.waiting_since.is_some_and(|sent| at >= sent + LOST);
+            asked && history.answered.is_empty()
+        })
     }
 
     /// Answers to pings that left at or after `since`.
@@ -139,13 +147,31 @@ mod tests {
     fn an_answer_that_is_late_is_waited_for_and_told() {
         let mut pongs = Pongs::default();
         pongs.sent(ms(0), W);
-        assert!(!pongs.due(ms(5000), W));
-        assert!(pongs.due(ms(20_000), W));
-        pongs.answered(ms(5000), W);
-        assert!(pongs.due(ms(5000), W));
+        pongs.answered(ms(1), W);
+        pongs.sent(ms(1000), W);
+        assert!(!pongs.due(ms(6000), W));
+        assert!(pongs.due(ms(21_000), W));
+        pongs.answered(ms(6000), W);
+        assert!(pongs.due(ms(6000), W));
         assert_eq!(pongs.counted(W, ms(0)).slowest, ms(5000));
         // An answer that nobody asked for counts for nothing.
-        pongs.answered(ms(5001), W);
-        assert_eq!(pongs.counted(W, ms(0)).count, 1);
+        pongs.answered(ms(6001), W);
+        assert_eq!(pongs.counted(W, ms(0)).count, 2);
+    }
+
+    #[test]
+    fn a_program_that_did_not_listen_yet_is_asked_again() {
+        let mut pongs = Pongs::default();
+        pongs.sent(ms(0), W);
+        assert!(!pongs.due(ms(900), W));
+        assert!(pongs.due(ms(1000), W));
+        pongs.sent(ms(1000), W);
+        assert!(!pongs.is_mute(ms(19_999), W) && pongs.is_mute(ms(20_000), W));
+        // To which of the two is not known: it counts for the first.
+        pongs.answered(ms(1100), W);
+        let counted = pongs.counted(W, ms(0));
+        assert_eq!((counted.count, counted.slowest), (1, ms(1100)));
+        assert_eq!(pongs.counted(W, ms(500)).count, 0);
+        assert!(!pongs.is_mute(ms(30_000), W));
     }
 }

@@ -182,7 +182,7 @@ impl Gate {
             slowest = slowest.max(counted.slowest);
             // A window manager that takes no pings at all is judged by its process, which
             // `restless` looks at.
-            let mute = to == Pinged::WindowManager && self.pongs.is_mute(to);
+            let mute = to == Pinged::WindowManager && self.pongs.is_mute(at, to);
             if !counted.twice && !mute {
                 missing.push(format!(
                     "{} has answered {} of 2 pings since the last change",

@@ -30,7 +30,7 @@ pub(super) fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>
                 .and_then(|bell| Observer::connect(&shared.display, bell))
             {
                 Ok(observer) => {
-                    watching = Some(Watching::new(observer));
+                    watching = Some(Watching::new(observer, shared.display.name().number));
                     continue;
                 }
                 Err(error) => Err(error),
@@ -67,6 +67,8 @@ struct Watching {
     observer: Observer,
     within: Duration,
     family: Family,
+    /// The display's number.
+    display: u16,
 }
 
 /// The processes of the desktop, looked up now and then.
@@ -79,11 +81,12 @@ struct Family {
 }
 
 impl Watching {
-    fn new(observer: Observer) -> Self {
+    fn new(observer: Observer, display: u16) -> Self {
         Self {
             observer,
             within: Duration::ZERO,
             family: Family::default(),
+            display,
         }
     }
 
@@ -162,7 +165,8 @@ impl Watching {
             family.others = processes::family(&clients);
             family.others.retain(|pid| !family.required.contains(pid));
             let bare = gate.scene().filter(|_| gate.is_bare());
-            family.starting = bare.map(starting).unwrap_or_default();
+            let starting = bare.map(|scene| starting(scene, self.display));
+            family.starting = starting.unwrap_or_default();
         }
         let sample = |pids: &[u32]| {
             pids.iter()
@@ -177,11 +181,11 @@ impl Watching {
 }
 
 /// Processes that may show a window soon.
-fn starting(scene: &Scene) -> Vec<u32> {
+fn starting(scene: &Scene, display: u16) -> Vec<u32> {
     let Some(manager) = scene.window_manager.and_then(|manager| manager.pid) else {
         return Vec::new();
     };
     let shown = scene.windows.iter().filter(|window| window.viewable);
     let shown: Vec<u32> = shown.filter_map(|window| window.pid).collect();
-    processes::starting(manager, &shown)
+    processes::starting(manager, &shown, display)
 }

@@ -95,7 +95,7 @@ mod tests {
         );
         // Over the border of 16 rows.
         assert_eq!(
-            differences(&image(&[]), &image(&[(10, 15), (12, 16)])),
+            differences(&image(&[]), &image(&[(10, 15), (12, 15), (11, 16)])),
             [Region::new(10, 15, 3, 2)]
         );
         // Side by side below one another, but not touching.

@@ -414,3 +414,33 @@ fn a_root_window_without_a_size_is_an_error() {
     drop(server);
     thread.join().unwrap();
 }
+
+/// An error of a request (X11 protocol, "Error Format").
+fn error(sequence: u16, code: u8) -> Vec<u8> {
+    let mut whole = vec![0, code];
+    whole.extend_from_slice(&sequence.to_ne_bytes());
+    whole.resize(10, 0);
+    whole.push(GET_IMAGE);
+    whole.resize(32, 0);
+    whole
+}
+
+const BAD_MATCH: u8 = 8;
+
+/// Rows that the screen has no more, because it is being resized, are asked for again.
+#[test]
+fn an_image_that_does_not_match_the_screen_is_taken_again() {
+    let mut times = 0;
+    capture(move |sequence, stream| {
+        times += 1;
+        let answer = match times {
+            1 | 2 => error(sequence, BAD_MATCH),
+            _ => reply(sequence, 24, &whole_image()),
+        };
+        stream.write_all(&answer).is_ok()
+    })
+    .unwrap();
+    // A server that never has them is told of.
+    let never = capture(|sequence, stream| stream.write_all(&error(sequence, BAD_MATCH)).is_ok());
+    assert!(!never.unwrap_err().ends_connection());
+}
