@@ -576,7 +576,7 @@ impl Observer {
         if self.answers_by != Some(Answer::Frame) {
             self.serial = self.serial.wrapping_add(1);
             // Another place each time: otherwise nothing changes, and nothing is told.
-            let x = -10 - i32::from(self.serial as u8);
+            let x = -10 - i32::from(self.serial.to_le_bytes()[0]);
             let place = ConfigureWindowAux::new().x(x);
             conn.configure_window(self.asking, &place)?.ignore_error();
         }
