@@ -466,12 +466,18 @@ fn servers(tally: &mut Tally) {
         let session = Session::start(server, "openbox & sleep 600");
         judge("openbox alone", "any", Ready);
         drop(session);
-        let session = Session::start(server, "exec startxfce4");
-        judge("XFCE", "xfce", Ready);
+        // XFCE ends such an Xvfb (21.1), with or without deskd.
+        let ends = [Kind::Without("DAMAGE"), Kind::Without("XFIXES")].contains(&kind);
+        let (script, profile) = match ends {
+            true => ("openbox & sleep 1; exec xterm -geometry 140x50", "any"),
+            false => ("exec startxfce4", "xfce"),
+        };
+        let session = Session::start(server, script);
+        judge("session", profile, Ready);
         {
             let _video = Moving::start(server, (480, 270), (300, 200));
             std::thread::sleep(Duration::from_secs(1));
-            judge("XFCE, a video", "xfce", Unsettled);
+            judge("session, a video", profile, Unsettled);
         }
         drop(session);
     }
