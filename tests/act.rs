@@ -52,7 +52,7 @@ async fn a_batch_with_a_fault_does_nothing() {
         ..v1::ClickAction::default()
     });
     let count = Action::Click(v1::ClickAction {
-        count: 4,
+        count: Some(4),
         ..v1::ClickAction::default()
     });
     for (third, code, reason) in [
@@ -74,7 +74,7 @@ async fn a_batch_with_a_fault_does_nothing() {
         ),
         (count, Code::InvalidArgument, v1::Reason::LimitExceeded),
         (
-            wait(60, 1),
+            wait(300, 1),
             Code::InvalidArgument,
             v1::Reason::LimitExceeded,
         ),
@@ -91,9 +91,45 @@ async fn a_batch_with_a_fault_does_nothing() {
             v1::Reason::LimitExceeded,
         ),
         (
-            Action::Move(v1::MoveAction { to: None }),
+            Action::Move(v1::MoveAction::default()),
             Code::InvalidArgument,
             v1::Reason::InvalidField,
+        ),
+        (
+            // A coordinate that is missing is not 0.
+            Action::Move(v1::MoveAction {
+                to: Some(
+                    v1::Point {
+                        x: Some(5),
+                        y: None,
+                    }
+                    .into(),
+                ),
+                ..v1::MoveAction::default()
+            }),
+            Code::InvalidArgument,
+            v1::Reason::InvalidField,
+        ),
+        (
+            Action::Drag(v1::DragAction {
+                path: vec![(5, 5).into(), v1::Target::default()],
+                ..v1::DragAction::default()
+            }),
+            Code::InvalidArgument,
+            v1::Reason::InvalidField,
+        ),
+        (
+            Action::Click(v1::ClickAction {
+                count: Some(0),
+                ..v1::ClickAction::default()
+            }),
+            Code::InvalidArgument,
+            v1::Reason::InvalidField,
+        ),
+        (
+            pause(301_000),
+            Code::InvalidArgument,
+            v1::Reason::LimitExceeded,
         ),
         (
             Action::Paste(v1::PasteAction::default()),
@@ -494,7 +530,7 @@ async fn steps_on_the_command_line() {
         Some(0)
     );
     assert_eq!(clicks(&recorder.take()), 2);
-    let request = r#"{"actions":[{"move":{"to":{"x":3,"y":4}}}],"unproved":true,
+    let request = r#"{"actions":[{"move":{"to":{"point":{"x":3,"y":4}}}}],"unproved":true,
         "settle":{"skip":true},"noScreenshot":true}"#;
     let (code, out, err) = run(&["act", request, "--json"]);
     assert_eq!(code, Some(0), "{err}");
@@ -553,12 +589,7 @@ async fn an_impossible_picture_refuses_the_step() {
     done(&mut client, vec![move_to(9, 9)]).await;
     recorder.take();
     let region = |x, y, width, height| v1::ScreenshotRequest {
-        region: Some(v1::Region {
-            x,
-            y,
-            width,
-            height,
-        }),
+        region: Some(v1::Region::new(x, y, width, height)),
         ..raw()
     };
     let unknown = v1::ScreenshotRequest {

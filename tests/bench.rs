@@ -526,12 +526,7 @@ async fn start_times(server: &XServer) -> f64 {
         let frame = daemon::screen(
             &mut client,
             v1::ScreenshotRequest {
-                region: Some(v1::Region {
-                    x: 0,
-                    y: 0,
-                    width: 1,
-                    height: 1,
-                }),
+                region: Some(v1::Region::new(0, 0, 1, 1)),
                 ..daemon::raw()
             },
         )

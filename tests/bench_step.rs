@@ -420,7 +420,7 @@ fn action(what: &Do) -> Action {
         }),
         Do::Double(x, y) => Action::Click(v1::ClickAction {
             at: Some(at(x, y)),
-            count: 2,
+            count: Some(2),
             ..v1::ClickAction::default()
         }),
         Do::Key(keys) => chord(&keys.split('+').collect::<Vec<_>>()),

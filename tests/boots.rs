@@ -325,7 +325,10 @@ fn differing(shown: &Image, last: &Image, evidence: &v1::PaintEvidence) -> Vec<S
         .filter(|window| window.role == "dock")
     {
         if let Some(at) = &window.region {
-            let corner = (u32::try_from(at.x).unwrap(), u32::try_from(at.y).unwrap());
+            let corner = (
+                u32::try_from(at.x()).unwrap(),
+                u32::try_from(at.y()).unwrap(),
+            );
             regions.push(("dock".into(), (corner.0, corner.1, at.width, at.height)));
         }
     }

@@ -111,12 +111,7 @@ async fn r3_a_card_is_what_the_reply_says() {
         }
     }
     // Of a region: its size.
-    let region = Some(v1::Region {
-        x: 0,
-        y: 0,
-        width: 400,
-        height: 300,
-    });
+    let region = Some(v1::Region::new(0, 0, 400, 300));
     let card = frame(
         &mut client,
         v1::ScreenshotRequest {

@@ -9,12 +9,7 @@ use crate::common::{
 };
 
 fn region(x: i32, y: i32, width: u32, height: u32) -> Option<v1::Region> {
-    Some(v1::Region {
-        x,
-        y,
-        width,
-        height,
-    })
+    Some(v1::Region::new(x, y, width, height))
 }
 
 fn space(space: v1::coordinate_space::Space) -> Option<v1::CoordinateSpace> {

@@ -35,14 +35,8 @@ async fn r9_argb_cursors_are_exact_to_one_level() {
         let frame = screen(&mut client, with_cursor()).await;
         let image = Image::from_frame(&frame);
         let cursor = frame.cursor.unwrap();
-        assert_eq!(
-            cursor.position,
-            Some(v1::Point {
-                x: x.into(),
-                y: y.into()
-            })
-        );
-        assert_eq!(cursor.hotspot, Some(v1::Point { x: 3, y: 5 }));
+        assert_eq!(cursor.position, Some(v1::Point::new(x.into(), y.into())));
+        assert_eq!(cursor.hotspot, Some(v1::Point::new(3, 5)));
         assert!(cursor.visible);
         for py in 0..300_i32 {
             for px in 0..400_i32 {
@@ -122,8 +116,8 @@ async fn get_cursor_says_where_it_is_and_an_empty_one_is_not_visible() {
     let reply = get().await;
     assert_eq!(reply.server_generation.len(), 32);
     let cursor = reply.cursor.unwrap();
-    assert_eq!(cursor.position, Some(v1::Point { x: 0, y: 299 }));
-    assert_eq!(cursor.hotspot, Some(v1::Point { x: 1, y: 0 }));
+    assert_eq!(cursor.position, Some(v1::Point::new(0, 299)));
+    assert_eq!(cursor.hotspot, Some(v1::Point::new(1, 0)));
     assert_eq!(
         cursor.size,
         Some(v1::Size {

@@ -69,8 +69,8 @@ fn main() {
         "{:<11} {:<34} {:<8} {:<10} {:>8}  {:<14} why or what moves",
         "size", "screen", "profile", "deskd", "after ms", "size rule"
     );
-    // The window managers and X servers alone: `gate_table others`.
-    let others = std::env::args().any(|word| word == "others");
+    // The X servers alone: `gate_table servers`.
+    let others = std::env::args().any(|word| word == "servers");
     for size in sizes.into_iter().filter(|_| !others) {
         bare_screens(size, &mut tally);
         programs(size, &mut tally);
@@ -79,8 +79,8 @@ fn main() {
     if one.is_none() {
         if !others {
             moving(&mut tally);
+            managers(&mut tally);
         }
-        managers(&mut tally);
         servers(&mut tally);
     }
     println!(
@@ -144,7 +144,7 @@ impl Cell<'_> {
             Ready => evidence
                 .animated
                 .iter()
-                .map(|r| format!("{}x{}+{}+{}", r.width, r.height, r.x, r.y))
+                .map(|r| format!("{}x{}+{}+{}", r.width, r.height, r.x(), r.y()))
                 .collect::<Vec<_>>()
                 .join(" "),
             _ => evidence.missing.first().cloned().unwrap_or_default(),
@@ -183,11 +183,13 @@ fn evidence(value: &serde_json::Value) -> v1::PaintEvidence {
             .collect(),
         animated: list("animated")
             .iter()
-            .map(|r| v1::Region {
-                x: signed(&r["x"]),
-                y: signed(&r["y"]),
-                width: number(&r["width"]),
-                height: number(&r["height"]),
+            .map(|r| {
+                v1::Region::new(
+                    signed(&r["x"]),
+                    signed(&r["y"]),
+                    number(&r["width"]),
+                    number(&r["height"]),
+                )
             })
             .collect(),
         windows: list("windows")
@@ -345,10 +347,10 @@ fn moving(tally: &mut Tally) {
         let evidence = base(name, Ready, false).judge(tally);
         let within = |r: &v1::Region| {
             let at = |value: i32| u32::try_from(value).unwrap();
-            at(r.x) + 20 >= around.0
-                && at(r.y) + 20 >= around.1
-                && at(r.x) + r.width <= around.0 + around.2 + 20
-                && at(r.y) + r.height <= around.1 + around.3 + 20
+            at(r.x()) + 20 >= around.0
+                && at(r.y()) + 20 >= around.1
+                && at(r.x()) + r.width <= around.0 + around.2 + 20
+                && at(r.y()) + r.height <= around.1 + around.3 + 20
         };
         if !evidence.animated.iter().any(within) {
             println!("  NOT NAMED: {:?}", evidence.animated);

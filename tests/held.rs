@@ -11,17 +11,17 @@ use tonic::{Code, Request};
 use crate::{
     common::{
         Daemon, Recorder, Seen, XServer,
-        step::{at, bare, chord, click, done, drag, key_down, key_up, pause, refused, text},
+        step::{at, bare, chord, click, done, drag, held, key_down, key_up, pause, refused, text},
         wait_for,
     },
     keys::set_keymap,
 };
 
-fn button_down(x: i32, y: i32, hold_ms: u32) -> Action {
+fn button_down(x: i32, y: i32, hold_ms: u64) -> Action {
     Action::ButtonDown(v1::ButtonDownAction {
         at: Some(at(x, y)),
         button: v1::Button::Left.into(),
-        hold_ms,
+        hold: held(hold_ms),
     })
 }
 
@@ -427,8 +427,8 @@ async fn a_modifier_whose_hold_ends_is_there_all_the_same() {
     done(&mut client, vec![key_down("ctrl", 300)]).await;
     let long = Action::Key(v1::KeyAction {
         keys: vec!["ctrl".into(), "c".into()],
-        repeat: 1,
-        hold_ms: 600,
+        repeat: Some(1),
+        hold: held(600),
     });
     done(&mut client, vec![long]).await;
     assert_eq!(
@@ -447,8 +447,8 @@ async fn r18_a_lost_connection_and_a_caller_who_goes() {
     let mut client = daemon.client().await;
     let hold = Action::Key(v1::KeyAction {
         keys: vec!["a".into()],
-        repeat: 1,
-        hold_ms: 6000,
+        repeat: Some(1),
+        hold: held(6000),
     });
     let call = tokio::spawn(async move { client.act(bare(vec![hold])).await });
     wait_for("the key", Duration::from_secs(5), || {
@@ -522,7 +522,7 @@ async fn two_daemons_do_not_meddle() {
     assert_eq!(recorder.buttons_down(), 1);
     let reply = call.await.unwrap().unwrap().into_inner();
     assert_eq!(reply.outcome(), v1::ActOutcome::Done);
-    assert_eq!(reply.results[0].pointer, Some(at(900, 700)));
+    assert_eq!(reply.results[0].pointer, Some((900, 700).into()));
     drop((first, looks));
     // Now it is free.
     done(&mut client, vec![click(5, 5)]).await;

@@ -219,7 +219,7 @@ async fn a_huge_cursor_is_left_out() {
             let cursor = frame.cursor.unwrap();
             assert!(cursor.left_out && !cursor.visible, "{cursor:?}");
             assert_eq!(cursor.size.unwrap().width, u32::from(side));
-            assert_eq!(cursor.position.unwrap(), v1::Point { x: 70, y: 80 });
+            assert_eq!(cursor.position.unwrap(), v1::Point::new(70, 80));
         }
         assert!(daemon.anonymous_kib() < before + 8 * 1024);
         wait_for_cursor(&mut client, u32::from(side), true).await;

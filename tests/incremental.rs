@@ -21,12 +21,7 @@ fn request(numbers: &mut Numbers, (width, height): (u16, u16)) -> v1::Screenshot
     };
     let region = (numbers.below(3) == 0).then(|| {
         let ((x, width), (y, height)) = (part(numbers, width), part(numbers, height));
-        v1::Region {
-            x: x.cast_signed(),
-            y: y.cast_signed(),
-            width,
-            height,
-        }
+        v1::Region::new(x.cast_signed(), y.cast_signed(), width, height)
     });
     v1::ScreenshotRequest {
         format: format.into(),
@@ -61,7 +56,12 @@ async fn frames_equal_the_screen(draws: u32, size: (u16, u16), more: &[&str]) {
         let frame = frame(&mut client, asked).await;
         let now = witness.capture();
         let now = match region {
-            Some(r) => now.crop(r.x.cast_unsigned(), r.y.cast_unsigned(), r.width, r.height),
+            Some(r) => now.crop(
+                r.x().cast_unsigned(),
+                r.y().cast_unsigned(),
+                r.width,
+                r.height,
+            ),
             None => now,
         };
         let shown = if frame.kind() == v1::FrameKind::Unchanged {

@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::common::{
     Daemon, Recorder, Seen, XServer, program,
-    step::{bare, chord, click, done, refused, text},
+    step::{bare, chord, click, done, held, refused, text},
 };
 
 fn keys(seen: &[Seen]) -> Vec<(bool, u8)> {
@@ -60,8 +60,8 @@ async fn a_chord_is_pressed_in_order_and_released_in_reverse() {
     );
     let thrice = Action::Key(v1::KeyAction {
         keys: vec!["Return".into()],
-        repeat: 3,
-        hold_ms: 0,
+        repeat: Some(3),
+        hold: held(0),
     });
     done(&mut client, vec![thrice]).await;
     assert_eq!(keys(&recorder.take()).len(), 6);
@@ -113,14 +113,14 @@ async fn what_is_no_key_is_refused_before_any_event() {
     let hold = |hold_ms| {
         Action::Key(v1::KeyAction {
             keys: vec!["a".into()],
-            repeat: 1,
-            hold_ms,
+            repeat: Some(1),
+            hold: held(hold_ms),
         })
     };
     let repeat = Action::Key(v1::KeyAction {
         keys: vec!["a".into()],
-        repeat: 101,
-        hold_ms: 0,
+        repeat: Some(101),
+        hold: held(0),
     });
     for (action, reason) in [
         (chord(&["nosuchkey"]), v1::Reason::UnknownKey),
@@ -128,7 +128,7 @@ async fn what_is_no_key_is_refused_before_any_event() {
         (chord(&["Hyper_R"]), v1::Reason::UnknownKey),
         (chord(&[]), v1::Reason::InvalidField),
         (chord(&long), v1::Reason::LimitExceeded),
-        (hold(60_001), v1::Reason::LimitExceeded),
+        (hold(300_001), v1::Reason::LimitExceeded),
         (repeat, v1::Reason::LimitExceeded),
         (
             Action::Click(v1::ClickAction {
@@ -287,8 +287,8 @@ async fn rates_and_holds() {
     let held = |hold_ms| {
         Action::Key(v1::KeyAction {
             keys: vec!["a".into()],
-            repeat: 2,
-            hold_ms,
+            repeat: Some(2),
+            hold: held(hold_ms),
         })
     };
     done(&mut client, vec![held(400)]).await;
@@ -317,8 +317,8 @@ async fn r19_a_stopped_server_repeats_nothing() {
     recorder.take();
     let action = Action::Key(v1::KeyAction {
         keys: vec!["a".into()],
-        repeat: 1,
-        hold_ms: 600,
+        repeat: Some(1),
+        hold: held(600),
     });
     let step = tokio::spawn(async move { done(&mut client, vec![action]).await });
     recorder.until(Duration::from_secs(5), |seen| !keys(seen).is_empty());

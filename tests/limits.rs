@@ -115,12 +115,7 @@ async fn r39_large_images_that_nobody_reads_are_bounded() {
     let witness = Witness::new(&server);
     let daemon = Daemon::start(&server);
     let small = v1::ScreenshotRequest {
-        region: Some(v1::Region {
-            x: 0,
-            y: 0,
-            width: 64,
-            height: 64,
-        }),
+        region: Some(v1::Region::new(0, 0, 64, 64)),
         ..raw()
     };
     let mut other = daemon.client().await;

@@ -45,7 +45,7 @@ async fn clicks_arrive_where_they_were_sent() {
             ..v1::ClickAction::default()
         });
         let reply = done(&mut client, vec![action]).await;
-        assert_eq!(reply.results[0].pointer, Some(at(x, y)));
+        assert_eq!(reply.results[0].pointer, Some((x, y).into()));
         let (x, y) = (i16::try_from(x).unwrap(), i16::try_from(y).unwrap());
         // Buttons above 5 have no bit in the state.
         let state = if number < 6 { 1 << (7 + number) } else { 0 };
@@ -61,7 +61,7 @@ async fn clicks_arrive_where_they_were_sent() {
     // Without a point: where the pointer is.
     let here = Action::Click(v1::ClickAction::default());
     let reply = done(&mut client, vec![here]).await;
-    assert_eq!(reply.results[0].pointer, Some(at(640, 400)));
+    assert_eq!(reply.results[0].pointer, Some((640, 400).into()));
 }
 
 /// Counts, and modifiers that are held for the time of the click alone.
@@ -73,7 +73,7 @@ async fn double_clicks_and_modifiers() {
     let (control, shift) = (recorder.code_of(0xffe3), recorder.code_of(0xffe1));
     let action = Action::Click(v1::ClickAction {
         at: Some(at(10, 20)),
-        count: 2,
+        count: Some(2),
         modifiers: vec!["CTRL".into(), "shift".into()],
         ..v1::ClickAction::default()
     });
@@ -168,16 +168,11 @@ async fn points_are_of_the_space_that_is_named() {
         })),
     });
     let reply = client.act(request).await.unwrap().into_inner();
-    assert_eq!(reply.results[0].pointer, Some(at(1279, 1)));
+    assert_eq!(reply.results[0].pointer, Some((1279, 1).into()));
 
     // A frame of a region, scaled: a model's pixels need no arithmetic.
     let spec = v1::ScreenshotRequest {
-        region: Some(v1::Region {
-            x: 100,
-            y: 200,
-            width: 400,
-            height: 300,
-        }),
+        region: Some(v1::Region::new(100, 200, 400, 300)),
         size: Some(v1::Size {
             width: 200,
             height: 150,
@@ -193,8 +188,8 @@ async fn points_are_of_the_space_that_is_named() {
     let mut request = bare(vec![move_to(0, 0), move_to(199, 149)]);
     request.coordinate_space = Some(space.clone());
     let reply = client.act(request).await.unwrap().into_inner();
-    assert_eq!(reply.results[0].pointer, Some(at(101, 201)));
-    assert_eq!(reply.results[1].pointer, Some(at(499, 499)));
+    assert_eq!(reply.results[0].pointer, Some((101, 201).into()));
+    assert_eq!(reply.results[1].pointer, Some((499, 499).into()));
     let mut request = bare(vec![move_to(200, 0)]);
     request.coordinate_space = Some(space);
     assert_eq!(
@@ -211,7 +206,7 @@ async fn a_drag_is_one_press_and_one_release() {
     let mut client = daemon.client().await;
     let path = [(100, 100), (300, 100), (300, 250)];
     let reply = done(&mut client, vec![drag(&path, 200)]).await;
-    assert_eq!(reply.results[0].pointer, Some(at(300, 250)));
+    assert_eq!(reply.results[0].pointer, Some((300, 250).into()));
     let seen = recorder.take();
     let buttons: Vec<_> = seen
         .iter()
@@ -343,4 +338,32 @@ async fn a_pointer_that_is_held_elsewhere_presses_nothing() {
         _ => None,
     });
     assert_eq!(pressed.collect::<Vec<_>>(), [(120, 120)]);
+}
+
+/// A movement with keys held: they are down while the pointer arrives, and up afterwards.
+#[tokio::test]
+async fn a_movement_holds_its_modifiers() {
+    let server = XServer::start();
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    done(&mut client, vec![move_to(10, 10)]).await;
+    let alt = recorder.code_of(0xffe9);
+    recorder.take();
+    let action = Action::Move(v1::MoveAction {
+        to: Some(at(200, 100)),
+        modifiers: vec!["alt".into()],
+    });
+    let reply = done(&mut client, vec![action]).await;
+    assert_eq!(reply.results[0].pointer, Some((200, 100).into()));
+    let seen = recorder.take();
+    let key = |down| Seen::Key {
+        down,
+        code: alt,
+        state: if down { 0 } else { 8 },
+    };
+    let place = |wanted: &Seen| seen.iter().position(|seen| seen == wanted);
+    let arrived = place(&Seen::Motion((200, 100))).unwrap();
+    assert!(place(&key(true)).unwrap() < arrived, "{seen:?}");
+    assert!(place(&key(false)).unwrap() > arrived, "{seen:?}");
+    assert!(recorder.nothing_is_down());
 }

@@ -29,10 +29,10 @@ async fn settled(client: &mut Client, timeout_ms: u64) -> (v1::SettleReport, Dur
 }
 
 fn inside(outer: &v1::Region, x: i32, y: i32, width: u32, height: u32) -> bool {
-    outer.x <= x
-        && outer.y <= y
-        && outer.x + outer.width.cast_signed() >= x + width.cast_signed()
-        && outer.y + outer.height.cast_signed() >= y + height.cast_signed()
+    outer.x() <= x
+        && outer.y() <= y
+        && outer.x() + outer.width.cast_signed() >= x + width.cast_signed()
+        && outer.y() + outer.height.cast_signed() >= y + height.cast_signed()
 }
 
 /// Nothing changes: said so, after 400 ms.

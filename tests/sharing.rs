@@ -78,12 +78,7 @@ async fn many_different_pictures_at_once_are_each_right() {
         .map(|n| {
             let mut client = client.clone();
             tokio::spawn(async move {
-                let part = v1::Region {
-                    x: 0,
-                    y: 0,
-                    width: n * 31,
-                    height: n * 19,
-                };
+                let part = v1::Region::new(0, 0, n * 31, n * 19);
                 let request = v1::ScreenshotRequest {
                     region: Some(part),
                     ..raw()

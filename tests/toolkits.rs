@@ -91,7 +91,7 @@ async fn r22_double_clicks(toolkit: Toolkit) {
     let multi = |(x, y): (i32, i32), count| {
         Action::Click(v1::ClickAction {
             at: Some(at(x, y)),
-            count,
+            count: Some(count),
             ..v1::ClickAction::default()
         })
     };

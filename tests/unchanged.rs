@@ -57,12 +57,7 @@ async fn the_pointer_counts_only_where_it_is_in_the_picture() {
     witness.warp(10, 10);
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
-    let left = Some(v1::Region {
-        x: 0,
-        y: 0,
-        width: 100,
-        height: 100,
-    });
+    let left = Some(v1::Region::new(0, 0, 100, 100));
     let with = screen(&mut client, v1::ScreenshotRequest::default()).await;
     let without = v1::ScreenshotRequest {
         include_cursor: Some(false),
@@ -121,12 +116,7 @@ async fn another_picture_of_the_same_screen_is_sent() {
             ..since(&first)
         },
         v1::ScreenshotRequest {
-            region: Some(v1::Region {
-                x: 0,
-                y: 0,
-                width: 9,
-                height: 9,
-            }),
+            region: Some(v1::Region::new(0, 0, 9, 9)),
             ..since(&first)
         },
         v1::ScreenshotRequest {
@@ -163,12 +153,7 @@ async fn what_did_not_change_is_not_encoded_again_for_many_wishes_at_once() {
     });
     for x in 0..4 {
         wishes.push(v1::ScreenshotRequest {
-            region: Some(v1::Region {
-                x,
-                y: 0,
-                width: 300,
-                height: 300,
-            }),
+            region: Some(v1::Region::new(x, 0, 300, 300)),
             ..png()
         });
         wishes.push(v1::ScreenshotRequest {
@@ -203,12 +188,7 @@ async fn other_kinds_of_pictures_in_between_change_no_id() {
     let first = screen(&mut client, request.clone()).await;
     for other in 1..24 {
         let request = v1::ScreenshotRequest {
-            region: Some(v1::Region {
-                x: other,
-                y: other,
-                width: 600,
-                height: 440,
-            }),
+            region: Some(v1::Region::new(other, other, 600, 440)),
             ..raw()
         };
         screen(&mut client, request).await;

@@ -90,12 +90,7 @@ async fn a_step_comes_when_and_only_when_the_picture_changes() {
     }
     // Elsewhere than the part that is watched.
     let part = v1::ScreenshotRequest {
-        region: Some(v1::Region {
-            x: 0,
-            y: 0,
-            width: 100,
-            height: 100,
-        }),
+        region: Some(v1::Region::new(0, 0, 100, 100)),
         ..png()
     };
     let mut part = open(&daemon, request(part)).await;
@@ -231,8 +226,8 @@ async fn regions_make_the_screen(asked: v1::ScreenshotRequest, part: Option<[u32
                     },
                     ..frame.clone()
                 });
-                let x = u32::try_from(region.x - origin.x).unwrap();
-                let y = u32::try_from(region.y - origin.y).unwrap();
+                let x = u32::try_from(region.x() - origin.x()).unwrap();
+                let y = u32::try_from(region.y() - origin.y()).unwrap();
                 image.paste(&piece, x, y);
             }
         }
@@ -252,12 +247,7 @@ async fn changed_regions_make_the_screen() {
 async fn changed_regions_make_a_part_of_the_screen() {
     let part = [70, 33, 300, 200];
     let asked = v1::ScreenshotRequest {
-        region: Some(v1::Region {
-            x: 70,
-            y: 33,
-            width: 300,
-            height: 200,
-        }),
+        region: Some(v1::Region::new(70, 33, 300, 200)),
         ..raw()
     };
     regions_make_the_screen(asked, Some(part)).await;
@@ -281,12 +271,7 @@ async fn a_small_change_is_a_small_region() {
     let [changed] = step.changed.as_slice() else {
         panic!("{} regions", step.changed.len())
     };
-    let region = v1::Region {
-        x: 640,
-        y: 496,
-        width: 64,
-        height: 16,
-    };
+    let region = v1::Region::new(640, 496, 64, 16);
     assert_eq!(changed.region, Some(region));
 }
 
@@ -371,12 +356,7 @@ async fn r39_large_images_that_nobody_reads_are_bounded() {
     let witness = Witness::new(&server);
     let daemon = Daemon::start(&server);
     let small = v1::ScreenshotRequest {
-        region: Some(v1::Region {
-            x: 0,
-            y: 0,
-            width: 64,
-            height: 64,
-        }),
+        region: Some(v1::Region::new(0, 0, 64, 64)),
         ..png()
     };
     let mut other = daemon.client().await;
@@ -557,12 +537,7 @@ async fn a_region_that_a_resize_leaves_off_the_screen_ends_the_stream() {
     let mut witness = Witness::new(&server);
     let daemon = Daemon::start(&server);
     let corner = v1::ScreenshotRequest {
-        region: Some(v1::Region {
-            x: 400,
-            y: 300,
-            width: 100,
-            height: 100,
-        }),
+        region: Some(v1::Region::new(400, 300, 100, 100)),
         ..png()
     };
     let mut stream = open(&daemon, request(corner)).await;
@@ -607,12 +582,7 @@ async fn what_cannot_be_watched_is_refused() {
     assert_eq!(status.code(), Code::FailedPrecondition);
     // What only the screen can refuse ends the stream.
     let outside = v1::ScreenshotRequest {
-        region: Some(v1::Region {
-            x: 300,
-            y: 0,
-            width: 100,
-            height: 10,
-        }),
+        region: Some(v1::Region::new(300, 0, 100, 10)),
         ..png()
     };
     let mut outside = open(&daemon, request(outside)).await;

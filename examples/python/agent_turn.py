@@ -68,15 +68,15 @@ def seconds(call):
     return 1 if call.get("type") == "wait" else 0
 
 
-def point(call):
-    """Where a call points, in pixels of the picture that the model saw; or nowhere."""
+def target(call):
+    """The place of a call, in pixels of the image that the model saw; or None."""
     if call.get("coordinate") is not None:
         x, y = call["coordinate"]
     elif call.get("type") in POINTING or "x" in call:
         x, y = call["x"], call["y"]
     else:
         return None
-    return frames.Point(x=round(x), y=round(y))
+    return actions.Target(point=frames.Point(x=round(x), y=round(y)))
 
 
 def chord(text):
@@ -89,7 +89,7 @@ def chord(text):
 def to_actions(call):
     """A vendor's tool call as deskd's actions; none for what only looks."""
     name = call.get("action") or call.get("type")
-    at, keys = point(call), call.get("keys") or []
+    at, keys = target(call), call.get("keys") or []
     if not isinstance(keys, list):
         raise TypeError("keys is a list")
     if name == "click":
@@ -101,12 +101,12 @@ def to_actions(call):
         click = actions.ClickAction(at=at, button=BUTTONS[button], count=count, modifiers=held)
         return [dict(click=click)]
     if name in ("move", "mouse_move"):
-        return [dict(move=actions.MoveAction(to=at))]
+        return [dict(move=actions.MoveAction(to=at, modifiers=keys))]
     if name == "drag":
-        path = [point(step if isinstance(step, dict) else {"coordinate": step}) for step in call["path"]]
+        path = [target(step if isinstance(step, dict) else {"coordinate": step}) for step in call["path"]]
         return [dict(drag=actions.DragAction(path=path, modifiers=keys))]
     if name == "left_click_drag":
-        path = [point({"coordinate": call["start_coordinate"]}), at]
+        path = [target({"coordinate": call["start_coordinate"]}), at]
         return [dict(drag=actions.DragAction(path=path))]
     if name == "left_mouse_down":
         return [dict(button_down=actions.ButtonDownAction(at=at))]
@@ -137,8 +137,9 @@ def to_actions(call):
         chords = call["text"].split() or [call["text"]]
         return [dict(key=actions.KeyAction(keys=chord(each))) for each in chords]
     if name == "hold_key":
-        held = round(seconds(call) * 1000)
-        return [dict(key=actions.KeyAction(keys=chord(call["text"]), hold_ms=held))]
+        held = Duration()
+        held.FromNanoseconds(round(seconds(call) * 1e9))
+        return [dict(key=actions.KeyAction(keys=chord(call["text"]), hold=held))]
     if name == "type":
         return [dict(type=actions.TypeAction(text=call["text"]))]
     if name == "wait":

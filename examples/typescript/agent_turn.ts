@@ -79,8 +79,8 @@ function lasting(tool: Tool): number {
   return tool.type === "wait" ? 1 : 0;
 }
 
-/** Where a call points, in pixels of the picture that the model saw; or nowhere. */
-function point(tool: Tool) {
+/** The place of a call, in pixels of the image that the model saw; or undefined. */
+function target(tool: Tool) {
   let { x, y } = tool;
   if (tool.coordinate != null) {
     if (!Array.isArray(tool.coordinate)) throw new BadCall("coordinate is no list");
@@ -88,12 +88,17 @@ function point(tool: Tool) {
   } else if (x === undefined && !POINTING.includes(tool.type)) {
     return undefined;
   }
-  return { x: whole(x, "x"), y: whole(y, "y") };
+  return { point: { x: whole(x, "x"), y: whole(y, "y") } };
+}
+
+/** A google.protobuf.Duration. */
+function duration(milliseconds: number) {
+  return { seconds: Math.trunc(milliseconds / 1000), nanos: (milliseconds % 1000) * 1e6 };
 }
 
 /** A place on the way of a drag: a pair, or x and y. */
 function place(step: any) {
-  return point(Array.isArray(step) ? { coordinate: step } : { ...step, type: "move" });
+  return target(Array.isArray(step) ? { coordinate: step } : { ...step, type: "move" });
 }
 
 /** Anthropic's "ctrl+s"; deskd knows xdotool's, OpenAI's and the browsers' names. */
@@ -105,7 +110,7 @@ function chord(text: string): string[] {
 /** A vendor's tool call as deskd's actions; none for what only looks. */
 export function toActions(tool: Tool): object[] {
   const name: string = tool.action ?? tool.type;
-  const at = point(tool);
+  const at = target(tool);
   // Anthropic's modifiers are in `text`, OpenAI's in `keys`.
   const modifiers = tool.action && tool.text ? chord(words(tool.text, "text")) : (tool.keys ?? []);
   if (!Array.isArray(modifiers)) throw new BadCall("keys is no list");
@@ -119,7 +124,7 @@ export function toActions(tool: Tool): object[] {
       return [{ click: { at, button: known(BUTTONS, tool.button ?? "left"), modifiers } }];
     case "move":
     case "mouse_move":
-      return [{ move: { to: at } }];
+      return [{ move: { to: at, modifiers } }];
     case "drag": {
       if (!Array.isArray(tool.path)) throw new BadCall("path is no list");
       return [{ drag: { path: tool.path.map(place), modifiers } }];
@@ -148,15 +153,13 @@ export function toActions(tool: Tool): object[] {
         .split(/(?<=.)\s+(?=.)/)
         .map((each) => ({ key: { keys: chord(each) } }));
     case "hold_key": {
-      const hold_ms = whole(lasting(tool) * 1000, "duration");
-      return [{ key: { keys: chord(words(tool.text, "text")), hold_ms } }];
+      const hold = duration(whole(lasting(tool) * 1000, "duration"));
+      return [{ key: { keys: chord(words(tool.text, "text")), hold } }];
     }
     case "type":
       return [{ type: { text: words(tool.text, "text") } }];
     case "wait": {
-      const milliseconds = whole(lasting(tool) * 1000, "duration");
-      const seconds = Math.trunc(milliseconds / 1000);
-      return [{ wait: { duration: { seconds, nanos: (milliseconds % 1000) * 1e6 } } }];
+      return [{ wait: { duration: duration(whole(lasting(tool) * 1000, "duration")) } }];
     }
     case "screenshot":
     case "zoom":

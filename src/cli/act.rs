@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, Read},
     path::Path,
+    time::Duration,
 };
 
 use super::{
@@ -51,28 +52,26 @@ pub(super) async fn click(args: Click) -> Result<Exit, Error> {
         ButtonArg::Forward => v1::Button::Forward,
     };
     let action = Action::Click(v1::ClickAction {
-        at: Some(v1::Point {
-            x: args.x,
-            y: args.y,
-        }),
+        at: Some((args.x, args.y).into()),
         button: button.into(),
-        count: args.count,
-        modifiers: args
-            .modifiers
-            .as_deref()
-            .map(keys::chord)
-            .unwrap_or_default(),
+        count: Some(args.count),
+        modifiers: modifiers(args.modifiers.as_deref()),
     });
     one(args.step, action).await
 }
 
 /// One movement.
 pub(super) async fn move_to(args: Move) -> Result<Exit, Error> {
-    let to = Some(v1::Point {
-        x: args.x,
-        y: args.y,
+    let action = Action::Move(v1::MoveAction {
+        to: Some((args.x, args.y).into()),
+        modifiers: modifiers(args.modifiers.as_deref()),
     });
-    one(args.step, Action::Move(v1::MoveAction { to })).await
+    one(args.step, action).await
+}
+
+/// The keys of a flag, joined by `+`.
+fn modifiers(flag: Option<&str>) -> Vec<String> {
+    flag.map(keys::chord).unwrap_or_default()
 }
 
 /// Text.
@@ -110,8 +109,8 @@ pub(super) async fn key(args: Key) -> Result<Exit, Error> {
     };
     let action = Action::Key(v1::KeyAction {
         keys: keys::chord(&chord),
-        repeat: args.repeat,
-        hold_ms: args.hold,
+        repeat: Some(args.repeat),
+        hold: prost_types::Duration::try_from(Duration::from_millis(args.hold.into())).ok(),
     });
     one(args.step, action).await
 }
@@ -124,18 +123,11 @@ pub(super) async fn scroll(args: Scroll) -> Result<Exit, Error> {
         v1::ScrollUnit::Pixel
     };
     let action = Action::Scroll(v1::ScrollAction {
-        at: Some(v1::Point {
-            x: args.x,
-            y: args.y,
-        }),
+        at: Some((args.x, args.y).into()),
         dx: args.dx,
         dy: args.dy,
         unit: unit.into(),
-        modifiers: args
-            .modifiers
-            .as_deref()
-            .map(keys::chord)
-            .unwrap_or_default(),
+        modifiers: modifiers(args.modifiers.as_deref()),
     });
     one(args.step, action).await
 }
@@ -273,7 +265,10 @@ fn summary(reply: &v1::ActResponse) -> String {
     let changed = settle.changed.map_or_else(String::new, |area| {
         format!(
             ", changed {}x{}+{}+{}",
-            area.width, area.height, area.x, area.y
+            area.width,
+            area.height,
+            area.x(),
+            area.y()
         )
     });
     let replayed = if reply.replayed {

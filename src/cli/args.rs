@@ -473,6 +473,9 @@ pub(super) struct Move {
     /// Row, from 0.
     #[arg(allow_negative_numbers = true)]
     pub(super) y: i32,
+    /// Keys held meanwhile, for example alt.
+    #[arg(long, value_name = "KEYS")]
+    pub(super) modifiers: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -510,7 +513,7 @@ pub(super) struct Key {
     /// How often, 1 to 100.
     #[arg(long, default_value = "1")]
     pub(super) repeat: u32,
-    /// How long it stays down each time, in milliseconds, at most 60,000.
+    /// How long it stays down each time, in milliseconds, at most 300,000.
     #[arg(long, default_value = "0", value_name = "MS")]
     pub(super) hold: u32,
     /// Print the names of all keys.

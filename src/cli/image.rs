@@ -75,11 +75,8 @@ impl Picture {
         Ok(v1::ScreenshotRequest {
             format: format.into(),
             quality: self.quality,
-            region: self.region.map(|region| v1::Region {
-                x: region.x,
-                y: region.y,
-                width: region.size.width,
-                height: region.size.height,
+            region: self.region.map(|region| {
+                v1::Region::new(region.x, region.y, region.size.width, region.size.height)
             }),
             size: self.size.map(|size| v1::Size {
                 width: size.width,

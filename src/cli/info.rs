@@ -77,8 +77,8 @@ pub(super) async fn cursor(mut client: Client) -> Result<Exit, Error> {
     let at = cursor.position.unwrap_or_default();
     say!(
         "{},{}{}",
-        at.x,
-        at.y,
+        at.x(),
+        at.y(),
         if cursor.visible { "" } else { " (not visible)" }
     );
     Ok(Exit::Done)

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn zeros_and_enum_names_are_shown() {
         let cursor = v1::Cursor {
-            position: Some(v1::Point { x: 0, y: 7 }),
+            position: Some(v1::Point::new(0, 7)),
             ..v1::Cursor::default()
         };
         let value = value("Cursor", &cursor).unwrap();

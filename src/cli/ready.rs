@@ -79,7 +79,10 @@ pub(super) fn describe(evidence: &v1::PaintEvidence) -> Vec<String> {
     let place = |region: &v1::Region| {
         format!(
             "{}x{}+{}+{}",
-            region.width, region.height, region.x, region.y
+            region.width,
+            region.height,
+            region.x(),
+            region.y()
         )
     };
     for window in &evidence.windows {

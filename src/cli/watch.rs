@@ -91,12 +91,7 @@ fn line(time: Duration, step: &v1::WatchResponse, frame: &v1::Frame) -> String {
         millis(timings.encode_us),
     );
     for region in step.changed.iter().filter_map(|part| part.region.as_ref()) {
-        let v1::Region {
-            x,
-            y,
-            width,
-            height,
-        } = region;
+        let (x, y, width, height) = (region.x(), region.y(), region.width, region.height);
         line += &format!("  {x},{y},{width},{height}");
     }
     if step.skipped > 0 {
@@ -181,12 +176,8 @@ fn write(
         )?;
     }
     for part in changed {
-        let v1::Region {
-            x,
-            y,
-            width,
-            height,
-        } = part.region.unwrap_or_default();
+        let region = part.region.unwrap_or_default();
+        let (x, y, width, height) = (region.x(), region.y(), region.width, region.height);
         let name = format!("{number:06}-{x}-{y}{}.{ending}", size(width, height));
         image::write(&folder.join(name), &part.image)?;
     }

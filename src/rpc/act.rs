@@ -25,7 +25,7 @@ const MAX_KEYS: usize = 8;
 /// Points of a drag.
 const MAX_POINTS: usize = 1000;
 /// Times that a chord is repeated.
-const MAX_REPEAT: u32 = 100;
+const MAX_REPEAT: u8 = 100;
 /// Longest drag.
 const MAX_DRAG: Duration = Duration::from_secs(10);
 /// Pastes where no chord is named: GTK, Qt and Chromium take CLIPBOARD by it,
@@ -84,6 +84,24 @@ pub(super) fn act(request: &v1::ActRequest) -> Result<Act, Status> {
     })
 }
 
+/// The time that a step takes by its own waits, holds and movements: the default deadline
+/// allows for it.
+pub(super) fn own_time(request: &v1::ActRequest) -> Duration {
+    use v1::action::Action as Wire;
+    let time = |time: Option<prost_types::Duration>| {
+        let time = time.and_then(|time| Duration::try_from(time).ok());
+        time.unwrap_or_default().min(limits::MAX_WAIT)
+    };
+    let actions = request.actions.iter().take(MAX_ACTIONS);
+    let own = actions.map(|action| match &action.action {
+        Some(Wire::Wait(wait)) => time(wait.duration),
+        Some(Wire::Drag(drag)) => time(drag.duration),
+        Some(Wire::Key(key)) => time(key.hold) * key.repeat().clamp(1, MAX_REPEAT.into()),
+        _ => Duration::ZERO,
+    });
+    own.sum()
+}
+
 fn operation(request: &v1::ActRequest) -> Result<Option<Operation>, Status> {
     let id = &request.operation_id;
     if id.is_empty() {
@@ -134,7 +152,7 @@ fn settle(options: Option<&v1::SettleOptions>) -> Result<Option<Settling>, Statu
     };
     let limit = match options.timeout {
         None => DEFAULT_SETTLE,
-        Some(timeout) => within("settle.timeout", timeout, limits::MAX_WAIT)?,
+        Some(timeout) => within("settle.timeout", timeout, limits::MAX_SETTLE)?,
     };
     let quiet = match options.quiet {
         None => None,
@@ -172,34 +190,27 @@ impl Field {
         use v1::action::Action as Wire;
         Ok(match action {
             Wire::Move(action) => {
-                let to = point(action.to.as_ref());
-                Action::Move(
-                    to.ok_or_else(|| {
+                let to = self.target("move.to", action.to.as_ref())?;
+                Action::Move {
+                    to: to.ok_or_else(|| {
                         status::invalid_field(&self.name("move.to"), "must be given")
                     })?,
-                )
+                    modifiers: self.keys("move.modifiers", &action.modifiers)?,
+                }
             }
             Wire::Click(action) => Action::Click {
-                at: point(action.at.as_ref()),
+                at: self.target("click.at", action.at.as_ref())?,
                 button: self.button("click.button", action.button)?,
-                count: match action.count {
-                    0 => 1,
-                    count => u8::try_from(count)
-                        .ok()
-                        .filter(|count| *count <= 3)
-                        .ok_or_else(|| {
-                            status::limit(&self.name("click.count"), "is too high", 3)
-                        })?,
-                },
+                count: self.times("click.count", action.count, 3)?,
                 modifiers: self.keys("click.modifiers", &action.modifiers)?,
             },
             Wire::ButtonDown(action) => Action::ButtonDown {
-                at: point(action.at.as_ref()),
+                at: self.target("button_down.at", action.at.as_ref())?,
                 button: self.button("button_down.button", action.button)?,
-                hold: self.hold("button_down.hold_ms", action.hold_ms)?,
+                hold: self.hold("button_down.hold", action.hold)?,
             },
             Wire::ButtonUp(action) => Action::ButtonUp {
-                at: point(action.at.as_ref()),
+                at: self.target("button_up.at", action.at.as_ref())?,
                 button: self.button("button_up.button", action.button)?,
             },
             Wire::Drag(action) => self.drag(action)?,
@@ -211,19 +222,15 @@ impl Field {
                     let why = "must name at least one key";
                     return Err(status::invalid_field(&self.name("key.keys"), why));
                 }
-                if action.repeat > MAX_REPEAT {
-                    let field = self.name("key.repeat");
-                    return Err(status::limit(&field, "is too high", MAX_REPEAT));
-                }
                 Action::Chord {
                     keys: self.keys("key.keys", &action.keys)?,
-                    repeat: action.repeat.max(1),
-                    hold: self.time("key.hold_ms", action.hold_ms)?,
+                    repeat: self.times("key.repeat", action.repeat, MAX_REPEAT)?.into(),
+                    hold: self.time("key.hold", action.hold.unwrap_or_default())?,
                 }
             }
             Wire::KeyDown(action) => Action::KeyDown {
                 key: self.key("key_down.key", &action.key)?,
-                hold: self.hold("key_down.hold_ms", action.hold_ms)?,
+                hold: self.hold("key_down.hold", action.hold)?,
             },
             Wire::KeyUp(action) => Action::KeyUp {
                 key: self.key("key_up.key", &action.key)?,
@@ -248,11 +255,16 @@ impl Field {
         if action.path.len() > MAX_POINTS {
             return Err(status::limit(&field, "has too many points", MAX_POINTS));
         }
+        let path = action.path.iter().enumerate().map(|(index, place)| {
+            let field = format!("drag.path[{index}]");
+            let place = self.target(&field, Some(place))?;
+            place.ok_or_else(|| status::invalid_field(&self.name(&field), "must be given"))
+        });
         let duration = action
             .duration
             .map(|duration| within(&self.name("drag.duration"), duration, MAX_DRAG));
         Ok(Action::Drag {
-            path: action.path.iter().map(|point| (point.x, point.y)).collect(),
+            path: path.collect::<Result<_, _>>()?,
             button: self.button("drag.button", action.button)?,
             modifiers: self.keys("drag.modifiers", &action.modifiers)?,
             duration: duration.transpose()?.unwrap_or(DEFAULT_DRAG),
@@ -285,7 +297,7 @@ impl Field {
             Ok(i32::try_from(whole).unwrap_or(i32::MAX) * value.signum())
         };
         Ok(Action::Scroll {
-            at: point(action.at.as_ref()),
+            at: self.target("scroll.at", action.at.as_ref())?,
             notches: (
                 notches("scroll.dx", action.dx)?,
                 notches("scroll.dy", action.dy)?,
@@ -376,25 +388,58 @@ impl Field {
         }
     }
 
-    fn hold(self, field: &str, ms: u32) -> Result<Duration, Status> {
-        match ms {
-            0 => Ok(DEFAULT_HOLD),
-            ms => self.time(field, ms),
+    fn hold(self, field: &str, hold: Option<prost_types::Duration>) -> Result<Duration, Status> {
+        let Some(hold) = hold else {
+            return Ok(DEFAULT_HOLD);
+        };
+        let hold = self.time(field, hold)?;
+        if hold < Duration::from_millis(1) {
+            let why = "must be at least 1 ms";
+            return Err(status::invalid_field(&self.name(field), why));
+        }
+        Ok(hold)
+    }
+
+    fn time(self, field: &str, time: prost_types::Duration) -> Result<Duration, Status> {
+        within(&self.name(field), time, limits::MAX_WAIT)
+    }
+
+    /// A number of times from 1 to `most`; 1 where none is given.
+    fn times(self, field: &str, times: Option<u32>, most: u8) -> Result<u8, Status> {
+        match times {
+            None => Ok(1),
+            Some(0) => Err(status::invalid_field(
+                &self.name(field),
+                "must be at least 1",
+            )),
+            Some(times) => u8::try_from(times)
+                .ok()
+                .filter(|times| *times <= most)
+                .ok_or_else(|| status::limit(&self.name(field), "is too high", most)),
         }
     }
 
-    fn time(self, field: &str, ms: u32) -> Result<Duration, Status> {
-        let time = Duration::from_millis(ms.into());
-        if time > limits::MAX_WAIT {
-            let max = limits::MAX_WAIT.as_millis();
-            return Err(status::limit(&self.name(field), "is too long", max));
+    /// A place; `None` where the message gives none.
+    fn target(
+        self,
+        field: &str,
+        target: Option<&v1::Target>,
+    ) -> Result<Option<AskedPoint>, Status> {
+        let Some(target) = target else {
+            return Ok(None);
+        };
+        let Some(v1::target::Target::Point(point)) = target.target else {
+            let why = "chooses no place, or one that this release does not know";
+            return Err(status::invalid_field(&self.name(field), why));
+        };
+        match (point.x, point.y) {
+            (Some(x), Some(y)) => Ok(Some((x, y))),
+            _ => {
+                let why = "must have x and y";
+                Err(status::invalid_field(&self.name(field), why))
+            }
         }
-        Ok(time)
     }
-}
-
-fn point(point: Option<&v1::Point>) -> Option<AskedPoint> {
-    point.map(|point| (point.x, point.y))
 }
 
 /// The answer as a message, so long after the call.
@@ -458,7 +503,7 @@ fn result(done: Done) -> v1::ActionResult {
     };
     v1::ActionResult {
         done: done.done,
-        pointer: done.pointer.map(|(x, y)| v1::Point { x, y }),
+        pointer: done.pointer.map(v1::Point::from),
         characters: done.characters,
         runs: done.runs.into_iter().map(run).collect(),
         clipboard_lost: done.clipboard_lost,

@@ -74,11 +74,10 @@ fn format(request: &v1::ScreenshotRequest) -> Result<Format, Status> {
 
 fn region(region: &v1::Region) -> Result<AskedRegion, Status> {
     let size = nonempty("region", region.width, region.height)?;
-    Ok(AskedRegion {
-        x: region.x,
-        y: region.y,
-        size,
-    })
+    match (region.x, region.y) {
+        (Some(x), Some(y)) => Ok(AskedRegion { x, y, size }),
+        _ => Err(status::invalid_field("region", "must have x and y")),
+    }
 }
 
 /// What coordinates are pixels of.
@@ -290,16 +289,10 @@ pub(super) fn failure(failure: &Failure) -> v1::Failure {
 pub(super) fn cursor(image: &CursorImage) -> v1::Cursor {
     let hotspot = |at: u32| i32::try_from(at).unwrap_or(i32::MAX);
     v1::Cursor {
-        position: Some(v1::Point {
-            x: image.x,
-            y: image.y,
-        }),
+        position: Some(v1::Point::new(image.x, image.y)),
         visible: image.visible(),
         size: Some(wire_size(image.size)),
-        hotspot: Some(v1::Point {
-            x: hotspot(image.hot_x),
-            y: hotspot(image.hot_y),
-        }),
+        hotspot: Some(v1::Point::new(hotspot(image.hot_x), hotspot(image.hot_y))),
         left_out: image.is_left_out(),
     }
 }
@@ -326,12 +319,8 @@ pub(super) fn mode(mode: Option<CaptureMode>) -> v1::CaptureMode {
 pub(super) fn wire_region(region: Region) -> v1::Region {
     // A screen's side has 16 bits.
     let at = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
-    v1::Region {
-        x: at(region.x),
-        y: at(region.y),
-        width: region.size.width,
-        height: region.size.height,
-    }
+    let (width, height) = (region.size.width, region.size.height);
+    v1::Region::new(at(region.x), at(region.y), width, height)
 }
 
 fn timestamp(time: SystemTime) -> prost_types::Timestamp {

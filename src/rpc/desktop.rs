@@ -151,7 +151,8 @@ impl Desktop for DesktopService {
         &self,
         request: Request<v1::ActRequest>,
     ) -> Result<Response<v1::ActResponse>, Status> {
-        let deadline = Deadline::of(request.metadata(), deadline::ACT);
+        let own = act::own_time(request.get_ref());
+        let deadline = Deadline::of(request.metadata(), deadline::ACT + own);
         let caller = request.extensions().get::<Caller>().cloned();
         if self.read_only {
             return Err(status::read_only("Act"));
@@ -206,7 +207,7 @@ impl Desktop for DesktopService {
         let deadline = Deadline::of(request.metadata(), deadline::QUERY);
         let reading = self.session.cursor(deadline.reply_by).await?;
         let (x, y) = reading.position;
-        let position = Some(v1::Point { x, y });
+        let position = Some(v1::Point::new(x, y));
         let cursor = match &reading.image {
             Some(image) => v1::Cursor {
                 position,

@@ -29,6 +29,7 @@ mod server;
 mod stack;
 mod standing;
 mod status;
+mod values;
 mod watch;
 
 pub use auth::{Token, TokenError};
@@ -92,7 +93,9 @@ mod limits {
     /// Notches of one scroll (R43).
     pub(super) const MAX_SCROLL_NOTCHES: u32 = 1000;
     /// Longest wait and hold (R43).
-    pub(super) const MAX_WAIT: Duration = Duration::from_secs(60);
+    pub(super) const MAX_WAIT: Duration = Duration::from_secs(300);
+    /// Longest `settle.timeout`.
+    pub(super) const MAX_SETTLE: Duration = Duration::from_secs(60);
     /// Longest `settle.quiet`.
     pub(super) const MAX_QUIET: Duration = Duration::from_secs(10);
 }

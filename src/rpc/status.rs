@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// `domain` of every ErrorInfo.
-const DOMAIN: &str = "deskd.v1";
+const DOMAIN: &str = "deskd";
 
 /// The trailer that needs no further packages to read.
 const TRAILER: &str = "deskd-reason";
@@ -324,7 +324,7 @@ mod tests {
         let info = status.get_details_error_info().unwrap();
         assert_eq!(
             (info.reason.as_str(), info.domain.as_str()),
-            ("UNKNOWN_FRAME", "deskd.v1")
+            ("UNKNOWN_FRAME", "deskd")
         );
         assert_eq!(
             info.metadata.get("frame_id").map(String::as_str),

@@ -10,7 +10,7 @@ use super::{
     Daemon, Image, Witness, XServer,
     daemon::raw,
     receiver::{Receiver, Toolkit},
-    step::{Client, at, bare, chord, click, drag, move_to, notches, pause, text},
+    step::{Client, at, bare, chord, click, drag, held, move_to, notches, pause, text},
     wait_for,
 };
 
@@ -116,7 +116,7 @@ pub const ROWS: [Row; 18] = [
         Check::Scroll,
     ),
     row("keypress", "key", "`key`", Check::Keys),
-    row("", "hold_key", "`key`, `hold_ms`", Check::Hold),
+    row("", "hold_key", "`key`, `hold`", Check::Hold),
     row("type", "type", "`type`", Check::Type),
     row("wait", "wait", "`wait`", Check::Wait),
     row(
@@ -182,12 +182,7 @@ impl Stage {
             Check::Wait => self.wait().await,
             Check::Screenshot => self.screenshot(None).await,
             Check::Zoom => {
-                let region = v1::Region {
-                    x: 20,
-                    y: 30,
-                    width: 200,
-                    height: 100,
-                };
+                let region = v1::Region::new(20, 30, 200, 100);
                 self.screenshot(Some(region)).await
             }
             Check::CursorPosition => self.cursor().await,
@@ -249,7 +244,7 @@ impl Stage {
         let action = Action::Click(v1::ClickAction {
             at: Some(at(point.0, point.1)),
             button: button.into(),
-            count,
+            count: Some(count),
             ..v1::ClickAction::default()
         });
         self.act(vec![action]).await?;
@@ -302,11 +297,7 @@ impl Stage {
             ..v1::ScrollAction::default()
         });
         let reply = self.act(vec![move_to(point.0, point.1), wheel]).await?;
-        same(
-            "read back",
-            &reply.results[0].pointer,
-            &Some(at(point.0, point.1)),
-        )?;
+        same("read back", &reply.results[0].pointer, &Some(point.into()))?;
         let turns = self.wait_for("move", "scroll", 1)?;
         same("place", &self.place(&turns[0]), &self.as_seen(point))
     }
@@ -431,8 +422,8 @@ impl Stage {
         self.focus_text().await?;
         let hold = Action::Key(v1::KeyAction {
             keys: vec!["h".into()],
-            repeat: 1,
-            hold_ms: 1500,
+            repeat: Some(1),
+            hold: held(1500),
         });
         let reply = self.act(vec![text("."), hold, text(".")]).await?;
         let took = Duration::try_from(reply.results[1].elapsed.unwrap()).unwrap();
@@ -479,19 +470,14 @@ impl Stage {
         }
         let image = Image::from_frame(&frame);
         // The caret blinks: at some moment the screen is the picture.
-        let whole = v1::Region {
-            x: 0,
-            y: 0,
-            width: frame.screen_width,
-            height: frame.screen_height,
-        };
+        let whole = v1::Region::new(0, 0, frame.screen_width, frame.screen_height);
         let area = region.unwrap_or(whole);
         wait_for(
             "the screen is as the picture",
             Duration::from_secs(5),
             || {
                 let screen = self.witness.capture();
-                let corner = (area.x.cast_unsigned(), area.y.cast_unsigned());
+                let corner = (area.x().cast_unsigned(), area.y().cast_unsigned());
                 let screen = screen.crop(corner.0, corner.1, area.width, area.height);
                 (screen == image).then_some(())
             },
@@ -511,7 +497,7 @@ impl Stage {
             .into_inner()
             .cursor;
         let cursor = cursor.unwrap_or_default();
-        same("pointer", &cursor.position, &Some(at(point.0, point.1)))
+        same("pointer", &cursor.position, &Some(point.into()))
     }
 }
 

@@ -11,9 +11,9 @@ use tonic::{Code, Status};
 /// A client of the daemon under test.
 pub type Client = DesktopClient<client::Connection>;
 
-/// A point.
-pub fn at(x: i32, y: i32) -> v1::Point {
-    v1::Point { x, y }
+/// A place.
+pub fn at(x: i32, y: i32) -> v1::Target {
+    (x, y).into()
 }
 
 /// A click with the left button.
@@ -26,7 +26,10 @@ pub fn click(x: i32, y: i32) -> Action {
 
 /// Moving the pointer.
 pub fn move_to(x: i32, y: i32) -> Action {
-    Action::Move(v1::MoveAction { to: Some(at(x, y)) })
+    Action::Move(v1::MoveAction {
+        to: Some(at(x, y)),
+        ..v1::MoveAction::default()
+    })
 }
 
 /// Typing.
@@ -54,11 +57,16 @@ pub fn chord(keys: &[&str]) -> Action {
 }
 
 /// Pressing a key.
-pub fn key_down(key: &str, hold_ms: u32) -> Action {
+pub fn key_down(key: &str, hold_ms: u64) -> Action {
     Action::KeyDown(v1::KeyDownAction {
         key: key.into(),
-        hold_ms,
+        hold: held(hold_ms),
     })
+}
+
+/// A time in milliseconds; 0 for the default.
+pub fn held(ms: u64) -> Option<prost_types::Duration> {
+    (ms != 0).then(|| Duration::from_millis(ms).try_into().unwrap())
 }
 
 /// Releasing a key.

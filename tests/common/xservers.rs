@@ -135,7 +135,8 @@ fn xwayland(runtime: &Path) -> (Running, XServer) {
     wait_for("weston", Duration::from_secs(20), || {
         runtime.join("deskd-test").exists().then_some(())
     });
-    let server = XServer::with_program(&mut wayland("Xwayland"), &[], "xwayland");
+    let more = ["-noreset"];
+    let server = XServer::with_program(&mut wayland("Xwayland"), &more, "xwayland");
     (weston, server)
 }
 

@@ -88,7 +88,12 @@ impl std::fmt::Debug for Text {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Move the pointer.
-    Move(AskedPoint),
+    Move {
+        /// The destination.
+        to: AskedPoint,
+        /// Held meanwhile.
+        modifiers: Vec<Key>,
+    },
     /// Click, after moving there when a point is given.
     Click {
         /// Where.

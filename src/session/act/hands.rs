@@ -81,10 +81,7 @@ impl Hands<'_> {
 
     fn perform_it(&mut self, step: &Step, done: &mut Done) -> Result<(), Stop> {
         match step {
-            Step::Move(to) => {
-                done.pointer = Some(self.go(*to)?);
-                Ok(())
-            }
+            Step::Move { to, modifiers } => self.move_to(*to, modifiers, done),
             Step::Click {
                 at,
                 button,

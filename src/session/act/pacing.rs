@@ -95,7 +95,7 @@ enum Kind {
 
 fn kind(step: &Step) -> Kind {
     match step {
-        Step::Move(_) | Step::Click { .. } | Step::Drag { .. } | Step::Scroll { .. } => {
+        Step::Move { .. } | Step::Click { .. } | Step::Drag { .. } | Step::Scroll { .. } => {
             Kind::Pointer
         }
         Step::Down { held, .. } => of_input(held.input),
@@ -544,7 +544,14 @@ mod tests {
         assert!(presses(&click) && kind(&click) == Kind::Pointer);
         assert!(!presses(&key_up) && kind(&key_up) == Kind::Keys);
         let wait = Step::Wait(Duration::from_millis(1));
-        assert!(!gives_input(&wait) && gives_input(&Step::Move((1, 1))));
+        let to = Step::Move {
+            to: (1, 1),
+            modifiers: super::super::plan::Keys {
+                press: Vec::new(),
+                renew: Vec::new(),
+            },
+        };
+        assert!(!gives_input(&wait) && gives_input(&to));
     }
 
     #[test]

@@ -26,7 +26,10 @@ pub(super) type Pixel = (u32, u32);
 /// One thing to do, of which all is known.
 #[derive(Debug)]
 pub(super) enum Step {
-    Move(Pixel),
+    Move {
+        to: Pixel,
+        modifiers: Keys,
+    },
     Click {
         at: Option<Pixel>,
         button: Input,
@@ -130,7 +133,10 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn step(&mut self, action: &Action) -> Result<Step, Refused> {
         Ok(match action {
-            Action::Move(to) => Step::Move(self.pixel(*to)?),
+            Action::Move { to, modifiers } => Step::Move {
+                to: self.pixel(*to)?,
+                modifiers: self.modifiers(modifiers)?,
+            },
             Action::Click {
                 at,
                 button,

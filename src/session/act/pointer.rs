@@ -202,6 +202,24 @@ impl Hands<'_> {
         Ok(())
     }
 
+    /// Moves the pointer while modifiers are held.
+    pub(super) fn move_to(
+        &mut self,
+        to: Pixel,
+        modifiers: &Keys,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        let modifiers = &self.renewing(modifiers)?;
+        if !modifiers.is_empty() {
+            self.hold_all(modifiers)?;
+        }
+        done.pointer = Some(self.go(to)?);
+        if !modifiers.is_empty() {
+            self.let_go(modifiers)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn scroll(
         &mut self,
         at: Option<Pixel>,

@@ -282,12 +282,12 @@ impl Worker {
 fn bind_keys(injector: &mut Injector, actions: &[Action], group: u8) -> Result<(), Error> {
     let named = actions.iter().flat_map(|action| match action {
         Action::Chord { keys, .. } | Action::Paste { keys, .. } => keys.as_slice(),
-        Action::Click { modifiers, .. }
+        Action::Move { modifiers, .. }
+        | Action::Click { modifiers, .. }
         | Action::Drag { modifiers, .. }
         | Action::Scroll { modifiers, .. } => modifiers.as_slice(),
         Action::KeyDown { key, .. } | Action::KeyUp { key } => std::slice::from_ref(key),
-        Action::Move(_)
-        | Action::ButtonDown { .. }
+        Action::ButtonDown { .. }
         | Action::ButtonUp { .. }
         | Action::Type { .. }
         | Action::Wait(_) => &[],
@@ -330,7 +330,7 @@ fn activates(actions: &[Action]) -> bool {
 /// where the pointer was is not named.
 fn last_press(steps: &[Step]) -> Option<(u32, u32)> {
     let mut acting = steps.iter().rev();
-    match acting.find(|step| !matches!(step, Step::Wait(_) | Step::Move(_)))? {
+    match acting.find(|step| !matches!(step, Step::Wait(_) | Step::Move { .. }))? {
         Step::Click { at, .. } => *at,
         _ => None,
     }

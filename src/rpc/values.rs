@@ -1,0 +1,45 @@
+//! Constructors of small messages, for clients and for the daemon.
+
+use super::v1;
+
+impl v1::Point {
+    /// The pixel in column `x` and row `y`.
+    pub fn new(x: i32, y: i32) -> Self {
+        Self {
+            x: Some(x),
+            y: Some(y),
+        }
+    }
+}
+
+impl From<(i32, i32)> for v1::Point {
+    fn from((x, y): (i32, i32)) -> Self {
+        Self::new(x, y)
+    }
+}
+
+impl From<v1::Point> for v1::Target {
+    fn from(point: v1::Point) -> Self {
+        Self {
+            target: Some(v1::target::Target::Point(point)),
+        }
+    }
+}
+
+impl From<(i32, i32)> for v1::Target {
+    fn from(point: (i32, i32)) -> Self {
+        v1::Point::from(point).into()
+    }
+}
+
+impl v1::Region {
+    /// The rectangle whose first pixel is in column `x` and row `y`.
+    pub fn new(x: i32, y: i32, width: u32, height: u32) -> Self {
+        Self {
+            x: Some(x),
+            y: Some(y),
+            width,
+            height,
+        }
+    }
+}
