@@ -369,7 +369,7 @@ async fn a_step_is_for_the_desktop_that_it_expects() {
     };
     let right = v1::Expect {
         server_generation: frame.server_generation.clone(),
-        geometry_epoch: frame.geometry_epoch,
+        geometry_epoch: Some(frame.geometry_epoch),
         frame_id: frame.frame_id.clone(),
     };
     let reply = client.act(expecting(right.clone())).await.unwrap();
@@ -384,7 +384,7 @@ async fn a_step_is_for_the_desktop_that_it_expects() {
         ),
         (
             v1::Expect {
-                geometry_epoch: frame.geometry_epoch + 1,
+                geometry_epoch: Some(frame.geometry_epoch + 1),
                 ..v1::Expect::default()
             },
             v1::Reason::StaleEpoch,
@@ -442,8 +442,9 @@ async fn unproved_read_only_and_without_a_display() {
     looking.get_pressed(v1::GetPressedRequest {}).await.unwrap();
     let info = looking.get_info(v1::GetInfoRequest {}).await.unwrap();
     let info = info.into_inner();
-    let act = info.capabilities.iter().find(|cell| cell.name == "act");
-    assert_eq!(act.unwrap().code(), v1::Reason::ReadOnly);
+    let mut act = info.features.iter();
+    let act = act.find(|cell| cell.feature() == v1::Feature::Act);
+    assert_eq!(act.unwrap().reason(), v1::Reason::ReadOnly);
     assert_eq!(recorder.take(), []);
 
     server.kill();

@@ -180,11 +180,11 @@ async fn r10_without_shared_memory_the_socket_serves() {
         info.capture_mode_reason
     );
     let shm = info
-        .capabilities
+        .features
         .iter()
-        .find(|cell| cell.name == "shm")
+        .find(|cell| cell.feature() == v1::Feature::SharedMemory)
         .unwrap();
-    assert!(!shm.available && shm.reason.contains("MIT-SHM"));
+    assert!(!shm.available && shm.message.contains("MIT-SHM"));
 }
 
 /// R10: a memfd that the system does not give is an error, not a SIGBUS, and

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use deskd::{
     client,
-    rpc::{DESCRIPTORS, v1},
+    rpc::{
+        DESCRIPTORS,
+        v1::{self, Feature},
+    },
 };
 use prost_reflect::DescriptorPool;
+use tonic::{Code, Request};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -116,7 +120,7 @@ async fn reflection_names_the_services() {
 }
 
 #[tokio::test]
-async fn a_capability_is_available_or_says_why_not() {
+async fn a_feature_is_available_or_says_why_not() {
     let server = XServer::with_screen("320x240x24", &[]);
     let daemon = Daemon::with(&server, &["--read-only"]);
     let mut desktop = daemon.client().await;
@@ -127,24 +131,59 @@ async fn a_capability_is_available_or_says_why_not() {
         .await
         .unwrap()
         .into_inner();
-    let is_available = |name: &str| {
-        let mut cells = info.capabilities.iter();
-        let cell = cells.find(|cell| cell.name == name);
-        cell.unwrap_or_else(|| panic!("{name}")).available
+    let is_available = |feature: Feature| {
+        let mut cells = info.features.iter();
+        let cell = cells.find(|cell| cell.feature() == feature);
+        cell.unwrap_or_else(|| panic!("{feature:?}")).available
     };
-    for name in ["screenshot", "watch", "webp", "shm", "cursor"] {
-        assert!(is_available(name), "{name}");
+    let looks = [
+        Feature::Screenshot,
+        Feature::Watch,
+        Feature::Webp,
+        Feature::SharedMemory,
+        Feature::Cursor,
+        Feature::ExpectedWindows,
+    ];
+    for feature in looks {
+        assert!(is_available(feature), "{feature:?}");
     }
-    for name in ["act", "type", "paste", "stack"] {
-        assert!(!is_available(name), "{name}");
+    for feature in [Feature::Act, Feature::Type, Feature::Paste, Feature::Stack] {
+        assert!(!is_available(feature), "{feature:?}");
     }
-    for cell in &info.capabilities {
-        assert_eq!(cell.available, cell.reason.is_empty(), "{cell:?}");
-        assert_eq!(
-            cell.available,
-            cell.code() == v1::Reason::Unspecified,
-            "{cell:?}"
-        );
+    for cell in &info.features {
+        assert_eq!(cell.available, cell.message.is_empty(), "{cell:?}");
+        let reason = cell.reason() == v1::Reason::Unspecified;
+        assert_eq!(cell.available, reason, "{cell:?}");
+    }
+    // All that this release knows, each once.
+    let all = (1..).map_while(|number| Feature::try_from(number).ok());
+    let told: Vec<Feature> = info
+        .features
+        .iter()
+        .map(v1::FeatureStatus::feature)
+        .collect();
+    assert!(all.clone().all(|feature| told.contains(&feature)));
+    assert_eq!(all.count(), told.len());
+}
+
+/// A daemon that does not know a feature refuses the call, instead of ignoring a field.
+#[tokio::test]
+async fn a_call_can_require_features() {
+    let server = XServer::with_screen("320x240x24", &[]);
+    let daemon = Daemon::start(&server);
+    let mut desktop = daemon.client().await;
+    for (required, code) in [
+        ("act,expected_windows", None),
+        ("act,telepathy", Some(Code::Unimplemented)),
+    ] {
+        let mut request = Request::new(raw());
+        let value = required.parse().unwrap();
+        request.metadata_mut().insert("deskd-require", value);
+        let answer = desktop.screenshot(request).await;
+        assert_eq!(answer.as_ref().err().map(|status| status.code()), code);
+        if let Err(status) = answer {
+            assert_eq!(client::reason(&status), v1::Reason::UnsupportedFeature);
+        }
     }
 }
 

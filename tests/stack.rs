@@ -395,7 +395,7 @@ async fn the_screen_is_resized_live_or_by_restart() {
     let mut service = stack.stack().await;
     let size = |width, height| v1::SetGeometryRequest {
         geometry: Some(v1::Size { width, height }),
-        dpi: 0,
+        dpi: None,
     };
     let live = service
         .set_geometry(within(size(800, 600), 30))
@@ -718,7 +718,7 @@ async fn without_a_stack_it_is_not_managed() {
     });
     let size = v1::SetGeometryRequest {
         geometry: size,
-        dpi: 0,
+        dpi: None,
     };
     assert!(stack.set_geometry(size).await.is_err());
     // Up waits for what somebody else starts.
@@ -728,8 +728,8 @@ async fn without_a_stack_it_is_not_managed() {
         .unwrap()
         .into_inner();
     assert_eq!(
-        (up.result, up.paint.unwrap().verdict()),
-        (0, v1::PaintVerdict::Ready)
+        (up.result(), up.paint.unwrap().verdict()),
+        (v1::UpResult::Up, v1::PaintVerdict::Ready)
     );
 }
 

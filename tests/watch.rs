@@ -16,7 +16,7 @@ use crate::common::{
 fn request(screenshot: v1::ScreenshotRequest) -> v1::WatchRequest {
     v1::WatchRequest {
         screenshot: Some(screenshot),
-        max_fps: 60,
+        max_fps: Some(60),
         changed_regions: false,
     }
 }
@@ -56,7 +56,7 @@ async fn a_step_comes_when_and_only_when_the_picture_changes() {
     let daemon = Daemon::start(&server);
     let mut stream = open(&daemon, request(png())).await;
     let first = next(&mut stream).await;
-    let first = first.frame.unwrap();
+    let first = first.frame().unwrap().clone();
     assert_eq!(Image::from_frame(&first), witness.capture());
     silent(&mut stream).await;
     // Drawn, and the same.
@@ -64,10 +64,10 @@ async fn a_step_comes_when_and_only_when_the_picture_changes() {
     silent(&mut stream).await;
     witness.put(&[1, 2, 3, 0], (639, 479), (1, 1));
     let step = next(&mut stream).await;
-    let second = step.frame.unwrap();
+    let second = step.frame().unwrap().clone();
     assert_eq!(Image::from_frame(&second), witness.capture());
     assert_ne!(first.frame_id, second.frame_id);
-    assert_eq!((step.skipped, step.changed.len()), (0, 0));
+    assert_eq!((step.skipped, step.changed().len()), (0, 0));
     // The frame can be named like any other.
     let mut client = daemon.client().await;
     let same = v1::ScreenshotRequest {
@@ -85,7 +85,7 @@ async fn a_step_comes_when_and_only_when_the_picture_changes() {
     silent(&mut other).await;
     witness.fill(0x0065_4321);
     for stream in [&mut stream, &mut other] {
-        let frame = next(stream).await.frame.unwrap();
+        let frame = next(stream).await.frame().unwrap().clone();
         assert_eq!(Image::from_frame(&frame), witness.capture());
     }
     // Elsewhere than the part that is watched.
@@ -115,7 +115,7 @@ async fn the_pointer_is_seen_where_it_is_asked_for() {
     next(&mut with).await;
     next(&mut without).await;
     witness.warp(300, 200);
-    let frame = next(&mut with).await.frame.unwrap();
+    let frame = next(&mut with).await.frame().unwrap().clone();
     assert_eq!(Image::from_frame(&frame).at(301, 201), [255; 3]);
     silent(&mut without).await;
 }
@@ -128,7 +128,7 @@ async fn the_pace_is_kept_and_the_last_picture_comes() {
     let mut stream = open(
         &daemon,
         v1::WatchRequest {
-            max_fps: 5,
+            max_fps: Some(5),
             ..request(raw())
         },
     )
@@ -152,7 +152,7 @@ async fn the_pace_is_kept_and_the_last_picture_comes() {
                 took = &mut drawing => break took,
                 step = next(&mut stream) => {
                     count += 1;
-                    let frame = step.frame.unwrap();
+                    let frame = step.frame().unwrap().clone();
                     times.push(frame.capture_time.unwrap());
                     last = Some(frame);
                 }
@@ -171,7 +171,7 @@ async fn the_pace_is_kept_and_the_last_picture_comes() {
     // Whatever came in between, the end is told.
     let now = witness.capture();
     while Image::from_frame(last.as_ref().unwrap()) != now {
-        last = next(&mut stream).await.frame;
+        last = next(&mut stream).await.frame().cloned();
     }
     silent(&mut stream).await;
 }
@@ -188,8 +188,8 @@ async fn regions_make_the_screen(asked: v1::ScreenshotRequest, part: Option<[u32
     };
     let mut stream = open(&daemon, watch).await;
     let first = next(&mut stream).await;
-    assert!(first.changed.is_empty());
-    let first = first.frame.unwrap();
+    assert!(first.changed().is_empty());
+    let first = first.frame().unwrap().clone();
     let origin = first.region.unwrap();
     let mut image = Image::from_frame(&first);
     let mut numbers = Numbers(7);
@@ -208,15 +208,15 @@ async fn regions_make_the_screen(asked: v1::ScreenshotRequest, part: Option<[u32
         while image != want {
             assert!(began.elapsed() < Duration::from_secs(15), "it stays behind");
             let step = next(&mut stream).await;
-            let frame = step.frame.unwrap();
+            let frame = step.frame().unwrap().clone();
             assert_eq!(frame.kind(), v1::FrameKind::Screen, "{:?}", frame.failure);
-            assert!(frame.image.is_empty() && !step.changed.is_empty());
+            assert!(frame.image.is_empty() && !step.changed().is_empty());
             steps += 1;
-            for changed in step.changed {
+            for changed in step.changed() {
                 let region = changed.region.unwrap();
                 bytes += changed.image.len();
                 let piece = Image::from_frame(&v1::Frame {
-                    image: changed.image,
+                    image: changed.image.clone(),
                     width: region.width,
                     height: region.height,
                     stride: if frame.format() == v1::ImageFormat::RawBgrx {
@@ -268,8 +268,8 @@ async fn a_small_change_is_a_small_region() {
     next(&mut stream).await;
     witness.put(&[1, 2, 3, 0], (700, 500), (1, 1));
     let step = next(&mut stream).await;
-    let [changed] = step.changed.as_slice() else {
-        panic!("{} regions", step.changed.len())
+    let [changed] = step.changed() else {
+        panic!("{} regions", step.changed().len())
     };
     let region = v1::Region::new(640, 496, 64, 16);
     assert_eq!(changed.region, Some(region));
@@ -294,7 +294,7 @@ async fn a_slow_reader_gets_the_latest_and_is_told_what_it_missed() {
         let step = next(&mut stream).await;
         steps += 1;
         skipped += step.skipped;
-        if Image::from_frame(&step.frame.unwrap()) == now {
+        if Image::from_frame(&step.frame().unwrap().clone()) == now {
             break;
         }
     }
@@ -397,14 +397,14 @@ async fn an_x_server_that_ends_or_hangs_is_a_card_once_and_its_return_a_frame() 
     let mut stream = open(&daemon, request(png())).await;
     next(&mut stream).await;
     server.kill();
-    let card = next(&mut stream).await.frame.unwrap();
+    let card = next(&mut stream).await.frame().unwrap().clone();
     assert_eq!(card.kind(), v1::FrameKind::FailureCard);
     assert!(!card.image.is_empty() && card.failure.unwrap().retryable);
     // It may change its reason once, from lost to not there; it is not repeated.
     let mut cards = 0;
     while let Ok(step) = tokio::time::timeout(Duration::from_secs(9), stream.message()).await {
         assert_eq!(
-            step.unwrap().unwrap().frame.unwrap().kind(),
+            step.unwrap().unwrap().frame().unwrap().clone().kind(),
             v1::FrameKind::FailureCard
         );
         cards += 1;
@@ -412,7 +412,7 @@ async fn an_x_server_that_ends_or_hangs_is_a_card_once_and_its_return_a_frame() 
     assert!(cards <= 1, "{cards} cards more");
     server.restart();
     loop {
-        let frame = next(&mut stream).await.frame.unwrap();
+        let frame = next(&mut stream).await.frame().unwrap().clone();
         if frame.kind() == v1::FrameKind::Screen {
             break;
         }
@@ -424,11 +424,12 @@ async fn an_x_server_that_ends_or_hangs_is_a_card_once_and_its_return_a_frame() 
         .expect("a hung server is told")
         .unwrap()
         .unwrap()
-        .frame
+        .frame()
+        .cloned()
         .unwrap();
     assert_eq!(hung.failure.unwrap().reason(), v1::Reason::XUnresponsive);
     server.resume();
-    let back = next(&mut stream).await.frame.unwrap();
+    let back = next(&mut stream).await.frame().unwrap().clone();
     assert_eq!(back.kind(), v1::FrameKind::Screen);
 }
 
@@ -449,7 +450,7 @@ async fn all_watchers_of_a_connection_are_told_and_its_calls_get_their_card() {
         let mut stream = stream.into_inner();
         next(&mut stream).await;
         told.push(tokio::spawn(async move {
-            let card = next(&mut stream).await.frame.unwrap();
+            let card = next(&mut stream).await.frame().unwrap().clone();
             (card.kind(), Instant::now())
         }));
     }
@@ -526,7 +527,7 @@ async fn what_takes_too_many_bytes_by_regions_comes_smaller_or_whole() {
     next(&mut stream).await;
     for seed in 2..6 {
         witness.put(&pattern((600, 400), seed), (8, 8), (600, 400));
-        let frame = next(&mut stream).await.frame.unwrap();
+        let frame = next(&mut stream).await.frame().unwrap().clone();
         assert_eq!(frame.kind(), v1::FrameKind::Screen, "{:?}", frame.failure);
     }
 }
@@ -554,7 +555,7 @@ async fn what_cannot_be_watched_is_refused() {
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
     let too_fast = v1::WatchRequest {
-        max_fps: 61,
+        max_fps: Some(61),
         ..request(png())
     };
     let status = client.watch(too_fast).await.map(drop).unwrap_err();

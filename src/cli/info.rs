@@ -55,9 +55,10 @@ pub(super) async fn info(mut client: Client) -> Result<Exit, Error> {
         name(info.display_socket().as_str_name(), "DISPLAY_SOCKET_"),
         name(info.isolation().as_str_name(), "ISOLATION_")
     );
-    for capability in &info.capabilities {
-        let state = if capability.available { "yes" } else { "no" };
-        say!("  {:<12} {state:<4} {}", capability.name, capability.reason);
+    for status in &info.features {
+        let state = if status.available { "yes" } else { "no" };
+        let feature = name(status.feature().as_str_name(), "FEATURE_");
+        say!("  {feature:<16} {state:<4} {}", status.message);
     }
     Ok(Exit::Done)
 }

@@ -60,14 +60,14 @@ pub(super) async fn up(mut args: Up) -> Result<Exit, Error> {
     } else {
         lines(&reply, connection).await?;
     }
-    Ok(match reply.result {
-        0 => Exit::Done,
-        11 => Exit::NoDisplay,
-        12 => Exit::Vnc,
-        13 => Exit::Viewer,
-        15 => Exit::Locked,
-        124 => Exit::OutOfTime,
-        _ => Exit::NotPainted,
+    Ok(match reply.result() {
+        v1::UpResult::Up => Exit::Done,
+        v1::UpResult::NoXServer => Exit::NoDisplay,
+        v1::UpResult::VncFailed => Exit::Vnc,
+        v1::UpResult::ViewerFailed => Exit::Viewer,
+        v1::UpResult::Locked => Exit::Locked,
+        v1::UpResult::TimedOut => Exit::OutOfTime,
+        v1::UpResult::NotPainted | v1::UpResult::Unspecified => Exit::NotPainted,
     })
 }
 
@@ -85,7 +85,7 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
             word(stage.status().as_str_name(), "STAGE_STATUS_"),
         );
     }
-    if reply.result != 0 {
+    if reply.result() != v1::UpResult::Up {
         let failed = reply.stages.iter().rev();
         let failed = failed.filter(|stage| stage.status() == v1::StageStatus::Failed);
         if let Some(last) = failed.map(|stage| &stage.message).next() {
@@ -101,11 +101,9 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
     });
     let dpi = geometry.dpi.max(1);
     let geometry = format!("{}x{}", size.width, size.height);
-    if reply.result == 0 {
-        let port = match reply.viewer_port {
-            0 => String::new(),
-            port => format!("port={port} "),
-        };
+    if reply.result() == v1::UpResult::Up {
+        let port = reply.viewer_port;
+        let port = port.map_or_else(String::new, |port| format!("port={port} "));
         say!("OPENGENI_DESKTOP_UP {port}geometry={geometry} dpi={dpi}");
         return Ok(());
     }
@@ -114,7 +112,7 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
     };
     let verdict = word(evidence.verdict().as_str_name(), "PAINT_VERDICT_").to_ascii_uppercase();
     let bytes = evidence.probes.last().map_or(0, |probe| probe.bytes);
-    if reply.result == 14 {
+    if reply.result() == v1::UpResult::NotPainted {
         say!(
             "OPENGENI_DESKTOP_NOT_PAINTING geometry={geometry} verdict={verdict} bytes={bytes} floor={}",
             evidence.floor_bytes
@@ -329,7 +327,7 @@ async fn events(
     client: &Client,
 ) -> Result<Exit, Error> {
     // Without a deadline: until it is interrupted.
-    let request = tonic::Request::new(v1::EventsRequest { after_sequence: 0 });
+    let request = tonic::Request::new(v1::EventsRequest::default());
     let mut stream = stack.events(request).await?.into_inner();
     let ended = |status: tonic::Status| match status.code() {
         tonic::Code::Unknown | tonic::Code::Unavailable => Error::new(

@@ -36,7 +36,7 @@ pub(super) async fn run(mut args: Box<Watch>) -> Result<Exit, Error> {
     // Without a deadline: it ends as the command line says.
     let request = v1::WatchRequest {
         screenshot: Some(args.picture.request(None)?),
-        max_fps: args.fps.unwrap_or(0),
+        max_fps: args.fps,
         changed_regions: args.regions,
     };
     let mut stream = daemon
@@ -59,12 +59,12 @@ pub(super) async fn run(mut args: Box<Watch>) -> Result<Exit, Error> {
             return Err(gone());
         };
         frames += 1;
-        let frame = step.frame.clone().unwrap_or_default();
+        let frame = step.frame().cloned().unwrap_or_default();
         if frame.failure.is_some() {
             exit = Exit::Card;
         }
         if let Some(folder) = &args.output {
-            write(folder, before + frames, &frame, &step.changed)?;
+            write(folder, before + frames, &frame, step.changed())?;
         }
         if args.client.json {
             say!("{}", document(&step, &frame)?);
@@ -79,7 +79,7 @@ pub(super) async fn run(mut args: Box<Watch>) -> Result<Exit, Error> {
 fn line(time: Duration, step: &v1::WatchResponse, frame: &v1::Frame) -> String {
     let timings = frame.timings.unwrap_or_default();
     let millis = |micros: u64| Duration::from_micros(micros).as_secs_f64() * 1e3;
-    let changed: usize = step.changed.iter().map(|part| part.image.len()).sum();
+    let changed: usize = step.changed().iter().map(|part| part.image.len()).sum();
     let mut line = format!(
         "{:>9.3} s  {}  {}x{}  {:>9} bytes  capture {:>5.1} ms  encode {:>5.1} ms",
         time.as_secs_f64(),
@@ -90,7 +90,11 @@ fn line(time: Duration, step: &v1::WatchResponse, frame: &v1::Frame) -> String {
         millis(timings.capture_us),
         millis(timings.encode_us),
     );
-    for region in step.changed.iter().filter_map(|part| part.region.as_ref()) {
+    for region in step
+        .changed()
+        .iter()
+        .filter_map(|part| part.region.as_ref())
+    {
         let (x, y, width, height) = (region.x(), region.y(), region.width, region.height);
         line += &format!("  {x},{y},{width},{height}");
     }
@@ -101,7 +105,7 @@ fn line(time: Duration, step: &v1::WatchResponse, frame: &v1::Frame) -> String {
 }
 
 fn document(step: &v1::WatchResponse, frame: &v1::Frame) -> Result<Value, Error> {
-    let changed = step.changed.iter().map(|part| {
+    let changed = step.changed().iter().map(|part| {
         let region = part.region.unwrap_or_default();
         json!({
             "region": {"x": region.x, "y": region.y, "width": region.width, "height": region.height},

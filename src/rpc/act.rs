@@ -137,7 +137,7 @@ fn expect(expect: Option<&v1::Expect>) -> Expect {
     let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     expect.map_or_else(Expect::default, |expect| Expect {
         generation: text(&expect.server_generation),
-        epoch: Some(expect.geometry_epoch).filter(|epoch| *epoch != 0),
+        epoch: expect.geometry_epoch,
         frame: text(&expect.frame_id),
     })
 }

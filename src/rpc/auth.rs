@@ -16,7 +16,7 @@ use tonic::{Request, Status, service::Interceptor};
 
 use super::{
     connection::{Caller, Known, Peer},
-    limits,
+    limits, require,
     status::{self, Reason},
 };
 
@@ -298,6 +298,7 @@ impl Interceptor for Gatekeeper {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         match self.check(&request) {
             Ok(credential) => {
+                require::check(request.metadata())?;
                 if let Some(credential) = credential {
                     request.extensions_mut().insert(credential);
                 }

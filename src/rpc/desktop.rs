@@ -13,7 +13,7 @@ use super::{
     health, limits,
     replies::{self, Image, Place, Progress},
     status,
-    v1::{self, desktop_server::Desktop},
+    v1::{self, Feature, desktop_server::Desktop},
     watch,
 };
 use crate::{
@@ -67,7 +67,7 @@ impl Desktop for DesktopService {
                 .unwrap_or_default(),
             isolation: isolation(screen).into(),
             limits: Some(limits()),
-            capabilities: self.capabilities(screen, failure.as_ref()),
+            features: self.features(screen, failure.as_ref()),
             display_socket: match screen.map(|screen| screen.socket) {
                 None => v1::DisplaySocket::Unspecified,
                 Some(SocketKind::Path) => v1::DisplaySocket::Path,
@@ -280,20 +280,20 @@ fn limits() -> v1::Limits {
 }
 
 impl DesktopService {
-    /// Always the same names, each available or with the reason why not.
-    fn capabilities(
+    /// Every feature, available or with the reason why not.
+    fn features(
         &self,
         screen: Option<&ScreenInfo>,
         failure: Option<&crate::frame::Failure>,
-    ) -> Vec<v1::Capability> {
-        let cell = |name: &str, missing: Option<(v1::Reason, String)>| {
+    ) -> Vec<v1::FeatureStatus> {
+        let cell = |feature: Feature, missing: Option<(v1::Reason, String)>| {
             let available = missing.is_none();
-            let (code, reason) = missing.unwrap_or_default();
-            v1::Capability {
-                name: name.into(),
+            let (reason, message) = missing.unwrap_or_default();
+            v1::FeatureStatus {
+                feature: feature.into(),
                 available,
-                reason,
-                code: code.into(),
+                reason: reason.into(),
+                message,
             }
         };
         let down = failure.map(|failure| (status::reason(failure), failure.message.clone()));
@@ -307,13 +307,17 @@ impl DesktopService {
             screen.is_some_and(|s| s.capture_mode == crate::frame::CaptureMode::GetImage)
         });
         let mut cells = vec![
-            cell("screenshot", down.clone()),
-            cell("cursor", down.clone().or(pointer.then_some(no_pointer))),
-            cell("paint_gate", down.clone()),
-            cell("watch", down.clone()),
-            cell("webp", down.clone()),
+            cell(Feature::Screenshot, down.clone()),
             cell(
-                "shm",
+                Feature::Cursor,
+                down.clone().or(pointer.then_some(no_pointer)),
+            ),
+            cell(Feature::PaintGate, down.clone()),
+            cell(Feature::ExpectedWindows, down.clone()),
+            cell(Feature::Watch, down.clone()),
+            cell(Feature::Webp, down.clone()),
+            cell(
+                Feature::SharedMemory,
                 down.clone()
                     .or(slow.map(|why| (v1::Reason::ExtensionMissing, why))),
             ),
@@ -335,15 +339,20 @@ impl DesktopService {
             .clone()
             .or_else(|| self.read_only.then(looks_only))
             .or_else(|| no_xtest.then(no_input));
-        cells.push(cell("act", input.clone()));
-        cells.push(cell("type", input.clone()));
-        cells.push(cell("paste", input));
+        let inputs = [
+            Feature::Act,
+            Feature::Type,
+            Feature::Paste,
+            Feature::Pacing,
+            Feature::MoveModifiers,
+        ];
+        cells.extend(inputs.map(|feature| cell(feature, input.clone())));
         let unmanaged = (
             v1::Reason::StackNotManaged,
             "deskd runs with --stack none".to_owned(),
         );
         cells.push(cell(
-            "stack",
+            Feature::Stack,
             self.session.stack().is_none().then_some(unmanaged),
         ));
         cells

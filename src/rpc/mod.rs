@@ -25,6 +25,7 @@ mod health;
 mod listen;
 mod metrics;
 mod replies;
+mod require;
 mod server;
 mod stack;
 mod standing;

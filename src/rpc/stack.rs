@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     frame::Size,
-    session::{Classification, Shared, StackError},
+    session::{self, Classification, Shared, StackError, UpResult},
     stack::{
         Numbered,
         wire::{self, Component, ComponentState, Problem, ToInit},
@@ -76,7 +76,7 @@ impl Stack for StackService {
             Classification::Unknown => v1::Classification::Unspecified,
         };
         Ok(Response::new(v1::UpResponse {
-            result: done.result,
+            result: result(done.result).into(),
             classification: classification.into(),
             stages: done
                 .stages
@@ -87,10 +87,10 @@ impl Stack for StackService {
                 })
                 .collect(),
             paint: done.paint.map(|ready| convert::evidence(&ready.evidence)),
-            viewer_port: self
-                .session
-                .stack()
-                .map_or(0, |stack| stack.state().borrow().viewer_port.into()),
+            viewer_port: self.session.stack().and_then(|stack| {
+                let port = stack.state().borrow().viewer_port;
+                (port != 0).then_some(port.into())
+            }),
         }))
     }
 
@@ -146,12 +146,12 @@ impl Stack for StackService {
             return Err(status::invalid_field("geometry", "must be given"));
         };
         let size: Size = convert::nonempty("geometry", size.width, size.height)?;
-        if request.dpi != 0 && !(24..=960).contains(&request.dpi) {
-            return Err(status::invalid_field("dpi", "must be 24 to 960, or 0"));
+        if request.dpi.is_some_and(|dpi| !(24..=960).contains(&dpi)) {
+            return Err(status::invalid_field("dpi", "must be 24 to 960"));
         }
         let screen = self
             .session
-            .set_geometry(size, request.dpi, deadline.reply_by)
+            .set_geometry(size, request.dpi.unwrap_or(0), deadline.reply_by)
             .await?;
         Ok(Response::new(v1::SetGeometryResponse {
             geometry: Some(convert::wire_size(screen.size)),
@@ -168,7 +168,10 @@ impl Stack for StackService {
     ) -> Result<Response<Self::EventsStream>, Status> {
         self.stack()?;
         let until = Deadline::of_stream(request.metadata());
-        let mut after = request.get_ref().after_sequence;
+        let asked = request.get_ref();
+        // Another daemon counted from 1 as well.
+        let same = asked.instance_id.is_empty() || asked.instance_id == self.session.instance_id();
+        let mut after = asked.after_sequence.filter(|_| same).unwrap_or(0);
         let credential = request.extensions().get::<Credential>().cloned();
         let (sender, receiver) = mpsc::channel(16);
         let session = Shared::clone(&self.session);
@@ -198,8 +201,17 @@ impl Stack for StackService {
                         drop(sender.try_send(Err(status)));
                         return;
                     }
-                    () = stopping.cancelled() => return,
-                    () = &mut last => return,
+                    () = stopping.cancelled() => {
+                        let ends = status::unavailable(&session::stopping());
+                        drop(sender.try_send(Err(ends)));
+                        return;
+                    }
+                    () = &mut last => {
+                        let late = "the stream's deadline came: call Events again".into();
+                        let late = status::deadline(v1::Reason::Deadline, late);
+                        drop(sender.try_send(Err(late)));
+                        return;
+                    }
                 }
             }
         });
@@ -219,6 +231,18 @@ impl From<StackError> for Status {
             }
             StackError::Late(_) => status::deadline(v1::Reason::Deadline, message),
         }
+    }
+}
+
+fn result(result: UpResult) -> v1::UpResult {
+    match result {
+        UpResult::Up => v1::UpResult::Up,
+        UpResult::NoXServer => v1::UpResult::NoXServer,
+        UpResult::VncFailed => v1::UpResult::VncFailed,
+        UpResult::ViewerFailed => v1::UpResult::ViewerFailed,
+        UpResult::NotPainted => v1::UpResult::NotPainted,
+        UpResult::Locked => v1::UpResult::Locked,
+        UpResult::TimedOut => v1::UpResult::TimedOut,
     }
 }
 

@@ -104,6 +104,23 @@ pub(super) fn read_only(what: &str) -> Status {
     build(Code::PermissionDenied, Reason::ReadOnly, message, &[])
 }
 
+/// A feature that this release does not have.
+pub(super) fn unsupported_feature(name: &str) -> Status {
+    // Printable, and bounded: it is the caller's.
+    let name: String = name.chars().take(64).collect();
+    let message = format!(
+        "the call requires the feature {name:?}, which deskd {} does not have; upgrade deskd, or leave the feature out",
+        env!("CARGO_PKG_VERSION")
+    );
+    let facts = [("feature", name)];
+    build(
+        Code::Unimplemented,
+        Reason::UnsupportedFeature,
+        message,
+        &facts,
+    )
+}
+
 /// Something that must be otherwise first.
 pub(super) fn failed_precondition(reason: Reason, message: String) -> Status {
     build(Code::FailedPrecondition, reason, message, &[])

@@ -32,6 +32,24 @@ impl From<(i32, i32)> for v1::Target {
     }
 }
 
+impl v1::WatchResponse {
+    /// The frame of the update: whole, a card, or the metadata of changed regions.
+    pub fn frame(&self) -> Option<&v1::Frame> {
+        match self.update.as_ref()? {
+            v1::watch_response::Update::Frame(frame) => Some(frame),
+            v1::watch_response::Update::Regions(regions) => regions.frame.as_ref(),
+        }
+    }
+
+    /// The parts that changed; none where the update is a whole frame.
+    pub fn changed(&self) -> &[v1::ChangedRegion] {
+        match &self.update {
+            Some(v1::watch_response::Update::Regions(regions)) => &regions.changed,
+            _ => &[],
+        }
+    }
+}
+
 impl v1::Region {
     /// The rectangle whose first pixel is in column `x` and row `y`.
     pub fn new(x: i32, y: i32, width: u32, height: u32) -> Self {

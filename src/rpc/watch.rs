@@ -19,7 +19,7 @@ use super::{
     convert, deadline,
     replies::{Place, Progress, READING},
     status,
-    v1::{self, WatchRequest, WatchResponse},
+    v1::{self, WatchRequest, WatchResponse, watch_response::Update},
 };
 use crate::session::{self, Refusal, Shared, Step, Watch};
 
@@ -70,14 +70,11 @@ pub(super) fn open(
 ) -> Result<Frames, Status> {
     let screenshot = request.screenshot.clone().unwrap_or_default();
     let spec = convert::spec(&screenshot)?;
-    let fps = match request.max_fps {
-        0 => DEFAULT_FPS,
-        fps if fps <= MAX_FPS => fps,
-        fps => {
-            let why = format!("must be 1 to {MAX_FPS}, or 0 for {DEFAULT_FPS}, and is {fps}");
-            return Err(status::invalid_field("max_fps", &why));
-        }
-    };
+    let fps = request.max_fps.unwrap_or(DEFAULT_FPS);
+    if !(1..=MAX_FPS).contains(&fps) {
+        let why = format!("must be 1 to {MAX_FPS}, and is {fps}");
+        return Err(status::invalid_field("max_fps", &why));
+    }
     if request.changed_regions && spec.size.is_some() {
         let why = "cannot be given with changed_regions, which are in screen pixels";
         return Err(status::invalid_field("screenshot.size", why));
@@ -203,9 +200,17 @@ fn response(step: Step) -> WatchResponse {
             region: Some(convert::wire_region(region)),
             image,
         });
+    let (frame, changed): (_, Vec<_>) = (convert::frame(frame), changed.collect());
+    let update = if changed.is_empty() {
+        Update::Frame(frame)
+    } else {
+        Update::Regions(v1::RegionUpdate {
+            frame: Some(frame),
+            changed,
+        })
+    };
     WatchResponse {
-        frame: Some(convert::frame(frame)),
-        changed: changed.collect(),
+        update: Some(update),
         skipped,
     }
 }

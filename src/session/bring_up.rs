@@ -16,14 +16,12 @@ use crate::{
     frame::{Failure, NoScreenSize, ScreenSize, Size},
     gate::Verdict,
     stack::{
-        Numbered, Stack, exit_code,
+        Numbered, Stack,
         wire::{Component, Problem, Status, ToInit},
     },
     x11::LinkState,
 };
 
-/// `deskd up`'s exit code when its time ran out.
-const OUT_OF_TIME: u32 = 124;
 /// The paint of a session that was (re)started is waited for so long before it
 /// is called a failure; it is waited for on.
 const PAINT: Duration = Duration::from_secs(90);
@@ -68,11 +66,43 @@ pub enum Classification {
     Unknown,
 }
 
+/// The result of a bring-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpResult {
+    /// The desktop is up and, if that was waited for, painted.
+    Up,
+    /// The X server or its keymap did not start.
+    NoXServer,
+    /// The VNC server did not start.
+    VncFailed,
+    /// The viewer's web server did not start.
+    ViewerFailed,
+    /// The session did not start, or the desktop was not painted in time.
+    NotPainted,
+    /// Another daemon manages the display.
+    Locked,
+    /// The caller's time ended first.
+    TimedOut,
+}
+
+impl UpResult {
+    /// The result when that component does not start.
+    fn of_failed(component: Component) -> Self {
+        match component {
+            Component::Xvfb | Component::Keymap => Self::NoXServer,
+            Component::X11vnc => Self::VncFailed,
+            Component::Websockify => Self::ViewerFailed,
+            Component::Dbus | Component::Session | Component::Paint => Self::NotPainted,
+            Component::Lock => Self::Locked,
+        }
+    }
+}
+
 /// How a bring-up went.
 #[derive(Debug, Clone)]
 pub struct BroughtUp {
-    /// The exit code of `deskd up`.
-    pub result: u32,
+    /// Whether the desktop is up, and what failed otherwise.
+    pub result: UpResult,
     /// What kind it was.
     pub classification: Classification,
     /// What happened during it.
@@ -156,16 +186,16 @@ impl Session {
         managed.stack.order(ToInit::Up).await;
         let mut result = self.until_up(managed, reply_by).await;
         let mut paint = None;
-        if result == 0 && !no_wait {
+        if result == UpResult::Up && !no_wait {
             let ready = self.wait_ready(&Awaited::default(), reply_by).await;
             result = paint_result(&ready);
             let own_time = reply_by.saturating_duration_since(arrived);
-            if result == exit_code(Component::Paint) && own_time < PAINT - SLACK {
+            if result == UpResult::NotPainted && own_time < PAINT - SLACK {
                 // The caller's time ended, not the paint's.
-                result = OUT_OF_TIME;
+                result = UpResult::TimedOut;
             }
             paint = Some(ready);
-            if classification != Classification::AlreadyReady && result == 0 {
+            if classification != Classification::AlreadyReady && result == UpResult::Up {
                 self.until_told(managed, before, reply_by).await;
             }
         }
@@ -197,7 +227,7 @@ impl Session {
     }
 
     /// Waits until every component is up. The exit code.
-    async fn until_up(&self, managed: &Managed, reply_by: Instant) -> u32 {
+    async fn until_up(&self, managed: &Managed, reply_by: Instant) -> UpResult {
         let mut state = managed.stack.state();
         // The order has to arrive first: a state from before says nothing.
         let ordered = Instant::now();
@@ -205,22 +235,22 @@ impl Session {
             {
                 let now = state.borrow_and_update();
                 if now.wanted && now.all_up() {
-                    return 0;
+                    return UpResult::Up;
                 }
                 let fresh = ordered.elapsed() > Duration::from_millis(300);
                 if let Some(failed) = now.failed().filter(|_| fresh && now.wanted) {
-                    return exit_code(failed.component);
+                    return UpResult::of_failed(failed.component);
                 }
             }
             tokio::select! {
-                changed = state.changed() => if changed.is_err() { return OUT_OF_TIME },
+                changed = state.changed() => if changed.is_err() { return UpResult::TimedOut },
                 () = tokio::time::sleep(Duration::from_millis(350)) => {}
-                () = self.shutdown.cancelled() => return OUT_OF_TIME,
+                () = self.shutdown.cancelled() => return UpResult::TimedOut,
                 () = tokio::time::sleep_until(reply_by) => {
                     let now = state.borrow();
                     let late = now.components.iter().find(|c| c.enabled && !c.up);
                     let late = late.filter(|c| c.problem.is_some());
-                    return late.map_or(OUT_OF_TIME, |late| exit_code(late.component));
+                    return late.map_or(UpResult::TimedOut, |late| UpResult::of_failed(late.component));
                 }
             }
         }
@@ -443,10 +473,10 @@ impl Drop for Leave<'_> {
     }
 }
 
-fn paint_result(ready: &Readiness) -> u32 {
+fn paint_result(ready: &Readiness) -> UpResult {
     match ready.evidence.verdict {
-        Verdict::Ready => 0,
-        Verdict::NoDisplay => exit_code(Component::Xvfb),
-        Verdict::Blank | Verdict::Partial | Verdict::Unsettled => exit_code(Component::Paint),
+        Verdict::Ready => UpResult::Up,
+        Verdict::NoDisplay => UpResult::NoXServer,
+        Verdict::Blank | Verdict::Partial | Verdict::Unsettled => UpResult::NotPainted,
     }
 }

@@ -30,7 +30,7 @@ pub use act::{
     Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method, Operation,
     Outcome, Pressed, PressedInput, Refused, Run, Settled, Settling, Text,
 };
-pub use bring_up::{BroughtUp, Classification, StackError};
+pub use bring_up::{BroughtUp, Classification, StackError, UpResult};
 pub use paint::{Awaited, Readiness};
 pub use picture::{Frame, Kind, Spec, Timings};
 pub use space::{AskedRegion, Space};

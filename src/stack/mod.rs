@@ -265,14 +265,3 @@ fn keep(event: Event, news: &watch::Sender<u64>, log: &Mutex<Log>) {
     drop(log);
     news.send_replace(sequence);
 }
-
-/// The exit code of `deskd up` when that component fails.
-pub fn exit_code(component: Component) -> u32 {
-    match component {
-        Component::Xvfb | Component::Keymap => 11,
-        Component::X11vnc => 12,
-        Component::Websockify => 13,
-        Component::Dbus | Component::Session | Component::Paint => 14,
-        Component::Lock => 15,
-    }
-}
