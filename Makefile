@@ -66,7 +66,7 @@ bench-frames: deps ## Frames by change, screen, size and format, beside others, 
 	$(CARGO) build --release --locked --bin deskd --example bench_frames
 	target/release/examples/bench_frames $(SHORT)
 
-gate-table: deps ## Judge every kind of screen at seven sizes, nine window managers and 19 X servers, about 50 minutes (SHORT=short: two sizes, 30)
+gate-table: deps ## Judge every kind of screen at seven sizes, nine window managers and 18 X servers, about 50 minutes (SHORT=short: two sizes, 30)
 	@image/install-packages.sh tests/gate-packages
 	$(CARGO) build --locked --bin deskd --example gate_table
 	target/debug/examples/gate_table $(SHORT)
@@ -84,7 +84,7 @@ bench-text: deps ## Type 240,000 characters of 15 scripts into four programs; ra
 	$(CARGO) build --release --locked --bin deskd --example bench_text
 	target/release/examples/bench_text $(CHARS)
 
-matrix: deps ## Do every vendor's action in four toolkits, type into 24 programs; write README's matrix and docs/reference/text.md
+matrix: deps ## Do every vendor's action in four toolkits, type into 24 programs; write docs/reference/conformance.md and text.md
 	@image/install-packages.sh tests/matrix-packages
 	$(CARGO) build --locked --bin deskd --example matrix --example text_matrix
 	target/debug/examples/matrix

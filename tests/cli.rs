@@ -380,7 +380,7 @@ fn completions_and_help_are_there() {
     }
 }
 
-/// `deskd serve & deskd screenshot`, as the README says: the client waits for the address.
+/// `deskd serve & deskd screenshot`, as the README's example does: the client waits for the address.
 #[test]
 fn a_client_waits_for_a_daemon_that_is_just_starting() {
     let server = XServer::with_screen("320x240x24", &[]);

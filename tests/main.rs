@@ -13,6 +13,7 @@ mod conformance;
 mod coordinates;
 mod cursor;
 mod decoders;
+mod docs;
 mod doctor;
 mod held;
 mod hostile_desktop;

@@ -1,5 +1,5 @@
 //! `make matrix`: does every action of OpenAI's and Anthropic's tools in GTK, Qt,
-//! Chromium and xterm, and writes what came of it into the README.
+//! Chromium and xterm, and writes the result into docs/reference/conformance.md.
 
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
 #![allow(
@@ -33,11 +33,11 @@ async fn main() {
     let cells: Vec<_> = (0..ROWS.len())
         .map(|row| std::array::from_fn(|column: usize| columns[column][row].clone()))
         .collect();
-    let readme = fs::read_to_string("README.md").unwrap();
-    let (before, rest) = readme.split_once(MARKS.0).unwrap();
+    let page = fs::read_to_string("docs/reference/conformance.md").unwrap();
+    let (before, rest) = page.split_once(MARKS.0).unwrap();
     let (_, after) = rest.split_once(MARKS.1).unwrap();
-    let readme = format!("{before}{}{}{}{after}", MARKS.0, table(&cells), MARKS.1);
-    fs::write("README.md", readme).unwrap();
+    let page = format!("{before}{}{}{}{after}", MARKS.0, table(&cells), MARKS.1);
+    fs::write("docs/reference/conformance.md", page).unwrap();
     let red = cells.iter().flatten().filter(|cell| cell.is_err()).count();
     println!("{} cells, {red} red", ROWS.len() * ALL.len());
     assert_eq!(red, 0);

@@ -1,4 +1,4 @@
-//! Exit codes: stable, because scripts depend on them (README, "Exit codes").
+//! Exit codes: stable, because scripts depend on them (docs/reference/exit-codes.md).
 
 use std::process::ExitCode;
 

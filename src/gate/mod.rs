@@ -1,7 +1,7 @@
 //! The paint gate: facts in, verdict out. Pure: no clock, no X, no thread.
 //!
 //! Called by [`session`](crate::session), which feeds it the facts that
-//! [`x11`](crate::x11) sees; calls nothing. The rules are in the README,
+//! [`x11`](crate::x11) sees; calls nothing. The rules are in docs/concepts/painted.md,
 //! and the reasons for the numbers stand beside them.
 //!
 //! - `activity`: what moves, and since when the rest does not.

@@ -501,7 +501,7 @@ impl Stage {
     }
 }
 
-/// The table of the README, with a cell for each program.
+/// The table of docs/reference/conformance.md, with a cell for each program.
 pub fn table(cells: &[[Told; 4]]) -> String {
     let mut text = String::from(
         "| OpenAI | Anthropic | deskd | GTK 3 | Qt 5 | Chromium | xterm |\n\
@@ -523,5 +523,5 @@ pub fn table(cells: &[[Told; 4]]) -> String {
     text
 }
 
-/// Before and after the table in the README.
+/// Before and after the table.
 pub const MARKS: (&str, &str) = ("<!-- matrix: by `make matrix` -->\n", "<!-- /matrix -->");

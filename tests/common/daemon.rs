@@ -145,9 +145,19 @@ impl Daemon {
         .code()
     }
 
-    /// All that it logged so far.
+    /// All that it has logged so far: a thread of the daemon writes it a moment later.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+        let read = || std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+        let mut text = read();
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_millis(25));
+            let now = read();
+            if now == text {
+                break;
+            }
+            text = now;
+        }
+        text
     }
 
     /// The TCP address that its log names.
