@@ -114,6 +114,8 @@ impl fmt::Display for ExpectedWindow {
 /// What a window that can be seen says of itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NamedWindow {
+    /// Its id.
+    pub window: WindowId,
     /// Its title; empty without one.
     pub title: String,
     /// Its program's instance and class.
@@ -262,6 +264,7 @@ mod tests {
     #[test]
     fn an_expected_window_is_known_by_all_that_is_given() {
         let window = NamedWindow {
+            window: 7,
             title: "report.odt — Writer".into(),
             class: vec!["soffice".into(), "libreoffice-writer".into()],
         };

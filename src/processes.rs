@@ -264,9 +264,11 @@ fn parent(pid: u32) -> Option<u32> {
     (parent > 1).then_some(parent)
 }
 
-/// A process's name, at most 15 bytes; empty when it has gone.
+/// A process's name, at most 15 bytes; empty when it has gone. The process chooses it, so
+/// control characters are replaced: a log line stays one line.
 pub(crate) fn name(pid: u32) -> String {
-    Stat::read(pid).map(|stat| stat.name).unwrap_or_default()
+    let name = Stat::read(pid).map(|stat| stat.name).unwrap_or_default();
+    name.replace(char::is_control, "?")
 }
 
 /// Whether a process exists and is not a zombie.

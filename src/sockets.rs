@@ -87,7 +87,8 @@ pub(crate) enum Listening {
     Others,
 }
 
-/// Whether one of these processes listens on that port.
+/// Whether one of these processes listens on that port of 127.0.0.1: sockets of IPv6 count
+/// only where none of IPv4 does.
 ///
 /// # Errors
 ///
@@ -100,6 +101,9 @@ pub(crate) fn listening(port: u16, pids: &[u32]) -> io::Result<Listening> {
             .iter()
             .filter(|socket| socket.header.socket_id.source_port == port);
         inodes.extend(there.map(|socket| socket.header.inode));
+        if !inodes.is_empty() {
+            break;
+        }
     }
     Ok(if inodes.is_empty() {
         Listening::Nobody

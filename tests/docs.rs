@@ -34,7 +34,9 @@ fn anchors(page: &Path) -> Vec<String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let anchor = |heading: &str| {
         let words = heading.trim_start_matches('#').trim().to_lowercase();
-        let kept = words.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        let kept = words
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
         kept.map(|c| if c == ' ' { '-' } else { c }).collect()
     };
     headings.map(anchor).collect()
@@ -71,5 +73,8 @@ fn every_link_leads_somewhere() {
 fn the_readme_is_read_in_two_minutes() {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
     let (lines, words) = (text.lines().count(), text.split_whitespace().count());
-    assert!(lines <= 200 && words <= 1300, "{lines} lines, {words} words");
+    assert!(
+        lines <= 200 && words <= 1300,
+        "{lines} lines, {words} words"
+    );
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use deskd::rpc::v1;
 
 use crate::common::{
-    Daemon, Witness, XServer,
-    adversary::{Adversary, DESTROY_NOTIFY, Flood, KEYMAP_NOTIFY},
-    daemon::raw,
+    Daemon, Image, Witness, XServer,
+    adversary::{Adversary, DESTROY_NOTIFY, Flood, KEYMAP_NOTIFY, Made},
+    daemon::{raw, screen},
     pacing::MANAGERS,
     program,
     receiver::{Receiver, Toolkit},
@@ -277,4 +277,59 @@ async fn a_full_server_is_named() {
     drop(all);
     done(&mut client, vec![paste("y")]).await;
     receiver.wait_text("y");
+}
+
+/// Any client can destroy what another made on the X server, and nothing reports it: frames
+/// stay true, and steps and the gate go on.
+#[tokio::test]
+async fn what_another_program_destroys_is_made_anew() {
+    for what in [Made::Damage, Made::Region, Made::Segment, Made::Window] {
+        let server = XServer::start();
+        let witness = Witness::new(&server);
+        let spared = witness.window((900, 700), (9, 9), 0);
+        let daemon = Daemon::start(&server);
+        let mut client = daemon.client().await;
+        for colour in [0xff_0000, 0x00_ff00, 0x00_00ff] {
+            witness.fill(colour);
+            let request = v1::ScreenshotRequest {
+                include_cursor: Some(false),
+                ..raw()
+            };
+            let frame = screen(&mut client, request).await;
+            assert_eq!(Image::from_frame(&frame), witness.capture(), "{what:?}");
+            done(&mut client, vec![move_to(50, 50)]).await;
+            let mut adversary = Adversary::new(&server);
+            adversary.destroy_of_others(what, xcb::Xid::resource_id(&spared));
+        }
+    }
+}
+
+/// The property of the root window that keeps the generation belongs to every program.
+#[tokio::test]
+async fn a_generation_that_is_taken_away_is_written_again() {
+    let server = XServer::start();
+    Witness::new(&server).draw_pattern(5);
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    screen(&mut client, raw()).await;
+    for _ in 0..3 {
+        program::output(
+            server
+                .program("xprop")
+                .args(["-root", "-remove", "_DESKD_STATE"]),
+            "x11-utils",
+        );
+        screen(&mut client, raw()).await;
+    }
+    let generation = screen(&mut client, raw()).await.server_generation;
+    let ready = client.wait_ready(v1::WaitReadyRequest::default()).await;
+    let ready = ready.unwrap().into_inner();
+    assert_eq!(ready.evidence.unwrap().verdict(), v1::PaintVerdict::Ready);
+    assert_eq!(ready.server_generation, generation);
+    let request = v1::ScreenshotRequest {
+        unproved: false,
+        ..raw()
+    };
+    let frame = client.screenshot(request).await.unwrap().into_inner();
+    assert_eq!(frame.frame.unwrap().kind(), v1::FrameKind::Screen);
 }

@@ -7,7 +7,7 @@ use deskd::{client, rpc::v1};
 use tonic::{Code, Request};
 
 use crate::common::{
-    Daemon, XServer,
+    Daemon, Witness, XServer,
     desktop::Session,
     program,
     step::{bare, click, done, text},
@@ -50,10 +50,11 @@ async fn without_damage_pictures_are_compared() {
         let server = XServer::with_screen("1280x800x24", &["-extension", extension]);
         let session = Session::start(
             &server,
-            "openbox & exec xterm -geometry 140x50+0+0 -e 'stty -echo; cat'",
+            "openbox & exec xterm -geometry 140x50+0+0 -e \
+             'stty -echo; printf \"\\033]0;Silent\\007\"; cat'",
         );
         let daemon = Daemon::start(&server);
-        let still = evidence(&daemon, 40, &[("", "xterm")]).await;
+        let still = evidence(&daemon, 40, &[("Silent", "xterm")]).await;
         assert_eq!(still.verdict(), v1::PaintVerdict::Ready, "{still:?}");
         let mut client = daemon.client().await;
         done(&mut client, vec![click(300, 300)]).await;
@@ -118,4 +119,33 @@ async fn what_is_still_starting_or_expected_is_waited_for() {
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert_eq!(client::reason(&refused), v1::Reason::InvalidField);
     drop(session);
+}
+
+/// A window that was mapped and is not drawn yet is not the one that is expected.
+#[tokio::test]
+async fn an_expected_window_is_waited_for_until_it_is_drawn() {
+    let server = XServer::start();
+    let witness = Witness::new(&server);
+    witness.draw_pattern(6);
+    let window = witness.window((100, 100), (600, 400), 0xff_ffff);
+    let id = xcb::Xid::resource_id(&window).to_string();
+    program::output(
+        server.program("xprop").args([
+            "-id",
+            &id,
+            "-f",
+            "_NET_WM_NAME",
+            "8u",
+            "-set",
+            "_NET_WM_NAME",
+            "Später",
+        ]),
+        "x11-utils",
+    );
+    let daemon = Daemon::start(&server);
+    let empty = evidence(&daemon, 5, &[("Später", "")]).await;
+    assert_eq!(empty.verdict(), v1::PaintVerdict::Partial, "{empty:?}");
+    witness.draw(window, (50, 50), (100, 100), 0xff_0000);
+    let drawn = evidence(&daemon, 20, &[("Später", "")]).await;
+    assert_eq!(drawn.verdict(), v1::PaintVerdict::Ready, "{drawn:?}");
 }

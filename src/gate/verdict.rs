@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Evidence, Gate, Seen, Verdict, activity::Motion, counts, size_rule::floor_bytes};
 use crate::{
-    facts::{Content, Pinged, Profile, Role, Scene, Window},
+    facts::{Content, Pinged, Profile, Role, Scene, Window, WindowId},
     frame::Region,
 };
 
@@ -108,6 +108,17 @@ impl Gate {
             Role::TopLevel => return false,
         };
         quiet >= patience
+    }
+
+    /// Whether a window is drawn: its pixels have more than one colour, or its program has
+    /// been at rest for 10 s with one.
+    pub fn is_window_drawn(&self, window: WindowId) -> bool {
+        let since = self.motion[0].quiet_since.max(self.began);
+        let quiet = self.now.saturating_sub(since);
+        let Some((began, picture)) = &self.picture else {
+            return false;
+        };
+        *began >= since && (!picture.flat.contains(&window) || quiet >= PATIENCE)
     }
 
     fn is_drawn_role(&self, scene: &Scene, role: Role, quiet: Duration) -> bool {

@@ -1,13 +1,12 @@
 //! Prometheus metrics over plain HTTP/1.1: `GET /metrics`, and nothing else.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, io, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{Listener, convert, listen::Socket};
@@ -17,7 +16,7 @@ use crate::{
     x11::LinkState,
 };
 
-/// Connections at once; the others wait in the system's queue.
+/// Connections at once: one more ends the oldest.
 const CONNECTIONS: usize = 8;
 /// For a request's head.
 const HEAD: Duration = Duration::from_secs(5);
@@ -42,11 +41,8 @@ pub async fn serve_metrics(
         return Err(io::Error::from(io::ErrorKind::Unsupported));
     };
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections: VecDeque<tokio::task::JoinHandle<()>> = VecDeque::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return Ok(());
-        };
         let stream = tokio::select! {
             accepted = listener.accept() => accepted,
             () = shutdown.cancelled() => return Ok(()),
@@ -55,8 +51,14 @@ pub async fn serve_metrics(
             tokio::time::sleep(PAUSE).await;
             continue;
         };
+        connections.retain(|connection| !connection.is_finished());
+        if connections.len() >= CONNECTIONS
+            && let Some(oldest) = connections.pop_front()
+        {
+            oldest.abort();
+        }
         let (session, shutdown) = (Shared::clone(&session), shutdown.clone());
-        tokio::spawn(async move {
+        connections.push_back(tokio::spawn(async move {
             let answer = service_fn(|request| {
                 let answer = answer(&request, &session);
                 async { Ok::<_, Infallible>(answer) }
@@ -72,8 +74,7 @@ pub async fn serve_metrics(
                 () = tokio::time::sleep(LIFE) => {}
                 () = shutdown.cancelled() => {}
             }
-            drop(place);
-        });
+        }));
     }
 }
 

@@ -39,8 +39,9 @@ pub(super) struct Assessment {
     identity: Option<(Generation, u64)>,
     /// Somebody allowed what keeps moving, so that it could be proved.
     may_move: bool,
-    /// The windows that can be seen, while somebody waits for some.
-    named: Vec<NamedWindow>,
+    /// The windows that can be seen, while somebody waits for some, and whether each is
+    /// drawn.
+    named: Vec<(NamedWindow, bool)>,
 }
 
 /// What a caller waits for.
@@ -61,6 +62,10 @@ impl Assessment {
         may_move: bool,
         named: Vec<NamedWindow>,
     ) -> Self {
+        let drawn = |window: NamedWindow| {
+            let drawn = gate.is_window_drawn(window.window);
+            (window, drawn)
+        };
         let both = |profile| [false, true].map(|lenient| Arc::new(gate.judge(profile, lenient)));
         Self {
             at: Instant::now(),
@@ -68,7 +73,7 @@ impl Assessment {
             any: both(Profile::Any),
             identity,
             may_move,
-            named,
+            named: named.into_iter().map(drawn).collect(),
         }
     }
 
@@ -230,12 +235,18 @@ impl Paint {
         let mut known = self.known(profile, lenient)?;
         let receiver = self.0.place().running.clone()?;
         let missing = missing(&receiver, awaited);
-        if !missing.is_empty() {
-            let mut evidence = (*known.evidence).clone();
-            evidence.verdict = evidence.verdict.min(Verdict::Partial);
-            evidence.missing.splice(0..0, missing);
-            known.evidence = Arc::new(evidence);
-        }
+        let (most, why) = if !missing.is_empty() {
+            (Verdict::Partial, missing)
+        } else if known.evidence.verdict == Verdict::Ready && !self.0.is_in_force(profile) {
+            let why = "the proof is not in force yet: the X server's property could not be written";
+            (Verdict::Unsettled, vec![why.to_owned()])
+        } else {
+            return Some(known);
+        };
+        let mut evidence = (*known.evidence).clone();
+        evidence.verdict = evidence.verdict.min(most);
+        evidence.missing.splice(0..0, why);
+        known.evidence = Arc::new(evidence);
         Some(known)
     }
 
@@ -416,11 +427,21 @@ impl Shared {
 fn missing(receiver: &watch::Receiver<Option<Assessment>>, awaited: &Awaited) -> Vec<String> {
     let now = receiver.borrow();
     let named = now.as_ref().map_or(&[][..], |now| &now.named);
-    let absent = |expected: &&ExpectedWindow| !named.iter().any(|window| expected.matches(window));
-    let absent = awaited.windows.iter().filter(absent);
-    absent
-        .map(|expected| format!("{expected} is not on the screen"))
-        .collect()
+    let missing = awaited.windows.iter().filter_map(|expected| {
+        let mut found = named.iter().filter(|(window, _)| expected.matches(window));
+        let mut there = false;
+        let drawn = found.any(|(_, drawn)| {
+            there = true;
+            *drawn
+        });
+        let what = if there {
+            "is empty"
+        } else {
+            "is not on the screen"
+        };
+        (!drawn).then(|| format!("{expected} {what}"))
+    });
+    missing.collect()
 }
 
 fn may_move(receiver: &watch::Receiver<Option<Assessment>>) -> bool {

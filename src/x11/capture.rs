@@ -331,6 +331,9 @@ impl Capturer {
 
     /// Asks what was drawn since the last capture, and where the pointer is.
     fn look(&mut self, server: &Server, known: &Known, number: u64) -> Result<Look, Error> {
+        if let Some(damage) = &self.damage {
+            damage.begin();
+        }
         let same = |last: &&Last| last.known.is_the_screen_of(known);
         let (Some(last), Some(damage)) = (self.last.as_ref().filter(same), &self.damage) else {
             if let Some(damage) = &self.damage {
@@ -354,6 +357,7 @@ impl Capturer {
         let pointer = self.cursor.ask(server)?;
         let size = server.conn.get_geometry(server.root)?;
         let drawn = asked.answer(known.size)?;
+        damage.note(&drawn);
         let pointer = self.answer_of(pointer)?;
         if size_of(size.reply())? != known.size {
             return Ok(Look::Resized);
@@ -380,11 +384,11 @@ impl Capturer {
 
     /// Something was drawn there, as the server told by itself after that request.
     pub(super) fn drawn(&mut self, area: &Rectangle, after: SequenceNumber, screen: Size) {
-        let is_known = |damage: &Damage| damage.knew_at(after);
-        if self.damage.as_ref().is_some_and(is_known) {
-            return;
-        }
         if let Some(area) = damage::clipped(area, screen) {
+            let is_known = |damage: &Damage| damage.knew(&area, after);
+            if self.damage.as_ref().is_some_and(is_known) {
+                return;
+            }
             // It is around all that was told before.
             self.pending.retain(|part| area.union(part) != area);
             self.pending.push(area);
@@ -446,6 +450,10 @@ impl Capturer {
                 answer.map(Option::unwrap_or_default)
             };
             let (drawn_before, drawn) = (answer(drawn_before)?, answer(drawn)?);
+            if let Some(damage) = &self.damage {
+                damage.note(&drawn_before);
+                damage.note(&drawn);
+            }
             asked = true;
             let pointer = self.answer_of(pointer)?;
             if before != known.size || size_of(after.reply())? != known.size {

@@ -202,6 +202,11 @@ impl Server {
         self.trust.holds(self.life, text)
     }
 
+    /// The text about the screen that this daemon wrote last.
+    pub(super) fn last_written(&self) -> Option<Vec<u8>> {
+        self.trust.last(self.life)
+    }
+
     /// Notes a text about the screen that is about to be written.
     pub(super) fn will_write(&self, text: &[u8]) {
         self.trust.note(self.life, text);

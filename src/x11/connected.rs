@@ -208,6 +208,9 @@ impl Connected {
                 self.carriers = carriers;
                 self.known.proof = Some(proof.profile);
                 self.publish_screen();
+            } else {
+                (self.known, self.carriers) = Known::read(&self.server)?;
+                self.publish_screen();
             }
         }
         Ok(())

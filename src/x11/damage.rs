@@ -33,6 +33,48 @@ pub(super) struct Damage {
     parts: xfixes::Region,
     /// The last request that emptied it.
     emptied: Cell<SequenceNumber>,
+    /// The rectangle around the answers since [`Self::begin`].
+    answered: Cell<Option<Region>>,
+}
+
+/// What a region has before damage is moved into it: no damage lies there, so it is still
+/// there only if that failed.
+const UNTOUCHED: Rectangle = Rectangle {
+    x: i16::MIN,
+    y: i16::MIN,
+    width: 1,
+    height: 1,
+};
+
+/// Moves what was drawn into `parts`, and asks for it.
+///
+/// # Errors
+///
+/// When the connection ended.
+pub(super) fn take<'c>(
+    conn: &'c XConnection,
+    damage: damage::Damage,
+    parts: xfixes::Region,
+) -> Result<
+    (
+        SequenceNumber,
+        Cookie<'c, XConnection, xfixes::FetchRegionReply>,
+    ),
+    Error,
+> {
+    conn.xfixes_set_region(parts, &[UNTOUCHED])?.ignore_error();
+    let emptied = conn.damage_subtract(damage, x11rb::NONE, parts)?;
+    let number = emptied.sequence_number();
+    emptied.ignore_error();
+    Ok((number, conn.xfixes_fetch_region(parts)?))
+}
+
+/// Whether the damage that was to be taken does not exist any more.
+pub(super) fn is_gone(reply: &xfixes::FetchRegionReply) -> bool {
+    let [part] = reply.rectangles.as_slice() else {
+        return false;
+    };
+    (part.x, part.y) == (UNTOUCHED.x, UNTOUCHED.y)
 }
 
 /// A question that was sent.
@@ -67,6 +109,7 @@ impl Damage {
             damage,
             parts,
             emptied,
+            answered: Cell::new(None),
         }))
     }
 
@@ -88,16 +131,27 @@ impl Damage {
     ///
     /// When the connection ended.
     pub(super) fn ask<'c>(&self, server: &'c Server) -> Result<Asked<'c>, Error> {
-        let conn = &server.conn;
-        let emptied = conn.damage_subtract(self.damage, x11rb::NONE, self.parts)?;
-        self.emptied.set(emptied.sequence_number());
-        emptied.ignore_error();
-        Ok(Asked(conn.xfixes_fetch_region(self.parts)?))
+        let (emptied, region) = take(&server.conn, self.damage, self.parts)?;
+        self.emptied.set(emptied);
+        Ok(Asked(region))
     }
 
-    /// Whether what the server told after that request was in the last answer.
-    pub(super) fn knew_at(&self, after: SequenceNumber) -> bool {
-        after < self.emptied.get()
+    /// Forgets earlier answers: a capture begins.
+    pub(super) fn begin(&self) {
+        self.answered.set(None);
+    }
+
+    /// Notes an answer.
+    pub(super) fn note(&self, drawn: &[Region]) {
+        let all = drawn.iter().copied().chain(self.answered.get());
+        self.answered.set(all.reduce(|all, part| all.union(&part)));
+    }
+
+    /// Whether what the server told of `area` after that request was in the last answers.
+    /// Another program may have taken it away before: then it was not.
+    pub(super) fn knew(&self, area: &Region, after: SequenceNumber) -> bool {
+        let answered = self.answered.get();
+        after < self.emptied.get() && answered.is_some_and(|all| all.union(area) == all)
     }
 }
 
@@ -111,6 +165,9 @@ impl Asked<'_> {
     pub(super) fn answer(self, screen: Size) -> Result<Vec<Region>, Error> {
         let reply = self.0.reply();
         let reply = reply.map_err(|error| Error::reply("XFixesFetchRegion", error))?;
+        if is_gone(&reply) {
+            return Err(Error::robbed("record of what is drawn"));
+        }
         let whole = [reply.extents];
         let parts = if reply.rectangles.len() > MANY {
             &whole

@@ -205,7 +205,20 @@ impl Error {
         }
     }
 
+    /// A resource of this connection has gone. Any X client can destroy the resources of any
+    /// other, and nothing tells: the connection is given up, and what it had is made anew.
+    pub(super) fn robbed(what: &str) -> Self {
+        let why = format!("another program destroyed deskd's {what} on the X server");
+        Self::Lost(io::Error::other(why))
+    }
+
     fn x11(request: &'static str, error: &X11Error) -> Self {
+        match error.error_kind {
+            ErrorKind::ShmBadSeg => return Self::robbed("shared memory"),
+            ErrorKind::DamageBadDamage => return Self::robbed("record of what is drawn"),
+            ErrorKind::XfixesBadRegion => return Self::robbed("region"),
+            _ => {}
+        }
         Self::Request {
             request,
             error: format!("{:?} (code {})", error.error_kind, error.error_code),

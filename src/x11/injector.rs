@@ -564,8 +564,11 @@ impl Holder {
 
     /// A daemon runs as our user or as root. Of what is not known anything may be.
     fn may_be_deskd(&self) -> bool {
-        self.process.as_ref().is_none_or(|(_, name, user)| {
-            name == "deskd" && (*user == geteuid().as_raw() || *user == 0)
+        self.process.as_ref().is_none_or(|(pid, name, user)| {
+            // Anybody can name a window of ours as the owner; one that we made is let go
+            // before another is.
+            let own = *pid == std::process::id();
+            !own && name == "deskd" && (*user == geteuid().as_raw() || *user == 0)
         })
     }
 }

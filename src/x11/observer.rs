@@ -5,7 +5,7 @@
 //! need: with the observer goes all that it asked the server to tell.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     os::fd::AsFd,
     sync::Arc,
     time::{Duration, Instant},
@@ -16,11 +16,11 @@ use x11rb::{
     errors::ReplyError,
     protocol::{
         Event,
-        damage::{ConnectionExt as _, ReportLevel},
+        damage::{ConnectionExt as _, ReportLevel as DamageLevel},
         xfixes::ConnectionExt as _,
         xproto::{
-            ChangeWindowAttributesAux, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _,
-            EventMask, Mapping, Property, Window,
+            ChangeWindowAttributesAux, ClientMessageEvent, ConfigureNotifyEvent,
+            ConfigureWindowAux, ConnectionExt as _, EventMask, Mapping, Rectangle, Window,
         },
     },
 };
@@ -30,7 +30,7 @@ use super::{
     capture::{Capturer, Known},
     compare::differences,
     connect::{EVENTS_AT_ONCE, Server},
-    damage::available as has_damage_extension,
+    damage::{self, available as has_damage_extension},
     error::no_id,
     focus::{self, Focus},
     mailbox::Bell,
@@ -48,6 +48,8 @@ const APART: Duration = Duration::from_millis(20);
 const REREAD: Duration = Duration::from_secs(1);
 /// Answers to pings that are kept until the next step; more are left out.
 const MAX_PONGS: usize = 256;
+/// Pings that are waited for; more are forgotten.
+const MAX_PINGED: usize = 128;
 /// Windows whose damage is followed one by one.
 const MAX_FOLLOWED: usize = 64;
 
@@ -69,7 +71,7 @@ pub struct Observer {
     standing: Vec<(Window, Region)>,
     /// Damage id → its window's origin on the screen.
     followed: HashMap<u32, Placed>,
-    damaged: Vec<u32>,
+    damaged: Vec<(u32, Rectangle)>,
     /// The XFIXES region that damage is fetched through.
     parts: u32,
     /// Our own window, which is never mapped: what the window manager does with it shows
@@ -87,29 +89,20 @@ pub struct Observer {
     maps: u64,
     /// The check window of the last one.
     last_manager: Option<Window>,
-    /// How that window manager answers; `None` before its first answer.
-    answers_by: Option<Answer>,
-    /// Pings that the window manager has not answered.
-    unanswered: u32,
+    /// That window manager has answered.
+    manager_spoke: bool,
+    /// Places that our window was asked to take and has not taken yet, oldest first.
+    places: VecDeque<i16>,
+    /// Pings without an answer, by their serial, and their windows, oldest first.
+    pinged: VecDeque<(u32, WindowId)>,
     scene_read_at: Option<Instant>,
     pongs: Vec<Pinged>,
     last_step: Option<Instant>,
-    serial: u32,
+    /// The place that our window was last asked to take, in pixels from the left.
+    place: i16,
     /// The serial of a question whose answer is not among the facts, and the window.
     asked: Option<(u32, WindowId)>,
     grabs: u64,
-}
-
-/// How a window manager shows that it has dealt with all that the server sent it before:
-/// it answers events in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    /// It says what frame our window would get (EWMH, `_NET_REQUEST_FRAME_EXTENTS`). Most
-    /// do; fluxbox says so for windows alone that it manages.
-    Frame,
-    /// It grants our window, which it does not manage, another place (ICCCM 4.1.5: every
-    /// request to configure a withdrawn window is granted).
-    Place,
 }
 
 /// A collection of what changes on the screen, see [`Observer::watch`].
@@ -150,8 +143,6 @@ impl Observer {
         if has_damage {
             conn.xfixes_create_region(parts, &[])?.ignore_error();
         }
-        let mut serial = [0; 4];
-        getrandom::fill(&mut serial).map_err(|error| Error::Lost(error.into()))?;
         let mut observer = Self {
             known,
             capturer: None,
@@ -173,12 +164,13 @@ impl Observer {
             watching: None,
             maps: 0,
             last_manager: None,
-            answers_by: None,
-            unanswered: 0,
+            manager_spoke: false,
+            places: VecDeque::new(),
+            pinged: VecDeque::new(),
             scene_read_at: None,
             pongs: Vec::new(),
             last_step: None,
-            serial: u32::from_ne_bytes(serial),
+            place: -10,
             asked: None,
             grabs: 0,
             server,
@@ -332,8 +324,8 @@ impl Observer {
     ///
     /// When the connection ended.
     pub fn ask(&mut self, window: WindowId) -> Result<(), Error> {
-        self.ping(Pinged::Window(window), &mut Vec::new())?;
-        self.asked = Some((self.serial, window));
+        let serial = self.send_ping(window)?;
+        self.asked = Some((serial, window));
         Ok(())
     }
 
@@ -388,21 +380,19 @@ impl Observer {
         let window = manager.map(|manager| manager.window);
         if window != self.last_manager {
             self.last_manager = window;
-            self.answers_by = None;
-            self.unanswered = 0;
+            self.manager_spoke = false;
+            self.places.clear();
         }
     }
 
     /// Sends the window manager a request that it answers after everything that the
-    /// server sent it before: see [`Answer`].
+    /// server sent it before.
     ///
     /// # Errors
     ///
     /// When the connection ended.
     pub fn ask_manager(&mut self) -> Result<(), Error> {
-        self.ping(Pinged::WindowManager, &mut Vec::new())?;
-        self.unanswered += 1;
-        Ok(())
+        self.ping(Pinged::WindowManager, &mut Vec::new())
     }
 
     /// Whether the window manager has answered every such request.
@@ -412,12 +402,12 @@ impl Observer {
     /// When the connection ended.
     pub fn manager_answered(&mut self) -> Result<bool, Error> {
         self.take_events()?;
-        Ok(self.unanswered == 0)
+        Ok(self.places.is_empty())
     }
 
     /// Whether this window manager has ever answered such a request.
     pub fn manager_has_answered(&self) -> bool {
-        self.answers_by.is_some()
+        self.manager_spoke
     }
 
     /// Reads the window manager's properties again before the next request.
@@ -447,7 +437,7 @@ impl Observer {
         let conn = &self.server.conn;
         if self.has_damage {
             let damage = conn.generate_id().map_err(no_id)?;
-            conn.damage_create(damage, self.server.root, ReportLevel::NON_EMPTY)?
+            conn.damage_create(damage, self.server.root, DamageLevel::NON_EMPTY)?
                 .ignore_error();
             // A new one covers the whole window at first.
             conn.damage_subtract(damage, x11rb::NONE, x11rb::NONE)?
@@ -487,12 +477,13 @@ impl Observer {
         };
         if let Some(damage) = self.watching.take() {
             let conn = &self.server.conn;
-            conn.damage_subtract(damage, x11rb::NONE, self.parts)?
-                .ignore_error();
-            let region = conn.xfixes_fetch_region(self.parts)?;
+            let (_, region) = damage::take(conn, damage, self.parts)?;
             conn.damage_destroy(damage)?.ignore_error();
             let region = region.reply();
             let region = region.map_err(|error| Error::reply("XFixesFetchRegion", error))?;
+            if damage::is_gone(&region) {
+                return Err(Error::robbed("record of what is drawn"));
+            }
             for part in region.rectangles {
                 size.width = size.width.max(part.width.into());
                 size.height = size.height.max(part.height.into());
@@ -553,8 +544,7 @@ impl Observer {
     pub fn ping(&mut self, to: Pinged, facts: &mut Vec<Fact>) -> Result<(), Error> {
         match to {
             Pinged::Window(window) => {
-                self.serial = self.serial.wrapping_add(1);
-                self.send_ping(self.serial, window)?;
+                self.send_ping(window)?;
             }
             Pinged::WindowManager => self.ping_manager()?,
         }
@@ -563,44 +553,59 @@ impl Observer {
         Ok(())
     }
 
-    /// Asks in both ways until it is known how the window manager answers.
+    /// Asks the window manager to move our window. It grants that, because it does not
+    /// manage the window (ICCCM 4.1.5), and it does so in the order of its events. Nobody
+    /// else can: the server sends every request to move the window to the window manager,
+    /// and tells of a window that was made an exception.
     fn ping_manager(&mut self) -> Result<(), Error> {
+        // Another place each time: otherwise nothing changes, and nothing is reported.
+        let last = self.places.back().copied().unwrap_or(self.place);
+        let next = if last <= -250 { -10 } else { last - 1 };
+        self.place = next;
+        if self.places.len() == MAX_PINGED {
+            self.places.pop_front();
+        }
+        self.places.push_back(next);
+        let place = ConfigureWindowAux::new().x(i32::from(next));
         let conn = &self.server.conn;
-        if self.answers_by != Some(Answer::Place) {
-            let kind = self.atoms._NET_REQUEST_FRAME_EXTENTS;
-            let message = ClientMessageEvent::new(32, self.asking, kind, [0_u32; 5]);
-            let mask = EventMask::SUBSTRUCTURE_NOTIFY | EventMask::SUBSTRUCTURE_REDIRECT;
-            conn.send_event(false, self.server.root, mask, message)?
-                .ignore_error();
-        }
-        if self.answers_by != Some(Answer::Frame) {
-            self.serial = self.serial.wrapping_add(1);
-            // Another place each time: otherwise nothing changes, and nothing is told.
-            let x = -10 - i32::from(self.serial.to_le_bytes()[0]);
-            let place = ConfigureWindowAux::new().x(x);
-            conn.configure_window(self.asking, &place)?.ignore_error();
-        }
+        conn.configure_window(self.asking, &place)?.ignore_error();
         Ok(())
     }
 
-    /// The window manager has answered. Only one way counts, so that each ping has one
-    /// answer.
-    fn manager_answers(&mut self, by: Answer) {
-        if *self.answers_by.get_or_insert(by) == by {
-            self.unanswered = self.unanswered.saturating_sub(1);
+    /// Our window has another place.
+    fn moved(&mut self, event: &ConfigureNotifyEvent) -> Result<(), Error> {
+        if event.override_redirect {
+            // Another program took the window from the window manager.
+            return Err(Error::robbed("window"));
+        }
+        let answered = self.places.iter().position(|place| *place == event.x);
+        if let Some(answered) = answered {
+            // Several may have become one.
+            self.places.drain(..=answered);
+            self.manager_spoke = true;
             if self.pongs.len() < MAX_PONGS {
                 self.pongs.push(Pinged::WindowManager);
             }
         }
+        Ok(())
     }
 
-    fn send_ping(&self, serial: u32, window: WindowId) -> Result<(), Error> {
+    /// Sends a ping with a serial that nobody else can know; that serial.
+    fn send_ping(&mut self, window: WindowId) -> Result<u32, Error> {
+        let mut serial = [0; 4];
+        getrandom::fill(&mut serial).map_err(|error| Error::Lost(error.into()))?;
+        let serial = u32::from_ne_bytes(serial);
+        if self.pinged.len() == MAX_PINGED {
+            self.pinged.pop_front();
+        }
+        self.pinged.push_back((serial, window));
         let data = [self.atoms._NET_WM_PING, serial, window, 0, 0];
         let message = ClientMessageEvent::new(32, window, self.atoms.WM_PROTOCOLS, data);
         let conn = &self.server.conn;
         conn.send_event(false, window, EventMask::NO_EVENT, message)?
             .ignore_error();
-        Ok(conn.flush()?)
+        conn.flush()?;
+        Ok(serial)
     }
 
     /// The whole screen; `None` while it is being resized.
@@ -673,17 +678,11 @@ impl Observer {
             };
             match event {
                 Event::DamageNotify(event) => {
-                    self.note_damage(event.damage);
+                    self.note_damage(event.damage, event.area);
                 }
                 Event::ClientMessage(event) => self.take_pong(&event),
                 Event::PropertyNotify(event) => {
-                    if event.window == self.asking {
-                        if event.atom == self.atoms._NET_FRAME_EXTENTS
-                            && event.state == Property::NEW_VALUE
-                        {
-                            self.manager_answers(Answer::Frame);
-                        }
-                    } else if [
+                    if [
                         self.atoms._NET_CLIENT_LIST,
                         self.atoms._NET_SUPPORTING_WM_CHECK,
                     ]
@@ -698,7 +697,10 @@ impl Observer {
                     self.scene_is_stale = true;
                 }
                 Event::ConfigureNotify(event) if event.window == self.asking => {
-                    self.manager_answers(Answer::Place);
+                    self.moved(&event)?;
+                }
+                Event::DestroyNotify(event) if event.window == self.asking => {
+                    return Err(Error::robbed("window"));
                 }
                 Event::UnmapNotify(_)
                 | Event::DestroyNotify(_)
@@ -730,22 +732,28 @@ impl Observer {
         self.maps += 1;
         let followed: Vec<u32> = self.followed.keys().copied().collect();
         for damage in followed {
-            self.note_damage(damage);
+            let whole = Rectangle {
+                x: 0,
+                y: 0,
+                width: u16::MAX,
+                height: u16::MAX,
+            };
+            self.note_damage(damage, whole);
         }
-        if let Some((serial, window)) = self.asked {
-            self.send_ping(serial, window)?;
+        if let Some((_, window)) = self.asked {
+            self.ask(window)?;
         }
-        if self.unanswered > 0 {
+        if !self.places.is_empty() {
             // The answer to the last request is the answer to all.
-            self.unanswered = 1;
+            self.places.clear();
             self.ping(Pinged::WindowManager, &mut Vec::new())?;
         }
         Ok(())
     }
 
-    fn note_damage(&mut self, damage: u32) {
-        if !self.damaged.contains(&damage) {
-            self.damaged.push(damage);
+    fn note_damage(&mut self, damage: u32, area: Rectangle) {
+        if !self.damaged.iter().any(|(known, _)| *known == damage) {
+            self.damaged.push((damage, area));
         }
     }
 
@@ -754,14 +762,21 @@ impl Observer {
             return;
         }
         let [protocol, serial, window, ..] = event.data.as_data32();
-        // The window manager's own pings come back here, too.
-        let ours = self.serial.wrapping_sub(serial) < 4096;
         if protocol != self.atoms._NET_WM_PING {
             return;
         }
+        // The window manager's own pings come back here, too.
+        let sent = self
+            .pinged
+            .iter()
+            .position(|ping| *ping == (serial, window));
+        let Some(sent) = sent else {
+            return;
+        };
+        self.pinged.remove(sent);
         if self.asked == Some((serial, window)) {
             self.asked = None;
-        } else if ours && self.pongs.len() < MAX_PONGS {
+        } else if self.pongs.len() < MAX_PONGS {
             self.pongs.push(Pinged::Window(window));
         }
     }
@@ -793,7 +808,7 @@ impl Observer {
             conn.damage_destroy(damage)?.ignore_error();
             conn.change_window_attributes(placed.window, &no_events)?
                 .ignore_error();
-            self.damaged.retain(|told| *told != damage);
+            self.damaged.retain(|(told, _)| *told != damage);
         }
         for placed in places.into_iter().filter(|p| viewable(p.window)) {
             let known = self
@@ -829,7 +844,7 @@ impl Observer {
         }
         let conn = &self.server.conn;
         let damage = conn.generate_id().map_err(no_id)?;
-        conn.damage_create(damage, placed.window, ReportLevel::NON_EMPTY)?
+        conn.damage_create(damage, placed.window, DamageLevel::NON_EMPTY)?
             .ignore_error();
         // A client's window lies within a frame: it tells of itself.
         if placed.window != self.server.root {
@@ -841,37 +856,53 @@ impl Observer {
         Ok(())
     }
 
-    /// Fetches what was drawn where it was told that something was.
+    /// Fetches what was drawn where the server reported that something was, and always for
+    /// the screen: a destroyed Damage object reports nothing.
     fn take_damage(&mut self, facts: &mut Vec<Fact>) -> Result<(), Error> {
-        if self.damaged.is_empty() {
-            return Ok(());
+        let root = self.server.root;
+        let screen = self
+            .followed
+            .iter()
+            .find(|(_, placed)| placed.window == root);
+        let screen = screen.map(|(damage, _)| *damage);
+        let mut told = std::mem::take(&mut self.damaged);
+        if let Some(screen) = screen.filter(|screen| !told.iter().any(|(known, _)| known == screen))
+        {
+            told.push((screen, Rectangle::default()));
         }
         let conn = &self.server.conn;
         let mut asked = Vec::new();
-        for damage in self.damaged.drain(..) {
+        for (damage, area) in told {
             let Some(placed) = self.followed.get(&damage) else {
                 // Its window has gone, or is not looked at any more.
                 continue;
             };
             // One region serves all: requests are done in their order.
-            conn.damage_subtract(damage, x11rb::NONE, self.parts)?
-                .ignore_error();
-            let fetch = conn.xfixes_fetch_region(self.parts)?;
-            asked.push((*placed, fetch));
+            let (_, fetch) = damage::take(conn, damage, self.parts)?;
+            asked.push((damage, *placed, area, fetch));
         }
-        for (placed, fetch) in asked {
-            let Ok(region) = fetch.reply() else {
-                continue;
-            };
-            // Many rectangles say no more than the one that holds them.
-            let many = region.rectangles.len() > 16;
+        for (damage, placed, area, fetch) in asked {
+            let region = fetch.reply();
+            let region = region.map_err(|error| Error::reply("XFixesFetchRegion", error))?;
+            if damage::is_gone(&region) {
+                if placed.window == root {
+                    return Err(Error::robbed("record of what is drawn"));
+                }
+                // With its window, or alone: then it is followed anew.
+                self.followed.remove(&damage);
+                self.scene_is_stale = true;
+            }
+            let reported = [area];
             let whole = [region.extents];
-            let list = if many {
-                &whole
-            } else {
-                region.rectangles.as_slice()
+            let list = match region.rectangles.as_slice() {
+                // Another program may have taken it away.
+                [] => reported.as_slice(),
+                _ if damage::is_gone(&region) => reported.as_slice(),
+                // Many rectangles say no more than the one that holds them.
+                many if many.len() > 16 => whole.as_slice(),
+                list => list,
             };
-            for part in list {
+            for part in list.iter().filter(|part| part.width > 0 && part.height > 0) {
                 let (x, y) = (
                     i64::from(placed.x) + i64::from(part.x),
                     i64::from(placed.y) + i64::from(part.y),

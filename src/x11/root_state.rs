@@ -113,7 +113,17 @@ pub(super) fn adopt(server: &Server, size: Size) -> Result<RootState, Error> {
     let atoms = Atoms::intern(conn)?;
     grabbed(conn, || {
         let kept = read(server, &atoms)?;
-        let mut state = match kept.clone() {
+        // Any program can take the property away or write another: of one X server, what
+        // this daemon wrote holds.
+        let own = server
+            .last_written()
+            .and_then(|text| RootState::parse(&text));
+        let other = |own: &RootState| {
+            let same = |kept: &RootState| kept.generation == own.generation;
+            !kept.as_ref().is_some_and(same)
+        };
+        let found = own.filter(other).or_else(|| kept.clone());
+        let mut state = match found {
             Some(state) if state.size == size => state,
             Some(state) => RootState {
                 epoch: state.epoch.saturating_add(1),
@@ -145,18 +155,18 @@ pub(super) fn adopt(server: &Server, size: Size) -> Result<RootState, Error> {
     })
 }
 
-/// Writes a proof, or takes it back, if the state is still the one given.
-/// Returns the windows that carry it, or `None` when another state was found.
+/// Writes a proof, or takes it back, if the screen is still the one given; a property that
+/// another program took away or wrote is replaced. Returns the windows that carry it, or
+/// `None` when the screen was resized meanwhile.
 pub(super) fn set_proof(server: &Server, state: &RootState) -> Result<Option<Vec<Window>>, Error> {
     let conn = &server.conn;
     let atoms = Atoms::intern(conn)?;
     grabbed(conn, || {
-        let same = |kept: &RootState| {
+        let resized = |kept: &RootState| {
             kept.generation == state.generation
-                && kept.epoch == state.epoch
-                && kept.size == state.size
+                && (kept.epoch, kept.size) != (state.epoch, state.size)
         };
-        if !read(server, &atoms)?.is_some_and(|kept| same(&kept)) {
+        if read(server, &atoms)?.is_some_and(|kept| resized(&kept)) {
             return Ok(None);
         }
         let mut state = state.clone();

@@ -32,8 +32,6 @@ x11rb::atom_manager! {
     pub(super) Atoms: AtomsCookie {
         _NET_ACTIVE_WINDOW,
         _NET_CLIENT_LIST,
-        _NET_FRAME_EXTENTS,
-        _NET_REQUEST_FRAME_EXTENTS,
         _NET_SUPPORTING_WM_CHECK,
         _NET_WM_PING,
         _NET_WM_WINDOW_TYPE,
@@ -175,24 +173,28 @@ pub(super) fn names(
         ));
     }
     let mut found = Vec::new();
-    for (title, older, class) in asked {
-        let bytes = |reply: Result<GetPropertyReply, ReplyError>| {
-            Ok::<_, Error>(gone(reply)?.map_or(Vec::new(), |reply| reply.value))
+    for (window, (title, older, class)) in windows.iter().zip(asked) {
+        let text = |reply: Result<GetPropertyReply, ReplyError>| {
+            Ok::<_, Error>(
+                gone(reply)?.map_or(String::new(), |reply| match reply.type_ {
+                    // ISO 8859-1 (ICCCM 2.7.1): the first 256 characters of Unicode.
+                    kind if kind == u32::from(AtomEnum::STRING) => {
+                        reply.value.into_iter().map(char::from).collect()
+                    }
+                    _ => String::from_utf8_lossy(&reply.value).into_owned(),
+                }),
+            )
         };
         let (title, older, class) = (
-            bytes(title.reply())?,
-            bytes(older.reply())?,
-            bytes(class.reply())?,
+            text(title.reply())?,
+            text(older.reply())?,
+            text(class.reply())?,
         );
-        let title = if title.is_empty() { older } else { title };
-        let parts = class
-            .split(|byte| *byte == 0)
-            .filter(|part| !part.is_empty());
+        let parts = class.split('\0').filter(|part| !part.is_empty());
         found.push(NamedWindow {
-            title: String::from_utf8_lossy(&title).into_owned(),
-            class: parts
-                .map(|part| String::from_utf8_lossy(part).into_owned())
-                .collect(),
+            window: *window,
+            title: if title.is_empty() { older } else { title },
+            class: parts.map(str::to_owned).collect(),
         });
     }
     Ok(found)

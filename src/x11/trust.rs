@@ -90,6 +90,13 @@ impl Trust {
         }
     }
 
+    /// What was written last about that life of an X server, by this daemon.
+    pub(super) fn last(&self, life: ServerLife) -> Option<Vec<u8>> {
+        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, text) = written.text.as_ref()?;
+        (*of == life).then(|| text.clone())
+    }
+
     /// Notes what is about to be written.
     pub(super) fn note(&self, life: ServerLife, text: &[u8]) {
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);

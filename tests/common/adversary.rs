@@ -62,6 +62,19 @@ impl Flood {
     ];
 }
 
+/// What a client makes on the X server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// A window.
+    Window,
+    /// A Damage object.
+    Damage,
+    /// A region of XFIXES.
+    Region,
+    /// A segment of MIT-SHM.
+    Segment,
+}
+
 /// A flood that goes on until it is dropped.
 pub struct Flooding {
     stop: Arc<AtomicBool>,
@@ -199,6 +212,46 @@ impl Adversary {
                 return u32::from_le_bytes(packet[8..12].try_into().unwrap());
             }
         }
+    }
+
+    /// The major opcode of an extension.
+    pub fn extension(&mut self, name: &str) -> u8 {
+        let length = u16::try_from(name.len()).unwrap();
+        let units = 2 + length.div_ceil(4);
+        let mut request = vec![98, 0];
+        request.extend_from_slice(&units.to_le_bytes());
+        request.extend_from_slice(&length.to_le_bytes());
+        request.extend_from_slice(&[0, 0]);
+        request.extend_from_slice(name.as_bytes());
+        request.resize(usize::from(units) * 4, 0);
+        self.send(&request);
+        let mut packet = [0; 32];
+        loop {
+            self.stream.read_exact(&mut packet).unwrap();
+            if packet[0] == 1 {
+                return packet[9];
+            }
+        }
+    }
+
+    /// Destroys what other clients made under the first ids of each, but for the client
+    /// that has `spared`: an X server lets every client do that.
+    pub fn destroy_of_others(&mut self, what: Made, spared: u32) {
+        let head = match what {
+            Made::Window => [4, 0],
+            Made::Damage => [self.extension("DAMAGE"), 2],
+            Made::Region => [self.extension("XFIXES"), 10],
+            Made::Segment => [self.extension("MIT-SHM"), 2],
+        };
+        let kept = [self.base >> 21, spared >> 21];
+        for base in (1..24).filter(|base| !kept.contains(base)) {
+            for number in 0..48 {
+                let mut request = [head[0], head[1], 2, 0].to_vec();
+                request.extend_from_slice(&(base << 21 | number).to_le_bytes());
+                self.send(&request);
+            }
+        }
+        self.round_trip();
     }
 
     /// Sends a flood from a thread of its own until that is ended.

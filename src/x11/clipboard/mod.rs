@@ -26,7 +26,10 @@ use x11rb::{
     connection::Connection as _,
     protocol::{
         Event,
-        xproto::{Atom, AtomEnum, ConnectionExt as _, PropMode, Property, Timestamp, Window},
+        xproto::{
+            Atom, AtomEnum, ChangeWindowAttributesAux, ConnectionExt as _, EventMask, PropMode,
+            Property, Timestamp, Window,
+        },
     },
     wrapper::ConnectionExt as _,
 };
@@ -273,6 +276,11 @@ impl Worker {
         let atoms = Atoms::new(conn)?.reply();
         let atoms = atoms.map_err(|error| Error::reply("InternAtom", error))?;
         let window = server.own_window()?;
+        // Its end is the end of what it owns.
+        let events = EventMask::PROPERTY_CHANGE | EventMask::STRUCTURE_NOTIFY;
+        let select = ChangeWindowAttributesAux::new().event_mask(events);
+        conn.change_window_attributes(window, &select)?
+            .ignore_error();
         let has_resource = scene::knows_processes(&server)?;
         let selection = |name| Selection {
             name,
@@ -413,6 +421,9 @@ impl Worker {
     /// What anybody may ask at any time.
     fn take(&mut self, event: &Event) -> Result<(), Error> {
         match event {
+            Event::DestroyNotify(event) if event.window == self.window => {
+                return Err(Error::robbed("window"));
+            }
             Event::SelectionRequest(event) => self.answer(event)?,
             Event::SelectionClear(event) => {
                 let lost = self.selections.iter_mut();
