@@ -35,7 +35,7 @@ fn a_good_display_passes() {
     let server = XServer::start();
     let daemon = Daemon::start(&server);
     let (code, document) = doctor(&server, &["--server", &daemon.address().to_string()]);
-    assert_eq!(code, 0);
+    assert_eq!(code, 0, "{document}");
     for check in [
         "display",
         "socket",

@@ -80,8 +80,8 @@ pub(super) struct Pacing {
     family: Option<(Vec<u32>, Vec<u32>, Instant)>,
     /// Whether an input method runs, and when that was looked up.
     method: Option<(bool, Instant)>,
-    /// The check window of a window manager that lists `_NET_REQUEST_FRAME_EXTENTS`
-    /// and did not answer it.
+    /// The check window of a window manager that has never granted a request to move the
+    /// observer's window.
     deaf: Option<u32>,
 }
 
