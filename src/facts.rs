@@ -1,4 +1,4 @@
-//! What is seen of a display while somebody waits for its paint: the words
+//! The facts observed on a display while a caller waits for its paint: the vocabulary
 //! between [`x11`](crate::x11), which sees, and [`gate`](crate::gate), which judges.
 //!
 //! A leaf. Regions are on the screen, clipped to it; times are since the
@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 
 use crate::frame::{Region, Size};
 
-/// What "painted" means.
+/// The definition of "painted".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
     /// An XFCE session: window manager, a desktop window that covers the screen,
@@ -42,7 +42,7 @@ impl fmt::Display for Profile {
 /// An X window's id.
 pub type WindowId = u32;
 
-/// What a window is for (EWMH: `_NET_WM_WINDOW_TYPE`).
+/// The purpose of a window (EWMH: `_NET_WM_WINDOW_TYPE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The desktop: wallpaper and icons.
@@ -58,7 +58,7 @@ pub enum Role {
 pub struct Window {
     /// Its id.
     pub id: WindowId,
-    /// What it is for.
+    /// Its purpose.
     pub role: Role,
     /// The part of it that lies on the screen; `None` when none does.
     pub area: Option<Region>,
@@ -68,9 +68,9 @@ pub struct Window {
     pub managed: bool,
     /// It takes part in `_NET_WM_PING`.
     pub pings: bool,
-    /// The process that made it, where the X server tells (X-Resource).
+    /// The process that created it, if the X server reports that (X-Resource).
     pub pid: Option<u32>,
-    /// Of a dock: how long ago its process was started; `None` when that is not known.
+    /// The age of a dock's process; `None` if it is not known.
     pub age: Option<Duration>,
 }
 
@@ -111,7 +111,7 @@ impl fmt::Display for ExpectedWindow {
     }
 }
 
-/// What a window that can be seen says of itself.
+/// The names of a viewable window.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NamedWindow {
     /// Its id.
@@ -134,11 +134,11 @@ impl fmt::Debug for NamedWindow {
 pub struct WindowManager {
     /// Its check window.
     pub window: WindowId,
-    /// Its process, where the X server tells.
+    /// Its process, if the X server reports it.
     pub pid: Option<u32>,
 }
 
-/// What stands on the screen.
+/// The windows on the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scene {
     /// The screen's size.
@@ -149,12 +149,12 @@ pub struct Scene {
     pub active: Option<WindowId>,
     /// Top-level windows, in no order.
     pub windows: Vec<Window>,
-    /// X clients besides deskd and the window manager that show a window, or were started
-    /// lately and may show one soon; `None` when the server does not tell.
+    /// The number of X clients besides deskd and the window manager that show a window, or
+    /// were started within the last 5 s; `None` if the server does not report processes.
     pub other_clients: Option<usize>,
 }
 
-/// What the screen's pixels look like.
+/// The kind of content that the screen's pixels show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// One colour.
@@ -174,11 +174,11 @@ pub struct Picture {
     pub flat: Vec<WindowId>,
     /// Bytes of the screen in the reference encoding.
     pub bytes: u64,
-    /// What looking cost.
+    /// The time that it took.
     pub cost: Duration,
 }
 
-/// Whom a ping goes to.
+/// The receiver of a ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pinged {
     /// A client, by its window.
@@ -187,12 +187,12 @@ pub enum Pinged {
     WindowManager,
 }
 
-/// What a process does at the moment of a sample.
+/// The state of a process at the moment of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doing {
     /// It sleeps, and can be woken.
     Asleep,
-    /// It runs, or wants to, or waits for a disk.
+    /// It runs, is runnable, or waits for a disk.
     Running,
     /// It was stopped by a signal or a debugger.
     Stopped,
@@ -203,7 +203,7 @@ pub enum Doing {
 pub struct ProcessSample {
     /// Its id.
     pub pid: u32,
-    /// What it does now.
+    /// Its state now.
     pub doing: Doing,
     /// CPU time that its threads used so far.
     pub used: Duration,
@@ -218,7 +218,7 @@ pub struct ProcessSample {
 pub enum Fact {
     /// The X server cannot be watched, and why: all that was known is void.
     NoDisplay(String),
-    /// What stands on the screen now.
+    /// The windows on the screen now.
     Scene(Scene),
     /// Something was drawn there, on the screen or into a window.
     Damage {
@@ -227,8 +227,8 @@ pub enum Fact {
         /// Where on the screen.
         area: Region,
     },
-    /// Everything drawn before this moment has been told; the server took that
-    /// long to say so.
+    /// The server has reported everything that was drawn before this moment; its answer took
+    /// this long.
     Answer(Duration),
     /// A ping left.
     Ping(Pinged),
@@ -244,11 +244,10 @@ pub enum Fact {
         /// All others of the session.
         others: Vec<ProcessSample>,
     },
-    /// Processes of the session that were started lately and show no window yet. Told
-    /// while no window says that the desktop is there.
+    /// Processes of the session that were started within the last 5 s and show no window.
+    /// Observed only while no window shows that the desktop exists.
     Starting(Vec<u32>),
-    /// What is known to be under way for the program in focus although its threads may
-    /// sleep.
+    /// Work of the focused program that is known although its threads may sleep.
     UnderWay {
         /// A command runs in the foreground of a terminal and does not read from it.
         command: bool,

@@ -297,7 +297,7 @@ pub(crate) fn seen(is_drawn: bool, is_ready: bool) {
     }
 }
 
-/// What is so at the moment of reading.
+/// The state at the moment of reading.
 #[derive(Debug, Default)]
 pub(crate) struct Now {
     /// The X server answered lately.

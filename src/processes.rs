@@ -1,4 +1,4 @@
-//! What the kernel tells of processes (proc(5)): a leaf.
+//! Processes, as the kernel reports them (proc(5)): a leaf.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ const SERVICES: [&str; 1] = ["xfconfd"];
 /// Processes that are looked at; more are left out.
 const MAX: usize = 256;
 
-/// The processes that have windows, and whoever started the window manager.
+/// The processes that have windows, and the process that started the window manager.
 pub(crate) fn clients(scene: &Scene) -> Vec<u32> {
     let mut clients: Vec<u32> = scene.windows.iter().filter_map(|w| w.pid).collect();
     let manager = scene.window_manager.and_then(|manager| manager.pid);
@@ -139,7 +139,7 @@ fn is_method(name: &str) -> bool {
     INPUT_METHODS.iter().any(|known| name.starts_with(known))
 }
 
-/// What all threads of some processes do at one moment.
+/// The state of all threads of some processes at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Demand {
     /// A thread runs, or waits for a CPU or a disk.
@@ -309,9 +309,9 @@ fn since_boot() -> Option<Duration> {
 /// A process that was started less long ago may be about to show its first window.
 pub(crate) const YOUNG: Duration = Duration::from_secs(5);
 
-/// Processes of the display in the window manager's session, and its descendants, that were
-/// started less than [`YOUNG`] ago and are not `shown`: those of a start script, and what it
-/// waits for. Neither deskd, nor who started it.
+/// Processes of a start script: those of the display, in the window manager's session or
+/// below it, that are younger than [`YOUNG`] and not among `shown`. deskd and its ancestors
+/// are left out.
 pub(crate) fn starting(manager: u32, shown: &[u32], display: u16) -> Vec<u32> {
     let (all, Some(now)) = (table(), since_boot()) else {
         return Vec::new();

@@ -76,10 +76,10 @@ fn is_open_request(connection: &InetResponse, within: Duration) -> bool {
     })
 }
 
-/// Who listens on a TCP port of this machine.
+/// The listeners of a TCP port of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listening {
-    /// Nobody.
+    /// No process.
     Nobody,
     /// One of the processes that were asked for.
     Ours,

@@ -15,7 +15,7 @@ use common::{
 };
 use deskd::rpc::v1;
 
-/// So long each flood goes on.
+/// Duration of each flood.
 const FLOOD: Duration = Duration::from_secs(4);
 /// Calls before and after it.
 const CALLS: usize = 60;

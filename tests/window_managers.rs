@@ -87,8 +87,8 @@ async fn clients_without_windows_do_not_count() {
     drop(session);
 }
 
-/// What a start script is about to bring is waited for, and longer where the caller says
-/// what must come.
+/// READY waits for programs of a start script, and longer for the windows that a caller
+/// expects.
 #[tokio::test]
 async fn what_is_still_starting_or_expected_is_waited_for() {
     let server = XServer::start();

@@ -132,7 +132,7 @@ pub(super) async fn scroll(args: Scroll) -> Result<Exit, Error> {
     one(args.step, action).await
 }
 
-/// What is held down.
+/// Prints the held input.
 pub(super) async fn pressed(mut client: Client) -> Result<Exit, Error> {
     let mut daemon = client.connect().await?;
     let request = client.request(v1::GetPressedRequest {});

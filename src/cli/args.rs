@@ -75,7 +75,7 @@ pub(super) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Check the display, the machine and the daemon; say what to mend.
+    /// Check the display, the machine and the daemon; report what is wrong and what to do.
     Doctor(Doctor),
     /// The daemon's socket over standard input and output, for providers that only
     /// give exec.
@@ -104,7 +104,7 @@ pub(super) struct Serve {
     /// The X display [default: $DISPLAY, else :0].
     #[arg(long, env = "DESKD_DISPLAY", value_name = "NAME")]
     pub(super) display: Option<DisplayName>,
-    /// Who starts the display: somebody else, or deskd as its init.
+    /// The process that starts the display: another one, or deskd as its init.
     #[arg(
         long,
         env = "DESKD_STACK_KIND",
@@ -113,8 +113,8 @@ pub(super) struct Serve {
         value_name = "KIND"
     )]
     pub(super) stack: StackArg,
-    /// What "painted" means for frames that do not say `unproved` [default: xfce
-    /// with --stack xfce, else any].
+    /// The definition of "painted" for frames without `unproved` [default: xfce with --stack
+    /// xfce, else any].
     #[arg(long, env = "DESKD_PROFILE", value_enum)]
     pub(super) profile: Option<ProfileArg>,
     /// With --stack: the size up to which the screen can grow without a restart
@@ -217,7 +217,7 @@ pub(super) struct Serve {
         value_name = "FORMAT"
     )]
     pub(super) log_format: LogFormat,
-    /// What is logged, for example info, or deskd=debug.
+    /// The log filter, for example info, or deskd=debug.
     #[arg(
         long,
         env = "DESKD_LOG",
@@ -228,16 +228,16 @@ pub(super) struct Serve {
     pub(super) log: String,
 }
 
-/// Who starts the display.
+/// The process that starts the display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum StackArg {
-    /// Somebody else.
+    /// Another process.
     None,
     /// deskd: Xvfb, D-Bus and XFCE.
     Xfce,
 }
 
-/// What "painted" means.
+/// The definition of "painted".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProfileArg {
     /// An XFCE session: window manager, desktop and docks.
@@ -276,7 +276,7 @@ impl From<CaptureArg> for CaptureMode {
     }
 }
 
-/// What every client command has.
+/// The flags of every client command.
 #[derive(Debug, Args)]
 pub(super) struct Client {
     /// The daemon: unix:/path or host:port [default: unix:$XDG_RUNTIME_DIR/deskd.sock, else unix:/run/deskd/deskd.sock].
@@ -315,7 +315,7 @@ pub(super) struct Bridge {
 }
 
 impl Cli {
-    /// What `serve` would make of these arguments and the environment, for who starts one.
+    /// Parses these arguments of `serve` with the environment, for a command that starts one.
     pub(super) fn serve(arguments: &[OsString]) -> Result<Box<Serve>, clap::Error> {
         let all = [OsString::from("deskd")];
         match Self::try_parse_from(all.iter().chain(arguments))?.command {
@@ -402,7 +402,7 @@ pub(super) enum FormatArg {
     Raw,
 }
 
-/// What every step has.
+/// The flags of every step.
 #[derive(Debug, Args)]
 pub(super) struct Step {
     #[command(flatten)]
@@ -582,7 +582,7 @@ pub(super) struct Ready {
     /// How long to wait; sets the deadline too.
     #[arg(long, default_value = "90s", value_parser = parse_deadline, value_name = "TIME")]
     pub(super) timeout: Duration,
-    /// What "painted" means [default: the daemon's own].
+    /// The definition of "painted" [default: the daemon's own].
     #[arg(long, value_enum)]
     pub(super) profile: Option<ProfileArg>,
     /// Ready also while something keeps moving, such as a video.

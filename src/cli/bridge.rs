@@ -21,7 +21,7 @@ use super::{
 };
 use crate::config::Address;
 
-/// Until the daemon or the other side closes.
+/// Forwards bytes until the daemon or the other side closes.
 pub(super) fn run(bridge: &Bridge) -> Result<Exit, Error> {
     let address = bridge.server.clone().unwrap_or_else(call::default_address);
     let failed = |error: io::Error| {

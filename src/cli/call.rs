@@ -1,4 +1,4 @@
-//! What every client command does: connect, and call with a deadline.
+//! The common part of the client commands: connecting, and calling with a deadline.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -23,9 +23,9 @@ use crate::{
 
 /// Pause between two attempts to reach a daemon that is not there yet.
 const AGAIN: Duration = Duration::from_millis(50);
-/// So long one waits for it without a word.
+/// Time after which waiting for the daemon is reported.
 const PATIENT: Duration = Duration::from_secs(1);
-/// What is left for the call at least.
+/// Minimum time that remains for the call.
 const LEAST: Duration = Duration::from_millis(100);
 
 /// Runs a client command.

@@ -1,5 +1,5 @@
-//! `deskd doctor`: looks at the display, the machine and the daemon, and says
-//! of each what to mend. It needs no running daemon.
+//! `deskd doctor`: looks at the display, the machine and the daemon, and reports
+//! what is wrong and what to do. It needs no running daemon.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},
@@ -384,7 +384,7 @@ async fn look_at_daemon(client: &Client) -> (Check, Option<v1::GetInfoResponse>)
     }
 }
 
-/// So long the doctor waits for the paint: a desktop at rest shows it within.
+/// Maximum time that the doctor waits for the paint; a desktop at rest needs less.
 const PAINT: Duration = Duration::from_secs(3);
 
 /// Whether the desktop is painted, as the daemon sees it.
@@ -418,7 +418,7 @@ async fn paint(client: &Client) -> Check {
     }
 }
 
-/// Who else can reach the daemon's address.
+/// Checks which other programs can reach the daemon's address.
 fn port(client: &Client) -> Check {
     match client.address() {
         Address::Unix(path) => match std::fs::symlink_metadata(&path) {

@@ -49,7 +49,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// What a daemon that never came to listen ended with.
+    /// The exit code of a daemon that ended before it listened.
     pub(super) fn of_daemon(code: u8) -> Self {
         let all = [
             Self::Usage,

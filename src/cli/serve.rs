@@ -31,8 +31,8 @@ use crate::{
     x11::{Display, Owner, Trust},
 };
 
-/// The log of a daemon that `up` started, which nobody else keeps short, begins anew at
-/// this size.
+/// The size at which the log of a daemon that `up` started is truncated, because no other
+/// program rotates it.
 const LOG_BYTES: u64 = 16 << 20;
 
 /// Runs until SIGTERM or SIGINT.
@@ -216,7 +216,7 @@ fn to_init(display: &Arc<Display>) -> io::Result<(Stack, tokio::task::JoinHandle
     Stack::connect(UnixStream::from(socket), works, move |pid| owner.set(pid))
 }
 
-/// What the stack is started with.
+/// The options of the stack.
 fn stack_options(args: &Serve, geometry: Size) -> Result<init::Options, Error> {
     let display = args.display.map_or(0, |display| display.number);
     let dpi = match (args.dpi, std::env::var("DESKTOP_DPI")) {

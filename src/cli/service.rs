@@ -43,7 +43,7 @@ pub(super) async fn tell(session: Arc<Session>) {
     }
 }
 
-/// Tells that the daemon ends.
+/// Reports that the daemon ends.
 pub(super) fn stopping() {
     say(&[NotifyState::Stopping]);
 }

@@ -24,11 +24,11 @@ use crate::{
     rpc::v1,
 };
 
-/// So long a daemon that was started may take to answer.
+/// Maximum time until a started daemon answers.
 const START: Duration = Duration::from_secs(50);
-/// So long another `up` that started its daemon first may take to be reached.
+/// Maximum time until the daemon of a concurrent `up` answers.
 const FASTER: Duration = Duration::from_secs(3);
-/// So long a daemon that `up` started may take to end.
+/// Maximum time until a daemon that `up` started has ended.
 const END: Duration = Duration::from_secs(10);
 /// The viewer's port, unless `STREAM_PORT` says another.
 pub(super) const VIEWER_PORT: u16 = 6080;

@@ -188,7 +188,7 @@ fn write(
     Ok(())
 }
 
-/// Until that moment; for ever without one.
+/// Waits until that moment; permanently without one.
 async fn until(end: Option<tokio::time::Instant>) {
     match end {
         Some(end) => tokio::time::sleep_until(end).await,

@@ -64,13 +64,13 @@ pub struct Encoded {
     pub size: Size,
     /// Bytes from one row to the next for [`Format::RawBgrx`], else 0.
     pub stride: u32,
-    /// What the picture's stripes show.
+    /// The hashes of the picture's stripes.
     pub prints: Vec<Print>,
     /// Of a format of stripes.
     kept: Option<Kept>,
 }
 
-/// What an image was made of, and how.
+/// The input and options of an image.
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
     /// Size of the image.

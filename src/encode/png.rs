@@ -21,7 +21,7 @@ thread_local! {
     static WORKSHOP: std::cell::RefCell<Workshop> = std::cell::RefCell::default();
 }
 
-/// What it takes to make a stripe, used again.
+/// Buffers for encoding a stripe, reused.
 #[derive(Debug, Default)]
 struct Workshop {
     words: Words,

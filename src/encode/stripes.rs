@@ -13,10 +13,10 @@ pub(super) trait Format: Sync {
     /// What of the file a stripe is, and a checksum of it.
     fn stripe(&self, picture: &Picture<'_>, rows: Range<u32>) -> Result<(Vec<u8>, u32), Error>;
 
-    /// What stands before the stripes.
+    /// The bytes before the stripes.
     fn head(&self, size: Size) -> Result<Vec<u8>, Error>;
 
-    /// What stands behind them, by their checksums.
+    /// The bytes after the stripes, from their checksums.
     fn tail(&self, size: Size, sums: &[u32]) -> Vec<u8>;
 }
 
@@ -36,7 +36,7 @@ struct Stripe {
     sum: u32,
 }
 
-/// What becomes of one stripe.
+/// The source of one stripe.
 enum Fate {
     /// It is that of the file before.
     Stays,
@@ -136,7 +136,7 @@ impl Kept {
         })
     }
 
-    /// What its stripes show.
+    /// The hashes of its stripes.
     pub(super) fn prints(&self) -> Vec<Print> {
         self.stripes.iter().map(|stripe| stripe.print).collect()
     }

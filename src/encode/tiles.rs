@@ -13,7 +13,7 @@ const TILE_COLUMNS: u32 = 64;
 /// More rectangles than this are told as one around them all.
 const MAX_REGIONS: usize = 32;
 
-/// What each tile of a picture shows, row by row.
+/// The hashes of a picture's tiles, row by row.
 #[derive(Debug, Clone)]
 pub struct Tiles {
     size: Size,

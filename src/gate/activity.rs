@@ -1,4 +1,4 @@
-//! What moves on the screen, and since when the rest of it does not.
+//! Motion on the screen, and since when the rest of it is still.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -86,7 +86,7 @@ impl Cluster {
     }
 }
 
-/// What keeps moving.
+/// Continuous motion.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Motion {
     /// The last change that is not excepted.

@@ -66,13 +66,13 @@ pub struct Probe {
 pub struct Evidence {
     /// The verdict.
     pub verdict: Verdict,
-    /// What it holds for.
+    /// The profile that it holds for.
     pub profile: Profile,
     /// The last probes, oldest first.
     pub probes: Vec<Probe>,
-    /// What a probe is held against, in bytes.
+    /// The floor of the byte-size rule, in bytes.
     pub floor_bytes: u64,
-    /// What the byte-size rule alone would say.
+    /// The result of the byte-size rule alone.
     pub size_rule_settled: bool,
     /// Windows that the profile requires, found or missing.
     pub windows: Vec<Seen>,
@@ -80,7 +80,7 @@ pub struct Evidence {
     pub quiet: Duration,
     /// Where something small keeps moving.
     pub animated: Vec<Region>,
-    /// What is missing, one phrase each.
+    /// The conditions that are not met, one phrase each.
     pub missing: Vec<String>,
     /// The slowest of the last answers to pings.
     pub slowest_pong: Duration,

@@ -53,11 +53,11 @@ const SOON: Duration = Duration::from_millis(40);
 /// An answer later than this, or a step, means that time passed unseen.
 const UNSEEN: Duration = Duration::from_millis(400);
 
-/// A panel moves its parts until so long after it came: XFCE's draws the text of its clock
-/// clipped, and mends that 1.4 to 1.7 s after it was first drawn (12 starts).
+/// Time after which the layout of a new panel is final. XFCE's panel draws the text of its
+/// clock clipped, and corrects that 1.4 to 1.7 s after it was first drawn (12 starts).
 const ARRANGES: Duration = Duration::from_secs(2);
 
-/// What the gate wants to know next.
+/// The facts that the gate needs next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wants {
     /// A look at the pixels.
@@ -70,7 +70,7 @@ pub struct Wants {
     pub within: Duration,
 }
 
-/// What was seen so far of one X server at one size.
+/// The observations of one X server at one size.
 #[derive(Debug)]
 pub struct Gate {
     began: Duration,
@@ -80,11 +80,11 @@ pub struct Gate {
     /// Why there is no scene.
     no_display: String,
     activity: Activity,
-    /// When the parts of each dock stand in their places.
+    /// When the layout of each dock is final.
     docks: HashMap<WindowId, Duration>,
     /// Processes that may show a window soon.
     starting: Vec<u32>,
-    /// What moves, as of the last step: strictly, and with what may be allowed.
+    /// The motion as of the last step: strict, and with allowed motion excepted.
     motion: [Motion; 2],
     pongs: Pongs,
     sleep: Sleep,
@@ -192,7 +192,7 @@ impl Gate {
         }
     }
 
-    /// A panel that was there before the observation may be an old one.
+    /// Records new docks. One that existed before the observation has the age of its process.
     fn note_docks(&mut self, at: Duration, scene: &Scene) {
         let first = self.scene.is_none();
         let docks = scene
@@ -250,7 +250,7 @@ impl Gate {
         }
     }
 
-    /// What stands on the screen, as last told.
+    /// The windows on the screen, as last observed.
     pub fn scene(&self) -> Option<&Scene> {
         self.scene.as_ref()
     }
@@ -303,7 +303,7 @@ impl Default for Gate {
     }
 }
 
-/// Who would answer a ping: the process, and the window that it is known by.
+/// The process that would answer a ping, and its window.
 fn pinger(scene: &Scene, to: Pinged) -> Option<(u32, Option<u32>)> {
     match to {
         Pinged::WindowManager => scene.window_manager.map(|m| (m.window, m.pid)),

@@ -1,4 +1,4 @@
-//! What the screen's pixels look like: flat, a tile, or drawn.
+//! Classifies the screen's pixels: flat, tiled, or drawn.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub fn look(pixels: &Pixels, scene: &Scene, bytes: u64, cost: Duration) -> Pictu
     }
 }
 
-/// What the whole screen shows.
+/// The content of the whole screen.
 fn content(pixels: &Pixels) -> Content {
     if is_flat(pixels, Region::whole(pixels.size()), &[]) {
         Content::Flat

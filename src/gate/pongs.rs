@@ -1,5 +1,5 @@
-//! Who answers pings: a client that answers has dealt with all that the X
-//! server told it before.
+//! Answers to pings: a client that answers has processed everything that the X server sent
+//! it before.
 
 use std::{
     collections::{HashMap, VecDeque},

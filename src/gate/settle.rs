@@ -68,7 +68,7 @@ pub enum Rest {
     Timeout,
 }
 
-/// What is to be done next.
+/// The next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// It is over.
@@ -94,14 +94,14 @@ struct Worker {
     came: Option<Duration>,
 }
 
-/// What is awaited of a client.
+/// The answer that is awaited of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Asked,
     Given(Duration),
 }
 
-/// What is known of the input that the screen is to answer.
+/// The input that the screen answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Given {
     /// The rest after it is waited for until this time after it.
@@ -149,7 +149,7 @@ pub struct Settle {
     scene: Option<Scene>,
     workers: HashMap<u32, Worker>,
     input: Option<Input>,
-    /// What moved by itself, and when last.
+    /// Regions that moved without input, and when last.
     moving: Vec<(Region, Duration)>,
 }
 
@@ -313,7 +313,7 @@ impl Settle {
         self.input.as_ref()?.changed
     }
 
-    /// What is not waited for, because it moved before the input.
+    /// Regions that are not waited for, because they moved before the input.
     pub fn excepted(&self) -> Vec<Region> {
         let input = self.input.as_ref();
         input

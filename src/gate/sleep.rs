@@ -25,7 +25,7 @@ struct Past {
     samples: VecDeque<(Duration, ProcessSample)>,
 }
 
-/// What a process that is not at rest does.
+/// The reason why a process is not at rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unrest {
     /// Not seen for long enough.

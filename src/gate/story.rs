@@ -32,7 +32,7 @@ pub(super) struct Display {
     pub(super) program: Option<Region>,
     pub(super) content: Content,
     pub(super) flat: Vec<u32>,
-    /// Who does not answer pings.
+    /// Clients that do not answer pings.
     pub(super) deaf: Vec<Pinged>,
     /// A process that uses all it gets.
     pub(super) busy: Option<u32>,

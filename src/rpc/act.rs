@@ -42,7 +42,7 @@ const DEFAULT_DRAG: Duration = Duration::from_millis(250);
 /// The screen is waited for so long unless the request says otherwise.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(3);
 
-/// What an `ActRequest` asks for.
+/// Converts an `ActRequest`.
 pub(super) fn act(request: &v1::ActRequest) -> Result<Act, Status> {
     if request.actions.is_empty() {
         return Err(status::invalid_field("actions", "must not be empty"));
@@ -516,7 +516,7 @@ fn result(done: Done) -> v1::ActionResult {
     }
 }
 
-/// What is held, as messages.
+/// Converts held input to messages.
 pub(super) fn pressed(pressed: Vec<Pressed>) -> Vec<v1::Pressed> {
     let one = |pressed: Pressed| v1::Pressed {
         input: Some(match pressed.what {

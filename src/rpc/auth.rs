@@ -1,5 +1,4 @@
-//! Who may call: over TCP whoever has the token, over a Unix socket whose user
-//! id is allowed.
+//! Authentication: by the token over TCP, by the peer's user id over a Unix socket.
 
 use std::{
     fs,
@@ -40,7 +39,7 @@ pub enum TokenError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// Not a token.
@@ -95,7 +94,7 @@ impl Token {
     }
 }
 
-/// What tells one state of a file from the next.
+/// Identifies one state of a file.
 type Stamp = (u64, u64, Option<SystemTime>, i64);
 
 fn stamp(path: &Path) -> io::Result<Stamp> {
@@ -134,7 +133,7 @@ impl TokenFile {
         Some(state.number)
     }
 
-    /// What the file has now.
+    /// The file's present token.
     fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.checked.elapsed() >= RECHECK {

@@ -65,12 +65,12 @@ pub type Connection = InterceptedService<Channel, Bearer>;
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Nobody answers there.
+    /// No daemon answers there.
     #[error("no daemon answers at {address}: {why}")]
     Unreachable {
         /// Where.
         address: Address,
-        /// What the system says.
+        /// The system's error.
         why: String,
     },
     /// The program does not lead to a daemon.
@@ -78,10 +78,10 @@ pub enum ConnectError {
     NoProgram {
         /// The program.
         program: String,
-        /// What the system says.
+        /// The system's error.
         why: String,
     },
-    /// Somebody listens there, and closed the connection at once.
+    /// A listener accepted the connection and closed it at once.
     #[error("{address} closed the connection: a daemon serves 32 at a time; try again later")]
     HungUp {
         /// Where.
@@ -92,7 +92,7 @@ pub enum ConnectError {
     Unusable {
         /// Where.
         address: Address,
-        /// What is wrong.
+        /// The error.
         source: tonic::transport::Error,
     },
 }
@@ -272,7 +272,7 @@ pub fn reason(status: &tonic::Status) -> v1::Reason {
     name.and_then(parse).unwrap_or(v1::Reason::Unspecified)
 }
 
-/// What the system says, where it is the system.
+/// The system's error, if it is one.
 fn kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     let mut next = Some(error);
     while let Some(error) = next {

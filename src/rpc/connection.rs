@@ -27,16 +27,16 @@ use super::{
     standing::{Door, Meter, Standing},
 };
 
-/// What every HTTP/2 client sends first (RFC 9113, section 3.4).
+/// The first bytes of every HTTP/2 client (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Pause after a failed accept: out of descriptors, spinning would make it worse.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What is refused again and again is said once in so long.
+/// Interval at which repeated refusals are logged.
 const SAID_AGAIN: Duration = Duration::from_secs(10);
 
-/// Who is at the other end.
+/// The peer of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peer {
     /// A process of that user on this machine.
@@ -48,7 +48,7 @@ pub(super) enum Peer {
     Tcp,
 }
 
-/// What a call knows of its connection.
+/// The connection of a call.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub(super) peer: Peer,

@@ -20,7 +20,7 @@ const MAX_ID_BYTES: usize = 64;
 /// JPEG quality when the request has none.
 const DEFAULT_QUALITY: u8 = 85;
 
-/// What a `ScreenshotRequest` asks for.
+/// Converts a `ScreenshotRequest`.
 pub(super) fn spec(request: &v1::ScreenshotRequest) -> Result<Spec, Status> {
     let format = format(request)?;
     let max_image_bytes = match request.max_image_bytes {
@@ -80,7 +80,7 @@ fn region(region: &v1::Region) -> Result<AskedRegion, Status> {
     }
 }
 
-/// What coordinates are pixels of.
+/// Converts a coordinate space.
 pub(super) fn space(space: Option<&v1::CoordinateSpace>) -> Result<Space, Status> {
     use v1::coordinate_space::Space as Wire;
     Ok(match space.and_then(|space| space.space.as_ref()) {
@@ -221,7 +221,7 @@ const MAX_EXPECTED: usize = 16;
 /// Bytes of a title or class.
 const MAX_NAME: usize = 256;
 
-/// What a caller waits for.
+/// Converts a `WaitReadyRequest`.
 pub(super) fn awaited(request: &v1::WaitReadyRequest) -> Result<Awaited, Status> {
     let windows = &request.expected_windows;
     if windows.len() > MAX_EXPECTED {

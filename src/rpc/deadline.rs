@@ -29,7 +29,7 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    /// Of a call that arrives now.
+    /// The deadline of a call that arrives now.
     pub(super) fn of(metadata: &MetadataMap, default: Duration) -> Self {
         let timeout = metadata
             .get("grpc-timeout")
@@ -50,7 +50,7 @@ impl Deadline {
     }
 }
 
-/// Until that moment; for ever without one.
+/// Waits until that moment; permanently without one.
 pub(super) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,

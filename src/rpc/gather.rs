@@ -10,9 +10,9 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// So much is written at once.
+/// Maximum number of bytes of one write.
 const AT_ONCE: usize = 128 * 1024;
-/// So much waits at the most.
+/// Maximum number of bytes that wait.
 const MOST: usize = AT_ONCE + 64 * 1024;
 
 /// Bytes to and from a peer. What is flushed may wait until its task is polled once

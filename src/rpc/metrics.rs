@@ -104,7 +104,7 @@ fn answer(request: &Request<Incoming>, session: &Session) -> Response<Full<Bytes
     response
 }
 
-/// What is so now.
+/// The present state.
 fn now(session: &Session) -> Now {
     let link = session.link();
     let screen = match &link.state {

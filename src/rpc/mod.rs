@@ -52,8 +52,8 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 mod limits {
     use std::time::Duration;
 
-    /// Default of `max_image_bytes`: below the 4 MiB that a gRPC client takes
-    /// unless told otherwise, with room for the rest of the message.
+    /// Default of `max_image_bytes`: below the 4 MiB that a gRPC client
+    /// accepts by default, with room for the rest of the message.
     pub(super) const DEFAULT_MAX_IMAGE_BYTES: u64 = 3_670_016;
     /// A request's size: 64 KiB of text (R43), 1,000 drag points, and room.
     pub(super) const MAX_REQUEST_BYTES: usize = 256 * 1024;

@@ -33,7 +33,7 @@ use tokio::{
 
 use super::{connection::Caller, limits, v1};
 
-/// So long a frame waits for its reader to take the ones before it.
+/// Maximum time that a frame waits for its reader to read the previous ones.
 pub(super) const READING: Duration = Duration::from_millis(250);
 
 /// A reply's place. Dropped with the reply's body.
@@ -146,7 +146,7 @@ pub(super) struct Image {
 /// Number of the field `frame` in `ScreenshotResponse`, and in `ActResponse`.
 pub(super) const SCREENSHOT_FRAME: u32 = 1;
 pub(super) const ACT_FRAME: u32 = 4;
-/// Of the field `image` in `Frame`.
+/// Number of the field `image` in `Frame`.
 const IMAGE_FIELD: u32 = 1;
 
 impl Image {
@@ -188,7 +188,7 @@ impl Image {
     }
 }
 
-/// Of gRPC, before a message: whether it is compressed, and its length.
+/// Length of gRPC's prefix of a message: the compression flag and the message's length.
 const PREFIX_BYTES: usize = 5;
 
 /// A body that comes in pieces and keeps its reply's place until it is done or

@@ -69,7 +69,7 @@ pub enum ServeError {
     TlsFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error.
         source: rustls::pki_types::pem::Error,
     },
     /// The TLS files do not fit together.

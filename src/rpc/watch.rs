@@ -27,7 +27,7 @@ use crate::session::{self, Refusal, Shared, Step, Watch};
 const DEFAULT_FPS: u32 = 10;
 const MAX_FPS: u32 = 60;
 
-/// What is held for a frame on its way.
+/// Permits held while a frame is being sent.
 #[derive(Debug)]
 struct Held {
     _turn: OwnedSemaphorePermit,
@@ -183,7 +183,7 @@ async fn look(
     }
 }
 
-/// Nobody waits so long: a reader that takes nothing is cut off.
+/// A time beyond all others: a reader that takes nothing is disconnected before.
 fn far() -> tokio::time::Instant {
     tokio::time::Instant::now() + deadline::LONGEST
 }

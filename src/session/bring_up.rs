@@ -28,9 +28,9 @@ const PAINT: Duration = Duration::from_secs(90);
 /// A caller who waits nearly as long has waited for the paint's whole time.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// So long a new X server may take to be resized.
+/// Maximum time for resizing a new X server.
 const RESIZE: Duration = Duration::from_secs(5);
-/// So long the X thread may take to keep a proof.
+/// Maximum time for the X thread to record a proof.
 const KEEPING: Duration = Duration::from_millis(500);
 
 /// The stack of this daemon, when it has one.
@@ -53,7 +53,7 @@ impl Managed {
     }
 }
 
-/// What kind of bring-up it was.
+/// The kind of a bring-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Classification {
     /// Started from nothing.
@@ -62,7 +62,7 @@ pub enum Classification {
     AlreadyReady,
     /// Another bring-up was under way, and was joined.
     Contention,
-    /// Somebody else starts this display.
+    /// Another program starts this display.
     Unknown,
 }
 
@@ -103,9 +103,9 @@ impl UpResult {
 pub struct BroughtUp {
     /// Whether the desktop is up, and what failed otherwise.
     pub result: UpResult,
-    /// What kind it was.
+    /// Its kind.
     pub classification: Classification,
-    /// What happened during it.
+    /// Its stages.
     pub stages: Vec<Numbered>,
     /// The paint's verdict; `None` when it was not waited for.
     pub paint: Option<Readiness>,
@@ -114,7 +114,7 @@ pub struct BroughtUp {
 /// Why the stack did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StackError {
-    /// Somebody else starts this display.
+    /// Another program starts this display.
     #[error(
         "deskd runs with --stack none: whoever started the display manages it; start deskd with --stack xfce"
     )]
@@ -207,7 +207,7 @@ impl Session {
         })
     }
 
-    /// Waits until the paint's stage is told of as well.
+    /// Waits until the stage of the paint is reported as well.
     async fn until_told(&self, managed: &Managed, before: u64, reply_by: Instant) {
         let mut news = managed.stack.news();
         let soon = reply_by.min(Instant::now() + Duration::from_secs(1));
@@ -416,7 +416,7 @@ impl Session {
         stack.note(Component::Session, status, None, message);
     }
 
-    /// Until the paint is proved, or the session is not up any more.
+    /// Waits until the paint is proved, or a component ends.
     async fn await_paint(&self, managed: &Managed) {
         let stack = &managed.stack;
         let began = Instant::now();
@@ -455,7 +455,7 @@ impl Session {
     }
 }
 
-/// Until some component is not up.
+/// Waits until a component is not up.
 async fn until_down(stack: &Stack) {
     let mut state = stack.state();
     while state.borrow_and_update().all_up() {

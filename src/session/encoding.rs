@@ -19,7 +19,7 @@ use crate::{
     x11::{Generation, Grab},
 };
 
-/// What to make of a capture.
+/// The image to make of a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) region: Region,
@@ -71,7 +71,7 @@ struct Kept {
     plan: Plan,
     generation: Generation,
     epoch: u64,
-    /// Of which capture.
+    /// The number of its capture.
     grab: u64,
     /// The pointer in it.
     cursor: Option<CursorImage>,
@@ -139,7 +139,7 @@ impl Encodings {
         }
     }
 
-    /// What the picture shows.
+    /// The picture's digest.
     pub(super) async fn digest(&self, grab: &Arc<Grab>, plan: Plan) -> Result<Digest, Failure> {
         let before = self.before(grab, plan);
         if let Some(same) = before.as_ref().filter(|before| stays(before, grab)) {
@@ -223,7 +223,7 @@ impl Encodings {
         work.get_or_init(make).await.clone()
     }
 
-    /// What the picture's tiles show.
+    /// The hashes of the picture's tiles.
     pub(super) async fn tiles(&self, grab: &Arc<Grab>, plan: Plan) -> Result<Tiles, Failure> {
         let (grab, seed) = (Arc::clone(grab), self.seed);
         self.off_thread(move || Tiles::of(&plan.picture(&grab), seed))

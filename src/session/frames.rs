@@ -120,7 +120,7 @@ impl Frames {
         newest(&self.calls).or_else(|| newest(&self.streams))
     }
 
-    /// What the frame showed.
+    /// The content of the frame.
     pub(super) fn find(&self, id: &str) -> Result<Shown, Refusal> {
         let mut all = self.calls.iter().rev().chain(self.streams.iter().rev());
         let record = all.find(|record| record.id == id);

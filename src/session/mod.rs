@@ -71,7 +71,7 @@ pub enum Refusal {
     OutOfScreen {
         /// The region as asked.
         asked: AskedRegion,
-        /// What it must be within, in words.
+        /// The space that it must lie in, in words.
         within: String,
     },
     /// More pixels than a request may ask for.
@@ -146,7 +146,7 @@ impl Session {
         &self.display
     }
 
-    /// What is known of the display's connection.
+    /// The state of the display's connection.
     pub fn link(&self) -> Link {
         self.display.link().borrow().clone()
     }
@@ -200,7 +200,7 @@ impl Session {
         }
     }
 
-    /// Until a proof stands for `profile`.
+    /// Waits until a proof for `profile` exists.
     async fn until_proved(&self, profile: Profile) -> Readiness {
         let mut link = self.display.link();
         loop {
@@ -304,7 +304,7 @@ impl Session {
     }
 }
 
-/// What waiting calls are told at shutdown.
+/// The failure of waiting calls at shutdown.
 pub fn stopping() -> Failure {
     Failure {
         stage: Stage::Shutdown,

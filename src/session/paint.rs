@@ -28,28 +28,28 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// An assessment older than this is of a server that does not answer.
 const STALE: Duration = Duration::from_millis(1500);
 
-/// What the gate says at one moment.
+/// The gate's verdicts at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct Assessment {
     at: Instant,
     /// Strict and lenient, for each profile.
     xfce: [Arc<Evidence>; 2],
     any: [Arc<Evidence>; 2],
-    /// Of which X server and size; `None` without one.
+    /// The X server and its size; `None` without one.
     identity: Option<(Generation, u64)>,
-    /// Somebody allowed what keeps moving, so that it could be proved.
+    /// A caller allowed continuous motion, so that it could be proved.
     may_move: bool,
     /// The windows that can be seen, while somebody waits for some, and whether each is
     /// drawn.
     named: Vec<(NamedWindow, bool)>,
 }
 
-/// What a caller waits for.
+/// The conditions that a caller waits for.
 #[derive(Debug, Clone, Default)]
 pub struct Awaited {
-    /// What "painted" means; `None`: the daemon's own.
+    /// The definition of "painted"; `None`: the daemon's own.
     pub profile: Option<Profile>,
-    /// What keeps moving in one place is no reason to wait.
+    /// Continuous motion in one place is no reason to wait.
     pub allow_unsettled: bool,
     /// Windows that must be on the screen besides.
     pub windows: Vec<ExpectedWindow>,
@@ -108,11 +108,11 @@ struct Kept {
 struct Place {
     running: Option<watch::Receiver<Option<Assessment>>>,
     waiting: usize,
-    /// Of those, who allow what keeps moving.
+    /// Those of them that allow continuous motion.
     lenient: usize,
-    /// Of those, who wait for windows.
+    /// Those of them that wait for windows.
     expecting: usize,
-    /// Somebody is expected to ask again until then.
+    /// A caller is expected to ask again until then.
     until: Option<Instant>,
     kept: Option<Kept>,
 }
@@ -213,7 +213,7 @@ impl Paint {
         }
     }
 
-    /// What is known now, waiting only for the first look.
+    /// The present assessment; waits for the first one only.
     pub(super) async fn glance(&self, profile: Profile) -> Option<Arc<Evidence>> {
         let (_waiting, mut receiver) = self.0.wait(false, false);
         let first = async {
@@ -229,7 +229,7 @@ impl Paint {
         now.map(|now| now.evidence)
     }
 
-    /// What is known now for that caller, without waiting or starting anything.
+    /// The present assessment for that caller, without waiting.
     pub(super) fn known_for(&self, awaited: &Awaited) -> Option<Readiness> {
         let (profile, lenient) = self.wish(awaited);
         let mut known = self.known(profile, lenient)?;
@@ -255,7 +255,7 @@ impl Paint {
         (profile, awaited.allow_unsettled)
     }
 
-    /// What is known now, without waiting or starting anything.
+    /// The present assessment, without waiting.
     pub(super) fn known(&self, profile: Profile, lenient: bool) -> Option<Readiness> {
         let mut receiver = self.0.place().running.clone()?;
         self.0.current(&mut receiver, profile, lenient)

@@ -31,7 +31,7 @@ pub struct Spec {
     pub if_changed_since: Option<String>,
     /// Largest image in bytes.
     pub max_image_bytes: Option<u64>,
-    /// What `region` is in pixels of.
+    /// The coordinate space of `region`.
     pub space: Space,
     /// Also before the paint is proved.
     pub unproved: bool,
@@ -40,11 +40,11 @@ pub struct Spec {
 /// A picture of the screen, or a card in its place.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// The image; empty exactly when it is [`Kind::Unchanged`].
     pub image: Bytes,
-    /// What `image` is, or would have been.
+    /// The format of `image`.
     pub format: Format,
     /// Size of the image in pixels.
     pub size: Size,
@@ -66,13 +66,13 @@ pub struct Frame {
     pub cursor: Option<CursorImage>,
     /// How the pixels were read; `None` on a card.
     pub mode: Option<CaptureMode>,
-    /// What the paint gate knew; `None` when it saw nothing.
+    /// The paint gate's evidence; `None` if it has none.
     pub paint: Option<Arc<Evidence>>,
     /// Where the time went.
     pub timings: Timings,
 }
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// The real screen.

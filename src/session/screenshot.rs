@@ -306,7 +306,7 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// What a picture with that digest shows.
+    /// The content of a picture with that digest.
     pub(super) fn shown(&self, digest: Digest) -> Shown {
         shown(&self.grab, self.plan, digest)
     }

@@ -8,7 +8,7 @@ use crate::{
     x11::{Generation, Grab},
 };
 
-/// What coordinates are pixels of.
+/// A coordinate space.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Space {
     /// The screen.

@@ -25,7 +25,7 @@ const STILL: Duration = Duration::from_secs(5);
 /// Pause after a card.
 const FAILED: Duration = Duration::from_secs(1);
 
-/// So long a look may take; then it is a card, and the next look goes on waiting.
+/// Maximum time of a capture; then a card is sent, and the next capture waits.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A stream of one display's pictures, for one reader.
@@ -43,13 +43,13 @@ pub struct Watch {
     /// So long after it, a look begins although nothing was drawn.
     rest: Duration,
     sent: Option<Sent>,
-    /// What the screen showed when it was last looked at.
+    /// The content of the last capture.
     newest: Option<Shown>,
-    /// Of which the reader was not told.
+    /// Frames that were skipped since the last response.
     passed: u64,
 }
 
-/// What the reader has.
+/// The last update that the reader has.
 #[derive(Debug)]
 enum Sent {
     /// The frame, and for changed regions the tiles of it.
@@ -62,13 +62,13 @@ enum Sent {
 pub struct Step {
     /// The frame; with changed regions, after the first without image.
     pub frame: Frame,
-    /// What changed, in pixels of the screen, and its image.
+    /// The changed regions, in pixels of the screen, and their images.
     pub changed: Vec<(Region, Bytes)>,
     /// Pictures that were there since the last step and were not sent.
     pub skipped: u64,
 }
 
-/// What a look found that the reader does not have.
+/// An update that the reader does not have.
 #[derive(Debug)]
 pub struct Found {
     step: Step,
@@ -124,7 +124,7 @@ impl Watch {
         size.unwrap_or(self.session.configured).bgrx_bytes()
     }
 
-    /// Until there may be something new, and it is time for it.
+    /// Waits until there may be an update, and its time has come.
     pub async fn stir(&mut self) {
         tokio::time::sleep_until(self.due).await;
         tokio::select! {
@@ -208,7 +208,7 @@ impl Watch {
         }
     }
 
-    /// What the screen shows, when it shows something.
+    /// The content of the screen, if it can be captured.
     async fn glance(&self) -> Option<Shown> {
         let unpainted = AtomicBool::new(false);
         let look = self.session.look(&self.spec, &self.space, &unpainted);
@@ -239,7 +239,7 @@ impl Watch {
         now
     }
 
-    /// What of a look is new to the reader.
+    /// The part of a capture that is new to the reader.
     async fn step(&self, look: &Look, arrived: Instant) -> Result<Option<Found>, Failure> {
         let encodings = &self.session.encodings;
         let shown = look.shown(encodings.digest(&look.grab, look.plan).await?);

@@ -50,7 +50,7 @@ impl Component {
     }
 }
 
-/// What a stage does.
+/// The status of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     /// It was begun.
@@ -118,7 +118,7 @@ pub struct ComponentState {
 pub struct Event {
     /// Which part.
     pub component: Component,
-    /// What it does.
+    /// Its status.
     pub status: Status,
     /// Since the bring-up began, in milliseconds.
     pub elapsed_ms: u64,

@@ -33,7 +33,7 @@ pub enum LogFormat {
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// The reason why the filter is refused.
 pub fn filter(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Ok("info".into());
@@ -51,10 +51,10 @@ pub fn filter(text: &str) -> Result<String, String> {
 }
 
 /// Starts logging to standard error. `filter` is as [`filter`] takes it; `limit` is the
-/// size at which a log file of deskd's own begins anew.
+/// size at which a log file of deskd's own is truncated.
 ///
-/// Returns what writes: when it is dropped, what waits is written, for half a second at
-/// most.
+/// Returns the writer. When it is dropped, it writes the remaining lines, for at most half a
+/// second.
 pub fn start(format: LogFormat, filter: &str, limit: Option<u64>) -> Writer {
     let writer = Writer::start(io::stderr().as_fd(), limit);
     let lines = writer.lines.clone();

@@ -12,9 +12,9 @@ use std::{
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-/// Bytes that wait to be written; further lines are left out and counted.
+/// Maximum number of unwritten bytes; further lines are dropped and counted.
 const ROOM: usize = 256 << 10;
-/// So long the end waits for what is not written yet.
+/// Maximum time that the end waits for unwritten lines.
 const FLUSH: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
@@ -65,15 +65,16 @@ impl Write for Lines {
     }
 }
 
-/// The thread that writes. Dropped, it writes what waits, for half a second at most.
+/// The writing thread. When it is dropped, it writes the remaining lines, for at most half a
+/// second.
 #[derive(Debug)]
 pub struct Writer {
     pub(super) lines: Lines,
 }
 
 impl Writer {
-    /// Writes to a copy of `output`. A regular file that has grown to `limit` bytes begins
-    /// anew.
+    /// Writes to a copy of `output`. A regular file that would exceed `limit` bytes is
+    /// truncated.
     pub(super) fn start(output: BorrowedFd<'_>, limit: Option<u64>) -> Self {
         let shared = Arc::new(Shared::default());
         let lines = Lines(Arc::clone(&shared));

@@ -1,11 +1,11 @@
-//! What changed between two captures: for X servers that do not tell (no DAMAGE, or no
-//! XFIXES to fetch it with).
+//! The differences of two captures, for X servers that do not report drawing (without
+//! DAMAGE, or without XFIXES to fetch it).
 
 use std::ops::Range;
 
 use crate::frame::{BYTES_PER_PIXEL, Pixels, Region, Size};
 
-/// Rows that are compared together: changes further apart are told one by one.
+/// Number of rows that are compared together: changes further apart are separate.
 const ROWS: u32 = 16;
 
 /// The rectangles in which two images of one size differ; the whole screen where their
@@ -21,7 +21,7 @@ pub(super) fn differences(before: &Pixels, after: &Pixels) -> Vec<Region> {
         let Some(change) = difference(before, after, rows) else {
             continue;
         };
-        // What goes on below is one change, unless it lies elsewhere.
+        // A change that continues below is one change, unless it lies elsewhere.
         match found.last_mut() {
             Some(last) if follows(last, &change) => *last = last.union(&change),
             _ => found.push(change),

@@ -1,7 +1,7 @@
-//! What changed on the screen since one last asked (DAMAGE 1.1, XFIXES 2).
+//! Changes of the screen since the last query (DAMAGE 1.1, XFIXES 2).
 //!
-//! The server gathers it, and tells when the rectangle around all of it grows. To ask
-//! is to empty it: what is drawn later is in the next answer.
+//! The server accumulates them, and sends an event when their bounding box grows. A query
+//! empties the record: later drawing is in the next answer.
 
 use std::cell::Cell;
 
@@ -37,8 +37,8 @@ pub(super) struct Damage {
     answered: Cell<Option<Region>>,
 }
 
-/// What a region has before damage is moved into it: no damage lies there, so it is still
-/// there only if that failed.
+/// The content of a region before damage is moved into it. No damage lies there, so a region
+/// that still contains it shows that the move failed.
 const UNTOUCHED: Rectangle = Rectangle {
     x: i16::MIN,
     y: i16::MIN,
@@ -113,7 +113,7 @@ impl Damage {
         }))
     }
 
-    /// Ends it: no event of it comes after what is asked next.
+    /// Ends the record: the server sends no event of it after the next request.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ impl Damage {
         Ok(())
     }
 
-    /// Asks, and starts anew; the question stays in the buffer.
+    /// Queries and empties the record; the request remains in the buffer.
     ///
     /// # Errors
     ///
@@ -136,19 +136,19 @@ impl Damage {
         Ok(Asked(region))
     }
 
-    /// Forgets earlier answers: a capture begins.
+    /// Discards earlier answers, at the beginning of a capture.
     pub(super) fn begin(&self) {
         self.answered.set(None);
     }
 
-    /// Notes an answer.
+    /// Records an answer.
     pub(super) fn note(&self, drawn: &[Region]) {
         let all = drawn.iter().copied().chain(self.answered.get());
         self.answered.set(all.reduce(|all, part| all.union(&part)));
     }
 
-    /// Whether what the server told of `area` after that request was in the last answers.
-    /// Another program may have taken it away before: then it was not.
+    /// Whether an event for `area` that followed request `after` is covered by the last answers.
+    /// It is not if another program emptied the record before.
     pub(super) fn knew(&self, area: &Region, after: SequenceNumber) -> bool {
         let answered = self.answered.get();
         after < self.emptied.get() && answered.is_some_and(|all| all.union(area) == all)
@@ -156,8 +156,8 @@ impl Damage {
 }
 
 impl Asked<'_> {
-    /// What was drawn on since the last question, at most 64 rectangles; those of many
-    /// are one that holds all.
+    /// The rectangles drawn since the last query. If there are more than 64, their bounding
+    /// box is returned instead.
     ///
     /// # Errors
     ///
@@ -181,7 +181,7 @@ impl Asked<'_> {
     }
 }
 
-/// What of a rectangle is on the screen.
+/// The part of a rectangle that lies on the screen.
 pub(super) fn clipped(part: &Rectangle, screen: Size) -> Option<Region> {
     let (x, y) = (i64::from(part.x), i64::from(part.y));
     Region::clipped(x, y, part.width.into(), part.height.into(), screen)

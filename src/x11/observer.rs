@@ -1,8 +1,8 @@
 //! Watching a display, while somebody waits for its paint and around each step:
 //! what is drawn, which windows come and go, who answers pings.
 //!
-//! On a connection of its own, because it listens to far more than captures
-//! need: with the observer goes all that it asked the server to tell.
+//! It uses a connection of its own, because it selects far more events than captures
+//! need; the selections end with the connection.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -48,7 +48,7 @@ const APART: Duration = Duration::from_millis(20);
 const REREAD: Duration = Duration::from_secs(1);
 /// Answers to pings that are kept until the next step; more are left out.
 const MAX_PONGS: usize = 256;
-/// Pings that are waited for; more are forgotten.
+/// Maximum number of pings without an answer; older ones are discarded.
 const MAX_PINGED: usize = 128;
 /// Windows whose damage is followed one by one.
 const MAX_FOLLOWED: usize = 64;
@@ -65,9 +65,9 @@ pub struct Observer {
     atoms: Atoms,
     has_resource: bool,
     has_damage: bool,
-    /// The screen as it was last compared, where the server does not tell what is drawn.
+    /// The last compared capture, if the server does not report drawing.
     compared: Option<Arc<Pixels>>,
-    /// Where the windows stand that can be seen, for what differs then.
+    /// The places of the viewable windows, to which differences are attributed.
     standing: Vec<(Window, Region)>,
     /// Damage id → its window's origin on the screen.
     followed: HashMap<u32, Placed>,
@@ -109,7 +109,7 @@ pub struct Observer {
 #[derive(Debug)]
 pub struct Watch {
     maps: u64,
-    /// The screen at its beginning, where the server does not tell what is drawn.
+    /// The first capture, if the server does not report drawing.
     before: Option<Arc<Pixels>>,
 }
 
@@ -193,7 +193,7 @@ impl Observer {
         self.server.root
     }
 
-    /// Whether the server tells which process a client is.
+    /// Whether the server reports the process of a client.
     pub(super) fn has_resource(&self) -> bool {
         self.has_resource
     }
@@ -208,7 +208,7 @@ impl Observer {
         self.known.size
     }
 
-    /// As [`Self::identity`], when the server has just told the screen's size.
+    /// As [`Self::identity`], when the server has just reported the screen's size.
     ///
     /// # Errors
     ///
@@ -221,7 +221,7 @@ impl Observer {
         Ok(self.identity())
     }
 
-    /// Waits at most `limit`, taking what the server tells off its hands.
+    /// Waits at most `limit` and processes the server's events.
     ///
     /// # Errors
     ///
@@ -259,7 +259,7 @@ impl Observer {
         Ok(())
     }
 
-    /// Waits until the server tells something, but no longer than `within`.
+    /// Waits until the server sends an event, at most `within`.
     ///
     /// # Errors
     ///
@@ -282,7 +282,7 @@ impl Observer {
         Ok(())
     }
 
-    /// What windows say of themselves; nothing of those that have gone.
+    /// The names of windows; empty for those that no longer exist.
     ///
     /// # Errors
     ///
@@ -291,7 +291,7 @@ impl Observer {
         scene::names(&self.server, &self.atoms, windows)
     }
 
-    /// Who has the focus; quicker when it is still the last one.
+    /// The focused window; faster if it is still the last one.
     ///
     /// # Errors
     ///
@@ -375,7 +375,7 @@ impl Observer {
         Ok(*self.manager.insert(manager))
     }
 
-    /// Another window manager may answer in another way.
+    /// Resets the pings when the window manager is another one.
     fn note_manager(&mut self, manager: Option<WindowManager>) {
         let window = manager.map(|manager| manager.window);
         if window != self.last_manager {
@@ -554,9 +554,9 @@ impl Observer {
     }
 
     /// Asks the window manager to move our window. It grants that, because it does not
-    /// manage the window (ICCCM 4.1.5), and it does so in the order of its events. Nobody
-    /// else can: the server sends every request to move the window to the window manager,
-    /// and tells of a window that was made an exception.
+    /// manage the window (ICCCM 4.1.5), and it does so in the order of its events. No
+    /// other client can: the server redirects every request to move the window to the window
+    /// manager, and marks the event of a window that was exempted.
     fn ping_manager(&mut self) -> Result<(), Error> {
         // Another place each time: otherwise nothing changes, and nothing is reported.
         let last = self.places.back().copied().unwrap_or(self.place);
@@ -572,7 +572,7 @@ impl Observer {
         Ok(())
     }
 
-    /// Our window has another place.
+    /// Handles a new place of our window.
     fn moved(&mut self, event: &ConfigureNotifyEvent) -> Result<(), Error> {
         if event.override_redirect {
             // Another program took the window from the window manager.
@@ -590,7 +590,7 @@ impl Observer {
         Ok(())
     }
 
-    /// Sends a ping with a serial that nobody else can know; that serial.
+    /// Sends a ping with a random serial, and returns the serial.
     fn send_ping(&mut self, window: WindowId) -> Result<u32, Error> {
         let mut serial = [0; 4];
         getrandom::fill(&mut serial).map_err(|error| Error::Lost(error.into()))?;
@@ -636,7 +636,7 @@ impl Observer {
         Ok(grab)
     }
 
-    /// From now on pictures are compared.
+    /// Switches to comparing captures.
     fn end_damage(&mut self) -> Result<(), Error> {
         self.has_damage = false;
         self.end_watch()?;
@@ -648,8 +648,8 @@ impl Observer {
         Ok(())
     }
 
-    /// What was drawn since the last look, as far as it changed the picture: told of the
-    /// screen and of each window that stands there, as the server would.
+    /// Adds the changes since the last comparison, for the screen and for each window at
+    /// that place, as DAMAGE would report them.
     fn compare(&mut self, facts: &mut Vec<Fact>) -> Result<(), Error> {
         let Some(grab) = self.grab()? else {
             return Ok(());
@@ -837,7 +837,7 @@ impl Observer {
         Ok(())
     }
 
-    /// Asks to be told what is drawn into a window.
+    /// Selects reports of drawing into a window.
     fn follow(&mut self, placed: Placed) -> Result<(), Error> {
         if !self.has_damage || self.followed.len() >= MAX_FOLLOWED {
             return Ok(());

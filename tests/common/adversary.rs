@@ -30,7 +30,7 @@ pub struct Adversary {
     made: u32,
 }
 
-/// What is done without end.
+/// A request that is repeated without end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flood {
     /// ConfigureNotify, made by SendEvent, to the root window.
@@ -62,7 +62,7 @@ impl Flood {
     ];
 }
 
-/// What a client makes on the X server.
+/// A resource of a client on the X server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Made {
     /// A window.

@@ -70,7 +70,7 @@ impl Button {
 pub struct Key {
     /// As the caller named it.
     pub name: String,
-    /// What that means.
+    /// Its keysym.
     pub keysym: u32,
 }
 
@@ -217,9 +217,9 @@ pub struct Settling {
 pub struct Act {
     /// `None`: not journalled.
     pub operation: Option<Operation>,
-    /// What to do, in order.
+    /// The actions, in order.
     pub actions: Vec<Action>,
-    /// What the points are pixels of.
+    /// The coordinate space of the points.
     pub space: Space,
     /// Which desktop it is meant for.
     pub expect: Expect,
@@ -272,7 +272,7 @@ pub struct Run {
     pub method: Method,
 }
 
-/// What became of one action.
+/// The result of one action.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
     /// All of it.
@@ -306,27 +306,27 @@ pub enum Ended {
     Skipped,
 }
 
-/// What the screen did after the input.
+/// How the screen settled after the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// Why the waiting ended.
     pub ended: Ended,
     /// How long it took.
     pub waited: Duration,
-    /// What changed.
+    /// The changed region.
     pub changed: Option<Region>,
-    /// What was not waited for.
+    /// Regions that were not waited for.
     pub excepted: Vec<Region>,
 }
 
-/// What was done of a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// How it ended.
     pub outcome: Outcome,
     /// One for each action that was begun.
     pub results: Vec<Done>,
-    /// What the screen did.
+    /// How the screen settled.
     pub settled: Settled,
 }
 
@@ -348,7 +348,7 @@ impl Account {
 /// The answer to a step.
 #[derive(Debug, Clone)]
 pub struct Acted {
-    /// What was done.
+    /// The results of the actions.
     pub account: Account,
     /// The screen afterwards.
     pub frame: Option<Frame>,

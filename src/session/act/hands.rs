@@ -43,7 +43,7 @@ impl From<Error> for Stop {
     }
 }
 
-/// What the hands have at hand.
+/// State borrowed while executing one action.
 pub(super) struct Hands<'a> {
     pub(super) injector: &'a mut Injector,
     pub(super) ledger: &'a mut Ledger,

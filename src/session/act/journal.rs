@@ -26,7 +26,7 @@ pub(super) struct Progress {
     pub(super) waiting: Weak<Waiting>,
 }
 
-/// What is known of an operation.
+/// The recorded state of an operation.
 #[derive(Debug, Clone)]
 pub(super) enum Known {
     /// Not begun: it is entered now.

@@ -77,7 +77,7 @@ impl Ledger {
         self.pick(|held| over(held) && !self.named.contains(&held.input))
     }
 
-    /// What was pressed only for the call, newest first.
+    /// Input that was pressed for the call only, newest first.
     pub(super) fn of_call(&self) -> Vec<Input> {
         self.pick(|held| held.hold.is_none())
     }
@@ -92,7 +92,7 @@ impl Ledger {
         picked.map(|held| held.input).collect()
     }
 
-    /// What is noted with the X server.
+    /// The entries recorded on the X server.
     pub(super) fn marks(&self) -> Vec<Mark> {
         let mark = |held: &Held| Mark {
             input: held.input,

@@ -402,7 +402,7 @@ impl Session {
         drop(tokio::time::timeout_at(until, made).await);
     }
 
-    /// What can be refused without the X server's word.
+    /// Checks that need no X server.
     fn check(&self, act: &Act) -> Result<Resolved, Refused> {
         let link = self.link();
         match &link.state {
@@ -453,7 +453,7 @@ impl Session {
         Ok(Some(frame))
     }
 
-    /// What deskd holds down now, oldest first.
+    /// The input that deskd holds down now, oldest first.
     pub fn pressed(&self) -> Vec<Pressed> {
         lock(&self.input.board).clone()
     }

@@ -82,7 +82,7 @@ pub(super) struct Keys {
     pub(super) renew: Vec<Input>,
 }
 
-/// What steps are made from.
+/// The state from which steps are planned.
 pub(super) struct Ground<'a> {
     pub(super) space: &'a Resolved,
     pub(super) screen: Size,
@@ -124,7 +124,7 @@ pub(super) fn plan(ground: &Ground<'_>, actions: &[Action]) -> Result<Vec<Step>,
 struct Planner<'a> {
     ground: &'a Ground<'a>,
     action: usize,
-    /// What will be down when the action's turn comes, and its name.
+    /// Input that will be down when the action's turn comes, and its name.
     held: HashMap<Input, String>,
     /// Buttons that an earlier action of the step releases.
     released: HashSet<u8>,

@@ -39,7 +39,7 @@ pub(super) struct LastClick {
     button: Input,
     at: (i32, i32),
     time: Instant,
-    /// So long it can be added to.
+    /// Time within which another click adds to it.
     open: Duration,
 }
 

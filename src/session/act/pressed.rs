@@ -1,4 +1,4 @@
-//! What deskd holds down, as callers are told.
+//! Held input, as reported to callers.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -32,7 +32,7 @@ pub enum PressedInput {
     Button(Button),
 }
 
-/// What is held now, for those who ask.
+/// The input that is held now.
 pub(super) type Board = Arc<Mutex<Vec<Pressed>>>;
 
 /// Says what is held now.

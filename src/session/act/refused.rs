@@ -22,7 +22,7 @@ pub enum Refused {
         action: usize,
         /// The point as asked.
         point: (i32, i32),
-        /// What it must be within, in words.
+        /// The space that it must lie in, in words.
         within: String,
     },
     /// A key that the keymap lacks.

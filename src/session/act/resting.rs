@@ -25,7 +25,7 @@ const FAMILY: Duration = Duration::from_secs(2);
 /// Samples of processes are no closer than this.
 const SAMPLE: Duration = Duration::from_millis(20);
 
-/// What is known of the screen between and after steps.
+/// The observed state of the screen between and after steps.
 pub(super) struct Resting {
     settle: Settle,
     began: Instant,

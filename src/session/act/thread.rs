@@ -41,7 +41,7 @@ const LAST_READ: Duration = Duration::from_millis(500);
 /// With nothing to end and nobody to wait for, as long as one likes.
 pub(super) const LONG: Duration = Duration::from_secs(3600);
 
-/// What the thread is asked.
+/// The requests to the thread.
 #[derive(Debug)]
 pub(super) enum Order {
     /// Do a step.
@@ -63,7 +63,7 @@ pub(super) struct Job {
     pub(super) cancel: CancellationToken,
     pub(super) until: Instant,
     pub(super) reply: oneshot::Sender<Result<Account, Refused>>,
-    /// What the log's lines are of.
+    /// The span of the log's lines.
     pub(super) span: tracing::Span,
 }
 

@@ -47,14 +47,14 @@ const AHEAD: usize = 1024;
 /// Windows that may have keys of bound keycodes still to read.
 pub(super) type Unread = Vec<Focus>;
 
-/// What is typed, and how far it is.
+/// The text that is being typed, and the progress.
 struct Typing<'t> {
     characters: &'t [char],
     at: usize,
     /// How each was typed: under another keymap that would be something else.
     used: HashMap<char, Stroke>,
     keyboard: KeyboardState,
-    /// Who gets it now.
+    /// The receiver now.
     focus: Focus,
     /// Characters that are still to be sent alone, see [`Hands::after_first`].
     alone: usize,
@@ -102,7 +102,7 @@ impl Hands<'_> {
         Ok(self.injector.flush()?)
     }
 
-    /// Who gets what is typed.
+    /// The receiver of the text.
     fn focus(&mut self, last: Option<&Focus>, sent: usize) -> Result<Focus, Stop> {
         let focus = self.injector.observer().focus(last)?;
         focus.ok_or_else(|| {

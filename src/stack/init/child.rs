@@ -98,7 +98,7 @@ impl Child {
         })
     }
 
-    /// What to wait for.
+    /// The pipes to wait for.
     pub(super) fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let stdout = self.stdout.as_ref().map(AsFd::as_fd);
         stdout

@@ -27,7 +27,7 @@ pub(super) enum Ready {
     Listens(u16),
 }
 
-/// What must be up before a part is started.
+/// The component that must be up before a part is started.
 pub(super) fn needs(component: Component) -> Option<Component> {
     match component {
         // The viewer reaches the VNC server anew for each who looks.

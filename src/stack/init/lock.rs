@@ -59,7 +59,7 @@ pub(super) fn take(path: &Path, at_once: bool) -> io::Result<Flock<File>> {
     }
 }
 
-/// Who holds the lock, in words.
+/// The holder of the lock, in words.
 pub(super) fn holder(path: &Path) -> String {
     match read(path).trim() {
         "" => "its process id is not known".into(),
@@ -84,10 +84,10 @@ fn accepts(address: &UnixAddr) -> io::Result<bool> {
     }
 }
 
-/// Who stands behind a display number.
+/// The owner of a display number.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holder {
-    /// Nobody: what was left is removed.
+    /// None: leftover files are removed.
     Nobody,
     /// A living X server that is not ours.
     Server,

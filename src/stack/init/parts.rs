@@ -185,7 +185,7 @@ impl Init {
         }
     }
 
-    /// What must be there before a part is started.
+    /// Prepares the start of a part.
     pub(super) fn prepare(&mut self, component: Component) -> Result<(), String> {
         let display = self.plan.options.display;
         match component {

@@ -1,4 +1,4 @@
-//! Who runs as whom, and where things lie.
+//! The users of the processes, and the places of their files.
 
 use std::{
     ffi::OsString,
@@ -14,7 +14,7 @@ use crate::{
     frame::Size,
 };
 
-/// What the command line says.
+/// The options of the command line.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The display's number.
@@ -57,7 +57,7 @@ pub enum PlanError {
     File {
         /// Which.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// No randomness.

@@ -31,7 +31,7 @@ use crate::stack::wire::{Component, ToDaemon};
 
 /// How often a port or a deadline is looked at.
 const TICK: Duration = Duration::from_millis(50);
-/// So long the daemon may take to end.
+/// Maximum time until the daemon has ended.
 const DAEMON_GRACE: Duration = Duration::from_secs(6);
 /// A turn of the loop that took longer was a pause of the machine.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -61,7 +61,7 @@ impl From<Errno> for InitError {
 
 pub(super) struct Init {
     pub(super) plan: Plan,
-    /// What all parts run in, where that can be.
+    /// The control group of all parts, if one can be made.
     pub(super) group: Option<Group>,
     pub(super) parts: Vec<Part>,
     pub(super) daemon: Option<Daemon>,

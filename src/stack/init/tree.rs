@@ -19,9 +19,9 @@ use crate::processes;
 /// The variable that marks them: lock file, colon, component.
 pub(super) const MARK: &str = "DESKD_STACK";
 
-/// So long a process may take to end after SIGTERM (R29).
+/// Maximum time of a process to end after SIGTERM (R29).
 pub(super) const GRACE: Duration = Duration::from_secs(2);
-/// So long the rest may take to be gone after SIGKILL.
+/// Maximum time until the rest is gone after SIGKILL.
 const GONE: Duration = Duration::from_secs(2);
 
 /// Some of the stack's processes.
