@@ -204,11 +204,15 @@ impl Gate {
         }
         let needed = (QUIET + slowest * 2).min(MAX_QUIET);
         if quiet < needed {
-            missing.push(format!(
-                "the screen has been still for {} of {} ms",
-                quiet.as_millis(),
-                needed.as_millis()
-            ));
+            // First: while the screen changes, no ping can be answered twice.
+            missing.insert(
+                0,
+                format!(
+                    "the screen has been still for {} of {} ms",
+                    quiet.as_millis(),
+                    needed.as_millis()
+                ),
+            );
         }
         let seen_since = self
             .picture

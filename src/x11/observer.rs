@@ -681,16 +681,15 @@ impl Observer {
                     self.note_damage(event.damage, event.area);
                 }
                 Event::ClientMessage(event) => self.take_pong(&event),
-                Event::PropertyNotify(event) => {
+                Event::PropertyNotify(event)
                     if [
                         self.atoms._NET_CLIENT_LIST,
                         self.atoms._NET_SUPPORTING_WM_CHECK,
                     ]
-                    .contains(&event.atom)
-                    {
-                        self.scene_is_stale = true;
-                        self.manager = None;
-                    }
+                    .contains(&event.atom) =>
+                {
+                    self.scene_is_stale = true;
+                    self.manager = None;
                 }
                 Event::MapNotify(_) => {
                     self.maps += 1;
