@@ -121,6 +121,21 @@ fn a_hung_display_is_found_in_bounded_time() {
     server.resume();
 }
 
+#[test]
+fn a_daemon_that_is_still_connecting_is_waited_for() {
+    let server = XServer::start();
+    server.stop();
+    let daemon = Daemon::start(&server);
+    let (code, document) = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| doctor(&server, &["--server", &daemon.address().to_string()]));
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        server.resume();
+        asked.join().unwrap()
+    });
+    assert_eq!(verdict(&document, "daemon").0, "pass", "{document}");
+    assert_eq!(code, 0, "{document}");
+}
+
 /// Without --display the doctor looks at the display of the daemon that answers, with that
 /// daemon's cookie.
 #[test]

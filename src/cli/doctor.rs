@@ -9,7 +9,7 @@ use std::{
     },
     path::Path,
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -337,14 +337,24 @@ fn token_file(path: &Path) -> Check {
     }
 }
 
+/// Maximum time that the doctor waits for a daemon's connection to its display: one that has
+/// just started makes it.
+const CONNECTING: Duration = Duration::from_secs(2);
+
 async fn look_at_daemon(client: &Client) -> (Check, Option<v1::GetInfoResponse>) {
     let asked = async {
         let mut daemon = crate::client::desktop(client.connection_now().await?);
-        let info = daemon
-            .get_info(client.request(v1::GetInfoRequest {}))
-            .await?
-            .into_inner();
-        Ok::<_, Error>(info)
+        let until = Instant::now() + CONNECTING;
+        loop {
+            let info = daemon
+                .get_info(client.request(v1::GetInfoRequest {}))
+                .await?
+                .into_inner();
+            if info.connected || Instant::now() >= until {
+                return Ok::<_, Error>(info);
+            }
+            tokio::time::sleep(CONNECTING / 40).await;
+        }
     };
     match asked.await {
         Ok(info) => {
