@@ -1,7 +1,7 @@
 //! The paint gate with other window managers, without extensions of the X server, and with
 //! windows that a caller expects. All of them at once are `make gate-table`.
 
-use std::time::Duration;
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, time::Duration};
 
 use deskd::{client, rpc::v1};
 use tonic::{Code, Request};
@@ -148,4 +148,14 @@ async fn an_expected_window_is_waited_for_until_it_is_drawn() {
     witness.draw(window, (50, 50), (100, 100), 0xff_0000);
     let drawn = evidence(&daemon, 20, &[("Später", "")]).await;
     assert_eq!(drawn.verdict(), v1::PaintVerdict::Ready, "{drawn:?}");
+    // WM_NAME of type STRING is ISO 8859-1 (ICCCM 2.7.1).
+    let window = witness.window((100, 100), (400, 300), 0x00_ff00);
+    witness.draw(window, (50, 50), (100, 100), 0xff_0000);
+    let id = xcb::Xid::resource_id(&window).to_string();
+    let mut name = server.program("xprop");
+    name.args(["-id", &id, "-f", "WM_NAME", "8s", "-set", "WM_NAME"]);
+    name.arg(OsStr::from_bytes(b"Gr\xfc\xdfe"));
+    program::output(&mut name, "x11-utils");
+    let named = evidence(&daemon, 20, &[("Grüße", "")]).await;
+    assert_eq!(named.verdict(), v1::PaintVerdict::Ready, "{named:?}");
 }

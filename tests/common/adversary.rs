@@ -254,6 +254,22 @@ impl Adversary {
         self.round_trip();
     }
 
+    /// Becomes the owner of a selection, by windows that others made under their first ids.
+    pub fn own_by_others(&mut self, selection: &str) {
+        let selection = self.atom(selection);
+        let own = self.base >> 21;
+        for base in (1..24).filter(|base| *base != own) {
+            for number in 0..48 {
+                let mut request = vec![22, 0, 4, 0];
+                for word in [base << 21 | number, selection, 0] {
+                    request.extend_from_slice(&u32::to_le_bytes(word));
+                }
+                self.send(&request);
+            }
+        }
+        self.round_trip();
+    }
+
     /// Sends a flood from a thread of its own until that is ended.
     pub fn flood(mut self, flood: Flood) -> Flooding {
         let requests = self.requests(flood);
