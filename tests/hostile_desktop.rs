@@ -101,7 +101,9 @@ async fn pasted(client: &mut Client, text: &str) {
             return;
         };
         assert_eq!(failure.reason(), v1::Reason::NotTaken, "{reply:?}");
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        // A chord that it reads late is refused for ten seconds, and would otherwise take
+        // the next paste's text.
+        tokio::time::sleep(Duration::from_secs(11)).await;
     }
     panic!("{text:?} is never taken");
 }
@@ -342,6 +344,7 @@ async fn input_that_is_claimed_in_the_daemons_name_is_not_held() {
     let mut client = daemon.client().await;
     done(&mut client, vec![move_to(50, 50)]).await;
     let mut adversary = Adversary::new(&server);
-    adversary.own_by_others("_DESKD_INPUT");
+    let owner = adversary.own_by_others("_DESKD_INPUT");
+    adversary.destroy_of_others(Made::Window, owner);
     done(&mut client, vec![move_to(60, 60)]).await;
 }
