@@ -335,16 +335,3 @@ async fn a_generation_that_is_taken_away_is_written_again() {
     let frame = client.screenshot(request).await.unwrap().into_inner();
     assert_eq!(frame.frame.unwrap().kind(), v1::FrameKind::Screen);
 }
-
-/// The selection that says which daemon gives input can be given to a window of deskd's own.
-#[tokio::test]
-async fn input_that_is_claimed_in_the_daemons_name_is_not_held() {
-    let server = XServer::start();
-    let daemon = Daemon::start(&server);
-    let mut client = daemon.client().await;
-    done(&mut client, vec![move_to(50, 50)]).await;
-    let mut adversary = Adversary::new(&server);
-    let owner = adversary.own_by_others("_DESKD_INPUT");
-    adversary.destroy_of_others(Made::Window, owner);
-    done(&mut client, vec![move_to(60, 60)]).await;
-}

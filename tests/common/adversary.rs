@@ -254,33 +254,6 @@ impl Adversary {
         self.round_trip();
     }
 
-    /// Makes a window the owner of a selection that another client made under its first ids;
-    /// returns it.
-    pub fn own_by_others(&mut self, selection: &str) -> u32 {
-        let selection = self.atom(selection);
-        let own = self.base >> 21;
-        for base in (1..24).filter(|base| *base != own) {
-            for number in 0..48 {
-                let mut request = vec![22, 0, 4, 0];
-                for word in [base << 21 | number, selection, 0] {
-                    request.extend_from_slice(&u32::to_le_bytes(word));
-                }
-                self.send(&request);
-            }
-        }
-        self.round_trip();
-        let mut request = vec![23, 0, 2, 0];
-        request.extend_from_slice(&selection.to_le_bytes());
-        self.send(&request);
-        let mut packet = [0; 32];
-        loop {
-            self.stream.read_exact(&mut packet).unwrap();
-            if packet[0] == 1 {
-                return u32::from_le_bytes(packet[8..12].try_into().unwrap());
-            }
-        }
-    }
-
     /// Sends a flood from a thread of its own until that is ended.
     pub fn flood(mut self, flood: Flood) -> Flooding {
         let requests = self.requests(flood);
