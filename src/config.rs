@@ -76,7 +76,10 @@ impl Address {
     /// The address that daemon and client use when none is given.
     pub fn default_for(runtime_dir: Option<PathBuf>) -> Self {
         let system = || PathBuf::from("/run/deskd/deskd.sock");
-        Self::Unix(runtime_dir.map_or_else(system, |dir| dir.join("deskd.sock")))
+        // A path that is empty or relative counts as not set (XDG Base Directory
+        // Specification, 0.8).
+        let usable = runtime_dir.filter(|dir| dir.is_absolute());
+        Self::Unix(usable.map_or_else(system, |dir| dir.join("deskd.sock")))
     }
 }
 

@@ -513,3 +513,52 @@ fn switches_are_read_from_the_environment() {
         assert!(said.contains(name) || said.contains("vnc"), "{said}");
     }
 }
+
+/// What answers is no daemon, or does not answer: who, why and what to do.
+#[test]
+fn a_listener_that_is_no_daemon_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = folder.path().join("silent");
+    let listener = std::os::unix::net::UnixListener::bind(&silent).unwrap();
+    let output = cli(&Address::Unix(silent), &["info", "--deadline", "300ms"]);
+    assert_eq!(code(&output), 6, "{output:?}");
+    assert!(complaint(&output).contains("--deadline"), "{output:?}");
+    drop(listener);
+    let x = XServer::with_screen("320x240x24", &[]);
+    let socket = format!("/tmp/.X11-unix/X{}", &x.display()[1..]);
+    let output = cli(&Address::Unix(socket.into()), &["info"]);
+    assert_eq!(code(&output), 5, "{output:?}");
+    assert!(complaint(&output).contains("no deskd"), "{output:?}");
+}
+
+/// A path that is no path counts as not set (XDG Base Directory Specification).
+#[test]
+fn a_runtime_folder_that_is_no_path_is_not_used() {
+    for folder in ["", "here"] {
+        let mut info = command(binary());
+        info.args(["info", "--deadline", "100ms"])
+            .env("XDG_RUNTIME_DIR", folder)
+            .env_remove("DESKD_SERVER");
+        let said = complaint(&info.output().unwrap());
+        assert!(
+            !said.contains("unix:deskd") && !said.contains("here"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn key_names_are_a_document_too() {
+    let output = cli(
+        &Address::Unix("/nonexistent/deskd.sock".into()),
+        &["key", "--list", "--json"],
+    );
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        document["names"]
+            .as_array()
+            .unwrap()
+            .contains(&"Return".into())
+    );
+    assert!(document["aliases"].is_object());
+}

@@ -142,19 +142,19 @@ fn a_daemon_that_is_still_connecting_is_waited_for() {
 fn the_doctor_looks_where_the_daemon_looks() {
     let server = XServer::start();
     let daemon = Daemon::start(&server);
-    let mut doctor = command(binary());
-    doctor
-        .args([
-            "doctor",
-            "--json",
-            "--server",
-            &daemon.address().to_string(),
-        ])
-        .env_remove("DISPLAY")
-        .env("XAUTHORITY", "/nonexistent");
-    let output = doctor.output().unwrap();
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let (found, text) = verdict(&document, "display");
-    assert_eq!(found, "pass", "{document}");
-    assert!(text.starts_with(&server.display()), "{text}");
+    let address = daemon.address().to_string();
+    let named = server.display();
+    for more in [&[][..], &["--display", &named]] {
+        let mut doctor = command(binary());
+        doctor
+            .args(["doctor", "--json", "--server", &address])
+            .args(more)
+            .env_remove("DISPLAY")
+            .env("XAUTHORITY", "/nonexistent");
+        let output = doctor.output().unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let (found, text) = verdict(&document, "display");
+        assert_eq!(found, "pass", "{document}");
+        assert!(text.starts_with(&named), "{text}");
+    }
 }

@@ -97,6 +97,18 @@ pub(super) async fn paste(args: Paste) -> Result<Exit, Error> {
 /// A chord, or the names of keys.
 pub(super) async fn key(args: Key) -> Result<Exit, Error> {
     let Some(chord) = args.chord.filter(|_| !args.list) else {
+        if args.step.client.json {
+            let aliases: serde_json::Map<_, _> = keys::ALIASES
+                .iter()
+                .map(|(alias, name)| ((*alias).to_owned(), (*name).into()))
+                .collect();
+            let names = keys::x_names();
+            say!(
+                "{}",
+                serde_json::json!({ "aliases": aliases, "names": names })
+            );
+            return Ok(Exit::Done);
+        }
         say!("# other names, and X's");
         for (alias, name) in keys::ALIASES {
             say!("{alias} = {name}");

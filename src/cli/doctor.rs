@@ -93,11 +93,13 @@ fn fail(name: &'static str, found: impl Into<String>, remedy: impl Into<String>)
 /// Looks at everything and prints it. Exits with 1 when a check fails.
 pub(super) async fn run(args: Doctor) -> Result<Exit, Error> {
     let (daemon, info) = look_at_daemon(&args.client).await;
-    if args.display.is_none()
-        && let Some(info) = &info
+    if let Some(info) = &info
         && matches!(args.client.address(), Address::Unix(_))
+        && args
+            .display
+            .is_none_or(|named| named.to_string() == info.display)
     {
-        look_as_the_daemon(info)?;
+        look_as_the_daemon(args.display, info)?;
     }
     let display = call::display(args.display)?;
     let mut checks = look_at_display(display);
@@ -142,8 +144,8 @@ pub(super) async fn run(args: Doctor) -> Result<Exit, Error> {
 
 /// Becomes this command once more, on the display of the daemon that answers and with its
 /// cookie where that may be read; returns when it is so already.
-fn look_as_the_daemon(info: &v1::GetInfoResponse) -> Result<(), Error> {
-    let own_display = call::display(None).is_ok_and(|own| own.to_string() == info.display);
+fn look_as_the_daemon(named: Option<DisplayName>, info: &v1::GetInfoResponse) -> Result<(), Error> {
+    let own_display = call::display(named).is_ok_and(|own| own.to_string() == info.display);
     let theirs = Path::new(&info.xauthority);
     let new_cookie = info.xauthority != cookie_file() && std::fs::File::open(theirs).is_ok();
     if own_display && !new_cookie {

@@ -145,15 +145,36 @@ fn ended(status: &tonic::Status) -> bool {
             .is_some_and(|source| source.is::<tonic::transport::Error>())
 }
 
+/// Whether the client's own timer ended the call.
+fn is_timeout(status: &tonic::Status) -> bool {
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        if error.is::<tonic::TimeoutExpired>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
 impl From<tonic::Status> for Error {
     fn from(status: tonic::Status) -> Self {
+        let is_own = status.metadata().get("deskd-reason").is_none();
         let exit = match status.code() {
-            // tonic's word for a connection that ended: no daemon said it.
-            Code::Unknown | Code::Unavailable if ended(&status) => {
-                let why = "the connection to the daemon ended before its answer: what it did is not known; a step with an operationId can be sent again";
+            // The client's own timer says CANCELLED.
+            Code::Cancelled if is_own && is_timeout(&status) => {
+                let why = "no answer came before --deadline: what listens there is stopped, busy, or no deskd; give it more time, or look with `deskd doctor`";
+                return Self::new(Exit::Deadline, why);
+            }
+            Code::Cancelled if is_own => {
+                let why = "the connection ended before an answer: what listens there may be no deskd; see --server";
                 return Self::new(Exit::NoDaemon, why);
             }
-            // The client's own timer says CANCELLED.
+            // tonic's word for a connection that ended: no daemon said it.
+            Code::Unknown | Code::Unavailable if ended(&status) => {
+                let why = "the connection to the daemon ended before its answer: it stopped, or what listens there is no deskd. What a step did is not known; one with an operationId can be sent again";
+                return Self::new(Exit::NoDaemon, why);
+            }
             Code::DeadlineExceeded | Code::Cancelled => Exit::Deadline,
             Code::Unauthenticated => Exit::Unauthenticated,
             _ => Exit::Refused,

@@ -4,7 +4,7 @@ use super::{
     args::{ProfileArg, Ready},
     exit::{Error, Exit},
     json,
-    print::say,
+    print::{self, say},
 };
 use crate::rpc::v1;
 
@@ -53,6 +53,10 @@ pub(super) async fn run(mut args: Ready) -> Result<Exit, Error> {
         for line in describe(&evidence) {
             say!("{line}");
         }
+    }
+    if evidence.verdict() != v1::PaintVerdict::Ready {
+        let first = evidence.missing.first().map_or("", String::as_str);
+        print::complain(format_args!("the desktop is not ready: {first}"));
     }
     Ok(match evidence.verdict() {
         v1::PaintVerdict::Ready => Exit::Done,

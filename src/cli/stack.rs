@@ -28,6 +28,10 @@ use crate::{
 const START: Duration = Duration::from_secs(50);
 /// Maximum time until the daemon of a concurrent `up` answers.
 const FASTER: Duration = Duration::from_secs(3);
+/// Maximum time for which another init of the display may be ending, as after `down`.
+const ENDING: Duration = Duration::from_secs(6);
+/// Pause before the daemon is started once more.
+const ONCE_MORE: Duration = Duration::from_millis(300);
 /// Maximum time until a daemon that `up` started has ended.
 const END: Duration = Duration::from_secs(10);
 /// The viewer's port, unless `STREAM_PORT` says another.
@@ -41,8 +45,8 @@ pub(super) async fn up(mut args: Up) -> Result<Exit, Error> {
     let connection = match args.client.connection_now().await {
         Ok(connection) => connection,
         Err(error) if error.exit == Exit::NoDaemon => {
-            let mut daemon = start_daemon(&args)?;
-            await_daemon(&args.client, &mut daemon, error).await?
+            let daemon = start_daemon(&args)?;
+            await_daemon(&args, daemon, error).await?
         }
         Err(error) => return Err(error),
     };
@@ -59,6 +63,16 @@ pub(super) async fn up(mut args: Up) -> Result<Exit, Error> {
         say!("{}", json::value("UpResponse", &reply)?);
     } else {
         lines(&reply, connection).await?;
+    }
+    let failed = reply.stages.iter();
+    let failed = failed.filter(|stage| stage.status() == v1::StageStatus::Failed);
+    let is_said = !args.client.json && (reply.paint.is_some() || failed.count() > 0);
+    if reply.result() != v1::UpResult::Up && !is_said {
+        let what = reply.result().as_str_name();
+        let what = what.trim_start_matches("UP_RESULT_");
+        print::complain(format_args!(
+            "the desktop is not up ({what}): `deskd status` tells how far it is; `deskd up` waits for it again"
+        ));
     }
     Ok(match reply.result() {
         v1::UpResult::Up => Exit::Done,
@@ -183,12 +197,14 @@ fn start_daemon(args: &Up) -> Result<Child, Error> {
 }
 
 /// Waits until a daemon answers: the one that was started, or the one of another
-/// `up` that was faster.
+/// `up` that was faster. One that found the display locked is started once more, because
+/// the init that has the lock may be ending.
 async fn await_daemon(
-    client: &Client,
-    daemon: &mut Child,
+    args: &Up,
+    mut daemon: Child,
     first: Error,
 ) -> Result<client::Connection, Error> {
+    let client = &args.client;
     let began = Instant::now();
     let mut last = first;
     let mut ended = None;
@@ -201,9 +217,15 @@ async fn await_daemon(
         if let (None, Ok(Some(status))) = (&ended, daemon.try_wait()) {
             ended = Some((Instant::now(), status));
         }
-        if let Some((at, _)) = ended
-            && at.elapsed() > FASTER
-        {
+        let Some((at, status)) = ended else {
+            continue;
+        };
+        if is_locked(status.code()) && began.elapsed() < ENDING {
+            if at.elapsed() > ONCE_MORE {
+                daemon = start_daemon(args)?;
+                ended = None;
+            }
+        } else if at.elapsed() > FASTER {
             break;
         }
     }
@@ -212,7 +234,7 @@ async fn await_daemon(
         Address::Tcp { .. } => String::new(),
     };
     let code = ended.and_then(|(_, status)| status.code());
-    if code == Some(i32::from(Exit::Locked as u8)) {
+    if is_locked(code) {
         let message = format!(
             "another deskd manages the display, at another address: give its --server, or another DESKD_DISPLAY; see {log}"
         );
@@ -224,6 +246,11 @@ async fn await_daemon(
         last.message
     );
     Err(Error::new(Exit::Local, message))
+}
+
+/// Whether a daemon ended because another init has its display.
+fn is_locked(code: Option<i32>) -> bool {
+    code == Some(i32::from(Exit::Locked as u8))
 }
 
 /// Takes the desktop down.

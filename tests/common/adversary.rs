@@ -173,13 +173,7 @@ impl Adversary {
     /// Waits until the server has done all that was sent; nothing else answers.
     pub fn round_trip(&mut self) {
         self.send(&[43, 0, 1, 0]);
-        let mut packet = [0; 32];
-        loop {
-            self.stream.read_exact(&mut packet).unwrap();
-            if packet[0] == 1 {
-                return;
-            }
-        }
+        self.reply();
     }
 
     /// An InputOnly window of 10 × 10 pixels at the origin.
@@ -196,40 +190,35 @@ impl Adversary {
 
     /// An id for an atom.
     pub fn atom(&mut self, name: &str) -> u32 {
-        let length = u16::try_from(name.len()).unwrap();
-        let units = 2 + length.div_ceil(4);
-        let mut request = vec![16, 0];
-        request.extend_from_slice(&units.to_le_bytes());
-        request.extend_from_slice(&length.to_le_bytes());
-        request.extend_from_slice(&[0, 0]);
-        request.extend_from_slice(name.as_bytes());
-        request.resize(usize::from(units) * 4, 0);
-        self.send(&request);
-        let mut packet = [0; 32];
-        loop {
-            self.stream.read_exact(&mut packet).unwrap();
-            if packet[0] == 1 {
-                return u32::from_le_bytes(packet[8..12].try_into().unwrap());
-            }
-        }
+        let reply = self.ask_by_name(16, name);
+        u32::from_le_bytes(reply[8..12].try_into().unwrap())
     }
 
     /// The major opcode of an extension.
     pub fn extension(&mut self, name: &str) -> u8 {
+        self.ask_by_name(98, name)[9]
+    }
+
+    /// The reply to InternAtom or QueryExtension, whose requests have one form.
+    fn ask_by_name(&mut self, opcode: u8, name: &str) -> [u8; 32] {
         let length = u16::try_from(name.len()).unwrap();
         let units = 2 + length.div_ceil(4);
-        let mut request = vec![98, 0];
+        let mut request = vec![opcode, 0];
         request.extend_from_slice(&units.to_le_bytes());
         request.extend_from_slice(&length.to_le_bytes());
         request.extend_from_slice(&[0, 0]);
         request.extend_from_slice(name.as_bytes());
         request.resize(usize::from(units) * 4, 0);
         self.send(&request);
+        self.reply()
+    }
+
+    fn reply(&mut self) -> [u8; 32] {
         let mut packet = [0; 32];
         loop {
             self.stream.read_exact(&mut packet).unwrap();
             if packet[0] == 1 {
-                return packet[9];
+                return packet;
             }
         }
     }

@@ -272,7 +272,7 @@ pub(super) fn own() -> Result<Account, PlanError> {
 
 fn base_dir(is_root: bool, uid: u32) -> PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    match runtime.filter(|dir| dir.is_dir()) {
+    match runtime.filter(|dir| dir.is_absolute() && dir.is_dir()) {
         Some(dir) if !is_root => dir.join("deskd"),
         _ if is_root => "/run/deskd".into(),
         _ => format!("/tmp/deskd-{uid}").into(),
