@@ -310,8 +310,8 @@ fn since_boot() -> Option<Duration> {
 pub(crate) const YOUNG: Duration = Duration::from_secs(5);
 
 /// Processes of a start script: those of the display, in the window manager's session or
-/// below it, that are younger than [`YOUNG`] and not among `shown`. deskd and its ancestors
-/// are left out.
+/// below it, that are younger than [`YOUNG`] and not among `shown`. Each deskd and its
+/// ancestors are left out: `timeout 5 deskd ready` shows no window.
 pub(crate) fn starting(manager: u32, shown: &[u32], display: u16) -> Vec<u32> {
     let (all, Some(now)) = (table(), since_boot()) else {
         return Vec::new();
@@ -321,10 +321,14 @@ pub(crate) fn starting(manager: u32, shown: &[u32], display: u16) -> Vec<u32> {
     };
     let mut known: Vec<u32> = shown.to_vec();
     known.push(manager);
-    let mut ancestor = std::process::id();
-    while let Some(entry) = all.get(&ancestor) {
-        known.push(ancestor);
-        ancestor = entry.parent;
+    for (pid, _) in all.iter().filter(|(_, entry)| entry.name == "deskd") {
+        let mut ancestor = *pid;
+        while let Some(entry) = all.get(&ancestor)
+            && !known.contains(&ancestor)
+        {
+            known.push(ancestor);
+            ancestor = entry.parent;
+        }
     }
     let below = descendants(&all, &[manager]);
     let is_young = |entry: &Entry| age_of(entry.started, now).is_some_and(|age| age < YOUNG);
@@ -332,7 +336,6 @@ pub(crate) fn starting(manager: u32, shown: &[u32], display: u16) -> Vec<u32> {
         (entry.session == session || below.contains(pid))
             && is_young(entry)
             && !known.contains(pid)
-            && entry.name != "deskd"
             && is_of(**pid, &below, display) == Some(true)
     });
     found.map(|(pid, _)| *pid).take(MAX).collect()

@@ -8,9 +8,11 @@ use tonic::{Code, Request};
 
 use crate::common::{
     Daemon, Witness, XServer,
+    daemon::binary,
     desktop::Session,
     program,
     step::{bare, click, done, text},
+    wait_for,
 };
 
 async fn evidence(daemon: &Daemon, seconds: u64, expected: &[(&str, &str)]) -> v1::PaintEvidence {
@@ -118,6 +120,28 @@ async fn what_is_still_starting_or_expected_is_waited_for() {
     let refused = daemon.client().await.wait_ready(refused).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert_eq!(client::reason(&refused), v1::Reason::InvalidField);
+    drop(session);
+}
+
+/// A command of the session that asks whether the desktop is painted is not waited for.
+#[test]
+fn who_asks_is_not_what_still_starts() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let folder = tempfile::tempdir().unwrap();
+    let code = folder.path().join("code");
+    let script = format!(
+        "openbox & xterm & sleep 7; timeout 20 {} ready --timeout 3s --server {}; echo $? > {}; wait",
+        binary().display(),
+        daemon.address(),
+        code.display()
+    );
+    let session = Session::start(&server, &script);
+    let code = wait_for("the code", Duration::from_secs(40), || {
+        let text = std::fs::read_to_string(&code).ok()?;
+        text.trim().parse::<i32>().ok()
+    });
+    assert_eq!(code, 0);
     drop(session);
 }
 
