@@ -661,9 +661,19 @@ fn down_ends_the_daemon_that_up_started() {
             std::thread::sleep(Duration::from_millis(1500));
             drop(lock);
         });
-        stack.up();
+        let told = stack.up();
+        assert!(told.contains("stage=xvfb status=started"), "{told}");
     });
     stack.cli(&["down"]);
+    for _ in 0..4 {
+        let told = stack.cli(&["up", "--no-wait"]);
+        let told = String::from_utf8(told.stdout).unwrap();
+        assert!(told.contains("stage=xvfb status=started"), "{told}");
+        stack.cli(&["down"]);
+    }
+    let mut none = stack.cli_command(&["up"]);
+    let none = none.env("DESKD_STACK_KIND", "none").output().unwrap();
+    assert_eq!(none.status.code(), Some(5), "{none:?}");
 }
 
 /// The daemon's log lies on a full disk: the desktop is there all the same.

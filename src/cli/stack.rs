@@ -151,6 +151,10 @@ pub(super) fn viewer_port() -> Result<u16, Error> {
 /// Starts `deskd serve --stack xfce` apart from this command.
 fn start_daemon(args: &Up) -> Result<Child, Error> {
     let client = &args.client;
+    if std::env::var_os("DESKD_STACK_KIND").is_some_and(|kind| kind == "none") {
+        let message = "no daemon answers, and with DESKD_STACK_KIND=none another program starts the display: run `deskd serve` beside it";
+        return Err(Error::new(Exit::NoDaemon, message));
+    }
     let mut arguments: Vec<OsString> = ["serve", "--stack", "xfce", "--by-up", "--listen"]
         .map(Into::into)
         .into();

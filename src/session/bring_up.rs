@@ -156,7 +156,7 @@ impl Session {
         let arrived = Instant::now();
         let others = managed.callers.fetch_add(1, Ordering::Relaxed);
         let _leave = Leave(&managed.callers);
-        let before = managed.stack.last_event();
+        let before = managed.stack.last_event_before_bring_up();
         let mut classification =
             if managed.stack.state().borrow().all_up() && self.proved(self.profile()).is_some() {
                 Classification::AlreadyReady
@@ -369,6 +369,8 @@ impl Session {
             if let (Some((before, many)), Some((generation, few))) = (carriers, now)
                 && before == generation
                 && few < many
+                && up
+                && managed.stack.state().borrow().wanted
                 && self.proved(self.profile()).is_some()
             {
                 self.await_whole(managed).await;

@@ -172,9 +172,19 @@ impl Stack {
         keep(event, &self.news, &self.log);
     }
 
-    /// The number of the last event.
-    pub fn last_event(&self) -> u64 {
-        *self.news.borrow()
+    /// The number before the first event of the bring-up that is under way, which begins with
+    /// the X server's start; else that of the last event.
+    pub fn last_event_before_bring_up(&self) -> u64 {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let under_way = log.events.iter().rev().take_while(|event| {
+            let event = &event.event;
+            (event.component, event.status) != (Component::Paint, wire::Status::Completed)
+        });
+        let first = under_way.into_iter().find(|event| {
+            let event = &event.event;
+            (event.component, event.status) == (Component::Xvfb, wire::Status::Started)
+        });
+        first.map_or(log.last, |first| first.sequence - 1)
     }
 
     /// Events after that number which are still kept.

@@ -200,7 +200,7 @@ impl Init {
                     Holder::Nobody => {}
                     Holder::Server => {
                         return Err(format!(
-                            "another X server has display :{display}: end it, give another --display, or use --stack none"
+                            "another X server has display :{display}: end it, set another DESKD_DISPLAY, or run `deskd serve --stack none` beside it"
                         ));
                     }
                 }
