@@ -22,6 +22,7 @@ pub mod cli;
 pub mod config;
 pub mod encode;
 pub mod facts;
+pub mod failure;
 mod files;
 pub mod frame;
 pub mod gate;

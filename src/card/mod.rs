@@ -8,7 +8,8 @@
 mod layout;
 mod text;
 
-use crate::frame::{Failure, Pixels, Size, Stage};
+use crate::failure::{Failure, Stage};
+use crate::frame::{Pixels, Size};
 
 /// A 1280 × 800 card without particulars, for when drawing or encoding fails.
 /// A test draws it anew and compares.
@@ -81,7 +82,8 @@ mod tests {
     use super::*;
     use crate::{
         encode::{Effort, Format, Order, Picture, encode},
-        frame::{Cause, Region},
+        failure::Cause,
+        frame::Region,
     };
 
     fn failure(message: &str) -> Failure {

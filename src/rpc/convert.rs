@@ -8,7 +8,8 @@ use super::{limits, status, v1};
 use crate::{
     encode::Format,
     facts::{ExpectedWindow, Profile},
-    frame::{CaptureMode, CursorImage, Failure, Region, Size, Stage},
+    failure::{Failure, Stage},
+    frame::{CaptureMode, CursorImage, Region, Size},
     gate::{Evidence, Verdict},
     metrics,
     session::{AskedRegion, Awaited, Frame, Kind, Space, Spec, Timings},

@@ -284,7 +284,7 @@ impl DesktopService {
     fn features(
         &self,
         screen: Option<&ScreenInfo>,
-        failure: Option<&crate::frame::Failure>,
+        failure: Option<&crate::failure::Failure>,
     ) -> Vec<v1::FeatureStatus> {
         let cell = |feature: Feature, missing: Option<(v1::Reason, String)>| {
             let available = missing.is_none();

@@ -11,7 +11,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 pub(super) use super::v1::Reason;
 use crate::{
-    frame::{Cause, Failure},
+    failure::{Cause, Failure},
     metrics,
     session::{CursorFailure, Refusal, Refused},
 };
@@ -377,7 +377,7 @@ mod tests {
             Cause::Internal,
         ] {
             let failure = Failure {
-                stage: crate::frame::Stage::Capture,
+                stage: crate::failure::Stage::Capture,
                 cause,
                 message: String::new(),
             };

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use super::{Awaited, Readiness, Session};
 use crate::{
-    frame::{Failure, NoScreenSize, ScreenSize, Size},
+    failure::Failure,
+    frame::{NoScreenSize, ScreenSize, Size},
     gate::Verdict,
     stack::{
         Numbered, Stack,

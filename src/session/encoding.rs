@@ -15,7 +15,8 @@ use tokio::sync::{OnceCell, Semaphore, oneshot};
 
 use crate::{
     encode::{self, Digest, Effort, Encoded, Format, Order, Picture, Tiles, encode},
-    frame::{Cause, CursorImage, Failure, Pixels, Region, STRIPE_ROWS, Size, Stage},
+    failure::{Cause, Failure, Stage},
+    frame::{CursorImage, Pixels, Region, STRIPE_ROWS, Size},
     x11::{Generation, Grab},
 };
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     Frame, Kind, Session, Spec, Timings, frames::Source, screenshot::within_limit, space::Resolved,
 };
-use crate::{card, encode::Format, frame::Failure, x11::LinkState};
+use crate::{card, encode::Format, failure::Failure, x11::LinkState};
 
 impl Session {
     /// Draws and encodes a card in place of the frame. Never fails.

@@ -38,7 +38,8 @@ pub use watch::{Step, Watch};
 
 use crate::{
     facts::Profile,
-    frame::{Cause, Failure, Size, Stage},
+    failure::{Cause, Failure, Stage},
+    frame::Size,
     gate::{Evidence, Verdict},
     stack::Stack,
     x11::{CursorReading, Display, Link, LinkState},

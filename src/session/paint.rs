@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::watching;
 use crate::{
     facts::{ExpectedWindow, NamedWindow, Profile},
-    frame::{Cause, Failure, Stage},
+    failure::{Cause, Failure, Stage},
     gate::{Evidence, Gate, Verdict},
     x11::{Display, Generation, Grab, LinkState, Proof},
 };

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use super::{AskedRegion, Space};
 use crate::{
     encode::Format,
-    frame::{CaptureMode, CursorImage, Failure, Region, Size},
+    failure::Failure,
+    frame::{CaptureMode, CursorImage, Region, Size},
     gate::Evidence,
     x11::Generation,
 };

@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{
     encode::{Digest, Effort},
-    frame::{Cause, Failure, MAX_OUTPUT_PIXELS, MAX_OUTPUT_SIDE, Size, Stage},
+    failure::{Cause, Failure, Stage},
+    frame::{MAX_OUTPUT_PIXELS, MAX_OUTPUT_SIDE, Size},
     gate::Evidence,
     x11::{Grab, ScreenInfo},
 };

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     encode::{Effort, Tiles},
-    frame::{Cause, Failure, Region, Stage},
+    failure::{Cause, Failure, Stage},
+    frame::Region,
     x11::LinkState,
 };
 

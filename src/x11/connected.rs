@@ -26,7 +26,8 @@ use super::{
     socket::Purpose,
     thread::{Job, Orders},
 };
-use crate::frame::{Failure, Size};
+use crate::failure::Failure;
+use crate::frame::Size;
 
 /// How often a quiet connection is asked whether it lives. Health wants an
 /// answer at most 5 s old, so two of them fit.

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     facts::{Profile, WindowId},
-    frame::{Cause, CursorImage, Failure, Size, Stage},
+    failure::{Cause, Failure, Stage},
+    frame::{CursorImage, Size},
 };
 
 /// Requests that may wait at once: every stream of every connection (64 × 16).

@@ -10,7 +10,8 @@ use x11rb::{
 };
 
 use super::DisplayName;
-use crate::frame::{Cause, Failure, Size, Stage};
+use crate::failure::{Cause, Failure, Stage};
+use crate::frame::Size;
 
 /// An error of the display's side.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,8 @@ use super::{
     mailbox::Bell,
     socket::{Pulse, Purpose, XStream},
 };
-use crate::frame::{CaptureMode, Cause, Size};
+use crate::failure::Cause;
+use crate::frame::{CaptureMode, Size};
 
 const DISPLAY: DisplayName = DisplayName {
     number: 9,

@@ -24,7 +24,8 @@ use super::{
     socket::{Owner, Pulse},
     trust::Trust,
 };
-use crate::frame::{Cause, Failure, Size, Stage};
+use crate::failure::{Cause, Failure, Stage};
+use crate::frame::Size;
 
 /// Pauses between attempts to connect: from the first to the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));

@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use super::super::{Space, Spec};
 use crate::gate::Rest;
-use crate::{
-    frame::{Failure, Region},
-    session::Frame,
-};
+use crate::{failure::Failure, frame::Region, session::Frame};
 
 /// A pixel as a request has it: not yet known to be on anything.
 pub type AskedPoint = (i32, i32);

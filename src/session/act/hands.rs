@@ -14,7 +14,7 @@ use super::{
     typing::Unread,
 };
 use crate::{
-    frame::Failure,
+    failure::Failure,
     keys,
     x11::{Bell, Clipboard, Display, Error, Injector, Input, KeyboardState, uptime},
 };

@@ -49,7 +49,7 @@ pub use refused::Refused;
 
 use super::{Frame, Session, Space, Spec, space::Resolved};
 use crate::{
-    frame::{Cause, Failure, Stage},
+    failure::{Cause, Failure, Stage},
     x11::{Bell, Display, LinkState, Sender, mailbox},
 };
 use journal::{Journal, Known, Progress};

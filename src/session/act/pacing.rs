@@ -27,7 +27,7 @@ use super::{
     typing::failed,
 };
 use crate::{
-    frame::Cause,
+    failure::Cause,
     processes::{self, Demand},
     x11::{Focus, Input},
 };

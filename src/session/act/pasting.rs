@@ -10,7 +10,7 @@ use super::{
     typing::{failed, note_run},
 };
 use crate::{
-    frame::{Cause, Failure, Stage},
+    failure::{Cause, Failure, Stage},
     processes::Demand,
     x11::{Clipboard, Focus, Input, Offer},
 };

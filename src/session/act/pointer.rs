@@ -10,7 +10,7 @@ use super::{
     plan::{Keys, Pixel},
 };
 use crate::{
-    frame::{Cause, Failure, Stage},
+    failure::{Cause, Failure, Stage},
     x11::Input,
 };
 

@@ -1,7 +1,7 @@
 //! Why nothing was done of a step.
 
 use super::super::Refusal;
-use crate::frame::Failure;
+use crate::failure::Failure;
 
 /// Callers that may wait for the input or have it.
 pub(super) const QUEUE: usize = 16;

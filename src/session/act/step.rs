@@ -14,7 +14,7 @@ use super::{
     thread::{Connected, Job, LONG, Worker},
 };
 use crate::{
-    frame::{Cause, Failure, Stage},
+    failure::{Cause, Failure, Stage},
     gate::Given,
     x11::{Error, Generation, Injector, Input, PointerState, Survey, uptime},
 };

@@ -24,7 +24,7 @@ use super::{
     typing::Unread,
 };
 use crate::{
-    frame::{Cause, Failure},
+    failure::{Cause, Failure},
     session::space::Resolved,
     x11::{Bell, Clipboard, Display, Error, Generation, Injector, Receiver, uptime},
 };

@@ -13,7 +13,7 @@ use super::{
     plan::Step,
 };
 use crate::{
-    frame::{Cause, Failure, Stage},
+    failure::{Cause, Failure, Stage},
     keys,
     processes::{self, Demand},
     x11::{Error, Focus, Input, KeyboardState, Keymap, Mark, Stroke, Watch},

@@ -1,0 +1,203 @@
+//! Failures of captures and input: how far they came, why they ended, and what to do.
+//!
+//! A leaf, as [`frame`](crate::frame) is. [`card`](crate::card) draws them, [`rpc`](crate::rpc)
+//! puts them on the wire.
+
+/// How far a capture came before it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Reaching the X server's socket.
+    Connect,
+    /// Being let in.
+    Auth,
+    /// Understanding the display.
+    Display,
+    /// Proving that the desktop is painted.
+    Paint,
+    /// Reading the pixels.
+    Capture,
+    /// The deadline came first.
+    Timeout,
+    /// Making an image of the pixels.
+    Encode,
+    /// The daemon is stopping.
+    Shutdown,
+    /// Giving input.
+    Input,
+}
+
+impl Stage {
+    /// The word that a card and a log use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Auth => "auth",
+            Self::Display => "display",
+            Self::Paint => "paint",
+            Self::Capture => "capture",
+            Self::Timeout => "timeout",
+            Self::Encode => "encode",
+            Self::Shutdown => "shutdown",
+            Self::Input => "input",
+        }
+    }
+}
+
+/// Why a capture failed. The wire's `Reason` has these and more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// No X server answers at the display's sockets.
+    NoDisplay,
+    /// The X server refused the connection.
+    AuthRefused,
+    /// The cookie file cannot be read, and the server wants a cookie.
+    CookieUnreadable,
+    /// The connection ended in the middle of the work.
+    ConnectionLost,
+    /// The X server does not answer.
+    Unresponsive,
+    /// The X server sent something that is not the X protocol.
+    ProtocolError,
+    /// The display has no such screen.
+    ScreenNotFound,
+    /// Depth or visual that cannot be converted exactly.
+    PixelFormatUnsupported,
+    /// The X server answered a request with an error.
+    CaptureFailed,
+    /// An extension that the work needs is missing.
+    ExtensionMissing,
+    /// The pointer did not get to where it was sent.
+    PointerElsewhere,
+    /// Another program holds the pointer or the keyboard frozen.
+    InputFrozen,
+    /// A program has not read its input in time.
+    ProgramUnresponsive,
+    /// The keyboard layout became another one in the middle of a text.
+    KeymapChanged,
+    /// No program asked for what was pasted.
+    NotTaken,
+    /// Another daemon gives input on the display.
+    InputTaken,
+    /// The X server takes no further client.
+    ServerFull,
+    /// No file descriptors are left.
+    OutOfDescriptors,
+    /// The paint gate has not proved the desktop.
+    NotPainted,
+    /// The time ran out in deskd itself.
+    Deadline,
+    /// Encoding failed.
+    EncodeFailed,
+    /// The image is above `max_image_bytes`.
+    TooLarge,
+    /// The daemon is stopping.
+    ShuttingDown,
+    /// A defect in deskd.
+    Internal,
+}
+
+impl Cause {
+    /// The name on the wire, without its prefix.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoDisplay => "NO_DISPLAY",
+            Self::AuthRefused => "X_AUTH_REFUSED",
+            Self::CookieUnreadable => "X_COOKIE_UNREADABLE",
+            Self::ConnectionLost => "X_CONNECTION_LOST",
+            Self::Unresponsive => "X_UNRESPONSIVE",
+            Self::ProtocolError => "X_PROTOCOL_ERROR",
+            Self::ScreenNotFound => "SCREEN_NOT_FOUND",
+            Self::PixelFormatUnsupported => "PIXEL_FORMAT_UNSUPPORTED",
+            Self::CaptureFailed => "CAPTURE_FAILED",
+            Self::ExtensionMissing => "EXTENSION_MISSING",
+            Self::PointerElsewhere => "POINTER_ELSEWHERE",
+            Self::InputFrozen => "INPUT_FROZEN",
+            Self::ProgramUnresponsive => "PROGRAM_UNRESPONSIVE",
+            Self::KeymapChanged => "KEYMAP_CHANGED",
+            Self::NotTaken => "NOT_TAKEN",
+            Self::InputTaken => "INPUT_TAKEN",
+            Self::ServerFull => "X_CLIENTS_EXHAUSTED",
+            Self::OutOfDescriptors => "OUT_OF_DESCRIPTORS",
+            Self::NotPainted => "NOT_PAINTED",
+            Self::Deadline => "DEADLINE",
+            Self::EncodeFailed => "ENCODE_FAILED",
+            Self::TooLarge => "TOO_LARGE",
+            Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::Internal => "INTERNAL",
+        }
+    }
+
+    /// Whether the same call may succeed later with nothing else changed.
+    pub fn retryable(self) -> bool {
+        match self {
+            Self::NoDisplay
+            | Self::ConnectionLost
+            | Self::Unresponsive
+            | Self::ProtocolError
+            | Self::CaptureFailed
+            | Self::PointerElsewhere
+            | Self::InputFrozen
+            | Self::ProgramUnresponsive
+            | Self::InputTaken
+            | Self::ServerFull
+            | Self::OutOfDescriptors
+            | Self::NotPainted
+            | Self::Deadline
+            | Self::ShuttingDown => true,
+            Self::AuthRefused
+            | Self::CookieUnreadable
+            | Self::ScreenNotFound
+            | Self::PixelFormatUnsupported
+            | Self::ExtensionMissing
+            | Self::KeymapChanged
+            | Self::NotTaken
+            | Self::EncodeFailed
+            | Self::TooLarge
+            | Self::Internal => false,
+        }
+    }
+
+    /// What a person should look at, for the card and the doctor.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::NoDisplay => "that the X server runs on this display",
+            Self::AuthRefused => "that XAUTHORITY names the X server's cookie file",
+            Self::CookieUnreadable => "that deskd's user may read the XAUTHORITY file",
+            Self::ConnectionLost => "the X server's log: it may have crashed or restarted",
+            Self::Unresponsive => "whether the X server is stopped, swapped out or overloaded",
+            Self::ProtocolError => "that the socket belongs to an X server",
+            Self::ScreenNotFound => "the screen number in the display name",
+            Self::PixelFormatUnsupported => "that the X server has depth 24 or 16",
+            Self::CaptureFailed => "the X server's log and memory",
+            Self::ExtensionMissing => "the X server's extensions (`xdpyinfo`)",
+            Self::KeymapChanged => "which program sets the keyboard layout",
+            Self::InputTaken => "which other deskd runs on this display",
+            Self::ServerFull => "which programs hold many connections (`xlsclients`)",
+            Self::OutOfDescriptors => "the limit of open files (`ulimit -n`, LimitNOFILE)",
+            Self::NotTaken => "what has the focus, and which chord it pastes by",
+            Self::InputFrozen => {
+                "which program holds a synchronous grab; the window manager may hang"
+            }
+            Self::ProgramUnresponsive => "whether that program hangs or was stopped",
+            Self::PointerElsewhere => "which program confines or moves the pointer",
+            Self::NotPainted => {
+                "that the desktop session started; `deskd ready` says what is missing"
+            }
+            Self::Deadline => "the machine's load, or allow a longer deadline",
+            Self::EncodeFailed | Self::Internal => "deskd's log",
+            Self::TooLarge => "ask for a smaller size, a region, JPEG, or a larger max_image_bytes",
+            Self::ShuttingDown => "that deskd is started again",
+        }
+    }
+}
+
+/// A failed capture: what a card draws and what its structured twin says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// How far it came.
+    pub stage: Stage,
+    /// Why it failed.
+    pub cause: Cause,
+    /// One English sentence with the values concerned; no secrets.
+    pub message: String,
+}
