@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::values;
 use crate::{
     config::{self, Address},
     facts::Profile,
@@ -140,10 +141,10 @@ pub(super) struct Serve {
     pub(super) desktop_env: Vec<String>,
     /// With --stack: no program of the desktop gains privileges: sudo and other
     /// set-user-ID programs do not work in it.
-    #[arg(long, env = "DESKD_DESKTOP_NO_NEW_PRIVS", value_parser = parse_switch)]
+    #[arg(long, env = "DESKD_DESKTOP_NO_NEW_PRIVS", value_parser = values::switch)]
     pub(super) desktop_no_new_privs: bool,
     /// With --stack: x11vnc and noVNC too, on loopback.
-    #[arg(long, env = "DESKD_VNC", value_parser = parse_switch)]
+    #[arg(long, env = "DESKD_VNC", value_parser = values::switch)]
     pub(super) vnc: bool,
     /// Standard input is the init's socket.
     #[arg(long, hide = true)]
@@ -173,7 +174,7 @@ pub(super) struct Serve {
     )]
     pub(super) allow_uid: Vec<u32>,
     /// Mode of the Unix sockets, octal.
-    #[arg(long, env = "DESKD_SOCKET_MODE", default_value = "0600", value_parser = parse_mode, value_name = "MODE")]
+    #[arg(long, env = "DESKD_SOCKET_MODE", default_value = "0600", value_parser = values::mode, value_name = "MODE")]
     pub(super) socket_mode: u32,
     /// File with the bearer token that callers over TCP need.
     #[arg(long, env = "DESKD_TOKEN_FILE", value_name = "FILE")]
@@ -203,10 +204,10 @@ pub(super) struct Serve {
     )]
     pub(super) tls_client_ca: Option<PathBuf>,
     /// Where Prometheus reads metrics, host:port; plain HTTP, no token.
-    #[arg(long, env = "DESKD_METRICS", value_parser = parse_metrics, value_name = "ADDR")]
+    #[arg(long, env = "DESKD_METRICS", value_parser = values::metrics, value_name = "ADDR")]
     pub(super) metrics: Option<Address>,
     /// Refuse every call that acts on the desktop or changes it.
-    #[arg(long, env = "DESKD_READ_ONLY", value_parser = parse_switch)]
+    #[arg(long, env = "DESKD_READ_ONLY", value_parser = values::switch)]
     pub(super) read_only: bool,
     /// How log lines look.
     #[arg(
@@ -300,10 +301,10 @@ pub(super) struct Client {
     )]
     pub(super) tls_client_key: Option<PathBuf>,
     /// How long a call may take; a stream, to begin.
-    #[arg(long, env = "DESKD_DEADLINE", default_value = "10s", value_parser = parse_deadline, value_name = "TIME")]
+    #[arg(long, env = "DESKD_DEADLINE", default_value = "10s", value_parser = values::deadline, value_name = "TIME")]
     pub(super) deadline: Duration,
     /// Print JSON: one document; of a stream, one a line.
-    #[arg(long, env = "DESKD_JSON", value_parser = parse_switch)]
+    #[arg(long, env = "DESKD_JSON", value_parser = values::switch)]
     pub(super) json: bool,
 }
 
@@ -359,7 +360,7 @@ pub(super) struct Watch {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub(super) count: Option<u32>,
     /// End after this time [default: when interrupted].
-    #[arg(long = "for", value_parser = parse_deadline, value_name = "TIME")]
+    #[arg(long = "for", value_parser = values::deadline, value_name = "TIME")]
     pub(super) time: Option<Duration>,
 }
 
@@ -373,10 +374,10 @@ pub(super) struct Picture {
     #[arg(long, value_name = "N")]
     pub(super) quality: Option<u32>,
     /// Part of the screen: X,Y,W,H in pixels.
-    #[arg(long, value_parser = parse_region, value_name = "X,Y,W,H", allow_hyphen_values = true)]
+    #[arg(long, value_parser = values::region, value_name = "X,Y,W,H", allow_hyphen_values = true)]
     pub(super) region: Option<AskedRegion>,
     /// Size of the image [default: the part's own].
-    #[arg(long, value_parser = parse_any_size, value_name = "WxH")]
+    #[arg(long, value_parser = values::any_size, value_name = "WxH")]
     pub(super) size: Option<Size>,
     /// Leave the pointer out.
     #[arg(long)]
@@ -550,7 +551,7 @@ pub(super) struct Up {
     #[command(flatten)]
     pub(super) client: Client,
     /// How long it may take; sets the deadline too.
-    #[arg(long, default_value = "90s", value_parser = parse_deadline, value_name = "TIME")]
+    #[arg(long, default_value = "90s", value_parser = values::deadline, value_name = "TIME")]
     pub(super) timeout: Duration,
     /// Size of the screen [default: as it is, or the daemon's].
     #[arg(long, value_parser = config::parse_size, value_name = "WxH")]
@@ -580,7 +581,7 @@ pub(super) struct Ready {
     #[command(flatten)]
     pub(super) client: Client,
     /// How long to wait; sets the deadline too.
-    #[arg(long, default_value = "90s", value_parser = parse_deadline, value_name = "TIME")]
+    #[arg(long, default_value = "90s", value_parser = values::deadline, value_name = "TIME")]
     pub(super) timeout: Duration,
     /// The definition of "painted" [default: the daemon's own].
     #[arg(long, value_enum)]
@@ -604,71 +605,6 @@ pub(super) struct Doctor {
     /// The X display [default: $DISPLAY, else :0].
     #[arg(long, env = "DESKD_DISPLAY", value_name = "NAME")]
     pub(super) display: Option<DisplayName>,
-}
-
-/// The value of a switch's environment variable.
-fn parse_switch(text: &str) -> Result<bool, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Ok(true),
-        "" | "0" | "false" | "no" | "off" => Ok(false),
-        _ => Err("give 1 or 0, true or false, yes or no, on or off".into()),
-    }
-}
-
-fn parse_deadline(text: &str) -> Result<Duration, String> {
-    let parsed = humantime::parse_duration(text)
-        .map_err(|_| "give a time with its unit, for example 2s or 500ms".to_owned())?;
-    if parsed.is_zero() {
-        Err("must be longer than nothing".into())
-    } else {
-        Ok(parsed)
-    }
-}
-
-fn parse_metrics(text: &str) -> Result<Address, String> {
-    match text.parse() {
-        Ok(Address::Unix(_)) => {
-            Err("Prometheus reads host:port only, for example 127.0.0.1:9464".into())
-        }
-        Ok(address) => Ok(address),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn parse_mode(text: &str) -> Result<u32, String> {
-    let mode = u32::from_str_radix(text, 8)
-        .ok()
-        .filter(|mode| *mode <= 0o777);
-    mode.ok_or_else(|| "give an octal mode up to 0777, for example 0660".into())
-}
-
-/// A size whose limits the daemon checks, so that its words are seen.
-fn parse_any_size(text: &str) -> Result<Size, String> {
-    let sides = text
-        .split_once(['x', 'X'])
-        .map(|(width, height)| (width.parse(), height.parse()));
-    match sides {
-        Some((Ok(width), Ok(height))) => Ok(Size { width, height }),
-        _ => Err("give WIDTHxHEIGHT in pixels, for example 640x400".into()),
-    }
-}
-
-/// A region whose limits the daemon checks.
-fn parse_region(text: &str) -> Result<AskedRegion, String> {
-    let usage = || "give X,Y,WIDTH,HEIGHT in pixels, for example 0,0,640,400".to_owned();
-    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    let [x, y, width, height] = parts.as_slice() else {
-        return Err(usage());
-    };
-    let size = Size {
-        width: width.parse().map_err(|_| usage())?,
-        height: height.parse().map_err(|_| usage())?,
-    };
-    Ok(AskedRegion {
-        x: x.parse().map_err(|_| usage())?,
-        y: y.parse().map_err(|_| usage())?,
-        size,
-    })
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod screenshot;
 mod serve;
 mod service;
 mod stack;
+mod values;
 mod watch;
 
 use std::process::ExitCode;

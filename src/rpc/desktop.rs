@@ -5,7 +5,7 @@ use std::time::Duration;
 use tonic::{Request, Response, Status};
 
 use super::{
-    act,
+    act, acted,
     auth::Credential,
     connection::Caller,
     convert,
@@ -169,7 +169,7 @@ impl Desktop for DesktopService {
                 acted.frame = None;
             }
         }
-        let mut acted = act::acted(acted, deadline.arrived.elapsed());
+        let mut acted = acted::acted(acted, deadline.arrived.elapsed());
         let frame = acted.frame.as_mut();
         let image = frame.and_then(|frame| Image::of(frame, replies::ACT_FRAME));
         let mut response = Response::new(acted);
@@ -229,7 +229,7 @@ impl Desktop for DesktopService {
         &self,
         _: Request<v1::GetPressedRequest>,
     ) -> Result<Response<v1::GetPressedResponse>, Status> {
-        let pressed = act::pressed(self.session.pressed());
+        let pressed = acted::pressed(self.session.pressed());
         Ok(Response::new(v1::GetPressedResponse { pressed }))
     }
 
@@ -243,7 +243,7 @@ impl Desktop for DesktopService {
         }
         let released = self.session.release_all(deadline.reply_by).await;
         let released = released.map_err(|failure| status::unavailable(&failure))?;
-        let released = act::pressed(released);
+        let released = acted::pressed(released);
         Ok(Response::new(v1::ReleaseAllResponse { released }))
     }
 }

@@ -13,6 +13,7 @@
 //! - `convert`, `act`: messages to values and back.
 
 mod act;
+mod acted;
 mod auth;
 pub mod client;
 mod codec;

@@ -1,0 +1,72 @@
+//! Values of flags, from their text.
+
+use std::time::Duration;
+
+use crate::{config::Address, frame::Size, session::AskedRegion};
+
+/// The value of a switch's environment variable.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("give 1 or 0, true or false, yes or no, on or off".into()),
+    }
+}
+
+/// A time that is not nothing.
+pub(super) fn deadline(text: &str) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text)
+        .map_err(|_| "give a time with its unit, for example 2s or 500ms".to_owned())?;
+    if parsed.is_zero() {
+        Err("must be longer than nothing".into())
+    } else {
+        Ok(parsed)
+    }
+}
+
+/// An address that Prometheus reads.
+pub(super) fn metrics(text: &str) -> Result<Address, String> {
+    match text.parse() {
+        Ok(address @ Address::Tcp { .. }) => Ok(address),
+        Ok(Address::Unix(_)) | Err(_) => {
+            Err("Prometheus reads host:port, for example 127.0.0.1:9464".into())
+        }
+    }
+}
+
+/// The mode of a file.
+pub(super) fn mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| "give an octal mode up to 0777, for example 0660".into())
+}
+
+/// A size whose limits the daemon checks, so that its words are seen.
+pub(super) fn any_size(text: &str) -> Result<Size, String> {
+    let sides = text
+        .split_once(['x', 'X'])
+        .map(|(width, height)| (width.parse(), height.parse()));
+    match sides {
+        Some((Ok(width), Ok(height))) => Ok(Size { width, height }),
+        _ => Err("give WIDTHxHEIGHT in pixels, for example 640x400".into()),
+    }
+}
+
+/// A region whose limits the daemon checks.
+pub(super) fn region(text: &str) -> Result<AskedRegion, String> {
+    let usage = || "give X,Y,WIDTH,HEIGHT in pixels, for example 0,0,640,400".to_owned();
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let [x, y, width, height] = parts.as_slice() else {
+        return Err(usage());
+    };
+    let size = Size {
+        width: width.parse().map_err(|_| usage())?,
+        height: height.parse().map_err(|_| usage())?,
+    };
+    Ok(AskedRegion {
+        x: x.parse().map_err(|_| usage())?,
+        y: y.parse().map_err(|_| usage())?,
+        size,
+    })
+}

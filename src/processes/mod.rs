@@ -1,0 +1,282 @@
+//! The processes of the desktop: which belong to a window, a program or the display. A leaf.
+//!
+//! - [`stat`]: what the kernel tells of one.
+//! - [`terminal`]: commands that run in terminals.
+
+mod stat;
+mod terminal;
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{self, Read as _},
+    time::Duration,
+};
+
+use crate::facts::Scene;
+pub(crate) use stat::{
+    Demand, age, all, demand, exists, has_no_new_privs, name, sample, started, user,
+};
+use stat::{Stat, age_of, since_boot, table};
+pub(crate) use terminal::is_command;
+
+/// Processes that D-Bus starts on behalf of others, by name: those whose answer
+/// a panel or a desktop waits for.
+const SERVICES: [&str; 1] = ["xfconfd"];
+
+/// Processes that are looked at; more are left out.
+const MAX: usize = 256;
+
+/// The processes that have windows, and the process that started the window manager.
+pub(crate) fn clients(scene: &Scene) -> Vec<u32> {
+    let mut clients: Vec<u32> = scene.windows.iter().filter_map(|w| w.pid).collect();
+    let manager = scene.window_manager.and_then(|manager| manager.pid);
+    clients.extend(manager.and_then(parent));
+    clients.sort_unstable();
+    clients.dedup();
+    clients
+}
+
+/// The processes below `roots`, the roots included, and the services of their
+/// session. One look at all of `/proc`.
+pub(crate) fn family(roots: &[u32]) -> Vec<u32> {
+    let all = table();
+    let own = std::process::id();
+    let mut family: Vec<u32> = roots.to_vec();
+    let sessions: Vec<u32> = all
+        .iter()
+        .filter(|(pid, _)| roots.contains(pid))
+        .map(|(_, entry)| entry.session)
+        .collect();
+    let services = all.iter().filter(|(_, entry)| {
+        SERVICES.contains(&entry.name.as_str()) && sessions.contains(&entry.session)
+    });
+    family.extend(services.map(|(pid, _)| *pid));
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (pid, entry) in &all {
+        children.entry(entry.parent).or_default().push(*pid);
+    }
+    let mut next = 0;
+    while next < family.len() && family.len() < MAX {
+        for child in children.get(&family[next]).into_iter().flatten() {
+            if *child != own && !family.contains(child) {
+                family.push(*child);
+            }
+        }
+        next += 1;
+    }
+    family.sort_unstable();
+    family.dedup();
+    family
+}
+
+/// Input methods by the beginning of their processes' names: a toolkit passes keys to
+/// them and gets the characters back, on connections that no one else can see.
+const INPUT_METHODS: [&str; 5] = ["ibus", "fcitx", "scim", "uim-", "nabi"];
+
+/// These processes and their descendants in the same session: a browser's renderers
+/// belong to it; a terminal's shell has a session of its own.
+pub(crate) fn program(roots: &[u32]) -> Vec<u32> {
+    if roots.is_empty() {
+        return Vec::new();
+    }
+    descendants(&table(), roots)
+}
+
+/// The processes that take part when these ones react to input: those of their programs
+/// that decide where input goes, and the input methods of the display.
+pub(crate) fn reacting(roots: &[u32], display: u16) -> Vec<u32> {
+    let all = table();
+    let mut found = descendants(&all, roots);
+    found.retain(|pid| roots.contains(pid) || !is_utility(*pid));
+    for (pid, entry) in &all {
+        let method = is_method(&entry.name) && serves(*pid, display);
+        if found.len() < MAX && method && !found.contains(pid) {
+            found.push(*pid);
+        }
+    }
+    found
+}
+
+fn descendants(all: &HashMap<u32, Stat>, roots: &[u32]) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (pid, entry) in all {
+        children.entry(entry.parent).or_default().push(*pid);
+    }
+    let mut found: Vec<u32> = roots.to_vec();
+    let mut next = 0;
+    while next < found.len() && found.len() < MAX {
+        let root = found[next];
+        let session = all.get(&root).map(|entry| entry.session);
+        for child in children.get(&root).into_iter().flatten() {
+            let same = all.get(child).map(|entry| entry.session) == session;
+            if same && !found.contains(child) && found.len() < MAX {
+                found.push(*child);
+            }
+        }
+        next += 1;
+    }
+    found
+}
+
+/// Whether a process is one of Chromium's utility processes (network, storage, audio):
+/// none of them decides where input goes.
+fn is_utility(pid: u32) -> bool {
+    // A command line may be as long as its process likes.
+    let mut command = Vec::new();
+    let file = fs::File::open(format!("/proc/{pid}/cmdline"));
+    if file.is_ok_and(|file| file.take(64 << 10).read_to_end(&mut command).is_err()) {
+        return false;
+    }
+    let mut arguments = command.split(|byte| matches!(byte, 0 | b' '));
+    arguments.any(|argument| argument == b"--type=utility")
+}
+
+/// Whether an input method runs on a display.
+pub(crate) fn has_input_method(display: u16) -> bool {
+    let all = table();
+    let mut methods = all.iter().filter(|(_, entry)| is_method(&entry.name));
+    methods.any(|(pid, _)| serves(*pid, display))
+}
+
+/// Whether a process is of a display, by its environment: other desktops of the machine
+/// have input methods of their own.
+fn serves(pid: u32, display: u16) -> bool {
+    is_of(pid, &[], display).unwrap_or(true)
+}
+
+fn is_method(name: &str) -> bool {
+    INPUT_METHODS.iter().any(|known| name.starts_with(known))
+}
+
+/// The process that starts the kernel's own.
+const KTHREADD: u32 = 2;
+
+/// Whether `pid` belongs to a display: one of `family` started it, or its
+/// environment names the display. Whoever may not be looked at may belong to it.
+/// `None` while it cannot be told: a process that is just becoming another
+/// program has no environment for a moment.
+pub(crate) fn is_of(pid: u32, family: &[u32], display: u16) -> Option<bool> {
+    let mut ancestor = pid;
+    for _ in 0..16 {
+        let Some(stat) = Stat::read(ancestor) else {
+            break;
+        };
+        if family.contains(&stat.parent) {
+            return Some(true);
+        }
+        if stat.parent == KTHREADD {
+            return Some(false);
+        }
+        if stat.parent <= 1 {
+            break;
+        }
+        ancestor = stat.parent;
+    }
+    match fs::read(format!("/proc/{pid}/environ")) {
+        Ok(environment) if environment.is_empty() => None,
+        Ok(environment) => Some(environment.split(|byte| *byte == 0).any(|variable| {
+            let name = variable.strip_prefix(b"DISPLAY=:");
+            let name = name.and_then(|name| std::str::from_utf8(name).ok());
+            let number = name.and_then(|name| name.split('.').next()?.parse().ok());
+            number == Some(display)
+        })),
+        Err(error) => Some(error.kind() == io::ErrorKind::PermissionDenied),
+    }
+}
+
+/// The process that started `pid`, when it belongs to the same desktop: neither
+/// the first process of all, nor one that started deskd too.
+fn parent(pid: u32) -> Option<u32> {
+    let parent = Stat::read(pid)?.parent;
+    let mut ancestor = std::process::id();
+    while ancestor > 1 {
+        if ancestor == parent {
+            return None;
+        }
+        ancestor = Stat::read(ancestor)?.parent;
+    }
+    (parent > 1).then_some(parent)
+}
+
+/// A process that was started less long ago may be about to show its first window.
+pub(crate) const YOUNG: Duration = Duration::from_secs(5);
+
+/// Processes of a start script: those of the display, in the window manager's session or
+/// below it, that are younger than [`YOUNG`] and not among `shown`. Each deskd and its
+/// ancestors are left out: `timeout 5 deskd ready` shows no window.
+pub(crate) fn starting(manager: u32, shown: &[u32], display: u16) -> Vec<u32> {
+    let (all, Some(now)) = (table(), since_boot()) else {
+        return Vec::new();
+    };
+    let Some(session) = all.get(&manager).map(|entry| entry.session) else {
+        return Vec::new();
+    };
+    let mut known: Vec<u32> = shown.to_vec();
+    known.push(manager);
+    for (pid, _) in all.iter().filter(|(_, entry)| entry.name == "deskd") {
+        let mut ancestor = *pid;
+        while let Some(entry) = all.get(&ancestor)
+            && !known.contains(&ancestor)
+        {
+            known.push(ancestor);
+            ancestor = entry.parent;
+        }
+    }
+    let below = descendants(&all, &[manager]);
+    let is_young = |entry: &Stat| age_of(entry.started, now).is_some_and(|age| age < YOUNG);
+    let found = all.iter().filter(|(pid, entry)| {
+        (entry.session == session || below.contains(pid))
+            && is_young(entry)
+            && !known.contains(pid)
+            && is_of(**pid, &below, display) == Some(true)
+    });
+    found.map(|(pid, _)| *pid).take(MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_its_processes_of_one_session() {
+        let entry = |parent, session| Stat {
+            parent,
+            session,
+            ..Stat::default()
+        };
+        // A browser (10) with renderers; a terminal (20) whose shell has its own session.
+        let all = HashMap::from([
+            (10, entry(1, 10)),
+            (11, entry(10, 10)),
+            (12, entry(11, 10)),
+            (20, entry(1, 20)),
+            (21, entry(20, 21)),
+            (22, entry(21, 21)),
+        ]);
+        let mut browser = descendants(&all, &[10]);
+        browser.sort_unstable();
+        assert_eq!(browser, [10, 11, 12]);
+        assert_eq!(descendants(&all, &[20]), [20]);
+        assert!(is_method("ibus-daemon") && !is_method("bus"));
+    }
+
+    #[test]
+    fn a_busy_child_is_found_and_its_time_counted() {
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
+        let pid = child.id();
+        let family = family(&[std::process::id()]);
+        let before = sample(pid).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        let after = sample(pid).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(family.contains(&pid));
+        assert!(after.wanted - before.wanted > Duration::from_millis(100));
+        assert_eq!(after.doing, crate::facts::Doing::Running);
+        assert_eq!(sample(pid), None);
+    }
+}

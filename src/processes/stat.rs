@@ -1,0 +1,256 @@
+//! What the kernel tells of a process: `/proc/PID` (proc(5)).
+
+use std::{collections::HashMap, fs, time::Duration};
+
+use crate::facts::{Doing, ProcessSample};
+
+/// The state of all threads of some processes at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// A thread runs, or waits for a CPU or a disk.
+    pub(crate) running: bool,
+    /// A process was stopped by a signal or a debugger.
+    pub(crate) stopped: bool,
+    /// CPU time that the threads used so far.
+    used: Duration,
+    /// Time that the threads waited for a CPU so far.
+    pub(crate) waited: Duration,
+    /// How many threads there are.
+    threads: usize,
+}
+
+/// Threads that are looked at.
+const MAX_THREADS: usize = 4096;
+
+/// Threads that only paint or work in the background, by the beginning of their names:
+/// raster workers of Chromium and Firefox, and Chromium's pool. What they do does not
+/// decide where the next input goes.
+const PAINTERS: [&str; 4] = [
+    "CompositorTileW",
+    "ThreadPoolForeg",
+    "WRWorker",
+    "SwComposite",
+];
+
+/// The demand of these processes now. Processes that have ended demand nothing.
+pub(crate) fn demand(pids: &[u32]) -> Demand {
+    let mut demand = Demand::default();
+    for pid in pids {
+        let threads = fs::read_dir(format!("/proc/{pid}/task"))
+            .into_iter()
+            .flatten();
+        for thread in threads.filter_map(Result::ok) {
+            let path = thread.path();
+            let Some(stat) = fs::read(path.join("stat")).ok() else {
+                continue;
+            };
+            let Some(stat) = Stat::parse(&String::from_utf8_lossy(&stat)) else {
+                continue;
+            };
+            if PAINTERS.iter().any(|name| stat.name.starts_with(name)) {
+                continue;
+            }
+            demand.threads += 1;
+            if demand.threads > MAX_THREADS {
+                // Too many to look at: never idle.
+                demand.running = true;
+                return demand;
+            }
+            demand.running |= !matches!(stat.state, b'S' | b'I' | b'T' | b't' | b'Z' | b'X');
+            demand.stopped |= matches!(stat.state, b'T' | b't');
+            let fine = fs::read_to_string(path.join("schedstat"));
+            match fine.ok().and_then(|text| parse_schedstat(&text)) {
+                Some((used, waited)) => {
+                    demand.used += Duration::from_nanos(used);
+                    demand.waited += Duration::from_nanos(waited);
+                }
+                // gVisor has no schedstat: hundredths of a second.
+                None => demand.used += Duration::from_millis(stat.ticks * 10),
+            }
+        }
+    }
+    demand
+}
+
+/// All processes.
+pub(crate) fn all() -> impl Iterator<Item = u32> {
+    let folders = fs::read_dir("/proc").into_iter().flatten();
+    let names = folders.filter_map(Result::ok);
+    names.filter_map(|folder| folder.file_name().to_str()?.parse().ok())
+}
+
+/// A process's name, at most 15 bytes; empty when it has gone. The process chooses it, so
+/// control characters are replaced: a log line stays one line.
+pub(crate) fn name(pid: u32) -> String {
+    let name = Stat::read(pid).map(|stat| stat.name).unwrap_or_default();
+    name.replace(char::is_control, "?")
+}
+
+/// Whether a process exists and is not a zombie.
+pub(crate) fn exists(pid: u32) -> bool {
+    Stat::read(pid).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
+}
+
+/// The user that a process runs as.
+pub(crate) fn user(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    // Real, effective, saved, file system's.
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// When a process was started, in hundredths of a second since boot (proc(5), `starttime`).
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    Stat::read(pid).map(|stat| stat.started)
+}
+
+/// How long ago a process was started; `None` when it has gone, or where the kernel does
+/// not say (gVisor).
+pub(crate) fn age(pid: u32) -> Option<Duration> {
+    age_of(started(pid)?, since_boot()?)
+}
+
+pub(super) fn age_of(started: u64, now: Duration) -> Option<Duration> {
+    // Of the first moments are the kernel's own processes, and no others.
+    (started > 0).then(|| now.saturating_sub(Duration::from_millis(started * 10)))
+}
+
+/// The clock that [`started`] goes by.
+pub(super) fn since_boot() -> Option<Duration> {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+    now.ok().map(Duration::from)
+}
+
+/// Whether a process and what it starts can gain no privileges (prctl(2),
+/// `PR_SET_NO_NEW_PRIVS`). False when that is not known.
+pub(crate) fn has_no_new_privs(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let value = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NoNewPrivs:"));
+    value.is_some_and(|value| value.trim() == "1")
+}
+
+/// All processes by their ids.
+pub(super) fn table() -> HashMap<u32, Stat> {
+    all()
+        .filter_map(|pid| Some((pid, Stat::read(pid)?)))
+        .collect()
+}
+
+/// A sample of a process; `None` when it has gone or is a zombie.
+pub(crate) fn sample(pid: u32) -> Option<ProcessSample> {
+    let stat = Stat::read(pid)?;
+    let doing = match stat.state {
+        b'S' | b'I' => Doing::Asleep,
+        b'T' | b't' => Doing::Stopped,
+        b'Z' | b'X' => return None,
+        _ => Doing::Running,
+    };
+    // Of all threads, in nanoseconds, where the kernel counts that.
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let fine = threads
+        .filter_map(Result::ok)
+        .map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
+        .map(|text| parse_schedstat(&text?))
+        .try_fold((0, 0), |(used, waited), thread| {
+            let (u, w) = thread?;
+            Some((used + u, waited + w))
+        });
+    let (used, waited, grain) = match fine {
+        Some((used, waited)) => (
+            Duration::from_nanos(used),
+            Duration::from_nanos(waited),
+            Duration::ZERO,
+        ),
+        // gVisor has no schedstat: hundredths of a second, without the waiting.
+        None => (
+            Duration::from_millis(stat.ticks * 10),
+            Duration::ZERO,
+            Duration::from_millis(10),
+        ),
+    };
+    Some(ProcessSample {
+        pid,
+        doing,
+        used,
+        wanted: used + waited,
+        grain,
+    })
+}
+
+/// Time on a CPU, time waiting for one.
+fn parse_schedstat(text: &str) -> Option<(u64, u64)> {
+    let mut words = text.split_ascii_whitespace();
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+}
+
+/// Parts of `/proc/PID/stat`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) name: String,
+    pub(super) state: u8,
+    pub(super) parent: u32,
+    pub(super) group: u32,
+    pub(super) session: u32,
+    /// Device number of the controlling terminal; 0 without one.
+    pub(super) terminal: u64,
+    /// The process group in the foreground of that terminal.
+    pub(super) foreground: u32,
+    /// CPU time of all threads, in hundredths of a second.
+    pub(super) ticks: u64,
+    /// See [`started`].
+    pub(super) started: u64,
+}
+
+impl Stat {
+    pub(super) fn read(pid: u32) -> Option<Self> {
+        let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        Self::parse(&String::from_utf8_lossy(&bytes))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        // The name may hold spaces and parentheses: the last one ends it.
+        let (head, rest) = text.rsplit_once(')')?;
+        let (_, name) = head.split_once('(')?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let number = |index: usize| -> Option<u64> { fields.get(index)?.parse().ok() };
+        Some(Self {
+            name: name.to_owned(),
+            state: *fields.first()?.as_bytes().first()?,
+            parent: u32::try_from(number(1)?).ok()?,
+            group: u32::try_from(number(2)?).ok()?,
+            session: u32::try_from(number(3)?).ok()?,
+            terminal: number(4)?,
+            // -1 without a terminal.
+            foreground: number(5)
+                .and_then(|group| u32::try_from(group).ok())
+                .unwrap_or(0),
+            ticks: number(11)? + number(12)?,
+            // Short lines are of kernels that do not say it.
+            started: number(19).unwrap_or(0),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stat_line_parses_whatever_the_name() {
+        let line = "7 (a) (b c) S 3 7 5 0 -1 4194304 1 2 3 4 11 22 0 0 20 0 1 0 99 1 2";
+        let stat = Stat::parse(line).unwrap();
+        assert_eq!((stat.name.as_str(), stat.state), ("a) (b c", b'S'));
+        assert_eq!((stat.parent, stat.session, stat.ticks), (3, 5, 33));
+        assert_eq!((stat.group, stat.terminal, stat.foreground), (7, 0, 0));
+        assert_eq!(Stat::parse("7 (x"), None);
+        assert_eq!(Stat::parse("7 (x) S 1"), None);
+    }
+
+    #[test]
+    fn schedstat_is_two_numbers_and_more() {
+        assert_eq!(parse_schedstat("123 45 6\n"), Some((123, 45)));
+        assert_eq!(parse_schedstat(""), None);
+    }
+}
