@@ -11,7 +11,7 @@ const FEW: u32 = 50;
 
 /// Whether most pixels that are like neither the one to the left nor the one above
 /// are nearly so. On six screens this is right for all stripes but one in a hundred
-/// (ARCHITECTURE.md, "What was measured").
+/// (docs/design/2026-11-26-encoding.md).
 #[inline(always)]
 pub(super) fn is_photograph(words: &Words) -> bool {
     let rows: Vec<&[u32]> = words.rows().collect();

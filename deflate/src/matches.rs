@@ -3,8 +3,7 @@
 //!
 //! Whole pixels are compared, a word each, so an interface costs a third of what its
 //! bytes would, and a match of a single pixel is found, which no byte matcher finds:
-//! on a terminal's smoothed text a tenth of the size (ARCHITECTURE.md, "What was
-//! measured").
+//! on a terminal's smoothed text a tenth of the size (docs/design/2026-11-26-encoding.md).
 
 use super::{
     LENGTHS, LONGEST, adler,

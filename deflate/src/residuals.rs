@@ -2,8 +2,7 @@
 //! Paeth), of which only the zeros repeat.
 //!
 //! A photograph has next to no matches, but its differences are small: a code of
-//! their own for each stripe says them in a third of the bits (ARCHITECTURE.md, "What
-//! was measured").
+//! their own for each stripe says them in a third of the bits (docs/design/2026-11-26-encoding.md).
 
 use super::{
     LENGTHS, LONGEST,

@@ -98,7 +98,7 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
         .map(|address| Listener::bind(address, 0, true));
     let metrics = metrics.transpose()?;
     // Pixels and waiting have their own threads: one suffices for the sockets, and two
-    // hand each answer to one another (ARCHITECTURE.md, "What was measured"). Few threads
+    // hand each answer to one another (docs/design/2026-11-26-connections.md). Few threads
     // that block, too: each keeps memory of the frames it encoded.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_current_thread()

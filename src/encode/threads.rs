@@ -2,7 +2,7 @@
 //!
 //! A thread that is made for one image begins on the core of the one that made it, and
 //! waits there for up to 4 ms until the kernel moves it; and who hands out work must not
-//! wait for a helper that has not begun (ARCHITECTURE.md, "What was measured"). So
+//! wait for a helper that has not begun (docs/design/2026-11-26-encoding.md). So
 //! images are encoded by threads of this pool, and what no other has begun, a thread
 //! does itself.
 
