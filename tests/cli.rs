@@ -506,6 +506,8 @@ fn switches_are_read_from_the_environment() {
         let mut up = command(binary());
         up.args(["up", "--timeout", "5s", "--server"])
             .arg(format!("unix:{}", socket.display()))
+            // Empty ones are not set.
+            .envs([("DESKTOP_W", ""), ("DESKTOP_H", ""), ("STREAM_PORT", "")])
             .env(name, value);
         let output = up.output().unwrap();
         assert_eq!(code(&output), 2, "{name}: {output:?}");

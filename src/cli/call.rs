@@ -43,14 +43,20 @@ pub(super) fn default_address() -> Address {
     Address::default_for(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from))
 }
 
+/// A variable that is set to something: an empty one counts as not set.
+pub(super) fn variable(name: &str) -> Option<String> {
+    let value = std::env::var_os(name)?.to_string_lossy().into_owned();
+    (!value.is_empty()).then_some(value)
+}
+
 /// The display given, else that of the environment, else `:0`.
 pub(super) fn display(given: Option<DisplayName>) -> Result<DisplayName, Error> {
-    match (given, std::env::var("DISPLAY")) {
+    match (given, variable("DISPLAY")) {
         (Some(display), _) => Ok(display),
-        (None, Ok(text)) if !text.is_empty() => text
+        (None, Some(text)) => text
             .parse()
             .map_err(|error| Error::new(Exit::Usage, format!("DISPLAY: {error}"))),
-        _ => Ok(DisplayName {
+        (None, None) => Ok(DisplayName {
             number: 0,
             screen: 0,
         }),

@@ -219,9 +219,9 @@ fn to_init(display: &Arc<Display>) -> io::Result<(Stack, tokio::task::JoinHandle
 /// The options of the stack.
 fn stack_options(args: &Serve, geometry: Size) -> Result<init::Options, Error> {
     let display = args.display.map_or(0, |display| display.number);
-    let dpi = match (args.dpi, std::env::var("DESKTOP_DPI")) {
+    let dpi = match (args.dpi, call::variable("DESKTOP_DPI")) {
         (Some(dpi), _) => dpi,
-        (None, Ok(text)) => {
+        (None, Some(text)) => {
             let dpi = text.parse().ok().filter(|dpi| (24..=960).contains(dpi));
             dpi.ok_or_else(|| {
                 Error::new(
@@ -230,7 +230,7 @@ fn stack_options(args: &Serve, geometry: Size) -> Result<init::Options, Error> {
                 )
             })?
         }
-        (None, Err(_)) => 96,
+        (None, None) => 96,
     };
     let max_geometry = args.max_geometry.unwrap_or(geometry);
     for size in [geometry, max_geometry] {
@@ -314,14 +314,14 @@ fn options(args: &Serve) -> Options {
 
 /// The flag or its variable, else the older `DESKTOP_W` and `DESKTOP_H`.
 fn geometry(given: Option<Size>) -> Result<Size, Error> {
-    let (width, height) = (std::env::var("DESKTOP_W"), std::env::var("DESKTOP_H"));
+    let (width, height) = (call::variable("DESKTOP_W"), call::variable("DESKTOP_H"));
     match (given, width, height) {
         (Some(size), _, _) => Ok(size),
-        (None, Ok(_), Err(_)) | (None, Err(_), Ok(_)) => Err(Error::new(
+        (None, Some(_), None) | (None, None, Some(_)) => Err(Error::new(
             Exit::Usage,
             "DESKTOP_W and DESKTOP_H belong together: set both, or neither",
         )),
-        (None, Ok(width), Ok(height)) => config::parse_size(&format!("{width}x{height}"))
+        (None, Some(width), Some(height)) => config::parse_size(&format!("{width}x{height}"))
             .map_err(|error| Error::new(Exit::Usage, format!("DESKTOP_W and DESKTOP_H: {error}"))),
         _ => Ok(DEFAULT_GEOMETRY),
     }

@@ -12,6 +12,7 @@ use std::{
 
 use super::{
     args::{Cli, Client, Down, Status, Up},
+    call,
     exit::{Error, Exit},
     json,
     print::{self, say},
@@ -140,11 +141,11 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
 
 /// `STREAM_PORT`, which older images set.
 pub(super) fn viewer_port() -> Result<u16, Error> {
-    match std::env::var("STREAM_PORT") {
-        Ok(text) => text
+    match call::variable("STREAM_PORT") {
+        Some(text) => text
             .parse()
             .map_err(|_| Error::new(Exit::Usage, format!("STREAM_PORT: {text:?} is no port"))),
-        Err(_) => Ok(VIEWER_PORT),
+        None => Ok(VIEWER_PORT),
     }
 }
 
