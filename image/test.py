@@ -162,7 +162,7 @@ def layer_of_deskd_is_small():
 
 @test
 def runc_boots_to_ready_soon_after_its_paint():
-    """Start to READY ≤ paint + 0.6 s; SIGTERM ends it with 0."""
+    """READY 2 s after the panel's first picture, which XFCE still mends; SIGTERM ends it with 0."""
     late = []
     for boot in range(1 if SHORT else 5):
         with Box() as box:
@@ -198,8 +198,8 @@ def runc_boots_to_ready_soon_after_its_paint():
                 assert code == "0", f"SIGTERM: exit {code}: {box.log()[-500:]}"
                 assert took < 15, f"SIGTERM: {took:.1f} s"
     worst = max(delay for _, delay in late)
-    # The figure is 0.6 s; a test's own bound is three times that.
-    assert worst <= 1.8, late
+    # The figure is 2 s and 0.6 s; of the latter a test's own bound is three times that.
+    assert worst <= 2 + 1.8, late
     starts = ", ".join(f"{start:.1f} (paint + {delay:.2f})" for start, delay in late)
     return f"READY after {starts} s; stopped in {took:.1f} s with 0"
 

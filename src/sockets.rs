@@ -1,4 +1,4 @@
-//! TCP connections, as the kernel reports them (sock_diag(7), `tcp_info`): a leaf.
+//! TCP connections, as the kernel reports them (sock_diag(7), `tcp_info`).
 //!
 //! A program that sent a request and has received nothing since is still waiting for an
 //! answer, although all its threads sleep.
@@ -21,6 +21,8 @@ use netlink_packet_sock_diag::{
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 
+use crate::processes;
+
 /// Connections that are looked at; more are left out.
 const MAX: usize = 4096;
 /// Milliseconds to wait for each part of a dump.
@@ -38,14 +40,14 @@ pub(crate) fn await_answer(pids: &[u32], within: Duration) -> bool {
     if pids.is_empty() {
         return false;
     }
-    let mut inodes = Vec::new();
+    let mut open = Vec::new();
     for family in [AF_INET, AF_INET6] {
         match dump(family, StateFlags::ESTABLISHED) {
-            Ok(found) => inodes.extend(
+            Ok(found) => open.extend(
                 found
                     .iter()
                     .filter(|connection| is_open_request(connection, within))
-                    .map(|connection| connection.header.inode),
+                    .map(Owner::of),
             ),
             Err(error) => {
                 tracing::trace!("connections are not reported: {error}");
@@ -53,7 +55,7 @@ pub(crate) fn await_answer(pids: &[u32], within: Duration) -> bool {
             }
         }
     }
-    !inodes.is_empty() && pids.iter().any(|pid| has_any(*pid, &inodes))
+    !open.is_empty() && pids.iter().any(|pid| has_any(*pid, &open))
 }
 
 /// The last byte was sent, not received, and since then less than `within` has passed.
@@ -94,20 +96,20 @@ pub(crate) enum Listening {
 ///
 /// Where the kernel does not report sockets (gVisor).
 pub(crate) fn listening(port: u16, pids: &[u32]) -> io::Result<Listening> {
-    let mut inodes = Vec::new();
+    let mut listeners = Vec::new();
     for family in [AF_INET, AF_INET6] {
         let found = dump(family, StateFlags::LISTEN)?;
         let there = found
             .iter()
             .filter(|socket| socket.header.socket_id.source_port == port);
-        inodes.extend(there.map(|socket| socket.header.inode));
-        if !inodes.is_empty() {
+        listeners.extend(there.map(Owner::of));
+        if !listeners.is_empty() {
             break;
         }
     }
-    Ok(if inodes.is_empty() {
+    Ok(if listeners.is_empty() {
         Listening::Nobody
-    } else if pids.iter().any(|pid| has_any(*pid, &inodes)) {
+    } else if pids.iter().any(|pid| has_any(*pid, &listeners)) {
         Listening::Ours
     } else {
         Listening::Others
@@ -172,18 +174,53 @@ fn socket_of(socket: &Socket) -> BorrowedFd<'_> {
     socket.as_fd()
 }
 
-/// Whether a process has one of these sockets open. Of a process that may not be looked
-/// at, nothing is known.
-fn has_any(pid: u32, inodes: &[u32]) -> bool {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))
-        .into_iter()
-        .flatten();
-    descriptors.filter_map(Result::ok).any(|descriptor| {
-        let target = fs::read_link(descriptor.path()).ok();
-        let target = target.as_ref().and_then(|target| target.to_str());
-        let inode = target.and_then(|target| target.strip_prefix("socket:[")?.strip_suffix(']'));
-        inode.is_some_and(|inode| inode.parse().is_ok_and(|inode| inodes.contains(&inode)))
-    })
+/// Whom a socket belongs to, as the kernel reports it.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    /// The socket's number in its file system (sock_diag(7), `idiag_inode`).
+    inode: u32,
+    /// The user that opened it (`idiag_uid`).
+    user: u32,
+}
+
+impl Owner {
+    fn of(socket: &InetResponse) -> Self {
+        Self {
+            inode: socket.header.inode,
+            user: socket.header.uid,
+        }
+    }
+}
+
+/// Whether a process has one of these sockets open. Of another user's process only root
+/// with CAP_SYS_PTRACE may know that, which containers do not give (proc(5)): elsewhere
+/// each socket of its user counts as its own.
+fn has_any(pid: u32, sockets: &[Owner]) -> bool {
+    match inodes(pid) {
+        Ok(inodes) => sockets.iter().any(|socket| inodes.contains(&socket.inode)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let user = processes::user(pid);
+            sockets.iter().any(|socket| Some(socket.user) == user)
+        }
+        Err(_) => false,
+    }
+}
+
+/// The sockets that a process has open.
+fn inodes(pid: u32) -> io::Result<Vec<u32>> {
+    let mut inodes = Vec::new();
+    for descriptor in fs::read_dir(format!("/proc/{pid}/fd"))? {
+        let target = match fs::read_link(descriptor?.path()) {
+            Ok(target) => target,
+            // It was closed meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let target = target.to_string_lossy();
+        let inode = target.strip_prefix("socket:[");
+        inodes.extend(inode.and_then(|rest| rest.strip_suffix(']')?.parse::<u32>().ok()));
+    }
+    Ok(inodes)
 }
 
 #[cfg(test)]

@@ -718,7 +718,10 @@ async fn a_stack_that_is_only_looked_at_is_not_started() {
 async fn without_a_stack_it_is_not_managed() {
     let server = XServer::start();
     crate::common::Witness::new(&server).draw_pattern(3);
-    let daemon = crate::common::Daemon::start(&server);
+    let viewer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = viewer.local_addr().unwrap().port();
+    let variables = [("STREAM_PORT", &*port.to_string())];
+    let daemon = crate::common::Daemon::launch(&server, &[], &[], &variables);
     let limit = Duration::from_secs(5);
     let connection = client::connect(&daemon.address(), None, None, limit).await;
     let mut stack = client::stack(connection.unwrap());
@@ -753,6 +756,12 @@ async fn without_a_stack_it_is_not_managed() {
         (up.result(), up.paint.unwrap().verdict()),
         (v1::UpResult::Up, v1::PaintVerdict::Ready)
     );
+    // So is the viewer: reported while it accepts connections.
+    assert_eq!(up.viewer_port, Some(port.into()));
+    drop(viewer);
+    let request = within(v1::UpRequest::default(), 20);
+    let up = stack.up(request).await.unwrap().into_inner();
+    assert_eq!(up.viewer_port, None);
 }
 
 /// Off by default; on, it is bound to loopback and wants a password (R53).
@@ -769,7 +778,8 @@ fn r27_r53_the_viewer_is_on_loopback_wants_a_password_and_comes_back() {
         let up = stack.cli(&["up", "--timeout", "25s"]);
         assert_eq!(up.status.code(), Some(code), "{up:?}\n{}", stack.log());
     }
-    let stack = Managed::new(&["--vnc"])
+    // Of another user's processes: deskd has not the right to look at their sockets.
+    let stack = Managed::new(&["--vnc", "--desktop-user", "nobody"])
         .set("STREAM_PORT", "6093")
         .started();
     stack.wait_for_socket();

@@ -148,6 +148,7 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     if let Some(listener) = &metrics {
         tracing::info!(address = %listener.address(), "metrics");
     }
+    let options = options(&args)?;
     let served = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| local(&error))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| local(&error))?;
@@ -189,7 +190,7 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
             tokio::spawn(served);
         }
         let told = tokio::spawn(service::tell(Arc::clone(&session)));
-        let served = rpc::serve(listeners, session, options(&args), shutdown.clone()).await;
+        let served = rpc::serve(listeners, session, options, shutdown.clone()).await;
         told.abort();
         if let Some(clean) = clean {
             clean.abort();
@@ -287,7 +288,7 @@ fn become_init(args: &Serve, geometry: Size) -> Result<Exit, Error> {
     }
 }
 
-fn options(args: &Serve) -> Options {
+fn options(args: &Serve) -> Result<Options, Error> {
     let own = nix::unistd::geteuid().as_raw();
     let allowed_uids = if args.allow_uid.is_empty() {
         vec![own, 0]
@@ -303,13 +304,16 @@ fn options(args: &Serve) -> Options {
             key,
             client_authority: args.tls_client_ca.clone(),
         });
-    Options {
+    // Without the variable nobody says that what listens there is a viewer.
+    let viewer = call::variable("STREAM_PORT").map(|_| stack::viewer_port());
+    Ok(Options {
         token_file: args.token_file.clone(),
         allowed_uids,
         tls,
         read_only: args.read_only,
         ends_with_stack: args.by_up,
-    }
+        viewer_port: viewer.transpose()?,
+    })
 }
 
 /// The flag or its variable, else the older `DESKTOP_W` and `DESKTOP_H`.

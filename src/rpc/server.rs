@@ -56,6 +56,9 @@ pub struct Options {
     pub read_only: bool,
     /// `Down` ends the daemon too: `deskd up` started it.
     pub ends_with_stack: bool,
+    /// The port of loopback where another program may serve a viewer of a display that
+    /// deskd only attaches to: `Up` reports it while it accepts connections.
+    pub viewer_port: Option<u16>,
 }
 
 /// Why the server does not start or ends.
@@ -124,6 +127,7 @@ pub async fn serve(
         session,
         read_only: options.read_only,
         ends_with_stack: options.ends_with_stack,
+        viewer_port: options.viewer_port,
     })
     .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let server = Server::builder()

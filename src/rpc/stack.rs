@@ -1,8 +1,8 @@
 //! The service `Stack`.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{net::TcpStream, sync::mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -29,7 +29,12 @@ pub(super) struct StackService {
     pub(super) read_only: bool,
     /// `Down` ends the daemon too.
     pub(super) ends_with_stack: bool,
+    /// See [`super::Options::viewer_port`].
+    pub(super) viewer_port: Option<u16>,
 }
+
+/// How long a viewer on loopback may take to accept a connection.
+const VIEWER_ACCEPTS: Duration = Duration::from_millis(200);
 
 impl StackService {
     fn may_change(&self, what: &str) -> Result<(), Status> {
@@ -37,6 +42,22 @@ impl StackService {
             return Err(status::read_only(what));
         }
         Ok(())
+    }
+
+    /// The port of the viewer: of the stack's own, else of another program's that accepts
+    /// connections now.
+    async fn viewer(&self) -> Option<u32> {
+        let port = match self.session.stack() {
+            Some(stack) => stack.state().borrow().viewer_port,
+            None => {
+                let port = self.viewer_port?;
+                let connect = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+                let accepted = tokio::time::timeout(VIEWER_ACCEPTS, connect).await;
+                accepted.ok()?.ok()?;
+                port
+            }
+        };
+        (port != 0).then(|| port.into())
     }
 
     fn stack(&self) -> Result<&crate::stack::Stack, Status> {
@@ -87,10 +108,7 @@ impl Stack for StackService {
                 })
                 .collect(),
             paint: done.paint.map(|ready| convert::evidence(&ready.evidence)),
-            viewer_port: self.session.stack().and_then(|stack| {
-                let port = stack.state().borrow().viewer_port;
-                (port != 0).then_some(port.into())
-            }),
+            viewer_port: self.viewer().await,
         }))
     }
 

@@ -36,6 +36,11 @@ pub struct Managed {
     variables: Vec<(String, String)>,
 }
 
+/// The capabilities that Docker and Kubernetes give by default, for setpriv(1). They do not
+/// include CAP_SYS_PTRACE: root may not look into the desktop's processes.
+const CONTAINER_RIGHTS: &str = "--bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+kill,\
+    +setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
+
 impl Managed {
     /// Not started yet.
     pub fn new(arguments: &[&str]) -> Self {
@@ -59,9 +64,9 @@ impl Managed {
         self
     }
 
-    /// Starts `deskd serve --stack xfce`.
+    /// Starts `deskd serve --stack xfce` with the rights that root has in a container.
     pub fn started(mut self) -> Self {
-        self.start(&[]);
+        self.start(&["setpriv", CONTAINER_RIGHTS, "--"]);
         self
     }
 
