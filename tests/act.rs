@@ -9,7 +9,7 @@ use tonic::{Code, Request};
 use crate::{
     common::{
         Daemon, Image, Recorder, Seen, Witness, XServer,
-        daemon::raw,
+        daemon::{raw, raw_image},
         step::{Client, bare, chord, click, done, drag, move_to, pause, refused, text},
         wait_for,
     },
@@ -154,7 +154,7 @@ async fn a_batch_with_a_fault_does_nothing() {
         ),
         (
             v1::ActRequest {
-                screenshot: Some(raw()),
+                capture: Some(raw_image()),
                 ..bare(vec![move_to(1, 1)])
             },
             v1::Reason::InvalidField,
@@ -232,7 +232,7 @@ async fn r24_an_operation_is_done_once() {
 
     // Done: the results of then, a frame of now.
     let mut again = step.clone();
-    again.no_screenshot = false;
+    again.no_frame = false;
     let reply = client.act(again).await.unwrap().into_inner();
     assert!(reply.replayed);
     assert_eq!(reply.results, replies[0].results);
@@ -475,8 +475,8 @@ async fn r5_the_frame_shows_what_was_done() {
     let mut client = daemon.client().await;
     for step in 1..=5_u32 {
         let mut request = bare(vec![click(600, 600)]);
-        (request.settle, request.no_screenshot) = (None, false);
-        request.screenshot = Some(raw());
+        (request.settle, request.no_frame) = (None, false);
+        request.capture = Some(raw_image());
         let reply = client.act(request).await.unwrap().into_inner();
         assert_eq!(reply.outcome(), v1::ActOutcome::Done);
         let settle = reply.settle.unwrap();
@@ -532,7 +532,7 @@ async fn steps_on_the_command_line() {
     );
     assert_eq!(clicks(&recorder.take()), 2);
     let request = r#"{"actions":[{"move":{"to":{"point":{"x":3,"y":4}}}}],"unproved":true,
-        "settle":{"skip":true},"noScreenshot":true}"#;
+        "settle":{"skip":true},"noFrame":true}"#;
     let (code, out, err) = run(&["act", request, "--json"]);
     assert_eq!(code, Some(0), "{err}");
     let reply: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -590,12 +590,18 @@ async fn an_impossible_picture_refuses_the_step() {
     done(&mut client, vec![move_to(9, 9)]).await;
     recorder.take();
     let region = |x, y, width, height| v1::ScreenshotRequest {
-        region: Some(v1::Region::new(x, y, width, height)),
+        capture: Some(v1::CaptureOptions {
+            region: Some(v1::Region::new(x, y, width, height)),
+            ..raw_image()
+        }),
         ..raw()
     };
     let unknown = v1::ScreenshotRequest {
-        coordinate_space: Some(v1::CoordinateSpace {
-            space: Some(v1::coordinate_space::Space::FrameId("no-such-frame".into())),
+        capture: Some(v1::CaptureOptions {
+            coordinate_space: Some(v1::CoordinateSpace {
+                space: Some(v1::coordinate_space::Space::FrameId("no-such-frame".into())),
+            }),
+            ..region(0, 0, 5, 5).capture.clone().unwrap_or_default()
         }),
         ..region(0, 0, 5, 5)
     };
@@ -604,8 +610,8 @@ async fn an_impossible_picture_refuses_the_step() {
         (unknown, v1::Reason::UnknownFrame),
     ] {
         let request = v1::ActRequest {
-            screenshot: Some(picture),
-            no_screenshot: false,
+            capture: picture.capture,
+            no_frame: false,
             ..bare(vec![click(50, 50)])
         };
         let (_, found, status) = refused(&mut client, request).await;

@@ -234,7 +234,10 @@ async fn run() {
             call(
                 &mut over_unix,
                 &v1::ScreenshotRequest {
-                    format: v1::ImageFormat::Jpeg.into(),
+                    capture: Some(v1::CaptureOptions {
+                        format: v1::ImageFormat::Jpeg.into(),
+                        ..v1::CaptureOptions::default()
+                    }),
                     ..v1::ScreenshotRequest::default()
                 },
             )
@@ -526,7 +529,10 @@ async fn start_times(server: &XServer) -> f64 {
         let frame = daemon::screen(
             &mut client,
             v1::ScreenshotRequest {
-                region: Some(v1::Region::new(0, 0, 1, 1)),
+                capture: Some(v1::CaptureOptions {
+                    region: Some(v1::Region::new(0, 0, 1, 1)),
+                    ..daemon::raw_image()
+                }),
                 ..daemon::raw()
             },
         )

@@ -96,8 +96,11 @@ async fn main() {
 async fn look(client: &mut Client, times: &mut Times) -> bool {
     let began = Instant::now();
     let request = v1::ScreenshotRequest {
+        capture: Some(v1::CaptureOptions {
+            max_image_bytes: Some(16 << 20),
+            ..v1::CaptureOptions::default()
+        }),
         unproved: true,
-        max_image_bytes: Some(16 << 20),
         ..v1::ScreenshotRequest::default()
     };
     let reply = client.screenshot(request).await.unwrap();

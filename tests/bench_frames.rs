@@ -245,9 +245,12 @@ impl Bench {
             let mut line = format!("{format:<22}");
             for what in CHANGES {
                 let request = v1::ScreenshotRequest {
-                    format: wire.into(),
-                    include_cursor: Some(false),
-                    max_image_bytes: Some(64 << 20),
+                    capture: Some(v1::CaptureOptions {
+                        format: wire.into(),
+                        include_cursor: Some(false),
+                        max_image_bytes: Some(64 << 20),
+                        ..v1::CaptureOptions::default()
+                    }),
                     ..v1::ScreenshotRequest::default()
                 };
                 screen(client, request.clone()).await;
@@ -610,9 +613,9 @@ async fn still(is_short: bool) -> Value {
     let mut client = daemon.client().await;
     screen(&mut client, v1::ScreenshotRequest::default()).await;
     let watch = v1::WatchRequest {
-        screenshot: Some(v1::ScreenshotRequest {
+        capture: Some(v1::CaptureOptions {
             include_cursor: Some(false),
-            ..v1::ScreenshotRequest::default()
+            ..v1::CaptureOptions::default()
         }),
         ..v1::WatchRequest::default()
     };

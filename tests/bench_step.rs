@@ -382,10 +382,9 @@ impl Way for Deskd {
             actions: vec![v1::Action {
                 action: Some(action(what)),
             }],
-            screenshot: Some(v1::ScreenshotRequest {
+            capture: Some(v1::CaptureOptions {
                 include_cursor: Some(false),
-                unproved: true,
-                ..v1::ScreenshotRequest::default()
+                ..v1::CaptureOptions::default()
             }),
             unproved: true,
             ..v1::ActRequest::default()

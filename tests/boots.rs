@@ -304,7 +304,9 @@ async fn boot(slow: Slow) -> Boot {
         early,
         ready: at - began,
         late: at - last,
-        slowest_pong: Duration::from_millis(evidence.slowest_pong_ms),
+        slowest_pong: evidence
+            .slowest_pong
+            .map_or(Duration::ZERO, |slowest| slowest.try_into().unwrap()),
         rule_early: said
             .as_ref()
             .is_some_and(|said| !differing(&said.image, &last_frame, &evidence).is_empty()),
@@ -322,7 +324,7 @@ fn differing(shown: &Image, last: &Image, evidence: &v1::PaintEvidence) -> Vec<S
     for window in evidence
         .windows
         .iter()
-        .filter(|window| window.role == "dock")
+        .filter(|window| window.role() == v1::WindowRole::Dock)
     {
         if let Some(at) = &window.region {
             let corner = (

@@ -4,14 +4,17 @@ use deskd::rpc::v1;
 
 use crate::common::{
     Daemon, Image, Witness, XServer,
-    daemon::{frame, raw, screen},
+    daemon::{frame, raw, raw_image, screen},
     program,
     step::{done, move_to},
 };
 
 fn png() -> v1::ScreenshotRequest {
     v1::ScreenshotRequest {
-        include_cursor: Some(false),
+        capture: Some(v1::CaptureOptions {
+            include_cursor: Some(false),
+            ..v1::CaptureOptions::default()
+        }),
         ..v1::ScreenshotRequest::default()
     }
 }
@@ -27,7 +30,10 @@ async fn png_and_raw_are_exact_and_jpeg_is_close() {
 
     // Noise does not fit 3.5 MiB as PNG; the limit has its own test.
     let request = v1::ScreenshotRequest {
-        max_image_bytes: Some(16 << 20),
+        capture: Some(v1::CaptureOptions {
+            max_image_bytes: Some(16 << 20),
+            ..png().capture.clone().unwrap_or_default()
+        }),
         ..png()
     };
     let frame = screen(&mut client, request).await;
@@ -52,8 +58,11 @@ async fn png_and_raw_are_exact_and_jpeg_is_close() {
     // A picture that JPEG can hold: broad areas.
     witness.fill(0x0033_6699);
     let jpeg = v1::ScreenshotRequest {
-        format: v1::ImageFormat::Jpeg.into(),
-        quality: Some(95),
+        capture: Some(v1::CaptureOptions {
+            format: v1::ImageFormat::Jpeg.into(),
+            quality: Some(95),
+            ..png().capture.clone().unwrap_or_default()
+        }),
         ..png()
     };
     let frame = screen(&mut client, jpeg).await;
@@ -65,11 +74,17 @@ async fn png_and_raw_are_exact_and_jpeg_is_close() {
             .all(|p| p[0].abs_diff(0x33) < 4 && p[1].abs_diff(0x66) < 4 && p[2].abs_diff(0x99) < 4)
     );
     let small = v1::ScreenshotRequest {
-        quality: Some(10),
+        capture: Some(v1::CaptureOptions {
+            quality: Some(10),
+            ..png().capture.clone().unwrap_or_default()
+        }),
         ..png()
     };
     let small = v1::ScreenshotRequest {
-        format: v1::ImageFormat::Jpeg.into(),
+        capture: Some(v1::CaptureOptions {
+            format: v1::ImageFormat::Jpeg.into(),
+            ..small.capture.clone().unwrap_or_default()
+        }),
         ..small
     };
     assert!(screen(&mut client, small).await.image.len() < frame.image.len());
@@ -122,7 +137,10 @@ async fn a_pointer_over_what_is_drawn_breaks_no_image_over_the_socket() {
     for round in 0..8 {
         done(&mut client, vec![move_to(300 + round, 350)]).await;
         let request = v1::ScreenshotRequest {
-            include_cursor: Some(true),
+            capture: Some(v1::CaptureOptions {
+                include_cursor: Some(true),
+                ..raw_image()
+            }),
             ..raw()
         };
         screen(&mut client, request).await;

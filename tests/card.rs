@@ -43,7 +43,10 @@ async fn r3_tesseract_reads_a_card_at_every_size() {
         let card = frame(
             &mut client,
             v1::ScreenshotRequest {
-                size,
+                capture: Some(v1::CaptureOptions {
+                    scale: size.map(v1::capture_options::Scale::Size),
+                    ..v1::CaptureOptions::default()
+                }),
                 ..v1::ScreenshotRequest::default()
             },
         )
@@ -90,12 +93,15 @@ async fn r3_a_card_is_what_the_reply_says() {
             let card = frame(
                 &mut client,
                 v1::ScreenshotRequest {
-                    format: format.into(),
-                    size: Some(v1::Size {
-                        width: asked.0,
-                        height: asked.1,
+                    capture: Some(v1::CaptureOptions {
+                        format: format.into(),
+                        scale: Some(v1::capture_options::Scale::Size(v1::Size {
+                            width: asked.0,
+                            height: asked.1,
+                        })),
+                        max_image_bytes: Some(1),
+                        ..v1::CaptureOptions::default()
                     }),
-                    max_image_bytes: Some(1),
                     ..v1::ScreenshotRequest::default()
                 },
             )
@@ -115,7 +121,10 @@ async fn r3_a_card_is_what_the_reply_says() {
     let card = frame(
         &mut client,
         v1::ScreenshotRequest {
-            region,
+            capture: Some(v1::CaptureOptions {
+                region,
+                ..v1::CaptureOptions::default()
+            }),
             ..v1::ScreenshotRequest::default()
         },
     )
@@ -124,7 +133,10 @@ async fn r3_a_card_is_what_the_reply_says() {
     // A card has no coordinates.
     let space = v1::coordinate_space::Space::FrameId(card.frame_id);
     let request = v1::ScreenshotRequest {
-        coordinate_space: Some(v1::CoordinateSpace { space: Some(space) }),
+        capture: Some(v1::CaptureOptions {
+            coordinate_space: Some(v1::CoordinateSpace { space: Some(space) }),
+            ..v1::CaptureOptions::default()
+        }),
         ..v1::ScreenshotRequest::default()
     };
     let status = client.screenshot(request).await.map(drop).unwrap_err();
@@ -138,7 +150,10 @@ async fn an_image_above_the_limit_is_made_smaller_or_refused_as_a_card() {
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
     let limited = |limit| v1::ScreenshotRequest {
-        max_image_bytes: Some(limit),
+        capture: Some(v1::CaptureOptions {
+            max_image_bytes: Some(limit),
+            ..v1::CaptureOptions::default()
+        }),
         ..v1::ScreenshotRequest::default()
     };
     let fast = frame(&mut client, limited(100 << 20)).await;

@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::common::{
     Daemon, Image, Witness, XServer,
-    daemon::{raw, screen},
+    daemon::{raw, raw_image, screen},
 };
 
 fn region(x: i32, y: i32, width: u32, height: u32) -> Option<v1::Region> {
@@ -31,9 +31,12 @@ async fn a_region_is_cut_out_exactly() {
     ] {
         for format in [v1::ImageFormat::Png, v1::ImageFormat::RawBgrx] {
             let request = v1::ScreenshotRequest {
-                region: region(x, y, width, height),
-                format: format.into(),
-                max_image_bytes: Some(16 << 20),
+                capture: Some(v1::CaptureOptions {
+                    region: region(x, y, width, height),
+                    format: format.into(),
+                    max_image_bytes: Some(16 << 20),
+                    ..raw_image()
+                }),
                 ..raw()
             };
             let frame = screen(&mut client, request).await;
@@ -62,7 +65,10 @@ async fn a_size_scales_with_a_good_filter() {
     let mut client = daemon.client().await;
     for (width, height) in [(640, 400), (320, 200), (1000, 1000), (1, 1), (2560, 1600)] {
         let request = v1::ScreenshotRequest {
-            size: Some(v1::Size { width, height }),
+            capture: Some(v1::CaptureOptions {
+                scale: Some(v1::capture_options::Scale::Size(v1::Size { width, height })),
+                ..raw_image()
+            }),
             ..raw()
         };
         let frame = screen(&mut client, request).await;
@@ -88,17 +94,23 @@ async fn coordinates_of_an_earlier_frame_map_back_to_the_screen() {
     let mut client = daemon.client().await;
     // A half-size picture of the right half: one of its pixels is two of the screen's.
     let request = v1::ScreenshotRequest {
-        region: region(640, 0, 640, 800),
-        size: Some(v1::Size {
-            width: 320,
-            height: 400,
+        capture: Some(v1::CaptureOptions {
+            region: region(640, 0, 640, 800),
+            scale: Some(v1::capture_options::Scale::Size(v1::Size {
+                width: 320,
+                height: 400,
+            })),
+            ..raw_image()
         }),
         ..raw()
     };
     let half = screen(&mut client, request).await;
     let zoom = v1::ScreenshotRequest {
-        region: region(10, 20, 30, 40),
-        coordinate_space: space(v1::coordinate_space::Space::FrameId(half.frame_id.clone())),
+        capture: Some(v1::CaptureOptions {
+            region: region(10, 20, 30, 40),
+            coordinate_space: space(v1::coordinate_space::Space::FrameId(half.frame_id.clone())),
+            ..raw_image()
+        }),
         ..raw()
     };
     let frame = screen(&mut client, zoom).await;
@@ -109,7 +121,10 @@ async fn coordinates_of_an_earlier_frame_map_back_to_the_screen() {
     );
     // Without a region: all that the space shows.
     let same = v1::ScreenshotRequest {
-        coordinate_space: space(v1::coordinate_space::Space::FrameId(half.frame_id)),
+        capture: Some(v1::CaptureOptions {
+            coordinate_space: space(v1::coordinate_space::Space::FrameId(half.frame_id)),
+            ..raw_image()
+        }),
         ..raw()
     };
     assert_eq!(
@@ -117,11 +132,14 @@ async fn coordinates_of_an_earlier_frame_map_back_to_the_screen() {
         region(640, 0, 640, 800)
     );
     let sized = v1::ScreenshotRequest {
-        region: region(0, 0, 50, 100),
-        coordinate_space: space(v1::coordinate_space::Space::Size(v1::Size {
-            width: 100,
-            height: 100,
-        })),
+        capture: Some(v1::CaptureOptions {
+            region: region(0, 0, 50, 100),
+            coordinate_space: space(v1::coordinate_space::Space::Size(v1::Size {
+                width: 100,
+                height: 100,
+            })),
+            ..raw_image()
+        }),
         ..raw()
     };
     assert_eq!(
@@ -139,7 +157,13 @@ async fn what_is_not_on_the_screen_is_refused() {
         let status = client.screenshot(request).await.map(drop).unwrap_err();
         (status.code(), client::reason(&status))
     };
-    let of_region = |region| v1::ScreenshotRequest { region, ..raw() };
+    let of_region = |region| v1::ScreenshotRequest {
+        capture: Some(v1::CaptureOptions {
+            region,
+            ..raw_image()
+        }),
+        ..raw()
+    };
     let out = (Code::OutOfRange, v1::Reason::OutOfScreen);
     for off in [
         region(-1, 0, 10, 10),
@@ -154,7 +178,10 @@ async fn what_is_not_on_the_screen_is_refused() {
     let invalid = (Code::InvalidArgument, v1::Reason::InvalidField);
     assert_eq!(refused(of_region(region(0, 0, 0, 5))).await, invalid);
     let of_size = |width, height| v1::ScreenshotRequest {
-        size: Some(v1::Size { width, height }),
+        capture: Some(v1::CaptureOptions {
+            scale: Some(v1::capture_options::Scale::Size(v1::Size { width, height })),
+            ..raw_image()
+        }),
         ..raw()
     };
     assert_eq!(refused(of_size(0, 100)).await, invalid);
@@ -166,7 +193,10 @@ async fn what_is_not_on_the_screen_is_refused() {
     assert_eq!(refused(of_size(1, 16_385)).await, too_large);
 
     let of_space = |id: &str| v1::ScreenshotRequest {
-        coordinate_space: space(v1::coordinate_space::Space::FrameId(id.into())),
+        capture: Some(v1::CaptureOptions {
+            coordinate_space: space(v1::coordinate_space::Space::FrameId(id.into())),
+            ..raw_image()
+        }),
         ..raw()
     };
     let unknown = (Code::FailedPrecondition, v1::Reason::UnknownFrame);
@@ -181,8 +211,11 @@ async fn a_frame_from_before_a_resize_or_of_another_server_is_stale() {
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
     let within = |frame: &v1::Frame| v1::ScreenshotRequest {
-        region: region(0, 0, 10, 10),
-        coordinate_space: space(v1::coordinate_space::Space::FrameId(frame.frame_id.clone())),
+        capture: Some(v1::CaptureOptions {
+            region: region(0, 0, 10, 10),
+            coordinate_space: space(v1::coordinate_space::Space::FrameId(frame.frame_id.clone())),
+            ..raw_image()
+        }),
         ..raw()
     };
     let before = screen(&mut client, raw()).await;
@@ -222,7 +255,10 @@ async fn only_the_last_1024_frames_are_known() {
     let first = screen(&mut client, raw()).await;
     let within_id = first.frame_id.clone();
     let within = v1::ScreenshotRequest {
-        coordinate_space: space(v1::coordinate_space::Space::FrameId(first.frame_id)),
+        capture: Some(v1::CaptureOptions {
+            coordinate_space: space(v1::coordinate_space::Space::FrameId(first.frame_id)),
+            ..raw_image()
+        }),
         ..raw()
     };
     // What did not change is the same frame, and known on.

@@ -4,12 +4,15 @@ use deskd::rpc::v1;
 
 use crate::common::{
     Daemon, Image, Witness, XServer,
-    daemon::{raw, screen},
+    daemon::{raw, raw_image, screen},
 };
 
 fn with_cursor() -> v1::ScreenshotRequest {
     v1::ScreenshotRequest {
-        include_cursor: None,
+        capture: Some(v1::CaptureOptions {
+            include_cursor: None,
+            ..raw_image()
+        }),
         ..raw()
     }
 }

@@ -10,7 +10,7 @@ use deskd::rpc::v1;
 
 use crate::common::{
     Daemon, Image, Witness, XServer,
-    daemon::{raw, screen},
+    daemon::{raw, raw_image, screen},
     drawing::{Numbers, draw},
 };
 
@@ -58,7 +58,10 @@ fn decode(script: &str, image: &[u8]) -> Vec<u8> {
 
 fn request(format: v1::ImageFormat) -> v1::ScreenshotRequest {
     v1::ScreenshotRequest {
-        format: format.into(),
+        capture: Some(v1::CaptureOptions {
+            format: format.into(),
+            ..raw_image()
+        }),
         ..raw()
     }
 }
@@ -84,10 +87,12 @@ async fn three_decoders_agree_on_every_png() {
         }
         let mut asked = request(v1::ImageFormat::Png);
         if round % 4 == 3 {
-            asked.size = Some(v1::Size {
+            let size = v1::Size {
                 width: 233,
                 height: 170,
-            });
+            };
+            let capture = asked.capture.get_or_insert_default();
+            capture.scale = Some(v1::capture_options::Scale::Size(size));
         }
         let frame = screen(&mut client, asked).await;
         let image = Image::from_frame(&frame);
@@ -119,7 +124,13 @@ async fn jpeg_and_webp_are_read_by_others() {
         assert!(decode(PILLOW, &webp.image) == now.rgb(), "round {round}");
         for quality in [85, 95] {
             let asked = v1::ScreenshotRequest {
-                quality: Some(quality),
+                capture: Some(v1::CaptureOptions {
+                    quality: Some(quality),
+                    ..request(v1::ImageFormat::Jpeg)
+                        .capture
+                        .clone()
+                        .unwrap_or_default()
+                }),
                 ..request(v1::ImageFormat::Jpeg)
             };
             let jpeg = screen(&mut client, asked).await;

@@ -158,7 +158,8 @@ impl Cell<'_> {
                 !wrong,
                 verdict.as_str_name().trim_start_matches("PAINT_VERDICT_")
             ),
-            evidence.elapsed_ms,
+            evidence.elapsed.map_or(0, |elapsed| elapsed.seconds * 1000
+                + i64::from(elapsed.nanos) / 1_000_000),
             word(
                 said == (self.expected == Ready),
                 if said { "painted" } else { "not" }
@@ -176,7 +177,7 @@ fn evidence(value: &serde_json::Value) -> v1::PaintEvidence {
     let list = |name: &str| value[name].as_array().cloned().unwrap_or_default();
     let verdict = v1::PaintVerdict::from_str_name(value["verdict"].as_str().unwrap()).unwrap();
     let mut evidence = v1::PaintEvidence {
-        elapsed_ms: value["elapsedMs"].as_str().unwrap_or("0").parse().unwrap(),
+        elapsed: Some(value["elapsed"].as_str().unwrap_or("0s").parse().unwrap()),
         missing: list("missing")
             .iter()
             .map(|m| m.as_str().unwrap().into())
@@ -195,7 +196,9 @@ fn evidence(value: &serde_json::Value) -> v1::PaintEvidence {
         windows: list("windows")
             .iter()
             .map(|window| v1::PaintWindow {
-                role: window["role"].as_str().unwrap().into(),
+                role: v1::WindowRole::from_str_name(window["role"].as_str().unwrap())
+                    .unwrap()
+                    .into(),
                 ..v1::PaintWindow::default()
             })
             .collect(),
@@ -428,7 +431,10 @@ fn managers(tally: &mut Tally) {
                 lenient: false,
             };
             let evidence = cell.judge(tally);
-            let docked = evidence.windows.iter().any(|window| window.role == "dock");
+            let docked = evidence
+                .windows
+                .iter()
+                .any(|window| window.role() == v1::WindowRole::Dock);
             if what.contains("panel") && !docked {
                 println!("  BEFORE ITS PANEL");
                 tally.false_ready += 1;

@@ -164,8 +164,11 @@ async fn a_deadline_ends_a_step_between_its_events() {
     request.set_timeout(Duration::from_secs(2));
     let reply = client.act(request).await.unwrap().into_inner();
     assert_eq!(reply.outcome(), v1::ActOutcome::Deadline);
-    let done: Vec<bool> = reply.results.iter().map(|result| result.done).collect();
-    assert_eq!(done, [true, false]);
+    let reached: Vec<_> = reply.results.iter().map(|result| result.status()).collect();
+    use v1::ActionStatus::{Done, Failed, NotExecuted};
+    assert_eq!(reached, [Done, Failed, NotExecuted]);
+    let failure = reply.results[1].failure.as_ref().unwrap();
+    assert_eq!(failure.reason(), v1::Reason::Deadline);
     assert!(recorder.nothing_is_down());
     let seen = recorder.take();
     assert_eq!(presses(&seen, 1), (2, 2));
@@ -213,7 +216,9 @@ async fn r18_a_server_that_is_replaced_in_mid_drag() {
     server.kill();
     let reply = call.await.unwrap().unwrap().into_inner();
     assert_eq!(reply.outcome(), v1::ActOutcome::Unknown, "{reply:?}");
-    assert_eq!(reply.results.len(), 1);
+    let reached: Vec<_> = reply.results.iter().map(|result| result.status()).collect();
+    use v1::ActionStatus::{Failed, NotExecuted};
+    assert_eq!(reached, [Failed, NotExecuted]);
     server.restart();
     let recorder = Recorder::new(&server);
     let mut client = daemon.client().await;
@@ -334,7 +339,7 @@ async fn r23_a_server_that_is_grabbed_still_takes_input() {
     assert_eq!(presses(&recorder.take(), 1), (1, 1));
     // The picture waits for the server, and says so in time.
     let mut request = bare(vec![pause(1)]);
-    request.no_screenshot = false;
+    request.no_frame = false;
     let mut request = Request::new(request);
     request.set_timeout(Duration::from_secs(2));
     let began = Instant::now();

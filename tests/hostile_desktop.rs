@@ -8,7 +8,7 @@ use deskd::rpc::v1;
 use crate::common::{
     Daemon, Image, Witness, XServer,
     adversary::{Adversary, DESTROY_NOTIFY, Flood, KEYMAP_NOTIFY, Made},
-    daemon::{raw, screen},
+    daemon::{raw, raw_image, screen},
     pacing::MANAGERS,
     program,
     receiver::{Receiver, Toolkit},
@@ -224,7 +224,10 @@ async fn a_huge_cursor_is_left_out() {
         // The server itself draws the largest one for seconds.
         for _ in 0..if side > 4096 { 2 } else { 20 } {
             let with_cursor = v1::ScreenshotRequest {
-                include_cursor: Some(true),
+                capture: Some(v1::CaptureOptions {
+                    include_cursor: Some(true),
+                    ..raw_image()
+                }),
                 ..raw()
             };
             let mut request = tonic::Request::new(with_cursor);
@@ -294,7 +297,10 @@ async fn what_another_program_destroys_is_made_anew() {
         for colour in [0xff_0000, 0x00_ff00, 0x00_00ff] {
             witness.fill(colour);
             let request = v1::ScreenshotRequest {
-                include_cursor: Some(false),
+                capture: Some(v1::CaptureOptions {
+                    include_cursor: Some(false),
+                    ..raw_image()
+                }),
                 ..raw()
             };
             let frame = screen(&mut client, request).await;

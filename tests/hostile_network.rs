@@ -16,7 +16,7 @@ use tonic::Code;
 
 use crate::common::{
     Daemon, XServer,
-    daemon::{raw, token_file},
+    daemon::{raw, raw_image, token_file},
     step::Client,
 };
 
@@ -149,7 +149,10 @@ async fn a_slow_reader_that_goes_on_is_served() {
     let connection = client::connect(&address, None, None, limit).await.unwrap();
     let mut client = client::desktop(connection).max_decoding_message_size(64 << 20);
     let request = v1::ScreenshotRequest {
-        max_image_bytes: Some(64 << 20),
+        capture: Some(v1::CaptureOptions {
+            max_image_bytes: Some(64 << 20),
+            ..raw_image()
+        }),
         ..raw()
     };
     let mut request = tonic::Request::new(request);
@@ -171,7 +174,8 @@ async fn a_stream_ends_with_its_token() {
     let (_server, daemon, token) = behind_a_token(folder.path()).await;
     let mut client = over_tcp(&daemon, &token).await;
     let request = v1::WatchRequest {
-        screenshot: Some(raw()),
+        capture: Some(raw_image()),
+        unproved: true,
         ..v1::WatchRequest::default()
     };
     let mut stream = client.watch(request).await.unwrap().into_inner();

@@ -24,9 +24,12 @@ fn request(numbers: &mut Numbers, (width, height): (u16, u16)) -> v1::Screenshot
         v1::Region::new(x.cast_signed(), y.cast_signed(), width, height)
     });
     v1::ScreenshotRequest {
-        format: format.into(),
-        region,
-        include_cursor: Some(false),
+        capture: Some(v1::CaptureOptions {
+            format: format.into(),
+            region,
+            include_cursor: Some(false),
+            ..v1::CaptureOptions::default()
+        }),
         unproved: true,
         ..v1::ScreenshotRequest::default()
     }
@@ -52,7 +55,7 @@ async fn frames_equal_the_screen(draws: u32, size: (u16, u16), more: &[&str]) {
             let last = known.as_ref().map(|frame| frame.frame_id.clone());
             asked.if_changed_since = last.unwrap_or_default();
         }
-        let region = asked.region;
+        let region = asked.capture.as_ref().and_then(|capture| capture.region);
         let frame = frame(&mut client, asked).await;
         let now = witness.capture();
         let now = match region {
@@ -115,7 +118,10 @@ async fn a_frame_is_of_one_instant_while_the_screen_changes() {
     });
     for _ in 0..300 {
         let asked = v1::ScreenshotRequest {
-            include_cursor: Some(false),
+            capture: Some(v1::CaptureOptions {
+                include_cursor: Some(false),
+                ..v1::CaptureOptions::default()
+            }),
             unproved: true,
             ..v1::ScreenshotRequest::default()
         };

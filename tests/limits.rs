@@ -12,7 +12,7 @@ use tonic::{Code, Request};
 
 use crate::common::{
     Daemon, Witness, XServer,
-    daemon::{raw, read_to_end, screen},
+    daemon::{raw, raw_image, read_to_end, screen},
 };
 
 /// R38: calls that are given up leave nothing behind.
@@ -115,7 +115,10 @@ async fn r39_large_images_that_nobody_reads_are_bounded() {
     let witness = Witness::new(&server);
     let daemon = Daemon::start(&server);
     let small = v1::ScreenshotRequest {
-        region: Some(v1::Region::new(0, 0, 64, 64)),
+        capture: Some(v1::CaptureOptions {
+            region: Some(v1::Region::new(0, 0, 64, 64)),
+            ..raw_image()
+        }),
         ..raw()
     };
     let mut other = daemon.client().await;
@@ -259,58 +262,82 @@ async fn r43_fields_out_of_range_are_named() {
     let daemon = Daemon::start(&server);
     let mut client = daemon.client().await;
     let jpeg = v1::ScreenshotRequest {
-        format: v1::ImageFormat::Jpeg.into(),
+        capture: Some(v1::CaptureOptions {
+            format: v1::ImageFormat::Jpeg.into(),
+            ..raw_image()
+        }),
         ..raw()
     };
     for (request, field) in [
         (
             v1::ScreenshotRequest {
-                format: 99,
+                capture: Some(v1::CaptureOptions {
+                    format: 99,
+                    ..raw_image()
+                }),
                 ..raw()
             },
-            "format",
+            "capture.format",
         ),
         (
             v1::ScreenshotRequest {
-                format: -1,
+                capture: Some(v1::CaptureOptions {
+                    format: -1,
+                    ..raw_image()
+                }),
                 ..raw()
             },
-            "format",
+            "capture.format",
         ),
         (
             v1::ScreenshotRequest {
-                quality: Some(0),
+                capture: Some(v1::CaptureOptions {
+                    quality: Some(0),
+                    ..jpeg.clone().capture.clone().unwrap_or_default()
+                }),
                 ..jpeg.clone()
             },
-            "quality",
+            "capture.quality",
         ),
         (
             v1::ScreenshotRequest {
-                quality: Some(101),
+                capture: Some(v1::CaptureOptions {
+                    quality: Some(101),
+                    ..jpeg.clone().capture.clone().unwrap_or_default()
+                }),
                 ..jpeg.clone()
             },
-            "quality",
+            "capture.quality",
         ),
         (
             v1::ScreenshotRequest {
-                quality: Some(u32::MAX),
+                capture: Some(v1::CaptureOptions {
+                    quality: Some(u32::MAX),
+                    ..jpeg.capture.clone().unwrap_or_default()
+                }),
                 ..jpeg
             },
-            "quality",
+            "capture.quality",
         ),
         (
             v1::ScreenshotRequest {
-                quality: Some(50),
+                capture: Some(v1::CaptureOptions {
+                    quality: Some(50),
+                    ..raw_image()
+                }),
                 ..raw()
             },
-            "quality",
+            "capture.quality",
         ),
         (
             v1::ScreenshotRequest {
-                max_image_bytes: Some(0),
+                capture: Some(v1::CaptureOptions {
+                    max_image_bytes: Some(0),
+                    ..raw_image()
+                }),
                 ..raw()
             },
-            "max_image_bytes",
+            "capture.max_image_bytes",
         ),
     ] {
         let status = client.screenshot(request).await.map(drop).unwrap_err();

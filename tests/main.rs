@@ -6,6 +6,7 @@ mod common;
 
 mod act;
 mod auth;
+mod batches;
 mod capture;
 mod card;
 mod cli;

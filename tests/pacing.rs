@@ -161,7 +161,7 @@ async fn a_stopped_program_ends_the_step() {
         let reply = reply.unwrap().into_inner();
         assert_eq!(reply.outcome(), v1::ActOutcome::Partial, "{reply:?}");
         assert_eq!(reply.results.len(), 2, "{reply:?}");
-        assert!(reply.results[0].done);
+        assert!(reply.results[0].is_done());
         let failure = reply.results[1].failure.as_ref().unwrap();
         assert_eq!(
             failure.reason(),
@@ -196,7 +196,11 @@ async fn a_stopped_or_killed_window_manager_ends_the_step() {
         .await;
     let reply = reply.unwrap().into_inner();
     assert_eq!(reply.outcome(), v1::ActOutcome::Partial, "{reply:?}");
-    let failure = reply.results.last().unwrap().failure.as_ref().unwrap();
+    let mut failures = reply
+        .results
+        .iter()
+        .filter_map(|result| result.failure.as_ref());
+    let failure = failures.next().unwrap();
     let known = [v1::Reason::InputFrozen, v1::Reason::ProgramUnresponsive];
     assert!(known.contains(&failure.reason()), "{reply:?}");
     // Killed, it lets the pointer go, and nothing is down.

@@ -128,8 +128,9 @@ async fn the_verdict_comes_in_time_and_says_what_is_missing() {
     assert!(began.elapsed() < Duration::from_secs(3));
     assert_eq!(evidence.verdict(), v1::PaintVerdict::Blank);
     assert_eq!(evidence.profile(), v1::PaintProfile::Xfce);
-    let missing: Vec<&str> = evidence.windows.iter().map(|w| w.role.as_str()).collect();
-    assert_eq!(missing, ["window manager", "desktop", "dock"]);
+    let missing: Vec<_> = evidence.windows.iter().map(|w| w.role()).collect();
+    use v1::WindowRole::{Desktop, Dock, WindowManager};
+    assert_eq!(missing, [WindowManager, Desktop, Dock]);
     assert!(evidence.windows.iter().all(|window| window.window == 0));
     assert!(!evidence.probes.is_empty() && !evidence.size_rule_settled);
     // 60,000 bytes scaled from 1280 × 800.
@@ -228,7 +229,7 @@ async fn a_panel_that_is_stopped_is_waited_for() {
     let docks = evidence
         .windows
         .iter()
-        .filter(|window| window.role == "dock");
+        .filter(|window| window.role() == v1::WindowRole::Dock);
     assert!(docks.filter(|dock| dock.drawn && dock.pongs >= 2).count() >= 1);
     let shown = Witness::new(&server).capture();
     tokio::time::sleep(Duration::from_secs(3)).await;

@@ -4,7 +4,7 @@ use deskd::rpc::v1;
 
 use crate::common::{
     Daemon, Image, Witness, XServer,
-    daemon::{raw, screen},
+    daemon::{raw, raw_image, screen},
 };
 
 #[tokio::test]
@@ -80,7 +80,10 @@ async fn many_different_pictures_at_once_are_each_right() {
             tokio::spawn(async move {
                 let part = v1::Region::new(0, 0, n * 31, n * 19);
                 let request = v1::ScreenshotRequest {
-                    region: Some(part),
+                    capture: Some(v1::CaptureOptions {
+                        region: Some(part),
+                        ..raw_image()
+                    }),
                     ..raw()
                 };
                 (n, screen(&mut client, request).await)

@@ -7,7 +7,7 @@ use tonic::{Code, Streaming};
 
 use crate::common::{
     Daemon, Image, Witness, XServer,
-    daemon::{binary, raw, screen},
+    daemon::{binary, raw, raw_image, screen},
     drawing::{Numbers, draw},
     wait_for,
     witness::pattern,
@@ -15,15 +15,20 @@ use crate::common::{
 
 fn request(screenshot: v1::ScreenshotRequest) -> v1::WatchRequest {
     v1::WatchRequest {
-        screenshot: Some(screenshot),
+        capture: screenshot.capture,
         max_fps: Some(60),
         changed_regions: false,
+        if_changed_since: screenshot.if_changed_since,
+        unproved: screenshot.unproved,
     }
 }
 
 fn png() -> v1::ScreenshotRequest {
     v1::ScreenshotRequest {
-        format: v1::ImageFormat::Png.into(),
+        capture: Some(v1::CaptureOptions {
+            format: v1::ImageFormat::Png.into(),
+            ..raw_image()
+        }),
         ..raw()
     }
 }
@@ -90,7 +95,10 @@ async fn a_step_comes_when_and_only_when_the_picture_changes() {
     }
     // Elsewhere than the part that is watched.
     let part = v1::ScreenshotRequest {
-        region: Some(v1::Region::new(0, 0, 100, 100)),
+        capture: Some(v1::CaptureOptions {
+            region: Some(v1::Region::new(0, 0, 100, 100)),
+            ..png().capture.clone().unwrap_or_default()
+        }),
         ..png()
     };
     let mut part = open(&daemon, request(part)).await;
@@ -107,7 +115,10 @@ async fn the_pointer_is_seen_where_it_is_asked_for() {
     witness.warp(10, 10);
     let daemon = Daemon::start(&server);
     let with = v1::ScreenshotRequest {
-        include_cursor: None,
+        capture: Some(v1::CaptureOptions {
+            include_cursor: None,
+            ..png().capture.clone().unwrap_or_default()
+        }),
         ..png()
     };
     let mut with = open(&daemon, request(with)).await;
@@ -247,7 +258,10 @@ async fn changed_regions_make_the_screen() {
 async fn changed_regions_make_a_part_of_the_screen() {
     let part = [70, 33, 300, 200];
     let asked = v1::ScreenshotRequest {
-        region: Some(v1::Region::new(70, 33, 300, 200)),
+        capture: Some(v1::CaptureOptions {
+            region: Some(v1::Region::new(70, 33, 300, 200)),
+            ..raw_image()
+        }),
         ..raw()
     };
     regions_make_the_screen(asked, Some(part)).await;
@@ -356,7 +370,10 @@ async fn r39_large_images_that_nobody_reads_are_bounded() {
     let witness = Witness::new(&server);
     let daemon = Daemon::start(&server);
     let small = v1::ScreenshotRequest {
-        region: Some(v1::Region::new(0, 0, 64, 64)),
+        capture: Some(v1::CaptureOptions {
+            region: Some(v1::Region::new(0, 0, 64, 64)),
+            ..png().capture.clone().unwrap_or_default()
+        }),
         ..png()
     };
     let mut other = daemon.client().await;
@@ -443,7 +460,10 @@ async fn all_watchers_of_a_connection_are_told_and_its_calls_get_their_card() {
     let mut told = Vec::new();
     for include_cursor in [true, false].into_iter().cycle().take(8) {
         let asked = v1::ScreenshotRequest {
-            include_cursor: Some(include_cursor),
+            capture: Some(v1::CaptureOptions {
+                include_cursor: Some(include_cursor),
+                ..png().capture.clone().unwrap_or_default()
+            }),
             ..png()
         };
         let stream = client.watch(request(asked)).await.unwrap();
@@ -507,13 +527,19 @@ async fn what_takes_too_many_bytes_by_regions_comes_smaller_or_whole() {
     witness.put(&pattern((600, 400), 1), (8, 8), (600, 400));
     let fast = screen(&mut client, png()).await.image.len() as u64;
     let tight = v1::ScreenshotRequest {
-        max_image_bytes: Some(fast - 1),
+        capture: Some(v1::CaptureOptions {
+            max_image_bytes: Some(fast - 1),
+            ..png().capture.clone().unwrap_or_default()
+        }),
         ..png()
     };
     let tight = screen(&mut client, tight).await.image.len() as u64;
     assert!(tight < fast, "{tight} of {fast}");
     let limited = v1::ScreenshotRequest {
-        max_image_bytes: Some(tight.midpoint(fast)),
+        capture: Some(v1::CaptureOptions {
+            max_image_bytes: Some(tight.midpoint(fast)),
+            ..png().capture.clone().unwrap_or_default()
+        }),
         ..png()
     };
     let mut stream = open(
@@ -538,7 +564,10 @@ async fn a_region_that_a_resize_leaves_off_the_screen_ends_the_stream() {
     let mut witness = Witness::new(&server);
     let daemon = Daemon::start(&server);
     let corner = v1::ScreenshotRequest {
-        region: Some(v1::Region::new(400, 300, 100, 100)),
+        capture: Some(v1::CaptureOptions {
+            region: Some(v1::Region::new(400, 300, 100, 100)),
+            ..png().capture.clone().unwrap_or_default()
+        }),
         ..png()
     };
     let mut stream = open(&daemon, request(corner)).await;
@@ -564,9 +593,12 @@ async fn what_cannot_be_watched_is_refused() {
     let scaled = v1::WatchRequest {
         changed_regions: true,
         ..request(v1::ScreenshotRequest {
-            size: Some(v1::Size {
-                width: 160,
-                height: 120,
+            capture: Some(v1::CaptureOptions {
+                scale: Some(v1::capture_options::Scale::Size(v1::Size {
+                    width: 160,
+                    height: 120,
+                })),
+                ..png().capture.clone().unwrap_or_default()
             }),
             ..png()
         })
@@ -574,8 +606,11 @@ async fn what_cannot_be_watched_is_refused() {
     let status = client.watch(scaled).await.map(drop).unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     let unknown = v1::ScreenshotRequest {
-        coordinate_space: Some(v1::CoordinateSpace {
-            space: Some(v1::coordinate_space::Space::FrameId("0-1".into())),
+        capture: Some(v1::CaptureOptions {
+            coordinate_space: Some(v1::CoordinateSpace {
+                space: Some(v1::coordinate_space::Space::FrameId("0-1".into())),
+            }),
+            ..png().capture.clone().unwrap_or_default()
         }),
         ..png()
     };
@@ -583,7 +618,10 @@ async fn what_cannot_be_watched_is_refused() {
     assert_eq!(status.code(), Code::FailedPrecondition);
     // What only the screen can refuse ends the stream.
     let outside = v1::ScreenshotRequest {
-        region: Some(v1::Region::new(300, 0, 100, 10)),
+        capture: Some(v1::CaptureOptions {
+            region: Some(v1::Region::new(300, 0, 100, 10)),
+            ..png().capture.clone().unwrap_or_default()
+        }),
         ..png()
     };
     let mut outside = open(&daemon, request(outside)).await;

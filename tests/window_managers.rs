@@ -39,7 +39,10 @@ async fn every_window_manager_is_heard_by_what_it_does_with_a_window() {
         let daemon = Daemon::start(&server);
         let evidence = evidence(&daemon, 30, &[]).await;
         assert_eq!(evidence.verdict(), v1::PaintVerdict::Ready, "{evidence:?}");
-        let heard = evidence.windows.iter().find(|w| w.role == "window manager");
+        let heard = evidence
+            .windows
+            .iter()
+            .find(|w| w.role() == v1::WindowRole::WindowManager);
         assert!(heard.unwrap().pongs >= 2, "{manager}: {evidence:?}");
         drop(session);
     }
@@ -104,7 +107,10 @@ async fn what_is_still_starting_or_expected_is_waited_for() {
     let first = evidence(&daemon, 30, &[]).await;
     assert_eq!(first.verdict(), v1::PaintVerdict::Ready, "{first:?}");
     assert!(
-        first.windows.iter().any(|window| window.role == "dock"),
+        first
+            .windows
+            .iter()
+            .any(|window| window.role() == v1::WindowRole::Dock),
         "{first:?}"
     );
     let late = evidence(&daemon, 1, &[("Repo", "XTerm")]).await;

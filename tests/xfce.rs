@@ -2,7 +2,7 @@
 
 use crate::common::{
     Daemon, Image, XServer,
-    daemon::{painted, raw},
+    daemon::{painted, raw, raw_image},
     desktop::Xfce,
     program,
 };
@@ -52,7 +52,10 @@ async fn the_first_frame_is_the_final_one() {
         let daemon = Daemon::with(&server, &["--profile", "xfce"]);
         let mut client = daemon.client().await;
         let request = deskd::rpc::v1::ScreenshotRequest {
-            include_cursor: Some(false),
+            capture: Some(deskd::rpc::v1::CaptureOptions {
+                include_cursor: Some(false),
+                ..raw_image()
+            }),
             ..raw()
         };
         let began = minute();

@@ -183,10 +183,11 @@ def look(desktop, call=None, seen=None):
     """A picture: the screen, or what Anthropic's `zoom` asks for."""
     request = messages.ScreenshotRequest()
     if call and call.get("action") == "zoom":
-        request.coordinate_space.frame_id = seen.frame_id
+        capture = request.capture
+        capture.coordinate_space.frame_id = seen.frame_id
         left, top, right, bottom = call["region"]
-        request.region.x, request.region.y = left, top
-        request.region.width, request.region.height = right - left, bottom - top
+        capture.region.x, capture.region.y = left, top
+        capture.region.width, capture.region.height = right - left, bottom - top
     return send(desktop.Screenshot, request, 60).frame
 
 

@@ -75,7 +75,8 @@ def main():
     times = frame.timings
     print(
         f"frame.png: {frame.width}x{frame.height}, {len(frame.image)} bytes, "
-        f"captured in {times.capture_us} µs, encoded in {times.encode_us} µs"
+        f"captured in {times.capture.ToMicroseconds()} µs, "
+        f"encoded in {times.encode.ToMicroseconds()} µs"
     )
 
 

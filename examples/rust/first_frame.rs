@@ -41,12 +41,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let times = frame.timings.unwrap_or_default();
     println!(
-        "frame.png: {}x{}, {} bytes, captured in {} µs, encoded in {} µs",
+        "frame.png: {}x{}, {} bytes, captured in {}, encoded in {}",
         frame.width,
         frame.height,
         frame.image.len(),
-        times.capture_us,
-        times.encode_us
+        times.capture.unwrap_or_default(),
+        times.encode.unwrap_or_default()
     );
     Ok(())
 }

@@ -207,7 +207,7 @@ async function look(call: Call, tool?: Tool, seen?: Frame): Promise<Frame> {
   const [x, y, right, bottom] = tool.region.map((edge: unknown) => whole(edge, "region"));
   const region = { x, y, width: right - x, height: bottom - y };
   const coordinate_space = { frame_id: seen!.frame_id };
-  return (await send(call, "Screenshot", { region, coordinate_space }, 60)).frame;
+  return (await send(call, "Screenshot", { capture: { region, coordinate_space } }, 60)).frame;
 }
 
 /** One turn: what to tell the model, and the picture for it. */

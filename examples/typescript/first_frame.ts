@@ -23,6 +23,12 @@ const definitions = loadSync("deskd/v1/desktop.proto", {
 // One package, loaded as data: its types are the comments of the proto.
 const { Desktop } = (grpc.loadPackageDefinition(definitions) as any).deskd.v1;
 
+// google.protobuf.Duration; `seconds` has 64 bits.
+interface Duration {
+  seconds: string | number;
+  nanos: number;
+}
+
 // What the examples read of a frame (proto/deskd/v1/frame.proto has all of it).
 export interface Frame {
   image: Buffer;
@@ -31,7 +37,7 @@ export interface Frame {
   frame_id: string;
   kind: "FRAME_KIND_SCREEN" | "FRAME_KIND_UNCHANGED" | "FRAME_KIND_FAILURE_CARD";
   failure: { message: string; retryable: boolean } | null;
-  timings: { capture_us: number; encode_us: number };
+  timings: { capture: Duration; encode: Duration };
 }
 
 export type Call = (method: string, request: object, seconds: number) => Promise<any>;
@@ -76,10 +82,11 @@ async function main() {
     process.exitCode = 1;
     return;
   }
-  const { capture_us, encode_us } = frame.timings;
+  const micros = (time: Duration) => Number(time.seconds) * 1e6 + time.nanos / 1e3;
+  const [capture, encode] = [frame.timings.capture, frame.timings.encode].map(micros);
   console.log(
     `frame.png: ${frame.width}x${frame.height}, ${frame.image.length} bytes, ` +
-      `captured in ${capture_us} µs, encoded in ${encode_us} µs`,
+      `captured in ${capture.toFixed()} µs, encoded in ${encode.toFixed()} µs`,
   );
 }
 

@@ -32,12 +32,12 @@ pub(super) async fn act(args: Act) -> Result<Exit, Error> {
     if args.step.no_settle {
         request.settle = Some(skip());
     }
-    if args.step.output.is_some() && request.no_screenshot {
-        let why = "--output wants an image, and noScreenshot says that there is none";
+    if args.step.output.is_some() && request.no_frame {
+        let why = "--output wants an image, and noFrame says that there is none";
         return Err(Error::new(Exit::Usage, why));
     }
-    if args.step.output.is_none() && request.screenshot.is_none() {
-        request.no_screenshot = true;
+    if args.step.output.is_none() && request.capture.is_none() {
+        request.no_frame = true;
     }
     run(args.step, request).await
 }
@@ -182,7 +182,7 @@ async fn one(step: Step, action: Action) -> Result<Exit, Error> {
         actions: vec![action],
         settle: step.no_settle.then(skip),
         unproved: step.unproved,
-        no_screenshot: step.output.is_none(),
+        no_frame: step.output.is_none(),
         ..v1::ActRequest::default()
     };
     run(step, request).await
@@ -190,41 +190,38 @@ async fn one(step: Step, action: Action) -> Result<Exit, Error> {
 
 async fn run(mut step: Step, mut request: v1::ActRequest) -> Result<Exit, Error> {
     if let Some(file) = &step.output {
-        let screenshot = request.screenshot.get_or_insert_default();
-        // What the request says itself stays.
-        if screenshot.format() == v1::ImageFormat::Unspecified {
-            screenshot.set_format(image::format_of(file)?);
+        let format = image::format_of(file)?;
+        let own = request
+            .actions
+            .iter_mut()
+            .filter_map(|action| match &mut action.action {
+                Some(Action::Screenshot(action)) => Some(action.capture.get_or_insert_default()),
+                _ => None,
+            });
+        let last = request.capture.get_or_insert_default();
+        for capture in own.chain([last]) {
+            // What the request says itself stays.
+            if capture.format() == v1::ImageFormat::Unspecified {
+                capture.set_format(format);
+            }
         }
     }
     let mut daemon = step.client.connect().await?;
     let reply = daemon.act(step.client.request(request)).await?.into_inner();
     let mut printed = Ok(());
     if step.client.json {
-        let frame = reply.frame.as_ref().map(image::document).transpose()?;
-        let without = v1::ActResponse {
-            frame: None,
-            ..reply.clone()
-        };
-        let mut document = json::value("ActResponse", &without)?;
-        if let (Some(fields), Some(frame)) = (document.as_object_mut(), frame) {
-            fields.insert("frame".into(), frame);
-        }
-        printed = print::line(format_args!("{document}"));
+        printed = print::line(format_args!("{}", document(&reply)?));
     }
     let mut exit = Exit::Done;
-    if let Some(frame) = &reply.frame {
-        if image::tell_card(frame) {
-            exit = Exit::Card;
-        }
-        if let Some(path) = &step.output {
-            image::write(path, &frame.image).map_err(|error| {
-                let outcome = lower(reply.outcome().as_str_name(), "ACT_OUTCOME_");
-                Error::new(
-                    error.exit,
-                    format!("the step ended as {outcome}; {}", error.message),
-                )
-            })?;
-        }
+    if reply.frame.as_ref().is_some_and(image::tell_card) {
+        exit = Exit::Card;
+    }
+    if let Some(path) = &step.output {
+        write(path, &reply).map_err(|error| {
+            let outcome = lower(reply.outcome().as_str_name(), "ACT_OUTCOME_");
+            let message = format!("the step ended as {outcome}; {}", error.message);
+            Error::new(error.exit, message)
+        })?;
     }
     let outcome = reply.outcome();
     if outcome == v1::ActOutcome::Done {
@@ -235,14 +232,17 @@ async fn run(mut step: Step, mut request: v1::ActRequest) -> Result<Exit, Error>
         }
         return Ok(exit);
     }
-    let done = reply.results.iter().filter(|result| result.done).count();
+    let done = reply.results.iter();
+    let done = done.filter(|result| result.status() == v1::ActionStatus::Done);
+    let done = done.count();
     let why = reply
         .results
         .iter()
         .find_map(|result| result.failure.as_ref());
     let why = why.map(|failure| format!(": {}", failure.message));
-    let last = reply.results.last().filter(|result| !result.done);
-    let characters = last.map_or(0, |result| result.characters);
+    let failed = reply.results.iter();
+    let failed = failed.filter(|result| result.status() == v1::ActionStatus::Failed);
+    let characters = failed.map(|result| result.characters).sum();
     let characters = match characters {
         0 => String::new(),
         characters => format!(" and {characters} characters of the next"),
@@ -267,6 +267,47 @@ async fn run(mut step: Step, mut request: v1::ActRequest) -> Result<Exit, Error>
         _ => Exit::Refused,
     };
     Err(Error::new(exit, message))
+}
+
+/// Writes the frame, and the pictures of actions beside it: FILE-2.png has that of the third
+/// action.
+fn write(path: &Path, reply: &v1::ActResponse) -> Result<(), Error> {
+    if let Some(frame) = &reply.frame {
+        image::write(path, &frame.image)?;
+    }
+    if path.as_os_str() == "-" {
+        return Ok(());
+    }
+    for (index, result) in reply.results.iter().enumerate() {
+        let Some(frame) = &result.frame else { continue };
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("-{index}"));
+        if let Some(ending) = path.extension() {
+            name.push(".");
+            name.push(ending);
+        }
+        image::write(&path.with_file_name(name), &frame.image)?;
+    }
+    Ok(())
+}
+
+/// The reply as JSON, with the numbers of its images' bytes in place of them.
+fn document(reply: &v1::ActResponse) -> Result<serde_json::Value, Error> {
+    let mut without = reply.clone();
+    let frames = without.results.iter_mut().map(|result| &mut result.frame);
+    for frame in frames.chain([&mut without.frame]) {
+        *frame = None;
+    }
+    let mut document = json::value("ActResponse", &without)?;
+    if let Some(frame) = &reply.frame {
+        document["frame"] = image::document(frame)?;
+    }
+    for (index, result) in reply.results.iter().enumerate() {
+        if let Some(frame) = &result.frame {
+            document["results"][index]["frame"] = image::document(frame)?;
+        }
+    }
+    Ok(document)
 }
 
 fn summary(reply: &v1::ActResponse) -> String {

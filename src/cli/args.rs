@@ -379,6 +379,10 @@ pub(super) struct Picture {
     /// Size of the image [default: the part's own].
     #[arg(long, value_parser = values::any_size, value_name = "WxH")]
     pub(super) size: Option<Size>,
+    /// Largest size of the image that keeps its shape: the longer side, and the number of
+    /// pixels.
+    #[arg(long, value_parser = values::fit, value_name = "SIDE[,PIXELS]", conflicts_with = "size")]
+    pub(super) fit: Option<(u32, Option<u64>)>,
     /// Leave the pointer out.
     #[arg(long)]
     pub(super) no_cursor: bool,

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, Write},
     path::Path,
+    time::Duration,
 };
 
 use serde_json::json;
@@ -66,26 +67,36 @@ impl Picture {
     /// # Errors
     ///
     /// A file whose name says another format than deskd's.
-    pub(super) fn request(&self, file: Option<&Path>) -> Result<v1::ScreenshotRequest, Error> {
+    pub(super) fn options(&self, file: Option<&Path>) -> Result<v1::CaptureOptions, Error> {
         let format = match (self.format, file) {
             (Some(format), _) => format.wire(),
             (None, Some(file)) => format_of(file)?,
             (None, None) => v1::ImageFormat::Png,
         };
-        Ok(v1::ScreenshotRequest {
+        use v1::capture_options::Scale;
+        let size = self.size.map(|size| {
+            Scale::Size(v1::Size {
+                width: size.width,
+                height: size.height,
+            })
+        });
+        let fit = self.fit.map(|(side, pixels)| {
+            Scale::Fit(v1::Fit {
+                max_side: Some(side),
+                max_pixels: pixels,
+                ..v1::Fit::default()
+            })
+        });
+        Ok(v1::CaptureOptions {
             format: format.into(),
             quality: self.quality,
             region: self.region.map(|region| {
                 v1::Region::new(region.x, region.y, region.size.width, region.size.height)
             }),
-            size: self.size.map(|size| v1::Size {
-                width: size.width,
-                height: size.height,
-            }),
+            scale: size.or(fit),
             include_cursor: Some(!self.no_cursor),
-            unproved: self.unproved,
             max_image_bytes: self.max_image_bytes,
-            ..v1::ScreenshotRequest::default()
+            coordinate_space: None,
         })
     }
 }
@@ -136,6 +147,12 @@ fn write_file(path: &Path, image: &[u8]) -> io::Result<()> {
         .and_then(|()| permissions.map_or(Ok(()), |kept| fs::set_permissions(partial, kept)))
         .and_then(|()| fs::rename(partial, path));
     done.inspect_err(|_| drop(fs::remove_file(partial)))
+}
+
+/// A time of a message in milliseconds; 0 where it has none.
+pub(super) fn millis(time: Option<prost_types::Duration>) -> f64 {
+    let time = time.and_then(|time| Duration::try_from(time).ok());
+    time.unwrap_or_default().as_secs_f64() * 1e3
 }
 
 /// Says on standard error that the frame is a card, if it is one.

@@ -3,7 +3,7 @@
 use super::{
     args::{ProfileArg, Ready},
     exit::{Error, Exit},
-    json,
+    image, json,
     print::{self, say},
 };
 use crate::rpc::v1;
@@ -71,8 +71,9 @@ pub(super) fn describe(evidence: &v1::PaintEvidence) -> Vec<String> {
     let verdict = name(evidence.verdict().as_str_name(), "PAINT_VERDICT_");
     let profile = name(evidence.profile().as_str_name(), "PAINT_PROFILE_").to_ascii_lowercase();
     let mut lines = vec![format!(
-        "{verdict} under {profile}, watched for {} ms, still for {} ms",
-        evidence.elapsed_ms, evidence.quiet_ms
+        "{verdict} under {profile}, watched for {:.0} ms, still for {:.0} ms",
+        image::millis(evidence.elapsed),
+        image::millis(evidence.quiet)
     )];
     lines.extend(
         evidence
@@ -95,9 +96,11 @@ pub(super) fn describe(evidence: &v1::PaintEvidence) -> Vec<String> {
             continue;
         }
         let drawn = if window.drawn { " drawn" } else { "" };
+        let role = name(window.role().as_str_name(), "WINDOW_ROLE_");
+        let role = role.to_ascii_lowercase().replace('_', " ");
         lines.push(format!(
-            "  {:<14} {:#x} {area}{drawn}, answered {} pings since the last change",
-            window.role, window.window, window.pongs
+            "  {role:<14} {:#x} {area}{drawn}, answered {} pings since the last change",
+            window.window, window.pongs
         ));
     }
     lines.extend(

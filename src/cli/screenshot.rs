@@ -35,7 +35,11 @@ pub(super) async fn run(mut args: Box<Screenshot>) -> Result<Exit, Error> {
             "the image would go to the terminal: give -o FILE, or -o - in a pipe",
         ));
     }
-    let asked = args.picture.request(args.output.as_deref())?;
+    let asked = v1::ScreenshotRequest {
+        capture: Some(args.picture.options(args.output.as_deref())?),
+        if_changed_since: String::new(),
+        unproved: args.picture.unproved,
+    };
     let mut daemon = args.client.connect().await?;
     let (mut exit, mut times) = (Exit::Done, Vec::new());
     let mut last = None;
@@ -84,8 +88,8 @@ fn describe(args: &Screenshot, frame: &v1::Frame, took: Duration) {
             frame.image.len(),
             frame.frame_id,
             millis(took),
-            millis(Duration::from_micros(timings.capture_us)),
-            millis(Duration::from_micros(timings.encode_us)),
+            image::millis(timings.capture),
+            image::millis(timings.encode),
         ));
     }
 }

@@ -53,6 +53,21 @@ pub(super) fn any_size(text: &str) -> Result<Size, String> {
     }
 }
 
+/// The longer side of an image, and its number of pixels, as limits that the daemon checks.
+pub(super) fn fit(text: &str) -> Result<(u32, Option<u64>), String> {
+    let (side, pixels) = match text.split_once(',') {
+        Some((side, pixels)) => (side, Some(pixels.trim().parse())),
+        None => (text, None),
+    };
+    match (side.trim().parse(), pixels.transpose()) {
+        (Ok(side), Ok(pixels)) => Ok((side, pixels)),
+        _ => Err(
+            "give the longer side in pixels, and if wanted the number of pixels: 1568,1150000"
+                .into(),
+        ),
+    }
+}
+
 /// A region whose limits the daemon checks.
 pub(super) fn region(text: &str) -> Result<AskedRegion, String> {
     let usage = || "give X,Y,WIDTH,HEIGHT in pixels, for example 0,0,640,400".to_owned();

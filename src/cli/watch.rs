@@ -35,9 +35,11 @@ pub(super) async fn run(mut args: Box<Watch>) -> Result<Exit, Error> {
     let mut daemon = args.client.connect().await?;
     // Without a deadline: it ends as the command line says.
     let request = v1::WatchRequest {
-        screenshot: Some(args.picture.request(None)?),
+        capture: Some(args.picture.options(None)?),
         max_fps: args.fps,
         changed_regions: args.regions,
+        if_changed_since: String::new(),
+        unproved: args.picture.unproved,
     };
     let mut stream = daemon
         .watch(tonic::Request::new(request))
@@ -78,7 +80,6 @@ pub(super) async fn run(mut args: Box<Watch>) -> Result<Exit, Error> {
 /// A line for people.
 fn line(time: Duration, step: &v1::WatchResponse, frame: &v1::Frame) -> String {
     let timings = frame.timings.unwrap_or_default();
-    let millis = |micros: u64| Duration::from_micros(micros).as_secs_f64() * 1e3;
     let changed: usize = step.changed().iter().map(|part| part.image.len()).sum();
     let mut line = format!(
         "{:>9.3} s  {}  {}x{}  {:>9} bytes  capture {:>5.1} ms  encode {:>5.1} ms",
@@ -87,8 +88,8 @@ fn line(time: Duration, step: &v1::WatchResponse, frame: &v1::Frame) -> String {
         frame.width,
         frame.height,
         frame.image.len() + changed,
-        millis(timings.capture_us),
-        millis(timings.encode_us),
+        image::millis(timings.capture),
+        image::millis(timings.encode),
     );
     for region in step
         .changed()

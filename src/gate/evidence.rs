@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    facts::{Profile, WindowId},
+    facts::{Profile, Role, WindowId},
     frame::Region,
 };
 
@@ -38,8 +38,8 @@ impl Verdict {
 /// A window that the verdict looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// "window manager", "desktop", "dock" or "window".
-    pub role: &'static str,
+    /// Its part; `None`: the window manager's own window.
+    pub role: Option<Role>,
     /// Its id; 0 when there is none.
     pub window: WindowId,
     /// Where it is.

@@ -245,6 +245,13 @@ impl Settle {
         });
     }
 
+    /// The input since [`Self::begin`] was another than said there.
+    pub fn given(&mut self, given: Given) {
+        if let Some(input) = &mut self.input {
+            input.given = given;
+        }
+    }
+
     /// The last event was sent.
     pub fn done(&mut self, at: Duration) {
         if let Some(input) = &mut self.input {

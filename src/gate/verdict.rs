@@ -301,7 +301,7 @@ impl Gate {
         if profile == Profile::Xfce || scene.window_manager.is_some() {
             let manager = scene.window_manager;
             list.push(Seen {
-                role: "window manager",
+                role: None,
                 window: manager.map_or(0, |manager| manager.window),
                 area: None,
                 viewable: false,
@@ -316,7 +316,7 @@ impl Gate {
                 .filter(|window| window.role == role && counts(window, scene));
             let before = list.len();
             list.extend(found.take(16).map(|window| Seen {
-                role: role_name(role),
+                role: Some(role),
                 window: window.id,
                 area: window.area,
                 viewable: window.viewable,
@@ -325,7 +325,7 @@ impl Gate {
             }));
             if list.len() == before && profile == Profile::Xfce && role != Role::TopLevel {
                 list.push(Seen {
-                    role: role_name(role),
+                    role: Some(role),
                     window: 0,
                     area: None,
                     viewable: false,

@@ -8,11 +8,13 @@ use tonic::Status;
 use super::{convert, limits, status, v1};
 use crate::{
     keys,
-    session::{Act, Action, AskedPoint, Button, Expect, Key, Operation, Settling, Text},
+    session::{Act, Action, AskedPoint, Button, Expect, ImageSpec, Key, Operation, Settling, Text},
 };
 
 /// Actions of one step.
 const MAX_ACTIONS: usize = 100;
+/// Pictures that a step takes before its last one.
+const MAX_PICTURES: usize = 4;
 /// Bytes of an operation id.
 const MAX_OPERATION_ID: usize = 128;
 /// Keys of a chord, and modifiers of a click.
@@ -37,8 +39,20 @@ const DEFAULT_DRAG: Duration = Duration::from_millis(250);
 /// The screen is waited for so long unless the request says otherwise.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(3);
 
+/// A step as asked.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The step; without the action that is malformed, and those after it.
+    pub(super) act: Act,
+    /// Why the action after those of `act` is malformed; only of a step that stops at the
+    /// first.
+    pub(super) malformed: Option<Status>,
+    /// Actions of the request.
+    pub(super) count: usize,
+}
+
 /// Converts an `ActRequest`.
-pub(super) fn act(request: &v1::ActRequest) -> Result<Act, Status> {
+pub(super) fn asked(request: &v1::ActRequest) -> Result<Asked, Status> {
     if request.actions.is_empty() {
         return Err(status::invalid_field("actions", "must not be empty"));
     }
@@ -49,33 +63,94 @@ pub(super) fn act(request: &v1::ActRequest) -> Result<Act, Status> {
             MAX_ACTIONS,
         ));
     }
-    let actions = request.actions.iter().enumerate();
-    let actions = actions.map(|(index, action)| {
-        let field = Field(index);
-        match &action.action {
+    let stop_at_first = stop_at_first(request.on_failure)?;
+    let share = share_of_bytes(request)?;
+    let (mut actions, mut malformed) = (Vec::with_capacity(request.actions.len()), None);
+    for (index, action) in request.actions.iter().enumerate() {
+        let field = Field { index, share };
+        let converted = match &action.action {
             Some(chosen) => field.action(chosen),
             None => Err(status::invalid_field(
                 &field.name(""),
                 "chooses no action, or one that this release does not know",
             )),
+        };
+        match converted {
+            Ok(action) => actions.push(action),
+            Err(status) if stop_at_first => {
+                malformed = Some(status);
+                break;
+            }
+            Err(status) => return Err(status),
         }
-    });
-    Ok(Act {
+    }
+    let act = Act {
         operation: operation(request)?,
-        actions: actions.collect::<Result<_, _>>()?,
-        space: convert::space(request.coordinate_space.as_ref())?,
+        space: convert::space("coordinate_space", request.coordinate_space.as_ref())?,
         expect: expect(request.expect.as_ref()),
-        settle: settle(request.settle.as_ref())?,
-        picture: match (&request.screenshot, request.no_screenshot) {
+        // Of nothing, no answer is waited for.
+        settle: settle(request.settle.as_ref())?.filter(|_| !actions.is_empty()),
+        actions,
+        picture: match (&request.capture, request.no_frame) {
             (Some(_), true) => {
-                let why = "contradicts `no_screenshot`";
-                return Err(status::invalid_field("screenshot", why));
+                let why = "contradicts `no_frame`";
+                return Err(status::invalid_field("capture", why));
             }
             (None, true) => None,
-            (spec, false) => Some(convert::spec(&spec.clone().unwrap_or_default())?),
+            (options, false) => Some(shared(share, "capture", options.as_ref())?),
         },
         unproved: request.unproved,
+        stop_at_first,
         paced: !request.no_pacing,
+    };
+    Ok(Asked {
+        act,
+        malformed,
+        count: request.actions.len(),
+    })
+}
+
+fn stop_at_first(value: i32) -> Result<bool, Status> {
+    match v1::OnFailure::try_from(value) {
+        Ok(v1::OnFailure::Unspecified | v1::OnFailure::RefuseAll) => Ok(false),
+        Ok(v1::OnFailure::StopAtFirst) => Ok(true),
+        Err(_) => {
+            let why = format!("{value} is no way to deal with a failure");
+            Err(status::invalid_field("on_failure", &why))
+        }
+    }
+}
+
+/// The bytes that each picture of a step may take which names no limit of its own: all of
+/// them are in one answer.
+fn share_of_bytes(request: &v1::ActRequest) -> Result<u64, Status> {
+    let is_picture = |action: &&v1::Action| {
+        use v1::action::Action as Wire;
+        matches!(action.action, Some(Wire::Screenshot(_)))
+    };
+    let own = request.actions.iter().filter(is_picture).count();
+    if own > MAX_PICTURES {
+        let why = "has too many screenshots";
+        return Err(status::limit("actions", why, MAX_PICTURES));
+    }
+    let all = own + usize::from(!request.no_frame);
+    Ok(limits::DEFAULT_MAX_IMAGE_BYTES / all.max(1) as u64)
+}
+
+/// A picture that shares an answer with others.
+fn shared(
+    share: u64,
+    field: &str,
+    options: Option<&v1::CaptureOptions>,
+) -> Result<ImageSpec, Status> {
+    let image = convert::image(field, options)?;
+    let own = options.is_some_and(|options| options.max_image_bytes.is_some());
+    Ok(ImageSpec {
+        // None without a limit of its own: raw pixels.
+        max_image_bytes: image
+            .max_image_bytes
+            .map(|limit| if own { limit } else { share }),
+        ..image
     })
 }
 
@@ -117,8 +192,8 @@ fn operation(request: &v1::ActRequest) -> Result<Option<Operation>, Status> {
     let content = v1::ActRequest {
         operation_id: String::new(),
         instance_id: String::new(),
-        screenshot: None,
-        no_screenshot: false,
+        capture: None,
+        no_frame: false,
         ..request.clone()
     };
     Ok(Some(Operation {
@@ -171,13 +246,17 @@ fn within(field: &str, time: prost_types::Duration, max: Duration) -> Result<Dur
 
 /// The action of that index, for the names of its fields.
 #[derive(Clone, Copy)]
-struct Field(usize);
+struct Field {
+    index: usize,
+    /// Bytes that its picture may take, if it is one without a limit of its own.
+    share: u64,
+}
 
 impl Field {
     fn name(self, field: &str) -> String {
         match field {
-            "" => format!("actions[{}]", self.0),
-            field => format!("actions[{}].{field}", self.0),
+            "" => format!("actions[{}]", self.index),
+            field => format!("actions[{}].{field}", self.index),
         }
     }
 
@@ -238,6 +317,10 @@ impl Field {
                     return Err(status::invalid_field(&field, "must be at least 1 ms"));
                 }
                 Action::Wait(duration)
+            }
+            Wire::Screenshot(action) => {
+                let field = self.name("screenshot.capture");
+                Action::Screenshot(shared(self.share, &field, action.capture.as_ref())?)
             }
         })
     }

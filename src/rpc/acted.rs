@@ -2,20 +2,54 @@
 
 use std::time::Duration;
 
-use super::{convert, v1};
+use tonic::Status;
+
+use super::{client, convert, v1};
 use crate::{
     gate::Rest,
     metrics,
-    session::{Account, Acted, Button, Done, Ended, Method, Outcome, Pressed, PressedInput, Run},
+    session::{
+        Account, Acted, Button, Done, Ended, Method, Outcome, Pressed, PressedInput, Run, Settled,
+        Status as Reached,
+    },
 };
 
-/// The answer as a message, so long after the call.
-pub(super) fn acted(acted: Acted, took: Duration) -> v1::ActResponse {
+/// The answer as a message, so long after the call. Of a step that stops at the first
+/// failure, `malformed` says why the action after the account's was not even begun, and
+/// `count` how many actions it has.
+pub(super) fn acted(
+    acted: Acted,
+    took: Duration,
+    malformed: Option<Status>,
+    count: usize,
+) -> v1::ActResponse {
     let Account {
         outcome,
         results,
         settled,
     } = acted.account;
+    let outcome = match (outcome, &malformed) {
+        (Outcome::Done, Some(_)) => Outcome::Partial,
+        (outcome, _) => outcome,
+    };
+    let all_done = results.iter().all(|done| done.status == Reached::Done);
+    let mut results: Vec<v1::ActionResult> = results.into_iter().map(result).collect();
+    if let Some(status) = malformed.filter(|_| all_done) {
+        results.push(v1::ActionResult {
+            status: v1::ActionStatus::Failed.into(),
+            failure: Some(refusal(&status)),
+            ..v1::ActionResult::default()
+        });
+    }
+    results.resize_with(count, || v1::ActionResult {
+        status: v1::ActionStatus::NotExecuted.into(),
+        ..v1::ActionResult::default()
+    });
+    for (index, frame) in acted.pictures {
+        if let Some(result) = results.get_mut(index) {
+            result.frame = Some(convert::frame(frame));
+        }
+    }
     let outcome = match outcome {
         Outcome::Done => v1::ActOutcome::Done,
         Outcome::Partial => v1::ActOutcome::Partial,
@@ -23,13 +57,7 @@ pub(super) fn acted(acted: Acted, took: Duration) -> v1::ActResponse {
         Outcome::Deadline => v1::ActOutcome::Deadline,
         Outcome::Unknown => v1::ActOutcome::Unknown,
     };
-    let state = match settled.ended {
-        Ended::Rest(Rest::Quiet) => v1::SettleState::Quiet,
-        Ended::Rest(Rest::NoChange) => v1::SettleState::NoChange,
-        Ended::Rest(Rest::Timeout) => v1::SettleState::Timeout,
-        Ended::Deadline => v1::SettleState::Deadline,
-        Ended::Skipped => v1::SettleState::Skipped,
-    };
+    let state = state(settled.ended);
     if !acted.replayed {
         let word = |name: &'static str, prefix| name.trim_start_matches(prefix);
         metrics::acted(
@@ -40,19 +68,40 @@ pub(super) fn acted(acted: Acted, took: Duration) -> v1::ActResponse {
     }
     v1::ActResponse {
         outcome: outcome.into(),
-        results: results.into_iter().map(result).collect(),
-        settle: Some(v1::SettleReport {
-            state: state.into(),
-            waited: prost_types::Duration::try_from(settled.waited).ok(),
-            changed: settled.changed.map(convert::wire_region),
-            excepted: settled
-                .excepted
-                .into_iter()
-                .map(convert::wire_region)
-                .collect(),
-        }),
+        results,
+        settle: Some(report(settled)),
         frame: acted.frame.map(convert::frame),
         replayed: acted.replayed,
+    }
+}
+
+fn state(ended: Ended) -> v1::SettleState {
+    match ended {
+        Ended::Rest(Rest::Quiet) => v1::SettleState::Quiet,
+        Ended::Rest(Rest::NoChange) => v1::SettleState::NoChange,
+        Ended::Rest(Rest::Timeout) => v1::SettleState::Timeout,
+        Ended::Deadline => v1::SettleState::Deadline,
+        Ended::Skipped => v1::SettleState::Skipped,
+    }
+}
+
+fn report(settled: Settled) -> v1::SettleReport {
+    let excepted = settled.excepted.into_iter().map(convert::wire_region);
+    v1::SettleReport {
+        state: state(settled.ended).into(),
+        waited: convert::duration(settled.waited),
+        changed: settled.changed.map(convert::wire_region),
+        excepted: excepted.collect(),
+    }
+}
+
+/// Why an action is refused, as the failure of its result.
+fn refusal(status: &Status) -> v1::Failure {
+    v1::Failure {
+        stage: v1::FailureStage::Input.into(),
+        reason: client::reason(status).into(),
+        message: status.message().to_owned(),
+        retryable: false,
     }
 }
 
@@ -69,17 +118,27 @@ fn result(done: Done) -> v1::ActionResult {
         .into(),
     };
     v1::ActionResult {
-        done: done.done,
+        status: match done.status {
+            Reached::NotExecuted => v1::ActionStatus::NotExecuted,
+            Reached::Done => v1::ActionStatus::Done,
+            Reached::Failed => v1::ActionStatus::Failed,
+            Reached::Unknown => v1::ActionStatus::Unknown,
+        }
+        .into(),
         pointer: done.pointer.map(v1::Point::from),
         characters: done.characters,
         runs: done.runs.into_iter().map(run).collect(),
         clipboard_lost: done.clipboard_lost,
-        failure: done.failure.as_ref().map(convert::failure),
-        elapsed: prost_types::Duration::try_from(done.took).ok(),
-        pacing: (!done.paced.is_zero())
-            .then(|| prost_types::Duration::try_from(done.paced).ok())
-            .flatten(),
+        failure: match done.refused {
+            Some(refused) => Some(refusal(&refused.into())),
+            None => done.failure.as_ref().map(convert::failure),
+        },
+        elapsed: convert::duration(done.took),
+        pacing: convert::duration(done.paced).filter(|_| !done.paced.is_zero()),
         unconfirmed: done.unconfirmed,
+        // Pictures are put in by their numbers.
+        frame: None,
+        settle: done.settled.map(report),
     }
 }
 

@@ -7,12 +7,14 @@ use tonic::Status;
 use super::{limits, status, v1};
 use crate::{
     encode::Format,
-    facts::{ExpectedWindow, Profile},
+    facts::{ExpectedWindow, Profile, Role},
     failure::{Failure, Stage},
     frame::{CaptureMode, CursorImage, Region, Size},
     gate::{Evidence, Verdict},
     metrics,
-    session::{AskedRegion, Awaited, Frame, Kind, Space, Spec, Timings},
+    session::{
+        AskedRegion, Awaited, Fit, Frame, ImageSpec, Kind, Scale, Space, Spec, Tiles, Timings,
+    },
 };
 
 /// Longest frame id that is looked up, and repeated in a refusal.
@@ -23,75 +25,121 @@ const DEFAULT_QUALITY: u8 = 85;
 
 /// Converts a `ScreenshotRequest`.
 pub(super) fn spec(request: &v1::ScreenshotRequest) -> Result<Spec, Status> {
-    let format = format(request)?;
-    let max_image_bytes = match request.max_image_bytes {
+    Ok(Spec {
+        image: image("capture", request.capture.as_ref())?,
+        if_changed_since: id(&request.if_changed_since),
+        unproved: request.unproved,
+    })
+}
+
+/// The id of a frame that a caller has.
+pub(super) fn id(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Converts the `CaptureOptions` in a field.
+pub(super) fn image(
+    field: &str,
+    options: Option<&v1::CaptureOptions>,
+) -> Result<ImageSpec, Status> {
+    let default = v1::CaptureOptions::default();
+    let options = options.unwrap_or(&default);
+    let name = |part: &str| format!("{field}.{part}");
+    let format = format(&name, options)?;
+    let max_image_bytes = match options.max_image_bytes {
         Some(0) => {
-            return Err(status::invalid_field(
-                "max_image_bytes",
-                "must be at least 1",
-            ));
+            let why = "must be at least 1";
+            return Err(status::invalid_field(&name("max_image_bytes"), why));
         }
         Some(limit) => Some(limit),
         None if format == Format::RawBgrx => None,
         None => Some(limits::DEFAULT_MAX_IMAGE_BYTES),
     };
-    Ok(Spec {
+    let region = options.region.as_ref();
+    Ok(ImageSpec {
         format,
-        region: request.region.as_ref().map(region).transpose()?,
-        size: request
-            .size
-            .map(|size| nonempty("size", size.width, size.height))
+        region: region
+            .map(|asked| self::region(&name("region"), asked))
             .transpose()?,
-        cursor: request.include_cursor.unwrap_or(true),
-        if_changed_since: Some(request.if_changed_since.clone()).filter(|id| !id.is_empty()),
+        scale: match &options.scale {
+            None => Scale::Native,
+            Some(v1::capture_options::Scale::Size(size)) => {
+                Scale::Size(nonempty(&name("size"), size.width, size.height)?)
+            }
+            Some(v1::capture_options::Scale::Fit(fit)) => Scale::Fit(self::fit(&name("fit"), fit)?),
+        },
+        cursor: options.include_cursor.unwrap_or(true),
         max_image_bytes,
-        space: space(request.coordinate_space.as_ref())?,
-        unproved: request.unproved,
+        space: space(&name("coordinate_space"), options.coordinate_space.as_ref())?,
     })
 }
 
-fn format(request: &v1::ScreenshotRequest) -> Result<Format, Status> {
-    let unknown =
-        || status::invalid_field("format", &format!("{} is no image format", request.format));
-    let format = v1::ImageFormat::try_from(request.format).map_err(|_| unknown())?;
-    if request.quality.is_some() && format != v1::ImageFormat::Jpeg {
-        return Err(status::invalid_field("quality", "only JPEG has one"));
+fn fit(field: &str, fit: &v1::Fit) -> Result<Fit, Status> {
+    let tiles = fit.tiles.map(|tiles| Tiles {
+        size: tiles.size,
+        max_count: tiles.max_count,
+    });
+    let fit = Fit::new(
+        fit.max_side,
+        fit.max_pixels,
+        tiles,
+        fit.multiple_of,
+        fit.may_enlarge,
+    );
+    fit.map_err(|(part, why)| {
+        let field = match part {
+            "" => field.to_owned(),
+            part => format!("{field}.{part}"),
+        };
+        status::invalid_field(&field, why)
+    })
+}
+
+fn format(name: &dyn Fn(&str) -> String, options: &v1::CaptureOptions) -> Result<Format, Status> {
+    let unknown = || {
+        let why = format!("{} is no image format", options.format);
+        status::invalid_field(&name("format"), &why)
+    };
+    let format = v1::ImageFormat::try_from(options.format).map_err(|_| unknown())?;
+    if options.quality.is_some() && format != v1::ImageFormat::Jpeg {
+        let why = "only JPEG has one";
+        return Err(status::invalid_field(&name("quality"), why));
     }
     match format {
         v1::ImageFormat::Unspecified | v1::ImageFormat::Png => Ok(Format::Png),
         v1::ImageFormat::RawBgrx => Ok(Format::RawBgrx),
         v1::ImageFormat::Webp => Ok(Format::Webp),
         v1::ImageFormat::Jpeg => {
-            let quality = request.quality.unwrap_or(DEFAULT_QUALITY.into());
+            let quality = options.quality.unwrap_or(DEFAULT_QUALITY.into());
             let quality = u8::try_from(quality)
                 .ok()
                 .filter(|quality| (1..=100).contains(quality));
             quality
                 .map(Format::Jpeg)
-                .ok_or_else(|| status::invalid_field("quality", "must be 1 to 100"))
+                .ok_or_else(|| status::invalid_field(&name("quality"), "must be 1 to 100"))
         }
     }
 }
 
-fn region(region: &v1::Region) -> Result<AskedRegion, Status> {
-    let size = nonempty("region", region.width, region.height)?;
+fn region(field: &str, region: &v1::Region) -> Result<AskedRegion, Status> {
+    let size = nonempty(field, region.width, region.height)?;
     match (region.x, region.y) {
         (Some(x), Some(y)) => Ok(AskedRegion { x, y, size }),
-        _ => Err(status::invalid_field("region", "must have x and y")),
+        _ => Err(status::invalid_field(field, "must have x and y")),
     }
 }
 
-/// Converts a coordinate space.
-pub(super) fn space(space: Option<&v1::CoordinateSpace>) -> Result<Space, Status> {
+/// Converts the coordinate space in a field.
+pub(super) fn space(field: &str, space: Option<&v1::CoordinateSpace>) -> Result<Space, Status> {
     use v1::coordinate_space::Space as Wire;
     Ok(match space.and_then(|space| space.space.as_ref()) {
         None | Some(Wire::Screen(_)) => Space::Screen,
         Some(Wire::Size(size)) => {
-            Space::Size(nonempty("coordinate_space.size", size.width, size.height)?)
+            Space::Size(nonempty(&format!("{field}.size"), size.width, size.height)?)
         }
         Some(Wire::FrameId(id)) if id.is_empty() || id.len() > MAX_ID_BYTES => {
             return Err(status::invalid_field(
-                "coordinate_space.frame_id",
+                &format!("{field}.frame_id"),
                 "must be 1 to 64 bytes",
             ));
         }
@@ -143,9 +191,9 @@ pub(super) fn frame(frame: Frame) -> v1::Frame {
         paint: frame.paint.as_deref().map(evidence),
         cursor: frame.cursor.as_ref().map(cursor),
         timings: Some(v1::FrameTimings {
-            wait_us: micros(frame.timings.wait),
-            capture_us: micros(frame.timings.capture),
-            encode_us: micros(frame.timings.encode),
+            wait: duration(frame.timings.wait),
+            capture: duration(frame.timings.capture),
+            encode: duration(frame.timings.encode),
         }),
         capture_mode: mode(frame.mode).into(),
     }
@@ -180,7 +228,7 @@ fn count(frame: &Frame) {
 /// Why the paint gate says what it says.
 pub(super) fn evidence(evidence: &Evidence) -> v1::PaintEvidence {
     let windows = evidence.windows.iter().map(|seen| v1::PaintWindow {
-        role: seen.role.into(),
+        role: role(seen.role).into(),
         window: seen.window,
         region: seen.area.map(wire_region),
         viewable: seen.viewable,
@@ -188,7 +236,7 @@ pub(super) fn evidence(evidence: &Evidence) -> v1::PaintEvidence {
         pongs: seen.pongs,
     });
     let probes = evidence.probes.iter().map(|probe| v1::PaintProbe {
-        elapsed_ms: millis(probe.at),
+        elapsed: duration(probe.at),
         bytes: probe.bytes,
     });
     v1::PaintEvidence {
@@ -209,11 +257,20 @@ pub(super) fn evidence(evidence: &Evidence) -> v1::PaintEvidence {
         floor_bytes: evidence.floor_bytes,
         size_rule_settled: evidence.size_rule_settled,
         windows: windows.collect(),
-        quiet_ms: millis(evidence.quiet),
+        quiet: duration(evidence.quiet),
         animated: evidence.animated.iter().copied().map(wire_region).collect(),
         missing: evidence.missing.clone(),
-        elapsed_ms: millis(evidence.elapsed),
-        slowest_pong_ms: millis(evidence.slowest_pong),
+        elapsed: duration(evidence.elapsed),
+        slowest_pong: duration(evidence.slowest_pong),
+    }
+}
+
+fn role(role: Option<Role>) -> v1::WindowRole {
+    match role {
+        Some(Role::TopLevel) => v1::WindowRole::Window,
+        Some(Role::Desktop) => v1::WindowRole::Desktop,
+        Some(Role::Dock) => v1::WindowRole::Dock,
+        None => v1::WindowRole::WindowManager,
     }
 }
 
@@ -328,10 +385,8 @@ fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     time.into()
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+/// A time as a message.
+pub(super) fn duration(duration: Duration) -> Option<prost_types::Duration> {
+    // Those of a daemon's life fit.
+    duration.try_into().ok()
 }

@@ -157,19 +157,24 @@ impl Desktop for DesktopService {
         if self.read_only {
             return Err(status::read_only("Act"));
         }
-        let act = act::act(request.get_ref())?;
+        let asked = act::asked(request.get_ref())?;
         let session = session::Shared::clone(&self.session);
-        let mut acted = session.act(act, deadline.reply_by).await?;
+        let mut acted = session.act(asked.act, deadline.reply_by).await?;
         // What was done is told, whatever becomes of its picture: a reader who
         // makes no room for that does without.
         let (mut place, progress) = (None, Progress::default());
-        if let (Some(caller), Some(frame)) = (&caller, &acted.frame) {
-            place = Place::soon((caller, &progress), frame.image.len(), deadline.reply_by).await;
+        let frames = acted.pictures.iter().map(|(_, frame)| frame);
+        let bytes = frames.chain(&acted.frame).map(|frame| frame.image.len());
+        let bytes = bytes.sum();
+        if let Some(caller) = caller.filter(|_| bytes > 0) {
+            place = Place::soon((&caller, &progress), bytes, deadline.reply_by).await;
             if place.is_none() {
                 acted.frame = None;
+                acted.pictures.clear();
             }
         }
-        let mut acted = acted::acted(acted, deadline.arrived.elapsed());
+        let took = deadline.arrived.elapsed();
+        let mut acted = acted::acted(acted, took, asked.malformed, asked.count);
         let frame = acted.frame.as_mut();
         let image = frame.and_then(|frame| Image::of(frame, replies::ACT_FRAME));
         let mut response = Response::new(acted);
@@ -316,6 +321,7 @@ impl DesktopService {
             cell(Feature::ExpectedWindows, down.clone()),
             cell(Feature::Watch, down.clone()),
             cell(Feature::Webp, down.clone()),
+            cell(Feature::Fit, down.clone()),
             cell(
                 Feature::SharedMemory,
                 down.clone()
@@ -345,6 +351,8 @@ impl DesktopService {
             Feature::Paste,
             Feature::Pacing,
             Feature::MoveModifiers,
+            Feature::ScreenshotAction,
+            Feature::OnFailure,
         ];
         cells.extend(inputs.map(|feature| cell(feature, input.clone())));
         let unmanaged = (

@@ -32,6 +32,13 @@ impl From<(i32, i32)> for v1::Target {
     }
 }
 
+impl v1::ActionResult {
+    /// Whether all of the action was done.
+    pub fn is_done(&self) -> bool {
+        self.status() == v1::ActionStatus::Done
+    }
+}
+
 impl v1::WatchResponse {
     /// The frame of the update: whole, a card, or the metadata of changed regions.
     pub fn frame(&self) -> Option<&v1::Frame> {

@@ -21,7 +21,7 @@ use super::{
     status,
     v1::{self, WatchRequest, WatchResponse, watch_response::Update},
 };
-use crate::session::{self, Refusal, Shared, Step, Watch};
+use crate::session::{self, Refusal, Scale, Shared, Spec, Step, Watch};
 
 /// Frames a second, when the request does not say, and at most.
 const DEFAULT_FPS: u32 = 10;
@@ -68,16 +68,19 @@ pub(super) fn open(
     (caller, credential): (Option<Caller>, Option<Credential>),
     until: Option<tokio::time::Instant>,
 ) -> Result<Frames, Status> {
-    let screenshot = request.screenshot.clone().unwrap_or_default();
-    let spec = convert::spec(&screenshot)?;
+    let spec = Spec {
+        image: convert::image("capture", request.capture.as_ref())?,
+        if_changed_since: convert::id(&request.if_changed_since),
+        unproved: request.unproved,
+    };
     let fps = request.max_fps.unwrap_or(DEFAULT_FPS);
     if !(1..=MAX_FPS).contains(&fps) {
         let why = format!("must be 1 to {MAX_FPS}, and is {fps}");
         return Err(status::invalid_field("max_fps", &why));
     }
-    if request.changed_regions && spec.size.is_some() {
-        let why = "cannot be given with changed_regions, which are in screen pixels";
-        return Err(status::invalid_field("screenshot.size", why));
+    if request.changed_regions && spec.image.scale != Scale::Native {
+        let why = "cannot have another size with changed_regions, which are in screen pixels";
+        return Err(status::invalid_field("capture", why));
     }
     let every = Duration::from_secs(1) / fps;
     let watch = session.watch(spec, every, request.changed_regions)?;

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    Frame, Kind, Session, Spec, Timings, frames::Source, screenshot::within_limit, space::Resolved,
+    Frame, ImageSpec, Kind, Session, Timings, frames::Source, screenshot::within_limit,
+    space::Resolved,
 };
 use crate::{card, encode::Format, failure::Failure, x11::LinkState};
 
@@ -14,7 +15,7 @@ impl Session {
     /// Draws and encodes a card in place of the frame. Never fails.
     pub(super) async fn card(
         &self,
-        spec: &Spec,
+        image: &ImageSpec,
         space: &Resolved,
         failure: Failure,
         arrived: Instant,
@@ -23,10 +24,11 @@ impl Session {
         let screen = link.last_screen.as_ref();
         let known = screen.map(|screen| screen.size);
         let whole = space.whole(known.unwrap_or(self.configured)).size;
-        let asked = spec.size.or(spec.region.map(|region| region.size));
+        let region = image.region.map(|region| region.size);
         // A region was not held against the screen yet: it may be of any size.
-        let asked = asked.filter(|size| within_limit(*size).is_ok());
-        let size = card::size_for(asked.unwrap_or(whole));
+        let region = region.filter(|size| within_limit(*size).is_ok());
+        let asked = image.scale.of(region.unwrap_or(whole));
+        let size = card::size_for(asked);
         let (time, id) = (SystemTime::now(), self.frames().issue());
         let began = Instant::now();
 
@@ -37,11 +39,11 @@ impl Session {
             tokio::task::spawn_blocking(draw).await.ok().flatten()
         };
         let encoded = match pixels {
-            Some(pixels) => self.encodings.encode_card(pixels, spec.format).await.ok(),
+            Some(pixels) => self.encodings.encode_card(pixels, image.format).await.ok(),
             None => None,
         };
-        let (image, format, size, stride) = match encoded {
-            Some(encoded) => (encoded.bytes, spec.format, encoded.size, encoded.stride),
+        let (bytes, format, size, stride) = match encoded {
+            Some(encoded) => (encoded.bytes, image.format, encoded.size, encoded.stride),
             None => (
                 Bytes::from_static(card::FALLBACK_PNG),
                 Format::Png,
@@ -52,7 +54,7 @@ impl Session {
         let up = matches!(link.state, LinkState::Up(_));
         Frame {
             kind: Kind::Card(failure),
-            image,
+            image: bytes,
             format,
             size,
             stride,

@@ -9,6 +9,7 @@ mod act;
 mod bring_up;
 mod encoding;
 mod failure_card;
+mod fit;
 mod frames;
 mod paint;
 mod picture;
@@ -28,11 +29,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use act::{
     Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method, Operation,
-    Outcome, Pressed, PressedInput, Refused, Run, Settled, Settling, Text,
+    Outcome, Pressed, PressedInput, Refused, Run, Settled, Settling, Status, Text,
 };
 pub use bring_up::{BroughtUp, Classification, StackError, UpResult};
+pub use fit::{Fit, Tiles};
 pub use paint::{Awaited, Readiness};
-pub use picture::{Frame, Kind, Spec, Timings};
+pub use picture::{Frame, ImageSpec, Kind, Scale, Spec, Timings};
 pub use space::{AskedRegion, Space};
 pub use watch::{Step, Watch};
 

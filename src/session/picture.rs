@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{AskedRegion, Space};
+use super::{AskedRegion, Space, fit::Fit};
 use crate::{
     encode::Format,
     failure::Failure,
@@ -17,23 +17,52 @@ use crate::{
     x11::Generation,
 };
 
-/// Which picture.
-#[derive(Debug, Clone)]
-pub struct Spec {
+/// Which picture of the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSpec {
     /// Its encoding.
     pub format: Format,
     /// Which part, in `space`; `None`: all of it.
     pub region: Option<AskedRegion>,
-    /// Its size; `None`: the region's own.
-    pub size: Option<Size>,
+    /// Its size.
+    pub scale: Scale,
     /// With the pointer.
     pub cursor: bool,
-    /// A frame that the caller has.
-    pub if_changed_since: Option<String>,
     /// Largest image in bytes.
     pub max_image_bytes: Option<u64>,
     /// The coordinate space of `region`.
     pub space: Space,
+}
+
+/// The size of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// The region's own.
+    Native,
+    /// This one: the region is stretched.
+    Size(Size),
+    /// Within these limits.
+    Fit(Fit),
+}
+
+impl Scale {
+    /// The size of the image that shows a region of that size.
+    pub fn of(self, region: Size) -> Size {
+        match self {
+            Self::Native => region,
+            Self::Size(size) => size,
+            Self::Fit(fit) => fit.size(region),
+        }
+    }
+}
+
+/// A picture, and when it is sent.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Which picture.
+    pub image: ImageSpec,
+    /// A frame that the caller has.
+    pub if_changed_since: Option<String>,
     /// Also before the paint is proved.
     pub unproved: bool,
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    Awaited, Frame, Kind, Refusal, Session, Space, Spec, Timings,
+    Awaited, Frame, ImageSpec, Kind, Refusal, Scale, Session, Space, Spec, Timings,
     encoding::{Made, Plan},
     frames::{Shown, Source},
     space::Resolved,
@@ -48,7 +48,7 @@ impl Session {
         arrived: Instant,
         reply_by: Instant,
     ) -> Result<Frame, Refusal> {
-        let space = self.resolve_for(spec)?;
+        let space = self.resolve_for(&spec.image)?;
         let unpainted = AtomicBool::new(false);
         let work = async {
             match self.look(spec, &space, &unpainted).await? {
@@ -56,7 +56,7 @@ impl Session {
                 Err(failure) => Ok(Err(failure)),
             }
         };
-        let answer = self.or_card(spec, &space, arrived..reply_by, &unpainted, work);
+        let answer = self.or_card(&spec.image, &space, arrived..reply_by, &unpainted, work);
         Ok(answer.await?.unwrap_or_else(|card| card))
     }
 
@@ -65,7 +65,7 @@ impl Session {
     /// waited for is the paint.
     pub(super) async fn or_card<T>(
         &self,
-        spec: &Spec,
+        image: &ImageSpec,
         space: &Resolved,
         time: Range<Instant>,
         unpainted: &AtomicBool,
@@ -75,7 +75,7 @@ impl Session {
             start: arrived,
             end: reply_by,
         } = time;
-        let card = async |failure| self.card(spec, space, failure, arrived).await;
+        let card = async |failure| self.card(image, space, failure, arrived).await;
         let mut work = pin!(work);
         let lead = CARD_LEAD.min(reply_by.saturating_duration_since(arrived) / 4);
         let result = tokio::select! {
@@ -122,7 +122,7 @@ impl Session {
             };
             // What no screen could answer is refused, painted or not.
             space.still_holds(&grab)?;
-            if let Some(asked) = spec.region {
+            if let Some(asked) = spec.image.region {
                 space.region(asked, grab.pixels.size())?;
             }
             if self.paint.trusts(&grab) {
@@ -142,17 +142,18 @@ impl Session {
         };
         space.still_holds(&grab)?;
         let screen = grab.pixels.size();
-        let region = match spec.region {
+        let image = &spec.image;
+        let region = match image.region {
             Some(asked) => space.region(asked, screen)?,
             None => space.whole(screen),
         };
-        let output = spec.size.unwrap_or(region.size);
+        let output = image.scale.of(region.size);
         within_limit(output)?;
         let plan = Plan {
             region,
             output,
-            format: spec.format,
-            cursor: spec.cursor,
+            format: image.format,
+            cursor: image.cursor,
             effort: Effort::Fast,
         };
         Ok(Ok(Look { grab, plan, paint }))
@@ -207,7 +208,7 @@ impl Session {
         }
         let issue_id = || self.frames().issue();
         let made = self.encodings.encode(grab, plan, issue_id).await?;
-        let Some(limit) = spec.max_image_bytes else {
+        let Some(limit) = spec.image.max_image_bytes else {
             return Ok(Picture::Made(made));
         };
         if made.encoded.bytes.len() as u64 <= limit {
@@ -234,23 +235,23 @@ impl Session {
     }
 
     /// Refuses a picture that this screen could not answer with.
-    pub(super) fn can_show(&self, spec: &Spec, screen: &ScreenInfo) -> Result<(), Refusal> {
-        let space = self.resolve(&spec.space)?;
+    pub(super) fn can_show(&self, image: &ImageSpec, screen: &ScreenInfo) -> Result<(), Refusal> {
+        let space = self.resolve(&image.space)?;
         space.is_of(screen.generation, screen.geometry_epoch)?;
-        let region = match spec.region {
+        let region = match image.region {
             Some(asked) => space.region(asked, screen.size)?,
             None => space.whole(screen.size),
         };
-        within_limit(spec.size.unwrap_or(region.size))
+        within_limit(image.scale.of(region.size))
     }
 
     /// Looks up the space that a picture's coordinates are of, and refuses a size that no
     /// screen could have.
-    pub(super) fn resolve_for(&self, spec: &Spec) -> Result<Resolved, Refusal> {
-        if let Some(size) = spec.size {
+    pub(super) fn resolve_for(&self, image: &ImageSpec) -> Result<Resolved, Refusal> {
+        if let Scale::Size(size) = image.scale {
             within_limit(size)?;
         }
-        self.resolve(&spec.space)
+        self.resolve(&image.space)
     }
 
     /// Looks up the frame of a coordinate space.

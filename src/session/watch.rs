@@ -98,7 +98,7 @@ impl Session {
         every: Duration,
         by_regions: bool,
     ) -> Result<Watch, Refusal> {
-        let space = self.resolve_for(&spec)?;
+        let space = self.resolve_for(&spec.image)?;
         let mut drawn = self.display.drawn();
         drawn.mark_changed();
         Ok(Watch {
@@ -121,8 +121,8 @@ impl Watch {
     /// About as many bytes as an image of it has at most.
     pub fn most_bytes(&self) -> usize {
         let screen = self.session.link().last_screen.map(|screen| screen.size);
-        let size = self.spec.size.or(screen);
-        size.unwrap_or(self.session.configured).bgrx_bytes()
+        let screen = screen.unwrap_or(self.session.configured);
+        self.spec.image.scale.of(screen).bgrx_bytes()
     }
 
     /// Waits until there may be an update, and its time has come.
@@ -169,7 +169,7 @@ impl Watch {
         if matches!(&self.sent, Some(Sent::Card(stage, cause)) if (*stage, *cause) == why) {
             return Ok(None);
         }
-        let card = session.card(&self.spec, &self.space, failure, arrived);
+        let card = session.card(&self.spec.image, &self.space, failure, arrived);
         Ok(Some(Found {
             step: Step {
                 frame: session.answer_with(card.await, Source::Stream),
@@ -232,7 +232,7 @@ impl Watch {
             LinkState::Down(_) | LinkState::Connecting => true,
         };
         // A pointer moves and nothing is drawn.
-        self.rest = if tells_drawing && !self.spec.cursor {
+        self.rest = if tells_drawing && !self.spec.image.cursor {
             STILL
         } else {
             Duration::ZERO
@@ -291,7 +291,7 @@ impl Watch {
         });
         let regions: Vec<Region> = regions.collect();
         let encodings = &self.session.encodings;
-        let limit = self.spec.max_image_bytes.unwrap_or(u64::MAX);
+        let limit = self.spec.image.max_image_bytes.unwrap_or(u64::MAX);
         for effort in [Effort::Fast, Effort::Tight] {
             let plan = Plan {
                 effort,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Daemon, Image, Witness, XServer,
-    daemon::raw,
+    daemon::raw_image,
     receiver::{Receiver, Toolkit},
     step::{Client, at, bare, chord, click, drag, held, move_to, notches, pause, text},
     wait_for,
@@ -457,8 +457,11 @@ impl Stage {
         let (before, words) = (self.witness.digest(), "seen ");
         let mut request = bare(vec![text(words)]);
         request.settle = None;
-        request.no_screenshot = false;
-        request.screenshot = Some(v1::ScreenshotRequest { region, ..raw() });
+        request.no_frame = false;
+        request.capture = Some(v1::CaptureOptions {
+            region,
+            ..raw_image()
+        });
         let reply = self.client.act(request).await;
         let reply = reply.map_err(|status| status.to_string())?.into_inner();
         self.ends(words)?;

@@ -269,10 +269,18 @@ pub async fn frame(
 /// A raw request, which is compared byte by byte.
 pub fn raw() -> v1::ScreenshotRequest {
     v1::ScreenshotRequest {
-        format: v1::ImageFormat::RawBgrx.into(),
-        include_cursor: Some(false),
+        capture: Some(raw_image()),
         unproved: true,
         ..v1::ScreenshotRequest::default()
+    }
+}
+
+/// Raw pixels without the pointer.
+pub fn raw_image() -> v1::CaptureOptions {
+    v1::CaptureOptions {
+        format: v1::ImageFormat::RawBgrx.into(),
+        include_cursor: Some(false),
+        ..v1::CaptureOptions::default()
     }
 }
 

@@ -116,7 +116,7 @@ pub fn bare(actions: Vec<Action>) -> v1::ActRequest {
             quiet: None,
         }),
         unproved: true,
-        no_screenshot: true,
+        no_frame: true,
         ..v1::ActRequest::default()
     }
 }
@@ -125,7 +125,10 @@ pub fn bare(actions: Vec<Action>) -> v1::ActRequest {
 pub async fn done(client: &mut Client, actions: Vec<Action>) -> v1::ActResponse {
     let reply = client.act(bare(actions)).await.unwrap().into_inner();
     assert_eq!(reply.outcome(), v1::ActOutcome::Done, "{reply:?}");
-    assert!(reply.results.iter().all(|result| result.done), "{reply:?}");
+    assert!(
+        reply.results.iter().all(|result| result.is_done()),
+        "{reply:?}"
+    );
     reply
 }
 

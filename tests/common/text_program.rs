@@ -240,7 +240,8 @@ impl Started {
             if now != last.0 {
                 last = (now, Instant::now());
             }
-            if last.1.elapsed() > Duration::from_secs(6) {
+            // Qt takes 10 s and more to find fonts for emoji that it has not drawn before.
+            if last.1.elapsed() > Duration::from_secs(30) {
                 return Err(format!("{answer}: {}", difference(&last.0, &wanted)));
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -257,7 +258,12 @@ impl Started {
         let typed: String = characters.iter().collect();
         match self.check(&typed).await {
             Ok(()) => Vec::new(),
-            Err(_) => {
+            Err(why) => {
+                println!(
+                    "{} characters from {:?}: {why}",
+                    characters.len(),
+                    characters.first()
+                );
                 let got: std::collections::HashSet<char> = self.text().chars().collect();
                 let missing = characters.iter().filter(|one| !got.contains(one));
                 let missing: Vec<char> = missing.copied().collect();

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use super::super::{Space, Spec};
-use crate::gate::Rest;
-use crate::{failure::Failure, frame::Region, session::Frame};
+use super::{
+    super::{Frame, ImageSpec, Space},
+    Refused,
+};
+use crate::{failure::Failure, frame::Region, gate::Rest};
 
 /// A pixel as a request has it: not yet known to be on anything.
 pub type AskedPoint = (i32, i32);
@@ -175,6 +177,8 @@ pub enum Action {
     },
     /// Wait.
     Wait(Duration),
+    /// Take a picture, once the screen has settled.
+    Screenshot(ImageSpec),
 }
 
 /// Refuses the step when the desktop is another one.
@@ -223,9 +227,11 @@ pub struct Act {
     /// How to wait for rest; `None`: not at all.
     pub settle: Option<Settling>,
     /// The picture to answer with.
-    pub picture: Option<Spec>,
+    pub picture: Option<ImageSpec>,
     /// Also before the paint is proved.
     pub unproved: bool,
+    /// Each action is validated when its turn comes, in place of all before the first.
+    pub stop_at_first: bool,
     /// Each action waits until the one before it has taken effect.
     pub paced: bool,
 }
@@ -269,11 +275,25 @@ pub struct Run {
     pub method: Method,
 }
 
+/// How far an action came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Status {
+    /// It was not begun.
+    #[default]
+    NotExecuted,
+    /// All of it was done.
+    Done,
+    /// It was not done, or only in part.
+    Failed,
+    /// Whether it was done is not known.
+    Unknown,
+}
+
 /// The result of one action.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
-    /// All of it.
-    pub done: bool,
+    /// How far it came.
+    pub status: Status,
     /// Where the pointer was after it.
     pub pointer: Option<(i32, i32)>,
     /// Characters that were typed or pasted.
@@ -284,6 +304,10 @@ pub struct Done {
     pub clipboard_lost: bool,
     /// Why it was not done.
     pub failure: Option<Failure>,
+    /// Why it was not even begun, when its turn came.
+    pub refused: Option<Refused>,
+    /// How the screen settled before its picture.
+    pub settled: Option<Settled>,
     /// Time it took.
     pub took: Duration,
     /// Time that the next action waited for this one to take effect.
@@ -316,12 +340,24 @@ pub struct Settled {
     pub excepted: Vec<Region>,
 }
 
+impl Settled {
+    /// Of what was not waited for.
+    pub(super) fn skipped() -> Self {
+        Self {
+            ended: Ended::Skipped,
+            waited: Duration::ZERO,
+            changed: None,
+            excepted: Vec::new(),
+        }
+    }
+}
+
 /// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// How it ended.
     pub outcome: Outcome,
-    /// One for each action that was begun.
+    /// One for each action.
     pub results: Vec<Done>,
     /// How the screen settled.
     pub settled: Settled,
@@ -335,7 +371,9 @@ impl Account {
                 .failure
                 .as_ref()
                 .map_or(0, |failure| failure.message.len());
-            size_of::<Done>() + said + done.runs.len() * size_of::<Run>()
+            let excepted = done.settled.as_ref().map(|settled| &settled.excepted);
+            let excepted = excepted.map_or(0, |regions| size_of_val(regions.as_slice()));
+            size_of::<Done>() + said + excepted + done.runs.len() * size_of::<Run>()
         };
         let results: usize = self.results.iter().map(of).sum();
         size_of::<Self>() + results + size_of_val(self.settled.excepted.as_slice())
@@ -349,6 +387,8 @@ pub struct Acted {
     pub account: Account,
     /// The screen afterwards.
     pub frame: Option<Frame>,
+    /// Pictures of actions, and the actions' numbers; none where it was done earlier.
+    pub pictures: Vec<(usize, Frame)>,
     /// It was done earlier.
     pub replayed: bool,
 }

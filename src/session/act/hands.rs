@@ -3,14 +3,17 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    Refused,
     action::Done,
     ledger::{Held, Ledger},
     pacing::Pacing,
     plan::{Keys, Pixel, Step},
     pointer::LastClick,
+    thread::Taken,
     typing::Unread,
 };
 use crate::{
@@ -22,6 +25,8 @@ use crate::{
 /// A chord that is held shorter than this must not repeat, whatever the server's
 /// clock says: it repeats keys from 660 ms on (measured on Xvfb 21.1).
 const REPEATS: Duration = Duration::from_millis(660);
+/// How often one looks for a picture whose bell may have been taken by another wait.
+const TAKEN: Duration = Duration::from_millis(100);
 /// Why the hands stop.
 #[derive(Debug)]
 pub(super) enum Stop {
@@ -35,6 +40,8 @@ pub(super) enum Stop {
     Lost(Error),
     /// This action cannot be done.
     Failed(Failure),
+    /// The same, found before it was begun.
+    Refused(Refused),
 }
 
 impl From<Error> for Stop {
@@ -105,6 +112,8 @@ impl Hands<'_> {
             Step::Paste { text, keys } => self.paste(&text.0, keys, done),
             Step::Chord { keys, repeat, hold } => self.chord(keys, *repeat, *hold, done),
             Step::Wait(time) => self.pause(*time),
+            // The input thread itself has it taken.
+            Step::Screenshot(_) => Ok(()),
         }
     }
 
@@ -173,6 +182,27 @@ impl Hands<'_> {
                 .map(|end| end.saturating_sub(uptime()));
             let caller = self.until.saturating_duration_since(Instant::now());
             let wait = left.min(caller).min(hold.unwrap_or(left));
+            self.bell.wait(None, wait).map_err(Error::Lost)?;
+        }
+    }
+
+    /// Waits for a picture that another thread takes, and ends holds meanwhile.
+    pub(super) fn until_taken(&mut self, mut answer: oneshot::Receiver<Taken>) -> Result<(), Stop> {
+        self.injector.flush()?;
+        loop {
+            self.tend()?;
+            match answer.try_recv() {
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Ok(Some(failure))) => return Err(Stop::Failed(failure)),
+                Ok(Err(refusal)) => return Err(Stop::Refused(refusal.into())),
+                Err(TryRecvError::Closed) => return Err(Stop::Cancelled),
+                Err(TryRecvError::Empty) => {}
+            }
+            let hold = self.ledger.next_end();
+            let hold = hold.map_or(TAKEN, |end| end.saturating_sub(uptime()));
+            let caller = self.until.saturating_duration_since(Instant::now());
+            // Who takes it rings the bell.
+            let wait = TAKEN.min(hold).min(caller);
             self.bell.wait(None, wait).map_err(Error::Lost)?;
         }
     }

@@ -127,21 +127,14 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::session::act::{Ended, Outcome, Settled};
+    use crate::session::act::{Outcome, Settled};
 
     fn account() -> Account {
         Account {
             outcome: Outcome::Done,
             results: Vec::new(),
-            settled: Settled {
-                ended: Ended::Skipped,
-                waited: Duration::ZERO,
-                changed: None,
-                excepted: Vec::new(),
-            },
+            settled: Settled::skipped(),
         }
     }
 

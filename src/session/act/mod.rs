@@ -23,6 +23,7 @@ mod thread;
 mod typing;
 
 use std::{
+    convert::Infallible,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -32,7 +33,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
     time::Instant,
 };
@@ -41,20 +42,20 @@ use tracing::Instrument as _;
 
 pub use action::{
     Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method, Operation,
-    Outcome, Run, Settled, Settling, Text,
+    Outcome, Run, Settled, Settling, Status, Text,
 };
 pub use pressed::{Pressed, PressedInput};
 use refused::QUEUE;
 pub use refused::Refused;
 
-use super::{Frame, Session, Space, Spec, space::Resolved};
+use super::{Frame, ImageSpec, Kind, Scale, Session, Space, Spec, space::Resolved};
 use crate::{
     failure::{Cause, Failure, Stage},
     x11::{Bell, Display, LinkState, Sender, mailbox},
 };
 use journal::{Journal, Known, Progress};
 use pressed::Board;
-use thread::{Job, Order};
+use thread::{Job, Order, Shot};
 
 /// So long before the reply must leave, the screen is no longer waited for, so
 /// that a frame can still be taken; a quarter of the time where that is less.
@@ -62,8 +63,14 @@ const FRAME_LEAD: Duration = Duration::from_millis(300);
 /// The input thread ends a step in time by itself; after so much longer it is not
 /// waited for any more. The reply still arrives: it leaves 100 ms early.
 const GRACE: Duration = Duration::from_millis(50);
+/// So long before the input thread must end, an action's picture is not waited for any more:
+/// a card is sent in its place.
+const PICTURE_LEAD: Duration = Duration::from_millis(30);
 /// A daemon that stops waits so long for what it holds to be released.
 const LETTING_GO: Duration = Duration::from_secs(2);
+
+/// The frame after a step, and the pictures of its actions by their numbers.
+type Seen = (Option<Frame>, Vec<(usize, Frame)>);
 
 /// The input of one display.
 #[derive(Debug)]
@@ -235,15 +242,16 @@ impl Session {
             tasks.spawn(task.instrument(span.clone()));
         }
         // The task itself keeps to the deadline.
-        let account = outcome(&mut account).await?;
-        let frame = match frame.await {
-            Ok(frame) => frame,
-            Err(_) => self.show(act, reply_by).await?,
+        let account = outcome(act, &mut account).await?;
+        let (frame, pictures) = match frame.await {
+            Ok(seen) => seen,
+            Err(_) => (self.show(act, reply_by).await?, Vec::new()),
         };
         drop(waiting);
         Ok(Acted {
             account,
             frame,
+            pictures,
             replayed: false,
         })
     }
@@ -257,12 +265,13 @@ impl Session {
     ) -> Result<Acted, Refused> {
         // It goes on when the one who began it goes away.
         let _waiting = progress.waiting.upgrade();
-        let account = tokio::time::timeout_at(reply_by, outcome(&mut progress.account));
+        let account = tokio::time::timeout_at(reply_by, outcome(act, &mut progress.account));
         let account = account.await.unwrap_or_else(|_| Err(still_at_work()))?;
         let frame = self.show(act, reply_by).await?;
         Ok(Acted {
             account,
             frame,
+            pictures: Vec::new(),
             replayed: true,
         })
     }
@@ -275,10 +284,13 @@ impl Session {
         reply_by: Instant,
         cancel: CancellationToken,
         sender: watch::Sender<Option<Result<Account, Refused>>>,
-        framed: oneshot::Sender<Option<Frame>>,
+        framed: oneshot::Sender<Seen>,
         permit: OwnedSemaphorePermit,
     ) {
-        let account = self.do_it(&act, reply_by, &cancel, &sender).await;
+        let mut pictures = Vec::new();
+        let account = self
+            .do_it(&act, reply_by, &cancel, &sender, &mut pictures)
+            .await;
         let (account, turn) = match account {
             Ok((account, turn)) => (Ok(account), turn),
             Err(refused) => (Err(refused), None),
@@ -309,7 +321,7 @@ impl Session {
             && let Ok(frame) = self.show(&act, reply_by).await
         {
             // Who waits may have gone.
-            drop(framed.send(frame));
+            drop(framed.send((frame, pictures)));
         }
         drop((turn, permit));
     }
@@ -320,6 +332,7 @@ impl Session {
         reply_by: Instant,
         cancel: &CancellationToken,
         sender: &watch::Sender<Option<Result<Account, Refused>>>,
+        pictures: &mut Vec<(usize, Frame)>,
     ) -> Result<(Account, Option<OwnedSemaphorePermit>), Refused> {
         let turn = tokio::select! {
             biased;
@@ -340,6 +353,7 @@ impl Session {
         let left = reply_by.saturating_duration_since(Instant::now());
         let until = StdInstant::now() + left - FRAME_LEAD.min(left / 4);
         let (reply, mut answer) = oneshot::channel();
+        let (camera, mut shots) = mpsc::unbounded_channel();
         let begun = Arc::new(Begun::default());
         let job = Job {
             begun: Arc::clone(&begun),
@@ -348,11 +362,21 @@ impl Session {
             cancel: cancel.clone(),
             until,
             reply,
+            camera,
             span: tracing::Span::current(),
         };
         if !self.input.order(Order::Perform(Box::new(job))) {
             return Err(Refused::NoInput(self.overdue()));
         }
+        let photographer = async {
+            while let Some(shot) = shots.recv().await {
+                let deadline = Instant::from_std(until) - PICTURE_LEAD;
+                self.photograph(act, shot, deadline, pictures).await;
+                self.input.orders.bell().ring();
+            }
+            // The thread has no more for it: its answer comes.
+            std::future::pending::<Infallible>().await
+        };
         // The thread ends by itself at `until`, unless the server hangs: then
         // nobody knows what of it was done.
         tokio::select! {
@@ -362,7 +386,7 @@ impl Session {
                 let answer = answer.unwrap_or_else(|_| {
                     // A thread that is not asked to end has met a defect.
                     let over = self.shutdown.is_cancelled();
-                    if over { Err(stopping()) } else { Ok(Account::unknown(defect())) }
+                    if over { Err(stopping()) } else { Ok(Account::unknown(act, defect())) }
                 });
                 match answer {
                     // Its time was not up: the daemon's is.
@@ -370,6 +394,7 @@ impl Session {
                     account => Ok((account?, Some(turn))),
                 }
             }
+            never = photographer => match never {},
             () = tokio::time::sleep_until(reply_by + GRACE) => {
                 if begun.prevent() {
                     // No event was sent, and none will be.
@@ -379,7 +404,7 @@ impl Session {
                     });
                     return Err(Refused::Late(self.overdue()));
                 }
-                let account = Account::unknown(self.overdue());
+                let account = Account::unknown(act, self.overdue());
                 // The input stays taken until the thread is through with it. A retry
                 // learns what was done after all.
                 let late = sender.clone();
@@ -392,6 +417,40 @@ impl Session {
                 Ok((account, None))
             }
         }
+    }
+
+    /// Takes the picture of an action, or a card in its place.
+    async fn photograph(
+        &self,
+        act: &Act,
+        shot: Shot,
+        deadline: Instant,
+        pictures: &mut Vec<(usize, Frame)>,
+    ) {
+        let Shot {
+            index,
+            image,
+            mut reply,
+        } = shot;
+        let spec = Spec {
+            image,
+            if_changed_since: None,
+            unproved: act.unproved,
+        };
+        let taken = tokio::select! {
+            taken = self.screenshot(&spec, Instant::now(), deadline) => taken,
+            // The step has ended.
+            () = reply.closed() => return,
+        };
+        let taken = taken.map(|frame| {
+            let failure = match &frame.kind {
+                Kind::Card(failure) => Some(failure.clone()),
+                Kind::Screen | Kind::Unchanged => None,
+            };
+            pictures.push((index, frame));
+            failure
+        });
+        drop(reply.send(taken));
     }
 
     /// Waits while the first connection is being made.
@@ -419,8 +478,12 @@ impl Session {
         }
         let space = self.resolve(&act.space)?;
         // What no screen can answer with is known before anything is done.
-        if let Some(spec) = &act.picture {
-            self.can_show(spec, screen)?;
+        let own = act.actions.iter().filter_map(|action| match action {
+            Action::Screenshot(image) if !act.stop_at_first => Some(image),
+            _ => None,
+        });
+        for image in act.picture.iter().chain(own) {
+            self.can_show(image, screen)?;
         }
         if !act.unproved && !self.is_proved(&link) {
             self.paint.expect(super::paint::AWAITED);
@@ -430,21 +493,29 @@ impl Session {
     }
 
     async fn show(&self, act: &Act, reply_by: Instant) -> Result<Option<Frame>, Refused> {
-        let Some(spec) = &act.picture else {
+        let Some(image) = &act.picture else {
             return Ok(None);
         };
         let spec = Spec {
-            unproved: spec.unproved || act.unproved,
-            ..spec.clone()
+            image: image.clone(),
+            if_changed_since: None,
+            unproved: act.unproved,
         };
         let frame = match self.screenshot(&spec, Instant::now(), reply_by).await {
             Ok(frame) => frame,
             // The step itself made it another screen: it is shown whole.
             Err(_) => {
+                let scale = match spec.image.scale {
+                    Scale::Fit(fit) => Scale::Fit(fit),
+                    Scale::Native | Scale::Size(_) => Scale::Native,
+                };
                 let whole = Spec {
-                    region: None,
-                    size: None,
-                    space: Space::Screen,
+                    image: ImageSpec {
+                        region: None,
+                        scale,
+                        space: Space::Screen,
+                        ..spec.image
+                    },
                     ..spec
                 };
                 self.screenshot(&whole, Instant::now(), reply_by).await?
@@ -521,17 +592,21 @@ impl Session {
 
 impl Account {
     /// Of a step whose server hangs.
-    fn unknown(failure: Failure) -> Self {
-        let failure = Failure {
-            stage: Stage::Input,
-            ..failure
+    fn unknown(act: &Act, failure: Failure) -> Self {
+        let unknown = Done {
+            status: Status::Unknown,
+            ..Done::default()
         };
+        let mut results = vec![unknown; act.actions.len()];
+        if let Some(first) = results.first_mut() {
+            first.failure = Some(Failure {
+                stage: Stage::Input,
+                ..failure
+            });
+        }
         Self {
             outcome: Outcome::Unknown,
-            results: vec![Done {
-                failure: Some(failure),
-                ..Done::default()
-            }],
+            results,
             settled: Settled {
                 ended: Ended::Deadline,
                 waited: Duration::ZERO,
@@ -544,12 +619,13 @@ impl Account {
 
 /// Waits for the account of a step.
 async fn outcome(
+    act: &Act,
     account: &mut watch::Receiver<Option<Result<Account, Refused>>>,
 ) -> Result<Account, Refused> {
     let done = account.wait_for(Option::is_some).await;
     let done = done.ok().and_then(|account| account.clone());
     // A task that ended without a word has met a defect.
-    done.unwrap_or_else(|| Ok(Account::unknown(defect())))
+    done.unwrap_or_else(|| Ok(Account::unknown(act, defect())))
 }
 
 /// What a call is told that repeats a step, at its own deadline.

@@ -21,7 +21,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    action::Done,
+    action::{Action, Done},
     hands::{Hands, Stop},
     plan::Step,
     typing::failed,
@@ -85,9 +85,9 @@ pub(super) struct Pacing {
     deaf: Option<u32>,
 }
 
-/// Which input a step gives.
+/// Which input is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Pointer,
     Keys,
     None,
@@ -101,7 +101,7 @@ fn kind(step: &Step) -> Kind {
         Step::Down { held, .. } => of_input(held.input),
         Step::Up { input, .. } => of_input(*input),
         Step::Type { .. } | Step::Paste { .. } | Step::Chord { .. } => Kind::Keys,
-        Step::Wait(_) => Kind::None,
+        Step::Wait(_) | Step::Screenshot(_) => Kind::None,
     }
 }
 
@@ -112,9 +112,22 @@ fn of_input(input: Input) -> Kind {
     }
 }
 
-/// Whether a step gives input: a wait does not.
-pub(super) fn gives_input(step: &Step) -> bool {
-    kind(step) != Kind::None
+/// The input that an action gives.
+pub(super) fn input_of(action: &Action) -> Kind {
+    match action {
+        Action::Move { .. }
+        | Action::Click { .. }
+        | Action::ButtonDown { .. }
+        | Action::ButtonUp { .. }
+        | Action::Drag { .. }
+        | Action::Scroll { .. } => Kind::Pointer,
+        Action::Type { .. }
+        | Action::Paste { .. }
+        | Action::Chord { .. }
+        | Action::KeyDown { .. }
+        | Action::KeyUp { .. } => Kind::Keys,
+        Action::Wait(_) | Action::Screenshot(_) => Kind::None,
+    }
 }
 
 /// Whether a step presses a button, which may move the focus.
@@ -160,7 +173,7 @@ impl Hands<'_> {
     pub(super) fn take_effect(
         &mut self,
         step: &Step,
-        next: &Step,
+        next: Kind,
         done: &mut Done,
     ) -> Result<(), Stop> {
         let start = Instant::now();
@@ -171,10 +184,10 @@ impl Hands<'_> {
     }
 
     /// Whether all facts were established.
-    fn until_in_effect(&mut self, step: &Step, next: &Step) -> Result<bool, Stop> {
+    fn until_in_effect(&mut self, step: &Step, next: Kind) -> Result<bool, Stop> {
         let target = self.pacing.target.take();
         let mut certain = self.until_managed()?;
-        if kind(next) == Kind::Keys
+        if next == Kind::Keys
             && presses(step)
             && let Some(target) = &target
         {
@@ -199,7 +212,7 @@ impl Hands<'_> {
                     .as_ref()
                     .is_some_and(|other| other.window == window.window)
             };
-            if same(&target) || kind(next) == Kind::Keys && same(&focus) {
+            if same(&target) || next == Kind::Keys && same(&focus) {
                 self.until_answered(window)?;
             } else {
                 certain &= self.has_answered_within(window, IN_TEXT)?;
@@ -218,7 +231,7 @@ impl Hands<'_> {
             _ => Duration::ZERO,
         };
         certain &= self.until_asleep(&pids, rest, WORKS)?;
-        if kind(next) == Kind::Keys
+        if next == Kind::Keys
             && let Some(target) = &target
         {
             self.same_program(target)?;
@@ -551,7 +564,7 @@ mod tests {
                 renew: Vec::new(),
             },
         };
-        assert!(!gives_input(&wait) && gives_input(&to));
+        assert!(kind(&wait) == Kind::None && kind(&to) == Kind::Pointer);
     }
 
     #[test]

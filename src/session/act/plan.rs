@@ -4,6 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    ops::Range,
     time::Duration,
 };
 
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     frame::Size,
     keys,
-    session::space::Resolved,
+    session::{ImageSpec, space::Resolved},
     x11::{Input, KeyboardState, Keymap, PointerState, Stroke},
 };
 
@@ -71,6 +72,7 @@ pub(super) enum Step {
         hold: Duration,
     },
     Wait(Duration),
+    Screenshot(ImageSpec),
 }
 
 /// Keys of a chord, or modifiers.
@@ -96,12 +98,16 @@ pub(super) struct Ground<'a> {
     pub(super) now: Duration,
 }
 
-/// The steps of a batch.
+/// The steps of the actions in `range`.
 ///
 /// # Errors
 ///
 /// The first action that cannot be done.
-pub(super) fn plan(ground: &Ground<'_>, actions: &[Action]) -> Result<Vec<Step>, Refused> {
+pub(super) fn plan(
+    ground: &Ground<'_>,
+    actions: &[Action],
+    range: Range<usize>,
+) -> Result<Vec<Step>, Refused> {
     let mut planner = Planner {
         ground,
         action: 0,
@@ -113,12 +119,13 @@ pub(super) fn plan(ground: &Ground<'_>, actions: &[Action]) -> Result<Vec<Step>,
             .collect(),
         released: HashSet::new(),
     };
-    let mut steps = Vec::with_capacity(actions.len());
-    for (index, action) in actions.iter().enumerate() {
+    let actions = actions.iter().enumerate();
+    let actions = actions.skip(range.start).take(range.len());
+    let steps = actions.map(|(index, action)| {
         planner.action = index;
-        steps.push(planner.step(action)?);
-    }
-    Ok(steps)
+        planner.step(action)
+    });
+    steps.collect()
 }
 
 struct Planner<'a> {
@@ -229,6 +236,7 @@ impl Planner<'_> {
                 Step::Up { at: None, input }
             }
             Action::Wait(time) => Step::Wait(*time),
+            Action::Screenshot(image) => Step::Screenshot(image.clone()),
         })
     }
 

@@ -108,3 +108,26 @@ pub enum Refused {
     #[error("the input was not free before the deadline: {}", .0.message)]
     Late(Failure),
 }
+
+impl Refused {
+    /// Whether it is about one action, and not about the step or the desktop.
+    pub(super) fn is_of_action(&self) -> bool {
+        match self {
+            Self::Picture(_)
+            | Self::OutOfScreen { .. }
+            | Self::NoKey { .. }
+            | Self::NoButton { .. }
+            | Self::Untypable { .. }
+            | Self::Held { .. } => true,
+            Self::NotPainted(_)
+            | Self::NoInput(_)
+            | Self::StaleGeneration { .. }
+            | Self::StaleEpoch { .. }
+            | Self::OtherInstance
+            | Self::Forgotten
+            | Self::IdReused
+            | Self::QueueFull
+            | Self::Late(_) => false,
+        }
+    }
+}

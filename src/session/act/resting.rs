@@ -110,6 +110,11 @@ impl Resting {
         Ok(())
     }
 
+    /// What the input since [`Self::begin`] was.
+    pub(super) fn given(&mut self, given: Given) {
+        self.settle.given(given);
+    }
+
     /// Waits until the screen rests. `tend` ends holds meanwhile, and says how long
     /// until the next.
     pub(super) fn settle(

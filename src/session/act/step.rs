@@ -1,22 +1,28 @@
 //! One step on the input thread: planned whole, begun, done, cleaned up after,
 //! settled.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
 
 use super::{
-    Account, Ended, Outcome, Refused, Settled,
-    action::{Action, Done},
+    Account, Outcome, Refused, Settled,
+    action::{Action, Done, Status},
     hands::{Stop, end_holds},
     ledger::Ledger,
-    pacing::gives_input,
+    pacing::{Kind, input_of},
     plan::{Ground, Step, plan},
     pressed::publish,
-    thread::{Connected, Job, LONG, Worker},
+    thread::{Connected, Job, LONG, Shot, Worker},
 };
 use crate::{
     failure::{Cause, Failure, Stage},
     gate::Given,
-    x11::{Error, Generation, Injector, Input, PointerState, Survey, uptime},
+    x11::{Error, Injector, Input, PointerState, Survey, uptime},
 };
 
 /// Maximum time that a click of another program is waited for.
@@ -30,6 +36,47 @@ const SPACE: u32 = 0x20;
 /// Alt, left and right.
 const ALT: [u32; 2] = [0xffe9, 0xffea];
 
+/// The steps of some actions, or why one of them cannot be; and the state that says so.
+type Prepared = (Result<Vec<Step>, Refused>, Survey);
+
+/// How far a step has come.
+struct Course {
+    outcome: Outcome,
+    /// One for each action so far.
+    results: Vec<Done>,
+    /// What was done for each action so far.
+    steps: Vec<Step>,
+    /// Actions up to the last picture.
+    seen: usize,
+    /// How the screen settled before that picture.
+    settled: Option<Settled>,
+    /// Screen pixels of the pointer at the beginning, or at the last picture.
+    from: (i32, i32),
+}
+
+impl Course {
+    fn new(pointer: (i32, i32)) -> Self {
+        Self {
+            outcome: Outcome::Done,
+            results: Vec::new(),
+            steps: Vec::new(),
+            seen: 0,
+            settled: None,
+            from: pointer,
+        }
+    }
+
+    /// Whether no action was begun.
+    fn is_nothing(&self) -> bool {
+        self.results.iter().all(|done| done.refused.is_some())
+    }
+
+    /// Whether the last picture shows all that was done.
+    fn is_seen(&self) -> bool {
+        self.seen == self.results.len()
+    }
+}
+
 impl Worker {
     pub(super) fn perform(&mut self, job: Job) {
         let answer = job.span.in_scope(|| self.attempt(&job));
@@ -41,77 +88,44 @@ impl Worker {
         if job.cancel.is_cancelled() || Instant::now() >= job.until {
             return Err(Refused::Late(late()));
         }
-        let (steps, survey) = match self.prepare(job) {
-            Ok(prepared) => prepared?,
+        let first = if job.act.stop_at_first {
+            0..1.min(job.act.actions.len())
+        } else {
+            0..job.act.actions.len()
+        };
+        let (planned, survey) = match self.prepare(job, first) {
+            Ok(prepared) => prepared,
             Err(error) => {
                 self.lose(&error);
                 return Err(Refused::NoInput(error.failure()));
             }
         };
+        if let Err(refused) = &planned
+            && !(job.act.stop_at_first && refused.is_of_action())
+        {
+            return Err(refused.clone());
+        }
         let PointerState { x, y, .. } = survey.pointer;
-        let from = u32::try_from(x).ok().zip(u32::try_from(y).ok());
-        if let (Some(settling), Some(connected)) = (job.act.settle, &mut self.connected) {
-            let given = Given {
-                limit: settling.limit,
-                activates: activates(&job.act.actions),
-                press: last_press(&steps),
-                from,
-                quiet: settling.quiet,
-            };
-            let observer = connected.injector.observer();
-            let began = connected.resting.begin(observer, given);
-            if let Err(error) = began {
-                self.lose(&error);
-                return Err(Refused::NoInput(error.failure()));
-            }
+        if let Err(error) = self.watch_for_rest(job) {
+            return Err(Refused::NoInput(error.failure()));
         }
         if !job.begun.begin() {
             return Err(Refused::Late(late()));
         }
-        let mut results = Vec::with_capacity(steps.len());
-        let mut outcome = Outcome::Done;
-        // The last action that gave input: a wait after it changes nothing.
-        let mut acted = None;
-        for (index, step) in steps.iter().enumerate() {
-            let next = steps.get(index + 1);
-            let mut done = Done::default();
-            let start = Instant::now();
-            self.pacing.on = job.act.paced && next.is_some();
-            if gives_input(step) {
-                acted = Some(step);
-            }
-            let stop = self.hands(&job.cancel, job.until, |hands| {
-                hands.perform(step, &mut done)
-            });
-            done.took = start.elapsed();
-            done.done = stop.is_ok();
-            if let Err(stop) = stop {
-                outcome = self.stopped(stop, &mut done);
-                results.push(done);
-                break;
-            }
-            let next = next.filter(|next| job.act.paced && gives_input(next));
-            let (Some(next), Some(acted)) = (next, acted) else {
-                results.push(done);
-                continue;
-            };
-            let paced = self.hands(&job.cancel, job.until, |hands| {
-                hands.take_effect(acted, next, &mut done)
-            });
-            results.push(done);
-            if let Err(stop) = paced {
-                // The next action is the one that could not begin.
+        let mut course = Course::new((x, y));
+        match planned {
+            Ok(steps) => self.do_all(job, steps, &mut course),
+            Err(refused) => {
                 let mut done = Done::default();
-                outcome = self.stopped(stop, &mut done);
-                results.push(done);
-                break;
+                course.outcome = self.stopped(Stop::Refused(refused), &mut done);
+                course.results.push(done);
             }
         }
         if self.connected.is_some()
             && let Err(error) = self.hands(&job.cancel, job.until, |hands| hands.clean_up())
         {
             self.lose(&error);
-            outcome = Outcome::Unknown;
+            course.outcome = Outcome::Unknown;
         }
         self.publish();
         let bound = self
@@ -119,27 +133,159 @@ impl Worker {
             .as_ref()
             .is_some_and(|c| c.injector.has_bound());
         self.typed = bound.then(Instant::now);
-        let settled = self.settle(job);
+        // Nothing was done since the last picture: the screen has settled already.
+        let settled = match course.settled.take() {
+            Some(settled) if course.is_seen() => settled,
+            _ if course.is_nothing() => Settled::skipped(),
+            _ => self.settle(job, &course),
+        };
         if let Some(clipboard) = &self.clipboard {
             clipboard.finish();
         }
+        let mut results = course.results;
+        results.resize_with(job.act.actions.len(), Done::default);
         Ok(Account {
-            outcome,
+            outcome: course.outcome,
             results,
             settled,
         })
     }
 
+    /// Begins to watch what the screen does after the input that follows.
+    fn watch_for_rest(&mut self, job: &Job) -> Result<(), Error> {
+        let (Some(settling), Some(connected)) = (job.act.settle, &mut self.connected) else {
+            return Ok(());
+        };
+        let given = Given {
+            limit: settling.limit,
+            quiet: settling.quiet,
+            ..Given::default()
+        };
+        let observer = connected.injector.observer();
+        let began = connected.resting.begin(observer, given);
+        began.inspect_err(|error| self.lose(error))
+    }
+
+    /// Does the planned steps; then plans and does those of the other actions one by one,
+    /// until one of them cannot be done.
+    fn do_all(&mut self, job: &Job, planned: Vec<Step>, course: &mut Course) {
+        let actions = &job.act.actions;
+        let mut planned = VecDeque::from(planned);
+        // The last step that gave input: a wait after it changes nothing.
+        let mut acted = None;
+        for (index, action) in actions.iter().enumerate() {
+            let mut done = Done::default();
+            let start = Instant::now();
+            let next = actions.get(index + 1).map(input_of);
+            self.pacing.on = job.act.paced && next.is_some();
+            let step = match planned.pop_front() {
+                Some(step) => Ok(step),
+                None => self.plan_next(job, index),
+            };
+            let performed = step.and_then(|step| {
+                self.perform_one(job, index, &step, course, &mut done)?;
+                Ok(step)
+            });
+            done.took = start.elapsed();
+            let step = match performed {
+                Ok(step) => step,
+                Err(stop) => {
+                    course.outcome = self.stopped(stop, &mut done);
+                    course.results.push(done);
+                    return;
+                }
+            };
+            done.status = Status::Done;
+            course.results.push(done);
+            course.steps.push(step);
+            if input_of(action) != Kind::None {
+                acted = Some(index);
+            }
+            if matches!(action, Action::Screenshot(_)) {
+                course.seen = course.steps.len();
+            }
+            let next = next.filter(|next| job.act.paced && *next != Kind::None);
+            let (Some(next), Some(acted)) = (next, acted) else {
+                continue;
+            };
+            let Some(done) = course.results.last_mut() else {
+                continue;
+            };
+            let step = &course.steps[acted];
+            let paced = self.hands(&job.cancel, job.until, |hands| {
+                hands.take_effect(step, next, done)
+            });
+            if let Err(stop) = paced {
+                // The next action is the one that could not begin.
+                let mut done = Done::default();
+                course.outcome = self.stopped(stop, &mut done);
+                course.results.push(done);
+                return;
+            }
+        }
+    }
+
+    fn perform_one(
+        &mut self,
+        job: &Job,
+        index: usize,
+        step: &Step,
+        course: &mut Course,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        let Step::Screenshot(image) = step else {
+            return self.hands(&job.cancel, job.until, |hands| hands.perform(step, done));
+        };
+        if job.act.settle.is_some() {
+            let settled = self.settle(job, course);
+            done.settled = Some(settled.clone());
+            course.settled = Some(settled);
+        }
+        let (reply, answer) = oneshot::channel();
+        let shot = Shot {
+            index,
+            image: image.clone(),
+            reply,
+        };
+        drop(job.camera.send(shot));
+        self.hands(&job.cancel, job.until, |hands| {
+            hands.until_taken(answer)?;
+            let (x, y) = hands.injector.pointer()?;
+            course.from = (x, y);
+            done.pointer = Some((x, y));
+            Ok::<_, Stop>(())
+        })?;
+        Ok(self.watch_for_rest(job)?)
+    }
+
+    /// Plans an action when its turn has come.
+    fn plan_next(&mut self, job: &Job, index: usize) -> Result<Step, Stop> {
+        let survey = self.survey()?;
+        let (steps, _) = self.plan_with(job, survey, index..index + 1)?;
+        let mut steps = steps.map_err(Stop::Refused)?;
+        let step = steps.pop();
+        step.ok_or(Stop::Lost(Error::Protocol("an action has no step")))
+    }
+
+    /// Why a step ends, and what that means for the action that it ends at.
     fn stopped(&mut self, stop: Stop, done: &mut Done) -> Outcome {
+        done.status = Status::Failed;
         match stop {
             Stop::Cancelled => Outcome::Cancelled,
-            Stop::Deadline => Outcome::Deadline,
+            Stop::Deadline => {
+                done.failure = Some(late());
+                Outcome::Deadline
+            }
             Stop::Late(failure) => {
                 done.failure = Some(failure);
                 Outcome::Deadline
             }
             Stop::Failed(failure) => {
                 done.failure = Some(failure);
+                Outcome::Partial
+            }
+            Stop::Refused(refused) => {
+                done.refused = Some(refused);
                 Outcome::Partial
             }
             Stop::Lost(error) => {
@@ -153,8 +299,8 @@ impl Worker {
         }
     }
 
-    /// Finds out how to do it all, before anything is done.
-    fn prepare(&mut self, job: &Job) -> Result<Result<(Vec<Step>, Survey), Refused>, Error> {
+    /// Finds out how to do the actions in `range`, before the first of the step is done.
+    fn prepare(&mut self, job: &Job, range: Range<usize>) -> Result<Prepared, Error> {
         self.connect()?;
         let survey = match self.survey() {
             Ok(survey) => survey,
@@ -166,7 +312,20 @@ impl Worker {
             }
         };
         let survey = self.until_others_let_go(job, survey)?;
-        let planned = self.plan(job, &survey)?;
+        if let Err(refused) = expected(job, &survey) {
+            return Ok((Err(refused), survey));
+        }
+        self.plan_with(job, survey, range)
+    }
+
+    /// Plans actions; also with the keycodes of characters, where one is needed for a key.
+    fn plan_with(
+        &mut self,
+        job: &Job,
+        survey: Survey,
+        range: Range<usize>,
+    ) -> Result<Prepared, Error> {
+        let planned = self.plan(job, &survey, range.clone())?;
         let bound = self
             .connected
             .as_ref()
@@ -175,20 +334,15 @@ impl Worker {
             // Also those that were bound for a step that is refused are given back.
             self.typed = Some(Instant::now());
         }
-        let bound = self
-            .connected
-            .as_ref()
-            .is_some_and(|c| c.injector.has_bound());
         if bound && matches!(planned, Err(Refused::NoKey { .. })) {
             // It may be one that was taken for characters.
             let left = job.until.saturating_duration_since(Instant::now());
             if self.unbind(left)? {
                 let survey = self.survey()?;
-                let planned = self.plan(job, &survey)?;
-                return Ok(planned.map(|steps| (steps, survey)));
+                return Ok((self.plan(job, &survey, range)?, survey));
             }
         }
-        Ok(planned.map(|steps| (steps, survey)))
+        Ok((planned, survey))
     }
 
     /// A click of another program ends within milliseconds, while a window manager holds
@@ -213,7 +367,12 @@ impl Worker {
         }
     }
 
-    fn plan(&mut self, job: &Job, survey: &Survey) -> Result<Result<Vec<Step>, Refused>, Error> {
+    fn plan(
+        &mut self,
+        job: &Job,
+        survey: &Survey,
+        range: Range<usize>,
+    ) -> Result<Result<Vec<Step>, Refused>, Error> {
         let Some(Connected { injector, .. }) = &mut self.connected else {
             return Err(Error::Protocol("the connection went at once"));
         };
@@ -224,10 +383,11 @@ impl Worker {
             keyboard,
             pointer,
         } = *survey;
-        if let Err(refused) = expected(job, generation, epoch) {
-            return Ok(Err(refused));
+        if let Err(refusal) = job.space.is_of(generation, epoch) {
+            return Ok(Err(refusal.into()));
         }
-        bind_keys(injector, &job.act.actions, keyboard.group)?;
+        let actions = &job.act.actions;
+        bind_keys(injector, &actions[range.clone()], keyboard.group)?;
         let mut missing_buttons = Vec::new();
         for number in 1..=9 {
             if !injector.has_button(number)? {
@@ -245,22 +405,26 @@ impl Worker {
             missing_buttons: &missing_buttons,
             now: uptime(),
         };
-        Ok(plan(&ground, &job.act.actions))
+        Ok(plan(&ground, actions, range))
     }
 
-    fn settle(&mut self, job: &Job) -> Settled {
-        let skipped = Settled {
-            ended: Ended::Skipped,
-            waited: Duration::ZERO,
-            changed: None,
-            excepted: Vec::new(),
-        };
+    /// Waits until the screen rests after what was done since the last picture.
+    fn settle(&mut self, job: &Job, course: &Course) -> Settled {
+        let skipped = Settled::skipped();
         let Some(Connected { injector, resting }) = &mut self.connected else {
             return skipped;
         };
-        if job.act.settle.is_none() {
+        let Some(settling) = job.act.settle else {
             return skipped;
-        }
+        };
+        let (x, y) = course.from;
+        resting.given(Given {
+            limit: settling.limit,
+            quiet: settling.quiet,
+            activates: activates(&job.act.actions[course.seen..course.results.len()]),
+            press: last_press(&course.steps[course.seen..]),
+            from: u32::try_from(x).ok().zip(u32::try_from(y).ok()),
+        });
         let (ledger, board) = (&mut self.ledger, &self.board);
         let tend = |injector: &mut Injector| {
             end_holds(injector, ledger, &|ledger| publish(board, ledger))?;
@@ -290,7 +454,8 @@ fn bind_keys(injector: &mut Injector, actions: &[Action], group: u8) -> Result<(
         Action::ButtonDown { .. }
         | Action::ButtonUp { .. }
         | Action::Type { .. }
-        | Action::Wait(_) => &[],
+        | Action::Wait(_)
+        | Action::Screenshot(_) => &[],
     });
     let mut named: Vec<u32> = named.map(|key| key.keysym).collect();
     named.sort_unstable();
@@ -337,22 +502,22 @@ fn last_press(steps: &[Step]) -> Option<(u32, u32)> {
 }
 
 /// Refuses a step that is meant for another desktop.
-fn expected(job: &Job, generation: Generation, epoch: u64) -> Result<(), Refused> {
+fn expected(job: &Job, survey: &Survey) -> Result<(), Refused> {
     let expect = &job.act.expect;
-    let now = generation.to_string();
+    let now = survey.generation.to_string();
     if let Some(expected) = expect.generation.as_ref().filter(|e| **e != now) {
         return Err(Refused::StaleGeneration {
             expected: expected.clone(),
             now,
         });
     }
-    if let Some(expected) = expect.epoch.filter(|e| *e != epoch) {
+    if let Some(expected) = expect.epoch.filter(|e| *e != survey.epoch) {
         return Err(Refused::StaleEpoch {
             expected,
-            now: epoch,
+            now: survey.epoch,
         });
     }
-    Ok(job.space.is_of(generation, epoch)?)
+    Ok(job.space.is_of(survey.generation, survey.epoch)?)
 }
 
 fn late() -> Failure {

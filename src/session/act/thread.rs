@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     failure::{Cause, Failure},
-    session::space::Resolved,
+    session::{ImageSpec, Refusal, space::Resolved},
     x11::{Bell, Clipboard, Display, Error, Generation, Injector, Receiver, uptime},
 };
 
@@ -63,9 +63,23 @@ pub(super) struct Job {
     pub(super) cancel: CancellationToken,
     pub(super) until: Instant,
     pub(super) reply: oneshot::Sender<Result<Account, Refused>>,
+    /// Takes the pictures of the step's actions.
+    pub(super) camera: mpsc::UnboundedSender<Shot>,
     /// The span of the log's lines.
     pub(super) span: tracing::Span,
 }
+
+/// A picture that an action asks for. At most four are under way: those of one step.
+#[derive(Debug)]
+pub(super) struct Shot {
+    /// The action's number.
+    pub(super) index: usize,
+    pub(super) image: ImageSpec,
+    pub(super) reply: oneshot::Sender<Taken>,
+}
+
+/// Whether a picture was taken: a failure is shown by a card.
+pub(super) type Taken = Result<Option<Failure>, Refusal>;
 
 /// Starts the thread, which ends by [`Order::Close`].
 pub(super) fn spawn(

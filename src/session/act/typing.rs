@@ -336,7 +336,11 @@ impl Hands<'_> {
             | Step::Paste { keys, .. }
             | Step::Chord { keys, .. } => keys.press.iter().any(is_bound),
             Step::Down { held, .. } => is_bound(&held.input),
-            Step::Up { .. } | Step::Move { .. } | Step::Type { .. } | Step::Wait(_) => false,
+            Step::Up { .. }
+            | Step::Move { .. }
+            | Step::Type { .. }
+            | Step::Wait(_)
+            | Step::Screenshot(_) => false,
         }
     }
 
