@@ -232,13 +232,31 @@ mod tests {
 
     use super::*;
 
+    /// A process without sockets that one may look at.
+    struct Other(std::process::Child);
+
+    impl Other {
+        fn start() -> Self {
+            let child = std::process::Command::new("sleep").arg("60").spawn();
+            Self(child.unwrap())
+        }
+    }
+
+    impl Drop for Other {
+        fn drop(&mut self) {
+            drop(self.0.kill());
+            drop(self.0.wait());
+        }
+    }
+
     #[test]
     fn who_listens_is_told() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let own = [std::process::id()];
+        let other = Other::start();
         assert_eq!(listening(port, &own).unwrap(), Listening::Ours);
-        assert_eq!(listening(port, &[1]).unwrap(), Listening::Others);
+        assert_eq!(listening(port, &[other.0.id()]).unwrap(), Listening::Others);
         drop(listener);
         assert_eq!(listening(port, &own).unwrap(), Listening::Nobody);
     }
@@ -249,6 +267,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut server, _) = listener.accept().unwrap();
         let own = [std::process::id()];
+        let other = Other::start();
         let long = Duration::from_secs(600);
         // Nothing was asked yet.
         assert!(!await_answer(&own, long));
@@ -260,7 +279,7 @@ mod tests {
         std::thread::sleep(SAME_TICK + Duration::from_millis(50));
         assert!(await_answer(&own, long));
         assert!(!await_answer(&own, Duration::ZERO));
-        assert!(!await_answer(&[1], long));
+        assert!(!await_answer(&[other.0.id()], long));
         std::thread::sleep(Duration::from_millis(60));
         server.write_all(b"answer").unwrap();
         client.read_exact(&mut byte[..6]).unwrap();

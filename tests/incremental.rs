@@ -5,8 +5,9 @@ use deskd::rpc::v1;
 
 use crate::common::{
     Daemon, Image, Witness, XServer,
-    daemon::{frame, screen},
+    daemon::{frame, raw, screen},
     drawing::{Numbers, draw},
+    xproxy::{HELD, XProxy},
 };
 
 fn request(numbers: &mut Numbers, (width, height): (u16, u16)) -> v1::ScreenshotRequest {
@@ -161,4 +162,49 @@ async fn r11_a_storm_of_damage_costs_no_memory() {
     assert!(grown.0 <= 8 * 1024 && grown.1 <= 8 * 1024, "{grown:?} KiB");
     let image = Image::from_frame(&screen(&mut client, crate::common::daemon::raw()).await);
     assert!(image.differing(&witness.capture()) <= 64 * 64);
+}
+
+/// The X server has no memory for a moment, after what was drawn was fetched from it: what
+/// was lost by that is read anew.
+#[tokio::test]
+async fn a_capture_that_fails_in_the_middle_forgets_nothing() {
+    let server = XServer::with_screen("640x480x24", &[]);
+    let witness = Witness::new(&server);
+    let proxy = XProxy::new(&server);
+    let mode = ["--capture-mode", "shm-sysv"];
+    let daemon = Daemon::launch_on(&proxy.display(), &server, &[], &mode, &[]);
+    let mut client = daemon.client().await;
+    let window = witness.window((0, 0), (640, 480), 0x10_2030);
+    let mut cards = 0;
+    for round in 0..6_u32 {
+        let before = screen(&mut client, raw()).await;
+        assert_eq!(
+            Image::from_frame(&before),
+            witness.capture(),
+            "round {round}"
+        );
+        witness.draw(window, (0, 0), (640, 20), 0xff_0000 + round);
+        witness.round_trip();
+        proxy.fail_captures(1);
+        let mut other = client.clone();
+        let call = tokio::spawn(async move { frame(&mut other, raw()).await });
+        // Drawn while pixels are asked for: fetched with them, and lost with them.
+        tokio::time::sleep(HELD / 2).await;
+        witness.draw(window, (0, 400), (640, 20), 0x00_ff00 + round);
+        witness.round_trip();
+        let card = call.await.unwrap();
+        assert_eq!(proxy.to_fail(), 0);
+        // What was drawn may be read without a call.
+        if let Some(failure) = card.failure {
+            assert_eq!(failure.reason(), v1::Reason::CaptureFailed, "{failure:?}");
+            cards += 1;
+        }
+        let after = screen(&mut client, raw()).await;
+        assert_eq!(
+            Image::from_frame(&after),
+            witness.capture(),
+            "round {round}"
+        );
+    }
+    assert!(cards > 0);
 }

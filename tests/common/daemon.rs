@@ -56,6 +56,17 @@ impl Daemon {
         more: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
+        Self::launch_on(&server.display(), server, prefix, more, variables)
+    }
+
+    /// The same on another display that leads to the server.
+    pub fn launch_on(
+        display: &str,
+        server: &XServer,
+        prefix: &[&str],
+        more: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut daemon = match prefix {
             [] => command(binary()),
@@ -65,7 +76,7 @@ impl Daemon {
                 daemon
             }
         };
-        daemon.args(["serve", "--display", &server.display(), "--listen"]);
+        daemon.args(["serve", "--display", display, "--listen"]);
         daemon.arg(format!(
             "unix:{}",
             folder.path().join("deskd.sock").display()

@@ -25,6 +25,7 @@ pub mod size_rule;
 pub mod step;
 pub mod text_program;
 pub mod witness;
+pub mod xproxy;
 pub mod xserver;
 pub mod xservers;
 
