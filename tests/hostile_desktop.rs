@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use deskd::rpc::v1;
+use xcb::{Xid, x};
 
 use crate::common::{
     Daemon, Image, Witness, XServer,
@@ -340,4 +341,120 @@ async fn a_generation_that_is_taken_away_is_written_again() {
     };
     let frame = client.screenshot(request).await.unwrap().into_inner();
     assert_eq!(frame.frame.unwrap().kind(), v1::FrameKind::Screen);
+}
+
+/// The children of the root window.
+fn children(witness: &Witness) -> Vec<x::Window> {
+    let window = witness.conn.get_setup().roots().next().unwrap().root();
+    let tree = witness.conn.send_request(&x::QueryTree { window });
+    witness
+        .conn
+        .wait_for_reply(tree)
+        .unwrap()
+        .children()
+        .to_vec()
+}
+
+/// Another program ends the connection that gives input, and names a window of another of
+/// deskd's connections as the owner of what shows who gives input.
+#[tokio::test]
+async fn a_window_of_its_own_takes_no_input_away() {
+    let server = XServer::start();
+    let witness = Witness::new(&server);
+    // It has the focus, and takes no paste.
+    let focus = witness.window((0, 0), (50, 50), 0);
+    witness.checked(&x::SetInputFocus {
+        revert_to: x::InputFocus::PointerRoot,
+        focus,
+        time: x::CURRENT_TIME,
+    });
+    let others = children(&witness);
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    done(&mut client, vec![move_to(5, 5)]).await;
+    let name = b"_DESKD_INPUT";
+    let selection = witness.conn.send_request(&x::InternAtom {
+        only_if_exists: true,
+        name,
+    });
+    let selection = witness.conn.wait_for_reply(selection).unwrap().atom();
+    for round in 0..3 {
+        // A paste makes a connection of its own for the clipboard.
+        drop(client.act(bare(vec![paste("x")])).await);
+        let owner = witness
+            .conn
+            .send_request(&x::GetSelectionOwner { selection });
+        let owner = witness.conn.wait_for_reply(owner).unwrap().owner();
+        let base = |window: x::Window| window.resource_id() >> 21;
+        let own = children(&witness).into_iter();
+        let mut own = own.filter(|window| !others.contains(window) && base(*window) != base(owner));
+        let clipboard = own.next().expect("no window of another connection");
+        witness.checked(&x::KillClient {
+            resource: owner.resource_id(),
+        });
+        witness.checked(&x::SetSelectionOwner {
+            owner: clipboard,
+            selection,
+            time: x::CURRENT_TIME,
+        });
+        let reply = client.act(bare(vec![move_to(9, 9 + round)])).await.unwrap();
+        assert_eq!(reply.into_inner().outcome(), v1::ActOutcome::Done);
+    }
+}
+
+/// A program that hangs does not answer pings, and nobody else can: READY waits for it.
+#[tokio::test]
+async fn another_program_cannot_answer_a_ping() {
+    let server = XServer::start();
+    let witness = Witness::new(&server);
+    let window = witness.window((0, 0), (1280, 800), 0x12_3456);
+    witness.draw(window, (100, 100), (600, 300), 0xff_eedd);
+    let mut adversary = Adversary::new(&server);
+    let atoms = ["WM_PROTOCOLS", "_NET_WM_PING"].map(|name| adversary.atom(name));
+    let property = witness.conn.send_request(&x::InternAtom {
+        only_if_exists: true,
+        name: b"WM_PROTOCOLS",
+    });
+    let property = witness.conn.wait_for_reply(property).unwrap().atom();
+    let ping = witness.conn.send_request(&x::InternAtom {
+        only_if_exists: true,
+        name: b"_NET_WM_PING",
+    });
+    let ping = witness.conn.wait_for_reply(ping).unwrap().atom();
+    witness.checked(&x::ChangeProperty {
+        mode: x::PropMode::Replace,
+        window,
+        property,
+        r#type: x::ATOM_ATOM,
+        data: &[ping],
+    });
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = std::sync::Arc::clone(&over);
+    let target = window.resource_id();
+    let thread = std::thread::spawn(move || {
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            for serial in 0..400_u32 {
+                let data = [atoms[1], serial, target, 0, 0];
+                adversary.message_to_root(target, atoms[0], data);
+            }
+            adversary.round_trip();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let request = v1::WaitReadyRequest {
+        timeout: Some(prost_types::Duration {
+            seconds: 4,
+            nanos: 0,
+        }),
+        ..v1::WaitReadyRequest::default()
+    };
+    let ready = client.wait_ready(request).await.unwrap().into_inner();
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    thread.join().unwrap();
+    let evidence = ready.evidence.unwrap();
+    let seen = evidence.windows.iter().find(|seen| seen.window == target);
+    assert_eq!(seen.unwrap().pongs, 0, "{evidence:?}");
+    assert_ne!(evidence.verdict(), v1::PaintVerdict::Ready, "{evidence:?}");
 }

@@ -249,6 +249,26 @@ mod tests {
     }
 
     #[test]
+    fn a_name_stays_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("a\nFAKE line\u{1b}");
+        std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
+        let mut child = std::process::Command::new(&program)
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let is_named = || name(child.id()).starts_with("a?FAKE line");
+        let told = (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            is_named()
+        });
+        let said = name(child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(told && !said.contains(char::is_control), "{said:?}");
+    }
+
+    #[test]
     fn schedstat_is_two_numbers_and_more() {
         assert_eq!(parse_schedstat("123 45 6\n"), Some((123, 45)));
         assert_eq!(parse_schedstat(""), None);

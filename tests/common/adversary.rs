@@ -159,6 +159,16 @@ impl Adversary {
         self.send(&event);
     }
 
+    /// Sends a ClientMessage about a window to the root window.
+    pub fn message_to_root(&mut self, window: u32, kind: u32, data: [u32; 5]) {
+        let mut request = Self::event(self.root, MASK, CLIENT_MESSAGE, window);
+        request[20..24].copy_from_slice(&kind.to_le_bytes());
+        for (at, word) in (24..).step_by(4).zip(data) {
+            request[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        self.send(&request);
+    }
+
     /// Sends an event to who made a window.
     pub fn send_to(&mut self, window: u32, kind: u8) {
         let event = Self::event(window, 0, kind, window);
