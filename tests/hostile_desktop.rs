@@ -458,3 +458,26 @@ async fn another_program_cannot_answer_a_ping() {
     assert_eq!(seen.unwrap().pongs, 0, "{evidence:?}");
     assert_ne!(evidence.verdict(), v1::PaintVerdict::Ready, "{evidence:?}");
 }
+
+/// Any client can have the server write into the segment that deskd attached: frames hold
+/// what was captured.
+#[tokio::test]
+async fn another_program_cannot_write_into_a_frame() {
+    let server = XServer::with_screen("640x480x24", &[]);
+    let witness = Witness::new(&server);
+    let window = witness.window((0, 0), (640, 480), 0x10_2030);
+    witness.draw(window, (0, 400), (640, 80), 0xff_0000);
+    for mode in ["shm-fd", "shm-sysv"] {
+        let daemon = Daemon::with(&server, &["--capture-mode", mode]);
+        let mut client = daemon.client().await;
+        let mut adversary = Adversary::new(&server);
+        for round in 0..3 {
+            // Elsewhere, so that something is read.
+            witness.draw(window, (0, 240), (640, 2), 0x00_ff00 + round);
+            let frame = screen(&mut client, raw()).await;
+            let (image, now) = (Image::from_frame(&frame), witness.capture());
+            assert_eq!(image.differing(&now), 0, "{mode}, round {round}");
+            adversary.overwrite_segments(400);
+        }
+    }
+}

@@ -239,7 +239,7 @@ impl Capturer {
         if mode == CaptureMode::ShmFd && (version.major_version, version.minor_version) < (1, 2) {
             return Err(unavailable("the X server's MIT-SHM is older than 1.2"));
         }
-        let slot = Slot::attach(server, mode, size)?;
+        self.segments.attach(server, mode, size)?;
         // Attaching proves little: a server in another IPC namespace or container
         // may attach something else. One pixel through it proves the way.
         let one = server
@@ -252,16 +252,13 @@ impl Capturer {
                 1,
                 u32::MAX,
                 ImageFormat::Z_PIXMAP.into(),
-                slot.id,
+                self.segments.id(),
                 0,
             )?
             .reply();
-        match one {
-            Ok(_) => self.segments.add(slot),
-            Err(error) => {
-                slot.detach(server)?;
-                return Err(Error::reply("ShmGetImage", error));
-            }
+        if let Err(error) = one {
+            self.segments.detach(server)?;
+            return Err(Error::reply("ShmGetImage", error));
         }
         Ok(())
     }
@@ -460,6 +457,11 @@ impl Capturer {
                 return Ok(Reading::Resized);
             }
             let data = image?;
+            if let Some(slot) = slot {
+                let stride = server.format.stride(known.size.width);
+                let bytes = rows.start as usize * stride..rows.end as usize * stride;
+                self.segments.take(slot, bytes);
+            }
             let is_within =
                 |part: &Region| rows.start <= part.y && part.y + part.size.height <= rows.end;
             let is_all = drawn_before.iter().all(is_within);
@@ -513,10 +515,10 @@ impl Capturer {
         let expected = server.format.image_bytes(band);
         let depth = server.depth;
         let kind = match slot {
-            Some(slot) => {
+            Some(_) => {
                 let offset = server.format.stride(size.width) * rows.start as usize;
                 let offset = u32::try_from(offset).map_err(|_| Error::TooLarge(size))?;
-                let (id, all) = (self.segments.slot(slot).id, u32::MAX);
+                let (id, all) = (self.segments.id(), u32::MAX);
                 let format = format.into();
                 Asked::Shared(
                     conn.shm_get_image(root, 0, y, width, height, all, format, id, offset)?,
@@ -555,8 +557,8 @@ impl Capturer {
     }
 
     /// Gives back what a burst of captures needed and a quiet time does not.
-    pub(super) fn trim(&mut self, server: &Server) -> Result<(), Error> {
-        self.segments.trim(server)
+    pub(super) fn trim(&mut self) {
+        self.segments.trim();
     }
 }
 

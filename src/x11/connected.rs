@@ -111,7 +111,7 @@ impl Connected {
         match bell.wait(Some(socket), HEARTBEAT).map_err(Error::Lost)? {
             Woken::Work => Ok(()),
             Woken::Time => {
-                self.capturer.trim(&self.server)?;
+                self.capturer.trim();
                 self.look_again()
             }
         }

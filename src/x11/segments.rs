@@ -1,4 +1,5 @@
-//! Segments of shared memory that the server has attached, and who reads them.
+//! The segment that the server writes images into, and the memory into which they are
+//! copied for their readers.
 
 use std::{num::NonZeroUsize, ops::Range, os::fd::OwnedFd, sync::Arc};
 
@@ -12,51 +13,58 @@ use super::{
     Error,
     connect::Server,
     mailbox::Bell,
-    shm::{Segment, remove_sysv},
+    shm::{Segment, Store, remove_sysv},
     socket::MAX_PACKET_BYTES,
 };
 use crate::frame::{CaptureMode, Size};
 
-/// Segments at most, and so captures whose pixels are in use at once. A capture
+/// Stores at most, and so captures whose pixels are in use at once. A capture
 /// beyond them waits for the first that is let go.
-const MAX_SEGMENTS: usize = 4;
+const MAX_STORES: usize = 4;
 
 /// Largest screen image in bytes: what an answer over the socket may have.
 const MAX_SCREEN_BYTES: u64 = MAX_PACKET_BYTES;
 
-/// A segment that the server has attached.
+/// A segment that the server has attached. Every client of the server can name it, and have
+/// it overwritten or detached.
+#[derive(Debug)]
+struct Attached {
+    id: Seg,
+    segment: Segment,
+}
+
+/// A copy of the screen.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// The server's name for it.
-    pub(super) id: Seg,
-    segment: Arc<Segment>,
-    /// Rows that were drawn on since they were read into it, and those between them.
+    store: Arc<Store>,
+    /// Rows that were drawn on since they were copied into it, and those between them.
     stale: Range<u32>,
 }
 
 /// A slot's memory in use. When it is let go, the X thread is woken, because a
 /// capture may be waiting for it.
 struct Lease {
-    segment: Option<Arc<Segment>>,
+    store: Option<Arc<Store>>,
     wake: Bell,
 }
 
 impl AsRef<[u8]> for Lease {
     fn as_ref(&self) -> &[u8] {
-        self.segment.as_deref().map_or(&[], AsRef::as_ref)
+        self.store.as_deref().map_or(&[], AsRef::as_ref)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.segment = None;
+        self.store = None;
         self.wake.ring();
     }
 }
 
-/// The segments of one connection.
+/// The shared memory of one connection.
 #[derive(Debug)]
 pub(super) struct Segments {
+    attached: Option<Attached>,
     slots: Vec<Slot>,
     wake: Bell,
 }
@@ -65,6 +73,7 @@ impl Segments {
     /// None yet. `wake` wakes the X thread.
     pub(super) fn new(wake: Bell) -> Self {
         Self {
+            attached: None,
             slots: Vec::new(),
             wake,
         }
@@ -74,18 +83,19 @@ impl Segments {
         self.slots.is_empty()
     }
 
-    pub(super) fn add(&mut self, slot: Slot) {
-        self.slots.push(slot);
-    }
-
     pub(super) fn slot(&self, index: usize) -> &Slot {
         &self.slots[index]
+    }
+
+    /// The server's name for the segment that it has attached; 0, which names none, before.
+    pub(super) fn id(&self) -> Seg {
+        self.attached.as_ref().map_or(0, |attached| attached.id)
     }
 
     /// A slot's memory for a reader; the slot is not free until it is dropped.
     pub(super) fn lease(&self, slot: &Slot) -> impl AsRef<[u8]> + Send + Sync + 'static {
         Lease {
-            segment: Some(Arc::clone(&slot.segment)),
+            store: Some(Arc::clone(&slot.store)),
             wake: self.wake.clone(),
         }
     }
@@ -102,6 +112,14 @@ impl Segments {
         self.slots[index].stale = 0..0;
     }
 
+    /// Copies what the server has just written into a slot that nobody reads.
+    pub(super) fn take(&mut self, index: usize, bytes: Range<usize>) {
+        let store = Arc::get_mut(&mut self.slots[index].store);
+        if let (Some(store), Some(attached)) = (store, &self.attached) {
+            store.copy_from(&attached.segment, bytes);
+        }
+    }
+
     /// Index of a slot of the screen's size that nobody reads, the one of which the
     /// least is stale; made when there is none and room for one more.
     pub(super) fn free(
@@ -110,45 +128,51 @@ impl Segments {
         mode: CaptureMode,
         size: Size,
     ) -> Result<Option<usize>, Error> {
-        let bytes = server.format.image_bytes(size);
-        // A resize leaves segments of the wrong length behind. Detaching ends
-        // the server's use; readers keep the memory until they are done.
-        for index in (0..self.slots.len()).rev() {
-            if self.slots[index].segment.bytes() != bytes {
-                self.slots.swap_remove(index).detach(server)?;
-            }
+        let bytes = bytes_of(server, size)?;
+        let fits = |attached: &Attached| attached.segment.bytes() == bytes.get();
+        if !self.attached.as_ref().is_some_and(fits) {
+            self.attach(server, mode, size)?;
         }
+        // A resize leaves copies of the wrong length behind. Readers keep the memory until
+        // they are done.
+        self.slots
+            .retain(|slot| (*slot.store).as_ref().len() == bytes.get());
         let free = (0..self.slots.len())
-            .filter(|index| Arc::strong_count(&self.slots[*index].segment) == 1)
+            .filter(|index| Arc::strong_count(&self.slots[*index].store) == 1)
             .min_by_key(|index| self.slots[*index].stale.len());
-        if free.is_some() || self.slots.len() >= MAX_SEGMENTS {
+        if free.is_some() || self.slots.len() >= MAX_STORES {
             return Ok(free);
         }
-        self.slots.push(Slot::attach(server, mode, size)?);
+        let store = Store::new(bytes).map_err(Error::SharedMemory)?;
+        self.slots.push(Slot {
+            store: Arc::new(store),
+            stale: 0..size.height,
+        });
         Ok(Some(self.slots.len() - 1))
     }
 
     /// Keeps one, and those that are read.
-    pub(super) fn trim(&mut self, server: &Server) -> Result<(), Error> {
+    pub(super) fn trim(&mut self) {
         while self.slots.len() > 1 {
             let free = self
                 .slots
                 .iter()
-                .position(|slot| Arc::strong_count(&slot.segment) == 1);
+                .position(|slot| Arc::strong_count(&slot.store) == 1);
             let Some(index) = free else { break };
-            self.slots.swap_remove(index).detach(server)?;
+            self.slots.swap_remove(index);
         }
-        Ok(())
     }
-}
 
-impl Slot {
-    /// Makes a segment of the screen's size and has the server attach it.
-    pub(super) fn attach(server: &Server, mode: CaptureMode, size: Size) -> Result<Self, Error> {
-        let bytes = NonZeroUsize::new(server.format.image_bytes(size));
-        let bytes = bytes
-            .filter(|bytes| bytes.get() as u64 <= MAX_SCREEN_BYTES)
-            .ok_or(Error::TooLarge(size))?;
+    /// Makes a segment of the screen's size and has the server attach it, in place of the
+    /// one before.
+    pub(super) fn attach(
+        &mut self,
+        server: &Server,
+        mode: CaptureMode,
+        size: Size,
+    ) -> Result<(), Error> {
+        self.detach(server)?;
+        let bytes = bytes_of(server, size)?;
         let conn = &server.conn;
         let id = conn
             .generate_id()
@@ -172,13 +196,27 @@ impl Slot {
             attached?;
             segment
         };
-        Ok(Self {
-            id,
-            segment: Arc::new(segment),
-            stale: 0..size.height,
-        })
+        self.attached = Some(Attached { id, segment });
+        Ok(())
     }
 
+    /// Has the server let its segment go.
+    pub(super) fn detach(&mut self, server: &Server) -> Result<(), Error> {
+        if let Some(Attached { id, .. }) = self.attached.take() {
+            server.conn.shm_detach(id)?.ignore_error();
+        }
+        Ok(())
+    }
+}
+
+fn bytes_of(server: &Server, size: Size) -> Result<NonZeroUsize, Error> {
+    let bytes = NonZeroUsize::new(server.format.image_bytes(size));
+    bytes
+        .filter(|bytes| bytes.get() as u64 <= MAX_SCREEN_BYTES)
+        .ok_or(Error::TooLarge(size))
+}
+
+impl Slot {
     /// Rows that are not as on the screen, and those between them.
     pub(super) fn stale(&self) -> Range<u32> {
         self.stale.clone()
@@ -192,14 +230,8 @@ impl Slot {
         };
     }
 
-    /// Has the server let it go. Readers keep the memory until they are done.
-    pub(super) fn detach(self, server: &Server) -> Result<(), Error> {
-        server.conn.shm_detach(self.id)?.ignore_error();
-        Ok(())
-    }
-
-    /// The memory, as the server last wrote it.
+    /// The copy.
     pub(super) fn bytes(&self) -> &[u8] {
-        (*self.segment).as_ref()
+        (*self.store).as_ref()
     }
 }

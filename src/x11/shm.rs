@@ -1,10 +1,11 @@
-//! Memory shared with the X server: a sealed memfd, or a System V segment.
+//! Memory shared with the X server: a sealed memfd, or a System V segment; and memory of
+//! deskd's own, into which images are copied from there.
 //!
 //! The one module with `unsafe` code: mapping memory that another process
 //! writes has no safe interface.
 #![allow(unsafe_code)]
 
-use std::{io, num::NonZeroUsize, os::fd::OwnedFd, ptr::NonNull};
+use std::{io, num::NonZeroUsize, ops::Range, os::fd::OwnedFd, ptr::NonNull};
 
 use nix::{
     fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl},
@@ -16,17 +17,24 @@ use nix::{
 
 /// A read-only mapping of memory into which the X server writes images.
 ///
-/// The server writes only while an image request for the segment is under way,
-/// and no such request is made while a [`Grab`](super::Grab) holds it. A server
-/// that breaks this tears pixels, nothing more: readers take each byte once, as
-/// data. The memory cannot shrink under the mapping (a memfd is sealed, a
-/// System V segment has no resize) and is allocated before it is mapped, so a
+/// Any client of the X server can have it write there at any time (the server checks no
+/// owner), so nothing is read from it in place: [`Store::copy_from`] takes what an image
+/// request has just put there. The memory cannot shrink under the mapping (a memfd is
+/// sealed, a System V segment has no resize) and is allocated before it is mapped, so a
 /// read never ends in SIGBUS.
 #[derive(Debug)]
 pub(super) struct Segment {
     start: NonNull<u8>,
     bytes: NonZeroUsize,
     kind: Kind,
+}
+
+/// Memory that no other process can reach, of a memfd whose descriptor is closed: unlike
+/// the allocator's it is given back to the system as soon as it is dropped.
+#[derive(Debug)]
+pub(super) struct Store {
+    start: NonNull<u8>,
+    bytes: NonZeroUsize,
 }
 
 #[derive(Debug)]
@@ -40,6 +48,10 @@ enum Kind {
 unsafe impl Send for Segment {}
 // SAFETY: as above: shared references only ever read.
 unsafe impl Sync for Segment {}
+// SAFETY: the mapping belongs to this value alone, as a boxed slice does.
+unsafe impl Send for Store {}
+// SAFETY: as above; it is written through a unique reference only.
+unsafe impl Sync for Store {}
 
 impl Segment {
     /// A mapping of a new memfd of `bytes`, sealed against shrinking and
@@ -49,35 +61,9 @@ impl Segment {
     ///
     /// Whatever the kernel says; `ENOSPC` or `ENOMEM` when memory is short.
     pub(super) fn memfd(bytes: NonZeroUsize) -> io::Result<(Self, OwnedFd)> {
-        let length = i64::try_from(bytes.get()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let fd = memfd_create(
-            c"deskd-capture",
-            MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
-        )?;
-        // Allocated now: a full memory must be an error here, not a SIGBUS later.
-        fallocate(&fd, FallocateFlags::empty(), 0, length)?;
-        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
-        fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
-        // SAFETY: a fresh mapping at an address of the kernel's choice, of a
-        // descriptor that is at least as long and can no longer shrink.
-        let start = unsafe {
-            mmap(
-                None,
-                bytes,
-                ProtFlags::PROT_READ,
-                MapFlags::MAP_SHARED,
-                &fd,
-                0,
-            )?
-        };
-        Ok((
-            Self {
-                start: start.cast(),
-                bytes,
-                kind: Kind::Memfd,
-            },
-            fd,
-        ))
+        let (start, fd) = map(bytes, ProtFlags::PROT_READ)?;
+        let kind = Kind::Memfd;
+        Ok((Self { start, bytes, kind }, fd))
     }
 
     /// A mapping of a new System V segment of `bytes`, and its id. The caller
@@ -125,11 +111,67 @@ pub(super) fn remove_sysv(id: i32) {
     unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
 }
 
-impl AsRef<[u8]> for Segment {
+impl Store {
+    /// `bytes` zeroes.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says; `ENOSPC` or `ENOMEM` when memory is short.
+    pub(super) fn new(bytes: NonZeroUsize) -> io::Result<Self> {
+        let (start, _) = map(bytes, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
+        Ok(Self { start, bytes })
+    }
+
+    /// Copies bytes from the same place of a segment.
+    ///
+    /// # Panics
+    ///
+    /// When that lies outside one of them.
+    pub(super) fn copy_from(&mut self, segment: &Segment, range: Range<usize>) {
+        assert!(range.start <= range.end && range.end <= self.bytes.get());
+        assert!(range.end <= segment.bytes.get());
+        // SAFETY: both mappings are at least so long, as was just checked; they are apart
+        // from each other; this one is writable and borrowed uniquely. Another process may
+        // write the segment meanwhile: any bytes are pixels.
+        unsafe {
+            self.start
+                .add(range.start)
+                .copy_from_nonoverlapping(segment.start.add(range.start), range.end - range.start);
+        }
+    }
+}
+
+/// A shared mapping of a new memfd of `bytes`, sealed against shrinking and growing.
+fn map(bytes: NonZeroUsize, access: ProtFlags) -> io::Result<(NonNull<u8>, OwnedFd)> {
+    let length = i64::try_from(bytes.get()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let fd = memfd_create(
+        c"deskd-capture",
+        MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
+    )?;
+    // Allocated now: a full memory must be an error here, not a SIGBUS later.
+    fallocate(&fd, FallocateFlags::empty(), 0, length)?;
+    let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+    fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
+    // SAFETY: a fresh mapping at an address of the kernel's choice, of a
+    // descriptor that is at least as long and can no longer shrink.
+    let start = unsafe { mmap(None, bytes, access, MapFlags::MAP_SHARED, &fd, 0)? };
+    Ok((start.cast(), fd))
+}
+
+impl AsRef<[u8]> for Store {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: the mapping is `bytes` long, readable, and lives as long as
-        // `self`. Who writes it, and when, is told on the type.
+        // SAFETY: the mapping is `bytes` long, readable, lives as long as `self`, and is
+        // written through a unique reference to `self` only.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes.get()) }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // SAFETY: `start` is the start of the mapping that `self` made and alone owns; no
+        // reference into it outlives `self`.
+        let unmapped = unsafe { munmap(self.start.cast(), self.bytes.get()) };
+        debug_assert!(unmapped.is_ok());
     }
 }
 
@@ -150,22 +192,41 @@ impl Drop for Segment {
 mod tests {
     use super::*;
 
+    /// What a segment holds.
+    fn read(segment: &Segment) -> Vec<u8> {
+        let mut store = Store::new(segment.bytes).unwrap();
+        store.copy_from(segment, 0..segment.bytes());
+        store.as_ref().to_vec()
+    }
+
     #[test]
     fn a_memfd_is_allocated_and_sealed() {
         let (segment, fd) = Segment::memfd(NonZeroUsize::new(8192).unwrap()).unwrap();
-        assert_eq!(segment.as_ref(), &[0; 8192]);
+        assert_eq!(read(&segment), [0; 8192]);
         assert!(
             nix::unistd::ftruncate(&fd, 0).is_err(),
             "shrinking must be refused"
         );
         nix::unistd::write(&fd, b"painted").unwrap();
-        assert_eq!(&segment.as_ref()[..7], b"painted");
+        assert_eq!(&read(&segment)[..7], b"painted");
+    }
+
+    #[test]
+    fn a_copy_stays_as_it_is() {
+        let (segment, fd) = Segment::memfd(NonZeroUsize::new(4096).unwrap()).unwrap();
+        nix::unistd::write(&fd, b"first row, second row").unwrap();
+        let mut store = Store::new(NonZeroUsize::new(4096).unwrap()).unwrap();
+        store.copy_from(&segment, 0..9);
+        std::os::unix::fs::FileExt::write_at(&std::fs::File::from(fd), b"forged", 0).unwrap();
+        assert_eq!(&store.as_ref()[..12], b"first row\0\0\0");
+        store.copy_from(&segment, 11..21);
+        assert_eq!(&store.as_ref()[..21], b"first row\0\0second row");
     }
 
     #[test]
     fn a_sysv_segment_reads_as_zeroes() {
         let (segment, id) = Segment::sysv(NonZeroUsize::new(4096).unwrap()).unwrap();
         remove_sysv(id);
-        assert_eq!(segment.as_ref(), &[0; 4096]);
+        assert_eq!(read(&segment), [0; 4096]);
     }
 }

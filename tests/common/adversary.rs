@@ -253,6 +253,30 @@ impl Adversary {
         self.round_trip();
     }
 
+    /// Has the server write ten rows of the screen, from `row` on, to the beginning of the
+    /// segments that others attached.
+    pub fn overwrite_segments(&mut self, row: u32) {
+        let (opcode, own) = (self.extension("MIT-SHM"), self.base >> 21);
+        for base in (1..24).filter(|base| *base != own) {
+            for number in 0..48 {
+                let mut request = vec![opcode, 4, 8, 0];
+                let (place, size) = (row << 16, 640 | 10 << 16);
+                let segment = base << 21 | number;
+                for word in [self.root, place, size, u32::MAX, 2, segment, 0] {
+                    request.extend_from_slice(&u32::to_le_bytes(word));
+                }
+                self.send(&request);
+            }
+        }
+        // Replies come for those that were there; then nothing is left to be written.
+        self.stream
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        let mut buffer = [0; 4096];
+        while self.stream.read(&mut buffer).is_ok_and(|read| read > 0) {}
+        self.stream.set_read_timeout(None).unwrap();
+    }
+
     /// Sends a flood from a thread of its own until that is ended.
     pub fn flood(mut self, flood: Flood) -> Flooding {
         let requests = self.requests(flood);
