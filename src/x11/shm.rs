@@ -11,7 +11,7 @@ use nix::{
     fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl},
     sys::{
         memfd::{MFdFlags, memfd_create},
-        mman::{MapFlags, ProtFlags, mmap, munmap},
+        mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap},
     },
 };
 
@@ -29,8 +29,8 @@ pub(super) struct Segment {
     kind: Kind,
 }
 
-/// Memory that no other process can reach, of a memfd whose descriptor is closed: unlike
-/// the allocator's it is given back to the system as soon as it is dropped.
+/// Memory that no other process can reach. It counts as shared memory of the process, as a
+/// segment does, and is given back to the system when it is dropped.
 #[derive(Debug)]
 pub(super) struct Store {
     start: NonNull<u8>,
@@ -61,9 +61,35 @@ impl Segment {
     ///
     /// Whatever the kernel says; `ENOSPC` or `ENOMEM` when memory is short.
     pub(super) fn memfd(bytes: NonZeroUsize) -> io::Result<(Self, OwnedFd)> {
-        let (start, fd) = map(bytes, ProtFlags::PROT_READ)?;
-        let kind = Kind::Memfd;
-        Ok((Self { start, bytes, kind }, fd))
+        let length = i64::try_from(bytes.get()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let fd = memfd_create(
+            c"deskd-capture",
+            MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
+        )?;
+        // Allocated now: a full memory must be an error here, not a SIGBUS later.
+        fallocate(&fd, FallocateFlags::empty(), 0, length)?;
+        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
+        // SAFETY: a fresh mapping at an address of the kernel's choice, of a
+        // descriptor that is at least as long and can no longer shrink.
+        let start = unsafe {
+            mmap(
+                None,
+                bytes,
+                ProtFlags::PROT_READ,
+                MapFlags::MAP_SHARED,
+                &fd,
+                0,
+            )?
+        };
+        Ok((
+            Self {
+                start: start.cast(),
+                bytes,
+                kind: Kind::Memfd,
+            },
+            fd,
+        ))
     }
 
     /// A mapping of a new System V segment of `bytes`, and its id. The caller
@@ -116,10 +142,15 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Whatever the kernel says; `ENOSPC` or `ENOMEM` when memory is short.
+    /// `ENOMEM` when memory is short.
     pub(super) fn new(bytes: NonZeroUsize) -> io::Result<Self> {
-        let (start, _) = map(bytes, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
-        Ok(Self { start, bytes })
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a fresh mapping at an address of the kernel's choice.
+        let start = unsafe { mmap_anonymous(None, bytes, access, MapFlags::MAP_SHARED)? };
+        Ok(Self {
+            start: start.cast(),
+            bytes,
+        })
     }
 
     /// Copies bytes from the same place of a segment.
@@ -139,23 +170,6 @@ impl Store {
                 .copy_from_nonoverlapping(segment.start.add(range.start), range.end - range.start);
         }
     }
-}
-
-/// A shared mapping of a new memfd of `bytes`, sealed against shrinking and growing.
-fn map(bytes: NonZeroUsize, access: ProtFlags) -> io::Result<(NonNull<u8>, OwnedFd)> {
-    let length = i64::try_from(bytes.get()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let fd = memfd_create(
-        c"deskd-capture",
-        MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
-    )?;
-    // Allocated now: a full memory must be an error here, not a SIGBUS later.
-    fallocate(&fd, FallocateFlags::empty(), 0, length)?;
-    let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
-    fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
-    // SAFETY: a fresh mapping at an address of the kernel's choice, of a
-    // descriptor that is at least as long and can no longer shrink.
-    let start = unsafe { mmap(None, bytes, access, MapFlags::MAP_SHARED, &fd, 0)? };
-    Ok((start.cast(), fd))
 }
 
 impl AsRef<[u8]> for Store {
