@@ -86,6 +86,8 @@ pub enum Cause {
     NotPainted,
     /// The time ran out in deskd itself.
     Deadline,
+    /// The caller went away, or a call of `ReleaseAll` ended the step.
+    Cancelled,
     /// Encoding failed.
     EncodeFailed,
     /// The image is above `max_image_bytes`.
@@ -120,6 +122,7 @@ impl Cause {
             Self::OutOfDescriptors => "OUT_OF_DESCRIPTORS",
             Self::NotPainted => "NOT_PAINTED",
             Self::Deadline => "DEADLINE",
+            Self::Cancelled => "CANCELLED",
             Self::EncodeFailed => "ENCODE_FAILED",
             Self::TooLarge => "TOO_LARGE",
             Self::ShuttingDown => "SHUTTING_DOWN",
@@ -145,6 +148,7 @@ impl Cause {
             | Self::Deadline
             | Self::ShuttingDown => true,
             Self::AuthRefused
+            | Self::Cancelled
             | Self::CookieUnreadable
             | Self::ScreenNotFound
             | Self::PixelFormatUnsupported
@@ -184,6 +188,7 @@ impl Cause {
                 "that the desktop session started; `deskd ready` says what is missing"
             }
             Self::Deadline => "the machine's load, or allow a longer deadline",
+            Self::Cancelled => "whether the caller went away, and who calls ReleaseAll",
             Self::EncodeFailed | Self::Internal => "deskd's log",
             Self::TooLarge => "ask for a smaller size, a region, JPEG, or a larger max_image_bytes",
             Self::ShuttingDown => "that deskd is started again",

@@ -548,6 +548,29 @@ async fn root_seeds_the_home_as_its_user() {
     assert_eq!(fs::read_dir(&secret).unwrap().count(), 0);
 }
 
+/// What the desktop's user puts where deskd's files are to be keeps no desktop from starting.
+#[test]
+fn what_the_user_puts_in_the_way_is_moved() {
+    let mut stack = Managed::new(&["--desktop-user", "nobody"]).started();
+    stack.wait_for_socket();
+    stack.up();
+    let place = format!("/run/deskd/desktop-X{}", stack.number);
+    let place = Path::new(&place);
+    stack.cli(&["down"]);
+    drop(stack.init.take());
+    let home = place.join("home");
+    fs::rename(&home, place.join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("/nowhere", &home).unwrap();
+    let cookie = place.join("Xauthority");
+    drop(fs::remove_file(&cookie));
+    fs::create_dir_all(cookie.join("a/b/c")).unwrap();
+    stack.start(&[]);
+    stack.wait_for_socket();
+    stack.up();
+    assert!(fs::symlink_metadata(&home).unwrap().is_dir());
+    assert!(fs::symlink_metadata(&cookie).unwrap().is_file());
+}
+
 /// What cleared its environment and left its session ends with the stack, and the
 /// desktop's programs do not see what deskd's environment holds.
 #[test]

@@ -122,12 +122,7 @@ fn descendants(all: &HashMap<u32, Stat>, roots: &[u32]) -> Vec<u32> {
 /// Whether a process is one of Chromium's utility processes (network, storage, audio):
 /// none of them decides where input goes.
 fn is_utility(pid: u32) -> bool {
-    // A command line may be as long as its process likes.
-    let mut command = Vec::new();
-    let file = fs::File::open(format!("/proc/{pid}/cmdline"));
-    if file.is_ok_and(|file| file.take(64 << 10).read_to_end(&mut command).is_err()) {
-        return false;
-    }
+    let command = beginning_of(pid, "cmdline").unwrap_or_default();
     let mut arguments = command.split(|byte| matches!(byte, 0 | b' '));
     arguments.any(|argument| argument == b"--type=utility")
 }
@@ -173,7 +168,7 @@ pub(crate) fn is_of(pid: u32, family: &[u32], display: u16) -> Option<bool> {
         }
         ancestor = stat.parent;
     }
-    match fs::read(format!("/proc/{pid}/environ")) {
+    match environment(pid) {
         Ok(environment) if environment.is_empty() => None,
         Ok(environment) => Some(environment.split(|byte| *byte == 0).any(|variable| {
             let name = variable.strip_prefix(b"DISPLAY=:");
@@ -183,6 +178,27 @@ pub(crate) fn is_of(pid: u32, family: &[u32], display: u16) -> Option<bool> {
         })),
         Err(error) => Some(error.kind() == io::ErrorKind::PermissionDenied),
     }
+}
+
+/// The variables that a process was started with, as far as they are looked at; empty while
+/// it is just becoming another program.
+///
+/// # Errors
+///
+/// When it has gone, or may not be looked at.
+pub(crate) fn environment(pid: u32) -> io::Result<Vec<u8>> {
+    beginning_of(pid, "environ")
+}
+
+/// At most this much is read of what a process itself says: it can have the kernel show any
+/// part of its memory there, of any size (prctl(2), `PR_SET_MM`).
+const MAX_SAID: u64 = 128 << 10;
+
+fn beginning_of(pid: u32, file: &str) -> io::Result<Vec<u8>> {
+    let mut said = Vec::new();
+    let file = fs::File::open(format!("/proc/{pid}/{file}"))?;
+    file.take(MAX_SAID).read_to_end(&mut said)?;
+    Ok(said)
 }
 
 /// The process that started `pid`, when it belongs to the same desktop: neither
@@ -237,6 +253,25 @@ pub(crate) fn starting(manager: u32, shown: &[u32], display: u16) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A process decides how much there is to read.
+    #[test]
+    fn of_a_large_environment_the_beginning_is_read() {
+        let mut child = std::process::Command::new("sleep");
+        child.arg("60").env_clear();
+        for number in 0..12 {
+            child.env(format!("N{number:02}"), "x".repeat(100_000));
+        }
+        let mut child = child.spawn().unwrap();
+        let read = (0..100).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            let read = environment(child.id()).unwrap();
+            read.starts_with(b"N00=").then_some(read.len() as u64)
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(read, Some(MAX_SAID));
+    }
 
     #[test]
     fn a_program_is_its_processes_of_one_session() {

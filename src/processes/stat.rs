@@ -93,10 +93,16 @@ pub(crate) fn exists(pid: u32) -> bool {
 
 /// The user that a process runs as.
 pub(crate) fn user(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let status = status(pid)?;
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     // Real, effective, saved, file system's.
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// What the kernel says of a process (proc(5), `status`). Its name need not be UTF-8.
+fn status(pid: u32) -> Option<String> {
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    Some(String::from_utf8_lossy(&status).into_owned())
 }
 
 /// When a process was started, in hundredths of a second since boot (proc(5), `starttime`).
@@ -124,7 +130,7 @@ pub(super) fn since_boot() -> Option<Duration> {
 /// Whether a process and what it starts can gain no privileges (prctl(2),
 /// `PR_SET_NO_NEW_PRIVS`). False when that is not known.
 pub(crate) fn has_no_new_privs(pid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = status(pid).unwrap_or_default();
     let value = status
         .lines()
         .find_map(|line| line.strip_prefix("NoNewPrivs:"));

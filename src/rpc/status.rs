@@ -145,40 +145,47 @@ pub(super) fn slow_reader() -> Status {
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let message = refusal.to_string();
-        let (code, reason, facts) = match refusal {
-            Refusal::UnknownFrame(id) => (
-                Code::FailedPrecondition,
-                Reason::UnknownFrame,
-                ("frame_id", id),
-            ),
-            Refusal::FrameIsCard(id) => (
-                Code::FailedPrecondition,
-                Reason::FrameIsCard,
-                ("frame_id", id),
-            ),
-            Refusal::StaleGeneration(id) => (
-                Code::FailedPrecondition,
-                Reason::StaleGeneration,
-                ("frame_id", id),
-            ),
-            Refusal::StaleEpoch(id) => (
-                Code::FailedPrecondition,
-                Reason::StaleEpoch,
-                ("frame_id", id),
-            ),
-            Refusal::OutOfScreen { asked, .. } => (
-                Code::OutOfRange,
-                Reason::OutOfScreen,
-                ("region", asked.to_string()),
-            ),
-            Refusal::OutputTooLarge(size) => (
-                Code::InvalidArgument,
-                Reason::OutputTooLarge,
-                ("size", size.to_string()),
-            ),
-        };
-        build(code, reason, message, &[facts])
+        refused_picture(refusal, message, None)
     }
+}
+
+/// A picture that cannot be taken; `action`: the number of the action that asks for it.
+fn refused_picture(refusal: Refusal, message: String, action: Option<usize>) -> Status {
+    let (code, reason, facts) = match refusal {
+        Refusal::UnknownFrame(id) => (
+            Code::FailedPrecondition,
+            Reason::UnknownFrame,
+            ("frame_id", id),
+        ),
+        Refusal::FrameIsCard(id) => (
+            Code::FailedPrecondition,
+            Reason::FrameIsCard,
+            ("frame_id", id),
+        ),
+        Refusal::StaleGeneration(id) => (
+            Code::FailedPrecondition,
+            Reason::StaleGeneration,
+            ("frame_id", id),
+        ),
+        Refusal::StaleEpoch(id) => (
+            Code::FailedPrecondition,
+            Reason::StaleEpoch,
+            ("frame_id", id),
+        ),
+        Refusal::OutOfScreen { asked, .. } => (
+            Code::OutOfRange,
+            Reason::OutOfScreen,
+            ("region", asked.to_string()),
+        ),
+        Refusal::OutputTooLarge(size) => (
+            Code::InvalidArgument,
+            Reason::OutputTooLarge,
+            ("size", size.to_string()),
+        ),
+    };
+    let action = action.map(|action| ("action", action.to_string()));
+    let facts: Vec<_> = [facts].into_iter().chain(action).collect();
+    build(code, reason, message, &facts)
 }
 
 impl From<Refused> for Status {
@@ -187,6 +194,9 @@ impl From<Refused> for Status {
         let action = |action: usize| ("action", action.to_string());
         let (code, reason, facts) = match refused {
             Refused::Picture(refusal) => return refusal.into(),
+            Refused::OfPicture { action, refusal } => {
+                return refused_picture(refusal, message, Some(action));
+            }
             Refused::OutOfScreen {
                 action: index,
                 point: (x, y),
@@ -267,6 +277,7 @@ impl From<CursorFailure> for Status {
     fn from(CursorFailure(failure): CursorFailure) -> Self {
         let code = match failure.cause {
             Cause::Deadline | Cause::Unresponsive => Code::DeadlineExceeded,
+            Cause::Cancelled => Code::Cancelled,
             Cause::Internal | Cause::EncodeFailed | Cause::TooLarge => Code::Internal,
             Cause::NoDisplay
             | Cause::AuthRefused
@@ -321,6 +332,7 @@ pub(super) fn reason(failure: &Failure) -> Reason {
         Cause::OutOfDescriptors => Reason::OutOfDescriptors,
         Cause::NotPainted => Reason::NotPainted,
         Cause::Deadline => Reason::Deadline,
+        Cause::Cancelled => Reason::Cancelled,
         Cause::EncodeFailed => Reason::EncodeFailed,
         Cause::TooLarge => Reason::TooLarge,
         Cause::ShuttingDown => Reason::ShuttingDown,
@@ -358,6 +370,7 @@ mod tests {
             Cause::ConnectionLost,
             Cause::Unresponsive,
             Cause::ProtocolError,
+            Cause::Cancelled,
             Cause::ScreenNotFound,
             Cause::PixelFormatUnsupported,
             Cause::CaptureFailed,

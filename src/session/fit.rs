@@ -62,8 +62,11 @@ impl Fit {
             multiple_of: multiple,
             may_enlarge,
         };
+        if max_side == Some(0) {
+            return Err(("max_side", "must be at least 1"));
+        }
         if fit.max_side < multiple {
-            return Err(("max_side", "must be at least 1, and at least multiple_of"));
+            return Err(("max_side", "must be at least multiple_of"));
         }
         let smallest = Size {
             width: multiple,
@@ -78,7 +81,7 @@ impl Fit {
         if !fit.holds(smallest) {
             return Err((
                 "tiles.max_count",
-                "is exceeded by a square of multiple_of pixels",
+                "must be at least the number of tiles that cover multiple_of × multiple_of pixels",
             ));
         }
         Ok(fit)

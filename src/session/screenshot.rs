@@ -224,7 +224,7 @@ impl Session {
         }
         let bytes = made.encoded.bytes.len().min(smaller.encoded.bytes.len());
         let message = format!(
-            "the {} image takes {bytes} bytes at its smallest, and max_image_bytes is {limit}",
+            "the {} image takes {bytes} bytes at its smallest, and may take {limit}: ask for JPEG, a region or a smaller size (`fit`), or set a larger max_image_bytes (pictures of one step share the default)",
             plan.output
         );
         Err(Failure {

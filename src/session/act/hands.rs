@@ -80,8 +80,11 @@ impl Hands<'_> {
         if bound {
             self.note_focus_unread()?;
         }
-        if performed.is_ok() && done.pointer.is_none() {
-            done.pointer = Some(self.injector.pointer()?);
+        match &performed {
+            Ok(()) if done.pointer.is_some() => {}
+            Err(Stop::Lost(_)) => done.pointer = None,
+            // Where it got to, also when it was to get further.
+            Ok(()) | Err(_) => done.pointer = Some(self.injector.pointer()?),
         }
         performed
     }
@@ -117,10 +120,12 @@ impl Hands<'_> {
         }
     }
 
-    /// Releases what was pressed only for the call.
-    pub(super) fn clean_up(&mut self) -> Result<(), Error> {
+    /// Releases what was pressed only for the call, and what else is `down` of these.
+    pub(super) fn clean_up(&mut self, down: &[Input]) -> Result<(), Error> {
         self.injector.observer().end_watch()?;
-        for input in self.ledger.of_call() {
+        let held = down.iter().copied();
+        let held: Vec<Input> = held.filter(|input| self.ledger.is_held(*input)).collect();
+        for input in self.ledger.of_call().into_iter().chain(held) {
             self.injector.release(input)?;
             self.ledger.release(input);
         }
@@ -150,11 +155,12 @@ impl Hands<'_> {
     }
 
     pub(super) fn check(&self) -> Result<(), Stop> {
-        if self.cancel.is_cancelled() {
-            return Err(Stop::Cancelled);
-        }
+        // A caller whose deadline has come goes away, too.
         if Instant::now() >= self.until {
             return Err(Stop::Deadline);
+        }
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Cancelled);
         }
         Ok(())
     }
@@ -187,14 +193,20 @@ impl Hands<'_> {
     }
 
     /// Waits for a picture that another thread takes, and ends holds meanwhile.
-    pub(super) fn until_taken(&mut self, mut answer: oneshot::Receiver<Taken>) -> Result<(), Stop> {
+    pub(super) fn until_taken(
+        &mut self,
+        action: usize,
+        mut answer: oneshot::Receiver<Taken>,
+    ) -> Result<(), Stop> {
         self.injector.flush()?;
         loop {
             self.tend()?;
             match answer.try_recv() {
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Ok(Some(failure))) => return Err(Stop::Failed(failure)),
-                Ok(Err(refusal)) => return Err(Stop::Refused(refusal.into())),
+                Ok(Err(refusal)) => {
+                    return Err(Stop::Refused(Refused::OfPicture { action, refusal }));
+                }
                 Err(TryRecvError::Closed) => return Err(Stop::Cancelled),
                 Err(TryRecvError::Empty) => {}
             }

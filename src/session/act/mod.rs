@@ -360,6 +360,7 @@ impl Session {
             act: Arc::clone(act),
             space,
             cancel: cancel.clone(),
+            stopping: self.shutdown.clone(),
             until,
             reply,
             camera,
@@ -478,12 +479,16 @@ impl Session {
         }
         let space = self.resolve(&act.space)?;
         // What no screen can answer with is known before anything is done.
-        let own = act.actions.iter().filter_map(|action| match action {
-            Action::Screenshot(image) if !act.stop_at_first => Some(image),
-            _ => None,
-        });
-        for image in act.picture.iter().chain(own) {
+        if let Some(image) = &act.picture {
             self.can_show(image, screen)?;
+        }
+        for (action, one) in act.actions.iter().enumerate() {
+            if let Action::Screenshot(image) = one
+                && !act.stop_at_first
+            {
+                let shown = self.can_show(image, screen);
+                shown.map_err(|refusal| Refused::OfPicture { action, refusal })?;
+            }
         }
         if !act.unproved && !self.is_proved(&link) {
             self.paint.expect(super::paint::AWAITED);

@@ -76,6 +76,8 @@ pub(super) struct Pacing {
     pub(super) on: bool,
     /// The client window that the action under way acts on.
     pub(super) target: Option<Focus>,
+    /// The window that the last press or keys of the step were for: the next keys are, too.
+    pub(super) owner: Option<Focus>,
     /// Processes, those that react with them, and when they were looked up.
     family: Option<(Vec<u32>, Vec<u32>, Instant)>,
     /// Whether an input method runs, and when that was looked up.
@@ -231,10 +233,13 @@ impl Hands<'_> {
             _ => Duration::ZERO,
         };
         certain &= self.until_asleep(&pids, rest, WORKS)?;
+        if presses(step) || kind(step) == Kind::Keys {
+            self.pacing.owner = target;
+        }
         if next == Kind::Keys
-            && let Some(target) = &target
+            && let Some(owner) = self.pacing.owner.clone()
         {
-            self.same_program(target)?;
+            self.same_program(&owner)?;
         }
         Ok(certain)
     }

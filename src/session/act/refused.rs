@@ -12,6 +12,14 @@ pub enum Refused {
     /// Its picture or coordinate space cannot be.
     #[error(transparent)]
     Picture(#[from] Refusal),
+    /// The same of an action's picture.
+    #[error("actions[{action}].screenshot: {refusal}")]
+    OfPicture {
+        /// Which action, from 0.
+        action: usize,
+        /// Why.
+        refusal: Refusal,
+    },
     /// A point outside its space or the screen.
     #[error(
         "actions[{action}]: point {},{} is not within {within}: give one that is; nothing is clamped",
@@ -69,7 +77,7 @@ pub enum Refused {
         name: String,
     },
     /// The desktop's paint is not proved.
-    #[error("{}", .0.message)]
+    #[error("{}; call WaitReady first, or set `unproved`", .0.message)]
     NotPainted(Failure),
     /// There is no X server that takes input.
     #[error("{}", .0.message)]
@@ -114,6 +122,7 @@ impl Refused {
     pub(super) fn is_of_action(&self) -> bool {
         match self {
             Self::Picture(_)
+            | Self::OfPicture { .. }
             | Self::OutOfScreen { .. }
             | Self::NoKey { .. }
             | Self::NoButton { .. }

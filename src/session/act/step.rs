@@ -66,6 +66,15 @@ impl Course {
         }
     }
 
+    /// What `button_down` and `key_down` of the step pressed.
+    fn pressed(&self) -> Vec<Input> {
+        let pressed = self.steps.iter().filter_map(|step| match step {
+            Step::Down { held, .. } => Some(held.input),
+            _ => None,
+        });
+        pressed.collect()
+    }
+
     /// Whether no action was begun.
     fn is_nothing(&self) -> bool {
         self.results.iter().all(|done| done.refused.is_some())
@@ -113,16 +122,24 @@ impl Worker {
             return Err(Refused::Late(late()));
         }
         let mut course = Course::new((x, y));
+        self.pacing.owner = None;
         match planned {
-            Ok(steps) => self.do_all(job, steps, &mut course),
+            Ok(steps) => self.do_all(job, steps, &survey, &mut course),
             Err(refused) => {
                 let mut done = Done::default();
-                course.outcome = self.stopped(Stop::Refused(refused), &mut done);
+                course.outcome = self.stopped(job, Stop::Refused(refused), &mut done);
                 course.results.push(done);
             }
         }
+        // Nobody releases what a step leaves down that does not go on.
+        let abandoned = matches!(course.outcome, Outcome::Cancelled | Outcome::Deadline);
+        let down = if abandoned {
+            course.pressed()
+        } else {
+            Vec::new()
+        };
         if self.connected.is_some()
-            && let Err(error) = self.hands(&job.cancel, job.until, |hands| hands.clean_up())
+            && let Err(error) = self.hands(&job.cancel, job.until, |hands| hands.clean_up(&down))
         {
             self.lose(&error);
             course.outcome = Outcome::Unknown;
@@ -168,7 +185,7 @@ impl Worker {
 
     /// Does the planned steps; then plans and does those of the other actions one by one,
     /// until one of them cannot be done.
-    fn do_all(&mut self, job: &Job, planned: Vec<Step>, course: &mut Course) {
+    fn do_all(&mut self, job: &Job, planned: Vec<Step>, survey: &Survey, course: &mut Course) {
         let actions = &job.act.actions;
         let mut planned = VecDeque::from(planned);
         // The last step that gave input: a wait after it changes nothing.
@@ -178,10 +195,7 @@ impl Worker {
             let start = Instant::now();
             let next = actions.get(index + 1).map(input_of);
             self.pacing.on = job.act.paced && next.is_some();
-            let step = match planned.pop_front() {
-                Some(step) => Ok(step),
-                None => self.plan_next(job, index),
-            };
+            let step = self.next_step(job, index, &mut planned, survey);
             let performed = step.and_then(|step| {
                 self.perform_one(job, index, &step, course, &mut done)?;
                 Ok(step)
@@ -190,7 +204,7 @@ impl Worker {
             let step = match performed {
                 Ok(step) => step,
                 Err(stop) => {
-                    course.outcome = self.stopped(stop, &mut done);
+                    course.outcome = self.stopped(job, stop, &mut done);
                     course.results.push(done);
                     return;
                 }
@@ -218,7 +232,7 @@ impl Worker {
             if let Err(stop) = paced {
                 // The next action is the one that could not begin.
                 let mut done = Done::default();
-                course.outcome = self.stopped(stop, &mut done);
+                course.outcome = self.stopped(job, stop, &mut done);
                 course.results.push(done);
                 return;
             }
@@ -249,7 +263,7 @@ impl Worker {
         };
         drop(job.camera.send(shot));
         self.hands(&job.cancel, job.until, |hands| {
-            hands.until_taken(answer)?;
+            hands.until_taken(index, answer)?;
             let (x, y) = hands.injector.pointer()?;
             course.from = (x, y);
             done.pointer = Some((x, y));
@@ -258,22 +272,48 @@ impl Worker {
         Ok(self.watch_for_rest(job)?)
     }
 
-    /// Plans an action when its turn has come.
-    fn plan_next(&mut self, job: &Job, index: usize) -> Result<Step, Stop> {
-        let survey = self.survey()?;
-        let (steps, _) = self.plan_with(job, survey, index..index + 1)?;
+    /// The step of an action whose turn has come: as planned, or planned now if nothing was,
+    /// or if the screen is not the one any more that it was planned for.
+    fn next_step(
+        &mut self,
+        job: &Job,
+        index: usize,
+        planned: &mut VecDeque<Step>,
+        of: &Survey,
+    ) -> Result<Step, Stop> {
+        if index == 0
+            && let Some(step) = planned.pop_front()
+        {
+            return Ok(step);
+        }
+        let now = self.survey()?;
+        if (now.screen, now.epoch) != (of.screen, of.epoch) {
+            planned.clear();
+        }
+        if let Some(step) = planned.pop_front() {
+            return Ok(step);
+        }
+        expected(job, &now).map_err(Stop::Refused)?;
+        let (steps, _) = self.plan_with(job, now, index..index + 1)?;
         let mut steps = steps.map_err(Stop::Refused)?;
         let step = steps.pop();
         step.ok_or(Stop::Lost(Error::Protocol("an action has no step")))
     }
 
     /// Why a step ends, and what that means for the action that it ends at.
-    fn stopped(&mut self, stop: Stop, done: &mut Done) -> Outcome {
+    fn stopped(&mut self, job: &Job, stop: Stop, done: &mut Done) -> Outcome {
         done.status = Status::Failed;
         match stop {
-            Stop::Cancelled => Outcome::Cancelled,
+            Stop::Cancelled => {
+                done.failure = Some(cancelled(job));
+                Outcome::Cancelled
+            }
             Stop::Deadline => {
-                done.failure = Some(late());
+                done.failure = Some(Failure {
+                    stage: Stage::Timeout,
+                    cause: Cause::Deadline,
+                    message: "the deadline came before this action was done; take a new frame, and allow more time for the rest".into(),
+                });
                 Outcome::Deadline
             }
             Stop::Late(failure) => {
@@ -518,6 +558,21 @@ fn expected(job: &Job, survey: &Survey) -> Result<(), Refused> {
         });
     }
     Ok(job.space.is_of(survey.generation, survey.epoch)?)
+}
+
+/// Why a step does not go on that nobody waits for.
+fn cancelled(job: &Job) -> Failure {
+    let (cause, message) = if job.stopping.is_cancelled() {
+        (Cause::ShuttingDown, "deskd is stopping")
+    } else {
+        let message = "the caller went away, or ReleaseAll was called, before this action was done";
+        (Cause::Cancelled, message)
+    };
+    Failure {
+        stage: Stage::Input,
+        cause,
+        message: message.into(),
+    }
 }
 
 fn late() -> Failure {

@@ -61,6 +61,8 @@ pub(super) struct Job {
     pub(super) act: Arc<Act>,
     pub(super) space: Resolved,
     pub(super) cancel: CancellationToken,
+    /// The daemon stops.
+    pub(super) stopping: CancellationToken,
     pub(super) until: Instant,
     pub(super) reply: oneshot::Sender<Result<Account, Refused>>,
     /// Takes the pictures of the step's actions.
@@ -318,7 +320,7 @@ impl Worker {
             );
         }
         self.hands(&CancellationToken::new(), Instant::now(), |hands| {
-            hands.clean_up()?;
+            hands.clean_up(&[])?;
             hands.end_holds()
         })?;
         self.adopt_bound()

@@ -3,7 +3,10 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
-    os::{fd::AsRawFd, unix::ffi::OsStrExt},
+    os::{
+        fd::AsRawFd,
+        unix::{ffi::OsStrExt, fs::MetadataExt},
+    },
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -13,6 +16,7 @@ use nix::{
     errno::Errno,
     fcntl::{Flock, FlockArg},
     sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket},
+    unistd::geteuid,
 };
 
 use crate::files;
@@ -84,6 +88,27 @@ fn accepts(address: &UnixAddr) -> io::Result<bool> {
     }
 }
 
+/// The folder of the X servers' sockets.
+pub(super) const SOCKETS: &str = "/tmp/.X11-unix";
+
+/// Removes what lies where a folder is to be, unless it is root's or our own: in /tmp anybody
+/// may make a link, and what is done in the folder would be done elsewhere.
+pub(super) fn remove_link(folder: &Path) -> io::Result<()> {
+    let Ok(found) = fs::symlink_metadata(folder) else {
+        return Ok(());
+    };
+    if found.is_dir() || [0, geteuid().as_raw()].contains(&found.uid()) {
+        return Ok(());
+    }
+    fs::remove_file(folder).map_err(|error| {
+        let why = format!(
+            "{} is another user's file or link, and cannot be removed: {error}",
+            folder.display()
+        );
+        io::Error::new(error.kind(), why)
+    })
+}
+
 /// The owner of a display number.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holder {
@@ -98,19 +123,20 @@ pub(super) enum Holder {
 /// Xvfb itself takes any living process of the lock's number for a server; after
 /// a restart of a container that is often another program (R26).
 pub(super) fn judge(display: u16) -> io::Result<Holder> {
-    let socket = PathBuf::from(format!("/tmp/.X11-unix/X{display}"));
+    let socket = Path::new(SOCKETS).join(format!("X{display}"));
     let lock = PathBuf::from(format!("/tmp/.X{display}-lock"));
     let name = socket.as_os_str().as_bytes();
     if accepts(&UnixAddr::new(&socket)?)? || accepts(&UnixAddr::new_abstract(name)?)? {
         return Ok(Holder::Server);
     }
     if let Ok(pid) = read(&lock).trim().parse::<u32>() {
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
         // It may just be starting, before its sockets.
-        if name.starts_with('X') {
+        if name.starts_with(b"X") {
             return Ok(Holder::Server);
         }
     }
+    remove_link(Path::new(SOCKETS))?;
     for left in [&lock, &socket] {
         match fs::remove_file(left) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -121,4 +147,28 @@ pub(super) fn judge(display: u16) -> io::Result<Holder> {
         }
     }
     Ok(Holder::Nobody)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{lchown, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_strangers_link_is_no_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let (there, link) = (place.path().join("there"), place.path().join("link"));
+        fs::create_dir(&there).unwrap();
+        remove_link(&link).unwrap();
+        remove_link(&there).unwrap();
+        symlink(&there, &link).unwrap();
+        // An administrator's stays.
+        remove_link(&link).unwrap();
+        assert!(fs::symlink_metadata(&link).is_ok());
+        assert!(geteuid().is_root(), "this test gives files to others");
+        lchown(&link, Some(65534), None).unwrap();
+        remove_link(&link).unwrap();
+        assert!(fs::symlink_metadata(&link).is_err() && there.is_dir());
+    }
 }

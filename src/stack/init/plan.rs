@@ -8,6 +8,7 @@ use std::{
 
 use nix::unistd::{User, geteuid};
 
+use super::lock;
 use crate::{
     config::Address,
     files::{Folder, Owner, make_folder},
@@ -168,6 +169,8 @@ impl Plan {
         let owner = self.is_root.then_some(&self.desktop);
         make_dir(&self.desktop_dir, 0o700, owner)?;
         if self.desktop.home.starts_with(&self.desktop_dir) {
+            let home = &self.desktop.home;
+            file_error(home, clear(home, fs::Metadata::is_dir))?;
             make_dir(&self.desktop.home, 0o700, owner)?;
         }
         if let Some(owner) = owner {
@@ -217,6 +220,7 @@ impl Plan {
     /// Writes a file for a user, in a folder that may be the user's own.
     fn write_private(&self, path: &Path, bytes: &[u8], user: &Account) -> Result<(), PlanError> {
         let owner = self.is_root.then_some(user.owner());
+        file_error(path, clear(path, fs::Metadata::is_file))?;
         let folder = path.parent().unwrap_or(Path::new("/"));
         let name = path.file_name().and_then(|name| name.to_str());
         Folder::open(folder)
@@ -229,7 +233,10 @@ impl Plan {
 
     /// Folders that sockets lie in: X's own, and the daemon's.
     fn make_socket_dirs(&self) -> Result<(), PlanError> {
-        let x_sockets = Path::new("/tmp/.X11-unix");
+        let x_sockets = Path::new(lock::SOCKETS);
+        if self.is_root {
+            file_error(x_sockets, lock::remove_link(x_sockets))?;
+        }
         if self.is_root && !x_sockets.exists() {
             make_dir(x_sockets, 0o1777, None)?;
         }
@@ -279,8 +286,31 @@ fn base_dir(is_root: bool, uid: u32) -> PathBuf {
     }
 }
 
+/// Makes room where something else lies than is wanted there. The desktop's user may have
+/// put anything into a folder of its own, also a tree that cannot be removed: that is moved
+/// aside.
+fn clear(path: &Path, is_wanted: fn(&fs::Metadata) -> bool) -> io::Result<()> {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if is_wanted(&found) {
+        return Ok(());
+    }
+    if !found.is_dir() {
+        return fs::remove_file(path);
+    }
+    let aside = path.with_extension(format!("{:016x}", getrandom::u64()?));
+    fs::rename(path, &aside)?;
+    drop(fs::remove_dir_all(&aside));
+    Ok(())
+}
+
 fn make_dir(path: &Path, mode: u32, owner: Option<&Account>) -> Result<(), PlanError> {
-    make_folder(path, mode, owner.map(Account::owner)).map_err(|source| PlanError::File {
+    file_error(path, make_folder(path, mode, owner.map(Account::owner)))
+}
+
+fn file_error<T>(path: &Path, done: io::Result<T>) -> Result<T, PlanError> {
+    done.map_err(|source| PlanError::File {
         path: path.to_owned(),
         source,
     })

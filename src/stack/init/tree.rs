@@ -91,7 +91,9 @@ fn living() -> Vec<Process> {
     let folders = fs::read_dir("/proc").into_iter().flatten();
     let pids = folders.filter_map(|folder| folder.ok()?.file_name().to_str()?.parse().ok());
     let process = |pid: i32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // A process may have a name that is no UTF-8.
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&stat);
         let (_, rest) = stat.rsplit_once(") ")?;
         let mut words = rest.split(' ');
         let (state, parent) = (words.next()?, words.next()?.parse().ok()?);
@@ -108,7 +110,8 @@ fn user(pid: Pid) -> Option<u32> {
 /// Whether a process has a mark that begins like that; `""`: any.
 fn carries(pid: Pid, beginning: &str) -> bool {
     // Another user's, or gone: not ours.
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let number = u32::try_from(pid.as_raw()).unwrap_or(0);
+    let environment = processes::environment(number).unwrap_or_default();
     let entry = format!("{MARK}={beginning}");
     environment
         .split(|byte| *byte == 0)
@@ -153,5 +156,38 @@ fn send(pids: &[Pid], signal: Signal) {
     for pid in pids {
         // Gone already, when it fails.
         let _ = kill(*pid, signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        ffi::OsStr,
+        os::unix::{ffi::OsStrExt, fs::symlink},
+        process::Command,
+    };
+
+    use super::*;
+
+    /// What a process says of itself hides it from nobody.
+    #[test]
+    fn a_process_with_a_strange_name_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join(OsStr::from_bytes(b"\xff) Z 1 "));
+        symlink("/bin/sleep", &program).unwrap();
+        let mut child = Command::new(&program);
+        child.arg("60").env_clear();
+        // The kernel shows this before the mark, too.
+        let mut child = child.env(MARK, "place:session").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let found = (0..100).any(|_| {
+            thread::sleep(Duration::from_millis(10));
+            let name = fs::read(format!("/proc/{pid}/comm")).unwrap();
+            let there = living().iter().any(|process| process.pid == pid);
+            name.starts_with(b"\xff") && there && carries(pid, "place:") && user(pid).is_some()
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(found);
     }
 }
