@@ -15,7 +15,7 @@ use crate::{
         daemon::{frame, raw, raw_image, screen},
         pacing::{MANAGERS, Stage},
         receiver::Toolkit,
-        step::{Client, bare, chord, click, move_to, pause, refused, text},
+        step::{Client, bare, chord, click, drag, key_down, move_to, pause, refused, text},
     },
     keys::set_keymap,
 };
@@ -408,4 +408,118 @@ async fn an_image_fits_the_limits_of_a_model() {
     assert_eq!((image.width, image.height), (565, 353));
     let said = daemon.cli(&["screenshot", "--fit", "wide", "-o", path]);
     assert_eq!(said.status.code(), Some(2));
+}
+
+/// A step that was planned for one screen is not done on another.
+#[tokio::test]
+async fn a_screen_that_is_resized_in_the_middle_is_noticed() {
+    let server = XServer::with_screen("1024x768x24", &[]);
+    let mut witness = crate::common::Witness::new(&server);
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    let frame = screen(&mut client, raw()).await.frame_id;
+    let of_frame = v1::coordinate_space::Space::FrameId(frame);
+    let sized = v1::coordinate_space::Space::Size(v1::Size {
+        width: 1000,
+        height: 1000,
+    });
+    for (space, to, reason, at) in [
+        (Some(of_frame), (5, 5), Some(v1::Reason::StaleEpoch), None),
+        (None, (900, 700), Some(v1::Reason::OutOfScreen), None),
+        (Some(sized), (500, 500), None, Some((320, 240))),
+    ] {
+        witness.resize(1024, 768);
+        screen(&mut client, raw()).await;
+        let mut request = bare(vec![move_to(1, 1), pause(1500), move_to(to.0, to.1)]);
+        // A frame of this size: that of before is of another epoch.
+        let space = match space {
+            Some(v1::coordinate_space::Space::FrameId(_)) => {
+                let frame = screen(&mut client, raw()).await.frame_id;
+                Some(v1::coordinate_space::Space::FrameId(frame))
+            }
+            other => other,
+        };
+        request.coordinate_space = space.map(|space| v1::CoordinateSpace { space: Some(space) });
+        let mut other = client.clone();
+        let step = tokio::spawn(async move { act(&mut other, request).await });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        witness.resize(640, 480);
+        let reply = step.await.unwrap();
+        let last = &reply.results[2];
+        let failure = last.failure.as_ref().map(v1::Failure::reason);
+        assert_eq!(failure, reason, "{reply:?}");
+        if let Some(at) = at {
+            assert_eq!(last.pointer, Some(at.into()), "{reply:?}");
+        }
+    }
+}
+
+/// A step that ends early leaves nothing down, and says why it ended and where the pointer
+/// is.
+#[tokio::test]
+async fn a_step_that_ends_early_leaves_nothing_down() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut client = daemon.client().await;
+    let down = Action::ButtonDown(v1::ButtonDownAction {
+        at: Some((50, 50).into()),
+        ..v1::ButtonDownAction::default()
+    });
+    let held = vec![down, key_down("ctrl", 60_000), pause(20_000)];
+    let mut request = tonic::Request::new(bare(held.clone()));
+    request.set_timeout(Duration::from_millis(1500));
+    let reply = client.act(request).await.unwrap().into_inner();
+    assert_eq!(reply.outcome(), v1::ActOutcome::Deadline, "{reply:?}");
+    let failure = reply.results[2].failure.as_ref().unwrap();
+    assert_eq!(failure.reason(), v1::Reason::Deadline);
+    assert!(recorder.nothing_is_down());
+    // Cancelled by another caller.
+    let mut other = client.clone();
+    let step = tokio::spawn(async move { act(&mut other, bare(held)).await });
+    recorder.until(Duration::from_secs(5), |seen| !seen.is_empty());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let released = client.release_all(v1::ReleaseAllRequest {}).await;
+    released.unwrap();
+    let reply = step.await.unwrap();
+    assert_eq!(reply.outcome(), v1::ActOutcome::Cancelled, "{reply:?}");
+    let failure = reply.results[2].failure.as_ref().unwrap();
+    assert_eq!(failure.reason(), v1::Reason::Cancelled);
+    assert!(recorder.nothing_is_down());
+    // On the way.
+    let mut request = tonic::Request::new(bare(vec![drag(&[(100, 100), (900, 700)], 9000)]));
+    request.set_timeout(Duration::from_millis(1500));
+    let reply = client.act(request).await.unwrap().into_inner();
+    let at = reply.results[0].pointer.unwrap();
+    let (x, y, _) = recorder.pointer();
+    assert_eq!((at.x(), at.y()), (x.into(), y.into()));
+    assert!(at.x() > 100 && at.x() < 900);
+}
+
+/// A movement in between does not lead the keys to another program.
+#[tokio::test]
+async fn keys_for_a_program_that_has_ended_reach_no_other() {
+    let manager = MANAGERS.iter().find(|m| m.name == "openbox").unwrap();
+    let mut stage = Stage::new(manager, Toolkit::Gtk).await;
+    let other = stage.widget(0, "a");
+    let mut xterm = stage.server.program("xterm");
+    xterm.args(["-geometry", "30x8+900+600", "-e", "sleep", "1.5"]);
+    let mut xterm = crate::common::program::spawn(&mut xterm, "xterm");
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let actions = vec![
+        click(960, 660),
+        text("x"),
+        pause(1500),
+        move_to(other.0, other.1),
+        text("lost"),
+    ];
+    let reply = act(stage.client(), bare(actions)).await;
+    xterm.0.wait().unwrap();
+    assert_eq!(
+        reached(&reply),
+        [Done, Done, Done, Done, Failed],
+        "{reply:?}"
+    );
+    let failure = reply.results[4].failure.as_ref().unwrap();
+    assert_eq!(failure.reason(), v1::Reason::NotTaken, "{reply:?}");
 }
