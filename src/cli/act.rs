@@ -32,7 +32,9 @@ pub(super) async fn act(args: Act) -> Result<Exit, Error> {
     if args.step.no_settle {
         request.settle = Some(skip());
     }
-    if args.step.output.is_some() && request.no_frame {
+    let is_picture = |action: &v1::Action| matches!(action.action, Some(Action::Screenshot(_)));
+    let pictures = request.actions.iter().any(is_picture);
+    if args.step.output.is_some() && request.no_frame && !pictures {
         let why = "--output wants an image, and noFrame says that there is none";
         return Err(Error::new(Exit::Usage, why));
     }
@@ -198,8 +200,8 @@ async fn run(mut step: Step, mut request: v1::ActRequest) -> Result<Exit, Error>
                 Some(Action::Screenshot(action)) => Some(action.capture.get_or_insert_default()),
                 _ => None,
             });
-        let last = request.capture.get_or_insert_default();
-        for capture in own.chain([last]) {
+        let last = (!request.no_frame).then(|| request.capture.get_or_insert_default());
+        for capture in own.chain(last) {
             // What the request says itself stays.
             if capture.format() == v1::ImageFormat::Unspecified {
                 capture.set_format(format);

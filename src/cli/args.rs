@@ -70,6 +70,12 @@ pub(super) enum Command {
         /// Set-user-ID programs give it nothing.
         #[arg(long)]
         no_new_privs: bool,
+        /// Its user's and group's ids.
+        #[arg(long, value_parser = values::ids)]
+        user: Option<(u32, u32)>,
+        /// Its first folder.
+        #[arg(long, default_value = "/")]
+        folder: PathBuf,
         /// The program.
         program: OsString,
         /// Its arguments.
@@ -83,7 +89,11 @@ pub(super) enum Command {
     Bridge(Bridge),
     /// Seed this user's home for XFCE; for deskd-session.service.
     #[command(hide = true)]
-    SeedHome,
+    SeedHome {
+        /// The user's and group's ids to do it as; from the init.
+        #[arg(long, value_parser = values::ids)]
+        user: Option<(u32, u32)>,
+    },
     /// Write the man pages into a folder.
     #[command(hide = true)]
     Man {
@@ -412,7 +422,8 @@ pub(super) enum FormatArg {
 pub(super) struct Step {
     #[command(flatten)]
     pub(super) client: Client,
-    /// Write the screen after the step to this file.
+    /// Write the screen after the step to this file; the picture of a `screenshot` action
+    /// goes beside it: a-2.png for the action number 2, counted from 0, of a.png.
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Also before the desktop's paint is proved.

@@ -56,17 +56,26 @@ pub fn run() -> ExitCode {
         Command::ExecComponent {
             parent,
             no_new_privs,
+            user,
+            folder,
             program,
             arguments,
         } => {
-            let error = crate::stack::init::exec(parent, no_new_privs, &program, &arguments);
+            let error = crate::stack::init::exec(&crate::stack::init::Component {
+                parent,
+                user,
+                folder: &folder,
+                no_new_privs,
+                program: &program,
+                arguments: &arguments,
+            });
             let message = format!("{} cannot be started: {error}", program.display());
             Err(Error::new(Exit::Local, message))
         }
         Command::Ready(ready) => call::block_on(ready::run(ready)),
         Command::Doctor(doctor) => call::block_on(doctor::run(doctor)),
         Command::Bridge(bridge) => bridge::run(&bridge),
-        Command::SeedHome => crate::stack::init::seed_home()
+        Command::SeedHome { user } => crate::stack::init::seed_home(user)
             .map(|()| Exit::Done)
             .map_err(|error| Error::new(Exit::Local, error.to_string())),
         Command::Man { folder } => clap_mangen::generate_to(Cli::command(), &folder)

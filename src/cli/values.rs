@@ -24,6 +24,13 @@ pub(super) fn deadline(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A user's and a group's ids.
+pub(super) fn ids(text: &str) -> Result<(u32, u32), String> {
+    let ids = text.split_once(':');
+    let ids = ids.and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
+    ids.ok_or_else(|| "give a user's and a group's id: 1000:1000".into())
+}
+
 /// An address that Prometheus reads.
 pub(super) fn metrics(text: &str) -> Result<Address, String> {
     match text.parse() {

@@ -3,10 +3,7 @@
 use std::{
     ffi::OsString,
     io::{self, Read},
-    os::{
-        fd::{AsFd, BorrowedFd},
-        unix::process::CommandExt,
-    },
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
     process::{ChildStderr, ChildStdout, Command, Stdio},
 };
@@ -69,18 +66,18 @@ impl Child {
         if start.no_new_privs {
             command.arg("--no-new-privs");
         }
+        if let Some(account) = start.account {
+            command.arg("--user").arg(account.ids());
+        }
+        command.arg("--folder").arg(&start.folder);
         command.arg("--").arg(start.program).args(&start.arguments);
         command
             .env_clear()
             .envs(start.environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(&start.folder)
+            .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        if let Some(account) = start.account {
-            // Without supplementary groups: std drops root's.
-            command.uid(account.uid).gid(account.gid);
-        }
         let mut process = command.spawn()?;
         let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
         for pipe in [
@@ -140,7 +137,7 @@ fn drain(pipe: &mut Option<impl Read>, kept: &mut Vec<u8>) -> bool {
     false
 }
 
-fn unblock(fd: BorrowedFd<'_>) -> io::Result<()> {
+pub(super) fn unblock(fd: BorrowedFd<'_>) -> io::Result<()> {
     let flags = OFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GETFL)?);
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     Ok(())

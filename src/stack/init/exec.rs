@@ -1,14 +1,20 @@
 //! The step between fork and a component's program: a session of its own, no
 //! blocked signals, and an end when the init ends, however that happens.
 
-use std::{ffi::OsString, io, os::unix::process::CommandExt, process::Command};
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::Command,
+};
 
 use nix::{
     sys::{
         prctl,
         signal::{SigSet, Signal},
     },
-    unistd::{Pid, getppid, setsid},
+    unistd::{Gid, Pid, Uid, getppid, setgid, setgroups, setsid, setuid},
 };
 
 /// Undoes what the init does to its own signals, and children inherit.
@@ -20,28 +26,62 @@ pub fn unblock_signals() -> nix::Result<()> {
     SigSet::all().thread_unblock()
 }
 
-/// Becomes `program`. With `no_new_privs` neither it nor what it starts gains privileges
-/// by set-user-ID programs (prctl(2)). Returns only when that fails.
-pub fn exec(
-    parent: i32,
-    no_new_privs: bool,
-    program: &OsString,
-    arguments: &[OsString],
-) -> io::Error {
+/// What a component is started with.
+#[derive(Debug)]
+pub struct Component<'a> {
+    /// The init, with which it ends.
+    pub parent: i32,
+    /// Its user's and group's ids; `None`: as the init.
+    pub user: Option<(u32, u32)>,
+    /// Its first folder.
+    pub folder: &'a Path,
+    /// Neither it nor what it starts gains privileges by set-user-ID programs (prctl(2)).
+    pub no_new_privs: bool,
+    /// The program.
+    pub program: &'a OsStr,
+    /// Its arguments.
+    pub arguments: &'a [OsString],
+}
+
+/// Becomes a component. Returns only when that fails.
+///
+/// The init waits until this program runs, and no longer: what the desktop's user can hold
+/// up (its folder, and signals from the moment on that this is a process of that user)
+/// comes after that.
+pub fn exec(component: &Component<'_>) -> io::Error {
     let prepare = || -> nix::Result<()> {
-        prctl::set_pdeathsig(Signal::SIGKILL)?;
-        if no_new_privs {
+        if component.no_new_privs {
             prctl::set_no_new_privs()?;
         }
+        become_user(component.user)?;
+        // Another user clears it.
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
         // It may have ended before it was asked for.
-        if getppid() != Pid::from_raw(parent) {
+        if getppid() != Pid::from_raw(component.parent) {
             return Err(nix::errno::Errno::ESRCH);
         }
         setsid()?;
         unblock_signals()
     };
     match prepare() {
-        Ok(()) => Command::new(program).args(arguments).exec(),
+        Ok(()) => Command::new(component.program)
+            .args(component.arguments)
+            .current_dir(component.folder)
+            .exec(),
         Err(error) => error.into(),
     }
+}
+
+/// Becomes that user, without further groups.
+///
+/// # Errors
+///
+/// When this process may not.
+pub(super) fn become_user(user: Option<(u32, u32)>) -> nix::Result<()> {
+    let Some((uid, gid)) = user else {
+        return Ok(());
+    };
+    setgroups(&[])?;
+    setgid(Gid::from_raw(gid))?;
+    setuid(Uid::from_raw(uid))
 }

@@ -8,16 +8,16 @@ use std::{
     ffi::OsString,
     fs,
     io::{self, Read as _, Write as _},
-    os::unix::{
-        fs::{DirBuilderExt as _, OpenOptionsExt as _},
-        process::CommandExt as _,
+    os::{
+        fd::AsFd as _,
+        unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     },
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use super::plan::Account;
+use super::{child::unblock, plan::Account};
 
 /// Maximum time for it: a home may lie on a file system that does not answer.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ pub(super) fn seed_as(user: &Account, change_user: bool) -> io::Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     if change_user {
-        command.uid(user.uid).gid(user.gid);
+        command.arg("--user").arg(user.ids());
     }
     let mut process = command.spawn()?;
     let end = Instant::now() + LIMIT;
@@ -71,8 +71,8 @@ pub(super) fn seed_as(user: &Account, change_user: bool) -> io::Result<()> {
             break status;
         }
         if Instant::now() >= end {
+            // Not waited for: who traces a process keeps it. The init collects it later.
             process.kill()?;
-            process.wait()?;
             let why = format!(
                 "its file system did not answer within {} s",
                 LIMIT.as_secs()
@@ -84,10 +84,16 @@ pub(super) fn seed_as(user: &Account, change_user: bool) -> io::Result<()> {
     if status.success() {
         return Ok(());
     }
-    let mut said = String::new();
+    let mut said = Vec::new();
     if let Some(stderr) = process.stderr.take() {
-        stderr.take(SAID).read_to_string(&mut said)?;
+        // Its user may have kept the other end open.
+        unblock(stderr.as_fd())?;
+        match stderr.take(SAID).read_to_end(&mut said) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
     }
+    let said = String::from_utf8_lossy(&said);
     Err(io::Error::other(said.trim().to_owned()))
 }
 

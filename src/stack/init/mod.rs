@@ -23,16 +23,19 @@ mod plan;
 mod supervise;
 mod tree;
 
-pub use exec::{exec, unblock_signals};
+pub use exec::{Component, exec, unblock_signals};
 pub use plan::{Options, Plan, PlanError};
 pub use supervise::{InitError, run};
 
-/// Seeds this user's home for XFCE, where somebody else starts the session.
+/// Seeds this user's home for XFCE, where somebody else starts the session; or that of the
+/// `user` with these ids, as that user.
 ///
 /// # Errors
 ///
 /// When the user is not known, or the home cannot be written.
-pub fn seed_home() -> Result<(), PlanError> {
+pub fn seed_home(user: Option<(u32, u32)>) -> Result<(), PlanError> {
+    let refused = |_| PlanError::NotRoot(user.map_or_else(String::new, |(uid, _)| uid.to_string()));
+    exec::become_user(user).map_err(refused)?;
     let own = plan::own()?;
     home::seed(&own.home).map_err(|source| PlanError::File {
         path: own.home,

@@ -80,6 +80,11 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// Its user's and group's ids, for the command line.
+    pub(super) fn ids(&self) -> String {
+        format!("{}:{}", self.uid, self.gid)
+    }
+
     fn owner(&self) -> Owner {
         Owner {
             uid: self.uid,
