@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: help deps demo quickstart image deb image-test test lint bench bench-floods bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
+.PHONY: api-baseline help deps demo quickstart image deb image-test test lint bench bench-floods bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
 
 CARGO ?= cargo
 
@@ -47,7 +47,15 @@ test: deps ## Run every test on real X servers and a real XFCE
 	fi
 	$(CARGO) test --locked --workspace --doc
 
-lint: deps ## Formatting, clippy and documentation, warnings as errors
+BUF = target/tools/node_modules/.bin/buf
+
+$(BUF): Makefile
+	@npm install --silent --no-audit --no-fund --prefix target/tools @bufbuild/buf@1.75.0
+	@touch $@
+
+lint: deps $(BUF) ## Formatting, clippy, documentation and the API, warnings as errors
+	$(BUF) lint proto
+	$(BUF) breaking proto --against proto/baseline.binpb
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
@@ -97,6 +105,9 @@ pacing: deps ## Several actions in one step × window managers × programs: targ
 characters: deps ## Type every character once into nine programs, about 10 minutes; write docs/reference/characters.md
 	$(CARGO) build --locked --bin deskd --example character_table
 	target/debug/examples/character_table
+
+api-baseline: $(BUF) ## Write what the API is held against by lint; only before a release that may break it
+	$(BUF) build proto --exclude-source-info -o proto/baseline.binpb
 
 fmt: ## Format
 	$(CARGO) fmt --all

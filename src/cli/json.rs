@@ -54,6 +54,38 @@ mod tests {
     use super::*;
     use crate::rpc::v1;
 
+    /// Each call of the API has an example that is its request.
+    #[test]
+    fn the_apis_examples_are_requests() {
+        let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
+        let sources = [
+            include_str!("../../proto/deskd/v1/desktop.proto"),
+            include_str!("../../proto/deskd/v1/stack.proto"),
+        ];
+        let mut examples = 0;
+        for service in pool.services().filter(|s| s.package_name() == "deskd.v1") {
+            for method in service.methods() {
+                let line = format!("  rpc {}(", method.name());
+                let source = sources
+                    .iter()
+                    .find(|source| source.contains(&line))
+                    .unwrap();
+                let before = source.split(&line).next().unwrap();
+                let comment = before.rsplit("\n\n").next().unwrap();
+                let example = comment.split("  // Example: ").nth(1);
+                let example = example.unwrap_or_else(|| panic!("{line} has no example"));
+                // To the end of its paragraph.
+                let example = example.split("\n  //\n").next().unwrap();
+                let example = example.replace("\n  // ", " ");
+                let mut json = serde_json::Deserializer::from_str(&example);
+                let request = DynamicMessage::deserialize(method.input(), &mut json);
+                request.unwrap_or_else(|error| panic!("{line} {example}: {error}"));
+                examples += 1;
+            }
+        }
+        assert!(examples >= 13, "{examples}");
+    }
+
     #[test]
     fn errors_tell_no_text() {
         for text in [
