@@ -17,7 +17,7 @@ const EACH_OF_ALL: Duration = Duration::from_millis(20);
 /// Clients that are followed; the X server has as many at once by default.
 const MAX_CLIENTS: usize = 256;
 
-/// What is left of an allowance, which fills up again with time (a token bucket).
+/// The remaining part of an allowance, which fills up again with time (a token bucket).
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     left: u32,
@@ -36,8 +36,8 @@ impl Bucket {
     }
 }
 
-/// The bits of a window's id from this one on say which client made it, on a server with up
-/// to 2048 clients; with fewer clients one of them may have several such numbers.
+/// The bits of a window's id above this one identify the client that made it, on a server
+/// with up to 2,048 clients. With fewer clients, one client may have several such numbers.
 const CLIENT_BITS: u32 = 18;
 
 /// The allowances of all clients.

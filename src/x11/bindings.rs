@@ -1,9 +1,8 @@
 //! Spare keycodes, bound to characters that the keymap lacks, and given back as
 //! they were (X Keyboard Extension 1.0, `SetMap`).
 //!
-//! Of the keys that nobody presses some are grabbed: what they give reaches the
-//! program that grabbed them, and no other. So each is tried with a grab of our
-//! own before it is used.
+//! Some of the keys that nobody presses are grabbed, so that only the program with the grab
+//! would get them. Each key is therefore tried with a grab of our own before it is used.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -238,10 +237,10 @@ impl Bindings {
 
     /// Says what the keys from [`FIRST`] on give, also those that stay as they are.
     ///
-    /// All in one request, and always the same keys: while Xlib asks what changed,
-    /// it forgets what it is told of other changes (libX11 1.8,
-    /// `_XkbCheckPendingRefresh`). As long as those are of the same keys, the answer
-    /// has them already; with several requests xterm was seen to lose whole texts.
+    /// Sends all of it in one request, and always the same keys. While Xlib reads a change,
+    /// it loses notices of other changes (libX11 1.8, `_XkbCheckPendingRefresh`); if they
+    /// are of the same keys, the reply has them already. With several requests, xterm lost
+    /// whole texts.
     fn set(&self, server: &Server, keymap: &Keymap) -> Result<(), Error> {
         let setup = server.conn.setup();
         let last = setup.max_keycode;

@@ -73,7 +73,7 @@ pub struct Grab {
     pub time: SystemTime,
     /// How long it took.
     pub took: Duration,
-    /// What the display was proved to be when the pixels were read.
+    /// The profile that the display was proved under when the pixels were read.
     pub proof: Option<Profile>,
 }
 
@@ -116,7 +116,7 @@ pub(super) struct Capturer {
     mode_reason: Option<String>,
     cursor: Cursor,
     segments: Segments,
-    /// What tells what changed; `None` when the server cannot, and all is read always.
+    /// Reports changes; `None` if the server cannot: then everything is read each time.
     damage: Option<Damage>,
     last: Option<Last>,
     /// For each stripe the number of the capture in which it last may have changed.
@@ -125,14 +125,14 @@ pub(super) struct Capturer {
     pending: Vec<Region>,
 }
 
-/// What the last capture was of, and its pixels, unless their memory is needed.
+/// The subject of the last capture, and its pixels unless their memory is needed.
 #[derive(Debug)]
 struct Last {
     known: Known,
     pixels: Option<Arc<Pixels>>,
 }
 
-/// What one looks for first.
+/// The result of the first look.
 enum Look {
     /// The screen has another size.
     Resized,
@@ -142,7 +142,7 @@ enum Look {
     Changed(bool),
 }
 
-/// What became of reading.
+/// The result of reading.
 enum Reading {
     Resized,
     /// All segments are in use.
@@ -199,9 +199,9 @@ impl Capturer {
         Ok(capturer)
     }
 
-    /// While the server reads pixels for GetImage it takes its cursor off the screen, and
-    /// sends a DamageNotify for that in the middle of the reply (Xvfb 21.1): the stream
-    /// cannot be read any more. So nothing is told on this connection.
+    /// While the server reads pixels for GetImage, it takes its cursor off the screen and
+    /// sends a DamageNotify in the middle of the reply (Xvfb 21.1). The stream cannot be
+    /// read after that, so damage is not reported on this connection.
     fn end_damage(&mut self, server: &Server) -> Result<(), Error> {
         self.pending.clear();
         self.damage
@@ -219,7 +219,7 @@ impl Capturer {
         &self.cursor
     }
 
-    /// Whether the server tells what is drawn.
+    /// Whether the server reports drawing.
     pub(super) fn has_damage(&self) -> bool {
         self.damage.is_some()
     }
@@ -379,7 +379,7 @@ impl Capturer {
         }
     }
 
-    /// Something was drawn there, as the server told by itself after that request.
+    /// Takes in that the server reported drawing there by itself, after that request.
     pub(super) fn drawn(&mut self, area: &Rectangle, after: SequenceNumber, screen: Size) {
         if let Some(area) = damage::clipped(area, screen) {
             let is_known = |damage: &Damage| damage.knew(&area, after);
@@ -533,7 +533,7 @@ impl Capturer {
         })
     }
 
-    /// What was read, as pixels.
+    /// Wraps the data of a reading as pixels.
     fn pixels(
         &self,
         server: &Server,

@@ -31,7 +31,7 @@ use crate::{
 /// x11rb's connection over our stream.
 pub(super) type XConnection = RustConnection<XStream>;
 
-/// What is known of a connected screen.
+/// A connected screen.
 #[derive(Debug, Clone)]
 pub struct ScreenInfo {
     /// Size in pixels, as last seen.
@@ -44,7 +44,8 @@ pub struct ScreenInfo {
     pub generation: Generation,
     /// Rises with each resize.
     pub geometry_epoch: u64,
-    /// What the display is proved to be: its paint was seen whole and at rest.
+    /// The profile under which the display was proved: its paint was seen whole and at
+    /// rest.
     pub proof: Option<Profile>,
     /// Windows that carry the proof and still stand.
     pub carriers: usize,
@@ -54,13 +55,13 @@ pub struct ScreenInfo {
     pub capture_mode_reason: Option<String>,
     /// Whether the server shows its cursor (XFIXES).
     pub has_cursor: bool,
-    /// Whether the server tells what is drawn (DAMAGE).
+    /// Whether the server reports drawing (DAMAGE).
     pub has_damage: bool,
     /// Whether the server takes input from its clients (XTEST).
     pub has_xtest: bool,
     /// Which socket leads to the server.
     pub socket: SocketKind,
-    /// User id of the X server, where the kernel tells.
+    /// User id of the X server, if the kernel reports it.
     pub server_uid: Option<u32>,
 }
 
@@ -212,8 +213,8 @@ impl Server {
         self.trust.note(self.life, text);
     }
 
-    /// A window outside the screen, which tells of its properties: what is asked of a
-    /// window can be asked of this one.
+    /// A window outside the screen that reports changes of its properties, for requests
+    /// that need a window.
     pub(super) fn own_window(&self) -> Result<Window, Error> {
         let conn = &self.conn;
         let window = conn.generate_id();

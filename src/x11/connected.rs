@@ -1,5 +1,5 @@
-//! The work on one connection: captures, the pointer, proofs, resizes, and what
-//! the server tells by itself. [`thread`](super::thread) says when.
+//! The work on one connection: captures, the pointer, proofs, resizes, and events of the
+//! server. [`thread`](super::thread) decides when.
 
 use std::{
     os::fd::AsFd,
@@ -29,8 +29,8 @@ use super::{
 use crate::failure::Failure;
 use crate::frame::Size;
 
-/// How often a quiet connection is asked whether it lives. Health wants an
-/// answer at most 5 s old, so two of them fit.
+/// How often a quiet connection is checked. Health requires an answer that is at most 5 s
+/// old, so two checks fit into that.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// A connection, and what is known of its screen.
@@ -45,7 +45,7 @@ pub(super) struct Connected {
 }
 
 impl Connected {
-    /// Connects, and tells.
+    /// Connects, and reports it.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Connected {
         Ok(connected)
     }
 
-    /// Does all that is ordered and all that the server tells.
+    /// Processes queued commands, then pending X events.
     ///
     /// # Errors
     ///
@@ -117,9 +117,9 @@ impl Connected {
         }
     }
 
-    /// What the server tells by itself: resizes, and the end of windows. Errors
-    /// of unchecked requests and MappingNotify come as events too, and would
-    /// pile up. A bounded number is taken in, then one looks once.
+    /// Takes in events: resizes, and windows that have ended. Errors of unchecked requests
+    /// and MappingNotify come as events, too, and would pile up. A bounded number is taken
+    /// in, then the daemon looks once.
     fn take_events(&mut self) -> Result<(), Error> {
         let (mut resized, mut ended, mut drawn) = (false, false, false);
         for _ in 0..EVENTS_AT_ONCE {

@@ -118,8 +118,8 @@ impl Cursor {
     }
 }
 
-/// `GetCursorImage` is of XFIXES 1.0, and the extension wants its version asked before
-/// anything else.
+/// `GetCursorImage` is of XFIXES 1.0, and the extension requires a request for its version
+/// before any other.
 fn available(conn: &impl RequestConnection) -> Result<bool, Error> {
     if conn
         .extension_information(xfixes::X11_EXTENSION_NAME)?

@@ -27,7 +27,7 @@ const QUEUE: usize = 1024;
 /// The X thread comes round every 2 s when nothing happens.
 const STUCK: Duration = Duration::from_secs(10);
 
-/// What the X thread is asked. Each answer goes to its own channel.
+/// A request to the X thread. Each answer goes to its own channel.
 #[derive(Debug)]
 pub(super) enum Command {
     /// A capture that starts after this command was sent.
@@ -45,9 +45,9 @@ pub(super) enum Command {
 /// A proof of paint, to be kept with the X server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// What was proved.
+    /// The profile that was proved.
     pub profile: Profile,
-    /// Of which X server.
+    /// The X server that it was proved of.
     pub generation: Generation,
     /// At which size.
     pub geometry_epoch: u64,
@@ -69,7 +69,7 @@ pub struct CursorReading {
     pub geometry_epoch: u64,
 }
 
-/// What is known of the connection.
+/// The state of the connection.
 #[derive(Debug, Clone)]
 pub struct Link {
     /// Whether there is one.
@@ -155,12 +155,12 @@ impl Display {
         self.drawn.clone()
     }
 
-    /// Whose X server it connects to.
+    /// The owner of the X server that it connects to.
     pub fn owner(&self) -> &Owner {
         &self.owner
     }
 
-    /// Whose X server it connects to, and what is believed of what is kept there.
+    /// The owner of the X server that it connects to, and which records there are believed.
     pub(super) fn reach(&self) -> (&Owner, &Trust) {
         (&self.owner, &self.trust)
     }
@@ -183,7 +183,7 @@ impl Display {
         self.name
     }
 
-    /// What is known of the connection, and a signal when it changes.
+    /// The state of the connection, and a signal when it changes.
     pub fn link(&self) -> watch::Receiver<Link> {
         self.link.clone()
     }
@@ -201,7 +201,7 @@ impl Display {
     ///
     /// # Errors
     ///
-    /// A failure that waiting does not mend.
+    /// A failure that does not go away by waiting.
     pub async fn capture(&self) -> Result<Arc<Grab>, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Capture(reply))?;
@@ -212,7 +212,7 @@ impl Display {
     ///
     /// # Errors
     ///
-    /// A failure that waiting does not mend.
+    /// A failure that does not go away by waiting.
     pub async fn cursor(&self) -> Result<CursorReading, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Cursor(reply))?;
@@ -224,7 +224,7 @@ impl Display {
     ///
     /// # Errors
     ///
-    /// A failure that waiting does not mend.
+    /// A failure that does not go away by waiting.
     pub async fn resize(&self, size: Size) -> Result<bool, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Resize(size, reply))?;

@@ -1,4 +1,4 @@
-//! What can go wrong between deskd and the X server, and what a card says of it.
+//! Errors between deskd and the X server, and the text of their failure cards.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -25,9 +25,9 @@ pub enum Error {
         display: DisplayName,
         /// The socket's path.
         path: PathBuf,
-        /// What connecting to the path said.
+        /// The error of connecting to the path.
         path_error: io::Error,
-        /// What connecting to the abstract socket said.
+        /// The error of connecting to the abstract socket.
         abstract_error: io::Error,
     },
     /// A server answers that deskd did not start, though it starts its own.
@@ -43,7 +43,7 @@ pub enum Error {
         display: DisplayName,
         /// The server's own words, printable ASCII.
         said: String,
-        /// What came of looking for a cookie.
+        /// The result of the search for a cookie.
         cookie: CookieLookup,
     },
     /// The X server has as many clients as it takes.
@@ -104,7 +104,7 @@ pub enum Error {
     IdsExhausted,
 }
 
-/// What came of looking for a cookie.
+/// The result of the search for a cookie.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CookieLookup {
     /// One was found and sent.
@@ -127,8 +127,8 @@ impl Error {
         )
     }
 
-    /// Whether trying again soon is pointless, so that callers are told at once
-    /// instead of at their deadline.
+    /// Whether trying again soon is pointless, so that callers get the error at once and
+    /// not at their deadline.
     pub(super) fn is_final(&self) -> bool {
         matches!(
             self,
@@ -139,7 +139,7 @@ impl Error {
         )
     }
 
-    /// What a card says of it.
+    /// The failure that a card shows.
     pub fn failure(&self) -> Failure {
         let (stage, cause) = match self {
             _ if self.is_out_of_descriptors() => (Stage::Connect, Cause::OutOfDescriptors),
@@ -180,7 +180,7 @@ impl Error {
         matches!(number, Some(Errno::EMFILE | Errno::ENFILE))
     }
 
-    /// Of an I/O error on the connection.
+    /// Converts an I/O error of the connection.
     pub(super) fn io(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::TimedOut => Self::Silent(super::socket::SILENCE),
@@ -189,7 +189,7 @@ impl Error {
         }
     }
 
-    /// Of a reply to `request`.
+    /// Converts the error of a reply to `request`.
     pub(super) fn reply(request: &'static str, error: ReplyError) -> Self {
         match error {
             ReplyError::ConnectionError(error) => error.into(),
@@ -197,7 +197,7 @@ impl Error {
         }
     }
 
-    /// Of a request that also takes a resource id.
+    /// Converts the error of a request that also takes a resource id.
     pub(super) fn reply_or_id(request: &'static str, error: ReplyOrIdError) -> Self {
         match error {
             ReplyOrIdError::IdsExhausted => Self::IdsExhausted,
@@ -206,8 +206,9 @@ impl Error {
         }
     }
 
-    /// A resource of this connection has gone. Any X client can destroy the resources of any
-    /// other, and nothing tells: the connection is given up, and what it had is made anew.
+    /// A resource of this connection has gone. Any X client can destroy the resources of
+    /// any other, and the server does not report it: the connection is closed and opened
+    /// again.
     pub(super) fn robbed(what: &str) -> Self {
         let why = format!("another program destroyed deskd's {what} on the X server");
         Self::Lost(io::Error::other(why))
@@ -260,7 +261,7 @@ impl From<ConnectError> for Error {
     }
 }
 
-/// What it means that the server gives no more ids.
+/// Converts the error of a server that gives no more ids.
 pub(super) fn no_id(error: ReplyOrIdError) -> Error {
     Error::reply_or_id("GetXIDRange", error)
 }

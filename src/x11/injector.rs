@@ -46,9 +46,9 @@ pub enum Input {
 /// that another life of the daemon can release it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// What is down.
+    /// The input that is down.
     pub input: Input,
-    /// Until when, by the clock of [`uptime`]; `None`: only within one call.
+    /// The time of its release, by the clock of [`uptime`]; `None`: within one call.
     pub until: Option<Duration>,
 }
 
@@ -68,7 +68,7 @@ pub struct Injector {
     pointer: Pointer,
     marked: u32,
     is_marked: bool,
-    /// What is noted.
+    /// The recorded input.
     marks: Vec<Mark>,
     /// Keys do not repeat, because deskd says so.
     keeps_from_repeating: bool,
@@ -85,7 +85,7 @@ pub struct Survey {
     pub epoch: u64,
     /// The screen's size in pixels.
     pub screen: Size,
-    /// What the keyboard has in force.
+    /// The state of the keyboard.
     pub keyboard: KeyboardState,
     /// The pointer and its buttons.
     pub pointer: PointerState,
@@ -138,7 +138,7 @@ impl Injector {
         })
     }
 
-    /// What watches the display on the same connection.
+    /// The observer of the display, on the same connection.
     pub fn observer(&mut self) -> &mut Observer {
         &mut self.observer
     }
@@ -279,7 +279,7 @@ impl Injector {
         self.bindings.has(keycode)
     }
 
-    /// What the keyboard has in force.
+    /// Reads the state of the keyboard.
     ///
     /// # Errors
     ///
@@ -414,7 +414,7 @@ impl Injector {
         Ok(())
     }
 
-    /// What a step is planned on, with one wait for all of it.
+    /// Reads all that a step is planned on, in one wait.
     ///
     /// # Errors
     ///
@@ -511,8 +511,8 @@ impl Injector {
         Ok(())
     }
 
-    /// What another life of the daemon noted, and may have left down. Keys come
-    /// back to their repeat.
+    /// Reads the marks of an earlier instance, which may have left input down. Restores the
+    /// keys' repeat.
     ///
     /// # Errors
     ///
@@ -544,11 +544,11 @@ impl Injector {
     }
 }
 
-/// Who owns that selection.
+/// The owner of that selection.
 #[derive(Debug)]
 struct Holder {
     window: WindowId,
-    /// Its process, its name and its user, where the server and the system tell.
+    /// Its process, name and user, if the server and the system report them.
     process: Option<(u32, String, u32)>,
 }
 

@@ -26,7 +26,7 @@ const EXTENSIONS: [(&str, &str); 6] = [
     ("XKEYBOARD", "typing"),
 ];
 
-/// What was found on a display.
+/// The findings on a display.
 #[derive(Debug)]
 pub struct Findings {
     /// The screen and how it can be captured.

@@ -62,7 +62,7 @@ const HOLDING: [std::ops::RangeInclusive<u32>; 3] = [
     0xfe03..=0xfe03,
 ];
 
-/// What the keyboard has in force now.
+/// The present state of the keyboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyboardState {
     /// Modifiers of keys that are down.
@@ -91,7 +91,7 @@ struct Place {
     level: u8,
 }
 
-/// What a key gives, as the protocol has it (XKB, `KEYSYMMAP`).
+/// The symbols of a key, as the protocol has them (XKB, `KEYSYMMAP`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Symbols {
     /// Key type of each group.
@@ -187,11 +187,11 @@ pub struct Keymap {
     modifiers: Vec<u8>,
     /// Modifiers that make shortcuts of characters.
     shortcuts: u8,
-    /// Keys that make the server itself do something: no program hears of them.
+    /// Keys that make the server itself act: no program receives them.
     acting: Vec<u8>,
 }
 
-/// Turns XKB on for a connection, and asks to be told of new keymaps.
+/// Turns XKB on for a connection, and subscribes to new keymaps.
 ///
 /// # Errors
 ///
@@ -216,7 +216,7 @@ pub(super) fn enable(conn: &XConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// What the keyboard has in force now.
+/// Reads the present state of the keyboard.
 ///
 /// # Errors
 ///
@@ -381,7 +381,7 @@ impl Keymap {
         )
     }
 
-    /// How to press a key by its keysym, whatever is locked: `Ctrl+A` with Caps
+    /// Finds how to press a key by its keysym, independent of locks: `Ctrl+A` with Caps
     /// Lock is still `Ctrl+A`.
     pub fn press_keysym(&self, keysym: u32, group: u8) -> Option<Stroke> {
         let places = self.keysyms.get(&keysym)?;
@@ -411,7 +411,7 @@ impl Keymap {
         found.min().map(|(_, keysym)| keysym)
     }
 
-    /// What a key gives.
+    /// The symbols of a key.
     pub(super) fn symbols(&self, keycode: u8) -> Option<&Symbols> {
         let index = keycode.checked_sub(self.first)?;
         self.keys.get(usize::from(index))
@@ -471,9 +471,9 @@ impl Keymap {
         bit.map_or(0, |bit| 1 << bit)
     }
 
-    /// A key of the main block, then the fewest modifiers, then the lowest keycode: a
-    /// parenthesis has a keycode of its own beyond the main block under `evdev`, which
-    /// Wine does not know. With `raised`, only a key that Caps Lock means something to.
+    /// Prefers a key of the main block, then the fewest modifiers, then the lowest keycode.
+    /// Under `evdev`, a parenthesis has a keycode of its own beyond the main block, which
+    /// Wine does not support. With `raised`, only keys that Caps Lock affects are taken.
     fn best(&self, places: &[Place], group: u8, in_force: u8, raised: bool) -> Option<Stroke> {
         let is_main = |place: &&Place| place.keycode <= LAST_MAIN;
         let main: Vec<Place> = places.iter().filter(is_main).copied().collect();

@@ -1,5 +1,5 @@
-//! A thread's inbox: a bounded queue with a bell that `poll` hears, so that the
-//! thread waits for callers and for the X server at once.
+//! A thread's inbox: a bounded queue with a bell that `poll` can wait for, so that the
+//! thread waits for callers and for the X server at the same time.
 
 use std::{
     io,
@@ -106,7 +106,7 @@ impl<T> Sender<T> {
         Ok(())
     }
 
-    /// What wakes the receiver.
+    /// The bell that wakes the receiver.
     pub fn bell(&self) -> &Bell {
         &self.bell
     }
@@ -129,7 +129,7 @@ impl<T> Receiver<T> {
         self.queue.try_recv()
     }
 
-    /// What is rung for each message.
+    /// The bell that rings for each message.
     pub fn bell(&self) -> &Bell {
         &self.bell
     }

@@ -1,5 +1,5 @@
-//! What the bytes of the screen's pixels mean: read from the server's setup,
-//! never assumed.
+//! The meaning of the bytes of the screen's pixels: read from the server's setup, never
+//! assumed.
 //!
 //! Masks, depth, bits per pixel, scanline pad and byte order are those of the
 //! X11 protocol's connection setup ("Connection Setup" and "Visual Information"

@@ -36,7 +36,7 @@ impl fmt::Display for Generation {
     }
 }
 
-/// What the property holds.
+/// The content of the property.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RootState {
     pub(super) generation: Generation,
@@ -44,7 +44,7 @@ pub(super) struct RootState {
     pub(super) epoch: u64,
     /// The size that `epoch` stands for.
     pub(super) size: Size,
-    /// What the paint gate proved at that size.
+    /// The proof of the paint gate at that size.
     pub(super) proof: Option<Proven>,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Proven {
 }
 
 impl RootState {
-    /// Above it, the property was written by somebody who wants resizes unseen.
+    /// A larger epoch was written by another program, to hide resizes.
     const MAX_EPOCH: u64 = 1 << 53;
 
     fn write(&self) -> String {
@@ -203,7 +203,7 @@ pub(super) fn set_proof(server: &Server, state: &RootState) -> Result<Option<Vec
     })
 }
 
-/// Tells of the end of windows that carry a proof.
+/// Subscribes to the end of windows that carry a proof.
 pub(super) fn watch(conn: &XConnection, windows: &[Window]) -> Result<(), Error> {
     for window in windows {
         let watch = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
@@ -261,8 +261,8 @@ fn has_mark(
     }
 }
 
-/// What the root window's property says; `None` when it is not deskd's. A proof that this
-/// daemon did not write is left out.
+/// Reads the root window's property; `None` if it is not deskd's. A proof that this daemon
+/// did not write is left out.
 fn read(server: &Server, atoms: &Atoms) -> Result<Option<RootState>, Error> {
     let reply = server
         .conn

@@ -1,5 +1,5 @@
-//! What stands on the screen: window manager, desktop, docks, other windows,
-//! and the processes behind them (EWMH 1.5; X-Resource 1.2).
+//! The windows on the screen: window manager, desktop, docks, others, and the processes
+//! behind them (EWMH 1.5; X-Resource 1.2).
 
 use std::collections::HashMap;
 
@@ -156,7 +156,7 @@ fn framed(conn: &XConnection, frames: &[Window]) -> Result<Vec<Window>, Error> {
     Ok(found)
 }
 
-/// What windows say of themselves.
+/// Reads the names that windows give themselves.
 pub(super) fn names(
     server: &Server,
     atoms: &Atoms,
@@ -218,8 +218,8 @@ pub(super) fn window_manager(
     }))
 }
 
-/// The check window, when it points to itself as EWMH wants: a property that a
-/// dead window manager left does not.
+/// The check window, if it points to itself as EWMH requires. The property of a window
+/// manager that has ended does not.
 fn manager(
     conn: &XConnection,
     atoms: &Atoms,
@@ -368,8 +368,9 @@ pub(super) fn own_word(said: PropertyCookie<'_>) -> Result<Option<u32>, Error> {
     Ok(pid.filter(|pid| *pid > 1))
 }
 
-/// Whether the server tells which process each client is. Under gVisor it takes all for
-/// itself (`SO_PEERCRED` names who asks); of another pid namespace it has other numbers.
+/// Whether the server reports the process of each client. Under gVisor it reports itself
+/// for all of them (`SO_PEERCRED` names the caller); in another pid namespace, the numbers
+/// differ.
 pub(super) fn knows_processes(server: &Server) -> Result<bool, Error> {
     let conn = &server.conn;
     if conn

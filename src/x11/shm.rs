@@ -17,11 +17,11 @@ use nix::{
 
 /// A read-only mapping of memory into which the X server writes images.
 ///
-/// Any client of the X server can have it write there at any time (the server checks no
-/// owner), so nothing is read from it in place: [`Store::copy_from`] takes what an image
-/// request has just put there. The memory cannot shrink under the mapping (a memfd is
-/// sealed, a System V segment has no resize) and is allocated before it is mapped, so a
-/// read never ends in SIGBUS.
+/// Any client can have the X server write there at any time, because the server checks no
+/// owner. So nothing is read from it in place: [`Store::copy_from`] copies the result of an
+/// image request. The memory cannot shrink under the mapping (a memfd is sealed, a System V
+/// segment has no resize) and is allocated before it is mapped, so a read never ends in
+/// SIGBUS.
 #[derive(Debug)]
 pub(super) struct Segment {
     start: NonNull<u8>,
@@ -206,7 +206,7 @@ impl Drop for Segment {
 mod tests {
     use super::*;
 
-    /// What a segment holds.
+    /// Reads all of a segment.
     fn read(segment: &Segment) -> Vec<u8> {
         let mut store = Store::new(segment.bytes).unwrap();
         store.copy_from(segment, 0..segment.bytes());

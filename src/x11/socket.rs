@@ -36,12 +36,12 @@ use x11rb::{
 use super::{DisplayName, Error, allowance::Allowance};
 use crate::{frame::MAX_OUTPUT_PIXELS, processes};
 
-/// After so long without a byte while something is asked, the connection is
-/// given up and built anew.
+/// Maximum time without a byte while a reply is due. After it, the connection is closed and
+/// opened again.
 pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
-/// So long an answer is waited for without sleeping: most come sooner than a thread that
-/// sleeps is woken.
+/// Time for which an answer is awaited without sleeping: most come sooner than a sleeping
+/// thread is woken.
 const SOON: Duration = Duration::from_micros(60);
 
 /// Which of a display's two sockets is in use.
@@ -58,25 +58,25 @@ pub enum SocketKind {
 pub(super) struct Connected {
     pub(super) stream: UnixStream,
     pub(super) kind: SocketKind,
-    /// User id of the X server, where the kernel tells.
+    /// User id of the X server, if the kernel reports it.
     pub(super) server_uid: Option<u32>,
-    /// Its process id, where the kernel tells or it is a stack's own.
+    /// Its process id, if the kernel reports it or the stack started it.
     pub(super) server_pid: Option<u32>,
 }
 
-/// Whose X server may be connected to.
+/// The X servers that may be connected to.
 #[derive(Debug, Clone)]
 pub struct Owner(Arc<AtomicU32>);
 
 impl Owner {
     const NOBODY: u32 = u32::MAX;
 
-    /// Whoever answers on the display.
+    /// Any X server that answers on the display.
     pub fn anybody() -> Self {
         Self(Arc::new(AtomicU32::new(0)))
     }
 
-    /// Nobody, until [`Self::set`] names a process.
+    /// No X server, until [`Self::set`] names a process.
     pub fn nobody() -> Self {
         Self(Arc::new(AtomicU32::new(Self::NOBODY)))
     }
@@ -151,7 +151,8 @@ pub(super) fn open(display: DisplayName, owner: &Owner) -> Result<Connected, Err
     })
 }
 
-/// What the async side may know of the X thread while that waits for the server.
+/// The state of the X thread that the async side can see while that thread waits for the
+/// server.
 #[derive(Debug)]
 pub(super) struct Pulse {
     origin: Instant,
@@ -203,17 +204,17 @@ impl Pulse {
     }
 }
 
-/// Largest packet that is taken: a screen of [`MAX_OUTPUT_PIXELS`] over the
-/// socket, and room. x11rb makes room for whatever length a packet announces,
-/// up to 16 GiB, so a server that lies must be stopped before x11rb sees it.
+/// Maximum size of a packet: a screen of [`MAX_OUTPUT_PIXELS`] over the socket, and a
+/// margin. x11rb allocates whatever length a packet announces, up to 16 GiB, so a longer
+/// packet must be stopped before x11rb sees it.
 pub(super) const MAX_PACKET_BYTES: u64 = MAX_OUTPUT_PIXELS * 4 + (1 << 20);
 
 /// The type of a reply, which no event has.
 const REPLY: u8 = 1;
 
-/// Events that wait to be looked at; further ones are taken out, and who looks is told
-/// that some were. x11rb keeps all that come before a reply, and a client may make them
-/// without end.
+/// Maximum number of events that wait to be read. Further ones are dropped, and the reader
+/// is notified. x11rb keeps all events that come before a reply, and a client can make any
+/// number of them.
 const MAX_EVENTS: usize = 8192;
 
 /// Bytes that are read in one go: x11rb reads until nothing is left, and a client that
@@ -223,7 +224,7 @@ const MAX_GO_BYTES: usize = 256 << 10;
 /// The bit of an event's type that says that a client made it (SendEvent).
 const SENT: u8 = 0x80;
 
-/// What a connection is for: which events that other clients make with SendEvent reach
+/// The purpose of a connection: it decides which events of other clients (SendEvent) reach
 /// it.
 ///
 /// Any client can send any event, so only those are let through that exist in no other
@@ -256,7 +257,7 @@ impl Purpose {
 #[derive(Debug)]
 struct Framing {
     purpose: Purpose,
-    /// Of requests for a selection.
+    /// The allowance for requests for a selection.
     allowance: Allowance,
     /// When these bytes came.
     now: Instant,
@@ -585,7 +586,7 @@ mod tests {
         }
     }
 
-    /// What is let through of a stream that is read in pieces of that size.
+    /// Passes a stream through in pieces of that size, and returns the kept bytes.
     fn kept(stream: &[u8], size: usize, sent: Purpose) -> Option<Vec<u8>> {
         let mut framing = Framing::new(sent);
         let mut kept = Vec::new();

@@ -36,7 +36,7 @@ enum End {
     Failed(Error),
 }
 
-/// What the thread needs from its handle.
+/// The work of the thread, as its handle requests it.
 pub(super) struct Job {
     pub(super) name: DisplayName,
     pub(super) choice: CaptureChoice,
@@ -66,7 +66,7 @@ struct Worker {
     orders: Orders,
 }
 
-/// What was asked and is not done. It outlives a connection.
+/// Requests that are not done. They outlive a connection.
 #[derive(Default)]
 pub(super) struct Orders {
     pub(super) captures: Vec<oneshot::Sender<Result<Arc<Grab>, Failure>>>,
@@ -113,7 +113,7 @@ impl Worker {
         }
     }
 
-    /// Tells the log and the callers' side, once for each new failure.
+    /// Reports each new failure once, to the log and to the callers.
     fn report(&self, failure: &Failure) {
         let repeated =
             matches!(&self.job.publish.borrow().state, LinkState::Down(last) if last == failure);

@@ -1,8 +1,8 @@
 //! Which proof of paint is believed.
 //!
-//! A proof is kept in a property of the root window, where any program of the desktop can
-//! write one. So it is believed only if it is to the letter what this daemon wrote last, or
-//! an earlier life of it, which left that in a file that the desktop's user cannot write.
+//! A proof is kept in a property of the root window, which any program of the desktop can
+//! write. So it is believed only if it equals what this daemon wrote last, or what an
+//! earlier instance left in a file that the desktop's user cannot write.
 
 use std::{
     fs,
@@ -25,18 +25,18 @@ const MAX_BYTES: u64 = 4096;
 /// One life of an X server: no program of the desktop can choose any part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServerLife {
-    /// Of a process.
+    /// A process.
     Process {
         pid: u32,
         /// In clock ticks since boot.
         started: u64,
     },
-    /// Of a process that is not known: what this connection, by its number, leads to.
+    /// An unknown process: the server at the end of the connection with this number.
     Connection(u64),
 }
 
 impl ServerLife {
-    /// Of the X server with that process id, if it is known.
+    /// Identifies the X server with that process id, if it is known.
     pub(super) fn of(pid: Option<u32>) -> Self {
         static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
         let process = pid.and_then(|pid| Some((pid, processes::started(pid)?)));
@@ -47,7 +47,7 @@ impl ServerLife {
     }
 }
 
-/// What was written last, shared by all connections.
+/// The record that was written last, shared by all connections.
 #[derive(Debug, Clone, Default)]
 pub struct Trust(Arc<Mutex<Written>>);
 
@@ -56,13 +56,13 @@ struct Written {
     text: Option<(ServerLife, Vec<u8>)>,
     /// Where it is kept for the next life of the daemon.
     file: Option<PathBuf>,
-    /// What that says: life of the X server, and text.
+    /// The record: the X server's process, and the text.
     kept: Option<Vec<u8>>,
 }
 
 impl Trust {
-    /// What an earlier life of the daemon left in that file is believed of the same X
-    /// server; `None`: nothing is kept.
+    /// Believes the record that an earlier instance left in that file about the same X
+    /// server; `None`: no file is kept.
     pub fn kept_in(file: Option<&Path>) -> Self {
         let kept = file.and_then(|file| {
             read_own(file)
@@ -90,7 +90,7 @@ impl Trust {
         }
     }
 
-    /// What was written last about that life of an X server, by this daemon.
+    /// The last record of this instance about that X server.
     pub(super) fn last(&self, life: ServerLife) -> Option<Vec<u8>> {
         let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (of, text) = written.text.as_ref()?;

@@ -1,4 +1,4 @@
-//! What another program has on a selection, read whole before it loses it.
+//! Reads the content of another program's selection before that program loses it.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 16 << 20;
 /// Formats that are kept of one selection.
 const MAX_TARGETS: usize = 32;
 
-/// What was read.
+/// Data that was read.
 pub(super) struct Fetched {
     pub(super) content: Content,
     /// Nothing is missing.

@@ -1,8 +1,8 @@
 //! The selections: text that deskd offers for a paste, and what was there before,
 //! given back afterwards (ICCCM 2.0, section 2).
 //!
-//! On a thread and a connection of its own, because an owner must answer at any
-//! time: whoever pastes waits for it.
+//! It runs on a thread and a connection of its own, because an owner must answer at any
+//! time: the program that pastes waits for it.
 //!
 //! - `fetch`: what another program has on a selection.
 //! - `serve`: answering those who ask.
@@ -43,9 +43,9 @@ use super::{
 };
 use serve::Transfer;
 
-/// What was there is given back so long after the last request for the text, and
-/// after the end of the step: Chromium asks as soon as the text is there, and not
-/// again when it pastes.
+/// Time after the last request for the text, and after the end of the step, before the
+/// former content is restored. Chromium asks as soon as the text is there, and not again
+/// when it pastes.
 const GIVE_BACK: Duration = Duration::from_millis(500);
 /// After a paste that nobody took, nothing can be had for so long: a program that is
 /// late must not paste what was there before instead.
@@ -87,7 +87,7 @@ struct Item {
     data: Arc<[u8]>,
 }
 
-/// What an owner offers: in which formats, by target.
+/// The formats that an owner offers, by target.
 type Content = HashMap<Atom, Item>;
 
 /// One of the two selections.
@@ -96,9 +96,9 @@ struct Selection {
     name: Atom,
     /// Since when deskd owns it, in the server's time.
     since: Option<Timestamp>,
-    /// What deskd answers with.
+    /// The content that deskd answers with.
     content: Content,
-    /// What was there before the text; `None` when there is no text on it.
+    /// The content before the text; `None` while there is no text on it.
     before: Option<Content>,
 }
 
@@ -117,9 +117,9 @@ pub struct Offer {
     ready: AtomicBool,
     taken: AtomicU32,
     asked: AtomicBool,
-    /// What was on a selection before could not be read.
+    /// The former content of a selection could not be read.
     lost: AtomicBool,
-    /// Nobody waits for it any more.
+    /// No caller waits for it any more.
     withdrawn: AtomicBool,
 }
 
@@ -418,7 +418,7 @@ impl Worker {
         Ok(())
     }
 
-    /// What anybody may ask at any time.
+    /// Handles a request that any client may send at any time.
     fn take(&mut self, event: &Event) -> Result<(), Error> {
         match event {
             Event::DestroyNotify(event) if event.window == self.window => {
@@ -495,7 +495,7 @@ impl Worker {
         Ok(owner.owner != x11rb::NONE && focus.made(owner.owner) && !focus.is_terminal())
     }
 
-    /// What is on a selection now, but for a text of ours.
+    /// Reads the present content of a selection, unless it is a text of ours.
     fn before(&mut self, index: usize, offer: &Offer) -> Result<Content, Error> {
         let selection = &mut self.selections[index];
         if let Some(before) = selection.before.take() {
@@ -595,7 +595,7 @@ impl Worker {
         content
     }
 
-    /// What was there is there again.
+    /// Restores the former content.
     fn give_back(&mut self) -> Result<(), Error> {
         self.offer = None;
         self.withheld = None;

@@ -19,8 +19,8 @@ use crate::{
     x11::{Error, focus},
 };
 
-/// What is longer goes in pieces of this size (ICCCM 2.7.2), so that no request
-/// is near the server's limit and nobody else waits for it.
+/// Longer data goes in pieces of this size (ICCCM 2.7.2), so that no request is near the
+/// server's limit and no other requestor waits for it.
 const PIECE: usize = 64 << 10;
 /// A requestor that takes no piece for so long gets no more.
 const STALLED: Duration = Duration::from_secs(5);
@@ -272,9 +272,9 @@ impl Worker {
         self.bell.ring();
     }
 
-    /// Whether a window belongs to the program for which the text is meant: to the same
-    /// client, or to another X connection of its process, as LibreOffice has one, or to
-    /// another process of the same Wine, whose explorer.exe asks for all programs.
+    /// Whether a window belongs to the program for which the text is meant. That may be the
+    /// same client, another X connection of its process (LibreOffice has one), or another
+    /// process of the same Wine, whose explorer.exe asks for all programs.
     fn is_of_focus(&mut self, requestor: Window) -> Result<bool, Error> {
         let Some((_, focus)) = &self.offer else {
             return Ok(false);
