@@ -50,7 +50,7 @@ pub enum Cause {
     NoDisplay,
     /// The X server refused the connection.
     AuthRefused,
-    /// The cookie file cannot be read, and the server wants a cookie.
+    /// The cookie file cannot be read, and the server requires a cookie.
     CookieUnreadable,
     /// The connection ended in the middle of the work.
     ConnectionLost,
@@ -161,7 +161,7 @@ impl Cause {
         }
     }
 
-    /// What a person should look at, for the card and the doctor.
+    /// The check that the card and the doctor recommend.
     pub fn remedy(self) -> &'static str {
         match self {
             Self::NoDisplay => "that the X server runs on this display",

@@ -12,7 +12,7 @@ pub const MAX_OUTPUT_PIXELS: u64 = 33_177_600;
 /// memory grows with a side times the other side of the screen.
 pub const MAX_OUTPUT_SIDE: u32 = 16_384;
 
-/// Rows of a stripe: what changes on a screen is told, and encoded, stripe by stripe.
+/// Rows of a stripe, the unit in which changes of a screen are reported and encoded.
 pub const STRIPE_ROWS: u32 = 16;
 
 /// Width and height in pixels, both at least 1.

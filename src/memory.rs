@@ -11,7 +11,7 @@
 /// a desktop is below it.
 const LARGE_BYTES: i32 = 2 << 20;
 
-/// So much of the smaller ones is kept for the next frame: new pages for each
+/// Size of the freed small blocks that are kept for the next frame: new pages for each
 /// would cost as much as sending it.
 const KEPT_BYTES: i32 = 6 << 20;
 

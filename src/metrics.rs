@@ -1,8 +1,8 @@
 //! Counts and times of a daemon's life, for Prometheus.
 //!
-//! A leaf: whoever does something counts it here, and [`rpc`](crate::rpc) serves the
-//! text (OpenMetrics 1.0). Times are in seconds. No label comes from a caller: the
-//! number of series is bounded, and nothing that is typed or shown can be in one.
+//! A leaf: each module counts its events here, and [`rpc`](crate::rpc) serves the text
+//! (OpenMetrics 1.0). Times are in seconds. No label is derived from request data, so the
+//! number of series is bounded, and no typed or captured content can be in one.
 
 use std::{
     fmt,
@@ -25,7 +25,7 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Seconds = Family<Labels<1>, Histogram, fn() -> Histogram>;
 type Level = Gauge<f64, std::sync::atomic::AtomicU64>;
 
-/// Of this process.
+/// The metrics of this process.
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 struct Metrics {
@@ -345,7 +345,7 @@ mod tests {
 
     use super::*;
 
-    /// After one of everything: series that nothing was counted in are not told.
+    /// Renders the text after one event of each kind: empty series are left out.
     fn after_one_of_each() -> String {
         let mut frame = Sent {
             kind: "screen",

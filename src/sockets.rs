@@ -61,8 +61,7 @@ pub(crate) fn await_answer(pids: &[u32], within: Duration) -> bool {
 /// The last byte was sent, not received, and since then less than `within` has passed.
 ///
 /// The kernel counts in ticks of up to 10 ms. A request that follows an answer in the same
-/// tick cannot be told from an answer that follows its request: it counts as open for
-/// [`SAME_TICK`].
+/// tick looks like an answer that follows its request: it counts as open for [`SAME_TICK`].
 fn is_open_request(connection: &InetResponse, within: Duration) -> bool {
     connection.nlas.iter().any(|nla| match nla {
         Nla::TcpInfo(info) => {
@@ -174,7 +173,7 @@ fn socket_of(socket: &Socket) -> BorrowedFd<'_> {
     socket.as_fd()
 }
 
-/// Whom a socket belongs to, as the kernel reports it.
+/// The owner of a socket, as the kernel reports it.
 #[derive(Debug, Clone, Copy)]
 struct Owner {
     /// The socket's number in its file system (sock_diag(7), `idiag_inode`).

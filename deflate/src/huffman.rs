@@ -1,4 +1,4 @@
-//! Codes for the symbols of one block, and the header that tells them (RFC 1951,
+//! Codes for the symbols of one block, and the header that describes them (RFC 1951,
 //! sections 3.2.2 and 3.2.7).
 
 use super::bits::Bits;
@@ -11,7 +11,7 @@ pub(super) const END: usize = 256;
 /// The longest code, and the longest of the code of the codes' lengths.
 const LONGEST: usize = 15;
 const LONGEST_OF_LENGTHS: usize = 7;
-/// The order in which lengths of the code of lengths are told.
+/// The order in which the header gives the lengths of the code of lengths.
 const ORDER: [usize; 19] = [
     16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
 ];
@@ -90,7 +90,7 @@ pub(super) fn begin(bits: &mut Bits<'_>, counts: &Counts) -> Codes {
     codes
 }
 
-/// Lengths as symbols that tell repetitions, with extra bits and their number.
+/// Encodes lengths as symbols with repetitions, each with its extra bits and their number.
 fn runs(lengths: &[u8]) -> Vec<(u8, u8, u32)> {
     let mut told = Vec::with_capacity(lengths.len());
     for run in lengths.chunk_by(|a, b| a == b) {

@@ -2,7 +2,7 @@
 
 use super::words::Words;
 
-/// Rows that are looked at to tell an interface from a photograph: one of so many.
+/// One row in this number is sampled to distinguish an interface from a photograph.
 const SAMPLED: usize = 8;
 /// In a photograph a pixel that is like neither neighbour differs by so little.
 const SLIGHT: u8 = 8;

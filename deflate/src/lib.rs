@@ -1,6 +1,6 @@
-//! Deflate (RFC 1951) for stripes of pixels, as rows of a PNG of 8-bit RGB: what is
-//! deskd's to make, because no library can be told that its bytes are pixels, and none
-//! that is fast on photographs can be cut into pieces that are joined.
+//! Deflate (RFC 1951) for stripes of pixels, as rows of a PNG of 8-bit RGB. deskd has its
+//! own because no library can be given pixels in place of bytes, and none that is fast on
+//! photographs can be cut into pieces that are joined.
 //!
 //! - `words`: the pixels.
 //! - `kind`: interface or photograph?
@@ -10,7 +10,7 @@
 //! - `adler`: the checksum of pieces.
 //!
 //! Each stripe ends on a whole byte, as after zlib's sync flush, and refers to nothing
-//! before it: stripes are joined whoever made them, and when.
+//! before it, so stripes can be joined in any combination.
 
 #![allow(
     clippy::cast_possible_truncation,

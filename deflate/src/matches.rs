@@ -1,9 +1,10 @@
 //! Rows without filter, as pixels that stood before: to the left, above, or where the
 //! same pixels were last in this stripe.
 //!
-//! Whole pixels are compared, a word each, so an interface costs a third of what its
-//! bytes would, and a match of a single pixel is found, which no byte matcher finds:
-//! on a terminal's smoothed text a tenth of the size (docs/design/2026-11-26-encoding.md).
+//! Whole pixels are compared, a word each. An interface therefore costs a third of what its
+//! bytes would. Matches of a single pixel are found, which no byte matcher finds: on a
+//! terminal's smoothed text they save a tenth of the size
+//! (docs/design/2026-11-26-encoding.md).
 
 use super::{
     LENGTHS, LONGEST, adler,
@@ -22,7 +23,7 @@ const LONGEST_PIXELS: usize = LONGEST / 3;
 const GOOD: usize = 8;
 /// More pixels that are as above are looked at for being one colour.
 const FLAT: usize = 16;
-/// Of a match that is no longer, each pixel may begin the next one.
+/// In a match that is no longer than this, each pixel may begin the next match.
 const SHORT: usize = 3;
 /// Bits of an index of three pixels, and of one.
 const THREES: u32 = 12;
@@ -89,7 +90,7 @@ pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u
     (&memory.out[..length], adler::of_rows(words.rows()))
 }
 
-/// What the stripe is made of, and how often each symbol comes.
+/// Splits the stripe into symbols, and counts them.
 #[inline(always)]
 fn tokens(stripe: &Words, memory: &mut Memory) -> Counts {
     let (words, width, rows) = (stripe.words(), stripe.width(), stripe.height());

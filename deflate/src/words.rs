@@ -4,7 +4,7 @@
 const AFTER: u32 = 1 << 31;
 /// Pixels that are compared at once, and stand after the last row for that.
 pub(super) const AT_ONCE: usize = 4;
-/// What the places of matches have bits for.
+/// The number of rows that the places of matches have bits for.
 const MOST_ROWS: usize = 64;
 const WIDEST: usize = 16_384;
 
@@ -17,7 +17,7 @@ pub struct Words {
 }
 
 impl Words {
-    /// So many rows, which `fill` writes one after the other.
+    /// A number of rows that `fill` writes one after the other.
     ///
     /// # Panics
     ///

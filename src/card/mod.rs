@@ -11,8 +11,8 @@ mod text;
 use crate::failure::{Failure, Stage};
 use crate::frame::{Pixels, Size};
 
-/// A 1280 × 800 card without particulars, for when drawing or encoding fails.
-/// A test draws it anew and compares.
+/// A 1280 × 800 card without particulars, for when drawing or encoding fails. A test draws
+/// the same card and compares.
 pub const FALLBACK_PNG: &[u8] = include_bytes!("fallback.png");
 
 /// Size of [`FALLBACK_PNG`].
@@ -94,8 +94,8 @@ mod tests {
         }
     }
 
-    /// Draws what the fallback shows. `UPDATE_FALLBACK=1 cargo test fallback`
-    /// writes it anew after the drawing was changed on purpose.
+    /// Compares the fallback with a drawing. `UPDATE_FALLBACK=1 cargo test fallback`
+    /// replaces it after an intended change.
     #[test]
     fn the_fallback_is_what_the_code_draws() {
         let failure = failure("the card for this failure could not be drawn");

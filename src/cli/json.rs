@@ -37,8 +37,7 @@ pub(super) fn parse<M: Message + Default>(name: &str, text: &str) -> Result<M, E
     M::decode(dynamic.encode_to_vec().as_slice()).map_err(|error| failed(&error.to_string()))
 }
 
-/// What an error says of the text may be where it is, and the names of fields, but
-/// not what was to be typed.
+/// Removes typed text from an error; the place and the names of fields stay.
 fn without_values(error: &str) -> String {
     const STRING: &str = "string \"";
     let Some(start) = error.find(STRING) else {

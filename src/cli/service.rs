@@ -1,5 +1,5 @@
-//! What a service manager is told: that the daemon listens, how it is, and that it
-//! works (sd_notify(3); R33).
+//! Reports to a service manager: that the daemon listens, its state, and that it works
+//! (sd_notify(3); R33).
 //!
 //! Where there is none, nothing happens: each word goes to `$NOTIFY_SOCKET`.
 
@@ -9,8 +9,8 @@ use sd_notify::NotifyState;
 
 use crate::{session::Session, x11::LinkState};
 
-/// Tells that the daemon listens; then how it is whenever that changes, and that it works,
-/// twice in the time that the manager's watchdog gives. Does not end.
+/// Reports that the daemon listens; then its state whenever that changes, and a sign of
+/// life twice in the time of the manager's watchdog. Does not end.
 ///
 /// A hung X server is no reason for a restart; a stuck thread of ours is.
 pub(super) async fn tell(session: Arc<Session>) {

@@ -133,8 +133,8 @@ fn last_in(folder: &Path) -> io::Result<u32> {
     Ok(last)
 }
 
-/// Until standard output is a pipe that nobody reads any more: on a still screen nothing
-/// would be written that says so.
+/// Waits until standard output is a pipe without a reader. On a still screen, no write
+/// would fail and show it.
 async fn nobody_reads() {
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;

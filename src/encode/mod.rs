@@ -66,7 +66,7 @@ pub struct Encoded {
     pub stride: u32,
     /// The hashes of the picture's stripes.
     pub prints: Vec<Print>,
-    /// Of a format of stripes.
+    /// The stripes of the picture before, for a format that is made of stripes.
     kept: Option<Kept>,
 }
 

@@ -6,9 +6,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::frame::{BYTES_PER_PIXEL, CursorImage, Pixels, Region, STRIPE_ROWS, Size};
 
-/// A region of a screen, with the pointer drawn over it row by row as it is
-/// read: the captured pixels stay as they are, so that one capture serves
-/// callers with and without pointer.
+/// A region of a screen. The pointer is drawn over it row by row as it is read: the
+/// captured pixels stay as they are, so that one capture serves callers with and without
+/// pointer.
 #[derive(Debug, Clone, Copy)]
 pub struct Picture<'a> {
     pixels: &'a Pixels,
@@ -26,7 +26,7 @@ pub struct Print(u128);
 pub struct Digest(u128);
 
 impl Digest {
-    /// Of a picture by the prints of its stripes.
+    /// Combines the prints of a picture's stripes.
     pub fn of(prints: &[Print]) -> Self {
         let mut hash = Xxh3::new();
         for print in prints {

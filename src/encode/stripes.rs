@@ -10,7 +10,7 @@ use crate::frame::{STRIPE_ROWS, Size};
 
 /// A file format that can be cut into stripes.
 pub(super) trait Format: Sync {
-    /// What of the file a stripe is, and a checksum of it.
+    /// Makes the file's part for a stripe, and a checksum of it.
     fn stripe(&self, picture: &Picture<'_>, rows: Range<u32>) -> Result<(Vec<u8>, u32), Error>;
 
     /// The bytes before the stripes.

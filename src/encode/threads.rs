@@ -1,10 +1,9 @@
 //! The encoders' threads: one a core, kept, and shared by all that is encoded.
 //!
-//! A thread that is made for one image begins on the core of the one that made it, and
-//! waits there for up to 4 ms until the kernel moves it; and who hands out work must not
-//! wait for a helper that has not begun (docs/design/2026-11-26-encoding.md). So
-//! images are encoded by threads of this pool, and what no other has begun, a thread
-//! does itself.
+//! A thread that is made for one image begins on the core of its creator, and waits there
+//! for up to 4 ms until the kernel moves it. A thread that hands out work must not wait for
+//! a helper that has not begun (docs/design/2026-11-26-encoding.md). So images are encoded
+//! by the threads of this pool, and a thread does itself what no other has begun.
 
 use std::{
     sync::{
@@ -23,9 +22,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// More are never used.
 const MOST: usize = 8;
 
-/// On a machine of so few cores each thread has its own. The kernel of a virtual machine
-/// takes a core that sleeps for one that its host runs others on, and wakes two threads
-/// on one core: half of the images took twice as long.
+/// On a machine of at most this number of cores, each thread has its own core. The kernel
+/// of a virtual machine mistakes a sleeping core for one that its host uses, and wakes two
+/// threads on one core: half of the images took twice as long.
 const FEW: usize = 4;
 
 /// `None` when the system gives no threads.

@@ -10,7 +10,7 @@ use crate::frame::{Region, STRIPE_ROWS, Size};
 /// Columns of a tile; it is [`STRIPE_ROWS`] high. A letter changes one or two.
 const TILE_COLUMNS: u32 = 64;
 
-/// More rectangles than this are told as one around them all.
+/// If more rectangles changed than this, one around them all is reported.
 const MAX_REGIONS: usize = 32;
 
 /// The hashes of a picture's tiles, row by row.
@@ -22,7 +22,8 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// Of a picture; `seed` keeps a program from preparing two pictures with one print.
+    /// Computes the prints of a picture's tiles; `seed` keeps a program from preparing two
+    /// pictures with one print.
     pub fn of(picture: &Picture<'_>, seed: u64) -> Self {
         let size = picture.size();
         let columns = size.width.div_ceil(TILE_COLUMNS);

@@ -125,13 +125,13 @@ impl Activity {
         self.hits.push_back(Hit { at, window, area });
     }
 
-    /// What happened before now was not seen: the quiet time starts anew.
+    /// Nothing before now was observed: the quiet time starts again.
     pub(super) fn restart(&mut self, at: Duration) {
         self.unseen_until = at;
     }
 
-    /// What moves now. With `allow_large`, what has been moving for two seconds
-    /// in one place is excepted whatever its size.
+    /// Determines the regions that move now. With `allow_large`, a region that has moved
+    /// for two seconds in one place is excepted at any size.
     pub(super) fn motion(&self, now: Duration, allow_large: bool) -> Motion {
         let limit = small(self.screen);
         let recent = |hit: &&Hit| hit.at + MEMORY >= now;

@@ -1,4 +1,4 @@
-//! Boots and desktops, told as facts: what the verdict is.
+//! Boots and desktops as sequences of facts, and their verdicts.
 
 use super::{
     Gate, Verdict,
@@ -268,7 +268,7 @@ fn a_caret_settles_and_is_named_and_a_video_does_not() {
     assert_eq!(allowed.animated, [video.1]);
 }
 
-/// XFCE's panel mends its clock's text 1.4 to 1.7 s after it was first drawn.
+/// XFCE's panel corrects its clock's text 1.4 to 1.7 s after it was first drawn.
 #[test]
 fn a_panel_that_has_just_come_is_given_time_to_arrange_its_parts() {
     let new = Display {

@@ -210,7 +210,7 @@ impl Gate {
         self.docks = docks.collect();
     }
 
-    /// Ends a step: all facts up to `at` are in. What it wants to know next.
+    /// Ends a round: all facts up to `at` are in. Returns what the gate needs next.
     pub fn advance(&mut self, at: Duration) -> Wants {
         self.now = at;
         self.motion = [false, true].map(|allowed| self.activity.motion(at, allowed));

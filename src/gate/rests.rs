@@ -25,7 +25,7 @@ fn ms(ms: u64) -> Duration {
 struct Story {
     settle: Settle,
     now: Duration,
-    /// Who answers pings.
+    /// Windows that answer pings.
     answers: Vec<WindowId>,
 }
 
@@ -96,8 +96,8 @@ impl Story {
             .observe(self.now, Fact::Damage { window: ROOT, area });
     }
 
-    /// Goes on in steps of 10 ms until it rests; how, and after how long.
-    /// `each` tells what happens, by the time since the input.
+    /// Goes on in steps of 10 ms until it rests; returns how, and after how long. `each`
+    /// adds events, by the time since the input.
     fn rests(&mut self, mut each: impl FnMut(&mut Self, u64)) -> (Rest, u64) {
         let began = self.now;
         loop {

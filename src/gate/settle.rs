@@ -38,22 +38,22 @@ const AT_WORK: Duration = Duration::from_millis(60);
 const STARTING: Duration = Duration::from_millis(400);
 /// And no longer than this.
 const START: Duration = Duration::from_millis(2500);
-/// Whoever uses more of its time than one part in so many is at work.
+/// A process that uses more than one part in this number of its time is at work.
 const SHARE: u32 = 5;
 /// Samples closer together than this say little.
 const APART: Duration = Duration::from_millis(15);
-/// Whoever was at work for so long before the input does not work on it.
+/// A process that was at work for at least this time before the input does not work on it.
 const BEFORE: Duration = Duration::from_millis(200);
 /// Pings without an answer at once.
 const MAX_PINGS: usize = 24;
-/// What moved by itself, and has moved again within so long, still does: a clock
-/// ticks every second.
+/// A region that moved by itself, and has moved again within this time, still moves: a
+/// clock ticks every second.
 const STILL_MOVING: Duration = Duration::from_millis(1500);
 /// Something that moves is so near to where it was seen moving, in pixels.
 const NEAR: u32 = 8;
-/// A change around the place of a press, of at most this width and height in pixels and
-/// within this time after the press, is the pressed control's own: it shows that the
-/// press arrived, not what came of it.
+/// A change around the place of a press is the pressed control's own if it has at most this
+/// width and height in pixels and comes within this time after the press. It shows that the
+/// press arrived, and not yet the answer.
 const CONTROL: (u32, u32) = (400, 120);
 const CONTROL_TIME: Duration = Duration::from_millis(300);
 
@@ -110,9 +110,10 @@ pub struct Given {
     pub activates: bool,
     /// Screen pixels of the last press of a button, if that ends it.
     pub press: Option<(u32, u32)>,
-    /// Screen pixels of the pointer before it: what it leaves is drawn anew, too.
+    /// Screen pixels of the pointer before it: the program redraws the place that it
+    /// leaves, too.
     pub from: Option<(u32, u32)>,
-    /// The caller wants at least this time without a change.
+    /// The caller requires at least this time without a change.
     pub quiet: Option<Duration>,
 }
 

@@ -11,12 +11,12 @@ use crate::facts::{Doing, ProcessSample};
 const WINDOW: Duration = Duration::from_millis(300);
 /// How far back samples are kept.
 const MEMORY: Duration = Duration::from_secs(2);
-/// A process that uses more of its time than one part in so many is at work:
-/// an idle panel uses one in a hundred, one under a quota or stopped nine
-/// tenths of the time can use one in ten at most.
+/// A process that uses more than one part in this number of its time is at work. An idle
+/// panel uses one in a hundred. A process under a quota, or stopped nine tenths of the
+/// time, can use one in ten at most.
 const USED: u32 = 20;
-/// A process that wants more of its time than one part in so many is at work,
-/// and kept from it: by a quota, or by others.
+/// A process that demands more than one part in this number of its time is at work, and a
+/// quota or other processes keep it from running.
 const WANTED: u32 = 2;
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What steps did, and what is held, as messages.
+//! Results of steps, and held input, as messages.
 
 use std::time::Duration;
 

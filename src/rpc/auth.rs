@@ -221,7 +221,7 @@ impl Gatekeeper {
         })
     }
 
-    /// Whose calls are let in without a token.
+    /// The callers who are let in without a token.
     pub(super) fn known(&self) -> Known {
         Known {
             uids: Arc::clone(&self.allowed_uids),

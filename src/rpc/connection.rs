@@ -1,6 +1,6 @@
-//! A connection from accept to HTTP/2: bounded in number, who is there, TLS,
-//! and the client's preface within 5 s (R42). Whatever is not HTTP/2, such as a
-//! browser's HTTP/1 or WebSocket (R51), never gets further than here.
+//! A connection from accept to HTTP/2: bounded in number, with its peer, TLS, and the
+//! client's preface within 5 s (R42). Other protocols, such as a browser's HTTP/1 or
+//! WebSocket (R51), are closed here.
 
 use std::{
     io,
@@ -60,12 +60,12 @@ pub(super) struct Caller {
     pub(super) standing: Arc<Standing>,
 }
 
-/// Who needs no token: their calls are let in.
+/// Peers that need no token.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     /// Users on a Unix socket.
     pub(super) uids: Arc<[u32]>,
-    /// Whoever reaches a port.
+    /// Any peer that reaches a TCP port.
     pub(super) anybody_over_tcp: bool,
 }
 
@@ -84,7 +84,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 /// A connection whose HTTP/2 preface has arrived.
 pub(super) struct Connection {
     io: Gathered<Box<dyn Bytes>>,
-    /// What of the preface was not yet read again.
+    /// The part of the preface that was not yet read again.
     preface: &'static [u8],
     caller: Caller,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,

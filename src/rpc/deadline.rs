@@ -58,7 +58,7 @@ pub(super) async fn until(moment: Option<Instant>) {
     }
 }
 
-/// What a reply needs to arrive.
+/// Minimum time that a reply needs to arrive.
 const LEAST: Duration = Duration::from_millis(100);
 
 /// The larger of 100 ms and 5 %, but no more than half.

@@ -21,7 +21,7 @@ const MOST: usize = AT_ONCE + 64 * 1024;
 pub(super) struct Gathered<T> {
     io: T,
     waiting: Vec<u8>,
-    /// Of `waiting`, what is written already.
+    /// The part of `waiting` that is written already.
     written: usize,
     /// Whether the peer took less than there was: its reading wakes the task.
     is_full: bool,
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(turns(), 1);
     }
 
-    /// What is flushed and small leaves with the next poll, which is a read.
+    /// Small flushed data leaves with the next poll, which is a read.
     #[tokio::test]
     async fn a_small_answer_leaves_with_the_next_read() {
         let (near, mut far) = duplex(10_000);

@@ -2,8 +2,8 @@
 //! the paint is proved and an X round trip is at most 5 s old; `deskd.v1.Stack`
 //! while every enabled component is up. Needs no token.
 //!
-//! Who checks the desktop waits for its paint: it is watched until the next
-//! check may be expected.
+//! A client that checks the desktop waits for its paint: the paint is observed until the
+//! next check is due.
 
 use std::time::Duration;
 

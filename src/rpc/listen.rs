@@ -35,7 +35,7 @@ pub enum BindError {
     System {
         /// Where.
         address: Address,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -1,12 +1,11 @@
-//! Frames on their way to a reader: at most two wait in a connection, and 256 MiB of
-//! large images in all; a reader that takes nothing for 30 s is cut off (R39), a slow one
-//! that goes on is served.
+//! Frames on their way to a reader. At most two wait in a connection, and at most 256 MiB
+//! of large images in all. A reader that takes nothing for 30 s is disconnected (R39); a
+//! slow reader that goes on is served.
 //!
-//! A reply's place is tied to its body. The transport would take a body of any
-//! length at once and keep it, whether the reader reads or not; so the body is
-//! handed over in pieces, which the transport asks for only while little waits
-//! to be written. The place is free again when all but the last few pieces are
-//! on the wire.
+//! A reply's place is tied to its body. The transport would take a body of any length at
+//! once and keep it, whether the reader reads or not. So the body is handed over in pieces,
+//! which the transport asks for only while little is waiting. The place is free again when
+//! all but the last few pieces are sent.
 //!
 //! A frame's image is not encoded into the message, which would copy it, but handed over
 //! between the message's parts.
@@ -196,7 +195,7 @@ const PREFIX_BYTES: usize = 5;
 #[derive(Debug)]
 pub(super) struct Placed<B> {
     body: B,
-    /// What of the body's present frame was not handed over yet.
+    /// The part of the body's present frame that was not handed over yet.
     waiting: VecDeque<Bytes>,
     place: Option<Place>,
     progress: Option<Progress>,

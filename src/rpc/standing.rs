@@ -1,5 +1,5 @@
-//! What a connection may do before a call of it was let in: a stranger who reaches a port
-//! must not keep out those who have the token, nor wear the daemon out.
+//! The rights of a connection before one of its calls was let in. A stranger who reaches a
+//! port must not keep authenticated callers out, nor exhaust the daemon.
 
 use std::{
     collections::VecDeque,
@@ -101,7 +101,7 @@ impl Standing {
 }
 
 impl Drop for Standing {
-    /// Whoever waits for the connection's end is told of it.
+    /// Notifies the task that waits for the connection's end.
     fn drop(&mut self) {
         self.cut.cancel();
     }

@@ -146,9 +146,9 @@ async fn run(mut watch: Watch, caller: Option<(&Caller, &Progress)>, sender: &mp
     }
 }
 
-/// What is new to the reader, with its place, for about so many bytes. A look that takes
-/// long goes on without one: who waits for a hung display keeps no other call of the
-/// connection from its card.
+/// Finds what is new to the reader, with a place for about that number of bytes. A look
+/// that takes long goes on without a place, so that a caller that waits for a hung display
+/// keeps no other call of the connection from its card.
 async fn look(
     watch: &mut Watch,
     caller: Option<(&Caller, &Progress)>,

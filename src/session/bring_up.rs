@@ -1,5 +1,5 @@
-//! Bringing the desktop up, taking it down, and resizing it: the stack's orders,
-//! the paint's proof, and what callers are told of both.
+//! Brings the desktop up, takes it down, and resizes it: orders to the stack, the paint's
+//! proof, and the reports to callers.
 
 use std::{
     sync::{
@@ -339,8 +339,8 @@ impl Session {
         }
     }
 
-    /// Gives a new X server its size, and waits for the paint whenever a session
-    /// was started: whoever starts a desktop waits for it. Ends with the daemon.
+    /// Gives a new X server its size, and waits for the paint each time a session was
+    /// started, because its caller waits for it. Ends with the daemon.
     pub async fn keep_painted(self: Arc<Self>) {
         let Some(managed) = &self.managed else {
             return;
@@ -385,8 +385,8 @@ impl Session {
         }
     }
 
-    /// A part of the session has gone, which XFCE starts again by itself: frames
-    /// are real meanwhile, and it is told when the desktop is whole.
+    /// A part of the session has gone, which XFCE starts again by itself. Frames are real
+    /// meanwhile; the log reports when the desktop is whole again.
     async fn await_whole(&self, managed: &Managed) {
         let stack = &managed.stack;
         let began = Instant::now();

@@ -1,6 +1,6 @@
-//! Encoding off the async threads, at most one at a time a core, and once for
-//! all callers who want the same picture of the same capture. The last pictures are
-//! kept: of the next one only what changed is encoded.
+//! Encodes off the async threads, at most one picture a core at a time, and once for all
+//! callers that ask for the same picture of the same capture. The last pictures are kept:
+//! of the next one, only the changes are encoded.
 
 use std::{
     ops::Range,
@@ -163,7 +163,7 @@ impl Encodings {
         self.off_thread(work).await
     }
 
-    /// The encoded picture, shared with whoever asks for the same.
+    /// Returns the encoded picture, shared by all callers that ask for the same.
     pub(super) async fn encode(
         &self,
         grab: &Arc<Grab>,

@@ -24,7 +24,7 @@ pub struct Tiles {
     pub max_count: u32,
 }
 
-/// What is wrong with limits: the field, and why.
+/// A fault of limits: the field, and the reason.
 pub(crate) type Unfit = (&'static str, &'static str);
 
 impl Fit {

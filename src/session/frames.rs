@@ -13,7 +13,8 @@ use crate::{
 /// takes to send 64.
 pub const HISTORY: usize = 1024;
 
-/// Who was answered with a frame. Streams do not make single calls' frames unknown.
+/// The kind of caller that a frame was sent to. Streams do not displace the frames of
+/// single calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     /// A screenshot, or the frame of a step.
@@ -22,8 +23,8 @@ pub(super) enum Source {
     Stream,
 }
 
-/// What a frame showed, and how: two frames with equal pictures are the same
-/// image, byte for byte.
+/// The content and form of a frame: two frames with equal pictures are the same image, byte
+/// for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shown {
     pub(super) generation: Generation,

@@ -193,8 +193,8 @@ impl Session {
             .is_some_and(|proof| proof.implies(self.profile()))
     }
 
-    /// Until the gate says READY, or somebody's proof stands for all, however long
-    /// it takes.
+    /// Waits until the gate says READY, or a proof covers all that is awaited, without a
+    /// limit.
     async fn until_painted(&self, awaited: &Awaited) -> Readiness {
         let profile = awaited.profile.unwrap_or(self.profile());
         tokio::select! {
@@ -231,8 +231,8 @@ impl Session {
         })
     }
 
-    /// Somebody will ask within `time` whether the paint is proved: it is
-    /// watched until then.
+    /// Keeps the paint observed for `time`, because a caller will ask within it whether the
+    /// paint is proved.
     pub fn expect_paint(&self, time: Duration) {
         if self.proved(self.profile()).is_none() {
             self.paint.expect(time);
@@ -265,7 +265,7 @@ impl Session {
         }
     }
 
-    /// What is said while the X server was never reached, nor found to be away.
+    /// The failure while the X server was neither reached nor found to be away.
     pub fn not_yet_connected(&self) -> Failure {
         Failure {
             stage: Stage::Connect,

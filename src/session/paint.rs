@@ -16,10 +16,10 @@ use crate::{
     x11::{Display, Generation, Grab, LinkState, Proof},
 };
 
-/// So long the observation goes on after the last who waited: they often come
+/// Time for which the observation goes on after the last waiting caller: callers often come
 /// again.
 const LINGER: Duration = Duration::from_secs(1);
-/// A caller who was told that the paint is not proved comes again within so long.
+/// Maximum time within which a caller that got NOT_PAINTED is expected again.
 pub(super) const AWAITED: Duration = Duration::from_secs(12);
 /// Pause between attempts to reach the display.
 pub(super) const RETRY: Duration = Duration::from_millis(100);
@@ -393,7 +393,7 @@ impl Shared {
         wanted
     }
 
-    /// Keeps what the assessment proves, before anybody is told of it.
+    /// Records what the assessment proves, before any caller gets it.
     pub(super) fn prove(&self, gate: &Gate, assessment: &Assessment) {
         let Some((generation, geometry_epoch)) = assessment.identity else {
             return;

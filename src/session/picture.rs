@@ -1,5 +1,4 @@
-//! What a caller asks for, and what it gets: a picture of the screen, or a card
-//! in its place.
+//! Requested pictures, and their frames or cards.
 
 use std::{
     sync::Arc,

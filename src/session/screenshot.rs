@@ -28,8 +28,8 @@ use crate::{
     x11::{Grab, ScreenInfo},
 };
 
-/// So long before its time a card is begun, because a card that comes late is
-/// none: on an idle machine it takes some milliseconds, on a busy one tens.
+/// Time before the deadline at which a card is begun, so that it is not late: on an idle
+/// machine it takes some milliseconds, on a busy one tens.
 const CARD_LEAD: Duration = Duration::from_millis(250);
 
 /// Pause before the paint is judged again.
@@ -60,9 +60,9 @@ impl Session {
         Ok(answer.await?.unwrap_or_else(|card| card))
     }
 
-    /// What `work` makes; a card when it fails, or takes longer than `time`, the caller's
-    /// from its call to the moment its reply must leave. `unpainted`: whether what is
-    /// waited for is the paint.
+    /// Returns the result of `work`; or a card if it fails or takes longer than `time`,
+    /// which goes from the call to the moment its reply must leave. `unpainted`: whether it
+    /// waits for the paint.
     pub(super) async fn or_card<T>(
         &self,
         image: &ImageSpec,

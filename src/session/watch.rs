@@ -41,7 +41,7 @@ pub struct Watch {
     drawn: watch::Receiver<u64>,
     /// Before it no look begins.
     due: Instant,
-    /// So long after it, a look begins although nothing was drawn.
+    /// Time after a look at which the next one begins although nothing was drawn.
     rest: Duration,
     sent: Option<Sent>,
     /// The content of the last capture.
@@ -77,7 +77,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// Of its images.
+    /// The size of its images.
     pub fn bytes(&self) -> usize {
         let Step { frame, changed, .. } = &self.step;
         let changed = changed.iter().map(|(_, image)| image.len());
@@ -137,9 +137,8 @@ impl Watch {
         }
     }
 
-    /// Looks at the screen: `None` when the reader has that already. A failure comes as
-    /// a card, and each once while it lasts. What was found counts as sent when it is
-    /// told.
+    /// Looks at the screen: `None` if the reader has it already. A failure comes as a card,
+    /// once while it lasts. A finding counts as sent when [`Self::tell`] returns it.
     ///
     /// # Errors
     ///
@@ -180,7 +179,7 @@ impl Watch {
         }))
     }
 
-    /// What was found, to be sent now; `None` when the reader said that it has it.
+    /// Returns a finding to be sent now; `None` if the reader has it by now.
     pub fn tell(&mut self, found: Found) -> Option<Step> {
         let Found { mut step, sent } = found;
         step.skipped = std::mem::take(&mut self.passed);

@@ -1,4 +1,4 @@
-//! The thread that watches a display for the gate, while somebody wants it.
+//! The thread that observes a display for the gate, while a caller needs it.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::{
 /// Processes are looked up again after so long.
 const FAMILY: Duration = Duration::from_millis(400);
 
-/// Watches the display until nobody wants it.
+/// Observes the display until no caller needs it.
 pub(super) fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>>) {
     let began = Instant::now();
     let mut gate = Gate::new();

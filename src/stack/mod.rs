@@ -28,7 +28,7 @@ use wire::{Component, ComponentState, Event, Problem, ToDaemon, ToInit};
 
 /// Events that are kept for those who come later.
 const KEPT: usize = 256;
-/// How often the daemon tells the init that it works.
+/// How often the daemon sends the init a sign of life.
 const ALIVE: Duration = Duration::from_secs(2);
 
 /// An event and its number in this daemon life, from 1.
@@ -40,7 +40,7 @@ pub struct Numbered {
     pub event: Event,
 }
 
-/// The stack as it was last told.
+/// The last reported state of the stack.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     /// Whether it is to be up.
@@ -93,10 +93,10 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Over the daemon's end of the socket pair. `works` tells whether the rest
-    /// of the daemon does; `tell_server` hears which process the X server is, as
-    /// soon as the init says so. Must be called within a runtime; the task that it
-    /// starts ends with the init.
+    /// Runs over the daemon's end of the socket pair. `works` returns whether the rest of
+    /// the daemon works; `tell_server` gets the X server's process as soon as the init
+    /// reports it. Must be called within a runtime; the task that it starts ends with the
+    /// init.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! What the init and the daemon tell each other: lines of JSON over a socket
-//! pair, so that either can be read with bare eyes.
+//! Messages between the init and the daemon: lines of JSON over a socket pair, so that a
+//! person can read them, too.
 
 use serde::{Deserialize, Serialize};
 

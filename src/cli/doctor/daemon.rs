@@ -1,4 +1,4 @@
-//! What the doctor finds of the daemon: its answers, its address, its token.
+//! The doctor's checks of the daemon: its answers, its address, its token.
 
 use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},

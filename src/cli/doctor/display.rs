@@ -1,4 +1,4 @@
-//! What the doctor finds of the display itself, without a daemon.
+//! The doctor's checks of the display itself, without a daemon.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},

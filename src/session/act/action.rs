@@ -1,5 +1,4 @@
-//! What a caller asks to be done, validated as far as no screen or keymap is
-//! needed for it.
+//! Requested actions, validated as far as that needs neither screen nor keymap.
 
 use std::time::Duration;
 
@@ -142,14 +141,14 @@ pub enum Action {
     },
     /// Type text.
     Type {
-        /// What.
+        /// The text.
         text: Text,
         /// Characters a second; `None`: as fast as they are taken.
         rate: Option<u32>,
     },
     /// Put text on the clipboard and paste it.
     Paste {
-        /// What.
+        /// The text.
         text: Text,
         /// The chord that pastes.
         keys: Vec<Key>,
@@ -199,7 +198,7 @@ pub struct Operation {
     pub id: String,
     /// The daemon life that it was meant for.
     pub instance: String,
-    /// Of the request's content.
+    /// The hash of the request's content.
     pub digest: u128,
 }
 
@@ -300,7 +299,7 @@ pub struct Done {
     pub characters: u32,
     /// How.
     pub runs: Vec<Run>,
-    /// What was on the clipboard before could not be read, and is gone.
+    /// The former content of the clipboard could not be read, and is gone.
     pub clipboard_lost: bool,
     /// Why it was not done.
     pub failure: Option<Failure>,
@@ -341,7 +340,7 @@ pub struct Settled {
 }
 
 impl Settled {
-    /// Of what was not waited for.
+    /// The report of a step whose screen was not waited for.
     pub(super) fn skipped() -> Self {
         Self {
             ended: Ended::Skipped,

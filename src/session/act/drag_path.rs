@@ -6,10 +6,10 @@ use super::plan::Pixel;
 
 /// Pause between two movements of a drag.
 const DRAG_STEP: Duration = Duration::from_millis(10);
-/// At its end a drag goes pixel by pixel, so many of them, so that the program
-/// below hears of it several times and can say that it takes what is dropped:
-/// Chromium loses up to 8 of 50 drops of a drag that ends abruptly, however long
-/// it rests there, and none after four such movements 20 ms apart.
+/// Number of single-pixel movements at a drag's end. The program below then gets several
+/// events and can answer that it takes what is dropped. Chromium loses up to 8 of 50 drops
+/// of a drag that ends abruptly, however long it rests there, and none after four such
+/// movements 20 ms apart.
 pub(super) const DRAG_END: u32 = 4;
 
 /// Points along a path and when to be there: the last pixels one by one, in

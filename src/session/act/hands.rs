@@ -30,7 +30,7 @@ const TAKEN: Duration = Duration::from_millis(100);
 /// Why the hands stop.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// Nobody waits for it any more, or somebody said so.
+    /// No caller waits for it any more, or a call of `ReleaseAll` ended it.
     Cancelled,
     /// The caller's time is up.
     Deadline,
@@ -144,7 +144,8 @@ impl Hands<'_> {
         self.injector.mark(&self.ledger.marks())
     }
 
-    /// What the keyboard has in force; what was latched, for the next key only, is not.
+    /// Reads the state of the keyboard, after it has cleared latches, which apply to the
+    /// next key only.
     pub(super) fn unlatched(&mut self) -> Result<KeyboardState, Error> {
         let keyboard = self.injector.keyboard()?;
         if !keyboard.latched {
@@ -219,8 +220,8 @@ impl Hands<'_> {
         }
     }
 
-    /// What is to be pressed; what is held and named is held on, and pressed again
-    /// where its hold ended since the step began.
+    /// Returns the keys to press. The hold of keys that are held and named is extended; if
+    /// their hold has ended since the step began, they are pressed again.
     pub(super) fn renewing(&mut self, keys: &Keys) -> Result<Vec<Input>, Stop> {
         let (held, mut press): (Vec<Input>, Vec<Input>) = keys
             .renew

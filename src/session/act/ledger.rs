@@ -1,5 +1,5 @@
-//! What deskd holds down, and until when. It outlives the connection to the X
-//! server, where a key stays down when its client has gone.
+//! The held input and its end times. It outlives the connection to the X server, where a
+//! key stays down when its client has gone.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     held: Vec<Held>,
-    /// What the step under way has named: it is not released meanwhile.
+    /// Input that the step under way has named: it is not released meanwhile.
     named: Vec<Input>,
 }
 
@@ -50,7 +50,7 @@ impl Ledger {
         self.held.is_empty()
     }
 
-    /// The time for which a thing that is held was held begins anew.
+    /// Restarts the hold time of held input.
     pub(super) fn renew(&mut self, input: Input, now: Duration) {
         for held in self.held.iter_mut().filter(|held| held.input == input) {
             if let Some((time, until)) = &mut held.hold {
@@ -71,7 +71,7 @@ impl Ledger {
         ends.map(|(_, until)| until).min()
     }
 
-    /// Whose hold has ended, newest first.
+    /// Input whose hold has ended, newest first.
     pub(super) fn ended(&self, now: Duration) -> Vec<Input> {
         let over = |held: &Held| held.hold.is_some_and(|(_, until)| until <= now);
         self.pick(|held| over(held) && !self.named.contains(&held.input))

@@ -57,14 +57,14 @@ use journal::{Journal, Known, Progress};
 use pressed::Board;
 use thread::{Job, Order, Shot};
 
-/// So long before the reply must leave, the screen is no longer waited for, so
-/// that a frame can still be taken; a quarter of the time where that is less.
+/// Time before the reply must leave at which the wait for the screen ends, so that a frame
+/// can still be taken; a quarter of the step's time if that is less.
 const FRAME_LEAD: Duration = Duration::from_millis(300);
 /// The input thread ends a step in time by itself; after so much longer it is not
 /// waited for any more. The reply still arrives: it leaves 100 ms early.
 const GRACE: Duration = Duration::from_millis(50);
-/// So long before the input thread must end, an action's picture is not waited for any more:
-/// a card is sent in its place.
+/// Time before the end of the input thread's step at which the wait for an action's picture
+/// ends: a card is sent in its place.
 const PICTURE_LEAD: Duration = Duration::from_millis(30);
 /// A daemon that stops waits so long for what it holds to be released.
 const LETTING_GO: Duration = Duration::from_secs(2);
@@ -596,7 +596,7 @@ impl Session {
 }
 
 impl Account {
-    /// Of a step whose server hangs.
+    /// The account of a step whose server hangs.
     fn unknown(act: &Act, failure: Failure) -> Self {
         let unknown = Done {
             status: Status::Unknown,
@@ -633,7 +633,7 @@ async fn outcome(
     done.unwrap_or_else(|| Ok(Account::unknown(act, defect())))
 }
 
-/// What a call is told that repeats a step, at its own deadline.
+/// The answer to a call that repeats a running step, at the call's own deadline.
 fn still_at_work() -> Refused {
     Refused::Late(Failure {
         stage: Stage::Timeout,

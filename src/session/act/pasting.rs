@@ -15,8 +15,8 @@ use crate::{
     x11::{Clipboard, Focus, Input, Offer},
 };
 
-/// What pastes where no chord is named: GTK, Qt and Chromium take CLIPBOARD by
-/// it, terminals take PRIMARY.
+/// The chord that pastes if the caller names none: GTK, Qt and Chromium paste CLIPBOARD by
+/// it, terminals PRIMARY.
 pub(super) const DEFAULT_CHORD: [u32; 2] = [0xffe1, 0xff63];
 /// A program that has read the chord asks for the text within this time, or does
 /// not paste.

@@ -339,7 +339,8 @@ impl Planner<'_> {
         self.sequence(keys, true)
     }
 
-    /// What another program holds would make another chord or text of it.
+    /// Refuses keys while another program holds one, because it would make another chord or
+    /// text of them.
     fn nobody_else_holds_keys(&self) -> Result<(), Refused> {
         // What deskd holds may be the reason; it is asked for, or released by then.
         let mut ours = self.ground.ledger.all().iter();

@@ -110,7 +110,7 @@ impl Resting {
         Ok(())
     }
 
-    /// What the input since [`Self::begin`] was.
+    /// Replaces the description of the input since [`Self::begin`].
     pub(super) fn given(&mut self, given: Given) {
         self.settle.given(given);
     }
@@ -200,7 +200,8 @@ impl Resting {
         self.settle.observe(self.began.elapsed(), fact);
     }
 
-    /// Who the clients are; a look at all processes, so not while anybody waits.
+    /// Finds the clients' processes. This reads all processes, so it is not done while a
+    /// caller waits.
     fn refresh(&mut self) {
         let old = self.family_read.is_none_or(|read| read.elapsed() > FAMILY);
         if old || self.family.is_empty() {

@@ -44,7 +44,7 @@ struct Course {
     outcome: Outcome,
     /// One for each action so far.
     results: Vec<Done>,
-    /// What was done for each action so far.
+    /// The executed step for each action so far.
     steps: Vec<Step>,
     /// Actions up to the last picture.
     seen: usize,
@@ -66,7 +66,7 @@ impl Course {
         }
     }
 
-    /// What `button_down` and `key_down` of the step pressed.
+    /// The input that `button_down` and `key_down` of the step pressed.
     fn pressed(&self) -> Vec<Input> {
         let pressed = self.steps.iter().filter_map(|step| match step {
             Step::Down { held, .. } => Some(held.input),

@@ -1,6 +1,5 @@
-//! The input thread: it owns the connection that gives input, does one step at a
-//! time, ends holds on time, and releases what is left of a lost connection or
-//! of another daemon life.
+//! The input thread. It owns the connection that gives input, does one step at a time, ends
+//! holds on time, and releases what a lost connection or an earlier instance left down.
 
 use std::{
     io,
@@ -281,8 +280,7 @@ impl Worker {
         self.pacing = Pacing::default();
     }
 
-    /// What follows from a display that cannot be reached: where there is no server,
-    /// nothing is down.
+    /// Clears the ledger if there is no server: nothing is down then.
     fn without(&mut self, error: &Error) {
         if error.failure().cause == Cause::NoDisplay {
             self.ledger.clear();

@@ -22,8 +22,8 @@ use crate::{
 /// Characters that are sent at once: between them the caller may cancel, and no
 /// more of them wait in the server than this.
 const BURST: usize = 64;
-/// A change of more than this height, in pixels, is more than a character: the line that
-/// a program draws anew is lower.
+/// A change of more than this height, in pixels, is more than a character: the line that a
+/// program redraws is lower.
 const LINE: u32 = 64;
 /// Characters at the beginning of a text that are sent one by one.
 const FIRST: usize = 1;
@@ -360,8 +360,8 @@ impl Hands<'_> {
         }
     }
 
-    /// Somebody changed the keymap: what was sent may not have been read yet, so
-    /// it must mean the same now.
+    /// Reacts to a keymap that another program changed: keys that were sent may not have
+    /// been read yet, so they must keep their meaning.
     fn still_the_same(&mut self, typing: &Typing<'_>) -> Result<(), Stop> {
         let keymap = self.injector.keymap()?;
         let same = |(one, stroke): (&char, &Stroke)| {
@@ -529,7 +529,7 @@ fn typing_state(keyboard: KeyboardState) -> KeyboardState {
     }
 }
 
-/// Code points that are no characters for ever (Unicode, section 23.7).
+/// Whether a code point is permanently no character (Unicode, section 23.7).
 fn is_noncharacter(one: char) -> bool {
     let code = u32::from(one);
     code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)

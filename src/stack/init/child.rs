@@ -37,7 +37,7 @@ pub(super) struct Child {
     pub(super) pid: Pid,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
-    /// What it wrote to standard output, where it says that it is ready.
+    /// Its standard output so far, where it reports that it is ready.
     pub(super) said: Vec<u8>,
     /// The end of what it wrote to standard error.
     pub(super) complained: Vec<u8>,

@@ -230,7 +230,7 @@ fn is_passed(name: &str, further: &[String]) -> bool {
         })
 }
 
-/// What a part finds in its environment: what is passed of ours, and what makes a session.
+/// The environment of a component: what is passed of ours, and what makes a session.
 fn environment(
     component: Component,
     plan: &Plan,

@@ -26,7 +26,7 @@ pub fn unblock_signals() -> nix::Result<()> {
     SigSet::all().thread_unblock()
 }
 
-/// What a component is started with.
+/// The start of a component.
 #[derive(Debug)]
 pub struct Component<'a> {
     /// The init, with which it ends.
@@ -45,9 +45,9 @@ pub struct Component<'a> {
 
 /// Becomes a component. Returns only when that fails.
 ///
-/// The init waits until this program runs, and no longer: what the desktop's user can hold
-/// up (its folder, and signals from the moment on that this is a process of that user)
-/// comes after that.
+/// The init waits only until this program runs. What the desktop's user can hold up comes
+/// after that: its folder, and signals, which it can send as soon as this is a process of
+/// its own.
 pub fn exec(component: &Component<'_>) -> io::Error {
     let prepare = || -> nix::Result<()> {
         if component.no_new_privs {

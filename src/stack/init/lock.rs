@@ -23,8 +23,8 @@ use crate::files;
 
 /// A lock file holds a process id and is no longer than this.
 const LOCK_BYTES: u64 = 64;
-/// So long one waits for another init of the same display to end: it takes some
-/// seconds to end a desktop.
+/// Maximum wait for another init of the same display to end: it takes some seconds to end a
+/// desktop.
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Takes the lock of a display; it goes with the process. With `at_once`, nobody
@@ -91,8 +91,8 @@ fn accepts(address: &UnixAddr) -> io::Result<bool> {
 /// The folder of the X servers' sockets.
 pub(super) const SOCKETS: &str = "/tmp/.X11-unix";
 
-/// Removes what lies where a folder is to be, unless it is root's or our own: in /tmp anybody
-/// may make a link, and what is done in the folder would be done elsewhere.
+/// Removes a file or link in place of a folder, unless it belongs to root or to us. In /tmp
+/// anybody may make a link, and root's work in the folder would happen elsewhere.
 pub(super) fn remove_link(folder: &Path) -> io::Result<()> {
     let Ok(found) = fs::symlink_metadata(folder) else {
         return Ok(());

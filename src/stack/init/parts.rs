@@ -402,8 +402,8 @@ fn is_session(part: &Part) -> bool {
     part.component == Component::Session
 }
 
-/// Who listens on a port of loopback. Where the kernel does not say, whoever answers is
-/// taken for the part.
+/// The listener of a port of loopback. If the kernel does not report it, any answer counts
+/// as the component's.
 fn listening(port: u16, pid: Pid) -> Listening {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     if TcpStream::connect_timeout(&address, KNOCK).is_err() {

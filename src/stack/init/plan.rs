@@ -64,7 +64,7 @@ pub enum PlanError {
     /// No randomness.
     #[error("no randomness for the cookie: {0}")]
     Random(#[from] getrandom::Error),
-    /// The system does not tell who we are.
+    /// The system does not report our user.
     #[error("the user database cannot be read: {0}")]
     Users(#[from] nix::Error),
 }
@@ -321,8 +321,8 @@ fn file_error<T>(path: &Path, done: io::Result<T>) -> Result<T, PlanError> {
     })
 }
 
-/// A home that is new, as a tmpfs or a volume is, belongs to root and is closed to
-/// others: the desktop gets it, with the files that such a home begins with.
+/// A new home, such as a tmpfs or a volume, belongs to root and is closed to others: it is
+/// given to the desktop's user, with the files that such a home begins with.
 fn adopt(home: &Path, owner: Owner) -> io::Result<()> {
     let folder = Folder::open(home)?;
     let status = folder.status()?;

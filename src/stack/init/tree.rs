@@ -1,6 +1,6 @@
-//! Every process of the stack, and no other. They are known by a mark in their environment,
-//! which children inherit, also after the init was killed; by their descent, because
-//! orphans come to the init; and by a control group, where there is one.
+//! Finds every process of the stack, and no other: by a mark in their environment, which
+//! children inherit, also after the init was killed; by their descent, because orphans come
+//! to the init; and by a control group, where there is one.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -169,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// What a process says of itself hides it from nobody.
+    /// A process cannot hide by its name.
     #[test]
     fn a_process_with_a_strange_name_is_found() {
         let folder = tempfile::tempdir().unwrap();
