@@ -265,8 +265,8 @@ async fn pictures_of_a_batch_are_few_and_fit_into_one_answer() {
     assert_eq!(presses(&recorder), [(9, 9)]);
 }
 
-/// What is held down ends on time also while a picture is taken, and a server that hangs
-/// ends the step at its deadline.
+/// Input that is held ends on time also while a picture is taken. A server that hangs ends
+/// the step at its deadline.
 #[tokio::test]
 async fn a_picture_that_does_not_come_ends_the_step_in_time() {
     let server = XServer::start();

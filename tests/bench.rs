@@ -482,7 +482,7 @@ where
     began.elapsed()
 }
 
-/// What a worker did without deskd: a process tree for each exec that it sends.
+/// The way of a worker without deskd: a process tree for each exec that it sends.
 fn older_transaction(server: &XServer) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("shot.png");

@@ -40,7 +40,7 @@ use serde_json::{Value, json};
 
 const SIZES: [(u16, u16); 3] = [(1280, 800), (1920, 1080), (3840, 2160)];
 const SCENES: [&str; 4] = ["XFCE", "terminal", "page", "photograph"];
-/// What changes before a call, and its pixels at 1280×800.
+/// The kinds of change before a call, and their pixels at 1280×800.
 const CHANGES: [&str; 7] = [
     "nothing",
     "caret",
@@ -183,7 +183,7 @@ async fn run(is_short: bool) {
 }
 
 impl Bench {
-    /// What an earlier run found.
+    /// Reads the results of an earlier run.
     fn of_file() -> Self {
         let folder = PathBuf::from("target/bench");
         let text = fs::read(folder.join("frames.json")).expect("make bench-frames writes it");
@@ -504,7 +504,7 @@ fn show(scene: &str, server: &XServer, desktop: &Session) -> Option<program::Run
     }
 }
 
-/// Until the screen is the same for two seconds, after it had time to begin.
+/// Waits until the screen is the same for two seconds, after it had time to begin.
 async fn rest(daemon: &Daemon) {
     tokio::time::sleep(Duration::from_secs(4)).await;
     let mut client = daemon.client().await;
@@ -603,7 +603,7 @@ async fn daemons(is_short: bool) -> Value {
     each.collect::<Vec<_>>().into()
 }
 
-/// What deskd and x11vnc cost beside a still XFCE.
+/// Measures deskd and x11vnc beside a still XFCE.
 async fn still(is_short: bool) -> Value {
     let server = XServer::with_screen("1280x800x24", &["-ac"]);
     let _desktop = Xfce::xfce(&server);

@@ -1,15 +1,14 @@
-//! `make bench-step`: real steps over real programs, through deskd's `Act` and
-//! through xdotool and scrot with the waits that others use: how long each takes,
-//! and how often its frame is not yet what the step led to.
+//! `make bench-step`: real steps over real programs, through deskd's `Act` and through
+//! xdotool and scrot with common waits. Measures the time of each step, and how often its
+//! frame does not show the step's result yet.
 //!
 //! 60 steps: menus, terminals, folders, an editor, a browser, pages that answer late or move,
 //! dialogs by keyboard, LibreOffice.
 //!
-//! A run does all steps twice, each time on a fresh XFCE: once through deskd, once
-//! through xdotool, where one step gives the frames of all three waits (none,
-//! 750 ms, 2 s), because they differ in nothing else. Which comes first
-//! alternates. `bench_step RUNS` does fewer; pictures of the last run and of every
-//! premature frame are in `target/bench-step`.
+//! A run does all steps twice, each time on a fresh XFCE: once through deskd, once through
+//! xdotool. With xdotool, one step gives the frames of all three waits (none, 750 ms, 2 s),
+//! because they differ in nothing else. The order alternates. `bench_step RUNS` does fewer;
+//! pictures of the last run and of every premature frame are in `target/bench-step`.
 //!
 //! A frame is premature when it differs from the screen 3 s later in more than
 //! 0.1 % of its pixels outside the clock. (A caret is smaller than that.)
@@ -53,7 +52,7 @@ enum Do {
     Drag((i32, i32), (i32, i32)),
 }
 
-/// What each step does.
+/// The steps.
 const STEPS: [(&str, Do); 60] = [
     ("open the menu", Do::Click(40, 12)),
     ("close it", Do::Key("Escape")),

@@ -28,9 +28,9 @@ use common::{
 };
 use deskd::rpc::v1::TextMethod;
 
-/// The program tells its text once that rests for so long.
+/// The program reports its text after it has rested for this time.
 const REST: Duration = Duration::from_millis(40);
-/// A program that is behind tells nothing until it has read all.
+/// A program that is behind reports nothing until it has read all.
 const GIVE_UP: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default, Clone)]
@@ -59,7 +59,7 @@ struct Program {
     client: Client,
     server: XServer,
     _daemon: Daemon,
-    /// What a terminal had before.
+    /// Characters that a terminal had before.
     had: usize,
 }
 
@@ -81,7 +81,7 @@ impl Program {
         }
     }
 
-    /// What is there of the text that was typed last, and when it was.
+    /// The present part of the text that was typed last, and its time.
     fn text(&self, began: Instant, length: usize) -> (String, Duration) {
         let mut last = (String::new(), Instant::now());
         loop {

@@ -73,7 +73,7 @@ const CONDITIONS: [(&str, Slow, usize); 13] = [
     ("turns 20:180 ms", Slow::Turns(20, 180), 5),
 ];
 
-/// What became of one boot.
+/// The result of one boot.
 #[derive(Debug)]
 struct Boot {
     verdict: v1::PaintVerdict,

@@ -1,4 +1,4 @@
-//! What the witness drew is what deskd returns: every format, mode and depth.
+//! deskd returns what the witness drew: in every format, mode and depth.
 
 use deskd::rpc::v1;
 
@@ -125,8 +125,8 @@ async fn an_abstract_socket_alone_suffices() {
     assert_eq!(info.display_socket(), v1::DisplaySocket::Abstract);
 }
 
-/// While Xvfb reads pixels for GetImage it takes the pointer off the screen, and told of
-/// that in the middle of its answer, which could not be read any more.
+/// While Xvfb reads pixels for GetImage, it takes the pointer off the screen and sends an
+/// event in the middle of its answer, which could not be read any more.
 #[tokio::test]
 async fn a_pointer_over_what_is_drawn_breaks_no_image_over_the_socket() {
     let server = XServer::start();

@@ -15,7 +15,7 @@ fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-/// What a failure says: one line that begins with the program's name.
+/// The text of a failure: one line that begins with the program's name.
 fn complaint(output: &Output) -> String {
     let text = String::from_utf8(output.stderr.clone()).unwrap();
     assert!(
@@ -439,7 +439,7 @@ fn a_files_name_says_its_format() {
     }
 }
 
-/// Who reads may have read enough, as `head` does; nobody may read what is complained of.
+/// A reader may have read enough, as `head` does; complaints may have no reader.
 #[test]
 fn output_that_nobody_reads_ends_it_quietly() {
     let server = XServer::with_screen("320x240x24", &[]);
@@ -516,7 +516,7 @@ fn switches_are_read_from_the_environment() {
     }
 }
 
-/// What answers is no daemon, or does not answer: who, why and what to do.
+/// The listener is no daemon, or does not answer: the error says which, why and what to do.
 #[test]
 fn a_listener_that_is_no_daemon_is_told_apart() {
     let folder = tempfile::tempdir().unwrap();

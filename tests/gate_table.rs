@@ -1,6 +1,6 @@
-//! `make gate-table`: what deskd says of every kind of screen, at seven sizes,
-//! with the older byte-size rule beside it; then what moves, other window managers, and
-//! other X servers, at 1280 × 800. `gate_table short` takes two sizes.
+//! `make gate-table`: deskd's verdict of every kind of screen, at seven sizes, beside the
+//! older byte-size rule; then moving content, other window managers, and other X servers,
+//! at 1280 × 800. `gate_table short` takes two sizes.
 
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
 #![allow(clippy::unwrap_used)]
@@ -30,14 +30,14 @@ const SIZES: [(u16, u16); 7] = [
     (3840, 2160),
 ];
 
-/// So long a screen that must not be READY is watched.
+/// Time for which a screen that must not be READY is watched.
 const NEVER: Duration = Duration::from_secs(5);
-/// So long a part of a desktop is given to paint itself.
+/// Time for a part of a desktop to paint itself.
 const START: Duration = Duration::from_secs(4);
-/// So long a screen that must be READY is given.
+/// Maximum time for a screen that must be READY.
 const SOON: Duration = Duration::from_secs(60);
 
-/// What is counted.
+/// The counts.
 #[derive(Default)]
 struct Tally {
     cells: usize,
@@ -332,7 +332,7 @@ fn xfce(size: (u16, u16), tally: &mut Tally) {
     painted("XFCE, black, no icons");
 }
 
-/// What keeps moving on a painted desktop.
+/// Content that keeps moving on a painted desktop.
 fn moving(tally: &mut Tally) {
     let size = (1280, 800);
     let server = start(size, &[]);

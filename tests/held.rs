@@ -1,4 +1,4 @@
-//! Nothing stays down that should not, whoever goes away.
+//! No input stays down that should not, whichever side goes away.
 
 use std::time::{Duration, Instant};
 
@@ -35,8 +35,7 @@ fn presses(seen: &[Seen], number: u8) -> (usize, usize) {
     (count(true), count(false))
 }
 
-/// What is held is listed, renewed by name, and released on time, by name, or
-/// all at once.
+/// Held input is listed, renewed by name, and released on time, by name, or all at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn holds_are_listed_renewed_and_end() {
     let server = XServer::start();
@@ -87,8 +86,8 @@ async fn holds_are_listed_renewed_and_end() {
     assert!(held.into_inner().pressed.is_empty());
 }
 
-/// What is held would make something else of what follows: that is refused,
-/// before any event.
+/// Held input would change the meaning of later actions: those are refused, before any
+/// event.
 #[tokio::test]
 async fn what_would_not_arrive_as_asked_is_refused() {
     let server = XServer::start();
@@ -149,7 +148,7 @@ async fn r17_a_client_that_vanishes_leaves_nothing_down() {
     done(&mut client, vec![click(3, 3)]).await;
 }
 
-/// A deadline in the middle: told as such, and nothing is down.
+/// A deadline in the middle of a step is reported, and nothing is down.
 #[tokio::test]
 async fn a_deadline_ends_a_step_between_its_events() {
     let server = XServer::start();
@@ -350,8 +349,8 @@ async fn r23_a_server_that_is_grabbed_still_takes_input() {
     recorder.witness().ungrab_server();
 }
 
-/// A daemon that is asked to end in the middle of a drag ends it, and a call that
-/// waits for its turn is told why it does not come.
+/// A daemon that is ended in the middle of a drag ends the drag. A call that waits for its
+/// turn gets the reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn r44_an_end_in_mid_drag_leaves_nothing_down() {
     let server = XServer::start();
@@ -487,7 +486,7 @@ async fn what_was_down_goes_with_the_server() {
     }
 }
 
-/// While the server hangs, what is down stays down, and nobody is told otherwise.
+/// While the server hangs, held input stays down, and no answer claims otherwise.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_that_cannot_be_is_not_claimed() {
     let server = XServer::start();
@@ -569,7 +568,7 @@ async fn marks_are_believed_within_reason() {
     assert!(recorder.nothing_is_down());
 }
 
-/// What was pressed under a name is released by that name, whatever the layout is.
+/// Input that was pressed under a name is released by that name, whatever the layout is.
 #[tokio::test]
 async fn a_name_releases_what_it_pressed() {
     let server = XServer::start();

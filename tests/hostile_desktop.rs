@@ -83,7 +83,7 @@ async fn a_made_up_end_of_a_window_voids_no_proof() {
     );
 }
 
-/// What the daemon keeps with the X server: the last words are the windows that carry the
+/// The daemon's record on the X server: its last words are the windows that carry the
 /// proof.
 fn state(server: &XServer) -> String {
     let mut xprop = server.program("xprop");
@@ -154,8 +154,8 @@ async fn floods_of_events_hold_up_nothing_and_fill_nothing() {
     }
 }
 
-/// What is created on the X server for a window is destroyed when it is not followed any
-/// more.
+/// Resources that the daemon created on the X server for a window are destroyed when it is
+/// not followed any more.
 #[tokio::test]
 async fn a_window_that_comes_and_goes_leaves_nothing_on_the_server() {
     let server = XServer::start();

@@ -241,7 +241,7 @@ impl tonic::codec::Decoder for Bytes {
     }
 }
 
-/// What cannot be decoded is the caller's fault, and is said to be.
+/// A message that cannot be decoded is the caller's fault, and the status says so.
 #[tokio::test]
 async fn a_message_that_cannot_be_decoded_is_the_callers() {
     let server = XServer::with_screen("320x240x24", &[]);

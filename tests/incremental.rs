@@ -1,5 +1,5 @@
-//! Frames of which only what changed is read and encoded: exactly what the screen
-//! shows, whatever is drawn.
+//! Frames of which only the changes are read and encoded equal the screen, whatever is
+//! drawn.
 
 use deskd::rpc::v1;
 
@@ -100,8 +100,8 @@ async fn frames_equal_the_screen_without_shared_memory() {
     frames_equal_the_screen(1000, (203, 151), &["--capture-mode", "get-image"]).await;
 }
 
-/// What is drawn while frames are taken: each is of one instant. The screen is filled
-/// with one colour after another by single requests, so no frame may have two.
+/// Frames that are taken while the screen is drawn on are each of one instant. The screen
+/// is filled with one colour after another by single requests, so no frame may have two.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_is_of_one_instant_while_the_screen_changes() {
     let server = XServer::with_screen("640x480x24", &[]);
@@ -164,8 +164,8 @@ async fn r11_a_storm_of_damage_costs_no_memory() {
     assert!(image.differing(&witness.capture()) <= 64 * 64);
 }
 
-/// The X server has no memory for a moment, after what was drawn was fetched from it: what
-/// was lost by that is read anew.
+/// The X server has no memory for a moment, after damage was fetched from it: the lost part
+/// is read again.
 #[tokio::test]
 async fn a_capture_that_fails_in_the_middle_forgets_nothing() {
     let server = XServer::with_screen("640x480x24", &[]);

@@ -1,4 +1,4 @@
-//! Keys, as a program is told of them.
+//! Keys, as a program receives them.
 
 use std::time::{Duration, Instant};
 
@@ -184,7 +184,7 @@ async fn r14_untypable_text_is_refused_before_the_first_key() {
     assert!(!daemon.log().contains("canary"));
 }
 
-/// Each character is its key with what its level needs, whatever is locked.
+/// Each character is its key with the modifiers of its level, independent of locks.
 #[tokio::test]
 async fn text_is_typed_by_level_and_through_caps_lock() {
     let server = XServer::start();

@@ -1,4 +1,4 @@
-//! The pointer, as a program is told of it.
+//! The pointer, as a program receives it.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const LEFT_IS_DOWN: u16 = 1 << 8;
 const CONTROL: u16 = 1 << 2;
 const SHIFT: u16 = 1;
 
-/// Every button clicks where it was told to, at the corners too: 0 is a coordinate.
+/// Every button clicks at the requested place, at the corners, too: 0 is a coordinate.
 #[tokio::test]
 async fn clicks_arrive_where_they_were_sent() {
     let server = XServer::start();

@@ -1,4 +1,4 @@
-//! What whoever runs sandboxes sees: metrics, and what a service manager is told.
+//! The operator's view: metrics, and reports to a service manager.
 
 use std::{
     io::{Read, Write},
@@ -33,7 +33,7 @@ fn http(address: &str, head: &str) -> String {
     answer
 }
 
-/// The address in the line of the log that tells where metrics are.
+/// The address in the line of the log that reports where metrics are.
 fn metrics_address(daemon: &Daemon) -> String {
     wait_for("the metrics' address", Duration::from_secs(5), || {
         let log = daemon.log();
@@ -123,7 +123,7 @@ fn only_metrics_are_served_and_silent_peers_cost_nothing() {
     assert_eq!(refused.status.code(), Some(2));
 }
 
-/// What comes to a service manager's socket.
+/// Messages to a service manager's socket.
 fn heard(socket: &UnixDatagram, limit: Duration) -> Vec<String> {
     let until = Instant::now() + limit;
     let mut words = Vec::new();

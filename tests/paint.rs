@@ -171,7 +171,7 @@ async fn without_a_display_there_is_none() {
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("NO_DISPLAY"));
 }
 
-/// What one caller accepts is proved for all, also for those who wait already.
+/// A proof that one caller accepts holds for all, also for those who wait already.
 #[tokio::test]
 async fn a_video_is_unsettled_until_somebody_allows_it() {
     let server = XServer::with_screen("640x480x24", &[]);

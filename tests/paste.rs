@@ -141,7 +141,7 @@ async fn a_program_that_polls_the_clipboard_delays_nothing() {
     }
 }
 
-/// What was on nothing is on nothing again.
+/// A selection without an owner has none afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_clipboard_is_empty_again() {
     let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Qt, "us").await;
@@ -155,7 +155,7 @@ async fn an_empty_clipboard_is_empty_again() {
     }
 }
 
-/// What is marked is pasted over, by any chord, and what follows comes after it.
+/// A paste replaces marked text, by any chord, and later text comes after it.
 #[tokio::test]
 async fn what_is_marked_is_replaced() {
     for toolkit in [Toolkit::Gtk, Toolkit::Qt, Toolkit::Chromium] {
@@ -174,7 +174,7 @@ async fn what_is_marked_is_replaced() {
     }
 }
 
-/// What another program copies meanwhile stays.
+/// Content that another program copies meanwhile stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_copied_after_a_paste_is_not_taken_away() {
     let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
@@ -188,7 +188,7 @@ async fn what_is_copied_after_a_paste_is_not_taken_away() {
     assert_eq!(third.read(false)["text"], "copied at once");
 }
 
-/// An owner that does not answer costs a bounded time, and is told of.
+/// An owner that does not answer costs a bounded time, and the result reports it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_that_is_stopped_does_not_hold_up_a_paste() {
     let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
@@ -207,7 +207,7 @@ async fn an_owner_that_is_stopped_does_not_hold_up_a_paste() {
     other.process.signal("CONT");
 }
 
-/// Nobody takes it: said, soon, and the clipboard is as it was.
+/// No program takes it: the answer says so soon, and the clipboard is as it was.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paste_that_nobody_takes_is_reported() {
     let server = XServer::start();
@@ -238,8 +238,8 @@ async fn a_paste_that_nobody_takes_is_reported() {
     assert_eq!(other.read(false)["text"], "as it was");
 }
 
-/// A program that asks after the paste was told as not done gets neither the text nor
-/// what was on the clipboard before.
+/// A program that asks after the paste was reported as not done gets neither the text nor
+/// the former content.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_too_late_pastes_nothing() {
     let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;
@@ -280,7 +280,7 @@ async fn a_paste_that_is_given_up_leaves_the_clipboard_alone() {
     receiver.wait_text("taken");
 }
 
-/// What is too long to be kept is told of.
+/// Content that is too long to be kept is reported.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_format_that_is_too_long_is_told_as_lost() {
     let (server, receiver, _daemon, mut client) = typing_in(Toolkit::Gtk, "us").await;

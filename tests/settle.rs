@@ -49,7 +49,7 @@ async fn nothing_changes() {
     assert!(report.excepted.is_empty());
 }
 
-/// A program that answers in strokes is waited for, and what changed is told.
+/// A program that answers in strokes is waited for, and the changed region is reported.
 #[tokio::test(flavor = "multi_thread")]
 async fn strokes_are_waited_for() {
     let server = XServer::start();
@@ -77,7 +77,7 @@ async fn strokes_are_waited_for() {
     painter.join().unwrap();
 }
 
-/// What never rests ends at the time given, and says so.
+/// A screen that never rests ends the wait at the given time, and the report says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_begins_to_move_and_goes_on_runs_out_of_time() {
     let server = XServer::start();
@@ -103,7 +103,7 @@ async fn what_begins_to_move_and_goes_on_runs_out_of_time() {
     painter.join().unwrap();
 }
 
-/// What moved before the input is no answer to it: it is excepted and named.
+/// Content that moved before the input is no answer to it: it is excepted and named.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_moved_before_is_excepted() {
     let server = XServer::start();

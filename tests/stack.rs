@@ -548,7 +548,7 @@ async fn root_seeds_the_home_as_its_user() {
     assert_eq!(fs::read_dir(&secret).unwrap().count(), 0);
 }
 
-/// What the desktop's user puts where deskd's files are to be keeps no desktop from starting.
+/// Files of the desktop's user in place of deskd's keep no desktop from starting.
 #[test]
 fn what_the_user_puts_in_the_way_is_moved() {
     let mut stack = Managed::new(&["--desktop-user", "nobody"]).started();
@@ -571,8 +571,8 @@ fn what_the_user_puts_in_the_way_is_moved() {
     assert!(fs::symlink_metadata(&cookie).unwrap().is_file());
 }
 
-/// What cleared its environment and left its session ends with the stack, and the
-/// desktop's programs do not see what deskd's environment holds.
+/// A process that cleared its environment and left its session ends with the stack. The
+/// desktop's programs do not get the variables of deskd's environment.
 #[test]
 fn a_program_without_a_mark_ends_too_and_none_sees_deskds_secrets() {
     let mut stack = Managed::new(&[])
@@ -661,7 +661,7 @@ async fn a_size_beyond_the_maximum_is_no_new_maximum() {
 }
 
 /// `up` started the daemon, so `down` ends it; the next `up` starts another. A caller whose
-/// own time ended is told that.
+/// own time ended gets that reason.
 #[test]
 fn down_ends_the_daemon_that_up_started() {
     let stack = Managed::new(&[]);
@@ -728,7 +728,7 @@ fn a_log_on_a_full_disk_ends_nothing() {
     assert!(down.status.success(), "{down:?}");
 }
 
-/// Who may only look starts no desktop.
+/// A read-only daemon starts no desktop.
 #[tokio::test]
 async fn a_stack_that_is_only_looked_at_is_not_started() {
     let stack = Managed::new(&["--read-only"]).started();
@@ -787,7 +787,8 @@ async fn without_a_stack_it_is_not_managed() {
     assert_eq!(up.viewer_port, None);
 }
 
-/// Off by default; on, it is bound to loopback and wants a password (R53).
+/// The viewer is off by default; if it is on, it is bound to loopback and requires a
+/// password (R53).
 #[test]
 fn r27_r53_the_viewer_is_on_loopback_wants_a_password_and_comes_back() {
     use std::io::Read;

@@ -241,8 +241,8 @@ async fn a_second_window_reads_what_was_meant_too() {
     assert!(left == outer, "{} in the second", inner.chars().count());
 }
 
-/// What is latched is for a key that a person presses next; what is locked would make
-/// shortcuts of a text.
+/// A latch is for the key that a person presses next; a lock would make shortcuts of a
+/// text.
 #[tokio::test(flavor = "multi_thread")]
 async fn latched_and_locked_modifiers_change_no_text() {
     const SCRIPT: &str = "import ctypes, sys
@@ -348,7 +348,7 @@ async fn r16_another_layout_in_the_middle_is_noticed() {
     }
 }
 
-/// A long text holds up no picture, and ends soon when nobody wants it.
+/// A long text holds up no picture, and ends soon when its caller goes away.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_text_holds_up_nothing_and_can_be_cancelled() {
     let (_server, receiver, daemon, client) = typing_in(Toolkit::Gtk, "us").await;

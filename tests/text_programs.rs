@@ -246,7 +246,7 @@ async fn text_that_the_layout_lacks_reaches_programs_on_xwayland() {
     });
 }
 
-/// What the server's keys give, by the core protocol.
+/// The symbols of the server's keys, by the core protocol.
 fn core_mapping(server: &XServer) -> String {
     let mut xmodmap = server.program("xmodmap");
     String::from_utf8(program::output(xmodmap.arg("-pke"), "x11-xserver-utils")).unwrap()

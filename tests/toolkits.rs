@@ -1,4 +1,4 @@
-//! What GTK, Qt, Chromium and xterm make of the input.
+//! GTK, Qt, Chromium and xterm receive the input as it was meant.
 
 use deskd::rpc::v1::{self, action::Action};
 use serde_json::Value;
@@ -177,7 +177,7 @@ async fn r22_drags_in_chromium() {
     r22_drags(Toolkit::Chromium).await;
 }
 
-/// Buttons, modifiers, chords and the wheel, both ways, as each program tells them.
+/// Buttons, modifiers, chords and the wheel, both ways, as each program reports them.
 #[tokio::test]
 async fn buttons_modifiers_chords_and_wheel() {
     for toolkit in GRAPHICAL {

@@ -289,7 +289,7 @@ async fn a_small_change_is_a_small_region() {
     assert_eq!(changed.region, Some(region));
 }
 
-/// What a slow reader missed is counted, and what it gets then is the present.
+/// Frames that a slow reader missed are counted, and its next frame is the present one.
 #[tokio::test]
 async fn a_slow_reader_gets_the_latest_and_is_told_what_it_missed() {
     let server = XServer::with_screen("1920x1080x24", &[]);

@@ -324,8 +324,8 @@ fn a_call_that_cannot_be_done_is_told_the_model_and_none_of_it_is_done() {
     }
 }
 
-/// A daemon that starts again in mid-run takes a turn from the agent, at most: the model is
-/// told, looks again, and goes on.
+/// A daemon that is restarted in mid-run costs the agent at most a turn: the model gets the
+/// reason, looks again, and goes on.
 #[test]
 fn an_agent_goes_on_when_its_daemon_starts_again() {
     for language in [Python, TypeScript] {

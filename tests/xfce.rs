@@ -38,8 +38,8 @@ async fn a_painted_desktop_is_captured_as_scrot_sees_it() {
     );
 }
 
-/// XFCE's panel draws its clock's text clipped, and mends that 1.4 to 1.7 s later: READY is
-/// said of the mended one.
+/// XFCE's panel draws its clock's text clipped, and corrects that 1.4 to 1.7 s later: READY
+/// comes after the correction.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_frame_is_the_final_one() {
     let minute = || {

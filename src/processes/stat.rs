@@ -1,4 +1,4 @@
-//! What the kernel tells of a process: `/proc/PID` (proc(5)).
+//! Reads the kernel's reports on a process: `/proc/PID` (proc(5)).
 
 use std::{collections::HashMap, fs, time::Duration};
 
@@ -99,7 +99,7 @@ pub(crate) fn user(pid: u32) -> Option<u32> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// What the kernel says of a process (proc(5), `status`). Its name need not be UTF-8.
+/// Reads a process's `status` (proc(5)). Its name need not be UTF-8.
 fn status(pid: u32) -> Option<String> {
     let status = fs::read(format!("/proc/{pid}/status")).ok()?;
     Some(String::from_utf8_lossy(&status).into_owned())

@@ -138,7 +138,7 @@ impl Watch {
     }
 
     /// Looks at the screen: `None` if the reader has it already. A failure comes as a card,
-    /// once while it lasts. A finding counts as sent when [`Self::tell`] returns it.
+    /// once while it lasts. A finding counts as sent when the method `tell` returns it.
     ///
     /// # Errors
     ///

@@ -205,7 +205,7 @@ impl Pulse {
 }
 
 /// Maximum size of a packet: a screen of [`MAX_OUTPUT_PIXELS`] over the socket, and a
-/// margin. x11rb allocates whatever length a packet announces, up to 16 GiB, so a longer
+/// margin. x11rb allocates the length that a packet announces, up to 16 GiB. So a longer
 /// packet must be stopped before x11rb sees it.
 pub(super) const MAX_PACKET_BYTES: u64 = MAX_OUTPUT_PIXELS * 4 + (1 << 20);
 

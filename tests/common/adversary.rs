@@ -1,5 +1,5 @@
-//! A hostile X client: it speaks the X protocol by itself (X11 protocol, appendix B), so
-//! that it can send what no library lets it send, and as fast as the server reads.
+//! A hostile X client. It speaks the X protocol by itself (X11 protocol, appendix B), so
+//! that it can send what no library sends, as fast as the server reads.
 
 use std::{
     io::{Read, Write},

@@ -21,7 +21,7 @@ pub struct Row {
     pub openai: &'static str,
     /// As Anthropic's tool names it; empty when it has none.
     pub anthropic: &'static str,
-    /// What it is for deskd.
+    /// The action of deskd that it becomes.
     pub deskd: &'static str,
     check: Check,
 }
@@ -167,7 +167,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// What the program received instead.
+    /// Does a cell; the difference if the program received anything else.
     pub async fn cell(&mut self, row: &Row) -> Told {
         self.receiver.clear();
         match row.check {

@@ -46,7 +46,7 @@ impl Session {
         Self::start(server, &format!("{join}exec startxfce4"))
     }
 
-    /// What a shell script starts.
+    /// Starts a shell script as a session.
     pub fn start(server: &XServer, script: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mark = home

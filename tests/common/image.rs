@@ -20,7 +20,7 @@ impl fmt::Debug for Image {
 }
 
 impl Image {
-    /// Of BGRX pixels.
+    /// From BGRX pixels.
     pub fn from_bgrx(bgrx: &[u8], width: u32, height: u32) -> Self {
         assert_eq!(bgrx.len(), width as usize * height as usize * 4);
         let rgb = bgrx
@@ -30,7 +30,7 @@ impl Image {
         Self { width, height, rgb }
     }
 
-    /// Of a frame, by its own word about what it is; its size must be true.
+    /// From a frame, by its own format; checks its size.
     pub fn from_frame(frame: &v1::Frame) -> Self {
         let image = match frame.format() {
             v1::ImageFormat::Png => Self::from_png(&frame.image),
@@ -45,7 +45,7 @@ impl Image {
         image
     }
 
-    /// Of a PNG file's bytes: 8-bit RGB or RGBA.
+    /// From a PNG file's bytes: 8-bit RGB or RGBA.
     pub fn from_png(bytes: &[u8]) -> Self {
         let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
             .read_info()
@@ -68,7 +68,7 @@ impl Image {
         }
     }
 
-    /// Of a JPEG file's bytes.
+    /// From a JPEG file's bytes.
     pub fn from_jpeg(bytes: &[u8]) -> Self {
         let mut decoder = jpeg_decoder::Decoder::new(bytes);
         let rgb = decoder.decode().unwrap();
@@ -81,7 +81,7 @@ impl Image {
         }
     }
 
-    /// Of a PNG file.
+    /// From a PNG file.
     pub fn read(path: &Path) -> Self {
         Self::from_png(&std::fs::read(path).unwrap())
     }

@@ -164,7 +164,7 @@ impl Managed {
         client::stack(self.connection().await)
     }
 
-    /// What runs of the stack.
+    /// The state of the stack, as the daemon reports it.
     pub async fn status(&self) -> v1::StatusResponse {
         let mut stack = self.stack().await;
         let status = stack.status(v1::StatusRequest {}).await.unwrap();

@@ -1,5 +1,5 @@
-//! What the tests, the benchmark and the demo stand on: real X servers, real
-//! XFCE, the built daemon, and a witness that looks from outside.
+//! The ground of the tests, the benchmark and the demo: real X servers, real XFCE, the
+//! built daemon, and a witness that looks from outside.
 //!
 //! Nothing here skips: a program that is missing is a failure that names its
 //! package. Everything that is started dies with its owner, also when the test

@@ -47,7 +47,7 @@ pub fn python(server: &XServer, script: &str) -> std::process::Command {
     command
 }
 
-/// What a program printed, a JSON object a line.
+/// The output of a program: a JSON object a line.
 pub type Lines = Arc<Mutex<Vec<Value>>>;
 
 /// Collects what it prints.
@@ -68,7 +68,7 @@ pub fn lines(process: &mut Running) -> Lines {
 #[derive(Debug)]
 pub struct InputMethod {
     process: Running,
-    /// What programs need to use it.
+    /// Variables of programs that use it.
     pub environment: Vec<(String, String)>,
     _home: TempDir,
 }
@@ -128,7 +128,7 @@ impl Receiver {
         Self::with(server, toolkit, 0)
     }
 
-    /// The same for long texts: it tells only the text, once that rests.
+    /// The same for long texts: it reports only the text, after it has rested.
     pub fn of_text(server: &XServer, toolkit: Toolkit) -> Self {
         Self::with(server, toolkit, 40)
     }
@@ -169,7 +169,7 @@ impl Receiver {
         self.toolkit
     }
 
-    /// A text as this program tells it: in a terminal, Return is a carriage return.
+    /// A text as this program reports it: in a terminal, Return is a carriage return.
     pub fn told(&self, text: &str) -> String {
         match self.toolkit {
             Toolkit::Xterm => text.replace('\n', "\r"),

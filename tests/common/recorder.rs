@@ -1,5 +1,5 @@
-//! What a program is told of input: a window of the witness that covers the
-//! screen, has the focus, and keeps a record of each event.
+//! Records the input that a program receives: a window of the witness covers the screen,
+//! has the focus, and records each event.
 
 use std::time::{Duration, Instant};
 

@@ -13,12 +13,12 @@ use std::{
 
 use super::{Image, XServer};
 
-/// What the rule said.
+/// The verdict of the rule.
 #[derive(Debug, Clone)]
 pub struct Said {
     /// When it said that the screen is painted.
     pub at: Instant,
-    /// What it saw then.
+    /// The screen at that time.
     pub image: Image,
 }
 
@@ -57,7 +57,7 @@ impl SizeRule {
         }
     }
 
-    /// What it said, after waiting for `patience` more.
+    /// The verdict, after waiting for `patience` more.
     pub fn end(mut self, patience: Duration) -> Option<Said> {
         let thread = self.thread.take().unwrap();
         let until = Instant::now() + patience;

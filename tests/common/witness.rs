@@ -43,7 +43,7 @@ impl Witness {
         }
     }
 
-    /// The same, told of every rectangle of the screen that is drawn to.
+    /// The same; it receives every rectangle of the screen that is drawn to.
     pub fn with_damage(server: &XServer) -> Self {
         let auth = xcb::AuthInfo {
             name: "MIT-MAGIC-COOKIE-1",
@@ -123,9 +123,9 @@ impl Witness {
         self.conn.wait_for_reply(cookie).unwrap();
     }
 
-    /// Fills the root window with a pattern in which every pixel differs from
-    /// its neighbours, and returns it as BGRX with the fourth byte 255, as a
-    /// screen of depth 24 shows it.
+    /// Fills the root window with a pattern in which every pixel differs from its
+    /// neighbours. Returns it as BGRX with the fourth byte 255, as a screen of depth 24
+    /// shows it.
     pub fn draw_pattern(&self, seed: u32) -> Vec<u8> {
         let pixels = pattern(self.size, seed);
         self.put(&pixels, (0, 0), self.size);

@@ -30,7 +30,7 @@ pub struct XProxy {
     failures: Arc<AtomicU32>,
 }
 
-/// What a request was that has a reply, by its sequence number.
+/// A request that has a reply, by its sequence number.
 #[derive(Clone, Copy)]
 enum Asked {
     ShmExtension,

@@ -321,8 +321,8 @@ fn file_error<T>(path: &Path, done: io::Result<T>) -> Result<T, PlanError> {
     })
 }
 
-/// A new home, such as a tmpfs or a volume, belongs to root and is closed to others: it is
-/// given to the desktop's user, with the files that such a home begins with.
+/// A new home, such as a tmpfs or a volume, belongs to root and is closed to others. The
+/// desktop's user gets it, with the files that such a home begins with.
 fn adopt(home: &Path, owner: Owner) -> io::Result<()> {
     let folder = Folder::open(home)?;
     let status = folder.status()?;
