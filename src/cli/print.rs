@@ -9,7 +9,14 @@ use super::exit::Error;
 
 /// Prints a line.
 pub(super) fn line(text: fmt::Arguments<'_>) -> Result<(), Error> {
-    all(format!("{text}\n").as_bytes())
+    all(legible(&format!("{text}\n")).as_bytes())
+}
+
+/// Replaces control characters: a program of the desktop may have written them, and a
+/// terminal would act upon them.
+fn legible(text: &str) -> String {
+    let acts = |one: char| one.is_control() && !matches!(one, '\n' | '\t');
+    text.replace(acts, "?")
 }
 
 /// Prints bytes as they are.
@@ -30,7 +37,7 @@ pub(super) fn complain(text: fmt::Arguments<'_>) {
 
 /// Says something to people, on standard error, where nobody may be to read it.
 pub(super) fn note(text: fmt::Arguments<'_>) {
-    drop(io::stderr().write_all(format!("{text}\n").as_bytes()));
+    drop(io::stderr().write_all(legible(&format!("{text}\n")).as_bytes()));
 }
 
 /// `println!`, but a failure is an error instead of a panic.
@@ -38,3 +45,13 @@ macro_rules! say {
     ($($text:tt)*) => { $crate::cli::print::line(format_args!($($text)*))? };
 }
 pub(super) use say;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_act_upon_is_replaced() {
+        assert_eq!(legible("a\tb\n\u{1b}]0;x\u{7}\u{9b}é"), "a\tb\n?]0;x??é");
+    }
+}
