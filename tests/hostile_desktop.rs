@@ -101,7 +101,8 @@ async fn pasted(client: &mut Client, text: &str) {
         let Some(failure) = &reply.results[0].failure else {
             return;
         };
-        assert_eq!(failure.reason(), v1::Reason::NotTaken, "{reply:?}");
+        let late = [v1::Reason::NotTaken, v1::Reason::Deadline];
+        assert!(late.contains(&failure.reason()), "{reply:?}");
         // A chord that it reads late is refused for ten seconds, and would otherwise take
         // the next paste's text.
         tokio::time::sleep(Duration::from_secs(11)).await;
