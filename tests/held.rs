@@ -195,6 +195,8 @@ async fn r18_a_server_that_stops_in_mid_drag() {
     assert_eq!(reply.outcome(), v1::ActOutcome::Unknown, "{reply:?}");
     let failure = reply.results.last().unwrap().failure.clone().unwrap();
     assert_eq!(failure.reason(), v1::Reason::XUnresponsive);
+    let log = daemon.log();
+    assert!(log.contains("did not end at its deadline"), "{log}");
     server.resume();
     wait_for("the release", Duration::from_secs(3), || {
         recorder.nothing_is_down().then_some(())

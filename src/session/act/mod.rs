@@ -27,7 +27,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicI32, AtomicU8, Ordering},
     },
     time::{Duration, Instant as StdInstant},
 };
@@ -86,6 +86,8 @@ pub(super) struct Input {
     current: Mutex<CancellationToken>,
     tasks: Mutex<JoinSet<()>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// The thread's number in `/proc/self/task`; 0 before it runs.
+    thread_number: Arc<AtomicI32>,
 }
 
 impl Input {
@@ -93,7 +95,9 @@ impl Input {
     pub(super) fn new(display: Arc<Display>) -> io::Result<Self> {
         let (orders, inbox) = mailbox(QUEUE * 4)?;
         let board = Board::default();
-        let thread = thread::spawn(display, inbox, Arc::clone(&board))?;
+        let thread_number = Arc::new(AtomicI32::new(0));
+        let number = Arc::clone(&thread_number);
+        let thread = thread::spawn(display, inbox, Arc::clone(&board), number)?;
         Ok(Self {
             orders,
             board,
@@ -103,6 +107,7 @@ impl Input {
             current: Mutex::default(),
             tasks: Mutex::default(),
             thread: Mutex::new(Some(thread)),
+            thread_number,
         })
     }
 
@@ -110,6 +115,20 @@ impl Input {
     /// server, and has more orders than anybody waits for.
     fn order(&self, order: Order) -> bool {
         self.orders.try_send(order).is_ok()
+    }
+
+    /// Where in the kernel the input thread waits, and in which system call (proc(5), `wchan`
+    /// and `syscall`), as far as the kernel says.
+    fn waits_in(&self) -> (String, String) {
+        let number = self.thread_number.load(Ordering::Relaxed);
+        let read = |file: &str| {
+            let text = std::fs::read_to_string(format!("/proc/self/task/{number}/{file}"));
+            text.unwrap_or_default().trim().to_owned()
+        };
+        let call = read("syscall");
+        // The call's number and its first argument; the others are addresses.
+        let call: Vec<&str> = call.split(' ').take(2).collect();
+        (read("wchan"), call.join(" "))
     }
 
     fn cancel(&self) {
@@ -405,6 +424,12 @@ impl Session {
                     });
                     return Err(Refused::Late(self.overdue()));
                 }
+                let (waits, call) = self.input.waits_in();
+                tracing::warn!(
+                    waits,
+                    call,
+                    "a step did not end at its deadline: what was done of it is not known yet"
+                );
                 let account = Account::unknown(act, self.overdue());
                 // The input stays taken until the thread is through with it. A retry
                 // learns what was done after all.

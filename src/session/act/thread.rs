@@ -4,7 +4,11 @@
 use std::{
     io,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, mpsc::TryRecvError},
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+        mpsc::TryRecvError,
+    },
     time::{Duration, Instant},
 };
 
@@ -82,11 +86,13 @@ pub(super) struct Shot {
 /// Whether a picture was taken: a failure is shown by a card.
 pub(super) type Taken = Result<Option<Failure>, Refusal>;
 
-/// Starts the thread, which ends by [`Order::Close`].
+/// Starts the thread, which ends by [`Order::Close`]. Its number in `/proc/self/task` is
+/// stored in `number`.
 pub(super) fn spawn(
     display: Arc<Display>,
     inbox: Receiver<Order>,
     board: Board,
+    number: Arc<AtomicI32>,
 ) -> io::Result<std::thread::JoinHandle<()>> {
     let worker = Worker {
         display,
@@ -108,7 +114,10 @@ pub(super) fn spawn(
     };
     std::thread::Builder::new()
         .name("input".into())
-        .spawn(move || worker.run())
+        .spawn(move || {
+            number.store(nix::unistd::gettid().as_raw(), Ordering::Relaxed);
+            worker.run();
+        })
 }
 
 pub(super) struct Connected {
