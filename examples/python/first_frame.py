@@ -49,7 +49,8 @@ def connect(address):
         ("grpc.max_receive_message_length", 160 << 20),
         # A daemon that starts again is back in a second; gRPC would wait up to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        # This is also the least time that one attempt gets.
+        ("grpc.min_reconnect_backoff_ms", 2000),
         ("grpc.max_reconnect_backoff_ms", 1000),
     ]
     authorities = read("DESKD_TLS_CA")
