@@ -1,6 +1,6 @@
 //! The processes of the desktop: which belong to a window, a program or the display. A leaf.
 //!
-//! - [`stat`]: what the kernel tells of one.
+//! - [`stat`]: the kernel's reports on one.
 //! - [`terminal`]: commands that run in terminals.
 
 mod stat;
@@ -148,8 +148,8 @@ fn is_method(name: &str) -> bool {
 const KTHREADD: u32 = 2;
 
 /// Whether `pid` belongs to a display: one of `family` started it, or its
-/// environment names the display. Whoever may not be looked at may belong to it.
-/// `None` while it cannot be told: a process that is just becoming another
+/// environment names the display. A process that may not be looked at may belong to it.
+/// `None` while that is not known: a process that is just becoming another
 /// program has no environment for a moment.
 pub(crate) fn is_of(pid: u32, family: &[u32], display: u16) -> Option<bool> {
     let mut ancestor = pid;

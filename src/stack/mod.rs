@@ -4,7 +4,7 @@
 //! Called by [`session`](crate::session) and, for the init's process, by
 //! [`cli`](crate::cli).
 //!
-//! - [`wire`]: what the two tell each other.
+//! - [`wire`]: their messages.
 //! - [`init`]: the other process.
 
 pub mod init;
