@@ -137,9 +137,9 @@ async fn r39_large_images_that_nobody_reads_are_bounded() {
         screen(&mut other, small.clone()).await;
         most = most.max(daemon.status("RssAnon").saturating_sub(before) >> 10);
     }
-    // Eight of them, and what is kept and made.
+    // Eight of 32 MiB wait; up to four are being made, and one is kept. All 16 would be 506.
     assert!(most > 200, "{most} MiB: nothing was kept");
-    assert!(most < 400, "{most} MiB for 16 that are not read");
+    assert!(most < 440, "{most} MiB for 16 that are not read");
 }
 
 /// R40: neither a large message nor a compressed one costs memory.
