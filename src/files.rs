@@ -113,6 +113,11 @@ impl Folder {
         Ok(fchown(&self.0, uid, gid)?)
     }
 
+    /// Removes a file, a socket or a link in it.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        Ok(unlinkat(&self.0, name, UnlinkatFlags::NoRemoveDir)?)
+    }
+
     /// Sets its mode.
     pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
         Ok(fchmod(&self.0, Mode::from_bits_truncate(mode))?)

@@ -75,14 +75,11 @@ impl Course {
         pressed.collect()
     }
 
-    /// Whether no action was begun.
-    fn is_nothing(&self) -> bool {
-        self.results.iter().all(|done| done.refused.is_some())
-    }
-
-    /// Whether the last picture shows all that was done.
+    /// Whether nothing was done since the last picture, or at all: the screen has nothing to
+    /// answer.
     fn is_seen(&self) -> bool {
-        self.seen == self.results.len()
+        let since = self.results[self.seen..].iter();
+        since.map(|done| &done.refused).all(Option::is_some)
     }
 }
 
@@ -150,11 +147,10 @@ impl Worker {
             .as_ref()
             .is_some_and(|c| c.injector.has_bound());
         self.typed = bound.then(Instant::now);
-        // Nothing was done since the last picture: the screen has settled already.
-        let settled = match course.settled.take() {
-            Some(settled) if course.is_seen() => settled,
-            _ if course.is_nothing() => Settled::skipped(),
-            _ => self.settle(job, &course),
+        let settled = if course.is_seen() {
+            course.settled.take().unwrap_or_else(Settled::skipped)
+        } else {
+            self.settle(job, &course)
         };
         if let Some(clipboard) = &self.clipboard {
             clipboard.finish();
@@ -250,7 +246,7 @@ impl Worker {
         let Step::Screenshot(image) = step else {
             return self.hands(&job.cancel, job.until, |hands| hands.perform(step, done));
         };
-        if job.act.settle.is_some() {
+        if job.act.settle.is_some() && !course.is_seen() {
             let settled = self.settle(job, course);
             done.settled = Some(settled.clone());
             course.settled = Some(settled);

@@ -1,6 +1,7 @@
 //! One init a display, and X lock files that nobody stands behind.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Write},
     os::{
@@ -19,7 +20,7 @@ use nix::{
     unistd::geteuid,
 };
 
-use crate::files;
+use crate::files::{self, Folder};
 
 /// A lock file holds a process id and is no longer than this.
 const LOCK_BYTES: u64 = 64;
@@ -97,7 +98,7 @@ pub(super) fn remove_link(folder: &Path) -> io::Result<()> {
     let Ok(found) = fs::symlink_metadata(folder) else {
         return Ok(());
     };
-    if found.is_dir() || [0, geteuid().as_raw()].contains(&found.uid()) {
+    if found.is_dir() || is_trusted(&found) {
         return Ok(());
     }
     fs::remove_file(folder).map_err(|error| {
@@ -107,6 +108,24 @@ pub(super) fn remove_link(folder: &Path) -> io::Result<()> {
         );
         io::Error::new(error.kind(), why)
     })
+}
+
+/// Removes a socket from its folder, which must be no link of a stranger's.
+fn remove(socket: &Path) -> io::Result<()> {
+    let folder = Path::new(SOCKETS);
+    remove_link(folder)?;
+    let name = socket.file_name().and_then(OsStr::to_str);
+    match Folder::open(folder) {
+        Ok(open) => open.remove(name.unwrap_or_default()),
+        // Nobody else can put another link in place of a trusted one: /tmp is sticky.
+        Err(_) if is_trusted(&fs::symlink_metadata(folder)?) => fs::remove_file(socket),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether it belongs to root, or to us.
+fn is_trusted(found: &fs::Metadata) -> bool {
+    [0, geteuid().as_raw()].contains(&found.uid())
 }
 
 /// The owner of a display number.
@@ -136,9 +155,8 @@ pub(super) fn judge(display: u16) -> io::Result<Holder> {
             return Ok(Holder::Server);
         }
     }
-    remove_link(Path::new(SOCKETS))?;
-    for left in [&lock, &socket] {
-        match fs::remove_file(left) {
+    for (left, removed) in [(&lock, fs::remove_file(&lock)), (&socket, remove(&socket))] {
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 let why = format!("{} cannot be removed: {error}", left.display());
                 return Err(io::Error::new(error.kind(), why));

@@ -292,8 +292,8 @@ fn base_dir(is_root: bool, uid: u32) -> PathBuf {
 }
 
 /// Makes room where something else lies than is wanted there. The desktop's user may have
-/// put anything into a folder of its own, also a tree that cannot be removed: that is moved
-/// aside.
+/// put anything into a folder of its own, also a tree that is long to remove: that is moved
+/// aside, until the end of the desktop.
 fn clear(path: &Path, is_wanted: fn(&fs::Metadata) -> bool) -> io::Result<()> {
     let Ok(found) = fs::symlink_metadata(path) else {
         return Ok(());
@@ -304,10 +304,10 @@ fn clear(path: &Path, is_wanted: fn(&fs::Metadata) -> bool) -> io::Result<()> {
     if !found.is_dir() {
         return fs::remove_file(path);
     }
-    let aside = path.with_extension(format!("{:016x}", getrandom::u64()?));
-    fs::rename(path, &aside)?;
-    drop(fs::remove_dir_all(&aside));
-    Ok(())
+    fs::rename(
+        path,
+        path.with_extension(format!("{:016x}", getrandom::u64()?)),
+    )
 }
 
 fn make_dir(path: &Path, mode: u32, owner: Option<&Account>) -> Result<(), PlanError> {
