@@ -10,10 +10,11 @@
 //! - `replies`: no more than two frames wait for a slow reader.
 //! - `desktop`, `stack`, `health`: the services.
 //! - `metrics`: Prometheus, over plain HTTP.
-//! - `convert`, `act`: messages to values and back.
+//! - `convert`, `act`, `action`, `acted`: messages to values and back.
 
 mod act;
 mod acted;
+mod action;
 mod auth;
 pub mod client;
 mod codec;

@@ -13,8 +13,10 @@ mod journal;
 mod ledger;
 mod pacing;
 mod pasting;
+mod pictures;
 mod plan;
 mod pointer;
+mod prepare;
 mod pressed;
 mod refused;
 mod resting;
@@ -48,14 +50,15 @@ pub use pressed::{Pressed, PressedInput};
 use refused::QUEUE;
 pub use refused::Refused;
 
-use super::{Frame, ImageSpec, Kind, Scale, Session, Space, Spec, space::Resolved};
+use super::{Frame, Session, space::Resolved};
 use crate::{
     failure::{Cause, Failure, Stage},
     x11::{Bell, Display, LinkState, Sender, mailbox},
 };
 use journal::{Journal, Known, Progress};
+use pictures::Seen;
 use pressed::Board;
-use thread::{Job, Order, Shot};
+use thread::{Job, Order};
 
 /// Time before the reply must leave at which the wait for the screen ends, so that a frame
 /// can still be taken; a quarter of the step's time if that is less.
@@ -68,9 +71,6 @@ const GRACE: Duration = Duration::from_millis(50);
 const PICTURE_LEAD: Duration = Duration::from_millis(30);
 /// A daemon that stops waits so long for what it holds to be released.
 const LETTING_GO: Duration = Duration::from_secs(2);
-
-/// The frame after a step, and the pictures of its actions by their numbers.
-type Seen = (Option<Frame>, Vec<(usize, Frame)>);
 
 /// The input of one display.
 #[derive(Debug)]
@@ -445,40 +445,6 @@ impl Session {
         }
     }
 
-    /// Takes the picture of an action, or a card in its place.
-    async fn photograph(
-        &self,
-        act: &Act,
-        shot: Shot,
-        deadline: Instant,
-        pictures: &mut Vec<(usize, Frame)>,
-    ) {
-        let Shot {
-            index,
-            image,
-            mut reply,
-        } = shot;
-        let spec = Spec {
-            image,
-            if_changed_since: None,
-            unproved: act.unproved,
-        };
-        let taken = tokio::select! {
-            taken = self.screenshot(&spec, Instant::now(), deadline) => taken,
-            // The step has ended.
-            () = reply.closed() => return,
-        };
-        let taken = taken.map(|frame| {
-            let failure = match &frame.kind {
-                Kind::Card(failure) => Some(failure.clone()),
-                Kind::Screen | Kind::Unchanged => None,
-            };
-            pictures.push((index, frame));
-            failure
-        });
-        drop(reply.send(taken));
-    }
-
     /// Waits while the first connection is being made.
     async fn connecting(&self, until: Instant) {
         let mut link = self.display.link();
@@ -520,38 +486,6 @@ impl Session {
             return Err(Refused::NotPainted(self.paint.failure()));
         }
         Ok(space)
-    }
-
-    async fn show(&self, act: &Act, reply_by: Instant) -> Result<Option<Frame>, Refused> {
-        let Some(image) = &act.picture else {
-            return Ok(None);
-        };
-        let spec = Spec {
-            image: image.clone(),
-            if_changed_since: None,
-            unproved: act.unproved,
-        };
-        let frame = match self.screenshot(&spec, Instant::now(), reply_by).await {
-            Ok(frame) => frame,
-            // The step itself made it another screen: it is shown whole.
-            Err(_) => {
-                let scale = match spec.image.scale {
-                    Scale::Fit(fit) => Scale::Fit(fit),
-                    Scale::Native | Scale::Size(_) => Scale::Native,
-                };
-                let whole = Spec {
-                    image: ImageSpec {
-                        region: None,
-                        scale,
-                        space: Space::Screen,
-                        ..spec.image
-                    },
-                    ..spec
-                };
-                self.screenshot(&whole, Instant::now(), reply_by).await?
-            }
-        };
-        Ok(Some(frame))
     }
 
     /// The input that deskd holds down now, oldest first.
