@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    args::{Act, ButtonArg, Click, Client, Key, Move, Paste, Scroll, Step, Type},
+    act_args::{Act, ButtonArg, Click, Key, Move, Paste, Scroll, Step, Type},
+    client_args::Client,
     exit::{Error, Exit},
     image, json,
     print::{self, say},

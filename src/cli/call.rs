@@ -9,7 +9,7 @@ use std::{
 use tonic::Request;
 
 use super::{
-    args::Client,
+    client_args::Client,
     exit::{Error, Exit},
     print,
 };

@@ -1,7 +1,7 @@
 //! `deskd info` and `deskd cursor`.
 
 use super::{
-    args::Client,
+    client_args::Client,
     exit::{Error, Exit},
     json,
     print::say,

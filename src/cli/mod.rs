@@ -5,9 +5,11 @@
 //! says what, why and what to do, and an exit code of [`Exit`].
 
 mod act;
+mod act_args;
 mod args;
 mod bridge;
 mod call;
+mod client_args;
 mod doctor;
 mod exit;
 mod image;
@@ -17,6 +19,7 @@ mod print;
 mod ready;
 mod screenshot;
 mod serve;
+mod serve_args;
 mod service;
 mod stack;
 mod values;

@@ -1,10 +1,11 @@
 //! `deskd ready`.
 
 use super::{
-    args::{ProfileArg, Ready},
+    args::Ready,
     exit::{Error, Exit},
     image, json,
     print::{self, say},
+    serve_args::ProfileArg,
 };
 use crate::rpc::v1;
 

@@ -11,9 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    args::{ProfileArg, Serve, StackArg},
     call,
     exit::{Error, Exit},
+    serve_args::{ProfileArg, Serve, StackArg},
     service, stack,
 };
 use crate::{

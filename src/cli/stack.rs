@@ -11,8 +11,9 @@ use std::{
 };
 
 use super::{
-    args::{Cli, Client, Down, Status, Up},
+    args::{Cli, Down, Status, Up},
     call,
+    client_args::Client,
     exit::{Error, Exit},
     json,
     print::{self, say},

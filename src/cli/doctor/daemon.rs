@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     super::{
-        args::Client,
+        client_args::Client,
         exit::{Error, Exit},
     },
     Check, fail, pass, warn,

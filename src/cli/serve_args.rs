@@ -1,0 +1,194 @@
+//! Flags of the daemon, and their environment variables.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::values;
+use crate::{
+    config::{self, Address},
+    facts::Profile,
+    frame::{CaptureMode, Size},
+    telemetry::{self, LogFormat},
+    x11::DisplayName,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen: unix:/path or host:port; may be repeated.
+    #[arg(long, env = "DESKD_LISTEN", value_delimiter = ',', value_name = "ADDR")]
+    pub(super) listen: Vec<Address>,
+    /// The X display [default: $DISPLAY, else :0].
+    #[arg(long, env = "DESKD_DISPLAY", value_name = "NAME")]
+    pub(super) display: Option<DisplayName>,
+    /// The process that starts the display: another one, or deskd as its init.
+    #[arg(
+        long,
+        env = "DESKD_STACK_KIND",
+        value_enum,
+        default_value = "none",
+        value_name = "KIND"
+    )]
+    pub(super) stack: StackArg,
+    /// The definition of "painted" for frames without `unproved` [default: xfce with --stack
+    /// xfce, else any].
+    #[arg(long, env = "DESKD_PROFILE", value_enum)]
+    pub(super) profile: Option<ProfileArg>,
+    /// With --stack: the size up to which the screen can grow without a restart
+    /// of the X server [default: the geometry].
+    #[arg(long, env = "DESKD_MAX_GEOMETRY", value_parser = config::parse_size, value_name = "WxH")]
+    pub(super) max_geometry: Option<Size>,
+    /// With --stack: dots per inch [default: 96].
+    #[arg(long, env = "DESKD_DPI", value_parser = clap::value_parser!(u32).range(24..=960), value_name = "N")]
+    pub(super) dpi: Option<u32>,
+    /// With --stack, as root: the user whose desktop it is [default: "desktop"
+    /// where there is such a user, else deskd's own].
+    #[arg(long, env = "DESKD_DESKTOP_USER", value_name = "NAME")]
+    pub(super) desktop_user: Option<String>,
+    /// With --stack: a variable of deskd's environment that the desktop's programs get
+    /// besides the language, the time zone and what libraries look at; `NAME*` for all
+    /// that begin so. Repeat it for more.
+    #[arg(
+        long,
+        env = "DESKD_DESKTOP_ENV",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub(super) desktop_env: Vec<String>,
+    /// With --stack: no program of the desktop gains privileges: sudo and other
+    /// set-user-ID programs do not work in it.
+    #[arg(long, env = "DESKD_DESKTOP_NO_NEW_PRIVS", value_parser = values::switch)]
+    pub(super) desktop_no_new_privs: bool,
+    /// With --stack: x11vnc and noVNC too, on loopback.
+    #[arg(long, env = "DESKD_VNC", value_parser = values::switch)]
+    pub(super) vnc: bool,
+    /// Standard input is the init's socket.
+    #[arg(long, hide = true)]
+    pub(super) supervised: bool,
+    /// Started by `up`: end at once when another init has the display.
+    #[arg(long, hide = true)]
+    pub(super) by_up: bool,
+    /// Size of the screen with --stack, and of a failure card while no screen
+    /// was seen yet [default: 1280x800].
+    #[arg(long, env = "DESKD_GEOMETRY", value_parser = config::parse_size, value_name = "WxH")]
+    pub(super) geometry: Option<Size>,
+    /// Fastest way to read pixels that may be used.
+    #[arg(
+        long,
+        env = "DESKD_CAPTURE_MODE",
+        value_enum,
+        default_value = "shm-fd",
+        value_name = "MODE"
+    )]
+    pub(super) capture_mode: CaptureArg,
+    /// User ids that may use the Unix sockets; may be repeated [default: own and root].
+    #[arg(
+        long,
+        env = "DESKD_ALLOW_UID",
+        value_delimiter = ',',
+        value_name = "UID"
+    )]
+    pub(super) allow_uid: Vec<u32>,
+    /// Mode of the Unix sockets, octal.
+    #[arg(long, env = "DESKD_SOCKET_MODE", default_value = "0600", value_parser = values::mode, value_name = "MODE")]
+    pub(super) socket_mode: u32,
+    /// File with the bearer token that callers over TCP need.
+    #[arg(long, env = "DESKD_TOKEN_FILE", value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Certificate chain for TLS over TCP, PEM.
+    #[arg(
+        long,
+        env = "DESKD_TLS_CERT",
+        requires = "tls_key",
+        value_name = "FILE"
+    )]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// Private key for TLS, PEM.
+    #[arg(
+        long,
+        env = "DESKD_TLS_KEY",
+        requires = "tls_cert",
+        value_name = "FILE"
+    )]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Certificates that clients' must be signed by, PEM.
+    #[arg(
+        long,
+        env = "DESKD_TLS_CLIENT_CA",
+        requires = "tls_cert",
+        value_name = "FILE"
+    )]
+    pub(super) tls_client_ca: Option<PathBuf>,
+    /// Where Prometheus reads metrics, host:port; plain HTTP, no token.
+    #[arg(long, env = "DESKD_METRICS", value_parser = values::metrics, value_name = "ADDR")]
+    pub(super) metrics: Option<Address>,
+    /// Refuse every call that acts on the desktop or changes it.
+    #[arg(long, env = "DESKD_READ_ONLY", value_parser = values::switch)]
+    pub(super) read_only: bool,
+    /// How log lines look.
+    #[arg(
+        long,
+        env = "DESKD_LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub(super) log_format: LogFormat,
+    /// The log filter, for example info, or deskd=debug.
+    #[arg(
+        long,
+        env = "DESKD_LOG",
+        default_value = "info",
+        value_parser = telemetry::filter,
+        value_name = "FILTER"
+    )]
+    pub(super) log: String,
+}
+
+/// The process that starts the display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StackArg {
+    /// Another process.
+    None,
+    /// deskd: Xvfb, D-Bus and XFCE.
+    Xfce,
+}
+
+/// The definition of "painted".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProfileArg {
+    /// An XFCE session: window manager, desktop and docks.
+    Xfce,
+    /// Anything that is really drawn.
+    Any,
+}
+
+impl From<ProfileArg> for Profile {
+    fn from(arg: ProfileArg) -> Self {
+        match arg {
+            ProfileArg::Xfce => Self::Xfce,
+            ProfileArg::Any => Self::Any,
+        }
+    }
+}
+
+/// A way to read pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CaptureArg {
+    /// MIT-SHM on a memfd.
+    ShmFd,
+    /// MIT-SHM on a System V segment.
+    ShmSysv,
+    /// Over the socket.
+    GetImage,
+}
+
+impl From<CaptureArg> for CaptureMode {
+    fn from(arg: CaptureArg) -> Self {
+        match arg {
+            CaptureArg::ShmFd => Self::ShmFd,
+            CaptureArg::ShmSysv => Self::ShmSysv,
+            CaptureArg::GetImage => Self::GetImage,
+        }
+    }
+}
