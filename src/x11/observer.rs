@@ -12,7 +12,7 @@ use std::{
 };
 
 use x11rb::{
-    connection::Connection as _,
+    connection::{Connection as _, SequenceNumber},
     errors::ReplyError,
     protocol::{
         Event,
@@ -72,6 +72,8 @@ pub struct Observer {
     /// Damage id → its window's origin on the screen.
     followed: HashMap<u32, Placed>,
     damaged: Vec<(u32, Rectangle)>,
+    /// The request that last fetched drawing on the screen, and found some.
+    screen_fetched: SequenceNumber,
     /// The XFIXES region that damage is fetched through.
     parts: u32,
     /// Our own window, which is never mapped: what the window manager does with it shows
@@ -155,6 +157,7 @@ impl Observer {
             standing: Vec::new(),
             followed: HashMap::new(),
             damaged: Vec::new(),
+            screen_fetched: 0,
             parts,
             asking,
             scene_is_stale: true,
@@ -673,10 +676,13 @@ impl Observer {
 
     fn take_events(&mut self) -> Result<(), Error> {
         for _ in 0..EVENTS_AT_ONCE {
-            let Some((event, _)) = self.server.next_event()? else {
+            let Some((event, after)) = self.server.next_event()? else {
                 break;
             };
             match event {
+                // Its drawing was fetched already: the event was on its way meanwhile.
+                Event::DamageNotify(event)
+                    if event.drawable == self.server.root && after < self.screen_fetched => {}
                 Event::DamageNotify(event) => {
                     self.note_damage(event.damage, event.area);
                 }
@@ -877,10 +883,10 @@ impl Observer {
                 continue;
             };
             // One region serves all: requests are done in their order.
-            let (_, fetch) = damage::take(conn, damage, self.parts)?;
-            asked.push((damage, *placed, area, fetch));
+            let (number, fetch) = damage::take(conn, damage, self.parts)?;
+            asked.push((damage, *placed, area, number, fetch));
         }
-        for (damage, placed, area, fetch) in asked {
+        for (damage, placed, area, number, fetch) in asked {
             let region = fetch.reply();
             let region = region.map_err(|error| Error::reply("XFixesFetchRegion", error))?;
             if damage::is_gone(&region) {
@@ -890,6 +896,9 @@ impl Observer {
                 // With its window, or alone: then it is followed anew.
                 self.followed.remove(&damage);
                 self.scene_is_stale = true;
+            }
+            if placed.window == root && !region.rectangles.is_empty() {
+                self.screen_fetched = number;
             }
             let reported = [area];
             let whole = [region.extents];
