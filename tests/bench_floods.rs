@@ -43,52 +43,77 @@ impl Times {
 #[tokio::main]
 async fn main() {
     println!(
-        "{:<14} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9} {:>6} {:>9}",
-        "ms", "usual", "flooded", "worst", "after", "cards", "trip", "flooded", "ratio", "KiB more"
+        "{:<14} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9} {:>6} {:>9}",
+        "ms",
+        "turn",
+        "usual",
+        "flooded",
+        "worst",
+        "after",
+        "cards",
+        "trip",
+        "flooded",
+        "ratio",
+        "KiB more"
     );
-    for flood in Flood::ALL {
-        let server = XServer::start();
-        let witness = Witness::new(&server);
-        witness.draw_pattern(3);
-        let daemon = Daemon::start(&server);
-        let mut client = daemon.client().await;
-        let (mut usual, mut during, mut after) =
-            (Times::default(), Times::default(), Times::default());
-        let (mut trip, mut flooded_trip) = (Times::default(), Times::default());
-        for _ in 0..CALLS {
-            look(&mut client, &mut usual).await;
-            round_trip(&witness, &mut trip);
+    for turn in ["5", "1"] {
+        for flood in Flood::ALL {
+            measure(flood, turn).await;
         }
-        let before = daemon.anonymous_kib();
-        let flooding = Adversary::new(&server).flood(flood);
-        let until = Instant::now() + FLOOD;
-        let (mut cards, mut most) = (0, before);
-        while Instant::now() < until {
-            cards += u32::from(look(&mut client, &mut during).await);
-            round_trip(&witness, &mut flooded_trip);
-            most = most.max(daemon.anonymous_kib());
-        }
-        flooding.end();
-        let until = Instant::now() + Duration::from_secs(1);
-        while Instant::now() < until {
-            cards += u32::from(look(&mut client, &mut after).await);
-            most = most.max(daemon.anonymous_kib());
-        }
-        let (usual, _) = usual.read();
-        let (during, worst) = during.read();
-        let (after, _) = after.read();
-        let (trip, _) = trip.read();
-        let (flooded, _) = flooded_trip.read();
-        println!(
-            "{:<14} {usual:>8.2} {during:>8.2} {worst:>8.1} {after:>8.2} {cards:>8} {trip:>9.3} {flooded:>9.3} {:>6.1} {:>9}",
-            format!("{flood:?}"),
-            during / flooded,
-            most - before
-        );
     }
     println!(
-        "usual, flooded, worst, after: a screenshot (PNG of a still screen). trip: a round trip of\n\
-         another X client, before and in the flood. ratio: screenshot / trip, both in the flood."
+        "turn: how long the X server serves one client before another (-schedInterval; 5 unless it\n\
+         is told, 1 in deskd's stack). usual, flooded, worst, after: a screenshot of a proved\n\
+         desktop, as PNG. trip: a round trip of another X client, before and in the flood.\n\
+         ratio: screenshot / trip, both in the flood."
+    );
+}
+
+async fn measure(flood: Flood, turn: &str) {
+    let server = XServer::with_screen("1280x800x24", &["-schedInterval", turn]);
+    let witness = Witness::new(&server);
+    let terminal = server
+        .program("xterm")
+        .args(["-geometry", "140x50", "-e", "sleep", "600"])
+        .spawn();
+    let mut terminal = terminal.unwrap();
+    let daemon = Daemon::with(&server, &["--profile", "any"]);
+    let ready = daemon.cli(&["ready", "--timeout", "60s"]);
+    assert!(ready.status.success(), "{ready:?}");
+    let mut client = daemon.client().await;
+    let (mut usual, mut during, mut after) = (Times::default(), Times::default(), Times::default());
+    let (mut trip, mut flooded_trip) = (Times::default(), Times::default());
+    for _ in 0..CALLS {
+        look(&mut client, &mut usual).await;
+        round_trip(&witness, &mut trip);
+    }
+    let before = daemon.anonymous_kib();
+    let flooding = Adversary::new(&server).flood(flood);
+    let until = Instant::now() + FLOOD;
+    let (mut cards, mut most) = (0, before);
+    while Instant::now() < until {
+        cards += u32::from(look(&mut client, &mut during).await);
+        round_trip(&witness, &mut flooded_trip);
+        most = most.max(daemon.anonymous_kib());
+    }
+    flooding.end();
+    let until = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < until {
+        cards += u32::from(look(&mut client, &mut after).await);
+        most = most.max(daemon.anonymous_kib());
+    }
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    let (usual, _) = usual.read();
+    let (during, worst) = during.read();
+    let (after, _) = after.read();
+    let (trip, _) = trip.read();
+    let (flooded, _) = flooded_trip.read();
+    println!(
+        "{:<14} {turn:>5} {usual:>8.2} {during:>8.2} {worst:>8.1} {after:>8.2} {cards:>8} {trip:>9.3} {flooded:>9.3} {:>6.1} {:>9}",
+        format!("{flood:?}"),
+        during / flooded,
+        most - before
     );
 }
 
@@ -100,7 +125,6 @@ async fn look(client: &mut Client, times: &mut Times) -> bool {
             max_image_bytes: Some(16 << 20),
             ..v1::CaptureOptions::default()
         }),
-        unproved: true,
         ..v1::ScreenshotRequest::default()
     };
     let reply = client.screenshot(request).await.unwrap();

@@ -123,6 +123,8 @@ pub(super) struct Capturer {
     changed: Vec<u64>,
     /// Drawn on since the last capture, as the server said already, at least.
     pending: Vec<Region>,
+    /// The last request of the last capture.
+    last_request: SequenceNumber,
 }
 
 /// The subject of the last capture, and its pixels unless their memory is needed.
@@ -171,6 +173,7 @@ impl Capturer {
             last: None,
             changed: Vec::new(),
             pending: Vec::new(),
+            last_request: 0,
         };
         let mut reasons = Vec::new();
         for mode in [CaptureMode::ShmFd, CaptureMode::ShmSysv] {
@@ -217,6 +220,11 @@ impl Capturer {
     /// The server's cursor.
     pub(super) fn cursor(&self) -> &Cursor {
         &self.cursor
+    }
+
+    /// The request after which the last capture was whole.
+    pub(super) fn last_request(&self) -> SequenceNumber {
+        self.last_request
     }
 
     /// Whether the server reports drawing.
@@ -353,6 +361,7 @@ impl Capturer {
         let asked = damage.ask(server)?;
         let pointer = self.cursor.ask(server)?;
         let size = server.conn.get_geometry(server.root)?;
+        self.last_request = size.sequence_number();
         let drawn = asked.answer(known.size)?;
         damage.note(&drawn);
         let pointer = self.answer_of(pointer)?;
@@ -440,6 +449,7 @@ impl Capturer {
             let drawn = ask().transpose()?;
             let pointer = self.cursor.ask(server)?;
             let after = server.conn.get_geometry(server.root)?;
+            self.last_request = after.sequence_number();
             let before = size_of(before.reply())?;
             let image = image.reply();
             let answer = |asked: Option<damage::Asked<'_>>| {

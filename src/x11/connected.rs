@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 use x11rb::{
-    connection::Connection as _,
+    connection::{Connection as _, SequenceNumber},
     protocol::{
         Event,
         xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window},
@@ -97,7 +97,7 @@ impl Connected {
         self.keep_proofs(std::mem::take(&mut orders.proofs))?;
         self.capture(orders)?;
         self.read_cursor(&mut orders.cursors)?;
-        self.take_events()?;
+        self.take_events(None)?;
         Ok(self.server.conn.flush()?)
     }
 
@@ -119,8 +119,9 @@ impl Connected {
 
     /// Takes in events: resizes, and windows that have ended. Errors of unchecked requests
     /// and MappingNotify come as events, too, and would pile up. A bounded number is taken
-    /// in, then the daemon looks once.
-    fn take_events(&mut self) -> Result<(), Error> {
+    /// in, then the daemon looks once. With `before`, those that the server sent before it
+    /// worked on that request: later ones can wait.
+    fn take_events(&mut self, before: Option<SequenceNumber>) -> Result<(), Error> {
         let (mut resized, mut ended, mut drawn) = (false, false, false);
         for _ in 0..EVENTS_AT_ONCE {
             let Some((event, after)) = self.server.next_event()? else {
@@ -137,6 +138,10 @@ impl Connected {
                     drawn = true;
                 }
                 _ => {}
+            }
+            // Events carry the number of the last request that was worked on.
+            if before.is_some_and(|request| after >= request) {
+                break;
             }
         }
         if self.server.lost_events() {
@@ -235,8 +240,9 @@ impl Connected {
             Err(error) if error.ends_connection() => return Err(error),
             Err(error) => Err(error.failure()),
         };
-        // What was told before the pixels lies before them in the stream.
-        self.take_events()?;
+        // What was told before the pixels lies before them in the stream. In a flood the
+        // events after them do not end.
+        self.take_events(Some(self.capturer.last_request()))?;
         let grab = grab.map(|mut grab| {
             let same =
                 (grab.generation, grab.geometry_epoch) == (self.known.generation, self.known.epoch);

@@ -132,6 +132,10 @@ pub(super) fn start(component: Component, plan: &Plan) -> Start<'_> {
                 "tcp",
                 "-s",
                 "0",
+                // The server serves a busy client for 5 ms before it looks at others:
+                // docs/design/2026-11-26-stack.md.
+                "-schedInterval",
+                "1",
                 "-auth",
             ];
             let cookie = plan.desktop_cookie.clone().into_os_string();
