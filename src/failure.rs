@@ -171,7 +171,7 @@ impl Cause {
             Self::Unresponsive => "whether the X server is stopped, swapped out or overloaded",
             Self::ProtocolError => "that the socket belongs to an X server",
             Self::ScreenNotFound => "the screen number in the display name",
-            Self::PixelFormatUnsupported => "that the X server has depth 24 or 16",
+            Self::PixelFormatUnsupported => "that the X server has depth 24",
             Self::CaptureFailed => "the X server's log and memory",
             Self::ExtensionMissing => "the X server's extensions (`xdpyinfo`)",
             Self::KeymapChanged => "which program sets the keyboard layout",

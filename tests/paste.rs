@@ -256,6 +256,36 @@ async fn who_asks_too_late_pastes_nothing() {
     receiver.wait_text("typed");
 }
 
+/// A program that works on the chord of a paste that was given up may still ask. What is
+/// pasted next would arrive for both chords.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pasted_again_does_not_arrive_twice() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let mut command = python(&server, "slow_paste.py");
+    let home = tempfile::tempdir().unwrap();
+    command.env("HOME", home.path());
+    let mut field = program::spawn(&mut command, "gir1.2-gtk-3.0");
+    let lines = lines(&mut field);
+    let event = |name: &str| {
+        let lines = lines.lock().unwrap();
+        lines.iter().find(|line| line["event"] == name).cloned()
+    };
+    wait_for("the field", Duration::from_secs(20), || event("ready"));
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    for times in 1..=2 {
+        let reply = client.act(bare(vec![paste("once", "")])).await;
+        let reply = reply.unwrap().into_inner();
+        let failure = reply.results[0].failure.clone().unwrap();
+        assert_eq!(failure.reason(), v1::Reason::NotTaken, "{times}: {reply:?}");
+    }
+    let pasted = wait_for("the pastes", Duration::from_secs(20), || event("pasted"));
+    assert_eq!(pasted["chords"], 1, "{pasted}");
+    assert_eq!(pasted["text"], "", "{pasted}");
+    drop(field.0.stdin.take());
+}
+
 /// A deadline that comes while the former owner is asked: it keeps what it has. Many
 /// of them do no harm to later pastes.
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::client_args::Client;
+use super::{client_args::Client, values};
 
 /// The flags of every step.
 #[derive(Debug, Args)]
@@ -37,16 +37,16 @@ pub(super) struct Click {
     #[command(flatten)]
     pub(super) step: Step,
     /// Column, from 0.
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = values::pixels)]
     pub(super) x: i32,
     /// Row, from 0.
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = values::pixels)]
     pub(super) y: i32,
     /// Which button.
     #[arg(long, value_enum, default_value = "left")]
     pub(super) button: ButtonArg,
     /// How often, 1 to 3.
-    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u32).range(1..=3))]
+    #[arg(long, default_value = "1", value_parser = values::whole(1_u32..=3, " from 1 to 3"))]
     pub(super) count: u32,
     /// Keys held meanwhile, for example ctrl+shift.
     #[arg(long, value_name = "KEYS")]
@@ -73,10 +73,10 @@ pub(super) struct Move {
     #[command(flatten)]
     pub(super) step: Step,
     /// Column, from 0.
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = values::pixels)]
     pub(super) x: i32,
     /// Row, from 0.
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = values::pixels)]
     pub(super) y: i32,
     /// Keys held meanwhile, for example alt.
     #[arg(long, value_name = "KEYS")]
@@ -92,7 +92,7 @@ pub(super) struct Type {
     /// hyphen goes by standard input.
     pub(super) text: String,
     /// Characters a second [default: as fast as they are taken].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_parser = values::whole(1_u32..=10_000, " from 1 to 10,000"))]
     pub(super) rate: Option<u32>,
 }
 
@@ -116,10 +116,10 @@ pub(super) struct Key {
     #[arg(required_unless_present = "list")]
     pub(super) chord: Option<String>,
     /// How often, 1 to 100.
-    #[arg(long, default_value = "1")]
+    #[arg(long, default_value = "1", value_parser = values::whole(0_u32.., ", for example 3"))]
     pub(super) repeat: u32,
     /// How long it stays down each time, in milliseconds, at most 300,000.
-    #[arg(long, default_value = "0", value_name = "MS")]
+    #[arg(long, default_value = "0", value_parser = values::whole(0_u32.., " of milliseconds, for example 500"), value_name = "MS")]
     pub(super) hold: u32,
     /// Print the names of all keys.
     #[arg(long)]
@@ -131,16 +131,16 @@ pub(super) struct Scroll {
     #[command(flatten)]
     pub(super) step: Step,
     /// Column, from 0.
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = values::pixels)]
     pub(super) x: i32,
     /// Row, from 0.
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = values::pixels)]
     pub(super) y: i32,
     /// To the right, in pixels; 100 make a notch of the wheel.
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = values::pixels)]
     pub(super) dx: i32,
     /// Downwards, in pixels.
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = values::pixels)]
     pub(super) dy: i32,
     /// Count in notches.
     #[arg(long)]

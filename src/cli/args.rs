@@ -138,7 +138,7 @@ pub(super) struct Screenshot {
     #[command(flatten)]
     pub(super) picture: Picture,
     /// Repeat the call on one connection and end with a line of percentiles.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, value_parser = values::whole(1_u32.., " from 1"), value_name = "N")]
     pub(super) count: Option<u32>,
 }
 
@@ -153,13 +153,13 @@ pub(super) struct Watch {
     #[command(flatten)]
     pub(super) picture: Picture,
     /// Frames a second at most, 1 to 60 [default: 10].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=60), value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_parser = values::whole(1_u32..=60, " from 1 to 60"), value_name = "N", allow_hyphen_values = true)]
     pub(super) fps: Option<u32>,
     /// After the first frame, only the rectangles that changed.
     #[arg(long)]
     pub(super) regions: bool,
     /// End after so many frames.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, value_parser = values::whole(1_u32.., " from 1"), value_name = "N")]
     pub(super) count: Option<u32>,
     /// End after this time [default: when interrupted].
     #[arg(long = "for", value_parser = values::deadline, value_name = "TIME")]

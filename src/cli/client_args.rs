@@ -30,7 +30,7 @@ pub(super) struct Client {
         value_name = "FILE"
     )]
     pub(super) tls_client_key: Option<PathBuf>,
-    /// How long a call may take; a stream, to begin.
+    /// How long a call may take, with the connection before it, and after that 100 ms at least; a stream, to begin.
     #[arg(long, env = "DESKD_DEADLINE", default_value = "10s", value_parser = values::deadline, value_name = "TIME")]
     pub(super) deadline: Duration,
     /// Print JSON: one document; of a stream, one a line.

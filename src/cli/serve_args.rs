@@ -39,7 +39,7 @@ pub(super) struct Serve {
     #[arg(long, env = "DESKD_MAX_GEOMETRY", value_parser = config::parse_size, value_name = "WxH")]
     pub(super) max_geometry: Option<Size>,
     /// With --stack: dots per inch [default: 96].
-    #[arg(long, env = "DESKD_DPI", value_parser = clap::value_parser!(u32).range(24..=960), value_name = "N")]
+    #[arg(long, env = "DESKD_DPI", value_parser = values::whole(24_u32..=960, " from 24 to 960"), value_name = "N")]
     pub(super) dpi: Option<u32>,
     /// With --stack, as root: the user whose desktop it is [default: "desktop"
     /// where there is such a user, else deskd's own].
@@ -86,6 +86,7 @@ pub(super) struct Serve {
         long,
         env = "DESKD_ALLOW_UID",
         value_delimiter = ',',
+        value_parser = values::uid,
         value_name = "UID"
     )]
     pub(super) allow_uid: Vec<u32>,

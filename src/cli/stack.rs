@@ -304,10 +304,12 @@ fn name(component: v1::Component) -> String {
 
 /// Says what runs; with `--events`, what happens.
 pub(super) async fn status(mut args: Status) -> Result<Exit, Error> {
-    let mut stack = client::stack(args.client.connection().await?);
     if args.events {
+        let stack = client::stack(args.client.connection().await?);
         return events(stack, &args.client).await;
     }
+    // That no daemon runs is an answer, too.
+    let mut stack = client::stack(args.client.connection_now().await?);
     let reply = stack
         .status(args.client.request(v1::StatusRequest {}))
         .await?

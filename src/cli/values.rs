@@ -1,6 +1,6 @@
 //! Values of flags, from their text.
 
-use std::time::Duration;
+use std::{ops::RangeBounds, str::FromStr, time::Duration};
 
 use crate::{config::Address, frame::Size, session::AskedRegion};
 
@@ -11,6 +11,33 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
         "" | "0" | "false" | "no" | "off" => Ok(false),
         _ => Err("give 1 or 0, true or false, yes or no, on or off".into()),
     }
+}
+
+/// A parser of whole numbers within `range`, which the message names; without one, of any
+/// that fit.
+pub(super) fn whole<T>(
+    range: impl RangeBounds<T> + Clone,
+    limits: &'static str,
+) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd,
+{
+    move |text| {
+        let number = text.parse().ok();
+        let number = number.filter(|number| range.contains(number));
+        number.ok_or_else(|| format!("give a whole number{limits}"))
+    }
+}
+
+/// A coordinate or a distance, whose limits the daemon checks.
+pub(super) fn pixels(text: &str) -> Result<i32, String> {
+    whole(.., " of pixels, for example 640")(text)
+}
+
+/// A user's id.
+pub(super) fn uid(text: &str) -> Result<u32, String> {
+    let number = text.parse();
+    number.map_err(|_| "give a user's id as a number: `id -u NAME` prints it".into())
 }
 
 /// A time that is not nothing.
@@ -91,4 +118,20 @@ pub(super) fn region(text: &str) -> Result<AskedRegion, String> {
         y: y.parse().map_err(|_| usage())?,
         size,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_is_told_what_would_be() {
+        assert_eq!(whole(1..=3, " from 1 to 3")("3"), Ok(3));
+        for wrong in ["", "0", "4", "two", "1.5", "99999999999"] {
+            let told = whole(1..=3, " from 1 to 3")(wrong);
+            assert_eq!(told, Err("give a whole number from 1 to 3".into()));
+        }
+        assert_eq!(pixels("-7"), Ok(-7));
+        assert!(pixels("left").is_err() && uid("abc").is_err());
+    }
 }

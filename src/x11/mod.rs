@@ -52,7 +52,7 @@ mod trust;
 mod fake_server;
 
 pub use capture::{CaptureChoice, Grab};
-pub use clipboard::{Clipboard, Offer};
+pub use clipboard::{Clipboard, Offer, WITHHELD};
 pub use connect::{ScreenInfo, cookie_file};
 pub use display::{CursorReading, Display, Link, LinkState, Proof};
 pub use display_name::DisplayName;

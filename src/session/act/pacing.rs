@@ -27,6 +27,7 @@ use super::{
     typing::failed,
 };
 use crate::{
+    facts::WindowId,
     failure::Cause,
     processes::{self, Demand},
     x11::{Focus, Input},
@@ -85,6 +86,8 @@ pub(super) struct Pacing {
     /// The check window of a window manager that has never granted a request to move the
     /// observer's window.
     deaf: Option<u32>,
+    /// The window of the last paste that nobody took, and when that was.
+    pub(super) untaken: Option<(WindowId, Instant)>,
 }
 
 /// Which input is given.

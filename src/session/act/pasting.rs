@@ -12,7 +12,7 @@ use super::{
 use crate::{
     failure::{Cause, Failure, Stage},
     processes::Demand,
-    x11::{Clipboard, Focus, Input, Offer},
+    x11::{Clipboard, Focus, Input, Offer, WITHHELD},
 };
 
 /// The chord that pastes if the caller names none: GTK, Qt and Chromium paste CLIPBOARD by
@@ -34,6 +34,7 @@ impl Hands<'_> {
         };
         // What it marks by keys that were sent before is marked first.
         self.until_has_read(&focus)?;
+        self.until_chord_is_dealt_with(&focus)?;
         let offer = self.clipboard()?.offer(text, &focus)?;
         let pasted = self
             .until_offered(&offer)
@@ -42,6 +43,7 @@ impl Hands<'_> {
         if pasted.is_err() {
             // What was told as not pasted must not come later, nor what was there before.
             offer.withdraw();
+            self.pacing.untaken = Some((focus.window, Instant::now()));
             if let Some(clipboard) = self.clipboard.as_ref() {
                 clipboard.withhold();
             }
@@ -50,6 +52,22 @@ impl Hands<'_> {
         let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
         note_run(done, Method::Selection, characters);
         Ok(())
+    }
+
+    /// Refuses a paste into a window whose program may still ask because of the chord of the
+    /// last one, which was reported as not done: the text would arrive for both chords.
+    fn until_chord_is_dealt_with(&mut self, focus: &Focus) -> Result<(), Stop> {
+        let untaken = self.pacing.untaken.take();
+        let recent =
+            untaken.filter(|(window, at)| *window == focus.window && at.elapsed() < WITHHELD);
+        let pids: Vec<u32> = focus.pid.into_iter().collect();
+        if recent.is_none() || pids.is_empty() || self.until_idle(&pids)? {
+            return Ok(());
+        }
+        self.pacing.untaken = recent;
+        Err(nobody(
+            "the program still works, and may ask for what the last paste offered: the text could arrive twice; look at the frame, and paste again when it rests",
+        ))
     }
 
     fn until_offered(&mut self, offer: &Offer) -> Result<(), Stop> {

@@ -49,7 +49,7 @@ use serve::Transfer;
 const GIVE_BACK: Duration = Duration::from_millis(500);
 /// After a paste that nobody took, nothing can be had for so long: a program that is
 /// late must not paste what was there before instead.
-const WITHHELD: Duration = Duration::from_secs(10);
+pub const WITHHELD: Duration = Duration::from_secs(10);
 /// At the end a clipboard manager has so long to take over what was given back.
 const SAVED: Duration = Duration::from_millis(500);
 /// Orders that wait while the former owner is asked: more than there can be steps.
