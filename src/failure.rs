@@ -206,3 +206,14 @@ pub struct Failure {
     /// One English sentence with the values concerned; no secrets.
     pub message: String,
 }
+
+impl Failure {
+    /// The failure of waiting calls at shutdown.
+    pub fn stopping() -> Self {
+        Self {
+            stage: Stage::Shutdown,
+            cause: Cause::ShuttingDown,
+            message: "deskd is stopping".into(),
+        }
+    }
+}

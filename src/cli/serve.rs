@@ -138,7 +138,6 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     let (stack, init) = stack.unzip();
     let session = Session::new(display, profile.into(), stack, geometry, shutdown.clone())
         .map_err(|error| local(&error))?;
-    let session = Arc::new(session);
     for listener in &listeners {
         tracing::info!(
             address = %listener.address(), version = env!("CARGO_PKG_VERSION"),
@@ -170,26 +169,24 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
                 gone.cancel();
             })
         });
-        if let Some(stack) = session.stack() {
+        if let Some(stack) = session.bring_up.stack() {
             stack.order(ToInit::Ready).await;
         }
-        let painted = tokio::spawn(Arc::clone(&session).keep_painted());
+        let painted = tokio::spawn(Arc::clone(&session.bring_up).keep_painted());
         // A daemon that only looks leaves to others what they hold.
-        let clean = (!args.read_only).then(|| {
-            let session = Arc::clone(&session);
-            tokio::spawn(session.keep_hands_clean())
-        });
+        let clean =
+            (!args.read_only).then(|| tokio::spawn(Arc::clone(&session.input).keep_hands_clean()));
         // What is held is released while calls under way still end.
-        let (stopping, holder) = (shutdown.clone(), Arc::clone(&session));
+        let (stopping, holder) = (shutdown.clone(), Arc::clone(&session.input));
         let released = tokio::spawn(async move {
             stopping.cancelled().await;
             holder.let_go().await;
         });
         if let Some(listener) = metrics {
-            let served = rpc::serve_metrics(listener, Arc::clone(&session), shutdown.clone());
+            let served = rpc::serve_metrics(listener, session.clone(), shutdown.clone());
             tokio::spawn(served);
         }
-        let told = tokio::spawn(service::tell(Arc::clone(&session)));
+        let told = tokio::spawn(service::tell(Arc::clone(&session.capture)));
         let served = rpc::serve(listeners, session, options, shutdown.clone()).await;
         told.abort();
         if let Some(clean) = clean {

@@ -7,20 +7,20 @@ use std::sync::Arc;
 
 use sd_notify::NotifyState;
 
-use crate::{session::Session, x11::LinkState};
+use crate::{session::Capture, x11::LinkState};
 
 /// Reports that the daemon listens; then its state whenever that changes, and a sign of
 /// life twice in the time of the manager's watchdog. Does not end.
 ///
 /// A hung X server is no reason for a restart; a stuck thread of ours is.
-pub(super) async fn tell(session: Arc<Session>) {
+pub(super) async fn tell(capture: Arc<Capture>) {
     say(&[NotifyState::Ready]);
     let patience = sd_notify::watchdog_enabled();
     let mut works = patience.map(|patience| tokio::time::interval(patience / 2));
-    let mut link = session.display().link();
+    let mut link = capture.links();
     let mut told = String::new();
     loop {
-        let status = status(&session, &link.borrow_and_update().state);
+        let status = status(&capture, &link.borrow_and_update().state);
         if status != told {
             say(&[NotifyState::Status(&status)]);
             told = status;
@@ -36,7 +36,7 @@ pub(super) async fn tell(session: Arc<Session>) {
                 // The X thread has ended: no word more, and the watchdog bites.
                 std::future::pending::<()>().await;
             },
-            () = tick => if session.display().works() {
+            () = tick => if capture.works() {
                 say(&[NotifyState::Watchdog]);
             },
         }
@@ -55,15 +55,15 @@ fn say(words: &[NotifyState<'_>]) {
 }
 
 /// One line for `systemctl status`.
-fn status(session: &Session, state: &LinkState) -> String {
-    let name = session.display().name();
+fn status(capture: &Capture, state: &LinkState) -> String {
+    let name = capture.display();
     match state {
         LinkState::Connecting => format!("waiting for display {name}"),
         LinkState::Down(failure) => format!("display {name}: {}", failure.message),
         LinkState::Up(screen) => {
             let is_proved = screen
                 .proof
-                .is_some_and(|proof| proof.implies(session.profile()));
+                .is_some_and(|proof| proof.implies(capture.profile()));
             let painted = if is_proved {
                 "painted"
             } else {

@@ -26,7 +26,7 @@ use crate::{
 /// Answers from a session.
 #[derive(Debug, Clone)]
 pub(super) struct DesktopService {
-    pub(super) session: session::Shared,
+    pub(super) session: session::Session,
     pub(super) read_only: bool,
 }
 
@@ -36,20 +36,20 @@ impl Desktop for DesktopService {
         &self,
         _: Request<v1::GetInfoRequest>,
     ) -> Result<Response<v1::GetInfoResponse>, Status> {
-        let link = self.session.link();
+        let link = self.session.capture.link();
         let alive = health::is_alive(&link);
         let screen = link.last_screen.as_ref();
         let failure = match &link.state {
             _ if alive => None,
             LinkState::Down(failure) => Some(failure.clone()),
-            LinkState::Up(_) => Some(self.session.overdue()),
-            LinkState::Connecting => Some(self.session.not_yet_connected()),
+            LinkState::Up(_) => Some(self.session.capture.overdue()),
+            LinkState::Connecting => Some(self.session.capture.not_yet_connected()),
         };
         Ok(Response::new(v1::GetInfoResponse {
             version: env!("CARGO_PKG_VERSION").into(),
             instance_id: self.session.instance_id().into(),
             boot_id: boot_id(),
-            display: self.session.display().name().to_string(),
+            display: self.session.capture.display().to_string(),
             connected: alive,
             failure: failure.as_ref().map(convert::failure),
             geometry: screen.map(|screen| v1::Geometry {
@@ -92,7 +92,7 @@ impl Desktop for DesktopService {
                 .map_err(|_| status::invalid_field("timeout", "must not be negative"))?;
             until = until.min(deadline.arrived + timeout.min(deadline::LONGEST));
         }
-        let ready = self.session.wait_ready(&awaited, until).await;
+        let ready = self.session.capture.wait_ready(&awaited, until).await;
         metrics::verdict(ready.evidence.verdict.name());
         Ok(Response::new(v1::WaitReadyResponse {
             evidence: Some(convert::evidence(&ready.evidence)),
@@ -113,6 +113,7 @@ impl Desktop for DesktopService {
         let spec = convert::spec(request.get_ref())?;
         let mut frame = self
             .session
+            .capture
             .screenshot(&spec, deadline.arrived, deadline.reply_by)
             .await?;
         // The place comes after the frame, so that who waits for a hung display
@@ -130,6 +131,7 @@ impl Desktop for DesktopService {
                 }
                 frame = self
                     .session
+                    .capture
                     .screenshot(&spec, deadline.arrived, deadline.reply_by)
                     .await?;
             }
@@ -158,8 +160,8 @@ impl Desktop for DesktopService {
             return Err(status::read_only("Act"));
         }
         let asked = act::asked(request.get_ref())?;
-        let session = session::Shared::clone(&self.session);
-        let mut acted = session.act(asked.act, deadline.reply_by).await?;
+        let session = self.session.clone();
+        let mut acted = session.input.act(asked.act, deadline.reply_by).await?;
         // What was done is told, whatever becomes of its picture: a reader who
         // makes no room for that does without.
         let (mut place, progress) = (None, Progress::default());
@@ -210,7 +212,7 @@ impl Desktop for DesktopService {
         request: Request<v1::GetCursorRequest>,
     ) -> Result<Response<v1::GetCursorResponse>, Status> {
         let deadline = Deadline::of(request.metadata(), deadline::QUERY);
-        let reading = self.session.cursor(deadline.reply_by).await?;
+        let reading = self.session.capture.cursor(deadline.reply_by).await?;
         let (x, y) = reading.position;
         let position = Some(v1::Point::new(x, y));
         let cursor = match &reading.image {
@@ -234,7 +236,7 @@ impl Desktop for DesktopService {
         &self,
         _: Request<v1::GetPressedRequest>,
     ) -> Result<Response<v1::GetPressedResponse>, Status> {
-        let pressed = acted::pressed(self.session.pressed());
+        let pressed = acted::pressed(self.session.input.pressed());
         Ok(Response::new(v1::GetPressedResponse { pressed }))
     }
 
@@ -246,7 +248,7 @@ impl Desktop for DesktopService {
         if self.read_only {
             return Err(status::read_only("ReleaseAll"));
         }
-        let released = self.session.release_all(deadline.reply_by).await;
+        let released = self.session.input.release_all(deadline.reply_by).await;
         let released = released.map_err(|failure| status::unavailable(&failure))?;
         let released = acted::pressed(released);
         Ok(Response::new(v1::ReleaseAllResponse { released }))
@@ -361,7 +363,7 @@ impl DesktopService {
         );
         cells.push(cell(
             Feature::Stack,
-            self.session.stack().is_none().then_some(unmanaged),
+            self.session.bring_up.stack().is_none().then_some(unmanaged),
         ));
         cells
     }

@@ -16,7 +16,7 @@ use tonic_health::pb::{
 };
 
 use crate::{
-    session::Shared,
+    session::Session,
     x11::{Link, LinkState},
 };
 
@@ -42,7 +42,7 @@ pub(super) fn is_alive(link: &Link) -> bool {
 /// Answers checks from what [`Reporter`] found.
 #[derive(Debug)]
 pub(super) struct HealthService {
-    session: Shared,
+    session: Session,
     process: watch::Sender<HealthCheckResponse>,
     desktop: watch::Receiver<HealthCheckResponse>,
     stack: watch::Receiver<HealthCheckResponse>,
@@ -51,7 +51,7 @@ pub(super) struct HealthService {
 /// Where the statuses are written.
 #[derive(Debug)]
 pub(super) struct Reporter {
-    session: Shared,
+    session: Session,
     desktop: watch::Sender<HealthCheckResponse>,
     stack: watch::Sender<HealthCheckResponse>,
 }
@@ -68,11 +68,11 @@ fn response(serves: bool) -> HealthCheckResponse {
 }
 
 /// The service and its reporter.
-pub(super) fn health(session: Shared) -> (HealthService, Reporter) {
+pub(super) fn health(session: Session) -> (HealthService, Reporter) {
     let (desktop, of_desktop) = watch::channel(response(false));
     let (stack, of_stack) = watch::channel(response(false));
     let service = HealthService {
-        session: Shared::clone(&session),
+        session: session.clone(),
         process: watch::Sender::new(response(true)),
         desktop: of_desktop,
         stack: of_stack,
@@ -107,7 +107,7 @@ impl Health for HealthService {
         let service = &request.get_ref().service;
         let status = *self.status(service)?.borrow();
         if service == DESKTOP {
-            self.session.expect_paint(NEXT_CHECK);
+            self.session.capture.expect_paint(NEXT_CHECK);
         }
         Ok(Response::new(status))
     }
@@ -125,7 +125,7 @@ impl Health for HealthService {
         let service = &request.get_ref().service;
         let receiver = self.status(service)?;
         if service == DESKTOP {
-            self.session.expect_paint(NEXT_CHECK);
+            self.session.capture.expect_paint(NEXT_CHECK);
         }
         let wrap: fn(_) -> _ = Ok;
         Ok(Response::new(WatchStream::new(receiver).map(wrap)))
@@ -135,15 +135,19 @@ impl Health for HealthService {
 impl Reporter {
     /// Keeps the statuses true until the display is let go.
     pub(super) async fn report(self) {
-        let mut link = self.session.display().link();
+        let mut link = self.session.capture.links();
         loop {
             let (ready, last_answer) = {
                 let now = link.borrow_and_update();
-                let proved = self.session.is_proved(&now);
+                let proved = self.session.capture.is_proved(&now);
                 (is_alive(&now) && proved, now.last_answer)
             };
             set(&self.desktop, ready);
-            let mut stack = self.session.stack().map(crate::stack::Stack::state);
+            let mut stack = self
+                .session
+                .bring_up
+                .stack()
+                .map(crate::stack::Stack::state);
             set(
                 &self.stack,
                 stack
@@ -153,7 +157,7 @@ impl Reporter {
             // One receiver is the service's own: the others are streams.
             let streams = self.desktop.receiver_count() > 1;
             if streams && !ready {
-                self.session.expect_paint(2 * STREAMING);
+                self.session.capture.expect_paint(2 * STREAMING);
             }
             // While it serves, silence changes the status too.
             let stale = last_answer

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Listener, convert, listen::Socket};
 use crate::{
     metrics::{self, Now},
-    session::{Session, Shared},
+    session::Session,
     x11::LinkState,
 };
 
@@ -34,7 +34,7 @@ const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// When the socket cannot be used, or is a Unix socket.
 pub async fn serve_metrics(
     listener: Listener,
-    session: Shared,
+    session: Session,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let Socket::Tcp(listener) = listener.socket else {
@@ -57,7 +57,7 @@ pub async fn serve_metrics(
         {
             oldest.abort();
         }
-        let (session, shutdown) = (Shared::clone(&session), shutdown.clone());
+        let (session, shutdown) = (session.clone(), shutdown.clone());
         connections.push_back(tokio::spawn(async move {
             let answer = service_fn(|request| {
                 let answer = answer(&request, &session);
@@ -106,7 +106,7 @@ fn answer(request: &Request<Incoming>, session: &Session) -> Response<Full<Bytes
 
 /// The present state.
 fn now(session: &Session) -> Now {
-    let link = session.link();
+    let link = session.capture.link();
     let screen = match &link.state {
         LinkState::Up(screen) => Some(screen),
         LinkState::Down(_) | LinkState::Connecting => None,
@@ -124,7 +124,7 @@ fn now(session: &Session) -> Now {
             ),
         ]
     });
-    let components = session.stack().map_or_else(Vec::new, |stack| {
+    let components = session.bring_up.stack().map_or_else(Vec::new, |stack| {
         let state = stack.state();
         let state = state.borrow();
         let enabled = state.components.iter().filter(|part| part.enabled);
@@ -134,8 +134,8 @@ fn now(session: &Session) -> Now {
     });
     Now {
         connected: screen.is_some(),
-        painted: session.is_proved(&link),
-        held: session.pressed().len(),
+        painted: session.capture.is_proved(&link),
+        held: session.input.pressed().len(),
         display,
         components,
     }

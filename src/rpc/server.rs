@@ -26,7 +26,7 @@ use super::{
     stack::StackService,
     v1::{desktop_server::DesktopServer, stack_server::StackServer},
 };
-use crate::session::Shared;
+use crate::session::Session;
 
 /// How long calls under way may take to end after shutdown began: with what the
 /// rest needs, the daemon is gone within 5 s (R44).
@@ -99,7 +99,7 @@ pub enum ServeError {
 /// When token or TLS files cannot be used, or the system refuses.
 pub async fn serve(
     listeners: Vec<Listener>,
-    session: Shared,
+    session: Session,
     options: Options,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
@@ -110,7 +110,7 @@ pub async fn serve(
     let connections =
         connection::accept_all(listeners, tls.as_ref(), &known, &shutdown, &mut tasks)?;
 
-    let (health_service, reporter) = health::health(Shared::clone(&session));
+    let (health_service, reporter) = health::health(session.clone());
     let health_service = HealthServer::new(health_service);
     tasks.spawn(reporter.report());
     let reflection = || {
@@ -119,7 +119,7 @@ pub async fn serve(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let desktop = DesktopServer::new(DesktopService {
-        session: Shared::clone(&session),
+        session: session.clone(),
         read_only: options.read_only,
     })
     .max_decoding_message_size(limits::MAX_REQUEST_BYTES);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     frame::Size,
-    session::{self, Classification, Shared, StackError, UpResult},
+    session::{Classification, Session, StackError, UpResult},
     stack::{
         Numbered,
         wire::{self, Component, ComponentState, Problem, ToInit},
@@ -25,7 +25,7 @@ use crate::{
 /// Answers from a session.
 #[derive(Debug, Clone)]
 pub(super) struct StackService {
-    pub(super) session: Shared,
+    pub(super) session: Session,
     pub(super) read_only: bool,
     /// `Down` ends the daemon too.
     pub(super) ends_with_stack: bool,
@@ -47,7 +47,7 @@ impl StackService {
     /// The port of the viewer: of the stack's own, else of another program's that accepts
     /// connections now.
     async fn viewer(&self) -> Option<u32> {
-        let port = match self.session.stack() {
+        let port = match self.session.bring_up.stack() {
             Some(stack) => stack.state().borrow().viewer_port,
             None => {
                 let port = self.viewer_port?;
@@ -62,6 +62,7 @@ impl StackService {
 
     fn stack(&self) -> Result<&crate::stack::Stack, Status> {
         self.session
+            .bring_up
             .stack()
             .ok_or_else(|| StackError::NotManaged.into())
     }
@@ -80,7 +81,7 @@ impl Stack for StackService {
             .map(|size| convert::nonempty("geometry", size.width, size.height));
         let size = size.transpose()?;
         // A stack that somebody else manages is only waited for.
-        if size.is_some() || self.session.stack().is_some() {
+        if size.is_some() || self.session.bring_up.stack().is_some() {
             self.may_change("Up")?;
         }
         if size.is_some() {
@@ -88,6 +89,7 @@ impl Stack for StackService {
         }
         let done = self
             .session
+            .bring_up
             .up(size, request.no_wait, deadline.reply_by)
             .await?;
         let classification = match done.classification {
@@ -118,7 +120,7 @@ impl Stack for StackService {
     ) -> Result<Response<v1::DownResponse>, Status> {
         self.may_change("Down")?;
         let deadline = Deadline::of(request.metadata(), Duration::from_secs(30));
-        let ended = self.session.down(deadline.reply_by).await?;
+        let ended = self.session.bring_up.down(deadline.reply_by).await?;
         let ended = ended.into_iter().map(|c| component(c).into()).collect();
         if self.ends_with_stack {
             // Calls under way get their answers, this one too.
@@ -134,7 +136,7 @@ impl Stack for StackService {
         &self,
         _: Request<v1::StatusRequest>,
     ) -> Result<Response<v1::StatusResponse>, Status> {
-        let Some(stack) = self.session.stack() else {
+        let Some(stack) = self.session.bring_up.stack() else {
             return Ok(Response::new(v1::StatusResponse {
                 managed: false,
                 components: Vec::new(),
@@ -169,6 +171,7 @@ impl Stack for StackService {
         }
         let screen = self
             .session
+            .bring_up
             .set_geometry(size, request.dpi.unwrap_or(0), deadline.reply_by)
             .await?;
         Ok(Response::new(v1::SetGeometryResponse {
@@ -192,10 +195,10 @@ impl Stack for StackService {
         let mut after = asked.after_sequence.filter(|_| same).unwrap_or(0);
         let credential = request.extensions().get::<Credential>().cloned();
         let (sender, receiver) = mpsc::channel(16);
-        let session = Shared::clone(&self.session);
+        let session = self.session.clone();
         let stopping = session.stopping();
         tokio::spawn(async move {
-            let Some(stack) = session.stack() else {
+            let Some(stack) = session.bring_up.stack() else {
                 return;
             };
             let mut news = stack.news();
@@ -220,7 +223,7 @@ impl Stack for StackService {
                         return;
                     }
                     () = stopping.cancelled() => {
-                        let ends = status::unavailable(&session::stopping());
+                        let ends = status::unavailable(&crate::failure::Failure::stopping());
                         drop(sender.try_send(Err(ends)));
                         return;
                     }

@@ -21,7 +21,7 @@ use super::{
     status,
     v1::{self, WatchRequest, WatchResponse, watch_response::Update},
 };
-use crate::session::{self, Refusal, Scale, Shared, Spec, Step, Watch};
+use crate::session::{Refusal, Scale, Session, Spec, StreamUpdate, Watch};
 
 /// Frames a second, when the request does not say, and at most.
 const DEFAULT_FPS: u32 = 10;
@@ -63,7 +63,7 @@ impl Stream for Frames {
 
 /// Opens a stream.
 pub(super) fn open(
-    session: &Shared,
+    session: &Session,
     request: &WatchRequest,
     (caller, credential): (Option<Caller>, Option<Credential>),
     until: Option<tokio::time::Instant>,
@@ -83,7 +83,9 @@ pub(super) fn open(
         return Err(status::invalid_field("capture", why));
     }
     let every = Duration::from_secs(1) / fps;
-    let watch = session.watch(spec, every, request.changed_regions)?;
+    let watch = session
+        .capture
+        .watch(spec, every, request.changed_regions)?;
     let (sender, items) = mpsc::channel(1);
     let stopping = session.stopping();
     let progress = Progress::default();
@@ -97,7 +99,7 @@ pub(super) fn open(
             () = sender.closed() => {}
             () = stopping.cancelled() => {
                 // Where there is no room for it, the connection's end says so.
-                drop(sender.try_send(Err(status::unavailable(&session::stopping()))));
+                drop(sender.try_send(Err(status::unavailable(&crate::failure::Failure::stopping()))));
             }
             () = deadline::until(until) => {
                 let late = status::deadline(
@@ -153,7 +155,7 @@ async fn look(
     watch: &mut Watch,
     caller: Option<(&Caller, &Progress)>,
     bytes: &mut usize,
-) -> Result<Option<(Step, Option<Place>)>, Refusal> {
+) -> Result<Option<(StreamUpdate, Option<Place>)>, Refusal> {
     loop {
         let mut place = None;
         if let Some(caller) = caller {
@@ -191,8 +193,8 @@ fn far() -> tokio::time::Instant {
     tokio::time::Instant::now() + deadline::LONGEST
 }
 
-fn response(step: Step) -> WatchResponse {
-    let Step {
+fn response(step: StreamUpdate) -> WatchResponse {
+    let StreamUpdate {
         frame,
         changed,
         skipped,

@@ -35,7 +35,7 @@ use crate::{facts::WindowId, frame::Size, processes};
 
 /// A key or a button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Input {
+pub enum KeyOrButton {
     /// By its keycode.
     Key(u8),
     /// By its number: 1 left, 2 middle, 3 right, 8 back, 9 forward.
@@ -47,7 +47,7 @@ pub enum Input {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     /// The input that is down.
-    pub input: Input,
+    pub input: KeyOrButton,
     /// The time of its release, by the clock of [`uptime`]; `None`: within one call.
     pub until: Option<Duration>,
 }
@@ -319,10 +319,10 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn press(&self, input: Input) -> Result<(), Error> {
+    pub fn press(&self, input: KeyOrButton) -> Result<(), Error> {
         match input {
-            Input::Key(code) => self.fake(KEY_PRESS_EVENT, code, (0, 0)),
-            Input::Button(number) => self.fake_button(BUTTON_PRESS_EVENT, number),
+            KeyOrButton::Key(code) => self.fake(KEY_PRESS_EVENT, code, (0, 0)),
+            KeyOrButton::Button(number) => self.fake_button(BUTTON_PRESS_EVENT, number),
         }
     }
 
@@ -340,10 +340,10 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn release(&self, input: Input) -> Result<(), Error> {
+    pub fn release(&self, input: KeyOrButton) -> Result<(), Error> {
         match input {
-            Input::Key(code) => self.fake(KEY_RELEASE_EVENT, code, (0, 0)),
-            Input::Button(number) => self.fake_button(BUTTON_RELEASE_EVENT, number),
+            KeyOrButton::Key(code) => self.fake(KEY_RELEASE_EVENT, code, (0, 0)),
+            KeyOrButton::Button(number) => self.fake_button(BUTTON_RELEASE_EVENT, number),
         }
     }
 
@@ -531,8 +531,8 @@ impl Injector {
         marks.retain_mut(|mark| {
             mark.until = mark.until.map(|until| until.min(latest));
             match mark.input {
-                Input::Key(code) => keys[usize::from(code)],
-                Input::Button(number) => pointer.is_down(number).unwrap_or(true),
+                KeyOrButton::Key(code) => keys[usize::from(code)],
+                KeyOrButton::Button(number) => pointer.is_down(number).unwrap_or(true),
             }
         });
         if kept {
@@ -617,8 +617,8 @@ fn format(marks: &[Mark], keeps_from_repeating: bool) -> String {
     let mut text = if keeps_from_repeating { "1 r" } else { "1" }.to_owned();
     for mark in marks {
         let (kind, number) = match mark.input {
-            Input::Key(code) => ('k', code),
-            Input::Button(number) => ('b', number),
+            KeyOrButton::Key(code) => ('k', code),
+            KeyOrButton::Button(number) => ('b', number),
         };
         let until = mark.until.map_or(0, |until| until.as_millis().max(1));
         text.push_str(&format!(" {kind}{number}:{until}"));
@@ -639,8 +639,10 @@ fn parse(text: &[u8]) -> (Vec<Mark>, bool) {
     let mark = |word: &str| {
         let (input, until) = word.split_once(':')?;
         let input = match input.split_at_checked(1)? {
-            ("k", code) => Input::Key(code.parse().ok().filter(|code| *code >= 8)?),
-            ("b", number) => Input::Button(number.parse().ok().filter(|n| (1..=9).contains(n))?),
+            ("k", code) => KeyOrButton::Key(code.parse().ok().filter(|code| *code >= 8)?),
+            ("b", number) => {
+                KeyOrButton::Button(number.parse().ok().filter(|n| (1..=9).contains(n))?)
+            }
             _ => return None,
         };
         let until: u64 = until.parse().ok()?;
@@ -659,11 +661,11 @@ mod tests {
     fn marks_are_read_as_they_were_written_and_nothing_else_is() {
         let marks = [
             Mark {
-                input: Input::Key(37),
+                input: KeyOrButton::Key(37),
                 until: None,
             },
             Mark {
-                input: Input::Button(1),
+                input: KeyOrButton::Button(1),
                 until: Some(Duration::from_millis(81_230)),
             },
         ];
@@ -678,7 +680,7 @@ mod tests {
         }
         let (odd, _) = parse("1 k7:0 k256:0 b0:0 b77:5 x1:1 k38 k39:x kk:1 é:1 b3:4".as_bytes());
         let button = Mark {
-            input: Input::Button(3),
+            input: KeyOrButton::Button(3),
             until: Some(Duration::from_millis(4)),
         };
         assert_eq!(odd, [button]);

@@ -58,7 +58,7 @@ pub use display::{CursorReading, Display, Link, LinkState, Proof};
 pub use display_name::DisplayName;
 pub use error::Error;
 pub use focus::Focus;
-pub use injector::{Injector, Input, Mark, Survey, uptime};
+pub use injector::{Injector, KeyOrButton, Mark, Survey, uptime};
 pub use keymap::{KeyboardState, Keymap, Stroke};
 pub use mailbox::{Bell, Receiver, Sender, Woken, mailbox};
 pub use observer::{Observer, Watch};

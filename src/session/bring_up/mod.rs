@@ -1,0 +1,429 @@
+//! Brings the desktop up, takes it down, and resizes it: orders to the stack, the paint's
+//! proof, and the reports to callers.
+
+mod result;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use result::paint_result;
+pub use result::{BroughtUp, Classification, StackError, UpResult};
+
+use super::{capture::Capture, paint::Awaited};
+use crate::{
+    failure::Failure,
+    frame::{ScreenSize, Size},
+    gate::Verdict,
+    stack::{
+        Stack,
+        wire::{Component, Problem, Status, ToInit},
+    },
+    x11::LinkState,
+};
+
+/// The paint of a session that was (re)started is waited for so long before it
+/// is called a failure; it is waited for on.
+const PAINT: Duration = Duration::from_secs(90);
+/// A caller who waits nearly as long has waited for the paint's whole time.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// Maximum time for resizing a new X server.
+const RESIZE: Duration = Duration::from_secs(5);
+/// Maximum time for the X thread to record a proof.
+const KEEPING: Duration = Duration::from_millis(500);
+
+/// The display stack of this daemon, or the wait for one that another program starts.
+#[derive(Debug)]
+pub struct BringUp {
+    managed: Option<Managed>,
+    capture: Arc<Capture>,
+    shutdown: CancellationToken,
+}
+
+/// A stack that deskd starts.
+#[derive(Debug)]
+struct Managed {
+    stack: Stack,
+    /// Calls of `Up` under way.
+    callers: AtomicUsize,
+    /// The size that the screen is to have.
+    wanted_size: watch::Sender<Size>,
+}
+
+impl BringUp {
+    /// Manages `stack`, if any, whose screen is to have that size.
+    pub(super) fn new(
+        stack: Option<Stack>,
+        size: Size,
+        capture: Arc<Capture>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let managed = |stack| Managed {
+            stack,
+            callers: AtomicUsize::new(0),
+            wanted_size: watch::Sender::new(size),
+        };
+        Self {
+            managed: stack.map(managed),
+            capture,
+            shutdown,
+        }
+    }
+
+    /// The stack; `None` when somebody else starts the display.
+    pub fn stack(&self) -> Option<&Stack> {
+        self.managed.as_ref().map(|managed| &managed.stack)
+    }
+
+    /// Brings everything up and, unless `no_wait`, waits for the paint. A stack
+    /// that somebody else manages is only waited for.
+    pub async fn up(
+        &self,
+        size: Option<Size>,
+        no_wait: bool,
+        reply_by: Instant,
+    ) -> Result<BroughtUp, StackError> {
+        let Some(managed) = &self.managed else {
+            let paint = self.capture.wait_ready(&Awaited::default(), reply_by).await;
+            return Ok(BroughtUp {
+                result: paint_result(&paint),
+                classification: Classification::Unknown,
+                stages: Vec::new(),
+                paint: Some(paint),
+            });
+        };
+        if let Some(size) = size {
+            ScreenSize::try_from(size)?;
+        }
+        let arrived = Instant::now();
+        let others = managed.callers.fetch_add(1, Ordering::Relaxed);
+        let _leave = Leave(&managed.callers);
+        let before = managed.stack.last_event_before_bring_up();
+        let mut classification = if managed.stack.state().borrow().all_up()
+            && self.capture.proved(self.capture.profile()).is_some()
+        {
+            Classification::AlreadyReady
+        } else if others > 0 {
+            Classification::Contention
+        } else {
+            Classification::Cold
+        };
+        let known = self.capture.link().last_screen.map(|screen| screen.size);
+        if let Some(size) = size
+            && known != Some(size)
+        {
+            classification = Classification::Cold;
+            if known.is_some() {
+                self.set_geometry(size, 0, reply_by).await?;
+            } else {
+                managed.wanted_size.send_replace(size);
+                let (width, height) = (size.width, size.height);
+                let order = ToInit::Geometry {
+                    width,
+                    height,
+                    dpi: 0,
+                };
+                managed.stack.order(order).await;
+            }
+        }
+        managed.stack.order(ToInit::Up).await;
+        let mut result = self.until_up(managed, reply_by).await;
+        let mut paint = None;
+        if result == UpResult::Up && !no_wait {
+            let ready = self.capture.wait_ready(&Awaited::default(), reply_by).await;
+            result = paint_result(&ready);
+            let own_time = reply_by.saturating_duration_since(arrived);
+            if result == UpResult::NotPainted && own_time < PAINT - SLACK {
+                // The caller's time ended, not the paint's.
+                result = UpResult::TimedOut;
+            }
+            paint = Some(ready);
+            if classification != Classification::AlreadyReady && result == UpResult::Up {
+                self.until_told(managed, before, reply_by).await;
+            }
+        }
+        Ok(BroughtUp {
+            result,
+            classification,
+            stages: managed.stack.events_after(before),
+            paint,
+        })
+    }
+
+    /// Waits until the stage of the paint is reported as well.
+    async fn until_told(&self, managed: &Managed, before: u64, reply_by: Instant) {
+        let mut news = managed.stack.news();
+        let soon = reply_by.min(Instant::now() + Duration::from_secs(1));
+        loop {
+            let last = managed.stack.events_after(before).pop();
+            let told = last.is_none_or(|last| {
+                last.event.component == Component::Paint && last.event.status == Status::Completed
+            });
+            if told {
+                return;
+            }
+            tokio::select! {
+                changed = news.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep_until(soon) => return,
+            }
+        }
+    }
+
+    /// Waits until every component is up. The exit code.
+    async fn until_up(&self, managed: &Managed, reply_by: Instant) -> UpResult {
+        let mut state = managed.stack.state();
+        // The order has to arrive first: a state from before says nothing.
+        let ordered = Instant::now();
+        loop {
+            {
+                let now = state.borrow_and_update();
+                if now.wanted && now.all_up() {
+                    return UpResult::Up;
+                }
+                let fresh = ordered.elapsed() > Duration::from_millis(300);
+                if let Some(failed) = now.failed().filter(|_| fresh && now.wanted) {
+                    return UpResult::of_failed(failed.component);
+                }
+            }
+            tokio::select! {
+                changed = state.changed() => if changed.is_err() { return UpResult::TimedOut },
+                () = tokio::time::sleep(Duration::from_millis(350)) => {}
+                () = self.shutdown.cancelled() => return UpResult::TimedOut,
+                () = tokio::time::sleep_until(reply_by) => {
+                    let now = state.borrow();
+                    let late = now.components.iter().find(|c| c.enabled && !c.up);
+                    let late = late.filter(|c| c.problem.is_some());
+                    return late.map_or(UpResult::TimedOut, |late| UpResult::of_failed(late.component));
+                }
+            }
+        }
+    }
+
+    /// Ends everything that [`Self::up`] started. Components that ran.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::NotManaged`].
+    pub async fn down(&self, reply_by: Instant) -> Result<Vec<Component>, StackError> {
+        let managed = self.managed.as_ref().ok_or(StackError::NotManaged)?;
+        let mut state = managed.stack.state();
+        let running = |state: &crate::stack::State| -> Vec<Component> {
+            let running = state.components.iter().filter(|c| c.up || c.pid != 0);
+            running.map(|c| c.component).collect()
+        };
+        let ended = running(&state.borrow_and_update());
+        managed.stack.order(ToInit::Down).await;
+        while !(state.borrow().components.is_empty() || running(&state.borrow()).is_empty())
+            || state.borrow().wanted
+        {
+            tokio::select! {
+                changed = state.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep_until(reply_by) => {
+                    return Err(StackError::Late("some components have not ended yet".into()));
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Resizes the screen: live where the X server can, else by restarting it.
+    ///
+    /// # Errors
+    ///
+    /// A size that no server takes, or one that is not there in time.
+    pub async fn set_geometry(
+        &self,
+        size: Size,
+        dpi: u32,
+        reply_by: Instant,
+    ) -> Result<crate::x11::ScreenInfo, StackError> {
+        let managed = self.managed.as_ref().ok_or(StackError::NotManaged)?;
+        ScreenSize::try_from(size)?;
+        let before = self.capture.link().last_screen;
+        managed.wanted_size.send_replace(size);
+        let same_dpi = before
+            .as_ref()
+            .is_some_and(|screen| dpi == 0 || screen.dpi == dpi);
+        let resized = same_dpi
+            && matches!(
+                self.capture
+                    .wait(reply_by, self.capture.display.resize(size))
+                    .await,
+                Ok(true)
+            );
+        if !resized {
+            let (width, height) = (size.width, size.height);
+            managed
+                .stack
+                .order(ToInit::Geometry { width, height, dpi })
+                .await;
+        }
+        let mut link = self.capture.display.link();
+        loop {
+            if let LinkState::Up(screen) = &link.borrow_and_update().state {
+                let renewed = before
+                    .as_ref()
+                    .is_none_or(|before| before.generation != screen.generation);
+                if screen.size == size && (resized || renewed) {
+                    return Ok(screen.clone());
+                }
+            }
+            tokio::select! {
+                changed = link.changed() => if changed.is_err() {
+                    return Err(StackError::Late("deskd is stopping".into()));
+                },
+                () = self.shutdown.cancelled() => {
+                    return Err(StackError::Late("deskd is stopping".into()));
+                }
+                () = tokio::time::sleep_until(reply_by) => {
+                    let Failure { message, .. } = self.capture.overdue();
+                    return Err(StackError::Late(format!("the X server is not back: {message}")));
+                }
+            }
+        }
+    }
+
+    /// Gives a new X server its size, and waits for the paint each time a session was
+    /// started, because its caller waits for it. Ends with the daemon.
+    pub async fn keep_painted(self: Arc<Self>) {
+        let Some(managed) = &self.managed else {
+            return;
+        };
+        let mut link = self.capture.display.link();
+        let mut state = managed.stack.state();
+        let mut carriers = None;
+        loop {
+            let up = state.borrow_and_update().all_up();
+            let screen = match &link.borrow_and_update().state {
+                LinkState::Up(screen) => Some(screen.clone()),
+                LinkState::Down(_) | LinkState::Connecting => None,
+            };
+            let wanted = *managed.wanted_size.borrow();
+            if let Some(screen) = &screen
+                && screen.size != wanted
+            {
+                // It starts at its largest. A server that hangs is not waited for.
+                drop(tokio::time::timeout(RESIZE, self.capture.display.resize(wanted)).await);
+            }
+            if up && screen.is_some() && self.capture.proved(self.capture.profile()).is_none() {
+                self.await_paint(managed).await;
+            }
+            let now = screen
+                .as_ref()
+                .map(|screen| (screen.generation, screen.carriers));
+            if let (Some((before, many)), Some((generation, few))) = (carriers, now)
+                && before == generation
+                && few < many
+                && up
+                && managed.stack.state().borrow().wanted
+                && self.capture.proved(self.capture.profile()).is_some()
+            {
+                self.await_whole(managed).await;
+            }
+            carriers = now;
+            tokio::select! {
+                changed = link.changed() => if changed.is_err() { return },
+                changed = state.changed() => if changed.is_err() { return },
+                () = self.shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// A part of the session has gone, which XFCE starts again by itself. Frames are real
+    /// meanwhile; the log reports when the desktop is whole again.
+    async fn await_whole(&self, managed: &Managed) {
+        let stack = &managed.stack;
+        let began = Instant::now();
+        let gone = "a window of the desktop has gone: its panel, wallpaper or window manager ended";
+        stack.note(
+            Component::Session,
+            Status::Failed,
+            Some(Problem::Failed),
+            gone.into(),
+        );
+        let own = Awaited::default();
+        let whole = self.capture.paint.until_ready(&own);
+        tokio::select! {
+            _ = tokio::time::timeout(PAINT, whole) => {}
+            () = until_down(stack) => return,
+            () = self.shutdown.cancelled() => return,
+        }
+        let took = began.elapsed().as_millis();
+        let (status, message) = if began.elapsed() < PAINT {
+            (
+                Status::Completed,
+                format!("the desktop is whole again, after {took} ms"),
+            )
+        } else {
+            (
+                Status::Waiting,
+                format!("the desktop is not whole yet, after {took} ms"),
+            )
+        };
+        stack.note(Component::Session, status, None, message);
+    }
+
+    /// Waits until the paint is proved, or a component ends.
+    async fn await_paint(&self, managed: &Managed) {
+        let stack = &managed.stack;
+        let began = Instant::now();
+        let profile = self.capture.profile();
+        stack.note(
+            Component::Paint,
+            Status::Started,
+            None,
+            format!("waiting for the paint (profile {profile})"),
+        );
+        let own = Awaited::default();
+        let ready = self.capture.wait_ready(&own, began + PAINT);
+        let failed = |why: String| {
+            stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), why);
+        };
+        let ready = tokio::select! {
+            ready = ready => ready,
+            () = until_down(stack) => {
+                failed("a component ended before the desktop was painted".into());
+                return;
+            }
+            () = self.shutdown.cancelled() => return,
+        };
+        if ready.evidence.verdict != Verdict::Ready {
+            // It may still come: it is waited for again.
+            let why = ready.evidence.missing.join("; ");
+            failed(format!("{}: {why}", ready.evidence.verdict.name()));
+            return;
+        }
+        let took = began.elapsed().as_millis();
+        let message = format!("the desktop is painted, after {took} ms");
+        stack.note(Component::Paint, Status::Completed, None, message);
+        // The X thread keeps the proof at this moment.
+        let kept = tokio::time::timeout(KEEPING, self.capture.until_proved(profile));
+        drop(kept.await);
+    }
+}
+
+/// Waits until a component is not up.
+async fn until_down(stack: &Stack) {
+    let mut state = stack.state();
+    while state.borrow_and_update().all_up() {
+        if state.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+struct Leave<'a>(&'a AtomicUsize);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

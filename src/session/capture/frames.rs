@@ -1,0 +1,166 @@
+//! The last frames, by id: what they showed, never their pixels.
+
+use std::collections::VecDeque;
+
+use super::{picture::HISTORY, refusal::Refusal};
+use crate::{
+    encode::{Digest, Format},
+    frame::{Region, Size},
+    x11::Generation,
+};
+
+/// The kind of caller that a frame was sent to. Streams do not displace the frames of
+/// single calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A screenshot, or the frame of a step.
+    Call,
+    /// `Watch`.
+    Stream,
+}
+
+/// The content and form of a frame: two frames with equal pictures are the same image, byte
+/// for byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::session) struct Shown {
+    pub(super) generation: Generation,
+    pub(super) epoch: u64,
+    pub(super) region: Region,
+    pub(super) output: Size,
+    pub(super) format: Format,
+    pub(super) cursor: bool,
+    pub(super) digest: Digest,
+}
+
+impl Shown {
+    /// Whether both are of the same part of the same screen.
+    pub(super) fn same_part(&self, other: &Self) -> bool {
+        let part = |shown: &Self| (shown.generation, shown.epoch, shown.region);
+        part(self) == part(other)
+    }
+}
+
+#[derive(Debug)]
+struct Record {
+    id: String,
+    /// `None` for a card.
+    shown: Option<Shown>,
+}
+
+/// The last [`HISTORY`] frames of this daemon life for calls, and as many for streams,
+/// newest last.
+#[derive(Debug)]
+pub(in crate::session) struct Frames {
+    prefix: String,
+    issued: u64,
+    calls: VecDeque<Record>,
+    streams: VecDeque<Record>,
+}
+
+impl Frames {
+    /// Ids begin with `prefix`, so that those of another daemon life are unknown
+    /// here.
+    pub(super) fn new(prefix: &str) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            issued: 0,
+            calls: VecDeque::new(),
+            streams: VecDeque::new(),
+        }
+    }
+
+    /// A new id, not yet known: the frame is remembered when it exists.
+    pub(super) fn issue(&mut self) -> String {
+        self.issued += 1;
+        format!("{}-{}", self.prefix, self.issued)
+    }
+
+    /// Remembers a frame, or a card, as the newest. A frame that is known
+    /// becomes the newest again.
+    pub(super) fn remember(&mut self, source: Source, id: &str, shown: Option<Shown>) {
+        let records = match source {
+            Source::Call => &mut self.calls,
+            Source::Stream => &mut self.streams,
+        };
+        if let Some(known) = records.iter().rposition(|record| record.id == id) {
+            records.remove(known);
+        }
+        if records.len() == HISTORY {
+            records.pop_front();
+        }
+        records.push_back(Record {
+            id: id.to_owned(),
+            shown,
+        });
+    }
+
+    /// The name of the newest frame of the same part, size and format, when it showed the
+    /// same picture.
+    pub(super) fn name_of(&self, shown: &Shown) -> Option<String> {
+        let alike = |record: &&Record| {
+            let other = record.shown.as_ref();
+            other.is_some_and(|other| {
+                *shown
+                    == Shown {
+                        digest: shown.digest,
+                        ..*other
+                    }
+            })
+        };
+        let newest = |records: &VecDeque<Record>| {
+            let found = records.iter().rev().find(alike)?;
+            let same = found
+                .shown
+                .is_some_and(|other| other.digest == shown.digest);
+            same.then(|| found.id.clone())
+        };
+        newest(&self.calls).or_else(|| newest(&self.streams))
+    }
+
+    /// The content of the frame.
+    pub(in crate::session) fn find(&self, id: &str) -> Result<Shown, Refusal> {
+        let mut all = self.calls.iter().rev().chain(self.streams.iter().rev());
+        let record = all.find(|record| record.id == id);
+        let record = record.ok_or_else(|| Refusal::UnknownFrame(id.to_owned()))?;
+        record
+            .shown
+            .ok_or_else(|| Refusal::FrameIsCard(id.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_are_known_and_a_repeated_one_stays_whatever_streams_do() {
+        use Source::{Call, Stream};
+        let mut frames = Frames::new("life");
+        let ids: Vec<String> = (0..=HISTORY).map(|_| frames.issue()).collect();
+        for id in &ids[..HISTORY] {
+            frames.remember(Call, id, None);
+        }
+        for _ in 0..2 * HISTORY {
+            let id = frames.issue();
+            frames.remember(Stream, &id, None);
+        }
+        assert_eq!(
+            frames.find(&ids[0]),
+            Err(Refusal::FrameIsCard("life-1".into()))
+        );
+        frames.remember(Call, &ids[0], None);
+        frames.remember(Call, &ids[HISTORY], None);
+        assert_eq!(
+            frames.find(&ids[0]),
+            Err(Refusal::FrameIsCard("life-1".into()))
+        );
+        assert_eq!(
+            frames.find(&ids[1]),
+            Err(Refusal::UnknownFrame("life-2".into()))
+        );
+        assert_eq!(
+            frames.find("other-1"),
+            Err(Refusal::UnknownFrame("other-1".into()))
+        );
+    }
+}

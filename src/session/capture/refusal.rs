@@ -1,0 +1,39 @@
+//! Why a picture is refused.
+
+use super::{asked::AskedRegion, picture::HISTORY};
+use crate::{failure::Failure, frame::Size};
+
+/// Why a request is refused: nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A frame id that is not among the last [`HISTORY`].
+    #[error("frame {0:?} is not among the last {HISTORY} frames of this daemon: take a new one")]
+    UnknownFrame(String),
+    /// A frame id that names a card.
+    #[error("frame {0:?} is a failure card, which has no coordinates: take a new frame")]
+    FrameIsCard(String),
+    /// A frame of another X server.
+    #[error("frame {0:?} is of another X server: take a new frame")]
+    StaleGeneration(String),
+    /// A frame of another screen size.
+    #[error("frame {0:?} is from before the screen was resized: take a new frame")]
+    StaleEpoch(String),
+    /// A region outside its space or the screen.
+    #[error("region {asked} is not within {within}: give one that is; nothing is clamped")]
+    OutOfScreen {
+        /// The region as asked.
+        asked: AskedRegion,
+        /// The space that it must lie in, in words.
+        within: String,
+    },
+    /// More pixels than a request may ask for.
+    #[error(
+        "an image of {0} has more than {max} pixels or a side above {side}: ask for a smaller one",
+        max = crate::frame::MAX_OUTPUT_PIXELS, side = crate::frame::MAX_OUTPUT_SIDE
+    )]
+    OutputTooLarge(Size),
+}
+
+/// Why the pointer could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CursorFailure(pub Failure);

@@ -1,0 +1,350 @@
+//! Doing the steps, one after the other, on a connection: what is pressed is in
+//! the ledger before it is down, and comes up whatever happens.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    action::Done,
+    job::Taken,
+    ledger::{Held, Ledger},
+    planned::{Keys, Pixel, Step},
+    refused::Refused,
+    state::{LastClick, Pacing, Unread},
+    stop::Stop,
+};
+use crate::{
+    keys,
+    x11::{Bell, Clipboard, Display, Error, Injector, KeyOrButton, KeyboardState, uptime},
+};
+
+/// A chord that is held shorter than this must not repeat, whatever the server's
+/// clock says: it repeats keys from 660 ms on (measured on Xvfb 21.1).
+const REPEATS: Duration = Duration::from_millis(660);
+/// How often one looks for a picture whose bell may have been taken by another wait.
+const TAKEN: Duration = Duration::from_millis(100);
+
+/// State borrowed while executing one action.
+pub(super) struct Hands<'a> {
+    pub(super) injector: &'a mut Injector,
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) last_click: &'a mut Option<LastClick>,
+    pub(super) unread: &'a mut Unread,
+    pub(super) pacing: &'a mut Pacing,
+    pub(super) clipboard: &'a mut Option<Clipboard>,
+    pub(super) display: &'a Display,
+    pub(super) cancel: &'a CancellationToken,
+    pub(super) bell: &'a Bell,
+    pub(super) until: Instant,
+    /// The ledger changed.
+    pub(super) publish: &'a dyn Fn(&Ledger),
+}
+
+impl Hands<'_> {
+    /// Does one step. What it did so far is in `done` also when it stops.
+    pub(super) fn perform(&mut self, step: &Step, done: &mut Done) -> Result<(), Stop> {
+        self.check()?;
+        self.note_target(step)?;
+        let bound = self.has_bound_key(step);
+        if bound {
+            self.until_map_is_known()?;
+        }
+        let performed = self.perform_it(step, done);
+        self.ledger.keep(&[]);
+        if bound {
+            self.note_focus_unread()?;
+        }
+        match &performed {
+            Ok(()) if done.pointer.is_some() => {}
+            Err(Stop::Lost(_)) => done.pointer = None,
+            // Where it got to, also when it was to get further.
+            Ok(()) | Err(_) => done.pointer = Some(self.injector.pointer()?),
+        }
+        performed
+    }
+
+    fn perform_it(&mut self, step: &Step, done: &mut Done) -> Result<(), Stop> {
+        match step {
+            Step::Move { to, modifiers } => self.move_to(*to, modifiers, done),
+            Step::Click {
+                at,
+                button,
+                count,
+                modifiers,
+            } => self.click(*at, *button, *count, modifiers, done),
+            Step::Down { at, held, with } => self.down(*at, held, with, done),
+            Step::Up { at, input } => self.up(*at, *input, done),
+            Step::Drag {
+                path,
+                button,
+                modifiers,
+                duration,
+            } => self.drag(path, *button, modifiers, *duration, done),
+            Step::Scroll {
+                at,
+                notches,
+                modifiers,
+            } => self.scroll(*at, *notches, modifiers, done),
+            Step::Type { text, rate } => self.type_text(text, *rate, done),
+            Step::Paste { text, keys } => self.paste(&text.0, keys, done),
+            Step::Chord { keys, repeat, hold } => self.chord(keys, *repeat, *hold, done),
+            Step::Wait(time) => self.pause(*time),
+            // The input thread itself has it taken.
+            Step::Screenshot(_) => Ok(()),
+        }
+    }
+
+    /// Releases what was pressed only for the call, and what else is `down` of these.
+    pub(super) fn clean_up(&mut self, down: &[KeyOrButton]) -> Result<(), Error> {
+        self.injector.observer().end_watch()?;
+        let held = down.iter().copied();
+        let held: Vec<KeyOrButton> = held.filter(|input| self.ledger.is_held(*input)).collect();
+        for input in self.ledger.of_call().into_iter().chain(held) {
+            self.injector.release(input)?;
+            self.ledger.release(input);
+        }
+        self.injector.set_repeat(true)?;
+        self.note()?;
+        self.injector.confirm()
+    }
+
+    /// Ends holds whose time is up.
+    pub(super) fn end_holds(&mut self) -> Result<(), Error> {
+        end_holds(self.injector, self.ledger, self.publish)
+    }
+
+    fn note(&mut self) -> Result<(), Error> {
+        (self.publish)(self.ledger);
+        self.injector.mark(&self.ledger.marks())
+    }
+
+    /// Reads the state of the keyboard, after it has cleared latches, which apply to the
+    /// next key only.
+    pub(super) fn unlatched(&mut self) -> Result<KeyboardState, Error> {
+        let keyboard = self.injector.keyboard()?;
+        if !keyboard.latched {
+            return Ok(keyboard);
+        }
+        self.injector.clear_latches()?;
+        self.injector.keyboard()
+    }
+
+    pub(super) fn check(&self) -> Result<(), Stop> {
+        // A caller whose deadline has come goes away, too.
+        if Instant::now() >= self.until {
+            return Err(Stop::Deadline);
+        }
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        Ok(())
+    }
+
+    /// Between two events: whether to go on, and holds whose time is up.
+    pub(super) fn tend(&mut self) -> Result<(), Stop> {
+        self.check()?;
+        Ok(self.end_holds()?)
+    }
+
+    /// Waits, and ends holds meanwhile.
+    pub(super) fn pause(&mut self, time: Duration) -> Result<(), Stop> {
+        self.injector.flush()?;
+        let end = Instant::now() + time;
+        loop {
+            self.check()?;
+            self.end_holds()?;
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            let hold = self
+                .ledger
+                .next_end()
+                .map(|end| end.saturating_sub(uptime()));
+            let caller = self.until.saturating_duration_since(Instant::now());
+            let wait = left.min(caller).min(hold.unwrap_or(left));
+            self.bell.wait(None, wait).map_err(Error::Lost)?;
+        }
+    }
+
+    /// Waits for a picture that another thread takes, and ends holds meanwhile.
+    pub(super) fn until_taken(
+        &mut self,
+        action: usize,
+        mut answer: oneshot::Receiver<Taken>,
+    ) -> Result<(), Stop> {
+        self.injector.flush()?;
+        loop {
+            self.tend()?;
+            match answer.try_recv() {
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Ok(Some(failure))) => return Err(Stop::Failed(failure)),
+                Ok(Err(refusal)) => {
+                    return Err(Stop::Refused(Refused::OfPicture { action, refusal }));
+                }
+                Err(TryRecvError::Closed) => return Err(Stop::Cancelled),
+                Err(TryRecvError::Empty) => {}
+            }
+            let hold = self.ledger.next_end();
+            let hold = hold.map_or(TAKEN, |end| end.saturating_sub(uptime()));
+            let caller = self.until.saturating_duration_since(Instant::now());
+            // Who takes it rings the bell.
+            let wait = TAKEN.min(hold).min(caller);
+            self.bell.wait(None, wait).map_err(Error::Lost)?;
+        }
+    }
+
+    /// Returns the keys to press. The hold of keys that are held and named is extended; if
+    /// their hold has ended since the step began, they are pressed again.
+    pub(super) fn renewing(&mut self, keys: &Keys) -> Result<Vec<KeyOrButton>, Stop> {
+        let (held, mut press): (Vec<KeyOrButton>, Vec<KeyOrButton>) = keys
+            .renew
+            .iter()
+            .partition(|input| self.ledger.is_held(**input));
+        if !held.is_empty() {
+            for input in &held {
+                self.ledger.renew(*input, uptime());
+            }
+            self.ledger.keep(&held);
+            self.note()?;
+        }
+        press.extend(&keys.press);
+        Ok(press)
+    }
+
+    pub(super) fn press_all(&mut self, inputs: &[KeyOrButton]) -> Result<(), Stop> {
+        for input in inputs {
+            self.injector.press(*input)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn release_all(&mut self, inputs: &[KeyOrButton]) -> Result<(), Stop> {
+        for input in inputs.iter().rev() {
+            self.injector.release(*input)?;
+        }
+        Ok(())
+    }
+
+    /// Enters what will be down for some time, and presses it.
+    pub(super) fn hold_all(&mut self, inputs: &[KeyOrButton]) -> Result<(), Stop> {
+        for input in inputs {
+            let name = match input {
+                KeyOrButton::Key(code) => self.injector.keymap()?.keysym(*code).map(keys::name),
+                KeyOrButton::Button(_) => None,
+            };
+            self.ledger.press(Held {
+                input: *input,
+                name: name.unwrap_or_default(),
+                hold: None,
+            });
+        }
+        self.note()?;
+        self.press_all(inputs)
+    }
+
+    /// Releases what [`Self::hold_all`] pressed.
+    pub(super) fn let_go(&mut self, inputs: &[KeyOrButton]) -> Result<(), Stop> {
+        self.release_all(inputs)?;
+        for input in inputs {
+            self.ledger.release(*input);
+        }
+        self.note()?;
+        self.until_up(inputs)?;
+        Ok(())
+    }
+
+    fn down(
+        &mut self,
+        at: Option<Pixel>,
+        held: &Held,
+        with: &[KeyOrButton],
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        if matches!(held.input, KeyOrButton::Button(_)) {
+            let place = self.arrive(at, done)?;
+            if !self.ledger.is_held(held.input) {
+                self.keep_apart(held.input, place)?;
+                self.clicked(held.input, place);
+            }
+        }
+        let mut held = held.clone();
+        // From now, not from when the batch began.
+        held.hold = held.hold.map(|(time, _)| (time, uptime() + time));
+        let was = self.ledger.is_held(held.input);
+        let input = held.input;
+        self.ledger.press(held);
+        self.note()?;
+        if !was {
+            self.press_all(with)?;
+            self.injector.press(input)?;
+            self.release_all(with)?;
+        }
+        done.pointer = Some(self.injector.pointer()?);
+        Ok(())
+    }
+
+    fn up(&mut self, at: Option<Pixel>, input: KeyOrButton, done: &mut Done) -> Result<(), Stop> {
+        if matches!(input, KeyOrButton::Button(_)) {
+            self.arrive(at, done)?;
+        }
+        // Also what another program left down: who names it wants it up.
+        self.injector.release(input)?;
+        if self.ledger.release(input) {
+            self.note()?;
+        }
+        done.pointer = Some(self.until_up(&[input])?);
+        Ok(())
+    }
+
+    fn chord(
+        &mut self,
+        keys: &Keys,
+        repeat: u32,
+        hold: Duration,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        self.unlatched()?;
+        let keys = &self.renewing(keys)?;
+        for _ in 0..repeat {
+            self.check()?;
+            if hold < REPEATS {
+                self.injector.set_repeat(false)?;
+            }
+            if hold.is_zero() {
+                self.press_all(keys)?;
+                self.release_all(keys)?;
+            } else {
+                self.hold_all(keys)?;
+                self.pause(hold)?;
+                self.let_go(keys)?;
+            }
+            self.injector.set_repeat(true)?;
+            done.pointer = Some(self.until_up(keys)?);
+        }
+        Ok(())
+    }
+}
+
+/// Ends holds whose time is up.
+pub(super) fn end_holds(
+    injector: &mut Injector,
+    ledger: &mut Ledger,
+    publish: &dyn Fn(&Ledger),
+) -> Result<(), Error> {
+    let ended = ledger.ended(uptime());
+    if ended.is_empty() {
+        return Ok(());
+    }
+    for input in ended {
+        tracing::info!("a hold ended by itself");
+        injector.release(input)?;
+        ledger.release(input);
+    }
+    publish(ledger);
+    injector.mark(&ledger.marks())?;
+    injector.pointer()?;
+    Ok(())
+}

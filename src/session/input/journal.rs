@@ -1,0 +1,171 @@
+//! Which operations were begun, so that each is done once: the last ones with
+//! their account, older ones by their id alone.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    hash::{BuildHasher, RandomState},
+    sync::Weak,
+};
+
+use tokio::sync::watch;
+
+use super::{action::Account, job::Waiting, refused::Refused};
+
+/// Accounts that are kept.
+const ACCOUNTS: usize = 256;
+/// Their size in bytes, of those that are done.
+const ACCOUNT_BYTES: usize = 4 << 20;
+/// Ids of older operations that are kept: a step a second for a day and a half,
+/// in about 2 MiB.
+const IDS: usize = 1 << 17;
+
+/// How far an operation came, and who keeps it going.
+#[derive(Debug, Clone)]
+pub(super) struct Progress {
+    pub(super) account: watch::Receiver<Option<Result<Account, Refused>>>,
+    pub(super) waiting: Weak<Waiting>,
+}
+
+/// The recorded state of an operation.
+#[derive(Debug, Clone)]
+pub(super) enum Known {
+    /// Not begun: it is entered now.
+    New,
+    /// Under way or done, with the same content.
+    Same(Progress),
+    /// Begun with another content.
+    Other,
+    /// Done so long ago that its account is gone.
+    Forgotten,
+}
+
+#[derive(Debug)]
+struct Entry {
+    digest: u128,
+    progress: Progress,
+}
+
+/// The operations of this daemon life.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    entries: HashMap<String, Entry>,
+    /// Oldest first.
+    order: VecDeque<String>,
+    old: HashSet<u64>,
+    old_order: VecDeque<u64>,
+    hasher: RandomState,
+}
+
+impl Journal {
+    /// Looks an operation up, and enters it when it is new.
+    pub(super) fn enter(&mut self, id: &str, digest: u128, progress: &Progress) -> Known {
+        if let Some(entry) = self.entries.get(id) {
+            if entry.digest != digest {
+                return Known::Other;
+            }
+            return Known::Same(entry.progress.clone());
+        }
+        if self.old.contains(&self.hasher.hash_one(id)) {
+            return Known::Forgotten;
+        }
+        self.make_room();
+        self.order.push_back(id.to_owned());
+        let progress = progress.clone();
+        self.entries
+            .insert(id.to_owned(), Entry { digest, progress });
+        Known::New
+    }
+
+    /// Takes an operation back of which nothing was done: its id is free again.
+    pub(super) fn take_back(&mut self, id: &str) {
+        self.entries.remove(id);
+        self.order.retain(|other| other != id);
+    }
+
+    fn make_room(&mut self) {
+        while self.order.len() >= ACCOUNTS || self.bytes() > ACCOUNT_BYTES {
+            if !self.forget_oldest() {
+                return;
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let accounts = self.entries.values().map(|entry| &entry.progress.account);
+        let bytes = |account: &Option<Result<Account, Refused>>| match account {
+            Some(Ok(account)) => account.bytes(),
+            _ => 0,
+        };
+        accounts.map(|account| bytes(&account.borrow())).sum()
+    }
+
+    /// Forgets the account of the oldest operation that is done; false when none is.
+    fn forget_oldest(&mut self) -> bool {
+        // At most 16 are under way: there is one that is done.
+        let is_done = |id: &String| {
+            let entry = self.entries.get(id);
+            entry.is_none_or(|entry| entry.progress.account.borrow().is_some())
+        };
+        let Some(index) = self.order.iter().position(is_done) else {
+            return false;
+        };
+        let Some(id) = self.order.remove(index) else {
+            return false;
+        };
+        self.entries.remove(&id);
+        if self.old_order.len() == IDS
+            && let Some(oldest) = self.old_order.pop_front()
+        {
+            self.old.remove(&oldest);
+        }
+        let hash = self.hasher.hash_one(&id);
+        self.old.insert(hash);
+        self.old_order.push_back(hash);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Outcome, Settled};
+
+    fn account() -> Account {
+        Account {
+            outcome: Outcome::Done,
+            results: Vec::new(),
+            settled: Settled::skipped(),
+        }
+    }
+
+    #[test]
+    fn an_operation_is_new_once_however_many_follow() {
+        let mut journal = Journal::default();
+        let progress = |account| Progress {
+            account: watch::channel(account).1,
+            waiting: Weak::new(),
+        };
+        let (done, running) = (progress(Some(Ok(account()))), progress(None));
+        assert!(matches!(journal.enter("first", 1, &running), Known::New));
+        assert!(matches!(journal.enter("first", 1, &done), Known::Same(_)));
+        assert!(matches!(journal.enter("first", 2, &done), Known::Other));
+        assert!(matches!(journal.enter("refused", 1, &done), Known::New));
+        journal.take_back("refused");
+        for number in 0..300 {
+            let id = format!("step {number}");
+            assert!(matches!(journal.enter(&id, 1, &done), Known::New), "{id}");
+        }
+        // One that is under way is never dropped.
+        assert!(matches!(journal.enter("first", 1, &done), Known::Same(_)));
+        assert!(matches!(
+            journal.enter("step 3", 1, &done),
+            Known::Forgotten
+        ));
+        assert!(matches!(
+            journal.enter("step 299", 1, &done),
+            Known::Same(_)
+        ));
+        assert!(matches!(journal.enter("refused", 1, &done), Known::New));
+        assert_eq!(journal.entries.len(), ACCOUNTS);
+    }
+}

@@ -1,0 +1,567 @@
+//! Pacing: an action of a step begins when the one before it has taken effect.
+//!
+//! X delivers input in order, but programs do not act on it in order. A window manager
+//! holds the pointer frozen until it has decided on a click, and moves the focus later. A
+//! browser looks for the clicked element in another process than the one that takes keys.
+//! An input method returns characters after the next click. So between two actions of one
+//! step five facts are established, each with a bound:
+//!
+//! 1. The server has processed what was sent: the pointer is where it was sent and what
+//!    was released is up.
+//! 2. The window manager has processed it: it has answered a later request.
+//! 3. The focus has arrived: keys that follow a press in a window that takes the focus
+//!    wait until that window has it.
+//! 4. The program has read it: it has answered a ping (`_NET_WM_PING`).
+//! 5. The program has dealt with it: every thread of it, of its child processes and of
+//!    the input methods sleeps, and none used the CPU between two looks.
+//!
+//! If the first or the fourth fails, the step ends, because input that follows could
+//! reach the wrong place. The others are reported as unconfirmed.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    action::{Action, Done},
+    hands::Hands,
+    planned::Step,
+    stop::{Stop, failed},
+};
+use crate::{
+    failure::Cause,
+    processes::{self, Demand},
+    x11::{Focus, KeyOrButton},
+};
+
+/// Maximum time for the server to process input while another program holds the
+/// pointer or the keyboard frozen. Window managers release them within milliseconds.
+const FROZEN: Duration = Duration::from_secs(3);
+/// Maximum time for the pointer to reach its target on a thawed server.
+const ARRIVES: Duration = Duration::from_secs(1);
+/// Maximum time for the window manager to answer, unless it was stopped.
+const MANAGER: Duration = Duration::from_secs(2);
+/// Maximum time for the focus to arrive after the window manager has answered.
+const FOCUS: Duration = Duration::from_millis(300);
+/// Maximum time for a program to read its input.
+const READS: Duration = Duration::from_secs(5);
+/// The same in the middle of a text, after which the text goes on.
+const IN_TEXT: Duration = Duration::from_secs(1);
+/// The same for one key under an input method, for a program that keeps working.
+const ONE_KEY: Duration = Duration::from_millis(20);
+/// Maximum time that a program may keep working on its input, without the time that
+/// it waits for a CPU: an animation never ends.
+const WORKS: Duration = Duration::from_millis(150);
+/// The same with that time.
+const STARVES: Duration = Duration::from_millis(1500);
+/// After a chord, which often opens something at the program's next frame: one frame at
+/// 60 Hz, and a little.
+pub(super) const FRAME: Duration = Duration::from_millis(20);
+/// A program that opened something has finished when it has slept for this long. GTK's
+/// file chooser was seen to reset its field 5 to 15 ms after the key that opened it.
+const OPENED: Duration = Duration::from_millis(150);
+/// Maximum time for that.
+const OPENS: Duration = Duration::from_millis(1000);
+/// Time between two looks at the processes.
+const LOOK: Duration = Duration::from_millis(2);
+/// Time between two looks at a process that was stopped.
+const STOPPED: Duration = Duration::from_millis(20);
+/// Time between two polls of the server.
+const POLL: Duration = Duration::from_millis(1);
+/// The processes of a program are looked up again after this time.
+const FAMILY: Duration = Duration::from_secs(1);
+
+/// Which input is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Pointer,
+    Keys,
+    None,
+}
+
+fn kind(step: &Step) -> Kind {
+    match step {
+        Step::Move { .. } | Step::Click { .. } | Step::Drag { .. } | Step::Scroll { .. } => {
+            Kind::Pointer
+        }
+        Step::Down { held, .. } => of_input(held.input),
+        Step::Up { input, .. } => of_input(*input),
+        Step::Type { .. } | Step::Paste { .. } | Step::Chord { .. } => Kind::Keys,
+        Step::Wait(_) | Step::Screenshot(_) => Kind::None,
+    }
+}
+
+fn of_input(input: KeyOrButton) -> Kind {
+    match input {
+        KeyOrButton::Key(_) => Kind::Keys,
+        KeyOrButton::Button(_) => Kind::Pointer,
+    }
+}
+
+/// The input that an action gives.
+pub(super) fn input_of(action: &Action) -> Kind {
+    match action {
+        Action::Move { .. }
+        | Action::Click { .. }
+        | Action::ButtonDown { .. }
+        | Action::ButtonUp { .. }
+        | Action::Drag { .. }
+        | Action::Scroll { .. } => Kind::Pointer,
+        Action::Type { .. }
+        | Action::Paste { .. }
+        | Action::Chord { .. }
+        | Action::KeyDown { .. }
+        | Action::KeyUp { .. } => Kind::Keys,
+        Action::Wait(_) | Action::Screenshot(_) => Kind::None,
+    }
+}
+
+/// Whether a step presses a button, which may move the focus.
+fn presses(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Click { .. } | Step::Drag { .. } | Step::Down { .. } | Step::Up { .. }
+    ) && kind(step) == Kind::Pointer
+}
+
+impl Hands<'_> {
+    /// Notes the window that the coming action acts on, for [`Self::take_effect`].
+    pub(super) fn note_target(&mut self, step: &Step) -> Result<(), Stop> {
+        if kind(step) == Kind::None {
+            return Ok(());
+        }
+        self.pacing.target = None;
+        if self.pacing.on && kind(step) == Kind::Keys {
+            self.pacing.target = self.injector.observer().focus_window()?;
+            self.note_whether_known();
+        }
+        Ok(())
+    }
+
+    /// Forgets a process id of another pid namespace: it says nothing here.
+    fn note_whether_known(&mut self) {
+        if let Some(target) = &mut self.pacing.target {
+            target.pid = target.pid.filter(|pid| processes::exists(*pid));
+        }
+    }
+
+    /// The same for an action of the pointer, once it is at its place.
+    pub(super) fn note_target_at_pointer(&mut self) -> Result<(), Stop> {
+        if self.pacing.on {
+            self.pacing.target = self.injector.observer().at_pointer()?;
+            self.note_whether_known();
+        }
+        Ok(())
+    }
+
+    /// Waits until an action has taken effect, so that `next` can begin. What it took
+    /// is in `done`.
+    pub(super) fn take_effect(
+        &mut self,
+        step: &Step,
+        next: Kind,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        let start = Instant::now();
+        let waited = self.until_in_effect(step, next);
+        done.paced = start.elapsed();
+        done.unconfirmed = !waited?;
+        Ok(())
+    }
+
+    /// Whether all facts were established.
+    fn until_in_effect(&mut self, step: &Step, next: Kind) -> Result<bool, Stop> {
+        let target = self.pacing.target.take();
+        let mut certain = self.until_managed()?;
+        if next == Kind::Keys
+            && presses(step)
+            && let Some(target) = &target
+        {
+            certain &= self.until_focused(target)?;
+        }
+        let mut windows: Vec<Focus> = target.iter().cloned().collect();
+        let now = match kind(step) {
+            Kind::Pointer => self.injector.observer().at_pointer()?,
+            _ => None,
+        };
+        let focus = self.injector.observer().focus_window()?;
+        for window in now.into_iter().chain(focus.clone()) {
+            if !windows.iter().any(|known| known.window == window.window) {
+                windows.push(window);
+            }
+        }
+        // Only a program that got this input or gets the next may end the step: another
+        // one that hangs is no reason not to click here.
+        for window in &windows {
+            let same = |other: &Option<Focus>| {
+                other
+                    .as_ref()
+                    .is_some_and(|other| other.window == window.window)
+            };
+            if same(&target) || next == Kind::Keys && same(&focus) {
+                self.until_answered(window)?;
+            } else {
+                certain &= self.has_answered_within(window, IN_TEXT)?;
+            }
+        }
+        let mut pids: Vec<u32> = windows.iter().filter_map(|window| window.pid).collect();
+        if let Some(manager) = self.injector.observer().window_manager()?
+            && self.pacing.deaf == Some(manager.window)
+        {
+            pids.extend(manager.pid);
+        }
+        pids.sort_unstable();
+        pids.dedup();
+        let rest = match step {
+            Step::Chord { .. } => FRAME,
+            _ => Duration::ZERO,
+        };
+        certain &= self.until_asleep(&pids, rest, WORKS)?;
+        if presses(step) || kind(step) == Kind::Keys {
+            self.pacing.owner = target;
+        }
+        if next == Kind::Keys
+            && let Some(owner) = self.pacing.owner.clone()
+        {
+            self.same_program(&owner)?;
+        }
+        Ok(certain)
+    }
+
+    /// Keys that were meant for a program that has ended since must not reach another.
+    fn same_program(&mut self, target: &Focus) -> Result<(), Stop> {
+        let ended = target.pid.is_some_and(|pid| !processes::exists(pid));
+        if !ended || self.injector.observer().describe(target.window)?.is_some() {
+            return Ok(());
+        }
+        Err(failed(
+            Cause::NotTaken,
+            format!(
+                "the program of the window {:#x} ended before the next keys, which were meant for it; take a new frame and decide",
+                target.window
+            ),
+        ))
+    }
+
+    /// Waits until the server has processed the release of these, unless they are held.
+    pub(super) fn until_up(&mut self, inputs: &[KeyOrButton]) -> Result<(i32, i32), Stop> {
+        let start = Instant::now();
+        loop {
+            let pointer = self.injector.pointer_state()?;
+            let is_key = |input: &KeyOrButton| matches!(input, KeyOrButton::Key(_));
+            let keys = match inputs.iter().any(is_key) {
+                true => Some(self.injector.keys_down()?),
+                false => None,
+            };
+            let down = inputs.iter().filter(|input| !self.ledger.is_held(**input));
+            let down = down.copied().find(|input| match input {
+                KeyOrButton::Button(number) => pointer.is_down(*number) == Some(true),
+                KeyOrButton::Key(code) => keys.is_some_and(|keys| keys[usize::from(*code)]),
+            });
+            let Some(down) = down else {
+                return Ok((pointer.x, pointer.y));
+            };
+            if start.elapsed() >= FROZEN {
+                let what = match down {
+                    KeyOrButton::Button(_) => "pointer",
+                    KeyOrButton::Key(_) => "keyboard",
+                };
+                return Err(failed(
+                    Cause::InputFrozen,
+                    format!(
+                        "the {what} has not let go for {} s: another program holds it frozen (a synchronous grab) and gets what was sent when it lets go, or somebody presses the same on another device; take a new frame",
+                        FROZEN.as_secs()
+                    ),
+                ));
+            }
+            self.poll(start)?;
+        }
+    }
+
+    /// Moves the pointer and waits until it is there; where it is at the end.
+    pub(super) fn until_there(&mut self, x: i32, y: i32) -> Result<(i32, i32), Stop> {
+        let start = Instant::now();
+        let mut asked = false;
+        loop {
+            let there = self.injector.pointer()?;
+            if there == (x, y) {
+                return Ok(there);
+            }
+            if start.elapsed() >= ARRIVES {
+                if asked {
+                    return Ok(there);
+                }
+                // A window manager that is slow may hold it frozen.
+                self.until_managed()?;
+                asked = true;
+                continue;
+            }
+            self.poll(start)?;
+        }
+    }
+
+    /// A pause between two polls: none at first, because most answers come at once.
+    fn poll(&mut self, start: Instant) -> Result<(), Stop> {
+        self.tend()?;
+        if start.elapsed() > POLL {
+            self.pause(POLL)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the window manager has processed all input so far.
+    fn until_managed(&mut self) -> Result<bool, Stop> {
+        let Some(manager) = self.injector.observer().window_manager()? else {
+            return Ok(true);
+        };
+        if self.pacing.deaf == Some(manager.window) {
+            return Ok(true);
+        }
+        self.injector.observer().ask_manager()?;
+        let start = Instant::now();
+        while !self.injector.observer().manager_answered()? {
+            let stopped = || {
+                let pid = manager.pid?;
+                processes::demand(&[pid]).stopped.then_some(pid)
+            };
+            if start.elapsed() >= MANAGER {
+                match stopped() {
+                    Some(_) if start.elapsed() < READS => self.pause(STOPPED)?,
+                    Some(pid) => {
+                        return Err(failed(
+                            Cause::ProgramUnresponsive,
+                            format!(
+                                "the window manager (process {pid}) is stopped, so it cannot act on the input; continue it (SIGCONT), then take a new frame"
+                            ),
+                        ));
+                    }
+                    None => {
+                        let observer = self.injector.observer();
+                        if !observer.manager_has_answered() {
+                            // It takes no pings at all.
+                            self.pacing.deaf = Some(manager.window);
+                        }
+                        // It may have ended: its properties are read again.
+                        observer.forget_manager();
+                        return Ok(false);
+                    }
+                }
+            }
+            self.doze()?;
+        }
+        Ok(true)
+    }
+
+    /// Waits until a window that takes the focus has it. Whether it has, or has gone.
+    fn until_focused(&mut self, target: &Focus) -> Result<bool, Stop> {
+        if !target.takes_focus || self.injector.observer().window_manager()?.is_none() {
+            return Ok(true);
+        }
+        let start = Instant::now();
+        loop {
+            let focus = self.injector.observer().focus_window()?;
+            if focus.is_some_and(|focus| focus.window == target.window) {
+                return Ok(true);
+            }
+            if start.elapsed() >= FOCUS {
+                // A menu of the window may have it, or another window that came.
+                let there = self.injector.observer().describe(target.window)?;
+                return Ok(there.is_none());
+            }
+            self.doze()?;
+        }
+    }
+
+    /// Waits until a program has read its input.
+    fn until_answered(&mut self, window: &Focus) -> Result<(), Stop> {
+        if self.has_answered_within(window, READS)? {
+            return Ok(());
+        }
+        Err(self.unresponsive(window))
+    }
+
+    /// Waits at most `limit` until a program has read its input. Whether it has.
+    fn has_answered_within(&mut self, window: &Focus, limit: Duration) -> Result<bool, Stop> {
+        let asked = self.ask(window)?;
+        while !self.answered(window)? {
+            if asked.elapsed() >= limit {
+                return Ok(false);
+            }
+            self.doze()?;
+        }
+        Ok(true)
+    }
+
+    /// Waits until a program has dealt with what it got of a text so far, at most
+    /// [`IN_TEXT`]: one that hangs reads the rest later, in order.
+    pub(super) fn until_dealt_with(&mut self, window: &Focus) -> Result<(), Stop> {
+        if self.has_answered_within(window, IN_TEXT)? {
+            let pids: Vec<u32> = window.pid.into_iter().collect();
+            self.until_idle(&pids)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a program has answered its ping. One that takes no pings counts as
+    /// having answered: [`Self::until_idle`] looks at its threads.
+    fn answered(&mut self, window: &Focus) -> Result<bool, Stop> {
+        if window.pings {
+            return Ok(self.injector.observer().answered(window.window)?);
+        }
+        let stopped = window
+            .pid
+            .is_some_and(|pid| processes::demand(&[pid]).stopped);
+        Ok(!stopped)
+    }
+
+    fn unresponsive(&self, window: &Focus) -> Stop {
+        failed(
+            Cause::ProgramUnresponsive,
+            format!(
+                "the program of the window {:#x} ({:?}) has not read its input for {} s; look at the frame, wait until it works again",
+                window.window,
+                window.class.replace('\0', " ").trim(),
+                READS.as_secs()
+            ),
+        )
+    }
+
+    /// Waits until an input method and a program have dealt with one key, at most
+    /// [`ONE_KEY`] if they keep working.
+    pub(super) fn until_key_dealt_with(&mut self, window: &Focus) -> Result<(), Stop> {
+        if self.has_answered_within(window, IN_TEXT)? {
+            let pids: Vec<u32> = window.pid.into_iter().collect();
+            self.until_asleep(&pids, Duration::ZERO, ONE_KEY)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a program that opens a field or a dialog has done so, at most
+    /// [`OPENS`].
+    pub(super) fn until_opened(&mut self, window: &Focus) -> Result<(), Stop> {
+        let pids: Vec<u32> = window.pid.into_iter().collect();
+        self.until_asleep(&pids, OPENED, OPENS)?;
+        Ok(())
+    }
+
+    /// Waits until all threads of these processes and of what reacts with them sleep.
+    /// Whether they do.
+    pub(super) fn until_idle(&mut self, roots: &[u32]) -> Result<bool, Stop> {
+        self.until_asleep(roots, Duration::ZERO, WORKS)
+    }
+
+    /// The same, until they have slept for at least `rest`, but no longer than `works`.
+    fn until_asleep(
+        &mut self,
+        roots: &[u32],
+        rest: Duration,
+        works: Duration,
+    ) -> Result<bool, Stop> {
+        if roots.is_empty() {
+            // Nothing is known of the program: not confirmed.
+            self.pause(rest)?;
+            return Ok(false);
+        }
+        let pids = self.family(roots);
+        let first = processes::demand(&pids);
+        let (start, mut last) = (Instant::now(), first);
+        let mut asleep_since = start;
+        loop {
+            // An X event ends a wait early, and two looks at one moment show nothing.
+            let look = Instant::now();
+            while look.elapsed() < LOOK {
+                self.tend()?;
+                let left = LOOK.saturating_sub(look.elapsed());
+                self.injector.observer().doze(left)?;
+            }
+            let now = processes::demand(&pids);
+            if !is_idle(&last, &now) {
+                asleep_since = Instant::now();
+            } else if asleep_since.elapsed() >= rest {
+                return Ok(true);
+            }
+            let starved = now.waited.saturating_sub(first.waited);
+            let limit = (works + starved).min(STARVES);
+            if start.elapsed() >= limit {
+                return Ok(false);
+            }
+            last = now;
+        }
+    }
+
+    /// Whether an input method runs on this display.
+    pub(super) fn has_input_method(&mut self) -> bool {
+        if let Some((runs, read)) = self.pacing.method
+            && read.elapsed() < FAMILY
+        {
+            return runs;
+        }
+        let runs = processes::has_input_method(self.display.name().number);
+        self.pacing.method = Some((runs, Instant::now()));
+        runs
+    }
+
+    fn family(&mut self, roots: &[u32]) -> Vec<u32> {
+        if let Some((known, family, read)) = &self.pacing.family
+            && known == roots
+            && read.elapsed() < FAMILY
+        {
+            return family.clone();
+        }
+        let family = processes::reacting(roots, self.display.name().number);
+        self.pacing.family = Some((roots.to_vec(), family.clone(), Instant::now()));
+        family
+    }
+
+    fn doze(&mut self) -> Result<(), Stop> {
+        self.tend()?;
+        Ok(self.injector.observer().doze(POLL)?)
+    }
+}
+
+/// Whether nothing ran between two looks.
+fn is_idle(before: &Demand, now: &Demand) -> bool {
+    !before.running && before == now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presses_move_the_focus_and_waits_give_no_input() {
+        let click = Step::Click {
+            at: None,
+            button: KeyOrButton::Button(1),
+            count: 1,
+            modifiers: super::super::planned::Keys {
+                press: Vec::new(),
+                renew: Vec::new(),
+            },
+        };
+        let key_up = Step::Up {
+            at: None,
+            input: KeyOrButton::Key(38),
+        };
+        assert!(presses(&click) && kind(&click) == Kind::Pointer);
+        assert!(!presses(&key_up) && kind(&key_up) == Kind::Keys);
+        let wait = Step::Wait(Duration::from_millis(1));
+        let to = Step::Move {
+            to: (1, 1),
+            modifiers: super::super::planned::Keys {
+                press: Vec::new(),
+                renew: Vec::new(),
+            },
+        };
+        assert!(kind(&wait) == Kind::None && kind(&to) == Kind::Pointer);
+    }
+
+    #[test]
+    fn idle_means_that_nothing_runs_and_nothing_ran() {
+        let still = Demand::default();
+        let (mut waited, mut running) = (still, still);
+        waited.waited = Duration::from_nanos(1);
+        running.running = true;
+        assert!(is_idle(&still, &still));
+        assert!(!is_idle(&still, &waited));
+        assert!(!is_idle(&running, &running));
+    }
+}

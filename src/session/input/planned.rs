@@ -1,0 +1,69 @@
+//! Actions of which all is known: pixels of the screen and keys of the live keymap.
+
+use std::time::Duration;
+
+use super::{action::Text, ledger::Held};
+use crate::{session::capture::ImageSpec, x11::KeyOrButton};
+
+/// A pixel of the screen.
+pub(super) type Pixel = (u32, u32);
+
+/// One thing to do, of which all is known.
+#[derive(Debug)]
+pub(super) enum Step {
+    Move {
+        to: Pixel,
+        modifiers: Keys,
+    },
+    Click {
+        at: Option<Pixel>,
+        button: KeyOrButton,
+        count: u8,
+        modifiers: Keys,
+    },
+    Down {
+        at: Option<Pixel>,
+        held: Held,
+        /// Keys to press with it for its level.
+        with: Vec<KeyOrButton>,
+    },
+    Up {
+        at: Option<Pixel>,
+        input: KeyOrButton,
+    },
+    Drag {
+        path: Vec<Pixel>,
+        button: KeyOrButton,
+        modifiers: Keys,
+        duration: Duration,
+    },
+    Scroll {
+        at: Option<Pixel>,
+        notches: (i32, i32),
+        modifiers: Keys,
+    },
+    Type {
+        text: Text,
+        rate: Option<u32>,
+    },
+    Paste {
+        text: Text,
+        keys: Keys,
+    },
+    Chord {
+        keys: Keys,
+        repeat: u32,
+        hold: Duration,
+    },
+    Wait(Duration),
+    Screenshot(ImageSpec),
+}
+
+/// Keys of a chord, or modifiers.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// To be pressed in this order, each once.
+    pub(super) press: Vec<KeyOrButton>,
+    /// Held already: they stay as they are, for as long again.
+    pub(super) renew: Vec<KeyOrButton>,
+}

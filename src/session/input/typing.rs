@@ -1,0 +1,584 @@
+//! Typing a text: each character by the key that has it, else by a spare keycode
+//! that is bound for it, else through the selection.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use super::{
+    action::{Done, Method, Run, Text},
+    carriable::typing_state,
+    hands::Hands,
+    pacing::FRAME,
+    planned::Step,
+    stop::{Stop, failed},
+};
+use crate::{
+    failure::{Cause, Failure, Stage},
+    keys,
+    processes::{self, Demand},
+    x11::{Error, Focus, KeyOrButton, KeyboardState, Mark, Stroke, Watch},
+};
+
+/// Characters that are sent at once: between them the caller may cancel, and no
+/// more of them wait in the server than this.
+const BURST: usize = 64;
+/// A change of more than this height, in pixels, is more than a character: the line that a
+/// program redraws is lower.
+const LINE: u32 = 64;
+/// Characters at the beginning of a text that are sent one by one.
+const FIRST: usize = 1;
+/// The same as [`BURST`] where an input method runs: Qt hands each key to it and goes on, and was seen
+/// to take answers out of order with 16 keys under way.
+const METHOD_BURST: usize = 1;
+/// A program that answers no pings has so long to read its keys, and more while
+/// it works or is stopped.
+const UNPINGED: Duration = Duration::from_millis(50);
+/// The same for a program whose process is not known, as of one that grabbed the keyboard.
+const UNKNOWN: Duration = Duration::from_millis(500);
+/// One that never sleeps is taken to have read them after this time.
+const NEVER_SLEEPS: Duration = Duration::from_secs(2);
+/// How often one looks whether it has.
+const LOOK: Duration = Duration::from_millis(3);
+/// Runs of an account; the last one stands for the rest of the text.
+const MAX_RUNS: usize = 256;
+/// Characters that are bound ahead: more than there can be places.
+const AHEAD: usize = 1024;
+
+/// The text that is being typed, and the progress.
+struct Typing<'t> {
+    characters: &'t [char],
+    at: usize,
+    /// How each was typed: under another keymap that would be something else.
+    used: HashMap<char, Stroke>,
+    keyboard: KeyboardState,
+    /// The receiver now.
+    focus: Focus,
+    /// Characters that are still to be sent alone, see [`Hands::after_first`].
+    alone: usize,
+    /// An input method may take the keys.
+    method: bool,
+    /// Between two characters.
+    pause: Option<Duration>,
+    began: Instant,
+}
+
+impl Hands<'_> {
+    /// Types it all.
+    pub(super) fn type_text(
+        &mut self,
+        text: &Text,
+        rate: Option<u32>,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        let characters: Vec<char> = text.0.chars().collect();
+        let mut typing = Typing {
+            characters: &characters,
+            at: 0,
+            used: HashMap::new(),
+            keyboard: typing_state(self.unlatched()?),
+            focus: self.focus(None, 0)?,
+            alone: FIRST,
+            method: self.has_input_method(),
+            pause: rate.map(|rate| Duration::from_secs(1) / rate.max(1)),
+            began: Instant::now(),
+        };
+        self.injector.recheck_bound()?;
+        self.injector.set_repeat(false)?;
+        while typing.at < characters.len() {
+            self.check()?;
+            let strokes = self.strokes(&mut typing)?;
+            if !strokes.is_empty() {
+                self.strike_all(&mut typing, &strokes, done)?;
+            } else if !self.bind(&mut typing)? {
+                // No keycode is unused, or this program does not take it from one.
+                self.through_selection(&mut typing, done)?;
+            }
+        }
+        self.injector.set_repeat(true)?;
+        self.injector.mark(&self.ledger.marks())?;
+        Ok(self.injector.flush()?)
+    }
+
+    /// The receiver of the text.
+    fn focus(&mut self, last: Option<&Focus>, sent: usize) -> Result<Focus, Stop> {
+        let focus = self.injector.observer().focus(last)?;
+        focus.ok_or_else(|| {
+            let message = match sent {
+                0 => "no window has the focus: click where the text should go first".to_owned(),
+                sent => format!(
+                    "no window has the focus any more, after {sent} characters were sent: the last of them may have reached nobody"
+                ),
+            };
+            failed(Cause::NotTaken, message)
+        })
+    }
+
+    /// How to type what comes next, as far as there are keys for it.
+    fn strokes(&mut self, typing: &mut Typing<'_>) -> Result<Vec<Stroke>, Stop> {
+        typing.keyboard = typing_state(self.injector.keyboard()?);
+        self.injector.keymap()?;
+        let (mut strokes, injector) = (Vec::new(), &mut *self.injector);
+        for one in &typing.characters[typing.at..] {
+            let stroke = injector.keymap()?.type_character(*one, typing.keyboard);
+            // A bound keycode is no use for what this program does not take from one.
+            let Some(stroke) =
+                stroke.filter(|s| !injector.is_bound(s.keycode) || typing.focus.takes_bound(*one))
+            else {
+                break;
+            };
+            strokes.push(stroke);
+        }
+        Ok(strokes)
+    }
+
+    /// Binds what the layout lacks of what comes next. False when nothing could be.
+    fn bind(&mut self, typing: &mut Typing<'_>) -> Result<bool, Stop> {
+        let next = typing.characters.get(typing.at);
+        if next.is_none_or(|next| !typing.focus.takes_bound(*next)) {
+            return Ok(false);
+        }
+        self.injector.keymap()?;
+        let rest = &typing.characters[typing.at..];
+        let mut seen = HashSet::new();
+        let mut needed = Vec::new();
+        for one in rest.iter().filter(|one| seen.insert(**one)) {
+            if needed.len() == AHEAD {
+                break;
+            }
+            let stroke = self
+                .injector
+                .keymap()?
+                .type_character(*one, typing.keyboard);
+            let of_layout = stroke.is_some_and(|s| !self.injector.is_bound(s.keycode));
+            if !of_layout && typing.focus.takes_bound(*one) {
+                needed.extend(keys::unicode_keysym(*one));
+            }
+        }
+        // The first of them is not bound yet.
+        let next = *next.unwrap_or(&' ');
+        let free = self.injector.bind(&needed, false)?;
+        if free == 0 || !self.gives(next, typing.keyboard)? {
+            // What a program has not read yet would become something else.
+            self.until_read()?;
+            // Those were read: what their keys give from now on does not matter.
+            let injector = &*self.injector;
+            typing
+                .used
+                .retain(|_, stroke| !injector.is_bound(stroke.keycode));
+            self.injector.bind(&needed, true)?;
+        }
+        // Chromium reads the new map on its own time: its first key must come after that.
+        if typing.focus.pings {
+            self.until_dealt_with(&typing.focus)?;
+        }
+        self.gives(next, typing.keyboard)
+    }
+
+    /// Whether some key gives that character in the state of the keyboard.
+    fn gives(&mut self, one: char, keyboard: KeyboardState) -> Result<bool, Stop> {
+        let keymap = self.injector.keymap()?;
+        Ok(keymap.type_character(one, keyboard).is_some())
+    }
+
+    fn strike_all(
+        &mut self,
+        typing: &mut Typing<'_>,
+        strokes: &[Stroke],
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        let burst = match (typing.pause, typing.method) {
+            (Some(_), _) => 1,
+            (None, true) => METHOD_BURST,
+            (None, false) => BURST,
+        };
+        if strokes.len() > burst || typing.pause.is_some() {
+            self.mark_strokes(strokes)?;
+        }
+        let (first, rest) = strokes.split_at(typing.alone.min(strokes.len()));
+        let mut from = typing.at + first.len();
+        let parts = rest.chunks(burst).flat_map(|part| {
+            let characters = &typing.characters[from..from + part.len()];
+            from += part.len();
+            cuts(&typing.focus, characters, part)
+        });
+        let parts: Vec<&[Stroke]> = first.chunks(1).chain(parts).collect();
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            if let Some(pause) = typing.pause {
+                // By the clock, so that what a pause is too long by is made up for.
+                let due = pause * u32::try_from(typing.at).unwrap_or(u32::MAX);
+                self.pause(due.saturating_sub(typing.began.elapsed()))?;
+                typing.focus = self.focus(Some(&typing.focus), typing.at)?;
+                if self.has_changed(typing)? {
+                    return self.still_the_same(typing);
+                }
+            }
+            self.tend()?;
+            let watch = match typing.alone {
+                0 => None,
+                _ if typing.focus.is_terminal() => None,
+                _ => Some(self.injector.observer().watch()?),
+            };
+            let mut binds = false;
+            for stroke in part {
+                self.strike(stroke)?;
+                let one = typing.characters[typing.at];
+                let bound = self.injector.is_bound(stroke.keycode);
+                let method = if bound { Method::BoundKey } else { Method::Key };
+                note_run(done, method, 1);
+                typing.used.insert(one, stroke.clone());
+                typing.at += 1;
+                binds |= bound;
+            }
+            // No more than a burst is ahead of the server.
+            let changed = self.has_changed(typing)?;
+            let focus = self.injector.observer().focus(Some(&typing.focus))?;
+            if binds {
+                // It went to the one or the other.
+                self.is_to_read(&typing.focus)?;
+                if let Some(focus) = &focus {
+                    self.is_to_read(focus)?;
+                }
+            }
+            if changed {
+                self.still_the_same(typing)?;
+            }
+            typing.focus = match focus {
+                Some(focus) => focus,
+                // The text ended with what closes the window.
+                None if typing.at == typing.characters.len() => return Ok(()),
+                None => self.focus(None, typing.at)?,
+            };
+            typing.alone = 0;
+            if let Some(watch) = watch
+                && !self.after_first(typing, watch)?
+            {
+                return Ok(());
+            }
+            if changed {
+                return Ok(());
+            }
+            let [before, next, ..] = typing.characters[typing.at - 1..] else {
+                continue;
+            };
+            let all = typing.method && typing.pause.is_none() && !typing.focus.is_terminal();
+            let focus = typing.focus.clone();
+            if focus.reorders(before, next) {
+                self.until_dealt_with(&focus)?;
+            } else if all {
+                self.until_key_dealt_with(&focus)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first character may move the focus inside the program: a file list opens a
+    /// search field for it, a page takes it for a shortcut. The others wait until the
+    /// program has dealt with it, and, if it opened something, until that is at rest.
+    /// False when it opened something or another window has the focus.
+    /// GTK's file chooser opens a field for the path, sooner or later than one frame.
+    fn after_first(&mut self, typing: &mut Typing<'_>, watch: Watch) -> Result<bool, Stop> {
+        if typing.at == typing.characters.len() {
+            self.injector.observer().watched(watch)?;
+            return Ok(true);
+        }
+        let sent = Instant::now();
+        self.until_dealt_with(&typing.focus)?;
+        // What it opened shows at its next frame.
+        self.pause(FRAME.saturating_sub(sent.elapsed()))?;
+        let (changed, mapped) = self.injector.observer().watched(watch)?;
+        let opened = mapped || changed.height > LINE || typing.focus.file_chooser;
+        if opened {
+            self.until_opened(&typing.focus)?;
+            typing.focus = self.focus(Some(&typing.focus), typing.at)?;
+            return Ok(false);
+        }
+        let before = typing.focus.window;
+        typing.focus = self.focus(Some(&typing.focus), typing.at)?;
+        Ok(typing.focus.window == before)
+    }
+
+    /// Whether the keymap or what is locked is not what it was.
+    fn has_changed(&mut self, typing: &mut Typing<'_>) -> Result<bool, Stop> {
+        let keyboard = typing_state(self.injector.keyboard()?);
+        let changed = self.injector.keymap_changed()? || keyboard != typing.keyboard;
+        typing.keyboard = keyboard;
+        Ok(changed)
+    }
+
+    /// A window has keys of bound keycodes to read.
+    fn is_to_read(&mut self, focus: &Focus) -> Result<(), Stop> {
+        if !self.unread.contains(focus) {
+            self.injector.note_unread(focus.window)?;
+            self.unread.push(focus.clone());
+        }
+        Ok(())
+    }
+
+    /// Whether a step presses a key whose keycode is bound for it.
+    pub(super) fn has_bound_key(&self, step: &Step) -> bool {
+        let is_bound = |input: &KeyOrButton| match input {
+            KeyOrButton::Key(code) => self.injector.is_bound(*code),
+            KeyOrButton::Button(_) => false,
+        };
+        match step {
+            Step::Click {
+                modifiers: keys, ..
+            }
+            | Step::Drag {
+                modifiers: keys, ..
+            }
+            | Step::Scroll {
+                modifiers: keys, ..
+            }
+            | Step::Paste { keys, .. }
+            | Step::Chord { keys, .. } => keys.press.iter().any(is_bound),
+            Step::Down { held, .. } => is_bound(&held.input),
+            Step::Up { .. }
+            | Step::Move { .. }
+            | Step::Type { .. }
+            | Step::Wait(_)
+            | Step::Screenshot(_) => false,
+        }
+    }
+
+    /// Waits until the program in focus knows the keymap that its next key is from.
+    pub(super) fn until_map_is_known(&mut self) -> Result<(), Stop> {
+        match self.injector.observer().focus_window()? {
+            Some(focus) if focus.pings => self.until_dealt_with(&focus),
+            _ => Ok(()),
+        }
+    }
+
+    /// The program in focus has a key of a bound keycode to read.
+    pub(super) fn note_focus_unread(&mut self) -> Result<(), Stop> {
+        match self.injector.observer().focus_window()? {
+            Some(focus) => self.is_to_read(&focus),
+            None => Ok(()),
+        }
+    }
+
+    /// Reacts to a keymap that another program changed: keys that were sent may not have
+    /// been read yet, so they must keep their meaning.
+    fn still_the_same(&mut self, typing: &Typing<'_>) -> Result<(), Stop> {
+        let keymap = self.injector.keymap()?;
+        let same = |(one, stroke): (&char, &Stroke)| {
+            keymap.type_character(*one, typing.keyboard).as_ref() == Some(stroke)
+        };
+        if typing.used.iter().all(same) {
+            return Ok(());
+        }
+        Err(failed(
+            Cause::KeymapChanged,
+            format!(
+                "another program changed the keyboard layout after {} characters were sent; the program may have read the last of them by the new layout: look at the frame",
+                typing.at
+            ),
+        ))
+    }
+
+    /// A daemon that is killed between two writes may leave any of these down.
+    fn mark_strokes(&mut self, strokes: &[Stroke]) -> Result<(), Error> {
+        let codes = strokes
+            .iter()
+            .flat_map(|stroke| stroke.hold.iter().chain([&stroke.keycode]));
+        let codes: std::collections::BTreeSet<u8> = codes.copied().collect();
+        let mut marks = self.ledger.marks();
+        marks.extend(codes.into_iter().map(|code| Mark {
+            input: KeyOrButton::Key(code),
+            until: None,
+        }));
+        self.injector.mark(&marks)
+    }
+
+    fn strike(&mut self, stroke: &Stroke) -> Result<(), Stop> {
+        for code in &stroke.hold {
+            self.injector.press(KeyOrButton::Key(*code))?;
+        }
+        self.injector.press(KeyOrButton::Key(stroke.keycode))?;
+        self.injector.release(KeyOrButton::Key(stroke.keycode))?;
+        for code in stroke.hold.iter().rev() {
+            self.injector.release(KeyOrButton::Key(*code))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every program has read the keys of bound keycodes that it got.
+    pub(super) fn until_read(&mut self) -> Result<(), Stop> {
+        while let Some(focus) = self.unread.last().cloned() {
+            self.until_has_read(&focus)?;
+            self.unread.pop();
+        }
+        Ok(())
+    }
+
+    /// Waits until the program has read all keys that it got.
+    pub(super) fn until_has_read(&mut self, focus: &Focus) -> Result<(), Stop> {
+        if !self.is_same(focus)? {
+            return Ok(());
+        }
+        let asked = self.ask(focus)?;
+        let mut last = Demand::default();
+        while !self.has_read(focus, asked, &mut last)? {
+            self.check().map_err(|stop| late(stop, focus))?;
+            self.injector.observer().doze(LOOK)?;
+            if asked.elapsed() > UNPINGED && !self.is_same(focus)? {
+                return Ok(());
+            }
+        }
+        if focus.pings {
+            // LibreOffice answers pings before it looks at the keys that it has read.
+            self.until_idle(&focus.pid.into_iter().collect::<Vec<_>>())
+                .map_err(|stop| late(stop, focus))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the window is still there, and of the same program: the X server gives
+    /// ids again.
+    fn is_same(&mut self, focus: &Focus) -> Result<bool, Stop> {
+        if focus.grabbed {
+            return Ok(true);
+        }
+        let now = self.injector.observer().describe(focus.window)?;
+        Ok(now.is_some_and(|now| now.pid == focus.pid && now.pings == focus.pings))
+    }
+
+    /// Asks a program to say when it has read its keys; and when it was asked.
+    pub(super) fn ask(&mut self, focus: &Focus) -> Result<Instant, Stop> {
+        if focus.pings {
+            self.injector.observer().ask(focus.window)?;
+        }
+        Ok(Instant::now())
+    }
+
+    /// Whether it has, since it was asked. `last` is what its threads did at the last
+    /// look.
+    pub(super) fn has_read(
+        &mut self,
+        focus: &Focus,
+        asked: Instant,
+        last: &mut Demand,
+    ) -> Result<bool, Stop> {
+        if focus.pings {
+            return Ok(self.injector.observer().answered(focus.window)?);
+        }
+        // All its threads sleep when it has read all that there is to read: in Java,
+        // others than the first one read.
+        let Some(pid) = focus.pid else {
+            return Ok(asked.elapsed() >= UNKNOWN);
+        };
+        let now = processes::demand(&[pid]);
+        let rests = !now.running && !now.stopped && now == *last;
+        *last = now;
+        // One that never sleeps, such as a terminal with much output, has read it by then.
+        let busy = asked.elapsed() >= NEVER_SLEEPS && !now.stopped;
+        Ok(asked.elapsed() >= UNPINGED && (rests || busy))
+    }
+
+    /// Sends what no key gives, up to the next character that a key does, through the
+    /// selection.
+    fn through_selection(&mut self, typing: &mut Typing<'_>, done: &mut Done) -> Result<(), Stop> {
+        let mut text = String::new();
+        for one in &typing.characters[typing.at..] {
+            let stroke = self
+                .injector
+                .keymap()?
+                .type_character(*one, typing.keyboard);
+            let usable =
+                |s: Stroke| !self.injector.is_bound(s.keycode) || typing.focus.takes_bound(*one);
+            if stroke.is_some_and(usable) {
+                break;
+            }
+            text.push(*one);
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        let keys = self.paste_keys()?;
+        self.paste(&text, &keys, done)?;
+        typing.at += text.chars().count();
+        Ok(())
+    }
+}
+
+/// Strokes in the parts that a program may get at once.
+fn cuts<'s>(focus: &Focus, characters: &[char], strokes: &'s [Stroke]) -> Vec<&'s [Stroke]> {
+    let (mut parts, mut start) = (Vec::new(), 0);
+    for (index, pair) in characters.windows(2).enumerate() {
+        if focus.reorders(pair[0], pair[1]) {
+            parts.push(&strokes[start..=index]);
+            start = index + 1;
+        }
+    }
+    parts.push(&strokes[start..]);
+    parts
+}
+
+/// Adds characters to the account.
+pub(super) fn note_run(done: &mut Done, method: Method, characters: u32) {
+    let start = done.characters;
+    done.characters += characters;
+    let is_full = done.runs.len() >= MAX_RUNS;
+    match done
+        .runs
+        .last_mut()
+        .filter(|run| is_full || run.method == method)
+    {
+        Some(run) if run.method == method => run.characters += characters,
+        Some(run) => {
+            run.method = Method::Several;
+            run.characters += characters;
+        }
+        None => done.runs.push(Run {
+            start,
+            characters,
+            method,
+        }),
+    }
+}
+
+/// Says what was waited for when the deadline came.
+fn late(stop: Stop, focus: &Focus) -> Stop {
+    match stop {
+        Stop::Deadline => Stop::Late(Failure {
+            stage: Stage::Input,
+            cause: Cause::Deadline,
+            message: format!(
+                "the deadline came while the window {:#x} ({:?}) had keys still to read, whose keycodes are needed for other characters",
+                focus.window,
+                focus.class.replace('\0', " ").trim()
+            ),
+        }),
+        stop => stop,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_one_method_are_one_run() {
+        let mut done = Done::default();
+        for (method, characters) in [
+            (Method::Key, 3),
+            (Method::Key, 2),
+            (Method::BoundKey, 1),
+            (Method::Key, 1),
+        ] {
+            note_run(&mut done, method, characters);
+        }
+        let starts: Vec<_> = done.runs.iter().map(|r| (r.start, r.characters)).collect();
+        assert_eq!((done.characters, starts), (7, vec![(0, 5), (5, 1), (6, 1)]));
+        for _ in 0..1000 {
+            note_run(&mut done, Method::Key, 1);
+            note_run(&mut done, Method::Selection, 1);
+        }
+        assert_eq!(done.runs.len(), MAX_RUNS);
+        let last = done.runs.last().unwrap();
+        assert_eq!(last.method, Method::Several);
+        assert_eq!(last.start + last.characters, done.characters);
+    }
+}

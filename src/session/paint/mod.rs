@@ -1,0 +1,231 @@
+//! Waiting for the desktop's paint: one observation, shared by all who wait, and
+//! ended when nobody does.
+
+mod shared;
+mod watching;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+pub use shared::{Awaited, Readiness};
+
+use crate::{
+    facts::Profile,
+    failure::{Cause, Failure, Stage},
+    gate::{Evidence, Verdict},
+    x11::{Display, Generation, Grab},
+};
+use shared::{Assessment, Place, RETRY, Shared, Waiting};
+
+/// Maximum time within which a caller that got NOT_PAINTED is expected again.
+pub(super) const AWAITED: Duration = Duration::from_secs(12);
+/// An unproved frame waits so long for the first look at the display.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// The paint of one display.
+#[derive(Debug)]
+pub(super) struct Paint(Arc<Shared>);
+
+impl Paint {
+    /// Nothing is observed before somebody waits.
+    pub(super) fn new(display: Arc<Display>, profile: Profile) -> Self {
+        Self(Arc::new(Shared {
+            display,
+            profile,
+            place: Mutex::default(),
+        }))
+    }
+
+    /// The daemon's own profile.
+    pub(super) fn profile(&self) -> Profile {
+        self.0.profile
+    }
+
+    /// Whether the frame is of a display that is proved.
+    pub(super) fn trusts(&self, grab: &Grab) -> bool {
+        grab.proof
+            .is_some_and(|proof| proof.implies(self.0.profile))
+    }
+
+    /// The evidence of the proof that a trusted frame rests on.
+    pub(super) fn proof(&self, generation: Generation, epoch: u64) -> Arc<Evidence> {
+        let place = self.0.place();
+        let kept = place.kept.as_ref();
+        let kept = kept
+            .filter(|kept| kept.generation == generation && kept.geometry_epoch == epoch)
+            .map(|kept| Arc::clone(&kept.evidence));
+        // Proved by an earlier life of the daemon.
+        kept.unwrap_or_else(|| Arc::new(Evidence::bare(Verdict::Ready, self.0.profile)))
+    }
+
+    /// Keeps observing for `time`: somebody will ask again.
+    pub(super) fn expect(&self, time: Duration) {
+        let mut place = self.0.place();
+        place.until = place.until.max(Some(Instant::now() + time));
+        self.ensure_running(&mut place);
+    }
+
+    /// Waits until the paint is proved, and until the proof is in force: a step that
+    /// follows the answer at once is not refused as NOT_PAINTED.
+    pub(super) async fn until_ready(&self, awaited: &Awaited) -> Readiness {
+        let (profile, lenient) = self.wish(awaited);
+        let (_waiting, mut receiver) = self.wait(lenient, !awaited.windows.is_empty());
+        let mut link = self.0.display.link();
+        loop {
+            link.borrow_and_update();
+            if let Some(now) = self.0.current(&mut receiver, profile, lenient)
+                && now.evidence.verdict == Verdict::Ready
+                // Judged before this caller came, it was proved for nobody.
+                && (!lenient || may_move(&receiver))
+                && self.0.is_in_force(profile)
+                && missing(&receiver, awaited).is_empty()
+            {
+                return now;
+            }
+            let ended = tokio::select! {
+                changed = receiver.changed() => changed.is_err(),
+                changed = link.changed() => changed.is_err(),
+            };
+            if ended {
+                // The observation has ended: begin another.
+                tokio::time::sleep(RETRY).await;
+                receiver = self.ensure_running(&mut self.0.place());
+            }
+        }
+    }
+
+    /// The present assessment; waits for the first one only.
+    pub(super) async fn glance(&self, profile: Profile) -> Option<Arc<Evidence>> {
+        let (_waiting, mut receiver) = self.wait(false, false);
+        let first = async {
+            while receiver.borrow_and_update().is_none() {
+                if receiver.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // Without a look in time there is none.
+        drop(tokio::time::timeout(GLANCE, first).await);
+        let now = self.0.current(&mut receiver, profile, false);
+        now.map(|now| now.evidence)
+    }
+
+    /// The present assessment for that caller, without waiting.
+    pub(super) fn known_for(&self, awaited: &Awaited) -> Option<Readiness> {
+        let (profile, lenient) = self.wish(awaited);
+        let mut known = self.known(profile, lenient)?;
+        let receiver = self.0.place().running.clone()?;
+        let missing = missing(&receiver, awaited);
+        let (most, why) = if !missing.is_empty() {
+            (Verdict::Partial, missing)
+        } else if known.evidence.verdict == Verdict::Ready && !self.0.is_in_force(profile) {
+            let why = "the proof is not in force yet: the X server's property could not be written";
+            (Verdict::Unsettled, vec![why.to_owned()])
+        } else {
+            return Some(known);
+        };
+        let mut evidence = (*known.evidence).clone();
+        evidence.verdict = evidence.verdict.min(most);
+        evidence.missing.splice(0..0, why);
+        known.evidence = Arc::new(evidence);
+        Some(known)
+    }
+
+    fn wait(
+        &self,
+        lenient: bool,
+        expecting: bool,
+    ) -> (Waiting<'_>, watch::Receiver<Option<Assessment>>) {
+        let mut place = self.0.place();
+        place.waiting += 1;
+        place.lenient += usize::from(lenient);
+        place.expecting += usize::from(expecting);
+        let receiver = self.ensure_running(&mut place);
+        drop(place);
+        let shared = &self.0;
+        let waiting = Waiting {
+            shared,
+            lenient,
+            expecting,
+        };
+        (waiting, receiver)
+    }
+
+    fn ensure_running(&self, place: &mut Place) -> watch::Receiver<Option<Assessment>> {
+        let alive = |receiver: &&watch::Receiver<_>| receiver.has_changed().is_ok();
+        if let Some(receiver) = place.running.as_ref().filter(alive) {
+            return receiver.clone();
+        }
+        let (sender, receiver) = watch::channel(None);
+        let shared = Arc::clone(&self.0);
+        let spawned = std::thread::Builder::new()
+            .name("paint".into())
+            .spawn(move || watching::observe(&shared, &sender));
+        match spawned {
+            Ok(_) => place.running = Some(receiver.clone()),
+            // The sender is gone: who waits tries again.
+            Err(error) => tracing::error!("no thread to watch the paint: {error}"),
+        }
+        receiver
+    }
+
+    fn wish(&self, awaited: &Awaited) -> (Profile, bool) {
+        let profile = awaited.profile.unwrap_or(self.profile());
+        (profile, awaited.allow_unsettled)
+    }
+
+    /// The present assessment, without waiting.
+    pub(super) fn known(&self, profile: Profile, lenient: bool) -> Option<Readiness> {
+        let mut receiver = self.0.place().running.clone()?;
+        self.0.current(&mut receiver, profile, lenient)
+    }
+
+    /// Why a frame is not there: the paint is not proved.
+    pub(super) fn failure(&self) -> Failure {
+        let profile = self.0.profile;
+        let known = self.known(profile, false);
+        // The card says what is missing, not what the screen looks like: a model
+        // must not take the word "blank" from it.
+        let what = known.map_or_else(
+            || "deskd has not seen it yet".to_owned(),
+            |known| {
+                let missing = known.evidence.missing.iter().take(3);
+                missing.map(String::as_str).collect::<Vec<_>>().join("; ")
+            },
+        );
+        Failure {
+            stage: Stage::Paint,
+            cause: Cause::NotPainted,
+            message: format!("the desktop is not painted yet (profile {profile}): {what}"),
+        }
+    }
+}
+
+/// Windows that a caller waits for and that are not on the screen, in words.
+fn missing(receiver: &watch::Receiver<Option<Assessment>>, awaited: &Awaited) -> Vec<String> {
+    let now = receiver.borrow();
+    let named = now.as_ref().map_or(&[][..], |now| &now.named);
+    let missing = awaited.windows.iter().filter_map(|expected| {
+        let mut found = named.iter().filter(|(window, _)| expected.matches(window));
+        let mut there = false;
+        let drawn = found.any(|(_, drawn)| {
+            there = true;
+            *drawn
+        });
+        let what = if there {
+            "is empty"
+        } else {
+            "is not on the screen"
+        };
+        (!drawn).then(|| format!("{expected} {what}"))
+    });
+    missing.collect()
+}
+
+fn may_move(receiver: &watch::Receiver<Option<Assessment>>) -> bool {
+    receiver.borrow().as_ref().is_some_and(|now| now.may_move)
+}
