@@ -9,9 +9,13 @@ use x11rb::{
     x11_utils::X11Error,
 };
 
-use super::DisplayName;
 use crate::failure::{Cause, Failure, Stage};
 use crate::frame::Size;
+use crate::x11::connection::display_name::DisplayName;
+
+/// Maximum time without a byte while a reply is due. After it, the connection is closed and
+/// opened again.
+pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
 /// An error of the display's side.
 #[derive(Debug, thiserror::Error)]
@@ -183,7 +187,7 @@ impl Error {
     /// Converts an I/O error of the connection.
     pub(super) fn io(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::TimedOut => Self::Silent(super::socket::SILENCE),
+            io::ErrorKind::TimedOut => Self::Silent(SILENCE),
             io::ErrorKind::InvalidData => Self::Protocol("a packet is longer than any screen"),
             _ => Self::Lost(error),
         }

@@ -9,15 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    DisplayName, Error, SocketKind,
-    capture::{CaptureChoice, Capturer, Known},
-    connect::Server,
-    mailbox::Bell,
-    socket::{Pulse, Purpose, XStream},
-};
 use crate::failure::Cause;
 use crate::frame::{CaptureMode, Size};
+use crate::x11::{
+    capture::grab::{CaptureChoice, Capturer},
+    connection::{
+        display_name::DisplayName,
+        mailbox::Bell,
+        server::Server,
+        socket::{Pulse, Purpose, SocketKind, XStream},
+    },
+    error::Error,
+    screen::known::Known,
+};
 
 const DISPLAY: DisplayName = DisplayName {
     number: 9,

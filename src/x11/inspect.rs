@@ -7,13 +7,17 @@ use x11rb::{
     protocol::xproto::{AtomEnum, ConnectionExt as _},
 };
 
-use super::{
-    CaptureChoice, DisplayName, Error, ScreenInfo,
-    capture::{Capturer, Known},
-    connect::Server,
-    mailbox::Bell,
-    socket::{Owner, Pulse, Purpose},
-    trust::Trust,
+use crate::x11::{
+    capture::grab::{CaptureChoice, Capturer},
+    connection::{
+        display_name::DisplayName,
+        mailbox::Bell,
+        server::Server,
+        socket::{Owner, Pulse, Purpose},
+        trust::Trust,
+    },
+    error::Error,
+    screen::{info::ScreenInfo, known::Known},
 };
 
 /// Extensions that deskd uses, and what for.
@@ -80,7 +84,7 @@ fn look(
         }
     }
     Ok(Findings {
-        screen: server.info(&known, &capturer),
+        screen: ScreenInfo::of(&server, &known, &capturer),
         missing_extensions,
         untypable: untypable(&server)?,
         window_manager: window_manager(&server)?,

@@ -1,68 +1,51 @@
-//! The display: one connection to the X server, owned by one thread.
+//! The display: connections to the X server, each owned by one thread.
 //!
 //! The only module that knows x11rb. [`session`](crate::session) asks a
 //! [`Display`] for captures and the cursor; the doctor asks [`inspect`].
 //! Nothing here calls upwards.
 //!
-//! - [`display_name`]: what `:0` means.
-//! - `socket`: reaching the server without TCP, and noticing its silence.
-//! - `allowance`: how many requests for a selection are answered.
-//! - `connect`: being let in, and understanding the screen.
-//! - `root_state`: the identity that deskd keeps in a property of the root window.
-//! - `pixel_format`, `shm`, `segments`, `capture`, `cursor`: reading the screen.
-//! - `display`, `mailbox`, `thread`, `connected`: the handle, its queue, the thread
-//!   that owns the connection, and its work.
-//! - `injector`, `pointer`, `keymap`, `bindings`, `focus`: giving input, the pointer's
-//!   position, buttons and mapping, what keys mean, unused
-//!   keys bound to what the keymap lacks, and whom keys reach.
-//! - `clipboard`: owning the selections for a paste, and giving them back.
-//! - `observer`, `scene`: a second connection, which watches while somebody waits
-//!   for the paint.
+//! - [`connection`]: reaching the server without TCP, being let in, noticing its silence.
+//! - `screen`: the size, and the identity that deskd keeps in a property of the root window.
+//! - `capture`: reading the screen and the pointer.
+//! - `command`: the handle, its queue, the thread that owns the connection, and its work.
+//! - `input`: keys, buttons, the pointer, and unused keys for what the keymap lacks.
+//! - `selection`: owning the selections for a paste, and giving them back.
+//! - `observe`: a second connection, which looks at windows.
 
-mod allowance;
-mod bindings;
 mod capture;
-mod clipboard;
-mod compare;
-mod connect;
-mod connected;
-mod cursor;
-mod damage;
-mod display;
-pub mod display_name;
+mod command;
+pub mod connection;
 mod error;
-mod focus;
-mod injector;
+mod input;
 pub mod inspect;
-mod keymap;
-mod mailbox;
-mod observer;
-mod pixel_format;
-mod pointer;
-mod resize;
-mod root_state;
-mod scene;
-mod segments;
-mod shm;
-mod socket;
-mod thread;
-mod trust;
+mod observe;
+mod screen;
+mod selection;
 
 #[cfg(test)]
 mod fake_server;
 
-pub use capture::{CaptureChoice, Grab};
-pub use clipboard::{Clipboard, Offer, WITHHELD};
-pub use connect::{ScreenInfo, cookie_file};
-pub use display::{CursorReading, Display, Link, LinkState, Proof};
-pub use display_name::DisplayName;
+pub use capture::grab::{CaptureChoice, Grab};
+pub use command::{
+    display::Display,
+    order::{CursorReading, Link, LinkState, Proof},
+};
+pub use connection::{
+    display_name::{self, DisplayName},
+    mailbox::{Bell, Receiver, Sender, Woken, mailbox},
+    server::cookie_file,
+    socket::{Owner, SocketKind},
+    trust::Trust,
+};
 pub use error::Error;
-pub use focus::Focus;
-pub use injector::{Injector, KeyOrButton, Mark, Survey, uptime};
-pub use keymap::{KeyboardState, Keymap, Stroke};
-pub use mailbox::{Bell, Receiver, Sender, Woken, mailbox};
-pub use observer::{Observer, Watch};
-pub use pointer::PointerState;
-pub use root_state::Generation;
-pub use socket::{Owner, SocketKind};
-pub use trust::Trust;
+pub use input::{
+    injector::{Injector, KeyOrButton, Mark, Survey, uptime},
+    keymap::{KeyboardState, Keymap, Stroke},
+    pointer::PointerState,
+};
+pub use observe::{
+    focus::Focus,
+    observer::{Observer, Watch},
+};
+pub use screen::{info::ScreenInfo, root_state::Generation};
+pub use selection::{Clipboard, Offer, WITHHELD};

@@ -1,0 +1,235 @@
+//! The segment that the server writes images into, and the memory into which they are
+//! copied for their readers.
+
+use std::{num::NonZeroUsize, ops::Range, os::fd::OwnedFd, sync::Arc};
+
+use x11rb::{
+    connection::Connection as _,
+    errors::ReplyOrIdError,
+    protocol::shm::{ConnectionExt as _, Seg},
+};
+
+use crate::frame::{CaptureMode, Size};
+use crate::x11::{
+    capture::shm::{Segment, Store, remove_sysv},
+    connection::{mailbox::Bell, server::Server, socket::MAX_PACKET_BYTES},
+    error::Error,
+};
+
+/// Stores at most, and so captures whose pixels are in use at once. A capture
+/// beyond them waits for the first that is let go.
+const MAX_STORES: usize = 4;
+
+/// Largest screen image in bytes: what an answer over the socket may have.
+const MAX_SCREEN_BYTES: u64 = MAX_PACKET_BYTES;
+
+/// A segment that the server has attached. Every client of the server can name it, and have
+/// it overwritten or detached.
+#[derive(Debug)]
+struct Attached {
+    id: Seg,
+    segment: Segment,
+}
+
+/// A copy of the screen.
+#[derive(Debug)]
+pub(in crate::x11) struct Slot {
+    store: Arc<Store>,
+    /// Rows that were drawn on since they were copied into it, and those between them.
+    stale: Range<u32>,
+}
+
+/// A slot's memory in use. When it is let go, the X thread is woken, because a
+/// capture may be waiting for it.
+struct Lease {
+    store: Option<Arc<Store>>,
+    wake: Bell,
+}
+
+impl AsRef<[u8]> for Lease {
+    fn as_ref(&self) -> &[u8] {
+        self.store.as_deref().map_or(&[], AsRef::as_ref)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.store = None;
+        self.wake.ring();
+    }
+}
+
+/// The shared memory of one connection.
+#[derive(Debug)]
+pub(in crate::x11) struct Segments {
+    attached: Option<Attached>,
+    slots: Vec<Slot>,
+    wake: Bell,
+}
+
+impl Segments {
+    /// None yet. `wake` wakes the X thread.
+    pub(in crate::x11) fn new(wake: Bell) -> Self {
+        Self {
+            attached: None,
+            slots: Vec::new(),
+            wake,
+        }
+    }
+
+    pub(in crate::x11) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(in crate::x11) fn slot(&self, index: usize) -> &Slot {
+        &self.slots[index]
+    }
+
+    /// The server's name for the segment that it has attached; 0, which names none, before.
+    pub(in crate::x11) fn id(&self) -> Seg {
+        self.attached.as_ref().map_or(0, |attached| attached.id)
+    }
+
+    /// A slot's memory for a reader; the slot is not free until it is dropped.
+    pub(in crate::x11) fn lease(&self, slot: &Slot) -> impl AsRef<[u8]> + Send + Sync + 'static {
+        Lease {
+            store: Some(Arc::clone(&slot.store)),
+            wake: self.wake.clone(),
+        }
+    }
+
+    /// These rows of the screen were drawn on.
+    pub(in crate::x11) fn note(&mut self, rows: &Range<u32>) {
+        for slot in &mut self.slots {
+            slot.note(rows);
+        }
+    }
+
+    /// Its rows are as on the screen.
+    pub(in crate::x11) fn clean(&mut self, index: usize) {
+        self.slots[index].stale = 0..0;
+    }
+
+    /// Copies what the server has just written into a slot that nobody reads.
+    pub(in crate::x11) fn take(&mut self, index: usize, bytes: Range<usize>) {
+        let store = Arc::get_mut(&mut self.slots[index].store);
+        if let (Some(store), Some(attached)) = (store, &self.attached) {
+            store.copy_from(&attached.segment, bytes);
+        }
+    }
+
+    /// Index of a slot of the screen's size that nobody reads, the one of which the
+    /// least is stale; made when there is none and room for one more.
+    pub(in crate::x11) fn free(
+        &mut self,
+        server: &Server,
+        mode: CaptureMode,
+        size: Size,
+    ) -> Result<Option<usize>, Error> {
+        let bytes = bytes_of(server, size)?;
+        let fits = |attached: &Attached| attached.segment.bytes() == bytes.get();
+        if !self.attached.as_ref().is_some_and(fits) {
+            self.attach(server, mode, size)?;
+        }
+        // A resize leaves copies of the wrong length behind. Readers keep the memory until
+        // they are done.
+        self.slots
+            .retain(|slot| (*slot.store).as_ref().len() == bytes.get());
+        let free = (0..self.slots.len())
+            .filter(|index| Arc::strong_count(&self.slots[*index].store) == 1)
+            .min_by_key(|index| self.slots[*index].stale.len());
+        if free.is_some() || self.slots.len() >= MAX_STORES {
+            return Ok(free);
+        }
+        let store = Store::new(bytes).map_err(Error::SharedMemory)?;
+        self.slots.push(Slot {
+            store: Arc::new(store),
+            stale: 0..size.height,
+        });
+        Ok(Some(self.slots.len() - 1))
+    }
+
+    /// Keeps one, and those that are read.
+    pub(in crate::x11) fn trim(&mut self) {
+        while self.slots.len() > 1 {
+            let free = self
+                .slots
+                .iter()
+                .position(|slot| Arc::strong_count(&slot.store) == 1);
+            let Some(index) = free else { break };
+            self.slots.swap_remove(index);
+        }
+    }
+
+    /// Makes a segment of the screen's size and has the server attach it, in place of the
+    /// one before.
+    pub(in crate::x11) fn attach(
+        &mut self,
+        server: &Server,
+        mode: CaptureMode,
+        size: Size,
+    ) -> Result<(), Error> {
+        self.detach(server)?;
+        let bytes = bytes_of(server, size)?;
+        let conn = &server.conn;
+        let id = conn
+            .generate_id()
+            .map_err(|error: ReplyOrIdError| Error::reply_or_id("id", error))?;
+        let segment = if mode == CaptureMode::ShmFd {
+            let (segment, fd): (Segment, OwnedFd) =
+                Segment::memfd(bytes).map_err(Error::SharedMemory)?;
+            let attached = conn.shm_attach_fd(id, fd, false)?.check();
+            attached.map_err(|error| Error::reply("ShmAttachFd", error))?;
+            segment
+        } else {
+            let (segment, sysv) = Segment::sysv(bytes).map_err(Error::SharedMemory)?;
+            let attached = conn.shm_attach(id, sysv.cast_unsigned(), false);
+            let attached = attached.map_err(Error::from).and_then(|cookie| {
+                cookie
+                    .check()
+                    .map_err(|error| Error::reply("ShmAttach", error))
+            });
+            // Whatever came of it: the segment must not outlive both of us.
+            remove_sysv(sysv);
+            attached?;
+            segment
+        };
+        self.attached = Some(Attached { id, segment });
+        Ok(())
+    }
+
+    /// Has the server let its segment go.
+    pub(in crate::x11) fn detach(&mut self, server: &Server) -> Result<(), Error> {
+        if let Some(Attached { id, .. }) = self.attached.take() {
+            server.conn.shm_detach(id)?.ignore_error();
+        }
+        Ok(())
+    }
+}
+
+fn bytes_of(server: &Server, size: Size) -> Result<NonZeroUsize, Error> {
+    let bytes = NonZeroUsize::new(server.format.image_bytes(size));
+    bytes
+        .filter(|bytes| bytes.get() as u64 <= MAX_SCREEN_BYTES)
+        .ok_or(Error::TooLarge(size))
+}
+
+impl Slot {
+    /// Rows that are not as on the screen, and those between them.
+    pub(in crate::x11) fn stale(&self) -> Range<u32> {
+        self.stale.clone()
+    }
+
+    fn note(&mut self, rows: &Range<u32>) {
+        self.stale = if self.stale.is_empty() {
+            rows.clone()
+        } else {
+            self.stale.start.min(rows.start)..self.stale.end.max(rows.end)
+        };
+    }
+
+    /// The copy.
+    pub(in crate::x11) fn bytes(&self) -> &[u8] {
+        (*self.store).as_ref()
+    }
+}

@@ -1,0 +1,6 @@
+//! The handle to the display, and the thread that owns the connection.
+
+pub(in crate::x11) mod connected;
+pub(in crate::x11) mod display;
+pub(in crate::x11) mod order;
+pub(in crate::x11) mod thread;

@@ -1,0 +1,9 @@
+//! Reaching the X server, being let in, and reading what it sends.
+
+pub(in crate::x11) mod allowance;
+pub mod display_name;
+pub(in crate::x11) mod mailbox;
+pub(in crate::x11) mod pixel_format;
+pub(in crate::x11) mod server;
+pub(in crate::x11) mod socket;
+pub(in crate::x11) mod trust;

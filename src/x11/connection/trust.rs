@@ -1,0 +1,199 @@
+//! Which proof of paint is believed.
+//!
+//! A proof is kept in a property of the root window, which any program of the desktop can
+//! write. So it is believed only if it equals what this daemon wrote last, or what an
+//! earlier instance left in a file that the desktop's user cannot write.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use nix::unistd::Uid;
+
+use crate::{files, processes};
+
+/// The longest file that is read, in bytes.
+const MAX_BYTES: u64 = 4096;
+
+/// One life of an X server: no program of the desktop can choose any part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::x11) enum ServerLife {
+    /// A process.
+    Process {
+        pid: u32,
+        /// In clock ticks since boot.
+        started: u64,
+    },
+    /// An unknown process: the server at the end of the connection with this number.
+    Connection(u64),
+}
+
+impl ServerLife {
+    /// Identifies the X server with that process id, if it is known.
+    pub(in crate::x11) fn of(pid: Option<u32>) -> Self {
+        static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+        let process = pid.and_then(|pid| Some((pid, processes::started(pid)?)));
+        match process {
+            Some((pid, started)) => Self::Process { pid, started },
+            None => Self::Connection(CONNECTIONS.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+}
+
+/// The record that was written last, shared by all connections.
+#[derive(Debug, Clone, Default)]
+pub struct Trust(Arc<Mutex<Written>>);
+
+#[derive(Debug, Default)]
+struct Written {
+    text: Option<(ServerLife, Vec<u8>)>,
+    /// Where it is kept for the next life of the daemon.
+    file: Option<PathBuf>,
+    /// The record: the X server's process, and the text.
+    kept: Option<Vec<u8>>,
+}
+
+impl Trust {
+    /// Believes the record that an earlier instance left in that file about the same X
+    /// server; `None`: no file is kept.
+    pub fn kept_in(file: Option<&Path>) -> Self {
+        let kept = file.and_then(|file| {
+            read_own(file)
+                .inspect_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => {}
+                    _ => tracing::warn!("{} says nothing: {error}", file.display()),
+                })
+                .ok()
+        });
+        let written = Written {
+            text: None,
+            file: file.map(Path::to_owned),
+            kept,
+        };
+        Self(Arc::new(Mutex::new(written)))
+    }
+
+    /// Whether a text that was found is the one that was written.
+    pub(in crate::x11) fn holds(&self, life: ServerLife, text: &[u8]) -> bool {
+        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&written.text, &written.kept) {
+            (Some((of, own)), _) => *of == life && own == text,
+            (None, Some(kept)) => record(life, text).is_some_and(|record| record == *kept),
+            (None, None) => false,
+        }
+    }
+
+    /// The last record of this instance about that X server.
+    pub(in crate::x11) fn last(&self, life: ServerLife) -> Option<Vec<u8>> {
+        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, text) = written.text.as_ref()?;
+        (*of == life).then(|| text.clone())
+    }
+
+    /// Notes what is about to be written.
+    pub(in crate::x11) fn note(&self, life: ServerLife, text: &[u8]) {
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Some((life, text.to_owned()));
+        if written.text == now {
+            return;
+        }
+        written.text = now;
+        if let (Some(file), Some(record)) = (&written.file, record(life, text))
+            && let Err(error) = write_own(file, &record)
+        {
+            // The next life of the daemon proves the paint again.
+            tracing::debug!("{} cannot be written: {error}", file.display());
+        }
+    }
+}
+
+/// `1 BOOT PID STARTED TEXT`; `None` for a server that another life of the daemon would not
+/// know again.
+fn record(life: ServerLife, text: &[u8]) -> Option<Vec<u8>> {
+    let ServerLife::Process { pid, started } = life else {
+        return None;
+    };
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let mut record = format!("1 {} {pid} {started} ", boot.trim()).into_bytes();
+    record.extend_from_slice(text);
+    Some(record)
+}
+
+/// A file that nobody else can have written.
+fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    let file = files::open_no_link(path, fs::File::options().read(true))?;
+    let metadata = file.metadata()?;
+    if metadata.uid() != Uid::effective().as_raw() || metadata.mode() & 0o022 != 0 {
+        return Err(io::Error::other("another user could have written it"));
+    }
+    files::take(&file, MAX_BYTES)
+}
+
+/// Replaced whole, and never written through.
+fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    drop(fs::remove_file(&new));
+    let mut options = fs::File::options();
+    options.write(true).create_new(true).mode(0o600);
+    let written = options
+        .open(&new)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        drop(fs::remove_file(&new));
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const LIFE: ServerLife = ServerLife::Process {
+        pid: 7,
+        started: 1234,
+    };
+    const LATER: ServerLife = ServerLife::Process {
+        pid: 7,
+        started: 1235,
+    };
+
+    #[test]
+    fn only_what_was_written_last_is_believed() {
+        let trust = Trust::kept_in(None);
+        assert!(!trust.holds(LIFE, b"a"));
+        trust.note(LIFE, b"a");
+        assert!(trust.holds(LIFE, b"a") && !trust.holds(LATER, b"a"));
+        trust.note(LIFE, b"b");
+        assert!(!trust.holds(LIFE, b"a"));
+        let (one, other) = (ServerLife::of(None), ServerLife::of(None));
+        trust.note(one, b"b");
+        assert!(trust.holds(one, b"b") && !trust.holds(other, b"b"));
+    }
+
+    #[test]
+    fn another_life_of_the_daemon_believes_it_of_the_same_server_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("deskd.sock.proof");
+        let again = || Trust::kept_in(Some(&file));
+        assert!(!again().holds(LIFE, b"a"));
+        again().note(LIFE, b"a");
+        assert!(again().holds(LIFE, b"a"));
+        assert!(!again().holds(LATER, b"a") && !again().holds(LIFE, b"b"));
+        assert!(!again().holds(ServerLife::of(None), b"a"));
+        // One that others can write says nothing.
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(!again().holds(LIFE, b"a"));
+    }
+}

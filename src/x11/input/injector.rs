@@ -1,0 +1,694 @@
+//! Giving input: XTEST on a connection that also watches what comes of it
+//! (XTEST Extension Library 2.2, FakeInput).
+//!
+//! Requests are buffered and sent in one write where they belong together: a
+//! press and its release reach the server at once, so that nothing happens
+//! between them.
+
+use std::{cell::Cell, fmt, time::Duration};
+
+use nix::{
+    time::{ClockId, clock_gettime},
+    unistd::geteuid,
+};
+use x11rb::{
+    connection::Connection as _,
+    protocol::{
+        xproto::{
+            AtomEnum, AutoRepeatMode, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT,
+            ChangeKeyboardControlAux, ConnectionExt as _, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
+            MOTION_NOTIFY_EVENT, PropMode,
+        },
+        xtest::ConnectionExt as _,
+    },
+    wrapper::ConnectionExt as _,
+};
+
+use crate::x11::{
+    command::display::Display,
+    connection::{mailbox::Bell, server as connect},
+    error::Error,
+    input::{
+        bindings::Bindings,
+        keymap,
+        keymap::{KeyboardState, Keymap},
+        pointer::{Pointer, PointerState},
+    },
+    observe::{observer::Observer, owner},
+    screen::root_state::Generation,
+};
+use crate::{facts::WindowId, frame::Size, processes};
+
+/// A key or a button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyOrButton {
+    /// By its keycode.
+    Key(u8),
+    /// By its number: 1 left, 2 middle, 3 right, 8 back, 9 forward.
+    Button(u8),
+}
+
+/// A key or button that a daemon pressed, as it is noted with the X server, so
+/// that another life of the daemon can release it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The input that is down.
+    pub input: KeyOrButton,
+    /// The time of its release, by the clock of [`uptime`]; `None`: within one call.
+    pub until: Option<Duration>,
+}
+
+/// Time since the machine started, also while it slept.
+pub fn uptime() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME)
+        .or_else(|_| clock_gettime(ClockId::CLOCK_MONOTONIC))
+        .map_or(Duration::ZERO, Duration::from)
+}
+
+/// A connection that gives input.
+#[derive(Debug)]
+pub struct Injector {
+    observer: Observer,
+    keymap: Option<Keymap>,
+    bindings: Bindings,
+    pointer: Pointer,
+    marked: u32,
+    is_marked: bool,
+    /// The recorded input.
+    marks: Vec<Mark>,
+    /// Keys do not repeat, because deskd says so.
+    keeps_from_repeating: bool,
+    /// The server has answered since the last request without an answer.
+    is_confirmed: Cell<bool>,
+}
+
+/// The display at one moment, before a step.
+#[derive(Debug, Clone, Copy)]
+pub struct Survey {
+    /// Identity of the X server.
+    pub generation: Generation,
+    /// Rises with each resize.
+    pub epoch: u64,
+    /// The screen's size in pixels.
+    pub screen: Size,
+    /// The state of the keyboard.
+    pub keyboard: KeyboardState,
+    /// The pointer and its buttons.
+    pub pointer: PointerState,
+}
+
+/// The root window's property that says what deskd holds down.
+const PRESSED: &[u8] = b"_DESKD_PRESSED";
+/// The selection that is owned by who gives input: one deskd a display.
+const INPUT: &str = "_DESKD_INPUT";
+/// How often that is tried, and the pause between.
+const TRIES: u32 = 5;
+const AGAIN: Duration = Duration::from_millis(20);
+/// The longest hold that the API accepts. A mark of a longer one was not written by deskd.
+const LONGEST: Duration = Duration::from_secs(60);
+
+impl Injector {
+    /// Connects to the display; `bell` ends a wait.
+    ///
+    /// Blocks as long as the server takes, at most 15 s at a time.
+    ///
+    /// # Errors
+    ///
+    /// Any of reaching the display, and a server without XTEST or XKB.
+    pub fn connect(display: &Display, bell: Bell) -> Result<Self, Error> {
+        let observer = Observer::connect(display, bell)?;
+        let conn = &observer.server.conn;
+        if !observer.server.has_xtest {
+            return Err(Error::NoExtension("XTEST"));
+        }
+        let version = conn.xtest_get_version(2, 2)?.reply();
+        version.map_err(|error| Error::reply("XTestGetVersion", error))?;
+        // Another client's server grab holds up everything else, but not input.
+        conn.xtest_grab_control(true)?.ignore_error();
+        keymap::enable(conn)?;
+        own(&observer)?;
+        let marked = conn.intern_atom(false, PRESSED)?.reply();
+        let marked = marked.map_err(|error| Error::reply("InternAtom", error))?;
+        let mut bindings = Bindings::default();
+        bindings.adopt(&observer.server)?;
+        Ok(Self {
+            keymap: None,
+            bindings,
+            pointer: Pointer::new(&observer.server)?,
+            marked: marked.atom,
+            is_marked: true,
+            marks: Vec::new(),
+            keeps_from_repeating: false,
+            is_confirmed: Cell::new(false),
+            observer,
+        })
+    }
+
+    /// The observer of the display, on the same connection.
+    pub fn observer(&mut self) -> &mut Observer {
+        &mut self.observer
+    }
+
+    /// The keymap in force.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn keymap(&mut self) -> Result<&Keymap, Error> {
+        let changed = self.observer.take_keymap_news()?;
+        let kept = self.keymap.take().filter(|_| !changed);
+        let keymap = match kept {
+            Some(keymap) => keymap,
+            None => Keymap::read(&self.observer.server.conn)?,
+        };
+        Ok(self.keymap.insert(keymap))
+    }
+
+    /// Whether the keymap may have changed since [`Self::keymap`] was last called.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn keymap_changed(&mut self) -> Result<bool, Error> {
+        if self.observer.take_keymap_news()? {
+            self.keymap = None;
+        }
+        Ok(self.keymap.is_none())
+    }
+
+    /// Binds as many of these keysyms to unused keycodes as there is room for, from the
+    /// first on, and returns how many. With `replace`, bound keysyms that are not among
+    /// them make room: then no program may have a key of them still to read.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended, or the server refuses the new map.
+    pub fn bind(&mut self, keysyms: &[u32], replace: bool) -> Result<usize, Error> {
+        self.keymap()?;
+        let (keymap, server) = (self.keymap.take(), &self.observer.server);
+        let Some(keymap) = keymap else {
+            return Ok(0);
+        };
+        let count = self.bindings.bind(server, &keymap, keysyms, replace)?;
+        self.settle_keymap()?;
+        Ok(count)
+    }
+
+    /// Sets the bound keysyms that make no room for others: the keys of a step.
+    pub fn pin(&mut self, keysyms: &[u32]) {
+        self.bindings.pin(keysyms);
+    }
+
+    /// Gives all spare keycodes back: no program may have a key of them still to
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn unbind(&mut self) -> Result<(), Error> {
+        if self.bindings.is_empty() {
+            return Ok(());
+        }
+        self.keymap()?;
+        if let Some(keymap) = self.keymap.take() {
+            self.bindings.restore(&self.observer.server, &keymap)?;
+        }
+        self.settle_keymap()
+    }
+
+    /// Gives up bound keycodes that somebody grabbed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn recheck_bound(&mut self) -> Result<(), Error> {
+        if self.bindings.is_empty() {
+            return Ok(());
+        }
+        self.keymap()?;
+        if let Some(keymap) = self.keymap.take()
+            && !self.bindings.recheck(&self.observer.server, &keymap)?
+        {
+            self.keymap = Some(keymap);
+            return Ok(());
+        }
+        self.settle_keymap()
+    }
+
+    /// Windows that may have keys of bound keycodes still to read, as they are noted
+    /// with the X server.
+    pub fn unread(&self) -> &[WindowId] {
+        self.bindings.unread()
+    }
+
+    /// Notes such a window, for another life of the daemon.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn note_unread(&mut self, window: WindowId) -> Result<(), Error> {
+        self.bindings.note_unread(&self.observer.server, window)
+    }
+
+    /// Takes the news of our own change; what comes later is somebody else's.
+    fn settle_keymap(&mut self) -> Result<(), Error> {
+        self.pointer()?;
+        self.observer.take_keymap_news()?;
+        Ok(())
+    }
+
+    /// Ends what is latched: it would change the next key.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn clear_latches(&self) -> Result<(), Error> {
+        use x11rb::protocol::{
+            xkb::{ConnectionExt as _, Group},
+            xproto::ModMask,
+        };
+        let (none, all) = (ModMask::from(0_u16), ModMask::from(0xff_u16));
+        let conn = &self.observer.server.conn;
+        let device = keymap::CORE_KEYBOARD;
+        conn.xkb_latch_lock_state(device, none, none, false, Group::M1, all, true, 0)?
+            .ignore_error();
+        Ok(())
+    }
+
+    /// Whether any keycode is bound.
+    pub fn has_bound(&self) -> bool {
+        !self.bindings.is_empty()
+    }
+
+    /// Whether that keycode is one that was bound.
+    pub fn is_bound(&self, keycode: u8) -> bool {
+        self.bindings.has(keycode)
+    }
+
+    /// Reads the state of the keyboard.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn keyboard(&self) -> Result<KeyboardState, Error> {
+        keymap::state(&self.observer.server.conn)
+    }
+
+    /// Whether keys are down, by keycode.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn keys_down(&self) -> Result<[bool; 256], Error> {
+        let reply = self.observer.server.conn.query_keymap()?.reply();
+        let reply = reply.map_err(|error| Error::reply("QueryKeymap", error))?;
+        Ok(std::array::from_fn(|code| {
+            reply.keys[code / 8] & (1 << (code % 8)) != 0
+        }))
+    }
+
+    /// Reads the pointer mapping again if it changed, and returns whether some
+    /// physical button gives this logical one.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn has_button(&mut self, number: u8) -> Result<bool, Error> {
+        if self.observer.take_pointer_mapping_news()? {
+            self.pointer.read_mapping(&self.observer.server)?;
+        }
+        Ok(self.pointer.physical(number).is_some())
+    }
+
+    /// Presses; sent with the next [`Self::flush`] or question.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn press(&self, input: KeyOrButton) -> Result<(), Error> {
+        match input {
+            KeyOrButton::Key(code) => self.fake(KEY_PRESS_EVENT, code, (0, 0)),
+            KeyOrButton::Button(number) => self.fake_button(BUTTON_PRESS_EVENT, number),
+        }
+    }
+
+    /// XTEST takes physical buttons; callers name logical ones. A logical button that
+    /// no physical one gives was refused before, see [`Self::has_button`].
+    fn fake_button(&self, kind: u8, number: u8) -> Result<(), Error> {
+        match self.pointer.physical(number) {
+            Some(physical) => self.fake(kind, physical, (0, 0)),
+            None => Ok(()),
+        }
+    }
+
+    /// Releases; sent with the next [`Self::flush`] or question.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn release(&self, input: KeyOrButton) -> Result<(), Error> {
+        match input {
+            KeyOrButton::Key(code) => self.fake(KEY_RELEASE_EVENT, code, (0, 0)),
+            KeyOrButton::Button(number) => self.fake_button(BUTTON_RELEASE_EVENT, number),
+        }
+    }
+
+    /// Moves the pointer to a pixel of the screen; sent with the next
+    /// [`Self::flush`] or question.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn move_to(&self, x: u32, y: u32) -> Result<(), Error> {
+        // A screen's side has 16 bits, of which X gives the pointer 15.
+        let narrow = |side: u32| i16::try_from(side).unwrap_or(i16::MAX);
+        self.fake(MOTION_NOTIFY_EVENT, 0, (narrow(x), narrow(y)))
+    }
+
+    fn fake(&self, kind: u8, detail: u8, (x, y): (i16, i16)) -> Result<(), Error> {
+        let server = &self.observer.server;
+        server
+            .conn
+            .xtest_fake_input(kind, detail, 0, server.root, x, y, 0)?
+            .ignore_error();
+        self.is_confirmed.set(false);
+        Ok(())
+    }
+
+    /// Sends what waits.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn flush(&self) -> Result<(), Error> {
+        Ok(self.observer.server.conn.flush()?)
+    }
+
+    /// The pointer's position in screen pixels, after the server has taken all input
+    /// that was sent.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn pointer(&self) -> Result<(i32, i32), Error> {
+        let state = self.pointer_state()?;
+        Ok((state.x, state.y))
+    }
+
+    /// The pointer's position and its buttons. While another program holds the pointer
+    /// frozen (a synchronous grab), both are as they were before the freeze.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn pointer_state(&self) -> Result<PointerState, Error> {
+        let state = self.pointer.ask(&self.observer.server)?.answer()?;
+        self.is_confirmed.set(true);
+        Ok(state)
+    }
+
+    /// Waits until the server has done all that was sent, unless it is known to have: it
+    /// forgets what it has not read of a connection that ends.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn confirm(&self) -> Result<(), Error> {
+        if !self.is_confirmed.get() {
+            self.pointer_state()?;
+        }
+        Ok(())
+    }
+
+    /// Reads all that a step is planned on, in one wait.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn survey(&mut self) -> Result<Survey, Error> {
+        let server = &self.observer.server;
+        let geometry = server.conn.get_geometry(server.root)?;
+        let keyboard = keymap::ask_state(&server.conn)?;
+        let pointer = self.pointer.ask(server)?;
+        let geometry = geometry.reply();
+        let geometry = geometry.map_err(|error| Error::reply("GetGeometry", error))?;
+        let (keyboard, pointer) = (keymap::answer(keyboard)?, pointer.answer()?);
+        let size = connect::screen_size(geometry.width, geometry.height)?;
+        let (generation, epoch) = self.observer.identity_at(size)?;
+        Ok(Survey {
+            generation,
+            epoch,
+            screen: self.observer.size(),
+            keyboard,
+            pointer,
+        })
+    }
+
+    /// Whether keys that are held down repeat. The server's clock decides that,
+    /// and a server that was stopped would repeat a key that was held for an
+    /// instant; sent with the next [`Self::flush`] or question.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn set_repeat(&mut self, on: bool) -> Result<(), Error> {
+        if self.keeps_from_repeating != on {
+            return Ok(());
+        }
+        let conn = &self.observer.server.conn;
+        let mode = if on {
+            AutoRepeatMode::ON
+        } else {
+            let control = conn.get_keyboard_control()?.reply();
+            let control = control.map_err(|error| Error::reply("GetKeyboardControl", error))?;
+            // Where somebody else turned it off, it stays off.
+            if control.global_auto_repeat != AutoRepeatMode::ON {
+                return Ok(());
+            }
+            AutoRepeatMode::OFF
+        };
+        self.keeps_from_repeating = !on;
+        // Noted before it is so, as every press is.
+        self.note()?;
+        let aux = ChangeKeyboardControlAux::new().auto_repeat_mode(mode);
+        let conn = &self.observer.server.conn;
+        conn.change_keyboard_control(&aux)?.ignore_error();
+        self.is_confirmed.set(false);
+        Ok(())
+    }
+
+    /// Notes with the X server what is, or is about to be, down; sent before any
+    /// press that follows.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn mark(&mut self, marks: &[Mark]) -> Result<(), Error> {
+        self.marks = marks.to_vec();
+        self.note()
+    }
+
+    fn note(&mut self) -> Result<(), Error> {
+        let server = &self.observer.server;
+        if self.marks.is_empty() && !self.keeps_from_repeating {
+            if self.is_marked {
+                server
+                    .conn
+                    .delete_property(server.root, self.marked)?
+                    .ignore_error();
+                self.is_confirmed.set(false);
+                self.is_marked = false;
+            }
+            return Ok(());
+        }
+        let text = format(&self.marks, self.keeps_from_repeating);
+        server
+            .conn
+            .change_property8(
+                PropMode::REPLACE,
+                server.root,
+                self.marked,
+                AtomEnum::STRING,
+                text.as_bytes(),
+            )?
+            .ignore_error();
+        self.is_confirmed.set(false);
+        self.is_marked = true;
+        Ok(())
+    }
+
+    /// Reads the marks of an earlier instance, which may have left input down. Restores the
+    /// keys' repeat.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn left_behind(&mut self) -> Result<Vec<Mark>, Error> {
+        let server = &self.observer.server;
+        let reply = server
+            .conn
+            .get_property(false, server.root, self.marked, AtomEnum::STRING, 0, 4096)?
+            .reply();
+        let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
+        let (mut marks, kept) = parse(&reply.value);
+        let pointer = self.pointer_state()?;
+        let keys = self.keys_down()?;
+        let latest = uptime() + LONGEST;
+        marks.retain_mut(|mark| {
+            mark.until = mark.until.map(|until| until.min(latest));
+            match mark.input {
+                KeyOrButton::Key(code) => keys[usize::from(code)],
+                KeyOrButton::Button(number) => pointer.is_down(number).unwrap_or(true),
+            }
+        });
+        if kept {
+            // A daemon that was killed turned it off.
+            self.keeps_from_repeating = true;
+            self.set_repeat(true)?;
+        }
+        Ok(marks)
+    }
+}
+
+/// The owner of that selection.
+#[derive(Debug)]
+struct Holder {
+    window: WindowId,
+    /// Its process, name and user, if the server and the system report them.
+    process: Option<(u32, String, u32)>,
+}
+
+impl Holder {
+    fn of(observer: &Observer, window: WindowId) -> Result<Self, Error> {
+        let pid = match observer.has_resource() {
+            true => owner::client_pid(&observer.server, window)?,
+            false => None,
+        };
+        let process = pid.and_then(|pid| Some((pid, processes::name(pid), processes::user(pid)?)));
+        Ok(Self { window, process })
+    }
+
+    /// A daemon runs as our user or as root. Of what is not known anything may be.
+    fn may_be_deskd(&self) -> bool {
+        self.process.as_ref().is_none_or(|(pid, name, user)| {
+            // Anybody can name a window of ours as the owner; one that we made is let go
+            // before another is.
+            let own = *pid == std::process::id();
+            !own && name == "deskd" && (*user == geteuid().as_raw() || *user == 0)
+        })
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.process {
+            Some((pid, name, user)) => write!(f, "process {pid} ({name}, user {user})"),
+            None => write!(f, "the program of the window {:#x}", self.window),
+        }
+    }
+}
+
+/// Has this connection be the one that gives input on its display.
+fn own(observer: &Observer) -> Result<(), Error> {
+    let conn = &observer.server.conn;
+    let name = conn.intern_atom(false, INPUT.as_bytes())?.reply();
+    let name = name
+        .map_err(|error| Error::reply("InternAtom", error))?
+        .atom;
+    for attempt in 1.. {
+        let owner = conn.get_selection_owner(name)?.reply();
+        let owner = owner.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+        if owner.owner == x11rb::NONE {
+            break;
+        }
+        if attempt == TRIES {
+            let holder = Holder::of(observer, owner.owner)?;
+            if holder.may_be_deskd() {
+                return Err(Error::InputTaken(holder.to_string()));
+            }
+            tracing::warn!("{holder} owns {INPUT}, and is no deskd: it is taken from it");
+            break;
+        }
+        // A connection that has just ended may not have been noticed yet.
+        std::thread::sleep(AGAIN);
+    }
+    conn.set_selection_owner(observer.asking(), name, x11rb::CURRENT_TIME)?
+        .ignore_error();
+    Ok(())
+}
+
+/// `1 r k37:0 b1:81230`: version; whether deskd keeps keys from repeating; key or
+/// button, and the uptime in milliseconds until which it is held, 0 within a call.
+fn format(marks: &[Mark], keeps_from_repeating: bool) -> String {
+    let mut text = if keeps_from_repeating { "1 r" } else { "1" }.to_owned();
+    for mark in marks {
+        let (kind, number) = match mark.input {
+            KeyOrButton::Key(code) => ('k', code),
+            KeyOrButton::Button(number) => ('b', number),
+        };
+        let until = mark.until.map_or(0, |until| until.as_millis().max(1));
+        text.push_str(&format!(" {kind}{number}:{until}"));
+    }
+    text
+}
+
+/// Text that no daemon wrote means nothing.
+fn parse(text: &[u8]) -> (Vec<Mark>, bool) {
+    let Ok(text) = std::str::from_utf8(text) else {
+        return Default::default();
+    };
+    let mut words = text.split(' ').peekable();
+    if words.next() != Some("1") {
+        return Default::default();
+    }
+    let keeps_from_repeating = words.next_if_eq(&"r").is_some();
+    let mark = |word: &str| {
+        let (input, until) = word.split_once(':')?;
+        let input = match input.split_at_checked(1)? {
+            ("k", code) => KeyOrButton::Key(code.parse().ok().filter(|code| *code >= 8)?),
+            ("b", number) => {
+                KeyOrButton::Button(number.parse().ok().filter(|n| (1..=9).contains(n))?)
+            }
+            _ => return None,
+        };
+        let until: u64 = until.parse().ok()?;
+        let until = (until > 0).then(|| Duration::from_millis(until));
+        Some(Mark { input, until })
+    };
+    let marks = words.filter_map(mark).take(256).collect();
+    (marks, keeps_from_repeating)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_read_as_they_were_written_and_nothing_else_is() {
+        let marks = [
+            Mark {
+                input: KeyOrButton::Key(37),
+                until: None,
+            },
+            Mark {
+                input: KeyOrButton::Button(1),
+                until: Some(Duration::from_millis(81_230)),
+            },
+        ];
+        assert_eq!(format(&marks, false), "1 k37:0 b1:81230");
+        assert_eq!(format(&[], true), "1 r");
+        for repeat in [false, true] {
+            let text = format(&marks, repeat);
+            assert_eq!(parse(text.as_bytes()), (marks.to_vec(), repeat));
+        }
+        for text in ["", "2 k37:0", "k37:0", "\u{0}", "1"] {
+            assert_eq!(parse(text.as_bytes()), (Vec::new(), false), "{text:?}");
+        }
+        let (odd, _) = parse("1 k7:0 k256:0 b0:0 b77:5 x1:1 k38 k39:x kk:1 é:1 b3:4".as_bytes());
+        let button = Mark {
+            input: KeyOrButton::Button(3),
+            until: Some(Duration::from_millis(4)),
+        };
+        assert_eq!(odd, [button]);
+    }
+}

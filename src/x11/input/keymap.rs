@@ -1,0 +1,576 @@
+//! The live keymap: which key, with which modifiers held, gives a keysym or a
+//! character (X Keyboard Extension 1.0, "Computing Effective Modifier and Group").
+
+use std::collections::HashMap;
+
+use x11rb::protocol::xkb::{self, ConnectionExt as _, KeySymMap, KeyType, MapPart};
+
+use crate::keys;
+use crate::x11::{connection::server::XConnection, error::Error};
+
+/// The core keyboard.
+pub(in crate::x11) const CORE_KEYBOARD: xkb::DeviceSpec = 0x100;
+
+/// Shift's bit in the core protocol.
+const SHIFT: u8 = 1;
+
+/// Lock's bit, which Caps Lock sets.
+const LOCK: u8 = 2;
+
+/// The keysym of the key that chooses a third level.
+const LEVEL3: u32 = 0xfe03;
+
+/// The key type `ALPHABETIC`, which every keymap has at that place (XKB, "The
+/// Canonical Key Types"): Shift and Caps Lock choose the second of two levels.
+const ALPHABETIC: u8 = 2;
+
+/// Keysyms of vendors, where the multimedia keys are.
+const VENDOR: std::ops::RangeInclusive<u32> = 0x1008_0000..=0x1008_ffff;
+
+/// Keycode 8 is no key to many programs: its evdev code is 0, "reserved".
+const FIRST_USABLE: u8 = 9;
+
+/// The last keycode of the keys that keyboards have: letters, digits, function keys and
+/// keypad (`evdev`). Above are multimedia keys.
+const LAST_MAIN: u8 = 135;
+
+/// Keys that a browser acts upon by their place, whatever they give. Chromium was
+/// seen to do so with copy, paste, cut and reload; the others have a meaning of
+/// that kind too (Linux `input-event-codes.h`, plus 8).
+const BY_PLACE: [u8; 22] = [
+    // power, stop, copy, open, paste, cut, sleep,
+    124, 136, 141, 142, 143, 145, 150, //
+    // the web, mail, bookmarks, back, forward, home page, reload, exit,
+    158, 163, 164, 166, 167, 180, 181, 182, //
+    // new, suspend, close, search, send, forward mail, save.
+    189, 213, 214, 225, 239, 241, 242,
+];
+
+/// The modifier Control in the core protocol.
+const CONTROL: u8 = 4;
+
+/// Keysyms of keys whose modifiers make shortcuts of characters: Meta, Alt, Super,
+/// Hyper.
+const SHORTCUTS: std::ops::RangeInclusive<u32> = 0xffe7..=0xffee;
+
+/// Keysyms of keys that hold a modifier for as long as they are down.
+const HOLDING: [std::ops::RangeInclusive<u32>; 3] = [
+    // Shift, Control; Meta, Alt, Super, Hyper: not the locks in between.
+    0xffe1..=0xffe4,
+    0xffe7..=0xffee,
+    // ISO_Level3_Shift; Mode_switch is left to those who want it.
+    0xfe03..=0xfe03,
+];
+
+/// The present state of the keyboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyboardState {
+    /// Modifiers of keys that are down.
+    pub down: u8,
+    /// Modifiers that are locked.
+    pub locked: u8,
+    /// Modifiers, or the layout, are latched: for the next key only.
+    pub latched: bool,
+    /// The effective group (layout), from 0.
+    pub group: u8,
+}
+
+/// A key and what must be held with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stroke {
+    /// The key.
+    pub keycode: u8,
+    /// Keys of modifiers to hold, in the order to press them.
+    pub hold: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    keycode: u8,
+    group: u8,
+    level: u8,
+}
+
+/// The symbols of a key, as the protocol has them (XKB, `KEYSYMMAP`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::x11) struct Symbols {
+    /// Key type of each group.
+    pub(in crate::x11) types: [u8; 4],
+    /// The number of groups, and what happens to groups beyond them.
+    pub(in crate::x11) group_info: u8,
+    /// Levels of a group.
+    pub(in crate::x11) width: u8,
+    /// By group, then by level.
+    pub(in crate::x11) keysyms: Vec<u32>,
+}
+
+impl Symbols {
+    fn groups(&self) -> u8 {
+        self.group_info & 0x0f
+    }
+
+    /// Its first two groups as the core protocol orders them: two levels of each, then
+    /// levels 3 and 4 of each (XKB protocol, 12.4). One group serves as both.
+    pub(in crate::x11) fn in_core_order(&self) -> [u32; 8] {
+        let level = |group: u8, level: u8| {
+            let group = group.min(self.groups().saturating_sub(1));
+            let index = usize::from(group) * usize::from(self.width) + usize::from(level);
+            let there = level < self.width;
+            self.keysyms
+                .get(index)
+                .copied()
+                .filter(|_| there)
+                .unwrap_or(0)
+        };
+        [
+            (0, 0),
+            (0, 1),
+            (1, 0),
+            (1, 1),
+            (0, 2),
+            (0, 3),
+            (1, 2),
+            (1, 3),
+        ]
+        .map(|(group, number)| level(group, number))
+    }
+
+    /// Whether the first group gives what `wanted` has there. A server that got it by the
+    /// core protocol chose the key type itself, and fills in the capital of a letter.
+    pub(in crate::x11) fn serves_as(&self, wanted: &Self) -> bool {
+        let (here, wanted) = (self.in_core_order(), wanted.in_core_order());
+        [0, 1, 4, 5].into_iter().all(|place| {
+            let is_capital = place % 2 == 1 && wanted[place - 1] != 0 && wanted[place] == 0;
+            here[place] == wanted[place] || is_capital
+        })
+    }
+
+    /// Whether the key gives anything.
+    pub(in crate::x11) fn gives(&self) -> bool {
+        self.keysyms.iter().any(|keysym| *keysym != 0)
+    }
+}
+
+impl From<Symbols> for KeySymMap {
+    fn from(key: Symbols) -> Self {
+        Self {
+            kt_index: key.types,
+            group_info: key.group_info,
+            width: key.width,
+            syms: key.keysyms,
+        }
+    }
+}
+
+impl From<KeySymMap> for Symbols {
+    fn from(key: KeySymMap) -> Self {
+        Self {
+            types: key.kt_index,
+            group_info: key.group_info,
+            width: key.width,
+            keysyms: key.syms,
+        }
+    }
+}
+
+/// One state of the server's keymap.
+#[derive(Debug)]
+pub struct Keymap {
+    first: u8,
+    keys: Vec<Symbols>,
+    types: Vec<KeyType>,
+    keysyms: HashMap<u32, Vec<Place>>,
+    characters: HashMap<char, Vec<Place>>,
+    /// For each modifier the keys that hold it, lowest keycode first.
+    holders: [Vec<u8>; 8],
+    /// Keys that set any modifier.
+    modifiers: Vec<u8>,
+    /// Modifiers that make shortcuts of characters.
+    shortcuts: u8,
+    /// Keys that make the server itself act: no program receives them.
+    acting: Vec<u8>,
+}
+
+/// Turns XKB on for a connection, and subscribes to new keymaps.
+///
+/// # Errors
+///
+/// When the server has no XKB, or the connection ended.
+pub(in crate::x11) fn enable(conn: &XConnection) -> Result<(), Error> {
+    let reply = conn.xkb_use_extension(1, 0)?.reply();
+    let reply = reply.map_err(|error| Error::reply("XkbUseExtension", error))?;
+    if !reply.supported {
+        return Err(Error::NoExtension("XKB"));
+    }
+    let which = xkb::EventType::MAP_NOTIFY | xkb::EventType::NEW_KEYBOARD_NOTIFY;
+    let all = MapPart::KEY_TYPES | MapPart::KEY_SYMS | MapPart::MODIFIER_MAP;
+    conn.xkb_select_events(
+        CORE_KEYBOARD,
+        xkb::EventType::from(0_u16),
+        which,
+        all,
+        all,
+        &xkb::SelectEventsAux::new(),
+    )?
+    .ignore_error();
+    Ok(())
+}
+
+/// Reads the present state of the keyboard.
+///
+/// # Errors
+///
+/// When the connection ended.
+pub(in crate::x11) fn state(conn: &XConnection) -> Result<KeyboardState, Error> {
+    answer(ask_state(conn)?)
+}
+
+/// A question for the keyboard's state that was sent.
+type StateCookie<'c> = x11rb::cookie::Cookie<'c, XConnection, xkb::GetStateReply>;
+
+/// Asks for it; the question stays in the buffer.
+pub(in crate::x11) fn ask_state(conn: &XConnection) -> Result<StateCookie<'_>, Error> {
+    Ok(conn.xkb_get_state(CORE_KEYBOARD)?)
+}
+
+/// The answer to that.
+pub(in crate::x11) fn answer(asked: StateCookie<'_>) -> Result<KeyboardState, Error> {
+    let reply = asked.reply();
+    let reply = reply.map_err(|error| Error::reply("XkbGetState", error))?;
+    Ok(KeyboardState {
+        down: mask(reply.base_mods),
+        locked: mask(reply.locked_mods),
+        latched: mask(reply.latched_mods) != 0 || reply.latched_group != 0,
+        group: u8::from(reply.group),
+    })
+}
+
+fn mask(mods: x11rb::protocol::xproto::ModMask) -> u8 {
+    u8::try_from(u16::from(mods) & 0xff).unwrap_or(0)
+}
+
+impl Keymap {
+    /// Reads the server's.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub(in crate::x11) fn read(conn: &XConnection) -> Result<Self, Error> {
+        let full =
+            MapPart::KEY_TYPES | MapPart::KEY_SYMS | MapPart::KEY_ACTIONS | MapPart::MODIFIER_MAP;
+        let none = MapPart::from(0_u16);
+        let reply = conn
+            .xkb_get_map(
+                CORE_KEYBOARD,
+                full,
+                none,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                xkb::VMod::from(0_u16),
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+            )?
+            .reply();
+        let reply = reply.map_err(|error| Error::reply("XkbGetMap", error))?;
+        let mut map = Self {
+            first: reply.first_key_sym,
+            keys: Vec::new(),
+            types: reply.map.types_rtrn.unwrap_or_default(),
+            keysyms: HashMap::new(),
+            characters: HashMap::new(),
+            holders: Default::default(),
+            modifiers: Vec::new(),
+            shortcuts: CONTROL,
+            acting: Vec::new(),
+        };
+        let actions = reply.map.key_actions.iter();
+        let counts = actions.flat_map(|actions| &actions.acts_rtrn_count);
+        let counts = (reply.first_key_action..=u8::MAX).zip(counts);
+        map.acting = counts
+            .filter(|(_, count)| **count > 0)
+            .map(|(keycode, _)| keycode)
+            .collect();
+        let keys = reply.map.syms_rtrn.into_iter().flatten();
+        map.keys = keys.map(Symbols::from).collect();
+        let keys = map.keys.clone();
+        for (keycode, key) in (reply.first_key_sym..=u8::MAX).zip(keys) {
+            let width = usize::from(key.width).max(1);
+            for (group, keysyms) in (0..key.groups()).zip(key.keysyms.chunks(width)) {
+                for (level, keysym) in (0..=u8::MAX).zip(keysyms) {
+                    map.note(
+                        *keysym,
+                        Place {
+                            keycode,
+                            group,
+                            level,
+                        },
+                    );
+                }
+            }
+        }
+        for entry in reply.map.modmap_rtrn.iter().flatten() {
+            let bits = mask(entry.mods);
+            map.modifiers.push(entry.keycode);
+            let has = |keysyms: &[std::ops::RangeInclusive<u32>]| {
+                map.keysyms.iter().any(|(keysym, places)| {
+                    keysyms.iter().any(|range| range.contains(keysym))
+                        && places
+                            .iter()
+                            .any(|place| place.keycode == entry.keycode && place.level == 0)
+                })
+            };
+            let (holds, shortcut) = (has(&HOLDING), has(&[SHORTCUTS]));
+            if shortcut {
+                map.shortcuts |= bits;
+            }
+            if holds {
+                for (bit, holders) in map.holders.iter_mut().enumerate() {
+                    if bits & (1 << bit) != 0 {
+                        holders.push(entry.keycode);
+                        holders.sort_unstable();
+                    }
+                }
+            }
+        }
+        Ok(map)
+    }
+
+    /// Modifiers that make shortcuts of characters: Control, Alt, Super and the like.
+    pub fn shortcuts(&self) -> u8 {
+        self.shortcuts
+    }
+
+    fn note(&mut self, keysym: u32, place: Place) {
+        if keysym == 0 {
+            return;
+        }
+        self.keysyms.entry(keysym).or_default().push(place);
+        // The keypad's characters are for the keypad's keys.
+        let function = (0xff00..=0xffff).contains(&keysym);
+        let character = keys::character(keysym).filter(|_| keys::is_mapped_back(keysym));
+        if let Some(character) = character.filter(|_| !function) {
+            self.characters.entry(character).or_default().push(place);
+        }
+    }
+
+    /// How to give a character. Line feed is Return, tab is Tab. `None` when no
+    /// key of the group in force has it, or the modifiers that are down keep it away.
+    pub fn type_character(&self, character: char, state: KeyboardState) -> Option<Stroke> {
+        let places = match character {
+            '\n' => self.keysyms.get(&0xff0d),
+            '\t' => self.keysyms.get(&0xff09),
+            character => self.characters.get(&character),
+        };
+        // A program that finds Caps Lock on raises what its key leaves alone.
+        let raised = character.to_uppercase().next() != Some(character);
+        self.best(
+            places?,
+            state.group,
+            state.down | state.locked,
+            raised && state.locked & LOCK != 0,
+        )
+    }
+
+    /// Finds how to press a key by its keysym, independent of locks: `Ctrl+A` with Caps
+    /// Lock is still `Ctrl+A`.
+    pub fn press_keysym(&self, keysym: u32, group: u8) -> Option<Stroke> {
+        let places = self.keysyms.get(&keysym)?;
+        self.best(places, group, 0, false)
+            // A key of another layout that lies nowhere in this one.
+            .or_else(|| {
+                let first = places.iter().find(|place| place.level == 0)?;
+                Some(Stroke {
+                    keycode: first.keycode,
+                    hold: Vec::new(),
+                })
+            })
+    }
+
+    /// Whether some key gives that keysym.
+    pub fn has(&self, keysym: u32) -> bool {
+        self.keysyms.contains_key(&keysym)
+    }
+
+    /// The keysym that a key gives alone.
+    pub fn keysym(&self, keycode: u8) -> Option<u32> {
+        let here = |place: &&Place| place.keycode == keycode && place.level == 0;
+        let found = self
+            .keysyms
+            .iter()
+            .filter_map(|(keysym, places)| Some((places.iter().find(here)?.group, *keysym)));
+        found.min().map(|(_, keysym)| keysym)
+    }
+
+    /// The symbols of a key.
+    pub(in crate::x11) fn symbols(&self, keycode: u8) -> Option<&Symbols> {
+        let index = keycode.checked_sub(self.first)?;
+        self.keys.get(usize::from(index))
+    }
+
+    /// Keys that give nothing that anybody presses: nothing at all, or what
+    /// multimedia keys give. In ascending order.
+    pub(in crate::x11) fn unused(&self) -> impl Iterator<Item = u8> + '_ {
+        let keycodes = (self.first.max(FIRST_USABLE)..=u8::MAX)
+            .filter(|keycode| !self.modifiers.contains(keycode));
+        keycodes.filter(|keycode| {
+            let symbols = self.symbols(*keycode);
+            let keysyms = symbols.map(|symbols| symbols.keysyms.iter());
+            keysyms.is_some_and(|mut all| all.all(|k| *k == 0 || VENDOR.contains(k)))
+        })
+    }
+
+    /// Whether what that key gives would reach the program in focus as a character.
+    pub(in crate::x11) fn can_carry(&self, keycode: u8) -> bool {
+        !self.acting.contains(&keycode) && !BY_PLACE.contains(&keycode)
+    }
+
+    /// The key type for characters of which some are letters, and its levels: the
+    /// one with four, where the keymap has it and a key that chooses the third.
+    pub(in crate::x11) fn letters(&self) -> (u8, u8) {
+        let level3 = self.level3();
+        let wanted = [
+            (SHIFT, 1),
+            (LOCK, 1),
+            (level3, 2),
+            (SHIFT | level3, 3),
+            (LOCK | level3, 3),
+        ];
+        let four = |kind: &KeyType| {
+            let gives = |(modifiers, level)| {
+                let entry = kind.map.iter().find(|e| mask(e.mods_mask) == modifiers);
+                entry.is_some_and(|entry| entry.active && entry.level == level)
+            };
+            kind.num_levels == 4
+                && mask(kind.mods_mask) == SHIFT | LOCK | level3
+                && wanted.into_iter().all(gives)
+        };
+        let found = self.types.iter().position(four);
+        let found = found.filter(|_| level3 != 0);
+        match found.and_then(|index| u8::try_from(index).ok()) {
+            Some(index) => (index, 4),
+            None => (ALPHABETIC, 2),
+        }
+    }
+
+    /// The modifier that chooses the third level; 0 without one.
+    fn level3(&self) -> u8 {
+        let holders = |bit: &u8| &self.holders[usize::from(*bit)];
+        let places = self.keysyms.get(&LEVEL3).into_iter().flatten();
+        let bits = |place: &Place| (0..8).find(|bit| holders(bit).contains(&place.keycode));
+        let bit: Option<u8> = places.clone().find_map(bits);
+        bit.map_or(0, |bit| 1 << bit)
+    }
+
+    /// Prefers a key of the main block, then the fewest modifiers, then the lowest keycode.
+    /// Under `evdev`, a parenthesis has a keycode of its own beyond the main block, which
+    /// Wine does not support. With `raised`, only keys that Caps Lock affects are taken.
+    fn best(&self, places: &[Place], group: u8, in_force: u8, raised: bool) -> Option<Stroke> {
+        let is_main = |place: &&Place| place.keycode <= LAST_MAIN;
+        let main: Vec<Place> = places.iter().filter(is_main).copied().collect();
+        self.fewest(&main, group, in_force, raised)
+            .or_else(|| self.fewest(places, group, in_force, raised))
+    }
+
+    fn fewest(&self, places: &[Place], group: u8, in_force: u8, raised: bool) -> Option<Stroke> {
+        let level3 = self.level3();
+        let mut sets = vec![0, SHIFT];
+        if level3 != 0 {
+            sets.extend([level3, SHIFT | level3]);
+        }
+        sets.into_iter()
+            .filter_map(|set| Some((set, self.hold(set & !in_force)?)))
+            .find_map(|(set, hold)| {
+                let mut fitting: Vec<u8> = places
+                    .iter()
+                    .filter(|place| self.gives(place, group, in_force | set, raised))
+                    .map(|place| place.keycode)
+                    .collect();
+                fitting.sort_unstable();
+                let keycode = *fitting.first()?;
+                Some(Stroke { keycode, hold })
+            })
+    }
+
+    /// Keys that hold these modifiers.
+    fn hold(&self, modifiers: u8) -> Option<Vec<u8>> {
+        let wanted = (0..8).filter(|bit| modifiers & (1 << bit) != 0);
+        wanted
+            .map(|bit| self.holders[bit].first().copied())
+            .collect()
+    }
+
+    /// Whether the key gives the keysym of that place with these in force.
+    fn gives(&self, place: &Place, group: u8, modifiers: u8, raised: bool) -> bool {
+        let Some(key) = self.symbols(place.keycode) else {
+            return false;
+        };
+        // Groups that a key lacks wrap around.
+        let effective = group % key.groups().max(1);
+        if place.group != effective {
+            return false;
+        }
+        let kind = key.types[usize::from(effective.min(3))];
+        let Some(kind) = self.types.get(usize::from(kind)) else {
+            return place.level == 0 && !raised;
+        };
+        if raised && mask(kind.mods_mask) & LOCK == 0 {
+            return false;
+        }
+        let relevant = modifiers & mask(kind.mods_mask);
+        let entry = kind
+            .map
+            .iter()
+            .find(|entry| entry.active && mask(entry.mods_mask) == relevant);
+        entry.map_or(0, |entry| entry.level) == place.level
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(groups: u8, width: u8, keysyms: &[u32]) -> Symbols {
+        Symbols {
+            types: [0; 4],
+            group_info: groups,
+            width,
+            keysyms: keysyms.to_vec(),
+        }
+    }
+
+    #[test]
+    fn levels_and_groups_have_their_places_in_the_core_protocol() {
+        for (symbols, core) in [
+            (key(0, 0, &[]), [0; 8]),
+            (key(1, 1, &[1]), [1, 0, 1, 0, 0, 0, 0, 0]),
+            (key(2, 1, &[1, 2]), [1, 0, 2, 0, 0, 0, 0, 0]),
+            (key(1, 4, &[1, 2, 3, 4]), [1, 2, 1, 2, 3, 4, 3, 4]),
+            (
+                key(2, 4, &[1, 2, 3, 4, 5, 6, 7, 8]),
+                [1, 2, 5, 6, 3, 4, 7, 8],
+            ),
+        ] {
+            assert_eq!(symbols.in_core_order(), core);
+        }
+    }
+
+    #[test]
+    fn a_key_serves_as_another_when_only_its_capital_was_filled_in() {
+        let bound = key(1, 4, &[u32::from(b'a'), 0, 0, 0]);
+        assert!(bound.serves_as(&bound));
+        let filled = key(1, 2, &[u32::from(b'a'), u32::from(b'A')]);
+        assert!(filled.serves_as(&bound) && !bound.serves_as(&filled));
+        let empty = key(1, 4, &[0; 4]);
+        assert!(!bound.serves_as(&empty) && key(0, 0, &[]).serves_as(&empty));
+    }
+}

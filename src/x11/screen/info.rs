@@ -1,0 +1,68 @@
+//! What is known of a connected screen.
+
+use crate::x11::{
+    capture::grab::Capturer,
+    connection::{server::Server, socket::SocketKind},
+    screen::{known::Known, root_state::Generation},
+};
+use crate::{
+    facts::Profile,
+    frame::{CaptureMode, Size},
+};
+
+/// A connected screen.
+#[derive(Debug, Clone)]
+pub struct ScreenInfo {
+    /// Size in pixels, as last seen.
+    pub size: Size,
+    /// Dots per inch, rounded, as stated when the connection was made.
+    pub dpi: u32,
+    /// Bits of a pixel that carry colour.
+    pub depth: u8,
+    /// Identity of the X server.
+    pub generation: Generation,
+    /// Rises with each resize.
+    pub geometry_epoch: u64,
+    /// The profile under which the display was proved: its paint was seen whole and at
+    /// rest.
+    pub proof: Option<Profile>,
+    /// Windows that carry the proof and still stand.
+    pub carriers: usize,
+    /// How pixels are read.
+    pub capture_mode: CaptureMode,
+    /// Why the mode is not `ShmFd`.
+    pub capture_mode_reason: Option<String>,
+    /// Whether the server shows its cursor (XFIXES).
+    pub has_cursor: bool,
+    /// Whether the server reports drawing (DAMAGE).
+    pub has_damage: bool,
+    /// Whether the server takes input from its clients (XTEST).
+    pub has_xtest: bool,
+    /// Which socket leads to the server.
+    pub socket: SocketKind,
+    /// User id of the X server, if the kernel reports it.
+    pub server_uid: Option<u32>,
+}
+
+impl ScreenInfo {
+    /// All that is known of the screen.
+    pub(in crate::x11) fn of(server: &Server, known: &Known, capturer: &Capturer) -> Self {
+        let (capture_mode, capture_mode_reason) = capturer.mode();
+        Self {
+            size: known.size,
+            dpi: server.dpi,
+            depth: server.depth,
+            generation: known.generation,
+            geometry_epoch: known.epoch,
+            proof: known.proof,
+            carriers: 0,
+            capture_mode,
+            capture_mode_reason,
+            has_cursor: capturer.cursor().is_there(),
+            has_damage: capturer.has_damage(),
+            has_xtest: server.has_xtest,
+            socket: server.socket,
+            server_uid: server.server_uid,
+        }
+    }
+}

@@ -1,0 +1,657 @@
+//! The selections: text that deskd offers for a paste, and what was there before,
+//! given back afterwards (ICCCM 2.0, section 2).
+//!
+//! It runs on a thread and a connection of its own, because an owner must answer at any
+//! time: the program that pastes waits for it.
+//!
+//! - `fetch`: what another program has on a selection.
+//! - `serve`: answering those who ask.
+
+mod fetch;
+mod item;
+mod serve;
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::AsFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+        mpsc::TryRecvError,
+    },
+    time::{Duration, Instant},
+};
+
+use x11rb::{
+    connection::Connection as _,
+    protocol::{
+        Event,
+        xproto::{
+            Atom, AtomEnum, ChangeWindowAttributesAux, ConnectionExt as _, EventMask, PropMode,
+            Property, Timestamp, Window,
+        },
+    },
+    wrapper::ConnectionExt as _,
+};
+
+use crate::x11::{
+    command::display::Display,
+    connection::{
+        mailbox::{Bell, Receiver, Sender, mailbox},
+        server::{EVENTS_AT_ONCE, Server},
+        socket::{Pulse, Purpose},
+    },
+    error::{Error, SILENCE},
+    observe::{focus::Focus, owner},
+};
+use item::{Content, Item, Transfer};
+
+/// Time after the last request for the text, and after the end of the step, before the
+/// former content is restored. Chromium asks as soon as the text is there, and not again
+/// when it pastes.
+const GIVE_BACK: Duration = Duration::from_millis(500);
+/// After a paste that nobody took, nothing can be had for so long: a program that is
+/// late must not paste what was there before instead.
+pub const WITHHELD: Duration = Duration::from_secs(10);
+/// At the end a clipboard manager has so long to take over what was given back.
+const SAVED: Duration = Duration::from_millis(500);
+/// Orders that wait while the former owner is asked: more than there can be steps.
+const ORDERS: usize = 1024;
+/// Nothing else to do.
+const LONG: Duration = Duration::from_secs(3600);
+
+x11rb::atom_manager! {
+    Atoms: AtomsCookie {
+        CLIPBOARD,
+        TARGETS,
+        MULTIPLE,
+        TIMESTAMP,
+        INCR,
+        ATOM_PAIR,
+        UTF8_STRING,
+        TEXT,
+        TEXT_PLAIN: b"text/plain",
+        TEXT_PLAIN_UTF8: b"text/plain;charset=utf-8",
+        CLIPBOARD_MANAGER,
+        SAVE_TARGETS,
+        DELETE,
+        INSERT_SELECTION,
+        INSERT_PROPERTY,
+        _DESKD_SELECTION,
+    }
+}
+
+/// One of the two selections.
+#[derive(Debug)]
+struct Selection {
+    name: Atom,
+    /// Since when deskd owns it, in the server's time.
+    since: Option<Timestamp>,
+    /// The content that deskd answers with.
+    content: Content,
+    /// The content before the text; `None` while there is no text on it.
+    before: Option<Content>,
+}
+
+impl Selection {
+    /// Another program has it: there is nothing to give back.
+    fn lose(&mut self) {
+        self.since = None;
+        self.content.clear();
+        self.before = None;
+    }
+}
+
+/// How far a text that is offered was taken. Shared with who waits for that.
+#[derive(Debug, Default)]
+pub struct Offer {
+    ready: AtomicBool,
+    taken: AtomicU32,
+    asked: AtomicBool,
+    /// The former content of a selection could not be read.
+    lost: AtomicBool,
+    /// No caller waits for it any more.
+    withdrawn: AtomicBool,
+}
+
+impl Offer {
+    /// Whether the text is there.
+    pub fn ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// How often the program for which it was meant has all of it.
+    pub fn taken(&self) -> u32 {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    /// Whether that program asked at all.
+    pub fn asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    /// Takes it back: it is not put there any more, and where it is, nobody gets it.
+    pub fn withdraw(&self) {
+        self.withdrawn.store(true, Ordering::Release);
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::Acquire)
+    }
+
+    /// Whether something that was there before is gone.
+    pub fn lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+}
+
+enum Order {
+    Offer {
+        text: String,
+        focus: Focus,
+        offer: Arc<Offer>,
+    },
+    Finish,
+    Withhold,
+}
+
+/// The handle of the thread, which ends with it.
+#[derive(Debug)]
+pub struct Clipboard {
+    orders: Sender<Order>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Offer { .. } => "Offer",
+            Self::Finish => "Finish",
+            Self::Withhold => "Withhold",
+        })
+    }
+}
+
+impl Clipboard {
+    /// Connects to the display; `bell` is rung for each request.
+    ///
+    /// # Errors
+    ///
+    /// Any of reaching the display.
+    pub fn start(display: &Display, bell: Bell) -> Result<Self, Error> {
+        let (orders, inbox) = mailbox(ORDERS).map_err(Error::Lost)?;
+        let worker = Worker::connect(display, inbox, bell)?;
+        let thread = std::thread::Builder::new()
+            .name("clipboard".into())
+            .spawn(move || worker.run())
+            .map_err(Error::Lost)?;
+        Ok(Self {
+            orders,
+            thread: Some(thread),
+        })
+    }
+
+    /// Puts a text on the selections, for the window that has the focus. It is there
+    /// when the offer says so: after a second or two, when the program that had it
+    /// before does not give up what it had.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub fn offer(&self, text: &str, focus: &Focus) -> Result<Arc<Offer>, Error> {
+        let offer = Arc::new(Offer::default());
+        let order = Order::Offer {
+            text: text.to_owned(),
+            focus: focus.clone(),
+            offer: Arc::clone(&offer),
+        };
+        let gone = |_| Error::Lost(io::ErrorKind::BrokenPipe.into());
+        self.orders.try_send(order).map_err(gone)?;
+        Ok(offer)
+    }
+
+    /// The step has ended: what was there may be given back soon.
+    pub fn finish(&self) {
+        drop(self.orders.try_send(Order::Finish));
+    }
+
+    /// The offer was withdrawn: who asks now gets nothing, and what was there is given
+    /// back later.
+    pub fn withhold(&self) {
+        // A thread that has ended has nothing to give.
+        drop(self.orders.try_send(Order::Withhold));
+    }
+
+    /// Whether the thread is of use.
+    pub fn works(&self) -> bool {
+        self.thread.as_ref().is_some_and(|t| !t.is_finished())
+    }
+}
+
+struct Worker {
+    server: Server,
+    atoms: Atoms,
+    window: Window,
+    inbox: Receiver<Order>,
+    /// Rung for those who wait for an offer.
+    bell: Bell,
+    selections: [Selection; 2],
+    transfers: Vec<Transfer>,
+    /// The server reports which process each client is.
+    has_resource: bool,
+    /// The text was given in the answer that is being made.
+    given: bool,
+    offer: Option<(Arc<Offer>, Focus)>,
+    /// Windows that asked since then, and whether they are of the program in focus.
+    requestors: HashMap<Window, bool>,
+    /// When somebody last asked for the text, or it was put there, or the step that
+    /// did so ended.
+    active: Instant,
+    /// That step has ended.
+    finished: bool,
+    /// Nothing can be had since then, because nobody took the text in time.
+    withheld: Option<Instant>,
+}
+
+impl Worker {
+    fn connect(display: &Display, inbox: Receiver<Order>, bell: Bell) -> Result<Self, Error> {
+        let pulse = Arc::new(Pulse::new());
+        let server = Server::open(
+            display.name(),
+            SILENCE,
+            &pulse,
+            display.reach(),
+            Purpose::Clipboard,
+        )?;
+        let conn = &server.conn;
+        let atoms = Atoms::new(conn)?.reply();
+        let atoms = atoms.map_err(|error| Error::reply("InternAtom", error))?;
+        let window = server.own_window()?;
+        // Its end is the end of what it owns.
+        let events = EventMask::PROPERTY_CHANGE | EventMask::STRUCTURE_NOTIFY;
+        let select = ChangeWindowAttributesAux::new().event_mask(events);
+        conn.change_window_attributes(window, &select)?
+            .ignore_error();
+        let has_resource = owner::knows_processes(&server)?;
+        let selection = |name| Selection {
+            name,
+            since: None,
+            content: Content::new(),
+            before: None,
+        };
+        let primary = u32::from(AtomEnum::PRIMARY);
+        Ok(Self {
+            selections: [selection(atoms.CLIPBOARD), selection(primary)],
+            server,
+            atoms,
+            window,
+            inbox,
+            bell,
+            transfers: Vec::new(),
+            has_resource,
+            given: false,
+            offer: None,
+            requestors: HashMap::new(),
+            active: Instant::now(),
+            finished: true,
+            withheld: None,
+        })
+    }
+
+    fn run(mut self) {
+        loop {
+            match self.turn() {
+                Ok(true) => {}
+                Ok(false) => {
+                    if let Err(error) = self.give_back().and_then(|()| self.save()) {
+                        tracing::debug!("the clipboard's connection ended: {error}");
+                    }
+                    return;
+                }
+                Err(error) => {
+                    tracing::debug!("the clipboard's connection ended: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One round; false when nobody gives orders any more.
+    fn turn(&mut self) -> Result<bool, Error> {
+        match self.inbox.try_recv() {
+            Ok(Order::Offer { text, focus, offer }) => {
+                self.offer(&text, focus, offer)?;
+                return Ok(true);
+            }
+            // After each order the queue is looked at again: a wait in between may have
+            // taken the bell of the next one.
+            Ok(Order::Finish) => {
+                self.finished = true;
+                self.active = Instant::now();
+                return Ok(true);
+            }
+            Ok(Order::Withhold) => {
+                self.withhold();
+                return Ok(true);
+            }
+            Err(TryRecvError::Disconnected) => return Ok(false),
+            Err(TryRecvError::Empty) => {}
+        }
+        if self.take_events()? {
+            // There may be more; the orders come first.
+            return Ok(true);
+        }
+        let left = match self.withheld {
+            Some(since) => Some(WITHHELD.saturating_sub(since.elapsed())),
+            None if self.offer.is_some() && self.finished => {
+                Some(GIVE_BACK.saturating_sub(self.active.elapsed()))
+            }
+            None => None,
+        };
+        let wait = if let Some(left) = left {
+            if left.is_zero() && self.transfers.is_empty() {
+                self.give_back()?;
+                LONG
+            } else {
+                left.max(Duration::from_millis(10))
+            }
+        } else {
+            LONG
+        };
+        let wait = self.end_stalled().map_or(wait, |next| next.min(wait));
+        self.doze(wait)?;
+        Ok(true)
+    }
+
+    /// Sends all answers, and waits, unless there is something to do.
+    fn doze(&mut self, limit: Duration) -> Result<(), Error> {
+        self.server.conn.flush()?;
+        // Sending may have brought events.
+        if let Some((event, _)) = self.server.next_event()? {
+            return self.take(&event);
+        }
+        let socket = self.server.conn.stream().as_fd();
+        let bell = self.inbox.bell();
+        bell.wait(Some(socket), limit).map_err(Error::Lost)?;
+        Ok(())
+    }
+
+    /// Takes a bounded number of events. Whether there may be more.
+    fn take_events(&mut self) -> Result<bool, Error> {
+        for _ in 0..EVENTS_AT_ONCE {
+            let Some((event, _)) = self.server.next_event()? else {
+                break;
+            };
+            self.take(&event)?;
+        }
+        if self.server.lost_events() {
+            self.events_were_lost()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Requests were lost, which is the fault of who sends so many, and perhaps that
+    /// another program has a selection now.
+    fn events_were_lost(&mut self) -> Result<(), Error> {
+        tracing::debug!("events were lost: too many came at once");
+        for index in 0..self.selections.len() {
+            if self.selections[index].since.is_none() {
+                continue;
+            }
+            let name = self.selections[index].name;
+            let owner = self.server.conn.get_selection_owner(name)?.reply();
+            let owner = owner.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+            if owner.owner != self.window {
+                self.selections[index].lose();
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles a request that any client may send at any time.
+    fn take(&mut self, event: &Event) -> Result<(), Error> {
+        match event {
+            Event::DestroyNotify(event) if event.window == self.window => {
+                return Err(Error::robbed("window"));
+            }
+            Event::SelectionRequest(event) => self.answer(event)?,
+            Event::SelectionClear(event) => {
+                let lost = self.selections.iter_mut();
+                for selection in lost.filter(|s| s.name == event.selection) {
+                    if selection
+                        .since
+                        .is_some_and(|since| newer(event.time, since))
+                    {
+                        selection.lose();
+                    }
+                }
+            }
+            Event::PropertyNotify(event) if event.state == Property::DELETE => {
+                self.go_on(event.window, event.atom)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn offer(&mut self, text: &str, focus: Focus, offer: Arc<Offer>) -> Result<(), Error> {
+        if offer.is_withdrawn() {
+            return Ok(());
+        }
+        let content = self.text(text);
+        // From now on who asks is heard.
+        self.server.conn.stream().await_requests_of(focus.window);
+        self.offer = Some((Arc::clone(&offer), focus.clone()));
+        self.requestors.clear();
+        self.finished = false;
+        self.withheld = None;
+        let selections = if self.marks_what_is_pasted_over(&focus)? {
+            1
+        } else {
+            self.selections.len()
+        };
+        for index in 0..selections {
+            let before = self.before(index, &offer)?;
+            let time = self.time()?;
+            if offer.is_withdrawn() {
+                // The chord was not pressed yet, so nobody is about to paste.
+                let selection = &mut self.selections[index];
+                selection.before = selection.since.map(|_| before);
+                return self.give_back();
+            }
+            let selection = &mut self.selections[index];
+            selection.before = Some(before);
+            selection.content = content.clone();
+            selection.since = Some(time);
+            let conn = &self.server.conn;
+            conn.set_selection_owner(self.window, selection.name, time)?
+                .ignore_error();
+        }
+        // It is there when the server says so.
+        self.server.geometry()?;
+        offer.ready.store(true, Ordering::Release);
+        self.bell.ring();
+        self.active = Instant::now();
+        Ok(())
+    }
+
+    /// Whether the program in focus owns PRIMARY and would unmark what it has
+    /// marked when it loses that, as GTK does: then nothing would be pasted over.
+    /// Terminals paste from PRIMARY itself, and nothing over anything.
+    fn marks_what_is_pasted_over(&self, focus: &Focus) -> Result<bool, Error> {
+        let primary = u32::from(AtomEnum::PRIMARY);
+        let owner = self.server.conn.get_selection_owner(primary)?.reply();
+        let owner = owner.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+        Ok(owner.owner != x11rb::NONE && focus.made(owner.owner) && !focus.is_terminal())
+    }
+
+    /// Reads the present content of a selection, unless it is a text of ours.
+    fn before(&mut self, index: usize, offer: &Offer) -> Result<Content, Error> {
+        let selection = &mut self.selections[index];
+        if let Some(before) = selection.before.take() {
+            return Ok(before);
+        }
+        if selection.since.is_some() {
+            return Ok(selection.content.clone());
+        }
+        let name = selection.name;
+        let fetched = self.fetch_all(name)?;
+        if !fetched.whole {
+            offer.lost.store(true, Ordering::Release);
+        }
+        Ok(fetched.content)
+    }
+
+    fn withhold(&mut self) {
+        for selection in &mut self.selections {
+            if selection.before.is_some() {
+                selection.content.clear();
+                self.withheld = Some(Instant::now());
+            }
+        }
+        self.transfers.retain(|transfer| !transfer.is_offered());
+    }
+
+    /// Has a clipboard manager, where there is one, take over what was given back,
+    /// which would end with this connection (ICCCM and freedesktop.org, "Clipboard
+    /// Manager").
+    fn save(&mut self) -> Result<(), Error> {
+        let selection = &self.selections[0];
+        if selection.since.is_none() || selection.content.is_empty() {
+            return Ok(());
+        }
+        let targets: Vec<Atom> = selection.content.keys().copied().collect();
+        let (conn, atoms) = (&self.server.conn, &self.atoms);
+        let manager = conn.get_selection_owner(atoms.CLIPBOARD_MANAGER)?.reply();
+        let manager = manager.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+        if manager.owner == x11rb::NONE {
+            return Ok(());
+        }
+        let (property, name) = (atoms._DESKD_SELECTION, atoms.CLIPBOARD_MANAGER);
+        conn.change_property32(
+            PropMode::REPLACE,
+            self.window,
+            property,
+            AtomEnum::ATOM,
+            &targets,
+        )?
+        .ignore_error();
+        let target = atoms.SAVE_TARGETS;
+        conn.convert_selection(self.window, name, target, property, x11rb::CURRENT_TIME)?
+            .ignore_error();
+        let saved = |event: &Event| match event {
+            Event::SelectionNotify(event) if event.selection == name => Some(()),
+            _ => None,
+        };
+        self.until(Instant::now() + SAVED, saved)?;
+        Ok(())
+    }
+
+    fn text(&self, text: &str) -> Content {
+        let utf8 = Item {
+            kind: self.atoms.UTF8_STRING,
+            format: 8,
+            data: text.as_bytes().into(),
+        };
+        let atoms = &self.atoms;
+        let mut content = Content::new();
+        for target in [atoms.UTF8_STRING, atoms.TEXT] {
+            content.insert(target, utf8.clone());
+        }
+        for target in [atoms.TEXT_PLAIN_UTF8, atoms.TEXT_PLAIN] {
+            let kind = target;
+            content.insert(
+                target,
+                Item {
+                    kind,
+                    ..utf8.clone()
+                },
+            );
+        }
+        // Latin-1, where it can say all of it.
+        let latin: Option<Vec<u8>> = text.chars().map(|one| u8::try_from(one).ok()).collect();
+        if let Some(latin) = latin {
+            let kind = u32::from(AtomEnum::STRING);
+            let data = latin.into();
+            content.insert(
+                kind,
+                Item {
+                    kind,
+                    format: 8,
+                    data,
+                },
+            );
+        }
+        content
+    }
+
+    /// Restores the former content.
+    fn give_back(&mut self) -> Result<(), Error> {
+        self.offer = None;
+        self.withheld = None;
+        for index in 0..self.selections.len() {
+            let Some(before) = self.selections[index].before.take() else {
+                continue;
+            };
+            let time = self.time()?;
+            let selection = &mut self.selections[index];
+            let owner = if before.is_empty() {
+                selection.since = None;
+                x11rb::NONE
+            } else {
+                selection.since = Some(time);
+                self.window
+            };
+            selection.content = before;
+            let conn = &self.server.conn;
+            // Set anew also where deskd has it: that tells those who watch.
+            conn.set_selection_owner(owner, selection.name, time)?
+                .ignore_error();
+        }
+        Ok(self.server.conn.flush()?)
+    }
+
+    /// The server's time (ICCCM 2.1: by a property change of nothing).
+    fn time(&mut self) -> Result<Timestamp, Error> {
+        let (conn, name) = (&self.server.conn, self.atoms._DESKD_SELECTION);
+        conn.change_property8(PropMode::APPEND, self.window, name, AtomEnum::STRING, &[])?
+            .ignore_error();
+        self.server.geometry()?;
+        // It came before that answer.
+        while let Some((event, _)) = self.server.next_event()? {
+            match &event {
+                Event::PropertyNotify(event)
+                    if event.window == self.window && event.atom == name =>
+                {
+                    return Ok(event.time);
+                }
+                other => self.take(other)?,
+            }
+        }
+        Ok(x11rb::CURRENT_TIME)
+    }
+}
+
+/// Whether `a` is not before `b`, in the server's milliseconds, which wrap.
+fn newer(a: Timestamp, b: Timestamp) -> bool {
+    a == x11rb::CURRENT_TIME || a.wrapping_sub(b) < u32::MAX / 2
+}
+
+impl Drop for Clipboard {
+    fn drop(&mut self) {
+        // The thread ends when nobody gives orders any more; it is not waited for.
+        let (closed, _) = match mailbox(1) {
+            Ok(pair) => pair,
+            Err(_) => return,
+        };
+        let orders = std::mem::replace(&mut self.orders, closed);
+        let bell = orders.bell().clone();
+        drop(orders);
+        bell.ring();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
