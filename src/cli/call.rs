@@ -139,3 +139,16 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
         )
     })
 }
+
+/// The viewer's port, unless `STREAM_PORT` says another.
+const VIEWER_PORT: u16 = 6080;
+
+/// `STREAM_PORT`, which older images set.
+pub(super) fn viewer_port() -> Result<u16, Error> {
+    match variable("STREAM_PORT") {
+        Some(text) => text
+            .parse()
+            .map_err(|_| Error::new(Exit::Usage, format!("STREAM_PORT: {text:?} is no port"))),
+        None => Ok(VIEWER_PORT),
+    }
+}

@@ -14,7 +14,7 @@ use super::{
     call,
     exit::{Error, Exit},
     serve_args::{ProfileArg, Serve, StackArg},
-    service, stack,
+    service,
 };
 use crate::{
     config::{self, Address, DEFAULT_GEOMETRY},
@@ -256,7 +256,7 @@ fn stack_options(args: &Serve, geometry: Size) -> Result<init::Options, Error> {
         dpi,
         desktop_user: args.desktop_user.clone(),
         vnc: args.vnc,
-        viewer_port: stack::viewer_port()?,
+        viewer_port: call::viewer_port()?,
         desktop_env: args.desktop_env.clone(),
         no_new_privs: args.desktop_no_new_privs,
         listen,
@@ -302,7 +302,7 @@ fn options(args: &Serve) -> Result<Options, Error> {
             client_authority: args.tls_client_ca.clone(),
         });
     // Without the variable nobody says that what listens there is a viewer.
-    let viewer = call::variable("STREAM_PORT").map(|_| stack::viewer_port());
+    let viewer = call::variable("STREAM_PORT").map(|_| call::viewer_port());
     Ok(Options {
         token_file: args.token_file.clone(),
         allowed_uids,

@@ -12,7 +12,6 @@ use std::{
 
 use super::{
     args::{Cli, Down, Status, Up},
-    call,
     client_args::Client,
     exit::{Error, Exit},
     json,
@@ -36,8 +35,6 @@ const ENDING: Duration = Duration::from_secs(6);
 const ONCE_MORE: Duration = Duration::from_millis(300);
 /// Maximum time until a daemon that `up` started has ended.
 const END: Duration = Duration::from_secs(10);
-/// The viewer's port, unless `STREAM_PORT` says another.
-pub(super) const VIEWER_PORT: u16 = 6080;
 
 /// Brings the desktop up.
 pub(super) async fn up(mut args: Up) -> Result<Exit, Error> {
@@ -138,16 +135,6 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
         print::complain(format_args!("{line}"));
     }
     Ok(())
-}
-
-/// `STREAM_PORT`, which older images set.
-pub(super) fn viewer_port() -> Result<u16, Error> {
-    match call::variable("STREAM_PORT") {
-        Some(text) => text
-            .parse()
-            .map_err(|_| Error::new(Exit::Usage, format!("STREAM_PORT: {text:?} is no port"))),
-        None => Ok(VIEWER_PORT),
-    }
 }
 
 /// Starts `deskd serve --stack xfce` apart from this command.

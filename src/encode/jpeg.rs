@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
-use super::{Error, Picture, stripes::Format};
+use super::{error::Error, picture::Picture, stripes::Format};
 use crate::frame::{BYTES_PER_PIXEL, STRIPE_ROWS, Size};
 
 /// From this quality on, colours have as many pixels as brightness.

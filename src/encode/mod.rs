@@ -11,6 +11,7 @@
 //! - [`Tiles`]: where two pictures differ.
 //! - `webp`, `scale`: thin layers over the crates that do the work.
 
+mod error;
 mod jpeg;
 mod picture;
 mod png;
@@ -25,6 +26,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+pub use error::Error;
 pub use picture::{Digest, Picture, Print};
 pub use threads::spawn;
 pub use tiles::Tiles;
@@ -83,35 +85,6 @@ pub struct Order {
     pub is_alone: bool,
     /// Seed of the prints.
     pub seed: u64,
-}
-
-/// Why an image could not be encoded.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The deflate stream broke.
-    #[error("deflate: {0}")]
-    Deflate(#[from] flate2::CompressError),
-    /// The PNG encoder refused.
-    #[error("png: {0}")]
-    Png(#[from] ::png::EncodingError),
-    /// The JPEG encoder refused.
-    #[error("jpeg: {0}")]
-    Jpeg(#[from] turbojpeg::Error),
-    /// A stripe is not what it should be.
-    #[error("jpeg: {0}")]
-    Stripe(&'static str),
-    /// The WebP encoder refused.
-    #[error("webp: {0}")]
-    Webp(#[from] image_webp::EncodingError),
-    /// The image is beyond what the format can hold.
-    #[error("an image of {0} is beyond the format's limit")]
-    Size(Size),
-    /// The scaler refused.
-    #[error("scale: {0}")]
-    Scale(#[from] fast_image_resize::ResizeError),
-    /// The scaler's image buffer does not fit its size.
-    #[error("scale: {0}")]
-    ScaleBuffer(#[from] fast_image_resize::ImageBufferError),
 }
 
 /// Bytes of a picture in the reference encoding of the paint gate's probes: PNG,

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use deskd_deflate::{LAST, Scratch, Words, combine, deflate};
 
-use super::{Error, Picture, stripes::Format};
+use super::{error::Error, picture::Picture, stripes::Format};
 use crate::frame::{STRIPE_ROWS, Size};
 
 pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";

@@ -5,7 +5,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Error, Picture, picture::Print, threads};
+use super::{
+    error::Error,
+    picture::{Picture, Print},
+    threads,
+};
 use crate::frame::{STRIPE_ROWS, Size};
 
 /// A file format that can be cut into stripes.

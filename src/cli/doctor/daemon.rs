@@ -11,7 +11,7 @@ use super::{
         client_args::Client,
         exit::{Error, Exit},
     },
-    Check, fail, pass, warn,
+    check::{Check, fail, pass, warn},
 };
 use crate::{config::Address, rpc::v1};
 

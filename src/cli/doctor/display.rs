@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Check, fail, pass, warn};
+use super::check::{Check, fail, pass, warn};
 use crate::{
     frame::CaptureMode,
     x11::{

@@ -1,11 +1,13 @@
 //! `deskd doctor`: looks at the display, the machine and the daemon, and reports
 //! what is wrong and what to do. It needs no running daemon.
 
+mod check;
 mod daemon;
 mod display;
 
 use std::{os::unix::process::CommandExt, path::Path, process::Command};
 
+use check::Verdict;
 use daemon::{isolation, look_at_daemon, paint, port, privileges, token_file};
 use display::{look_at_display, shared_memory, x_port};
 use serde_json::json;
@@ -21,59 +23,6 @@ use crate::{
     rpc::v1,
     x11::{DisplayName, cookie_file},
 };
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Pass,
-    Warn,
-    Fail,
-}
-
-impl Verdict {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        }
-    }
-}
-
-/// One thing looked at: what was found, and what to do about it.
-#[derive(Debug)]
-struct Check {
-    name: &'static str,
-    verdict: Verdict,
-    found: String,
-    remedy: String,
-}
-
-fn pass(name: &'static str, found: impl Into<String>) -> Check {
-    Check {
-        name,
-        verdict: Verdict::Pass,
-        found: found.into(),
-        remedy: String::new(),
-    }
-}
-
-fn warn(name: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Check {
-    Check {
-        name,
-        verdict: Verdict::Warn,
-        found: found.into(),
-        remedy: remedy.into(),
-    }
-}
-
-fn fail(name: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Check {
-    Check {
-        name,
-        verdict: Verdict::Fail,
-        found: found.into(),
-        remedy: remedy.into(),
-    }
-}
 
 /// Looks at everything and prints it. Exits with 1 when a check fails.
 pub(super) async fn run(args: Doctor) -> Result<Exit, Error> {

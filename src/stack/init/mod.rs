@@ -4,15 +4,18 @@
 //!
 //! - `plan`: who runs as whom, where things lie.
 //! - `components`: how each part is started, and when it counts as up.
-//! - `child`: one running part, and the end of what it wrote.
+//! - `supervisor`: what to do about what happens, as facts and orders.
+//! - `run`: the loop that tells it the facts and carries out the orders, by `parts` and
+//!   `daemon`, the processes that it keeps up.
+//! - `child`: one running process, and the end of what it wrote.
 //! - `tree`: finding and ending every process of the stack, and no other; `cgroup`: the
 //!   control group that they are in, where there can be one.
 //! - `lock`: one init a display; stale X locks.
-//! - `supervise`: the loop; `parts`, `daemon`: what it keeps up.
 //! - `exec`: the step between fork and a component's program.
 
 mod cgroup;
 mod child;
+mod clock;
 mod components;
 mod daemon;
 mod exec;
@@ -20,12 +23,16 @@ mod home;
 mod lock;
 mod parts;
 mod plan;
-mod supervise;
+mod run;
+mod supervisor;
 mod tree;
+
+#[cfg(test)]
+mod histories;
 
 pub use exec::{Component, exec, unblock_signals};
 pub use plan::{Options, Plan, PlanError};
-pub use supervise::{InitError, run};
+pub use run::{InitError, run};
 
 /// Seeds this user's home for XFCE, where somebody else starts the session; or that of the
 /// `user` with these ids, as that user.

@@ -1,145 +1,143 @@
-//! The parts: started when what they stand on is up, watched, started again.
+//! The processes of the stack: started, looked at, ended.
 
 use std::{
     net::{SocketAddr, TcpStream},
-    time::{Duration, Instant},
+    os::fd::BorrowedFd,
+    time::Duration,
 };
 
 use nix::unistd::Pid;
 
 use super::{
+    cgroup::Group,
     child::Child,
+    clock::now_ms,
     components::{self, Ready},
     home,
     lock::{self, Holder},
-    supervise::{Init, now_ms},
+    plan::Plan,
+    supervisor::{Fact, Part},
     tree::{self, Orphans, Which},
 };
 use crate::{
     processes,
     sockets::{self, Listening},
-    stack::wire::{Component, ComponentState, Problem, Status},
+    stack::wire::{Component, ComponentState, Problem},
 };
 
 /// How long a port may take to answer that somebody listens.
 const KNOCK: Duration = Duration::from_millis(50);
-/// The longest wait between two starts of a part that keeps ending (R28).
-const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// A part that ran for so long begins with a clean slate.
-pub(super) const STABLE: Duration = Duration::from_secs(20);
 
-/// Pause before the next start: none after a first end, then longer.
-pub(super) fn backoff(streak: u32) -> Duration {
-    match streak {
-        1 => Duration::ZERO,
-        n => (Duration::from_millis(100) * 2_u32.saturating_pow(n.min(16))).min(MAX_BACKOFF),
-    }
-}
-
-/// One part and what became of it.
+/// The process of a part.
 #[derive(Debug)]
-pub(super) struct Part {
-    pub(super) component: Component,
-    pub(super) enabled: bool,
-    pub(super) child: Option<Child>,
-    pub(super) up: bool,
-    /// It must be up by then.
-    pub(super) due: Option<Instant>,
-    /// Not started again before.
-    pub(super) not_before: Option<Instant>,
-    pub(super) started: Instant,
-    pub(super) since_ms: u64,
-    pub(super) streak: u32,
-    pub(super) restarts: u32,
-    pub(super) problem: Option<Problem>,
-    pub(super) last_output: String,
+struct Process {
+    component: Component,
+    /// `None`: it does not run.
+    child: Option<Child>,
+    /// When it was started, in milliseconds since 1970.
+    since_ms: u64,
 }
 
-impl Part {
-    pub(super) fn new(component: Component, enabled: bool) -> Self {
-        Self {
+/// The processes of all parts.
+#[derive(Debug)]
+pub(super) struct Parts {
+    processes: Vec<Process>,
+    /// Their control group, if one can be made.
+    group: Option<Group>,
+    /// What belongs to the init, and yet is no part of the stack.
+    pub(super) daemon: Option<Pid>,
+}
+
+impl Parts {
+    /// None runs; what an init that was killed left behind is ended.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let group = Group::make(&format!("deskd-X{}", plan.options.display));
+        let left = Which {
+            mark: plan.mark(""),
+            group: group.as_ref(),
+            ..Which::default()
+        };
+        tree::end(&left, tree::GRACE);
+        let process = |component| Process {
             component,
-            enabled,
             child: None,
-            up: false,
-            due: None,
-            not_before: None,
-            started: Instant::now(),
             since_ms: 0,
-            streak: 0,
-            restarts: 0,
-            problem: None,
-            last_output: String::new(),
+        };
+        Self {
+            processes: Component::STARTED.into_iter().map(process).collect(),
+            group,
+            daemon: None,
         }
     }
 
-    pub(super) fn state(&self) -> ComponentState {
-        let pid = self.child.as_ref().map(|child| child.pid.as_raw());
-        let pid = pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
-        ComponentState {
-            component: self.component,
-            enabled: self.enabled,
-            up: self.up,
-            pid,
-            no_new_privs: pid != 0 && processes::has_no_new_privs(pid),
-            since_ms: if self.up { self.since_ms } else { 0 },
-            restarts: self.restarts,
-            last_output: self.last_output.clone(),
-            problem: self.problem.clone(),
-        }
+    fn process(&mut self, component: Component) -> Option<&mut Process> {
+        let mut processes = self.processes.iter_mut();
+        processes.find(|process| process.component == component)
     }
 
-    /// Pause before the next start: none after a first end, then longer.
-    pub(super) fn backoff(&mut self) -> Duration {
-        if self.started.elapsed() >= STABLE {
-            self.streak = 0;
-        }
-        self.streak += 1;
-        backoff(self.streak)
+    fn child(&self, component: Component) -> Option<&Child> {
+        let mut processes = self.processes.iter();
+        let process = processes.find(|process| process.component == component);
+        process.and_then(|process| process.child.as_ref())
     }
-}
 
-impl Init {
-    pub(super) fn keep_parts(&mut self) {
-        for index in 0..self.parts.len() {
-            if let Some(child) = &mut self.parts[index].child {
+    fn children(&self) -> impl Iterator<Item = &Child> {
+        self.processes
+            .iter()
+            .filter_map(|process| process.child.as_ref())
+    }
+
+    /// The pipes to wait for.
+    pub(super) fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.children().flat_map(Child::pipes)
+    }
+
+    /// Takes what they wrote.
+    pub(super) fn read(&mut self) {
+        for process in &mut self.processes {
+            if let Some(child) = &mut process.child {
                 child.read();
             }
-            if self.parts[index].child.is_some() && !self.parts[index].up {
-                self.look(index);
-            }
-            let part = &self.parts[index];
-            let idle = part.enabled && !part.up && part.child.is_none();
-            let hopeless = matches!(part.problem, Some(Problem::Missing { .. }));
-            let due = part.not_before.is_none_or(|at| Instant::now() >= at);
-            if self.wanted && idle && due && !hopeless && self.has_ground(index) {
-                self.start(index);
-            }
         }
     }
 
-    pub(super) fn has_ground(&self, index: usize) -> bool {
-        let needed = components::needs(self.parts[index].component);
-        needed.is_none_or(|needed| {
-            let ground = self.parts.iter().find(|part| part.component == needed);
-            ground.is_some_and(|part| part.up)
-        })
+    /// A part as the daemon is to know it.
+    pub(super) fn state(&self, part: &Part) -> ComponentState {
+        let process = self
+            .processes
+            .iter()
+            .find(|process| process.component == part.component);
+        let child = process.and_then(|process| process.child.as_ref());
+        let pid = child.and_then(|child| u32::try_from(child.pid.as_raw()).ok());
+        let since_ms = process
+            .filter(|_| part.up)
+            .map_or(0, |process| process.since_ms);
+        ComponentState {
+            component: part.component,
+            enabled: part.enabled,
+            up: part.up,
+            pid: pid.unwrap_or(0),
+            no_new_privs: pid.is_some_and(processes::has_no_new_privs),
+            since_ms,
+            restarts: part.restarts,
+            last_output: part.last_output.clone(),
+            problem: part.problem.clone(),
+        }
     }
 
-    pub(super) fn start(&mut self, index: usize) {
-        let component = self.parts[index].component;
+    /// Starts a part.
+    pub(super) fn start(&mut self, component: Component, plan: &Plan) -> Fact {
         if let Some(problem) = components::missing(component) {
-            let Problem::Missing { program, package } = &problem else {
-                return;
+            let message = match &problem {
+                Problem::Missing { program, package } => {
+                    format!("{program} is not installed: install the Debian package {package}")
+                }
+                Problem::Failed => format!("{} cannot be started", component.name()),
             };
-            let message =
-                format!("{program} is not installed: install the Debian package {package}");
-            self.fail(index, problem.clone(), message);
-            return;
+            return Fact::NotStarted(component, problem, message);
         }
-        let prepared = self.prepare(component);
-        let started = prepared.and_then(|()| {
-            let start = components::start(component, &self.plan);
+        let started = prepare(component, plan).and_then(|()| {
+            let start = components::start(component, plan);
             Child::start(&start).map_err(|error| {
                 let (program, folder) = (start.program, start.folder.display());
                 let user = start
@@ -153,253 +151,141 @@ impl Init {
                 if let Some(group) = &self.group {
                     group.add(child.pid);
                 }
-                let (ready, limit) = components::readiness(component);
-                let part = &mut self.parts[index];
-                part.child = Some(child);
-                part.started = Instant::now();
-                part.since_ms = now_ms();
-                part.due = Some(part.started + limit);
-                part.up = ready == Ready::Runs;
-                let status = if part.up {
-                    Status::Completed
-                } else {
-                    Status::Started
-                };
-                if part.up {
-                    part.problem = None;
+                if let Some(process) = self.process(component) {
+                    process.child = Some(child);
+                    process.since_ms = now_ms();
                 }
-                self.event(
-                    component,
-                    status,
-                    None,
-                    format!("{} was started", component.name()),
-                );
+                Fact::Started(component)
             }
             Err(why) => {
                 let message = format!("{} cannot be started: {why}", component.name());
-                // It ran for no time: the pauses grow.
-                self.parts[index].started = Instant::now();
-                self.parts[index].last_output.clone_from(&message);
-                self.fail(index, Problem::Failed, message);
+                Fact::NotStarted(component, Problem::Failed, message)
             }
         }
     }
 
-    /// Prepares the start of a part.
-    pub(super) fn prepare(&mut self, component: Component) -> Result<(), String> {
-        let display = self.plan.options.display;
-        match component {
-            Component::Xvfb => {
-                // Of a life that ended while nobody looked.
-                let left = Which {
-                    mark: self.plan.mark(Component::Xvfb.name()),
-                    ..Which::default()
-                };
-                tree::end(&left, tree::GRACE);
-                match lock::judge(display).map_err(|error| error.to_string())? {
-                    Holder::Nobody => {}
-                    Holder::Server => {
-                        return Err(format!(
-                            "another X server has display :{display}: end it, set another DESKD_DISPLAY, or run `deskd serve --stack none` beside it"
-                        ));
-                    }
-                }
-                self.plan.write_cookies().map_err(|error| error.to_string())
-            }
-            Component::Dbus => {
-                // Of a bus that was killed.
-                drop(std::fs::remove_file(self.plan.desktop_dir.join("bus")));
-                Ok(())
-            }
-            Component::Session => {
-                home::seed_as(&self.plan.desktop, self.plan.is_root).map_err(|error| {
-                    let home = self.plan.desktop.home.display();
-                    format!("the home {home} cannot be written: {error}; make room, or give another HOME or --desktop-user")
-                })
-            }
-            Component::X11vnc => self
-                .plan
-                .write_vnc_password()
-                .map_err(|error| error.to_string()),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether a part that was started is up, or late.
-    pub(super) fn look(&mut self, index: usize) {
-        let part = &self.parts[index];
-        let component = part.component;
-        let Some(child) = &part.child else {
-            return;
+    /// What can be seen of a part that was started and is not up yet.
+    pub(super) fn look(&self, component: Component, plan: &Plan) -> Option<Fact> {
+        let child = self.child(component)?;
+        let (ready, _) = components::readiness(component);
+        let is_up = match (ready, components::port(ready, plan)) {
+            (_, Some(port)) => match listening(port, child.pid) {
+                Listening::Ours => true,
+                Listening::Others => return Some(Fact::PortTaken(component, port)),
+                Listening::Nobody => false,
+            },
+            (Ready::Said, None) => child.said.contains(&b'\n'),
+            (Ready::Runs, None) => true,
+            (Ready::Ended | Ready::Listens(_), None) => false,
         };
-        let (ready, limit) = components::readiness(component);
-        let port = components::port(ready, &self.plan);
-        let listener = port.map(|port| (port, listening(port, child.pid)));
-        if let Some((port, Listening::Others)) = listener {
-            let message = format!(
-                "{} is not up: another program listens on port {port}; end that, or {}",
-                component.name(),
-                match component {
-                    Component::Websockify => "set STREAM_PORT to another port",
-                    _ => "start deskd without --vnc",
-                }
-            );
-            self.end_part(index);
-            self.parts[index].last_output.clone_from(&message);
-            self.fail(index, Problem::Failed, message);
-            return;
-        }
-        let is_up = match ready {
-            Ready::Said => child.said.contains(&b'\n'),
-            Ready::Runs => true,
-            Ready::Ended => false,
-            Ready::Listens(_) => listener.is_some_and(|(_, who)| who == Listening::Ours),
-        };
-        if is_up {
-            self.is_up(index);
-        } else if part.due.is_some_and(|due| Instant::now() > due) {
-            let message = format!(
-                "{} was not up within {} s",
-                component.name(),
-                limit.as_secs()
-            );
-            self.end_part(index);
-            self.fail(index, Problem::Failed, message);
-        }
+        is_up.then_some(Fact::Ready(component))
     }
 
-    pub(super) fn is_up(&mut self, index: usize) {
-        let part = &mut self.parts[index];
-        part.up = true;
-        part.due = None;
-        part.problem = None;
-        let component = part.component;
-        let took = part.started.elapsed().as_millis();
-        self.event(
-            component,
-            Status::Completed,
-            None,
-            format!("{} is up after {took} ms", component.name()),
-        );
+    /// A process of the init ended; `None` when it was no part.
+    pub(super) fn ended(&mut self, pid: Pid, code: Option<i32>) -> Option<Fact> {
+        let is = |process: &&mut Process| process.child.as_ref().is_some_and(|c| c.pid == pid);
+        let process = self.processes.iter_mut().find(is)?;
+        let mut child = process.child.take()?;
+        child.read();
+        let output = String::from_utf8_lossy(&child.complained).into_owned();
+        Some(Fact::Ended(process.component, code, output))
     }
 
-    pub(super) fn part_ended(&mut self, index: usize, code: Option<i32>) {
-        let part = &mut self.parts[index];
-        let component = part.component;
-        if let Some(child) = &mut part.child {
-            child.read();
-            part.last_output = String::from_utf8_lossy(&child.complained).into_owned();
+    /// Ends every process of a part.
+    pub(super) fn end(&mut self, component: Component, plan: &Plan) {
+        tree::end(&self.processes_of(component, plan), tree::GRACE);
+        if let Some(process) = self.process(component) {
+            process.child = None;
         }
-        part.child = None;
-        if components::readiness(component).0 == Ready::Ended && !part.up {
-            if code == Some(0) {
-                self.is_up(index);
-                return;
-            }
-            // Keys may be missing, but the screen is there: it is said, not more.
-            let said = last_lines(&self.parts[index].last_output);
-            let message = format!("{} failed: {said}", component.name());
-            self.parts[index].up = true;
-            self.event(component, Status::Failed, Some(Problem::Failed), message);
-            return;
-        }
-        let how = code.map_or("by a signal".to_owned(), |code| format!("with code {code}"));
-        let said = last_lines(&self.parts[index].last_output);
-        let message = format!("{} ended {how}{said}", component.name());
-        self.fail(index, Problem::Failed, message);
-    }
-
-    /// A part is not up: what stands on it goes down, and it is tried again.
-    pub(super) fn fail(&mut self, index: usize, problem: Problem, message: String) {
-        let component = self.parts[index].component;
-        self.parts[index].up = false;
-        for other in (0..self.parts.len()).rev() {
-            if components::stands_on(self.parts[other].component, component) {
-                self.end_part(other);
-            }
-        }
-        // What it started and left.
-        self.end_part(index);
-        let part = &mut self.parts[index];
-        let pause = part.backoff();
-        part.not_before = Some(Instant::now() + pause);
-        part.restarts += 1;
-        part.problem = Some(problem.clone());
-        self.event(component, Status::Failed, Some(problem), message);
     }
 
     /// Ends all parts: the session is asked first, so that programs can save
     /// what they have; then all, within two seconds together (R29).
-    pub(super) fn end_parts(&mut self, why: &str) {
-        let was: Vec<Component> = self
-            .parts
-            .iter()
-            .filter(|part| part.up || part.child.is_some())
-            .map(|part| part.component)
-            .collect();
+    pub(super) fn end_all(&mut self, plan: &Plan) {
         let half = tree::GRACE / 2;
-        let session = self.parts.iter().position(is_session);
-        if let Some(session) = session {
-            tree::ask(&self.processes_of(session), half);
-        }
-        tree::end(&self.everything(), half);
-        for part in &mut self.parts {
-            part.child = None;
-            part.up = false;
-            part.due = None;
-        }
-        for component in was.into_iter().rev() {
-            let message = format!("{} was {why}", component.name());
-            self.event(component, Status::Waiting, None, message);
+        tree::ask(&self.processes_of(Component::Session, plan), half);
+        tree::end(&self.everything(plan), half);
+        for process in &mut self.processes {
+            process.child = None;
         }
     }
 
-    /// Ends every process of a part.
-    pub(super) fn end_part(&mut self, index: usize) {
-        let which = self.processes_of(index);
-        tree::end(&which, tree::GRACE);
-        let part = &mut self.parts[index];
-        part.child = None;
-        part.up = false;
-        part.due = None;
+    /// Ends whatever was being started meanwhile, and gives the control group back.
+    pub(super) fn sweep(&mut self, plan: &Plan) {
+        tree::end(&self.everything(plan), tree::GRACE);
+        if let Some(group) = &self.group {
+            group.remove();
+        }
     }
 
     /// The processes of one part. What came to the init without a mark is the session's:
     /// the others start nothing that leaves them.
-    fn processes_of(&self, index: usize) -> Which<'_> {
-        let part = &self.parts[index];
+    fn processes_of(&self, component: Component, plan: &Plan) -> Which<'_> {
         Which {
-            mark: self.plan.mark(part.component.name()),
-            from: part.child.iter().map(|child| child.pid).collect(),
-            orphans: is_session(part).then(|| self.orphans()),
+            mark: plan.mark(component.name()),
+            from: self
+                .child(component)
+                .iter()
+                .map(|child| child.pid)
+                .collect(),
+            orphans: (component == Component::Session).then(|| self.orphans(plan)),
             group: None,
         }
     }
 
     /// The processes of all parts.
-    pub(super) fn everything(&self) -> Which<'_> {
-        let children = self.parts.iter().filter_map(|part| part.child.as_ref());
+    fn everything(&self, plan: &Plan) -> Which<'_> {
         Which {
-            mark: self.plan.mark(""),
-            from: children.map(|child| child.pid).collect(),
-            orphans: Some(self.orphans()),
+            mark: plan.mark(""),
+            from: self.children().map(|child| child.pid).collect(),
+            orphans: Some(self.orphans(plan)),
             group: self.group.as_ref(),
         }
     }
 
-    fn orphans(&self) -> Orphans {
+    fn orphans(&self, plan: &Plan) -> Orphans {
         // What the init itself started is none.
-        let parts = self.parts.iter().filter_map(|part| part.child.as_ref());
-        let daemon = self.daemon.iter().map(|daemon| daemon.pid);
+        let parts = self.children().map(|child| child.pid);
         Orphans {
-            of: self.plan.desktop.uid,
-            but: parts.map(|child| child.pid).chain(daemon).collect(),
+            of: plan.desktop.uid,
+            but: parts.chain(self.daemon).collect(),
         }
     }
 }
 
-fn is_session(part: &Part) -> bool {
-    part.component == Component::Session
+/// Prepares the start of a part.
+fn prepare(component: Component, plan: &Plan) -> Result<(), String> {
+    let display = plan.options.display;
+    match component {
+        Component::Xvfb => {
+            // Of a life that ended while nobody looked.
+            let left = Which {
+                mark: plan.mark(Component::Xvfb.name()),
+                ..Which::default()
+            };
+            tree::end(&left, tree::GRACE);
+            match lock::judge(display).map_err(|error| error.to_string())? {
+                Holder::Nobody => {}
+                Holder::Server => {
+                    return Err(format!(
+                        "another X server has display :{display}: end it, set another DESKD_DISPLAY, or run `deskd serve --stack none` beside it"
+                    ));
+                }
+            }
+            plan.write_cookies().map_err(|error| error.to_string())
+        }
+        Component::Dbus => {
+            // Of a bus that was killed.
+            drop(std::fs::remove_file(plan.desktop_dir.join("bus")));
+            Ok(())
+        }
+        Component::Session => home::seed_as(&plan.desktop, plan.is_root).map_err(|error| {
+            let home = plan.desktop.home.display();
+            format!("the home {home} cannot be written: {error}; make room, or give another HOME or --desktop-user")
+        }),
+        Component::X11vnc => plan.write_vnc_password().map_err(|error| error.to_string()),
+        _ => Ok(()),
+    }
 }
 
 /// The listener of a port of loopback. If the kernel does not report it, any answer counts
@@ -412,19 +298,4 @@ fn listening(port: u16, pid: Pid) -> Listening {
     let pid = u32::try_from(pid.as_raw()).unwrap_or(0);
     let who = sockets::listening(port, &processes::program(&[pid]));
     who.unwrap_or(Listening::Ours)
-}
-
-/// The last lines of what a part wrote, for a message.
-fn last_lines(output: &str) -> String {
-    let lines: Vec<&str> = output
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let last = &lines[lines.len().saturating_sub(3)..];
-    if last.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", last.join(" / "))
-    }
 }

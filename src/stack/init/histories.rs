@@ -1,0 +1,350 @@
+//! Histories of a display stack that nobody would think of: no order is wrong, and in the
+//! end all is up.
+
+use std::{collections::HashSet, time::Duration};
+
+use proptest::prelude::*;
+
+use super::{
+    components::{Ready, needs, readiness},
+    supervisor::{Fact, Order, Supervisor},
+};
+use crate::stack::wire::{Component, Problem, ToInit};
+
+const ENABLED: [Component; 4] = [
+    Component::Xvfb,
+    Component::Keymap,
+    Component::Dbus,
+    Component::Session,
+];
+
+/// Something that happens.
+#[derive(Debug, Clone)]
+enum Change {
+    Passes(u64),
+    Pauses(u64),
+    IsReady(Component),
+    Ends(Component, Option<i32>),
+    HasNoPort(Component),
+    /// The next starts fail, one for each.
+    Refused(u8),
+    Missing,
+    Orders(ToInit),
+    DaemonSpeaks,
+    DaemonEnds(Option<i32>),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let part = || prop::sample::select(Component::STARTED.to_vec());
+    let code = || prop_oneof![Just(None), Just(Some(0)), Just(Some(1))];
+    let order = prop_oneof![
+        4 => Just(ToInit::Ready),
+        2 => Just(ToInit::Up),
+        1 => Just(ToInit::Down),
+        1 => Just(ToInit::Alive),
+        1 => (0_u32..4000).prop_map(|width| ToInit::Geometry { width, height: 600, dpi: 0 }),
+    ];
+    prop_oneof![
+        6 => (1_u64..15_000).prop_map(Change::Passes),
+        1 => (5_000_u64..60_000).prop_map(Change::Pauses),
+        8 => part().prop_map(Change::IsReady),
+        4 => (part(), code()).prop_map(|(part, code)| Change::Ends(part, code)),
+        1 => part().prop_map(Change::HasNoPort),
+        1 => (1_u8..4).prop_map(Change::Refused),
+        1 => Just(Change::Missing),
+        4 => order.prop_map(Change::Orders),
+        4 => Just(Change::DaemonSpeaks),
+        2 => code().prop_map(Change::DaemonEnds),
+    ]
+}
+
+/// A machine that does what it is ordered, and checks each order.
+struct Machine {
+    supervisor: Supervisor,
+    now: Duration,
+    running: HashSet<Component>,
+    up: HashSet<Component>,
+    daemon: bool,
+    /// Daemons that were started.
+    daemons: u32,
+    /// The daemon has listened.
+    listened: bool,
+    wanted: bool,
+    refused: u8,
+    missing: bool,
+    /// An exit was ordered.
+    exited: Option<u8>,
+    /// When a part was started.
+    starts: Vec<(Component, Duration)>,
+}
+
+impl Machine {
+    fn new(vnc: bool) -> Self {
+        let mut machine = Self {
+            supervisor: Supervisor::new(vnc),
+            now: Duration::ZERO,
+            running: HashSet::new(),
+            up: HashSet::new(),
+            daemon: false,
+            daemons: 0,
+            listened: false,
+            wanted: true,
+            refused: 0,
+            missing: false,
+            exited: None,
+            starts: Vec::new(),
+        };
+        machine.happens(Fact::Tick);
+        machine
+    }
+
+    fn happens(&mut self, fact: Fact) {
+        let mut facts = vec![fact];
+        while let Some(fact) = facts.pop() {
+            for order in self.supervisor.step(self.now, fact) {
+                assert!(self.exited.is_none(), "after the end: {order:?}");
+                facts.extend(self.does(order));
+            }
+        }
+        for part in &self.running {
+            let ground = needs(*part).is_none_or(|needed| self.up.contains(&needed));
+            assert!(ground, "{part:?} runs without what it needs");
+        }
+        let said = self.supervisor.parts().iter().filter(|part| part.up);
+        let said: HashSet<Component> = said.map(|part| part.component).collect();
+        assert_eq!(said, self.up);
+    }
+
+    fn does(&mut self, order: Order) -> Option<Fact> {
+        match order {
+            Order::Start(part) => {
+                assert!(self.wanted && self.listened, "{part:?} is started unasked");
+                assert!(!self.running.contains(&part) && !self.up.contains(&part));
+                assert!(needs(part).is_none_or(|needed| self.up.contains(&needed)));
+                self.starts.push((part, self.now));
+                if self.missing || self.refused > 0 {
+                    let problem = match self.missing {
+                        true => Problem::Missing {
+                            program: "none".into(),
+                            package: "none".into(),
+                        },
+                        false => Problem::Failed,
+                    };
+                    self.refused = self.refused.saturating_sub(1);
+                    return Some(Fact::NotStarted(part, problem, "not started".into()));
+                }
+                self.running.insert(part);
+                if readiness(part).0 == Ready::Runs {
+                    self.up.insert(part);
+                }
+                Some(Fact::Started(part))
+            }
+            Order::End(part) => {
+                self.running.remove(&part);
+                self.up.remove(&part);
+                None
+            }
+            Order::EndAll => {
+                self.running.clear();
+                self.up.clear();
+                None
+            }
+            Order::StartDaemon => {
+                assert!(!self.daemon, "a second daemon is started");
+                self.daemon = true;
+                self.daemons += 1;
+                Some(Fact::DaemonStarted)
+            }
+            Order::KillDaemon => {
+                assert!(self.daemon, "no daemon is there to be killed");
+                self.daemon = false;
+                Some(Fact::DaemonEnded(None))
+            }
+            Order::Exit(code) => {
+                self.exited = Some(code);
+                None
+            }
+            Order::Resize(..) | Order::Report(_) | Order::Warn(_) => None,
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        if self.exited.is_some() {
+            return;
+        }
+        match change {
+            Change::Passes(ms) => {
+                self.now += Duration::from_millis(ms);
+                self.happens(Fact::Tick);
+            }
+            Change::Pauses(ms) => {
+                self.now += Duration::from_millis(ms);
+                self.happens(Fact::Paused(Duration::from_millis(ms)));
+            }
+            Change::IsReady(part) if self.running.contains(&part) && !self.up.contains(&part) => {
+                if readiness(part).0 == Ready::Ended {
+                    self.running.remove(&part);
+                    self.up.insert(part);
+                    self.happens(Fact::Ended(part, Some(0), String::new()));
+                } else {
+                    self.up.insert(part);
+                    self.happens(Fact::Ready(part));
+                }
+            }
+            Change::Ends(part, code) if self.running.remove(&part) => {
+                // A keymap that is not set leaves the screen usable.
+                if readiness(part).0 == Ready::Ended {
+                    self.up.insert(part);
+                } else {
+                    self.up.remove(&part);
+                }
+                self.happens(Fact::Ended(part, code, "one\n\ntwo\n".into()));
+            }
+            Change::HasNoPort(part)
+                if self.running.contains(&part)
+                    && matches!(readiness(part).0, Ready::Listens(_))
+                    && !self.up.contains(&part) =>
+            {
+                self.happens(Fact::PortTaken(part, 6080));
+            }
+            Change::Refused(times) => self.refused = times,
+            Change::Missing => self.missing = !self.missing,
+            Change::Orders(order) if self.daemon => {
+                match order {
+                    ToInit::Ready => self.listened = true,
+                    ToInit::Up => self.wanted = true,
+                    ToInit::Down => self.wanted = false,
+                    _ => {}
+                }
+                self.happens(Fact::Ordered(order));
+            }
+            Change::DaemonSpeaks if self.daemon => self.happens(Fact::DaemonSpoke),
+            Change::DaemonEnds(code) if self.daemon => {
+                self.daemon = false;
+                self.happens(Fact::DaemonEnded(code));
+            }
+            _ => {}
+        }
+    }
+
+    /// All goes well from now on, for that long.
+    fn goes_well(&mut self, time: Duration) {
+        (self.refused, self.missing) = (0, false);
+        let until = self.now + time;
+        self.change(Change::Orders(ToInit::Ready));
+        self.change(Change::Orders(ToInit::Up));
+        while self.now < until && self.exited.is_none() {
+            self.change(Change::Passes(50));
+            self.change(Change::DaemonSpeaks);
+            if !self.listened {
+                self.change(Change::Orders(ToInit::Ready));
+            }
+            for part in Component::STARTED {
+                self.change(Change::IsReady(part));
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Nothing is started unasked, twice or without what it needs, nothing runs without
+    /// what it needs, there is one daemon, and after the end there is no order.
+    #[test]
+    fn no_history_makes_a_wrong_order(vnc: bool, changes in prop::collection::vec(change(), 1..120)) {
+        let mut machine = Machine::new(vnc);
+        for change in changes {
+            machine.change(change);
+        }
+    }
+
+    /// After any history all comes up when things go well, within the longest pause.
+    #[test]
+    fn every_history_ends_with_all_up(vnc: bool, changes in prop::collection::vec(change(), 1..120)) {
+        let mut machine = Machine::new(vnc);
+        for change in changes {
+            machine.change(change);
+        }
+        // A daemon that ended a while ago is started again first.
+        machine.goes_well(Duration::from_secs(31));
+        machine.goes_well(Duration::from_secs(1));
+        let all = if vnc { Component::STARTED.len() } else { ENABLED.len() };
+        prop_assert!(machine.exited.is_some() || machine.up.len() == all, "{:?}", machine.up);
+    }
+
+    /// After `Down` nothing runs, until `Up`.
+    #[test]
+    fn down_is_down(changes in prop::collection::vec(change(), 1..60), after in prop::collection::vec(change(), 1..60)) {
+        let mut machine = Machine::new(true);
+        for change in changes {
+            machine.change(change);
+        }
+        machine.change(Change::DaemonSpeaks);
+        if machine.daemon && machine.exited.is_none() {
+            machine.change(Change::Orders(ToInit::Down));
+            let is_order = |change: &Change| matches!(change, Change::Orders(_));
+            for change in after.into_iter().filter(|change| !is_order(change)) {
+                machine.change(change);
+                prop_assert!(machine.running.is_empty() && machine.up.is_empty());
+            }
+        }
+    }
+}
+
+fn listening() -> Machine {
+    let mut machine = Machine::new(false);
+    machine.change(Change::Orders(ToInit::Ready));
+    machine
+}
+
+#[test]
+fn what_keeps_ending_is_started_after_growing_pauses() {
+    let mut machine = listening();
+    for _ in 0..2_000 {
+        machine.change(Change::Ends(Component::Xvfb, Some(1)));
+        machine.change(Change::Passes(100));
+        machine.change(Change::DaemonSpeaks);
+    }
+    let starts = machine.starts.windows(2);
+    let pauses: Vec<Duration> = starts.map(|pair| pair[1].1 - pair[0].1).collect();
+    assert_eq!(
+        pauses[0],
+        Duration::ZERO,
+        "the first end may be an accident"
+    );
+    assert!(
+        pauses.windows(2).all(|pair| pair[0] <= pair[1]),
+        "{pauses:?}"
+    );
+    let last = pauses.last().copied().unwrap_or_default();
+    assert!(last >= Duration::from_secs(30) && last <= Duration::from_millis(30_100));
+}
+
+#[test]
+fn a_daemon_that_sends_nothing_is_replaced_and_a_pause_of_the_machine_is_no_silence() {
+    let mut machine = listening();
+    machine.change(Change::DaemonSpeaks);
+    machine.change(Change::Pauses(60_000));
+    let late = machine
+        .starts
+        .iter()
+        .filter(|(part, _)| *part == Component::Xvfb);
+    assert_eq!(late.count(), 1, "nor is it a part's delay");
+    machine.change(Change::Passes(9_900));
+    assert_eq!(machine.daemons, 1);
+    machine.change(Change::Passes(200));
+    assert_eq!(machine.daemons, 2);
+    assert!(machine.daemon);
+}
+
+#[test]
+fn a_daemon_that_never_listened_ends_the_init_with_its_code() {
+    let mut machine = Machine::new(false);
+    machine.change(Change::DaemonEnds(Some(9)));
+    assert_eq!(machine.exited, Some(9));
+    // A signal is no mistake of the command line.
+    let mut machine = Machine::new(false);
+    machine.change(Change::DaemonEnds(None));
+    assert!(machine.exited.is_none() && machine.daemon);
+}

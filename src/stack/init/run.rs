@@ -1,0 +1,308 @@
+//! The loop: one thread, one `poll`, everything with a deadline. It tells the supervisor
+//! what happened, and carries out its orders.
+
+use std::{
+    collections::VecDeque,
+    io,
+    os::fd::AsFd,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::Flock,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        prctl,
+        signal::{SigSet, Signal, kill},
+        signalfd::{SfdFlags, SignalFd},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::Pid,
+};
+
+use super::{
+    clock::{millis, now_ms},
+    daemon::{Daemon, StartError},
+    lock,
+    parts::Parts,
+    plan::{Plan, PlanError},
+    supervisor::{Fact, Order, Supervisor},
+};
+use crate::stack::wire::{Event, ToDaemon};
+
+/// How often a port or a deadline is looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// Maximum time until the daemon has ended.
+const DAEMON_GRACE: Duration = Duration::from_secs(6);
+/// A turn of the loop that took longer was a pause of the machine.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Why the init cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// A folder, file or user.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Another init has the display.
+    #[error("another deskd ({1}) manages display :{0}: end it, or give another --display")]
+    Locked(u16, String),
+    /// The lock file cannot be made.
+    #[error("the lock {0} cannot be taken: {1}")]
+    Lock(String, io::Error),
+    /// The system.
+    #[error("cannot supervise: {0}")]
+    System(#[from] io::Error),
+}
+
+impl From<StartError> for InitError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Plan(error) => error.into(),
+            StartError::System(error) => error.into(),
+        }
+    }
+}
+
+impl From<Errno> for InitError {
+    fn from(error: Errno) -> Self {
+        Self::System(error.into())
+    }
+}
+
+struct Init {
+    plan: Plan,
+    supervisor: Supervisor,
+    parts: Parts,
+    daemon: Option<Daemon>,
+    /// The start of the supervisor's clock.
+    began: Instant,
+    /// The state that the daemon knows.
+    told: Option<ToDaemon>,
+    /// The last turn of the loop.
+    turned: Instant,
+    /// Held as long as the process lives.
+    _lock: Flock<std::fs::File>,
+}
+
+/// Runs until SIGTERM or SIGINT, and returns the exit code. With `at_once`, an
+/// init that is just ending is not waited for.
+///
+/// # Errors
+///
+/// When the display is another's, or the system refuses what an init needs.
+pub fn run(plan: Plan, at_once: bool) -> Result<u8, InitError> {
+    let path = plan.lock.display().to_string();
+    let lock = lock::take(&plan.lock, at_once).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            InitError::Locked(plan.options.display, lock::holder(&plan.lock))
+        }
+        _ => InitError::Lock(path.clone(), error),
+    })?;
+    plan.make_folders()?;
+    // Orphans of the session come to us, and are reaped.
+    prctl::set_child_subreaper(true)?;
+    let mut signals = SigSet::empty();
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGCHLD,
+    ] {
+        signals.add(signal);
+    }
+    signals.thread_block()?;
+    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+    let signals = SignalFd::with_flags(&signals, flags)?;
+    let began = Instant::now();
+    let mut init = Init {
+        supervisor: Supervisor::new(plan.options.vnc),
+        parts: Parts::new(&plan),
+        plan,
+        daemon: None,
+        began,
+        told: None,
+        turned: began,
+        _lock: lock,
+    };
+    let code = init.turn_until_told(&signals);
+    init.end();
+    code
+}
+
+impl Init {
+    fn turn_until_told(&mut self, signals: &SignalFd) -> Result<u8, InitError> {
+        loop {
+            for fact in self.look() {
+                if let Some(code) = self.happened(fact)? {
+                    return Ok(code);
+                }
+            }
+            self.tell();
+            self.wait(signals)?;
+            while let Ok(Some(signal)) = signals.read_signal() {
+                let number = i32::try_from(signal.ssi_signo).unwrap_or(0);
+                if number != Signal::SIGCHLD as i32 {
+                    return Ok(0);
+                }
+            }
+        }
+    }
+
+    /// What happened since the last turn.
+    fn look(&mut self) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        let pause = self.turned.elapsed();
+        self.turned = Instant::now();
+        if pause >= PAUSE {
+            facts.push(Fact::Paused(pause));
+        }
+        facts.extend(self.reap());
+        if let Some(daemon) = &mut self.daemon
+            && let Some(orders) = daemon.listen()
+        {
+            facts.push(Fact::DaemonSpoke);
+            facts.extend(orders.into_iter().map(Fact::Ordered));
+        }
+        self.parts.read();
+        let starting = self.supervisor.starting();
+        facts.extend(starting.filter_map(|part| self.parts.look(part, &self.plan)));
+        facts.push(Fact::Tick);
+        facts
+    }
+
+    /// Carries out what the supervisor orders about a fact, and about what comes of that.
+    /// An exit code when it orders the end.
+    fn happened(&mut self, fact: Fact) -> Result<Option<u8>, InitError> {
+        let mut facts = VecDeque::from([fact]);
+        while let Some(fact) = facts.pop_front() {
+            for order in self.supervisor.step(self.began.elapsed(), fact) {
+                match order {
+                    Order::Start(part) => facts.push_back(self.parts.start(part, &self.plan)),
+                    Order::End(part) => self.parts.end(part, &self.plan),
+                    Order::EndAll => self.parts.end_all(&self.plan),
+                    Order::StartDaemon => {
+                        let daemon = Daemon::start(&self.plan)?;
+                        self.parts.daemon = Some(daemon.pid);
+                        self.daemon = Some(daemon);
+                        self.told = None;
+                        facts.push_back(Fact::DaemonStarted);
+                    }
+                    Order::KillDaemon => {
+                        if let Some(daemon) = &self.daemon {
+                            let _ = kill(daemon.pid, Signal::SIGKILL);
+                        }
+                    }
+                    Order::Resize(size, dpi) => {
+                        let options = &mut self.plan.options;
+                        options.geometry = size;
+                        if dpi != 0 {
+                            options.dpi = dpi;
+                        }
+                    }
+                    Order::Report(report) => self.send(&ToDaemon::Event(Event {
+                        component: report.component,
+                        status: report.status,
+                        elapsed_ms: millis(report.elapsed),
+                        time_ms: now_ms(),
+                        problem: report.problem,
+                        message: report.message,
+                    })),
+                    // The init's own words: the daemon, which has the log, may be missing.
+                    Order::Warn(message) => tracing::warn!("{message}"),
+                    Order::Exit(code) => return Ok(Some(code)),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn send(&mut self, message: &ToDaemon) {
+        if let Some(daemon) = &mut self.daemon {
+            daemon.send(message);
+        }
+    }
+
+    /// Sends the state when it changed.
+    fn tell(&mut self) {
+        let parts = self.supervisor.parts().iter();
+        let options = &self.plan.options;
+        let state = ToDaemon::State {
+            wanted: self.supervisor.wanted,
+            components: parts.map(|part| self.parts.state(part)).collect(),
+            viewer_port: if options.vnc { options.viewer_port } else { 0 },
+        };
+        let Some(daemon) = &mut self.daemon else {
+            return;
+        };
+        if self.told.as_ref() != Some(&state) {
+            daemon.send(&state);
+            self.told = Some(state);
+        }
+        daemon.flush();
+    }
+
+    fn wait(&self, signals: &SignalFd) -> Result<(), InitError> {
+        let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        if let Some(daemon) = &self.daemon {
+            fds.push(PollFd::new(daemon.socket(), PollFlags::POLLIN));
+        }
+        let pipes = self.parts.pipes();
+        fds.extend(pipes.map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
+        let unsent = self.daemon.as_ref().is_none_or(Daemon::has_unsent);
+        let timeout = if self.supervisor.is_busy() || unsent {
+            TICK
+        } else {
+            Duration::from_secs(1)
+        };
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Collects every child that ended, the init's own and orphans.
+    fn reap(&mut self) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        loop {
+            let (pid, code) = match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, Some(code)),
+                Ok(WaitStatus::Signaled(pid, ..)) => (pid, None),
+                Ok(WaitStatus::StillAlive) | Err(_) => return facts,
+                Ok(_) => continue,
+            };
+            if self.daemon.as_ref().is_some_and(|daemon| daemon.pid == pid) {
+                (self.daemon, self.parts.daemon) = (None, None);
+                facts.push(Fact::DaemonEnded(code));
+            } else {
+                facts.extend(self.parts.ended(pid, code));
+            }
+        }
+    }
+
+    /// The end: the daemon first, so that its callers get their cards; then all.
+    fn end(&mut self) {
+        if let Some(daemon) = &self.daemon {
+            let _ = kill(daemon.pid, Signal::SIGTERM);
+        }
+        // It orders nothing that can fail.
+        drop(self.happened(Fact::Ending));
+        let until = Instant::now() + DAEMON_GRACE;
+        while let Some(daemon) = &self.daemon {
+            match waitpid(daemon.pid, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) if Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Ok(WaitStatus::StillAlive) => {
+                    let _ = kill(daemon.pid, Signal::SIGKILL);
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                _ => self.daemon = None,
+            }
+        }
+        self.parts.daemon = None;
+        self.parts.sweep(&self.plan);
+        self.plan.remove_folders();
+    }
+}

@@ -1,0 +1,511 @@
+//! What the init does about what happens, without doing it: facts in, orders out.
+//!
+//! It knows no process and no clock: [`run`](super::run) says what happened and when,
+//! and carries out the orders. So it can be tested by histories that nobody would think of.
+
+use std::time::Duration;
+
+use super::components::{Ready, needs, readiness, stands_on};
+use crate::{
+    frame::{ScreenSize, Size},
+    stack::wire::{Component, Problem, Status, ToInit},
+};
+
+/// The longest pause between two starts of what keeps ending (R28).
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// After a life of this length a part's next end counts as its first.
+const STABLE: Duration = Duration::from_secs(20);
+/// A daemon that sends nothing for this time is replaced (R33).
+const SILENT: Duration = Duration::from_secs(10);
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fact {
+    /// Time passed.
+    Tick,
+    /// The whole machine stood still for that time.
+    Paused(Duration),
+    /// A part was started, as ordered.
+    Started(Component),
+    /// It could not be.
+    NotStarted(Component, Problem, String),
+    /// A part that was started is up.
+    Ready(Component),
+    /// Another program listens on the port that a part needs.
+    PortTaken(Component, u16),
+    /// A part ended, with its code unless by a signal, and the end of what it wrote.
+    Ended(Component, Option<i32>, String),
+    /// The daemon was started, as ordered.
+    DaemonStarted,
+    /// The daemon sent something.
+    DaemonSpoke,
+    /// The daemon ended, with its code unless by a signal.
+    DaemonEnded(Option<i32>),
+    /// The daemon ordered something.
+    Ordered(ToInit),
+    /// The init ends, because it was ordered to or by a signal.
+    Ending,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Start a part. [`Fact::Started`] or [`Fact::NotStarted`] follows.
+    Start(Component),
+    /// End every process of a part.
+    End(Component),
+    /// End every process of all parts, the session's first.
+    EndAll,
+    /// Start the daemon. [`Fact::DaemonStarted`] follows.
+    StartDaemon,
+    /// Kill the daemon. [`Fact::DaemonEnded`] follows.
+    KillDaemon,
+    /// Have the next X server this size, and these dots per inch unless 0.
+    Resize(Size, u32),
+    /// Report a step.
+    Report(Report),
+    /// Write that to the log.
+    Warn(String),
+    /// End all, and exit with that code.
+    Exit(u8),
+}
+
+/// A step of a bring-up, restart or tear-down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Report {
+    pub(super) component: Component,
+    pub(super) status: Status,
+    /// Since the bring-up began.
+    pub(super) elapsed: Duration,
+    pub(super) problem: Option<Problem>,
+    pub(super) message: String,
+}
+
+/// A part, and what became of it. Times are of the init's own clock.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) component: Component,
+    pub(super) enabled: bool,
+    /// Its process runs.
+    running: bool,
+    pub(super) up: bool,
+    /// It must be up by then.
+    due: Option<Duration>,
+    /// It is not started again before.
+    not_before: Option<Duration>,
+    started: Duration,
+    /// Ends in a row.
+    streak: u32,
+    pub(super) restarts: u32,
+    pub(super) problem: Option<Problem>,
+    pub(super) last_output: String,
+}
+
+/// The daemon.
+#[derive(Debug, Default)]
+struct Daemon {
+    /// Since when it runs, and when it was last heard.
+    running: Option<(Duration, Duration)>,
+    not_before: Option<Duration>,
+    streak: u32,
+    /// It has listened once: from then on its end is no mistake of the command line.
+    was_ready: bool,
+}
+
+/// The state of the display stack.
+#[derive(Debug)]
+pub(super) struct Supervisor {
+    parts: Vec<Part>,
+    daemon: Daemon,
+    /// The stack is to be up.
+    pub(super) wanted: bool,
+    /// [`Order::Exit`] was given.
+    ending: bool,
+    /// Of the bring-up.
+    began: Duration,
+    now: Duration,
+    orders: Vec<Order>,
+}
+
+impl Supervisor {
+    /// Nothing runs; all is to be brought up once the daemon listens. `vnc`: with a viewer.
+    pub(super) fn new(vnc: bool) -> Self {
+        let is_vnc = |c| matches!(c, Component::X11vnc | Component::Websockify);
+        let part = |component| Part {
+            component,
+            enabled: vnc || !is_vnc(component),
+            running: false,
+            up: false,
+            due: None,
+            not_before: None,
+            started: Duration::ZERO,
+            streak: 0,
+            restarts: 0,
+            problem: None,
+            last_output: String::new(),
+        };
+        Self {
+            parts: Component::STARTED.into_iter().map(part).collect(),
+            daemon: Daemon::default(),
+            wanted: true,
+            ending: false,
+            began: Duration::ZERO,
+            now: Duration::ZERO,
+            orders: Vec::new(),
+        }
+    }
+
+    /// The parts, in the order in which they are started.
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Parts that were started and are not up yet.
+    pub(super) fn starting(&self) -> impl Iterator<Item = Component> {
+        let starting = self.parts.iter().filter(|part| part.running && !part.up);
+        starting.map(|part| part.component)
+    }
+
+    /// Whether something is to come up: then time matters.
+    pub(super) fn is_busy(&self) -> bool {
+        self.wanted && self.parts.iter().any(|part| part.enabled && !part.up)
+    }
+
+    /// Takes in that something happened at `now`, which never goes back. The orders are to
+    /// be carried out in their order.
+    pub(super) fn step(&mut self, now: Duration, fact: Fact) -> Vec<Order> {
+        self.now = self.now.max(now);
+        if fact == Fact::Ending {
+            self.ending = true;
+            self.end_all("ended with deskd");
+        } else if !self.ending {
+            self.take_in(fact);
+        }
+        if !self.ending {
+            self.keep_daemon();
+            self.keep_parts();
+        }
+        std::mem::take(&mut self.orders)
+    }
+
+    fn take_in(&mut self, fact: Fact) {
+        match fact {
+            Fact::Tick | Fact::Ending => {}
+            Fact::Paused(pause) => self.paused(pause),
+            Fact::Started(component) => self.started(component),
+            Fact::NotStarted(component, problem, message) => {
+                let now = self.now;
+                if let Some(part) = self.part(component) {
+                    // It ran for no time: the pauses grow.
+                    part.started = now;
+                    if problem == Problem::Failed {
+                        part.last_output.clone_from(&message);
+                    }
+                }
+                self.fail(component, problem, message);
+            }
+            Fact::Ready(component) => self.is_up(component),
+            Fact::PortTaken(component, port) => self.port_taken(component, port),
+            Fact::Ended(component, code, output) => self.ended(component, code, output),
+            Fact::DaemonStarted => self.daemon.running = Some((self.now, self.now)),
+            Fact::DaemonSpoke => {
+                if let Some((_, heard)) = &mut self.daemon.running {
+                    *heard = self.now;
+                }
+            }
+            Fact::DaemonEnded(code) => self.daemon_ended(code),
+            Fact::Ordered(order) => self.obey(&order),
+        }
+    }
+
+    fn part(&mut self, component: Component) -> Option<&mut Part> {
+        let mut parts = self.parts.iter_mut();
+        parts.find(|part| part.component == component)
+    }
+
+    fn report(
+        &mut self,
+        component: Component,
+        status: Status,
+        problem: Option<Problem>,
+        message: String,
+    ) {
+        self.orders.push(Order::Report(Report {
+            component,
+            status,
+            elapsed: self.now - self.began,
+            problem,
+            message,
+        }));
+    }
+
+    /// A pause of the whole machine is nobody's silence, and no part's delay.
+    fn paused(&mut self, pause: Duration) {
+        if let Some((_, heard)) = &mut self.daemon.running {
+            *heard = self.now;
+        }
+        for due in self.parts.iter_mut().filter_map(|part| part.due.as_mut()) {
+            *due += pause;
+        }
+    }
+
+    /// Starts what is to be up and has what it needs; ends what is late.
+    fn keep_parts(&mut self) {
+        if !self.daemon.was_ready {
+            return;
+        }
+        let is_late = |part: &&Part| part.running && part.due.is_some_and(|due| self.now > due);
+        let late: Vec<Component> = self
+            .parts
+            .iter()
+            .filter(is_late)
+            .map(|p| p.component)
+            .collect();
+        for component in late {
+            let limit = readiness(component).1.as_secs();
+            let message = format!("{} was not up within {limit} s", component.name());
+            self.end(component);
+            self.fail(component, Problem::Failed, message);
+        }
+        if !self.wanted {
+            return;
+        }
+        for index in 0..self.parts.len() {
+            let part = &self.parts[index];
+            let needed = needs(part.component);
+            let has_ground = needed.is_none_or(|needed| {
+                let ground = self.parts.iter().find(|part| part.component == needed);
+                ground.is_some_and(|part| part.up)
+            });
+            let hopeless = matches!(part.problem, Some(Problem::Missing { .. }));
+            let due = part.not_before.is_none_or(|at| self.now >= at);
+            if part.enabled && !part.up && !part.running && due && !hopeless && has_ground {
+                // Until it is known whether it was started.
+                self.parts[index].running = true;
+                self.orders.push(Order::Start(self.parts[index].component));
+            }
+        }
+    }
+
+    fn started(&mut self, component: Component) {
+        let now = self.now;
+        let (ready, limit) = readiness(component);
+        let Some(part) = self.part(component) else {
+            return;
+        };
+        part.running = true;
+        part.started = now;
+        part.due = Some(now + limit);
+        part.up = ready == Ready::Runs;
+        let mut status = Status::Started;
+        if part.up {
+            status = Status::Completed;
+            (part.problem, part.due) = (None, None);
+        }
+        let message = format!("{} was started", component.name());
+        self.report(component, status, None, message);
+    }
+
+    fn is_up(&mut self, component: Component) {
+        let now = self.now;
+        let Some(part) = self.part(component) else {
+            return;
+        };
+        part.up = true;
+        (part.due, part.problem) = (None, None);
+        let took = (now - part.started).as_millis();
+        let message = format!("{} is up after {took} ms", component.name());
+        self.report(component, Status::Completed, None, message);
+    }
+
+    fn port_taken(&mut self, component: Component, port: u16) {
+        let remedy = match component {
+            Component::Websockify => "set STREAM_PORT to another port",
+            _ => "start deskd without --vnc",
+        };
+        let name = component.name();
+        let message = format!(
+            "{name} is not up: another program listens on port {port}; end that, or {remedy}"
+        );
+        self.end(component);
+        if let Some(part) = self.part(component) {
+            part.last_output.clone_from(&message);
+        }
+        self.fail(component, Problem::Failed, message);
+    }
+
+    fn ended(&mut self, component: Component, code: Option<i32>, output: String) {
+        let said = last_lines(&output);
+        let Some(part) = self.part(component) else {
+            return;
+        };
+        part.last_output = output;
+        part.running = false;
+        let was_up = part.up;
+        if readiness(component).0 == Ready::Ended && !was_up {
+            if code == Some(0) {
+                self.is_up(component);
+                return;
+            }
+            // Keys may be missing, but the screen is there: it is reported, no more.
+            (part.up, part.due) = (true, None);
+            let message = format!("{} failed{said}", component.name());
+            self.report(component, Status::Failed, Some(Problem::Failed), message);
+            return;
+        }
+        let how = code.map_or("by a signal".to_owned(), |code| format!("with code {code}"));
+        let message = format!("{} ended {how}{said}", component.name());
+        self.fail(component, Problem::Failed, message);
+    }
+
+    /// A part is not up: what stands on it goes down, and it is tried again.
+    fn fail(&mut self, component: Component, problem: Problem, message: String) {
+        for other in Component::STARTED.into_iter().rev() {
+            if stands_on(other, component) {
+                self.end(other);
+            }
+        }
+        // What it started and left.
+        self.end(component);
+        let now = self.now;
+        if let Some(part) = self.part(component) {
+            if now.saturating_sub(part.started) >= STABLE {
+                part.streak = 0;
+            }
+            part.streak += 1;
+            part.not_before = Some(now + backoff(part.streak));
+            part.restarts += 1;
+            part.problem = Some(problem.clone());
+        }
+        self.report(component, Status::Failed, Some(problem), message);
+    }
+
+    fn end(&mut self, component: Component) {
+        self.orders.push(Order::End(component));
+        if let Some(part) = self.part(component) {
+            part.is_ended();
+        }
+    }
+
+    /// Ends all parts, for that reason.
+    fn end_all(&mut self, why: &str) {
+        let was = self.parts.iter().filter(|part| part.up || part.running);
+        let was: Vec<Component> = was.map(|part| part.component).collect();
+        self.orders.push(Order::EndAll);
+        for part in &mut self.parts {
+            part.is_ended();
+        }
+        for component in was.into_iter().rev() {
+            let message = format!("{} was {why}", component.name());
+            self.report(component, Status::Waiting, None, message);
+        }
+    }
+
+    fn keep_daemon(&mut self) {
+        if let Some((_, heard)) = &mut self.daemon.running {
+            if self.now - *heard > SILENT {
+                *heard = self.now;
+                let message = "the daemon sends nothing: it is replaced";
+                self.orders.push(Order::Warn(message.into()));
+                self.orders.push(Order::KillDaemon);
+            }
+        } else if self.daemon.not_before.is_none_or(|at| self.now >= at) {
+            // Until it is known that it was started.
+            self.daemon.running = Some((self.now, self.now));
+            self.orders.push(Order::StartDaemon);
+        }
+    }
+
+    fn daemon_ended(&mut self, code: Option<i32>) {
+        let failed = code.and_then(|code| u8::try_from(code).ok());
+        if let (false, Some(code)) = (self.daemon.was_ready, failed) {
+            self.exit(code);
+            return;
+        }
+        let lived = self.daemon.running.map(|(since, _)| self.now - since);
+        let stable = lived.is_some_and(|lived| lived >= STABLE);
+        self.daemon.running = None;
+        self.daemon.streak = if stable { 1 } else { self.daemon.streak + 1 };
+        self.daemon.not_before = Some(self.now + backoff(self.daemon.streak));
+        let how = code.map_or("by a signal".into(), |code| format!("with {code}"));
+        let message = format!("the daemon ended {how}; it is started again");
+        self.orders.push(Order::Warn(message));
+    }
+
+    fn obey(&mut self, order: &ToInit) {
+        match order {
+            ToInit::Ready => self.daemon.was_ready = true,
+            ToInit::Alive => {}
+            ToInit::Up => {
+                if !self.wanted {
+                    self.began = self.now;
+                }
+                self.wanted = true;
+                for part in self.parts.iter_mut().filter(|part| !part.up) {
+                    // Somebody asks for it: it is tried at once.
+                    part.forget();
+                }
+            }
+            ToInit::Down => {
+                self.wanted = false;
+                self.end_all("ended on request");
+                for part in &mut self.parts {
+                    part.forget();
+                    part.last_output.clear();
+                }
+            }
+            ToInit::End => self.exit(0),
+            ToInit::Geometry { width, height, dpi } => {
+                let size = Size {
+                    width: *width,
+                    height: *height,
+                };
+                // The daemon has checked it; what it sends is checked all the same.
+                if let Err(error) = ScreenSize::try_from(size) {
+                    self.orders.push(Order::Warn(error.to_string()));
+                    return;
+                }
+                self.orders.push(Order::Resize(size, *dpi));
+                self.began = self.now;
+                self.end_all("ended for another size");
+            }
+        }
+    }
+
+    fn exit(&mut self, code: u8) {
+        self.ending = true;
+        self.orders.push(Order::Exit(code));
+    }
+}
+
+impl Part {
+    fn is_ended(&mut self) {
+        (self.running, self.up, self.due) = (false, false, None);
+    }
+
+    /// Earlier failures count no more.
+    fn forget(&mut self) {
+        (self.not_before, self.problem) = (None, None);
+        (self.streak, self.restarts) = (0, 0);
+    }
+}
+
+/// Pause before the next start: none after a first end, then longer.
+fn backoff(streak: u32) -> Duration {
+    match streak {
+        1 => Duration::ZERO,
+        n => (Duration::from_millis(100) * 2_u32.saturating_pow(n.min(16))).min(MAX_BACKOFF),
+    }
+}
+
+/// The last lines of what a part wrote, for a message.
+fn last_lines(output: &str) -> String {
+    let lines = output.lines().map(str::trim);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(3)..];
+    if last.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", last.join(" / "))
+    }
+}
