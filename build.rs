@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
-        .codec_path("crate::rpc::codec::Codec")
+        .codec_path("crate::rpc::transport::codec::Codec")
         // The image is handed to the transport without a copy of ours.
         .bytes(".deskd.v1.Frame.image")
         .bytes(".deskd.v1.ChangedRegion.image")

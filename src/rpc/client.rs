@@ -25,9 +25,9 @@ use tonic::{
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
-pub use super::v1::{desktop_client::DesktopClient, stack_client::StackClient};
-use super::{Token, v1};
 use crate::config::Address;
+pub use crate::rpc::v1::{desktop_client::DesktopClient, stack_client::StackClient};
+use crate::rpc::{transport::auth::Token, v1};
 
 /// Largest reply that this client takes: a raw frame of 33 Mpx, and room.
 pub const MAX_REPLY_BYTES: usize = 160 * 1024 * 1024;

@@ -17,13 +17,15 @@ use tonic::{service::interceptor::InterceptedService, transport::Server};
 use tonic_health::pb::health_server::HealthServer;
 use tower::util::MapResponseLayer;
 
-use super::{
-    DESCRIPTORS, Listener, TokenError,
-    auth::Gatekeeper,
-    connection,
-    desktop::DesktopService,
-    health, limits, replies,
-    stack::StackService,
+use crate::rpc::{
+    DESCRIPTORS, limits,
+    services::{desktop::DesktopService, health, stack::StackService},
+    transport::{
+        auth::{Gatekeeper, TokenError},
+        connection,
+        listen::Listener,
+        replies,
+    },
     v1::{desktop_server::DesktopServer, stack_server::StackServer},
 };
 use crate::session::Session;

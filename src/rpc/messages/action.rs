@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use super::{convert, limits, status, v1};
+use crate::rpc::{
+    limits,
+    messages::{convert, status},
+    v1,
+};
 use crate::{
     keys,
     session::{Action, AskedPoint, Button, ImageSpec, Key, Text},
@@ -15,7 +19,7 @@ const MAX_KEYS: usize = 8;
 /// Points of a drag.
 const MAX_POINTS: usize = 1000;
 /// Times that a chord is repeated.
-pub(super) const MAX_REPEAT: u8 = 100;
+pub(in crate::rpc) const MAX_REPEAT: u8 = 100;
 /// Longest drag.
 const MAX_DRAG: Duration = Duration::from_secs(10);
 /// Pastes where no chord is named: GTK, Qt and Chromium take CLIPBOARD by it,
@@ -31,7 +35,7 @@ const DEFAULT_HOLD: Duration = Duration::from_secs(10);
 const DEFAULT_DRAG: Duration = Duration::from_millis(250);
 
 /// A picture that shares an answer with others.
-pub(super) fn shared(
+pub(in crate::rpc) fn shared(
     share: u64,
     field: &str,
     options: Option<&v1::CaptureOptions>,
@@ -47,7 +51,7 @@ pub(super) fn shared(
     })
 }
 
-pub(super) fn within(
+pub(in crate::rpc) fn within(
     field: &str,
     time: prost_types::Duration,
     max: Duration,
@@ -66,21 +70,21 @@ pub(super) fn within(
 
 /// The action of that index, for the names of its fields.
 #[derive(Clone, Copy)]
-pub(super) struct Field {
-    pub(super) index: usize,
+pub(in crate::rpc) struct Field {
+    pub(in crate::rpc) index: usize,
     /// Bytes that its picture may take, if it is one without a limit of its own.
-    pub(super) share: u64,
+    pub(in crate::rpc) share: u64,
 }
 
 impl Field {
-    pub(super) fn name(self, field: &str) -> String {
+    pub(in crate::rpc) fn name(self, field: &str) -> String {
         match field {
             "" => format!("actions[{}]", self.index),
             field => format!("actions[{}].{field}", self.index),
         }
     }
 
-    pub(super) fn action(self, action: &v1::action::Action) -> Result<Action, Status> {
+    pub(in crate::rpc) fn action(self, action: &v1::action::Action) -> Result<Action, Status> {
         use v1::action::Action as Wire;
         Ok(match action {
             Wire::Move(action) => {

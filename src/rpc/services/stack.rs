@@ -6,11 +6,9 @@ use tokio::{net::TcpStream, sync::mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{
-    auth::{self, Credential},
-    convert,
-    deadline::{self, Deadline},
-    status,
+use crate::rpc::{
+    messages::{convert, status},
+    transport::{auth, auth::Credential, deadline, deadline::Deadline},
     v1::{self, stack_server::Stack},
 };
 use crate::{
@@ -24,13 +22,13 @@ use crate::{
 
 /// Answers from a session.
 #[derive(Debug, Clone)]
-pub(super) struct StackService {
-    pub(super) session: Session,
-    pub(super) read_only: bool,
+pub(in crate::rpc) struct StackService {
+    pub(in crate::rpc) session: Session,
+    pub(in crate::rpc) read_only: bool,
     /// `Down` ends the daemon too.
-    pub(super) ends_with_stack: bool,
-    /// See [`super::Options::viewer_port`].
-    pub(super) viewer_port: Option<u16>,
+    pub(in crate::rpc) ends_with_stack: bool,
+    /// See [`Options::viewer_port`](crate::rpc::Options::viewer_port).
+    pub(in crate::rpc) viewer_port: Option<u16>,
 }
 
 /// How long a viewer on loopback may take to accept a connection.

@@ -43,19 +43,19 @@ pub enum BindError {
 /// A bound address.
 #[derive(Debug)]
 pub struct Listener {
-    pub(super) socket: Socket,
+    pub(in crate::rpc) socket: Socket,
     address: Address,
 }
 
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(in crate::rpc) enum Socket {
     Unix(UnixListener, SocketFile),
     Tcp(TcpListener),
 }
 
 /// A socket's file, removed with the listener, and the lock that makes it ours.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(in crate::rpc) struct SocketFile {
     path: PathBuf,
     // Held until the file is removed.
     _lock: Flock<File>,

@@ -30,14 +30,14 @@ use tokio::{
     time::Instant,
 };
 
-use super::{connection::Caller, limits, v1};
+use crate::rpc::{limits, transport::connection::Caller, v1};
 
 /// Maximum time that a frame waits for its reader to read the previous ones.
-pub(super) const READING: Duration = Duration::from_millis(250);
+pub(in crate::rpc) const READING: Duration = Duration::from_millis(250);
 
 /// A reply's place. Dropped with the reply's body.
 #[derive(Debug, Clone)]
-pub(super) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<Held>);
+pub(in crate::rpc) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<Held>);
 
 #[derive(Debug)]
 struct Held {
@@ -55,7 +55,7 @@ impl Drop for Held {
 impl Place {
     /// For an image that is there: waits a moment for the reader to take the ones before
     /// it. Not one moment for a large one: many would be held meanwhile.
-    pub(super) async fn soon(
+    pub(in crate::rpc) async fn soon(
         (caller, progress): (&Caller, &Progress),
         bytes: usize,
         until: Instant,
@@ -68,7 +68,7 @@ impl Place {
 
     /// Waits until `until` for a place for an image of so many bytes. `None` when the
     /// reader does not read, or others leave no room.
-    pub(super) async fn wait(
+    pub(in crate::rpc) async fn wait(
         (caller, progress): (&Caller, &Progress),
         bytes: usize,
         until: Instant,
@@ -115,7 +115,7 @@ impl Place {
 
 /// How far the reader of a reply, or of a stream, is.
 #[derive(Debug, Clone)]
-pub(super) struct Progress(Arc<watch::Sender<()>>);
+pub(in crate::rpc) struct Progress(Arc<watch::Sender<()>>);
 
 impl Default for Progress {
     fn default() -> Self {
@@ -136,22 +136,22 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// The image of a reply's frame, which the message is encoded without.
 #[derive(Debug, Clone)]
-pub(super) struct Image {
+pub(in crate::rpc) struct Image {
     bytes: Bytes,
     /// Number of the frame's field in the message.
     field: u32,
 }
 
 /// Number of the field `frame` in `ScreenshotResponse`, and in `ActResponse`.
-pub(super) const SCREENSHOT_FRAME: u32 = 1;
-pub(super) const ACT_FRAME: u32 = 4;
+pub(in crate::rpc) const SCREENSHOT_FRAME: u32 = 1;
+pub(in crate::rpc) const ACT_FRAME: u32 = 4;
 /// Number of the field `image` in `Frame`.
 const IMAGE_FIELD: u32 = 1;
 
 impl Image {
     /// Takes the image of a frame, if it has one, to be put into the response's
     /// extensions. `field`: the frame's number in the message.
-    pub(super) fn of(frame: &mut v1::Frame, field: u32) -> Option<Self> {
+    pub(in crate::rpc) fn of(frame: &mut v1::Frame, field: u32) -> Option<Self> {
         let bytes = std::mem::take(&mut frame.image);
         (!bytes.is_empty()).then_some(Self { bytes, field })
     }
@@ -193,7 +193,7 @@ const PREFIX_BYTES: usize = 5;
 /// A body that comes in pieces and keeps its reply's place until it is done or
 /// dropped.
 #[derive(Debug)]
-pub(super) struct Placed<B> {
+pub(in crate::rpc) struct Placed<B> {
     body: B,
     /// The part of the body's present frame that was not handed over yet.
     waiting: VecDeque<Bytes>,
@@ -215,7 +215,7 @@ impl<B: Default> Default for Placed<B> {
 }
 
 /// Moves place and image from the response into its body.
-pub(super) fn tie<B>(mut response: http::Response<B>) -> http::Response<Placed<B>> {
+pub(in crate::rpc) fn tie<B>(mut response: http::Response<B>) -> http::Response<Placed<B>> {
     let place = response.extensions_mut().remove::<Place>();
     let progress = response.extensions_mut().remove::<Progress>();
     let image = response.extensions_mut().remove::<Image>();

@@ -9,7 +9,7 @@ use tonic::{
 };
 use tonic_types::{ErrorDetails, StatusExt};
 
-pub(super) use super::v1::Reason;
+pub(in crate::rpc) use crate::rpc::v1::Reason;
 use crate::{
     failure::{Cause, Failure},
     metrics,
@@ -39,22 +39,22 @@ fn build(code: Code, reason: Reason, message: String, facts: &[(&str, String)]) 
 }
 
 /// A caller who is not let in.
-pub(super) fn unauthenticated(reason: Reason, message: String) -> Status {
+pub(in crate::rpc) fn unauthenticated(reason: Reason, message: String) -> Status {
     build(Code::Unauthenticated, reason, message, &[])
 }
 
 /// A message or field that cannot be used.
-pub(super) fn invalid_argument(reason: Reason, message: String) -> Status {
+pub(in crate::rpc) fn invalid_argument(reason: Reason, message: String) -> Status {
     build(Code::InvalidArgument, reason, message, &[])
 }
 
 /// No room for another one.
-pub(super) fn exhausted(reason: Reason, message: String) -> Status {
+pub(in crate::rpc) fn exhausted(reason: Reason, message: String) -> Status {
     build(Code::ResourceExhausted, reason, message, &[])
 }
 
 /// A field that cannot be used, and why.
-pub(super) fn invalid_field(field: &str, why: &str) -> Status {
+pub(in crate::rpc) fn invalid_field(field: &str, why: &str) -> Status {
     let facts = [("field", field.to_owned())];
     build(
         Code::InvalidArgument,
@@ -65,7 +65,7 @@ pub(super) fn invalid_field(field: &str, why: &str) -> Status {
 }
 
 /// A count, length or time above its limit.
-pub(super) fn limit(field: &str, why: &str, limit: impl std::fmt::Display) -> Status {
+pub(in crate::rpc) fn limit(field: &str, why: &str, limit: impl std::fmt::Display) -> Status {
     let facts = [("field", field.to_owned()), ("limit", limit.to_string())];
     let message = format!("{field}: {why}: at most {limit}");
     build(
@@ -77,7 +77,7 @@ pub(super) fn limit(field: &str, why: &str, limit: impl std::fmt::Display) -> St
 }
 
 /// A key that nobody knows.
-pub(super) fn unknown_key(field: &str, name: &str) -> Status {
+pub(in crate::rpc) fn unknown_key(field: &str, name: &str) -> Status {
     let short: String = name.chars().take(40).collect();
     let facts = [("field", field.to_owned()), ("key", short.clone())];
     let message = format!("{field}: no key is called {short:?}: `deskd key --list` has the names");
@@ -85,7 +85,7 @@ pub(super) fn unknown_key(field: &str, name: &str) -> Status {
 }
 
 /// A character that cannot be delivered.
-pub(super) fn untypable(field: &str, position: usize, character: char) -> Status {
+pub(in crate::rpc) fn untypable(field: &str, position: usize, character: char) -> Status {
     let name = format!("U+{:04X}", u32::from(character));
     let facts = [
         ("field", field.to_owned()),
@@ -99,13 +99,13 @@ pub(super) fn untypable(field: &str, position: usize, character: char) -> Status
 }
 
 /// A daemon that only looks.
-pub(super) fn read_only(what: &str) -> Status {
+pub(in crate::rpc) fn read_only(what: &str) -> Status {
     let message = format!("{what} is refused: this daemon was started with --read-only");
     build(Code::PermissionDenied, Reason::ReadOnly, message, &[])
 }
 
 /// A feature that this release does not have.
-pub(super) fn unsupported_feature(name: &str) -> Status {
+pub(in crate::rpc) fn unsupported_feature(name: &str) -> Status {
     // Printable, and bounded: it is the caller's.
     let name: String = name.chars().take(64).collect();
     let message = format!(
@@ -122,17 +122,17 @@ pub(super) fn unsupported_feature(name: &str) -> Status {
 }
 
 /// Something that must be otherwise first.
-pub(super) fn failed_precondition(reason: Reason, message: String) -> Status {
+pub(in crate::rpc) fn failed_precondition(reason: Reason, message: String) -> Status {
     build(Code::FailedPrecondition, reason, message, &[])
 }
 
 /// Something that was not there in time.
-pub(super) fn deadline(reason: Reason, message: String) -> Status {
+pub(in crate::rpc) fn deadline(reason: Reason, message: String) -> Status {
     build(Code::DeadlineExceeded, reason, message, &[])
 }
 
 /// A connection that does not read what it asked for.
-pub(super) fn slow_reader() -> Status {
+pub(in crate::rpc) fn slow_reader() -> Status {
     let message = "this connection has not read the images that it already asked for, or others have not read so many large ones that there is no room for this one";
     build(
         Code::ResourceExhausted,
@@ -267,7 +267,7 @@ impl From<Refused> for Status {
 }
 
 /// No X server for a call that needs one.
-pub(super) fn unavailable(failure: &Failure) -> Status {
+pub(in crate::rpc) fn unavailable(failure: &Failure) -> Status {
     let facts = [("stage", failure.stage.name().to_owned())];
     let message = failure.message.clone();
     build(Code::Unavailable, reason(failure), message, &facts)
@@ -310,7 +310,7 @@ impl From<CursorFailure> for Status {
 }
 
 /// The reason on the wire of a failed capture.
-pub(super) fn reason(failure: &Failure) -> Reason {
+pub(in crate::rpc) fn reason(failure: &Failure) -> Reason {
     match failure.cause {
         Cause::NoDisplay => Reason::NoDisplay,
         Cause::AuthRefused => Reason::XAuthRefused,

@@ -18,7 +18,7 @@ const MOST: usize = AT_ONCE + 64 * 1024;
 /// Bytes to and from a peer. What is flushed may wait until its task is polled once
 /// more, which is at once, and which begins with a read.
 #[derive(Debug)]
-pub(super) struct Gathered<T> {
+pub(in crate::rpc) struct Gathered<T> {
     io: T,
     waiting: Vec<u8>,
     /// The part of `waiting` that is written already.
@@ -28,7 +28,7 @@ pub(super) struct Gathered<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Gathered<T> {
-    pub(super) fn new(io: T) -> Self {
+    pub(in crate::rpc) fn new(io: T) -> Self {
         Self {
             io,
             waiting: Vec::new(),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tonic::Status;
 
-use super::{limits, status, v1};
+use crate::rpc::{limits, messages::status, v1};
 use crate::{
     encode::Format,
     facts::{ExpectedWindow, Profile, Role},
@@ -24,7 +24,7 @@ const MAX_ID_BYTES: usize = 64;
 const DEFAULT_QUALITY: u8 = 85;
 
 /// Converts a `ScreenshotRequest`.
-pub(super) fn spec(request: &v1::ScreenshotRequest) -> Result<Spec, Status> {
+pub(in crate::rpc) fn spec(request: &v1::ScreenshotRequest) -> Result<Spec, Status> {
     Ok(Spec {
         image: image("capture", request.capture.as_ref())?,
         if_changed_since: id(&request.if_changed_since),
@@ -33,12 +33,12 @@ pub(super) fn spec(request: &v1::ScreenshotRequest) -> Result<Spec, Status> {
 }
 
 /// The id of a frame that a caller has.
-pub(super) fn id(text: &str) -> Option<String> {
+pub(in crate::rpc) fn id(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// Converts the `CaptureOptions` in a field.
-pub(super) fn image(
+pub(in crate::rpc) fn image(
     field: &str,
     options: Option<&v1::CaptureOptions>,
 ) -> Result<ImageSpec, Status> {
@@ -130,7 +130,10 @@ fn region(field: &str, region: &v1::Region) -> Result<AskedRegion, Status> {
 }
 
 /// Converts the coordinate space in a field.
-pub(super) fn space(field: &str, space: Option<&v1::CoordinateSpace>) -> Result<Space, Status> {
+pub(in crate::rpc) fn space(
+    field: &str,
+    space: Option<&v1::CoordinateSpace>,
+) -> Result<Space, Status> {
     use v1::coordinate_space::Space as Wire;
     Ok(match space.and_then(|space| space.space.as_ref()) {
         None | Some(Wire::Screen(_)) => Space::Screen,
@@ -148,7 +151,7 @@ pub(super) fn space(field: &str, space: Option<&v1::CoordinateSpace>) -> Result<
 }
 
 /// A size with pixels in it.
-pub(super) fn nonempty(field: &str, width: u32, height: u32) -> Result<Size, Status> {
+pub(in crate::rpc) fn nonempty(field: &str, width: u32, height: u32) -> Result<Size, Status> {
     if width == 0 || height == 0 {
         let why = format!("{width}x{height}: both sides must be at least 1 pixel");
         return Err(status::invalid_field(field, &why));
@@ -157,7 +160,7 @@ pub(super) fn nonempty(field: &str, width: u32, height: u32) -> Result<Size, Sta
 }
 
 /// A frame as a message.
-pub(super) fn frame(frame: Frame) -> v1::Frame {
+pub(in crate::rpc) fn frame(frame: Frame) -> v1::Frame {
     count(&frame);
     let (kind, failure) = match &frame.kind {
         Kind::Screen => (v1::FrameKind::Screen, None),
@@ -226,7 +229,7 @@ fn count(frame: &Frame) {
 }
 
 /// Why the paint gate says what it says.
-pub(super) fn evidence(evidence: &Evidence) -> v1::PaintEvidence {
+pub(in crate::rpc) fn evidence(evidence: &Evidence) -> v1::PaintEvidence {
     let windows = evidence.windows.iter().map(|seen| v1::PaintWindow {
         role: role(seen.role).into(),
         window: seen.window,
@@ -280,7 +283,7 @@ const MAX_EXPECTED: usize = 16;
 const MAX_NAME: usize = 256;
 
 /// Converts a `WaitReadyRequest`.
-pub(super) fn awaited(request: &v1::WaitReadyRequest) -> Result<Awaited, Status> {
+pub(in crate::rpc) fn awaited(request: &v1::WaitReadyRequest) -> Result<Awaited, Status> {
     let windows = &request.expected_windows;
     if windows.len() > MAX_EXPECTED {
         let message = format!("must be at most {MAX_EXPECTED} windows");
@@ -310,7 +313,7 @@ pub(super) fn awaited(request: &v1::WaitReadyRequest) -> Result<Awaited, Status>
 }
 
 /// A profile; `None` for the daemon's own.
-pub(super) fn profile(value: i32) -> Result<Option<Profile>, Status> {
+pub(in crate::rpc) fn profile(value: i32) -> Result<Option<Profile>, Status> {
     match v1::PaintProfile::try_from(value) {
         Ok(v1::PaintProfile::Unspecified) => Ok(None),
         Ok(v1::PaintProfile::Xfce) => Ok(Some(Profile::Xfce)),
@@ -323,7 +326,7 @@ pub(super) fn profile(value: i32) -> Result<Option<Profile>, Status> {
 }
 
 /// The structured twin of a card.
-pub(super) fn failure(failure: &Failure) -> v1::Failure {
+pub(in crate::rpc) fn failure(failure: &Failure) -> v1::Failure {
     let stage = match failure.stage {
         Stage::Connect => v1::FailureStage::Connect,
         Stage::Auth => v1::FailureStage::Auth,
@@ -344,7 +347,7 @@ pub(super) fn failure(failure: &Failure) -> v1::Failure {
 }
 
 /// The pointer.
-pub(super) fn cursor(image: &CursorImage) -> v1::Cursor {
+pub(in crate::rpc) fn cursor(image: &CursorImage) -> v1::Cursor {
     let hotspot = |at: u32| i32::try_from(at).unwrap_or(i32::MAX);
     v1::Cursor {
         position: Some(v1::Point::new(image.x, image.y)),
@@ -356,7 +359,7 @@ pub(super) fn cursor(image: &CursorImage) -> v1::Cursor {
 }
 
 /// A size.
-pub(super) fn wire_size(size: Size) -> v1::Size {
+pub(in crate::rpc) fn wire_size(size: Size) -> v1::Size {
     v1::Size {
         width: size.width,
         height: size.height,
@@ -364,7 +367,7 @@ pub(super) fn wire_size(size: Size) -> v1::Size {
 }
 
 /// How pixels are read.
-pub(super) fn mode(mode: Option<CaptureMode>) -> v1::CaptureMode {
+pub(in crate::rpc) fn mode(mode: Option<CaptureMode>) -> v1::CaptureMode {
     match mode {
         None => v1::CaptureMode::Unspecified,
         Some(CaptureMode::ShmFd) => v1::CaptureMode::ShmFd,
@@ -374,7 +377,7 @@ pub(super) fn mode(mode: Option<CaptureMode>) -> v1::CaptureMode {
 }
 
 /// A region as a message.
-pub(super) fn wire_region(region: Region) -> v1::Region {
+pub(in crate::rpc) fn wire_region(region: Region) -> v1::Region {
     // A screen's side has 16 bits.
     let at = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
     let (width, height) = (region.size.width, region.size.height);
@@ -386,7 +389,7 @@ fn timestamp(time: SystemTime) -> prost_types::Timestamp {
 }
 
 /// A time as a message.
-pub(super) fn duration(duration: Duration) -> Option<prost_types::Duration> {
+pub(in crate::rpc) fn duration(duration: Duration) -> Option<prost_types::Duration> {
     // Those of a daemon's life fit.
     duration.try_into().ok()
 }

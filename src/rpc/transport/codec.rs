@@ -10,7 +10,7 @@ use tonic::{
 };
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-use super::{status, v1::Reason};
+use crate::rpc::{messages::status, v1::Reason};
 
 /// Encodes `T`, decodes `U`.
 #[derive(Debug)]

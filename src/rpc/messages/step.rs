@@ -5,9 +5,13 @@ use std::time::Duration;
 use prost::Message as _;
 use tonic::Status;
 
-use super::{
-    action::{Field, MAX_REPEAT, shared, within},
-    convert, limits, status, v1,
+use crate::rpc::{
+    limits,
+    messages::{
+        action::{Field, MAX_REPEAT, shared, within},
+        convert, status,
+    },
+    v1,
 };
 use crate::session::{Act, Expect, Operation, Settling};
 
@@ -22,18 +26,18 @@ const DEFAULT_SETTLE: Duration = Duration::from_secs(3);
 
 /// A step as asked.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(in crate::rpc) struct Asked {
     /// The step; without the action that is malformed, and those after it.
-    pub(super) act: Act,
+    pub(in crate::rpc) act: Act,
     /// Why the action after those of `act` is malformed; only of a step that stops at the
     /// first.
-    pub(super) malformed: Option<Status>,
+    pub(in crate::rpc) malformed: Option<Status>,
     /// Actions of the request.
-    pub(super) count: usize,
+    pub(in crate::rpc) count: usize,
 }
 
 /// Converts an `ActRequest`.
-pub(super) fn asked(request: &v1::ActRequest) -> Result<Asked, Status> {
+pub(in crate::rpc) fn asked(request: &v1::ActRequest) -> Result<Asked, Status> {
     if request.actions.is_empty() {
         return Err(status::invalid_field("actions", "must not be empty"));
     }
@@ -120,7 +124,7 @@ fn share_of_bytes(request: &v1::ActRequest) -> Result<u64, Status> {
 
 /// The time that a step takes by its own waits, holds and movements: the default deadline
 /// allows for it.
-pub(super) fn own_time(request: &v1::ActRequest) -> Duration {
+pub(in crate::rpc) fn own_time(request: &v1::ActRequest) -> Duration {
     use v1::action::Action as Wire;
     let time = |time: Option<prost_types::Duration>| {
         let time = time.and_then(|time| Duration::try_from(time).ok());

@@ -20,11 +20,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use super::{
-    gather::Gathered,
+use crate::rpc::{
     limits,
-    listen::{Listener, Socket},
-    standing::{Door, Meter, Standing},
+    transport::{
+        gather::Gathered,
+        listen::{Listener, Socket},
+        standing::{Door, Meter, Standing},
+    },
 };
 
 /// The first bytes of every HTTP/2 client (RFC 9113, section 3.4).
@@ -38,7 +40,7 @@ const SAID_AGAIN: Duration = Duration::from_secs(10);
 
 /// The peer of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Peer {
+pub(in crate::rpc) enum Peer {
     /// A process of that user on this machine.
     Unix {
         /// User id, from the kernel.
@@ -50,23 +52,23 @@ pub(super) enum Peer {
 
 /// The connection of a call.
 #[derive(Debug, Clone)]
-pub(super) struct Caller {
-    pub(super) peer: Peer,
+pub(in crate::rpc) struct Caller {
+    pub(in crate::rpc) peer: Peer,
     /// Frames that may still wait for this reader.
-    pub(super) replies: Arc<Semaphore>,
+    pub(in crate::rpc) replies: Arc<Semaphore>,
     /// KiB of large images that may still wait for all readers.
-    pub(super) memory: Arc<Semaphore>,
+    pub(in crate::rpc) memory: Arc<Semaphore>,
     /// How the connection stands.
-    pub(super) standing: Arc<Standing>,
+    pub(in crate::rpc) standing: Arc<Standing>,
 }
 
 /// Peers that need no token.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(in crate::rpc) struct Known {
     /// Users on a Unix socket.
-    pub(super) uids: Arc<[u32]>,
+    pub(in crate::rpc) uids: Arc<[u32]>,
     /// Any peer that reaches a TCP port.
-    pub(super) anybody_over_tcp: bool,
+    pub(in crate::rpc) anybody_over_tcp: bool,
 }
 
 impl Known {
@@ -82,7 +84,7 @@ trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
 /// A connection whose HTTP/2 preface has arrived.
-pub(super) struct Connection {
+pub(in crate::rpc) struct Connection {
     io: Gathered<Box<dyn Bytes>>,
     /// The part of the preface that was not yet read again.
     preface: &'static [u8],
@@ -100,7 +102,7 @@ impl Connected for Connection {
 }
 
 /// Accepts on all listeners until `stop`; connections that say HTTP/2 come out.
-pub(super) fn accept_all(
+pub(in crate::rpc) fn accept_all(
     listeners: Vec<Listener>,
     tls: Option<&TlsAcceptor>,
     known: &Known,

@@ -13,10 +13,13 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tonic::{Request, Status, service::Interceptor};
 
-use super::{
-    connection::{Caller, Known, Peer},
-    limits, require,
-    status::{self, Reason},
+use crate::rpc::{
+    limits,
+    messages::{status, status::Reason},
+    transport::{
+        connection::{Caller, Known, Peer},
+        require,
+    },
 };
 
 /// Shortest token: 16 bytes are 96 bits even when written in base64.
@@ -29,7 +32,7 @@ const RECHECK: Duration = Duration::from_millis(250);
 
 /// A bearer token. Never printed.
 #[derive(Debug, Clone)]
-pub struct Token(pub(super) SecretString);
+pub struct Token(pub(in crate::rpc) SecretString);
 
 /// Why a token file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +161,7 @@ impl TokenFile {
 
 /// The token that a call was let in with: a stream ends with it.
 #[derive(Debug, Clone)]
-pub(super) struct Credential {
+pub(in crate::rpc) struct Credential {
     file: Arc<TokenFile>,
     number: u64,
 }
@@ -166,7 +169,7 @@ pub(super) struct Credential {
 impl Credential {
     /// Returns the status of a stream that was begun with a token which is not the
     /// daemon's any more, as soon as that is noticed.
-    pub(super) async fn revoked(&self) -> Status {
+    pub(in crate::rpc) async fn revoked(&self) -> Status {
         loop {
             tokio::time::sleep(RECHECK).await;
             if self.file.state().number != self.number {
@@ -180,7 +183,7 @@ impl Credential {
 }
 
 /// The same for a call that may have been let in without a token: then never.
-pub(super) async fn revoked(credential: Option<&Credential>) -> Status {
+pub(in crate::rpc) async fn revoked(credential: Option<&Credential>) -> Status {
     match credential {
         Some(credential) => credential.revoked().await,
         None => std::future::pending().await,
@@ -189,7 +192,7 @@ pub(super) async fn revoked(credential: Option<&Credential>) -> Status {
 
 /// Lets a call pass, or answers UNAUTHENTICATED.
 #[derive(Debug, Clone)]
-pub(super) struct Gatekeeper {
+pub(in crate::rpc) struct Gatekeeper {
     token: Option<Arc<TokenFile>>,
     allowed_uids: Arc<[u32]>,
 }
@@ -200,7 +203,10 @@ impl Gatekeeper {
     /// # Errors
     ///
     /// When it cannot be read or holds no token.
-    pub(super) fn new(token_file: Option<&Path>, allowed_uids: &[u32]) -> Result<Self, TokenError> {
+    pub(in crate::rpc) fn new(
+        token_file: Option<&Path>,
+        allowed_uids: &[u32],
+    ) -> Result<Self, TokenError> {
         let token = token_file.map(|path| -> Result<_, TokenError> {
             let stamp = stamp(path).ok();
             let token = Some(Token::read(path)?);
@@ -222,7 +228,7 @@ impl Gatekeeper {
     }
 
     /// The callers who are let in without a token.
-    pub(super) fn known(&self) -> Known {
+    pub(in crate::rpc) fn known(&self) -> Known {
         Known {
             uids: Arc::clone(&self.allowed_uids),
             anybody_over_tcp: self.token.is_none(),

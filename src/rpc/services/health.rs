@@ -32,7 +32,7 @@ const NEXT_CHECK: Duration = Duration::from_secs(12);
 const STREAMING: Duration = Duration::from_secs(1);
 
 /// Whether the display's connection stands and its server answered lately.
-pub(super) fn is_alive(link: &Link) -> bool {
+pub(in crate::rpc) fn is_alive(link: &Link) -> bool {
     matches!(link.state, LinkState::Up(_))
         && link
             .last_answer
@@ -41,7 +41,7 @@ pub(super) fn is_alive(link: &Link) -> bool {
 
 /// Answers checks from what [`Reporter`] found.
 #[derive(Debug)]
-pub(super) struct HealthService {
+pub(in crate::rpc) struct HealthService {
     session: Session,
     process: watch::Sender<HealthCheckResponse>,
     desktop: watch::Receiver<HealthCheckResponse>,
@@ -50,7 +50,7 @@ pub(super) struct HealthService {
 
 /// Where the statuses are written.
 #[derive(Debug)]
-pub(super) struct Reporter {
+pub(in crate::rpc) struct Reporter {
     session: Session,
     desktop: watch::Sender<HealthCheckResponse>,
     stack: watch::Sender<HealthCheckResponse>,
@@ -68,7 +68,7 @@ fn response(serves: bool) -> HealthCheckResponse {
 }
 
 /// The service and its reporter.
-pub(super) fn health(session: Session) -> (HealthService, Reporter) {
+pub(in crate::rpc) fn health(session: Session) -> (HealthService, Reporter) {
     let (desktop, of_desktop) = watch::channel(response(false));
     let (stack, of_stack) = watch::channel(response(false));
     let service = HealthService {
@@ -134,7 +134,7 @@ impl Health for HealthService {
 
 impl Reporter {
     /// Keeps the statuses true until the display is let go.
-    pub(super) async fn report(self) {
+    pub(in crate::rpc) async fn report(self) {
         let mut link = self.session.capture.links();
         loop {
             let (ready, last_answer) = {

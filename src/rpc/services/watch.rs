@@ -13,12 +13,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::Stream;
 use tonic::Status;
 
-use super::{
-    auth::{self, Credential},
-    connection::Caller,
-    convert, deadline,
-    replies::{Place, Progress, READING},
-    status,
+use crate::rpc::{
+    messages::{convert, status},
+    transport::{
+        auth,
+        auth::Credential,
+        connection::Caller,
+        deadline,
+        replies::{Place, Progress, READING},
+    },
     v1::{self, WatchRequest, WatchResponse, watch_response::Update},
 };
 use crate::session::{Refusal, Scale, Session, Spec, StreamUpdate, Watch};
@@ -38,11 +41,11 @@ type Item = Result<(WatchResponse, Held), Status>;
 
 /// The responses. Each is on its way until the next is asked for.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(in crate::rpc) struct Frames {
     items: mpsc::Receiver<Item>,
     on_its_way: Option<Held>,
     /// How far the reader is.
-    pub(super) progress: Progress,
+    pub(in crate::rpc) progress: Progress,
 }
 
 impl Stream for Frames {
@@ -62,7 +65,7 @@ impl Stream for Frames {
 }
 
 /// Opens a stream.
-pub(super) fn open(
+pub(in crate::rpc) fn open(
     session: &Session,
     request: &WatchRequest,
     (caller, credential): (Option<Caller>, Option<Credential>),

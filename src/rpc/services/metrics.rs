@@ -9,7 +9,10 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
-use super::{Listener, convert, listen::Socket};
+use crate::rpc::{
+    messages::convert,
+    transport::listen::{Listener, Socket},
+};
 use crate::{
     metrics::{self, Now},
     session::Session,

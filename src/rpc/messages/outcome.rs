@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use super::{client, convert, v1};
+use crate::rpc::{client, messages::convert, v1};
 use crate::{
     gate::Rest,
     metrics,
@@ -17,7 +17,7 @@ use crate::{
 /// The answer as a message, so long after the call. Of a step that stops at the first
 /// failure, `malformed` says why the action after the account's was not even begun, and
 /// `count` how many actions it has.
-pub(super) fn acted(
+pub(in crate::rpc) fn acted(
     acted: Acted,
     took: Duration,
     malformed: Option<Status>,
@@ -143,7 +143,7 @@ fn result(done: Done) -> v1::ActionResult {
 }
 
 /// Converts held input to messages.
-pub(super) fn pressed(pressed: Vec<Pressed>) -> Vec<v1::Pressed> {
+pub(in crate::rpc) fn pressed(pressed: Vec<Pressed>) -> Vec<v1::Pressed> {
     let one = |pressed: Pressed| v1::Pressed {
         input: Some(match pressed.what {
             PressedInput::Key(name) => v1::pressed::Input::Key(name),

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use tonic::{Request, Response, Status};
 
-use super::{
-    act, acted,
-    auth::Credential,
-    connection::Caller,
-    convert,
-    deadline::{self, Deadline},
-    health, limits,
-    replies::{self, Image, Place, Progress},
-    status,
+use crate::rpc::{
+    limits,
+    messages::{convert, outcome as acted, status, step as act},
+    services::{health, watch},
+    transport::{
+        auth::Credential,
+        connection::Caller,
+        deadline,
+        deadline::Deadline,
+        replies,
+        replies::{Image, Place, Progress},
+    },
     v1::{self, Feature, desktop_server::Desktop},
-    watch,
 };
 use crate::{
     frame::MAX_OUTPUT_PIXELS,
@@ -25,9 +27,9 @@ use crate::{
 
 /// Answers from a session.
 #[derive(Debug, Clone)]
-pub(super) struct DesktopService {
-    pub(super) session: session::Session,
-    pub(super) read_only: bool,
+pub(in crate::rpc) struct DesktopService {
+    pub(in crate::rpc) session: session::Session,
+    pub(in crate::rpc) read_only: bool,
 }
 
 #[tonic::async_trait]

@@ -2,7 +2,7 @@
 
 use tonic::{Status, metadata::MetadataMap};
 
-use super::{status, v1::Feature};
+use crate::rpc::{messages::status, v1::Feature};
 
 /// The metadata key.
 const KEY: &str = "deskd-require";
@@ -12,7 +12,7 @@ const KEY: &str = "deskd-require";
 /// # Errors
 ///
 /// UNIMPLEMENTED, UNSUPPORTED_FEATURE, with the feature's name.
-pub(super) fn check(metadata: &MetadataMap) -> Result<(), Status> {
+pub(in crate::rpc) fn check(metadata: &MetadataMap) -> Result<(), Status> {
     for value in metadata.get_all(KEY) {
         let names = value.to_str().unwrap_or("?").split(',').map(str::trim);
         for name in names.filter(|name| !name.is_empty()) {

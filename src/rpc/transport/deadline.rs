@@ -10,27 +10,27 @@ use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 
 /// Defaults for calls without `grpc-timeout`.
-pub(super) const SCREENSHOT: Duration = Duration::from_secs(10);
+pub(in crate::rpc) const SCREENSHOT: Duration = Duration::from_secs(10);
 /// One step.
-pub(super) const ACT: Duration = Duration::from_secs(30);
+pub(in crate::rpc) const ACT: Duration = Duration::from_secs(30);
 /// Waiting for the paint.
-pub(super) const WAIT_READY: Duration = Duration::from_secs(90);
+pub(in crate::rpc) const WAIT_READY: Duration = Duration::from_secs(90);
 /// The calls that only ask.
-pub(super) const QUERY: Duration = Duration::from_secs(5);
+pub(in crate::rpc) const QUERY: Duration = Duration::from_secs(5);
 
 /// Longest deadline that is worth a timer: beyond it all are alike.
-pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+pub(in crate::rpc) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// When the call arrived, and when its reply must leave.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
-    pub(super) arrived: Instant,
-    pub(super) reply_by: Instant,
+pub(in crate::rpc) struct Deadline {
+    pub(in crate::rpc) arrived: Instant,
+    pub(in crate::rpc) reply_by: Instant,
 }
 
 impl Deadline {
     /// The deadline of a call that arrives now.
-    pub(super) fn of(metadata: &MetadataMap, default: Duration) -> Self {
+    pub(in crate::rpc) fn of(metadata: &MetadataMap, default: Duration) -> Self {
         let timeout = metadata
             .get("grpc-timeout")
             .and_then(|value| parse(value.as_bytes()));
@@ -43,7 +43,7 @@ impl Deadline {
     }
 
     /// When a stream has to end, to say so before its reader goes; `None`: when that goes.
-    pub(super) fn of_stream(metadata: &MetadataMap) -> Option<Instant> {
+    pub(in crate::rpc) fn of_stream(metadata: &MetadataMap) -> Option<Instant> {
         let timeout = metadata.get("grpc-timeout")?;
         let timeout = parse(timeout.as_bytes()).unwrap_or(LONGEST).min(LONGEST);
         Some(Instant::now() + timeout - LEAST.min(timeout / 2))
@@ -51,7 +51,7 @@ impl Deadline {
 }
 
 /// Waits until that moment; permanently without one.
-pub(super) async fn until(moment: Option<Instant>) {
+pub(in crate::rpc) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,

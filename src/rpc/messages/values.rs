@@ -1,6 +1,6 @@
 //! Constructors of small messages, for clients and for the daemon.
 
-use super::v1;
+use crate::rpc::v1;
 
 impl v1::Point {
     /// The pixel in column `x` and row `y`.

@@ -10,11 +10,11 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::limits;
+use crate::rpc::limits;
 
 /// The places of one address.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(in crate::rpc) struct Door {
     places: Arc<Semaphore>,
     /// Those of whom no call was let in, oldest first.
     strangers: Mutex<VecDeque<Weak<Standing>>>,
@@ -22,7 +22,7 @@ pub(super) struct Door {
 
 /// How a connection stands.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(in crate::rpc) struct Standing {
     door: Arc<Door>,
     /// Its place; `None` for a stranger.
     place: Mutex<Option<OwnedSemaphorePermit>>,
@@ -31,7 +31,7 @@ pub(super) struct Standing {
 }
 
 impl Door {
-    pub(super) fn new() -> Arc<Self> {
+    pub(in crate::rpc) fn new() -> Arc<Self> {
         Arc::new(Self {
             places: Arc::new(Semaphore::new(limits::MAX_CONNECTIONS)),
             strangers: Mutex::default(),
@@ -39,7 +39,7 @@ impl Door {
     }
 
     /// Lets a connection in whose peer may call: `None` when all places are taken.
-    pub(super) fn admit(self: &Arc<Self>) -> Option<Arc<Standing>> {
+    pub(in crate::rpc) fn admit(self: &Arc<Self>) -> Option<Arc<Standing>> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         Some(Arc::new(Standing {
             door: Arc::clone(self),
@@ -49,7 +49,7 @@ impl Door {
     }
 
     /// Lets a stranger in. The oldest one goes when there are too many.
-    pub(super) fn greet(self: &Arc<Self>) -> Arc<Standing> {
+    pub(in crate::rpc) fn greet(self: &Arc<Self>) -> Arc<Standing> {
         let standing = Arc::new(Standing {
             door: Arc::clone(self),
             place: Mutex::new(None),
@@ -79,14 +79,14 @@ impl Door {
 
 impl Standing {
     /// Whether a call of it was let in.
-    pub(super) fn is_admitted(&self) -> bool {
+    pub(in crate::rpc) fn is_admitted(&self) -> bool {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         place.is_some()
     }
 
     /// A call of it may be let in: it takes a place, if it has none. False when there is
     /// none left.
-    pub(super) fn admit(&self) -> bool {
+    pub(in crate::rpc) fn admit(&self) -> bool {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
             *place = Arc::clone(&self.door.places).try_acquire_owned().ok();
@@ -95,7 +95,7 @@ impl Standing {
     }
 
     /// Ends the connection.
-    pub(super) fn cut(&self) -> &CancellationToken {
+    pub(in crate::rpc) fn cut(&self) -> &CancellationToken {
         &self.cut
     }
 }
@@ -137,7 +137,7 @@ impl Bucket {
 
 /// Counts the frames that a client sends (RFC 9113, section 4.1).
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(in crate::rpc) struct Meter {
     head: [u8; 9],
     filled: usize,
     /// Bytes of the frame that are still to come after its head.
@@ -155,7 +155,7 @@ const RST_STREAM: u8 = 3;
 const WINDOW_UPDATE: u8 = 8;
 
 impl Meter {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(in crate::rpc) fn new(now: Instant) -> Self {
         let (burst, each_second) = limits::STRANGER_FRAMES;
         let of_stranger = Bucket::new(burst, each_second, now);
         let (burst, each_second) = limits::CONTROL_FRAMES;
@@ -171,7 +171,12 @@ impl Meter {
 
     /// Takes the next bytes. False when there are too many frames, or a stranger sent too
     /// much.
-    pub(super) fn accept(&mut self, mut bytes: &[u8], is_admitted: bool, now: Instant) -> bool {
+    pub(in crate::rpc) fn accept(
+        &mut self,
+        mut bytes: &[u8],
+        is_admitted: bool,
+        now: Instant,
+    ) -> bool {
         if !is_admitted {
             self.bytes += bytes.len() as u64;
             if self.bytes > limits::STRANGER_BYTES {

@@ -1,0 +1,8 @@
+//! Messages to values and back; errors to statuses.
+
+pub(in crate::rpc) mod action;
+pub(in crate::rpc) mod convert;
+pub(in crate::rpc) mod outcome;
+pub(in crate::rpc) mod status;
+pub(in crate::rpc) mod step;
+pub(in crate::rpc) mod values;

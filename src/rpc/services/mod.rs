@@ -1,0 +1,7 @@
+//! The services, one file each.
+
+pub(in crate::rpc) mod desktop;
+pub(in crate::rpc) mod health;
+pub(in crate::rpc) mod metrics;
+pub(in crate::rpc) mod stack;
+pub(in crate::rpc) mod watch;
