@@ -1,40 +1,53 @@
 //! deskd: see, act on, and trust the desktop of a Linux sandbox, over gRPC.
 //!
+//! The library is a client of the daemon: [`client::connect`] reaches it, [`v1`] has the
+//! messages. `examples/rust/first_frame.rs` shows both.
+//!
 //! # Layout
 //!
 //! Dependencies point downwards only; see ARCHITECTURE.md for the picture.
 //!
-//! - [`cli`]: the command line: `deskd serve` and the client commands.
-//! - [`rpc`]: gRPC. The only module that knows tonic and the generated types.
-//! - [`session`]: a call's way through deadlines, shared captures and frames;
-//!   decides whether the answer is a frame or a card.
-//! - [`x11`]: the display. The only module that knows x11rb.
-//! - [`encode`]: pixels in, PNG, JPEG or raw bytes out.
-//! - [`gate`]: the paint gate: facts in, verdict out.
-//! - [`card`]: the failure card.
-//! - [`stack`]: the display stack: a handle to the init, and the init itself.
-//! - [`frame`], [`facts`], [`config`], [`telemetry`], `metrics`, `memory`, `processes`,
-//!   `sockets`: shared types, settings, logs, counts, the allocator's settings, and what
-//!   the kernel reports of processes and connections.
+//! - `cli`: the command line: `deskd serve` and the client commands.
+//! - `rpc`: gRPC. The only module that knows tonic and the generated types.
+//! - `session`: what is done with a display: captures, input, bring-up.
+//! - `x11`: the display. The only module that knows x11rb.
+//! - `encode`: pixels in, PNG, JPEG or raw bytes out.
+//! - `gate`: the paint gate: facts in, verdict out.
+//! - `card`: the failure card.
+//! - `stack`: the display stack: a handle to the init, and the init itself.
+//! - `frame`, `facts`, `failure`, `keys`, `config`, `telemetry`, `metrics`, `memory`,
+//!   `files`, `processes`, `sockets`: shared types, settings, logs, counts, and what the
+//!   kernel reports.
 
-pub mod card;
-pub mod cli;
-pub mod config;
-pub mod encode;
-pub mod facts;
-pub mod failure;
+mod card;
+mod cli;
+mod config;
+mod encode;
+mod facts;
+mod failure;
 mod files;
-pub mod frame;
-pub mod gate;
+mod frame;
+mod gate;
 pub mod keys;
 mod memory;
 mod metrics;
 mod processes;
-pub mod rpc;
-pub mod session;
+mod rpc;
+mod session;
 mod sockets;
-pub mod stack;
-pub mod telemetry;
-pub mod x11;
+mod stack;
+mod telemetry;
+mod x11;
 
-pub use rpc::client;
+pub use cli::run;
+pub use config::Address;
+pub use rpc::{Token, client, v1};
+
+/// What tests and benchmarks of this repository need besides; no promise to anybody else.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::encode::{Effort, Format, Order, Picture, encode};
+    pub use crate::frame::{CaptureMode, Pixels, Region, Size};
+    pub use crate::rpc::DESCRIPTORS;
+    pub use crate::x11::{Display, Owner, Trust};
+}

@@ -1,5 +1,5 @@
 //! The `deskd` binary.
 
 fn main() -> std::process::ExitCode {
-    deskd::cli::run()
+    deskd::run()
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use deskd::rpc::v1::{self, action::Action};
+use deskd::v1::{self, action::Action};
 use tonic::{Code, Request};
 
 use crate::{

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use deskd::{
-    client,
-    config::Address,
-    rpc::{Token, v1},
-};
+use deskd::{Address, Token, client, v1};
 use tonic::{Code, Status};
 
 use crate::common::{Daemon, XServer, daemon::token_file};

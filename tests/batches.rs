@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deskd::rpc::v1::{
+use deskd::v1::{
     self,
     ActionStatus::{Done, Failed, NotExecuted},
     action::Action,

@@ -23,10 +23,10 @@ use bytes::Bytes;
 use common::{Daemon, Image, Witness, XServer, daemon, desktop::Xfce, program};
 use deskd::{
     client::{self, DesktopClient},
-    encode::{Effort, Format, Order, Picture, encode},
-    frame::{CaptureMode, Region},
-    rpc::v1,
-    x11::{Display, Owner, Trust},
+    internals::{
+        CaptureMode, Display, Effort, Format, Order, Owner, Picture, Region, Trust, encode,
+    },
+    v1,
 };
 use serde_json::json;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -97,7 +97,7 @@ async fn run() {
     assert!(ready.status.success(), "{ready:?}");
 
     let mut over_unix = daemon.client().await;
-    let given = deskd::rpc::Token::read(&token).unwrap();
+    let given = deskd::Token::read(&token).unwrap();
     let tcp = client::connect(
         &daemon.tcp_address(),
         Some(&given),
@@ -518,7 +518,7 @@ async fn start_times(server: &XServer) -> f64 {
             .env("DESKD_LOG", "off");
         let began = Instant::now();
         let running = program::spawn(&mut daemon, "");
-        let address = deskd::config::Address::Unix(socket);
+        let address = deskd::Address::Unix(socket);
         let connection = loop {
             match client::connect(&address, None, None, Duration::from_secs(5)).await {
                 Ok(connection) => break connection,
@@ -580,7 +580,7 @@ async fn memory_server(socket: PathBuf, image: Bytes) -> DesktopClient<client::C
             .await
             .unwrap();
     });
-    let address = deskd::config::Address::Unix(socket);
+    let address = deskd::Address::Unix(socket);
     client::desktop(
         client::connect(&address, None, None, Duration::from_secs(5))
             .await

@@ -13,7 +13,7 @@ use common::{
     adversary::{Adversary, Flood},
     step::Client,
 };
-use deskd::rpc::v1;
+use deskd::v1;
 
 /// Duration of each flood.
 const FLOOD: Duration = Duration::from_secs(4);

@@ -31,9 +31,8 @@ use common::{
 };
 use deskd::{
     client,
-    encode::{Effort, Format, Order, Picture, encode},
-    frame::{Pixels, Region, Size},
-    rpc::v1,
+    internals::{Effort, Format, Order, Picture, Pixels, Region, Size, encode},
+    v1,
 };
 use plotters::prelude::*;
 use serde_json::{Value, json};

@@ -38,7 +38,7 @@ use common::{
     program,
     step::{Client, at, chord, click, text},
 };
-use deskd::rpc::v1::{self, action::Action};
+use deskd::v1::{self, action::Action};
 
 /// One thing to do.
 #[derive(Debug, Clone)]

@@ -26,7 +26,7 @@ use common::{
     receiver::{ALL, Receiver, Toolkit},
     step::{Client, chord, click, done, text},
 };
-use deskd::rpc::v1::TextMethod;
+use deskd::v1::TextMethod;
 
 /// The program reports its text after it has rested for this time.
 const REST: Duration = Duration::from_millis(40);

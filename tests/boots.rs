@@ -21,7 +21,7 @@ use std::{
 };
 
 use common::{Daemon, Image, Witness, XServer, desktop::Xfce, size_rule::SizeRule};
-use deskd::rpc::v1;
+use deskd::v1;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

@@ -1,6 +1,6 @@
 //! deskd returns what the witness drew: in every format, mode and depth.
 
-use deskd::rpc::v1;
+use deskd::v1;
 
 use crate::common::{
     Daemon, Image, Witness, XServer,

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use deskd::rpc::v1;
+use deskd::v1;
 
 use crate::common::{Daemon, Image, XServer, daemon::frame, program};
 

@@ -2,7 +2,7 @@
 
 use std::process::{Output, Stdio};
 
-use deskd::config::Address;
+use deskd::Address;
 use serde_json::Value;
 
 use crate::common::{

@@ -1,6 +1,6 @@
 //! Regions, sizes and coordinate spaces: exact, refused by name, never clamped.
 
-use deskd::{client, rpc::v1};
+use deskd::{client, v1};
 use tonic::Code;
 
 use crate::common::{

@@ -1,6 +1,6 @@
 //! R9: the pointer is in the picture exactly where and as the server has it.
 
-use deskd::rpc::v1;
+use deskd::v1;
 
 use crate::common::{
     Daemon, Image, Witness, XServer,

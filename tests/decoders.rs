@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use deskd::rpc::v1;
+use deskd::v1;
 
 use crate::common::{
     Daemon, Image, Witness, XServer,

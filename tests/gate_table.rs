@@ -17,7 +17,7 @@ use common::{
     size_rule::SizeRule,
     xservers::{self, EXTENSIONS, Kind},
 };
-use deskd::rpc::v1;
+use deskd::v1;
 use v1::PaintVerdict::{Blank, Partial, Ready, Unsettled};
 
 const SIZES: [(u16, u16); 7] = [

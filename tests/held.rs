@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use deskd::{
     client,
-    rpc::v1::{self, action::Action},
+    v1::{self, action::Action},
 };
 use tonic::{Code, Request};
 

@@ -6,11 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deskd::{
-    client,
-    config::Address,
-    rpc::{Token, v1},
-};
+use deskd::{Address, Token, client, v1};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::Code;
 

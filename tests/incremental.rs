@@ -1,7 +1,7 @@
 //! Frames of which only the changes are read and encoded equal the screen, whatever is
 //! drawn.
 
-use deskd::rpc::v1;
+use deskd::v1;
 
 use crate::common::{
     Daemon, Image, Witness, XServer,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deskd::{client, rpc::v1};
+use deskd::{client, v1};
 use tonic::{Code, Request};
 
 use crate::common::{

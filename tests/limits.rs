@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deskd::{client, rpc::v1};
+use deskd::{client, v1};
 use tokio::task::JoinHandle;
 use tonic::{Code, Request};
 

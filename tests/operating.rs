@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deskd::{client, config::Address, rpc::v1};
+use deskd::{Address, client, v1};
 
 use crate::common::{
     Daemon, Recorder, XServer,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use deskd::rpc::v1;
+use deskd::v1;
 use tonic::Request;
 
 use crate::common::{

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use deskd::{
     client,
-    rpc::{
-        DESCRIPTORS,
-        v1::{self, Feature},
-    },
+    internals::DESCRIPTORS,
+    v1::{self, Feature},
 };
 use prost_reflect::DescriptorPool;
 use tonic::{Code, Request};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deskd::rpc::v1::{self, action::Action};
+use deskd::v1::{self, action::Action};
 
 use crate::common::{
     Daemon, Recorder, Witness, XServer,

@@ -1,6 +1,6 @@
 //! Calls that wait together share one capture that starts after they arrived.
 
-use deskd::rpc::v1;
+use deskd::v1;
 
 use crate::common::{
     Daemon, Image, Witness, XServer,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deskd::{client, rpc::v1};
+use deskd::{client, v1};
 use nix::sys::signal::{Signal, kill};
 use tonic::{Code, Request};
 use tonic_health::pb::{

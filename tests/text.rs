@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deskd::rpc::v1::{self, TextMethod, action::Action};
+use deskd::v1::{self, TextMethod, action::Action};
 use tonic::Code;
 use xcb::x;
 

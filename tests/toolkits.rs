@@ -1,6 +1,6 @@
 //! GTK, Qt, Chromium and xterm receive the input as it was meant.
 
-use deskd::rpc::v1::{self, action::Action};
+use deskd::v1::{self, action::Action};
 use serde_json::Value;
 
 use crate::{

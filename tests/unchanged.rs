@@ -1,7 +1,7 @@
 //! `if_changed_since`: no bytes when, and only when, the answer would be the
 //! image that the caller has.
 
-use deskd::rpc::v1;
+use deskd::v1;
 
 use crate::common::{
     Daemon, Witness, XServer,

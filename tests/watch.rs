@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deskd::rpc::v1;
+use deskd::v1;
 use tonic::{Code, Streaming};
 
 use crate::common::{

@@ -3,7 +3,7 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, time::Duration};
 
-use deskd::{client, rpc::v1};
+use deskd::{client, v1};
 use tonic::{Code, Request};
 
 use crate::common::{

@@ -29,7 +29,7 @@ async fn a_painted_desktop_is_captured_as_scrot_sees_it() {
         assert!(attempt < 3, "{differing} pixels differ from scrot's");
     }
     // Lossless and no larger than scrot's.
-    let png = painted(&mut client, deskd::rpc::v1::ScreenshotRequest::default()).await;
+    let png = painted(&mut client, deskd::v1::ScreenshotRequest::default()).await;
     let scrot = std::fs::metadata(&file).unwrap().len();
     assert!(
         png.image.len() as u64 <= scrot,
@@ -51,8 +51,8 @@ async fn the_first_frame_is_the_final_one() {
         let _desktop = Xfce::xfce(&server);
         let daemon = Daemon::with(&server, &["--profile", "xfce"]);
         let mut client = daemon.client().await;
-        let request = deskd::rpc::v1::ScreenshotRequest {
-            capture: Some(deskd::rpc::v1::CaptureOptions {
+        let request = deskd::v1::ScreenshotRequest {
+            capture: Some(deskd::v1::CaptureOptions {
                 include_cursor: Some(false),
                 ..raw_image()
             }),

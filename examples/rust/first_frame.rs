@@ -9,10 +9,7 @@
 
 use std::{env, error::Error, fs, time::Duration};
 
-use deskd::{
-    client,
-    rpc::{Token, v1},
-};
+use deskd::{Token, client, v1};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

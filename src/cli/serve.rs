@@ -25,7 +25,6 @@ use crate::{
     stack::{
         Stack,
         init::{self, Plan},
-        wire::ToInit,
     },
     telemetry,
     x11::{Display, Owner, Trust},
@@ -169,9 +168,7 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
                 gone.cancel();
             })
         });
-        if let Some(stack) = session.bring_up.stack() {
-            stack.order(ToInit::Ready).await;
-        }
+        session.bring_up.begin().await;
         let painted = tokio::spawn(Arc::clone(&session.bring_up).keep_painted());
         // A daemon that only looks leaves to others what they hold.
         let clean =

@@ -27,7 +27,7 @@ mod sleep;
 mod story;
 mod verdict;
 
-pub use evidence::{Evidence, Probe, Seen, Verdict};
+pub use evidence::{Evidence, Seen, Verdict};
 pub use picture::look;
 pub use settle::{Given, Next, Rest, Settle};
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use bring_up::{BringUp, BroughtUp, Classification, StackError, UpResult};
+pub use bring_up::{BringUp, Classification, StackError, UpResult};
 pub use capture::{
     AskedRegion, Capture, CursorFailure, Fit, Frame, HISTORY, ImageSpec, Kind, Refusal, Scale,
     Space, Spec, StreamUpdate, Tiles, Timings, Watch,
@@ -24,7 +24,7 @@ pub use input::{
     Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Input, Key, Method,
     Operation, Outcome, Pressed, PressedInput, Refused, Run, Settled, Settling, Status, Text,
 };
-pub use paint::{Awaited, Readiness};
+pub use paint::Awaited;
 
 use crate::{facts::Profile, frame::Size, stack::Stack, x11::Display};
 

@@ -31,8 +31,8 @@ pub use command::{
     order::{CursorReading, Link, LinkState, Proof},
 };
 pub use connection::{
-    display_name::{self, DisplayName},
-    mailbox::{Bell, Receiver, Sender, Woken, mailbox},
+    display_name::DisplayName,
+    mailbox::{Bell, Receiver, Sender, mailbox},
     server::cookie_file,
     socket::{Owner, SocketKind},
     trust::Trust,

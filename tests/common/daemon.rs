@@ -9,9 +9,9 @@ use std::{
 };
 
 use deskd::{
+    Address,
     client::{self, DesktopClient},
-    config::Address,
-    rpc::v1,
+    v1,
 };
 use tempfile::TempDir;
 

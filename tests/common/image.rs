@@ -3,7 +3,7 @@
 
 use std::{fmt, path::Path};
 
-use deskd::rpc::v1;
+use deskd::v1;
 
 /// 8-bit RGB, rows without padding.
 #[derive(Clone, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use std::{
 };
 
 use deskd::{
+    Address,
     client::{self, DesktopClient, StackClient},
-    config::Address,
-    rpc::v1,
+    v1,
 };
 use nix::{
     sys::signal::{Signal, kill},

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deskd::rpc::v1::{self, action::Action};
+use deskd::v1::{self, action::Action};
 use serde_json::Value;
 use tempfile::TempDir;
 

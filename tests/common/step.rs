@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deskd::{
     client::{self, DesktopClient},
-    rpc::v1::{self, action::Action},
+    v1::{self, action::Action},
 };
 use tonic::{Code, Status};
 

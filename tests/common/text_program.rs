@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deskd::rpc::v1;
+use deskd::v1;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -365,7 +365,7 @@ impl DesktopService {
         );
         cells.push(cell(
             Feature::Stack,
-            self.session.bring_up.stack().is_none().then_some(unmanaged),
+            (!self.session.bring_up.is_managed()).then_some(unmanaged),
         ));
         cells
     }

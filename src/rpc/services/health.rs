@@ -143,11 +143,7 @@ impl Reporter {
                 (is_alive(&now) && proved, now.last_answer)
             };
             set(&self.desktop, ready);
-            let mut stack = self
-                .session
-                .bring_up
-                .stack()
-                .map(crate::stack::Stack::state);
+            let mut stack = self.session.bring_up.state();
             set(
                 &self.stack,
                 stack

@@ -127,8 +127,7 @@ fn now(session: &Session) -> Now {
             ),
         ]
     });
-    let components = session.bring_up.stack().map_or_else(Vec::new, |stack| {
-        let state = stack.state();
+    let components = session.bring_up.state().map_or_else(Vec::new, |state| {
         let state = state.borrow();
         let enabled = state.components.iter().filter(|part| part.enabled);
         enabled

@@ -16,7 +16,7 @@ use crate::{
     session::{Classification, Session, StackError, UpResult},
     stack::{
         Numbered,
-        wire::{self, Component, ComponentState, Problem, ToInit},
+        wire::{self, Component, ComponentState, Problem},
     },
 };
 
@@ -45,8 +45,8 @@ impl StackService {
     /// The port of the viewer: of the stack's own, else of another program's that accepts
     /// connections now.
     async fn viewer(&self) -> Option<u32> {
-        let port = match self.session.bring_up.stack() {
-            Some(stack) => stack.state().borrow().viewer_port,
+        let port = match self.session.bring_up.state() {
+            Some(state) => state.borrow().viewer_port,
             None => {
                 let port = self.viewer_port?;
                 let connect = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
@@ -58,11 +58,11 @@ impl StackService {
         (port != 0).then(|| port.into())
     }
 
-    fn stack(&self) -> Result<&crate::stack::Stack, Status> {
-        self.session
-            .bring_up
-            .stack()
-            .ok_or_else(|| StackError::NotManaged.into())
+    fn is_managed(&self) -> Result<(), Status> {
+        match self.session.bring_up.is_managed() {
+            true => Ok(()),
+            false => Err(StackError::NotManaged.into()),
+        }
     }
 }
 
@@ -79,11 +79,11 @@ impl Stack for StackService {
             .map(|size| convert::nonempty("geometry", size.width, size.height));
         let size = size.transpose()?;
         // A stack that somebody else manages is only waited for.
-        if size.is_some() || self.session.bring_up.stack().is_some() {
+        if size.is_some() || self.session.bring_up.is_managed() {
             self.may_change("Up")?;
         }
         if size.is_some() {
-            self.stack()?;
+            self.is_managed()?;
         }
         let done = self
             .session
@@ -122,7 +122,7 @@ impl Stack for StackService {
         let ended = ended.into_iter().map(|c| component(c).into()).collect();
         if self.ends_with_stack {
             // Calls under way get their answers, this one too.
-            self.stack()?.order(ToInit::End).await;
+            self.session.bring_up.end().await;
         }
         Ok(Response::new(v1::DownResponse {
             ended,
@@ -134,18 +134,17 @@ impl Stack for StackService {
         &self,
         _: Request<v1::StatusRequest>,
     ) -> Result<Response<v1::StatusResponse>, Status> {
-        let Some(stack) = self.session.bring_up.stack() else {
+        let Some(state) = self.session.bring_up.state() else {
             return Ok(Response::new(v1::StatusResponse {
                 managed: false,
                 components: Vec::new(),
             }));
         };
-        let components = stack
-            .state()
+        let components = state
             .borrow()
             .components
             .iter()
-            .map(state)
+            .map(component_state)
             .collect();
         Ok(Response::new(v1::StatusResponse {
             managed: true,
@@ -185,7 +184,7 @@ impl Stack for StackService {
         &self,
         request: Request<v1::EventsRequest>,
     ) -> Result<Response<Self::EventsStream>, Status> {
-        self.stack()?;
+        let mut news = self.session.bring_up.news()?;
         let until = Deadline::of_stream(request.metadata());
         let asked = request.get_ref();
         // Another daemon counted from 1 as well.
@@ -196,16 +195,12 @@ impl Stack for StackService {
         let session = self.session.clone();
         let stopping = session.stopping();
         tokio::spawn(async move {
-            let Some(stack) = session.bring_up.stack() else {
-                return;
-            };
-            let mut news = stack.news();
             let last = deadline::until(until);
             let revoked = auth::revoked(credential.as_ref());
             tokio::pin!(last, revoked);
             loop {
                 news.borrow_and_update();
-                for numbered in stack.events_after(after) {
+                for numbered in session.bring_up.events_after(after) {
                     after = numbered.sequence;
                     let event = Some(event(numbered));
                     // Whoever does not listen any more ends the stream.
@@ -286,7 +281,7 @@ fn reason(problem: Option<&Problem>) -> v1::Reason {
     }
 }
 
-fn state(state: &ComponentState) -> v1::ComponentStatus {
+fn component_state(state: &ComponentState) -> v1::ComponentStatus {
     v1::ComponentStatus {
         component: component(state.component).into(),
         enabled: state.enabled,

@@ -23,7 +23,7 @@ use crate::{
     frame::{ScreenSize, Size},
     gate::Verdict,
     stack::{
-        Stack,
+        Numbered, Stack, State,
         wire::{Component, Problem, Status, ToInit},
     },
     x11::LinkState,
@@ -78,9 +78,48 @@ impl BringUp {
         }
     }
 
-    /// The stack; `None` when somebody else starts the display.
-    pub fn stack(&self) -> Option<&Stack> {
+    fn stack(&self) -> Option<&Stack> {
         self.managed.as_ref().map(|managed| &managed.stack)
+    }
+
+    /// Whether deskd starts the display, and not another program.
+    pub fn is_managed(&self) -> bool {
+        self.managed.is_some()
+    }
+
+    /// The stack's state and its changes; `None` when another program starts the display.
+    pub fn state(&self) -> Option<watch::Receiver<State>> {
+        self.stack().map(Stack::state)
+    }
+
+    /// The sequence number of the newest event, and its changes.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::NotManaged`].
+    pub fn news(&self) -> Result<watch::Receiver<u64>, StackError> {
+        let stack = self.stack().ok_or(StackError::NotManaged)?;
+        Ok(stack.news())
+    }
+
+    /// The kept events with a greater sequence number, oldest first.
+    pub fn events_after(&self, sequence: u64) -> Vec<Numbered> {
+        let stack = self.stack();
+        stack.map_or_else(Vec::new, |stack| stack.events_after(sequence))
+    }
+
+    /// Tells the init that the daemon listens: the desktop may be started.
+    pub async fn begin(&self) {
+        if let Some(stack) = self.stack() {
+            stack.order(ToInit::Ready).await;
+        }
+    }
+
+    /// Ends the init, and with it this daemon.
+    pub async fn end(&self) {
+        if let Some(stack) = self.stack() {
+            stack.order(ToInit::End).await;
+        }
     }
 
     /// Brings everything up and, unless `no_wait`, waits for the paint. A stack

@@ -1,6 +1,6 @@
 //! What the init does about what happens, without doing it: facts in, orders out.
 //!
-//! It knows no process and no clock: [`run`](super::run) says what happened and when,
+//! It knows no process and no clock: `run` reports what happened and when,
 //! and carries out the orders. So it can be tested by histories that nobody would think of.
 
 use std::time::Duration;

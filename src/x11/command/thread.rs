@@ -4,7 +4,7 @@
 //! here, and callers wait on channels with their own deadlines. A caller that
 //! gives up takes nothing from the others: its request is dropped when its
 //! turn comes. The connection is rebuilt only at end of stream, after a
-//! protocol error, or after [`SILENCE`](super::socket::SILENCE) with work
+//! protocol error, or after [`SILENCE`](crate::x11::error::SILENCE) with work
 //! pending; what was asked meanwhile is done on the next connection.
 
 use std::{
@@ -32,7 +32,7 @@ enum End {
     Failed(Error),
 }
 
-/// Starts the thread, which ends by [`Command::Close`].
+/// Starts the thread, which ends by [`Command::Close`](super::order::Command).
 pub(in crate::x11) fn spawn(job: Job) -> io::Result<()> {
     let worker = Worker {
         job,

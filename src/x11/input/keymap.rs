@@ -396,11 +396,6 @@ impl Keymap {
             })
     }
 
-    /// Whether some key gives that keysym.
-    pub fn has(&self, keysym: u32) -> bool {
-        self.keysyms.contains_key(&keysym)
-    }
-
     /// The keysym that a key gives alone.
     pub fn keysym(&self, keycode: u8) -> Option<u32> {
         let here = |place: &&Place| place.keycode == keycode && place.level == 0;
