@@ -167,7 +167,7 @@ pub enum Content {
 
 /// One look at the pixels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
+pub struct PictureFact {
     /// The whole screen.
     pub screen: Content,
     /// Windows whose area is of one colour.
@@ -235,7 +235,7 @@ pub enum Fact {
     /// Its answer came.
     Pong(Pinged),
     /// A look at the pixels that began at that time.
-    Picture(Duration, Picture),
+    Picture(Duration, PictureFact),
     /// The processes of the desktop. `required` ones stand behind the window
     /// manager, the desktop and the docks.
     Processes {

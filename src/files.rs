@@ -80,12 +80,12 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 
 /// User and group that something is given to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Owner {
+pub(crate) struct FileOwner {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
 
-impl Owner {
+impl FileOwner {
     fn ids(self) -> (Option<Uid>, Option<Gid>) {
         (Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)))
     }
@@ -108,7 +108,7 @@ impl Folder {
     }
 
     /// Gives it to a user.
-    pub(crate) fn give(&self, owner: Owner) -> io::Result<()> {
+    pub(crate) fn give(&self, owner: FileOwner) -> io::Result<()> {
         let (uid, gid) = owner.ids();
         Ok(fchown(&self.0, uid, gid)?)
     }
@@ -124,7 +124,7 @@ impl Folder {
     }
 
     /// Gives a file in it to a user, if it is a regular file of root's.
-    pub(crate) fn give_file(&self, name: &OsStr, owner: Owner) -> io::Result<()> {
+    pub(crate) fn give_file(&self, name: &OsStr, owner: FileOwner) -> io::Result<()> {
         let status = fstatat(&self.0, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
         let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
         if kind != SFlag::S_IFREG || status.st_uid != 0 {
@@ -141,7 +141,7 @@ impl Folder {
         &self,
         name: &str,
         bytes: &[u8],
-        owner: Option<Owner>,
+        owner: Option<FileOwner>,
     ) -> io::Result<()> {
         let new = format!(
             ".{name}.{:016x}",
@@ -172,7 +172,7 @@ impl Folder {
 
 /// Makes a folder and its parents, and gives it to a user. One that is there must belong to
 /// that user, to root or to us.
-pub(crate) fn make_folder(path: &Path, mode: u32, owner: Option<Owner>) -> io::Result<()> {
+pub(crate) fn make_folder(path: &Path, mode: u32, owner: Option<FileOwner>) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(mode).create(path)?;

@@ -46,8 +46,8 @@ pub use rpc::{Token, client, v1};
 /// What tests and benchmarks of this repository need besides; no promise to anybody else.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::encode::{Effort, Format, Order, Picture, encode};
+    pub use crate::encode::{Effort, EncodeOrder, Format, Picture, encode};
     pub use crate::frame::{CaptureMode, Pixels, Region, Size};
     pub use crate::rpc::DESCRIPTORS;
-    pub use crate::x11::{Display, Owner, Trust};
+    pub use crate::x11::{Display, ServerOwner, Trust};
 }

@@ -47,7 +47,7 @@ pub(crate) fn await_answer(pids: &[u32], within: Duration) -> bool {
                 found
                     .iter()
                     .filter(|connection| is_open_request(connection, within))
-                    .map(Owner::of),
+                    .map(SocketOwner::of),
             ),
             Err(error) => {
                 tracing::trace!("connections are not reported: {error}");
@@ -101,7 +101,7 @@ pub(crate) fn listening(port: u16, pids: &[u32]) -> io::Result<Listening> {
         let there = found
             .iter()
             .filter(|socket| socket.header.socket_id.source_port == port);
-        listeners.extend(there.map(Owner::of));
+        listeners.extend(there.map(SocketOwner::of));
         if !listeners.is_empty() {
             break;
         }
@@ -175,14 +175,14 @@ fn socket_of(socket: &Socket) -> BorrowedFd<'_> {
 
 /// The owner of a socket, as the kernel reports it.
 #[derive(Debug, Clone, Copy)]
-struct Owner {
+struct SocketOwner {
     /// The socket's number in its file system (sock_diag(7), `idiag_inode`).
     inode: u32,
     /// The user that opened it (`idiag_uid`).
     user: u32,
 }
 
-impl Owner {
+impl SocketOwner {
     fn of(socket: &InetResponse) -> Self {
         Self {
             inode: socket.header.inode,
@@ -194,7 +194,7 @@ impl Owner {
 /// Whether a process has one of these sockets open. Of another user's process only root
 /// with CAP_SYS_PTRACE may know that, which containers do not give (proc(5)): elsewhere
 /// each socket of its user counts as its own.
-fn has_any(pid: u32, sockets: &[Owner]) -> bool {
+fn has_any(pid: u32, sockets: &[SocketOwner]) -> bool {
     match inodes(pid) {
         Ok(inodes) => sockets.iter().any(|socket| inodes.contains(&socket.inode)),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -24,7 +24,8 @@ use common::{Daemon, Image, Witness, XServer, daemon, desktop::Xfce, program};
 use deskd::{
     client::{self, DesktopClient},
     internals::{
-        CaptureMode, Display, Effort, Format, Order, Owner, Picture, Region, Trust, encode,
+        CaptureMode, Display, Effort, EncodeOrder, Format, Picture, Region, ServerOwner, Trust,
+        encode,
     },
     v1,
 };
@@ -115,7 +116,7 @@ async fn run() {
     let display = Display::open(
         server.display().parse().unwrap(),
         CaptureMode::ShmFd.into(),
-        Owner::anybody(),
+        ServerOwner::anybody(),
         Trust::default(),
     )
     .unwrap();
@@ -142,7 +143,7 @@ async fn run() {
             Region::whole(grab.pixels.size()),
             grab.cursor.as_ref(),
         );
-        let order = |is_alone| Order {
+        let order = |is_alone| EncodeOrder {
             output: picture.size(),
             format: Format::Png,
             effort: Effort::Fast,
@@ -180,7 +181,7 @@ async fn run() {
         times.add(
             "encode JPEG 85",
             timed(|| {
-                let jpeg = Order {
+                let jpeg = EncodeOrder {
                     format: Format::Jpeg(85),
                     ..order(true)
                 };

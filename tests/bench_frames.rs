@@ -31,7 +31,7 @@ use common::{
 };
 use deskd::{
     client,
-    internals::{Effort, Format, Order, Picture, Pixels, Region, Size, encode},
+    internals::{Effort, EncodeOrder, Format, Picture, Pixels, Region, Size, encode},
     v1,
 };
 use plotters::prelude::*;
@@ -667,7 +667,7 @@ fn encode_file(file: &str, size: &str, format: &str, times: u32) {
                 continue;
             }
         };
-        let order = Order {
+        let order = EncodeOrder {
             output: size,
             format,
             effort: Effort::Fast,

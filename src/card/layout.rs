@@ -6,7 +6,7 @@
 
 use noto_sans_mono_bitmap::FontWeight;
 
-use super::text::{Type, sizes, wrap};
+use super::text::{Typeface, sizes, wrap};
 use crate::frame::{BYTES_PER_PIXEL, Pixels, Size};
 
 /// Blue, green, red: colours that no desktop theme is likely to fill a screen with.
@@ -45,14 +45,14 @@ pub(super) fn draw<const N: usize>(
     let room = size.height.saturating_sub(top + margin / 2);
     let candidates = sizes(FontWeight::Regular, size.height / 10);
     let smallest = *sizes(FontWeight::Regular, 16).first()?;
-    let broken = |size: Type| -> Vec<Vec<String>> {
+    let broken = |size: Typeface| -> Vec<Vec<String>> {
         let columns = (inner / size.advance()) as usize;
         paragraphs
             .iter()
             .map(|paragraph| wrap(paragraph, columns))
             .collect()
     };
-    let fits = |size: &&Type| height(&broken(**size), **size) <= room;
+    let fits = |size: &&Typeface| height(&broken(**size), **size) <= room;
     let body = *candidates.iter().rev().find(fits).unwrap_or(&smallest);
     let mut lines = broken(body);
     let spare = room.saturating_sub(height(&lines, body));
@@ -71,7 +71,7 @@ pub(super) fn draw<const N: usize>(
     Pixels::new(Box::new(canvas.bytes), size, stride)
 }
 
-fn height(paragraphs: &[Vec<String>], size: Type) -> u32 {
+fn height(paragraphs: &[Vec<String>], size: Typeface) -> u32 {
     let lines = paragraphs.iter().map(Vec::len).sum::<usize>();
     let gaps = paragraphs.len().saturating_sub(1);
     let lines = u32::try_from(lines)
@@ -84,7 +84,7 @@ fn height(paragraphs: &[Vec<String>], size: Type) -> u32 {
 }
 
 /// Takes lines from the end of paragraph `cut` until all fit or one is left.
-fn shorten(paragraphs: &mut [Vec<String>], cut: usize, size: Type, room: u32) {
+fn shorten(paragraphs: &mut [Vec<String>], cut: usize, size: Typeface, room: u32) {
     while height(paragraphs, size) > room {
         let Some(lines) = paragraphs.get_mut(cut).filter(|lines| lines.len() > 1) else {
             return;
@@ -114,7 +114,7 @@ impl Canvas {
         }
     }
 
-    fn line(&mut self, x: u32, y: u32, text: &str, size: Type) {
+    fn line(&mut self, x: u32, y: u32, text: &str, size: Typeface) {
         for (index, c) in (0..).zip(text.chars()) {
             let left = x.saturating_add(size.advance().saturating_mul(index));
             size.glyph(c, |dx, dy, coverage| {

@@ -81,7 +81,7 @@ fn why_not_blank(stage: Stage) -> &'static str {
 mod tests {
     use super::*;
     use crate::{
-        encode::{Effort, Format, Order, Picture, encode},
+        encode::{Effort, EncodeOrder, Format, Picture, encode},
         failure::Cause,
         frame::Region,
     };
@@ -101,7 +101,7 @@ mod tests {
         let failure = failure("the card for this failure could not be drawn");
         let pixels = draw(&failure, FALLBACK_SIZE, "unknown", "none").unwrap();
         let picture = Picture::new(&pixels, Region::whole(FALLBACK_SIZE), None);
-        let order = Order {
+        let order = EncodeOrder {
             output: FALLBACK_SIZE,
             format: Format::Png,
             effort: Effort::Tight,

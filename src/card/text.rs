@@ -4,7 +4,7 @@ use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_wid
 
 /// A size of type: a raster and how often each of its pixels is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Type {
+pub(super) struct Typeface {
     raster: RasterHeight,
     scale: u32,
     weight: FontWeight,
@@ -19,10 +19,10 @@ const RASTERS: [RasterHeight; 4] = [
 
 /// All sizes of a weight up to `tallest` pixels, smallest first. Only the finer
 /// rasters are enlarged: the coarse ones lose their curves.
-pub(super) fn sizes(weight: FontWeight, tallest: u32) -> Vec<Type> {
-    let mut sizes: Vec<Type> = (1..=tallest / 16)
+pub(super) fn sizes(weight: FontWeight, tallest: u32) -> Vec<Typeface> {
+    let mut sizes: Vec<Typeface> = (1..=tallest / 16)
         .flat_map(|scale| {
-            RASTERS.map(|raster| Type {
+            RASTERS.map(|raster| Typeface {
                 raster,
                 scale,
                 weight,
@@ -36,7 +36,7 @@ pub(super) fn sizes(weight: FontWeight, tallest: u32) -> Vec<Type> {
     sizes
 }
 
-impl Type {
+impl Typeface {
     /// Height of a line in pixels.
     pub(super) fn height(self) -> u32 {
         u32::try_from(self.raster.val()).unwrap_or(16) * self.scale

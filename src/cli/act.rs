@@ -9,9 +9,11 @@ use std::{
 };
 
 use super::{
-    act_args::{Act, ButtonArg, Click, Key, Move, Paste, Scroll, Step, Type},
-    client_args::Client,
-    exit::{Error, Exit},
+    act_args::{
+        ActArgs, ButtonArg, ClickArgs, KeyArgs, MoveArgs, PasteArgs, ScrollArgs, StepArgs, TypeArgs,
+    },
+    client_args::ClientArgs,
+    exit::{CliError, Exit},
     image, json,
     print::{self, say},
 };
@@ -21,12 +23,13 @@ use crate::{
 };
 
 /// A request in JSON.
-pub(super) async fn act(args: Act) -> Result<Exit, Error> {
+pub(super) async fn act(args: ActArgs) -> Result<Exit, CliError> {
     let text = match args.request.as_str() {
         "-" => standard_input()?,
         text if text.trim_start().starts_with(['{', '[']) => text.to_owned(),
-        path => fs::read_to_string(path)
-            .map_err(|error| Error::new(Exit::Usage, format!("{path} cannot be read: {error}")))?,
+        path => fs::read_to_string(path).map_err(|error| {
+            CliError::new(Exit::Usage, format!("{path} cannot be read: {error}"))
+        })?,
     };
     let mut request: v1::ActRequest = json::parse("ActRequest", &text)?;
     request.unproved |= args.step.unproved;
@@ -37,7 +40,7 @@ pub(super) async fn act(args: Act) -> Result<Exit, Error> {
     let pictures = request.actions.iter().any(is_picture);
     if args.step.output.is_some() && request.no_frame && !pictures {
         let why = "--output wants an image, and noFrame says that there is none";
-        return Err(Error::new(Exit::Usage, why));
+        return Err(CliError::new(Exit::Usage, why));
     }
     if args.step.output.is_none() && request.capture.is_none() {
         request.no_frame = true;
@@ -46,7 +49,7 @@ pub(super) async fn act(args: Act) -> Result<Exit, Error> {
 }
 
 /// One click.
-pub(super) async fn click(args: Click) -> Result<Exit, Error> {
+pub(super) async fn click(args: ClickArgs) -> Result<Exit, CliError> {
     let button = match args.button {
         ButtonArg::Left => v1::Button::Left,
         ButtonArg::Middle => v1::Button::Middle,
@@ -64,7 +67,7 @@ pub(super) async fn click(args: Click) -> Result<Exit, Error> {
 }
 
 /// One movement.
-pub(super) async fn move_to(args: Move) -> Result<Exit, Error> {
+pub(super) async fn move_to(args: MoveArgs) -> Result<Exit, CliError> {
     let action = Action::Move(v1::MoveAction {
         to: Some((args.x, args.y).into()),
         modifiers: modifiers(args.modifiers.as_deref()),
@@ -78,7 +81,7 @@ fn modifiers(flag: Option<&str>) -> Vec<String> {
 }
 
 /// Text.
-pub(super) async fn type_text(args: Type) -> Result<Exit, Error> {
+pub(super) async fn type_text(args: TypeArgs) -> Result<Exit, CliError> {
     let text = match args.text.as_str() {
         "-" => standard_input()?,
         _ => args.text,
@@ -88,7 +91,7 @@ pub(super) async fn type_text(args: Type) -> Result<Exit, Error> {
 }
 
 /// Text through the clipboard.
-pub(super) async fn paste(args: Paste) -> Result<Exit, Error> {
+pub(super) async fn paste(args: PasteArgs) -> Result<Exit, CliError> {
     let text = match args.text.as_str() {
         "-" => standard_input()?,
         _ => args.text,
@@ -98,7 +101,7 @@ pub(super) async fn paste(args: Paste) -> Result<Exit, Error> {
 }
 
 /// A chord, or the names of keys.
-pub(super) async fn key(args: Key) -> Result<Exit, Error> {
+pub(super) async fn key(args: KeyArgs) -> Result<Exit, CliError> {
     let Some(chord) = args.chord.filter(|_| !args.list) else {
         if args.step.client.json {
             let aliases: serde_json::Map<_, _> = keys::ALIASES
@@ -131,7 +134,7 @@ pub(super) async fn key(args: Key) -> Result<Exit, Error> {
 }
 
 /// The wheel.
-pub(super) async fn scroll(args: Scroll) -> Result<Exit, Error> {
+pub(super) async fn scroll(args: ScrollArgs) -> Result<Exit, CliError> {
     let unit = if args.notches {
         v1::ScrollUnit::Notch
     } else {
@@ -148,7 +151,7 @@ pub(super) async fn scroll(args: Scroll) -> Result<Exit, Error> {
 }
 
 /// Prints the held input.
-pub(super) async fn pressed(mut client: Client) -> Result<Exit, Error> {
+pub(super) async fn pressed(mut client: ClientArgs) -> Result<Exit, CliError> {
     let mut daemon = client.connect().await?;
     let request = client.request(v1::GetPressedRequest {});
     let reply = daemon.get_pressed(request).await?.into_inner();
@@ -163,7 +166,7 @@ pub(super) async fn pressed(mut client: Client) -> Result<Exit, Error> {
 }
 
 /// Releases it.
-pub(super) async fn release(mut client: Client) -> Result<Exit, Error> {
+pub(super) async fn release(mut client: ClientArgs) -> Result<Exit, CliError> {
     let mut daemon = client.connect().await?;
     let request = client.request(v1::ReleaseAllRequest {});
     let reply = daemon.release_all(request).await?.into_inner();
@@ -177,7 +180,7 @@ pub(super) async fn release(mut client: Client) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-async fn one(step: Step, action: Action) -> Result<Exit, Error> {
+async fn one(step: StepArgs, action: Action) -> Result<Exit, CliError> {
     let action = v1::Action {
         action: Some(action),
     };
@@ -191,7 +194,7 @@ async fn one(step: Step, action: Action) -> Result<Exit, Error> {
     run(step, request).await
 }
 
-async fn run(mut step: Step, mut request: v1::ActRequest) -> Result<Exit, Error> {
+async fn run(mut step: StepArgs, mut request: v1::ActRequest) -> Result<Exit, CliError> {
     if let Some(file) = &step.output {
         let format = image::format_of(file)?;
         let own = request
@@ -223,7 +226,7 @@ async fn run(mut step: Step, mut request: v1::ActRequest) -> Result<Exit, Error>
         write(path, &reply).map_err(|error| {
             let outcome = lower(reply.outcome().as_str_name(), "ACT_OUTCOME_");
             let message = format!("the step ended as {outcome}; {}", error.message);
-            Error::new(error.exit, message)
+            CliError::new(error.exit, message)
         })?;
     }
     let outcome = reply.outcome();
@@ -269,12 +272,12 @@ async fn run(mut step: Step, mut request: v1::ActRequest) -> Result<Exit, Error>
         v1::ActOutcome::Deadline => Exit::Deadline,
         _ => Exit::Refused,
     };
-    Err(Error::new(exit, message))
+    Err(CliError::new(exit, message))
 }
 
 /// Writes the frame, and the pictures of actions beside it: FILE-2.png has that of the third
 /// action.
-fn write(path: &Path, reply: &v1::ActResponse) -> Result<(), Error> {
+fn write(path: &Path, reply: &v1::ActResponse) -> Result<(), CliError> {
     if let Some(frame) = &reply.frame {
         image::write(path, &frame.image)?;
     }
@@ -295,7 +298,7 @@ fn write(path: &Path, reply: &v1::ActResponse) -> Result<(), Error> {
 }
 
 /// The reply as JSON, with the numbers of its images' bytes in place of them.
-fn document(reply: &v1::ActResponse) -> Result<serde_json::Value, Error> {
+fn document(reply: &v1::ActResponse) -> Result<serde_json::Value, CliError> {
     let mut without = reply.clone();
     let frames = without.results.iter_mut().map(|result| &mut result.frame);
     for frame in frames.chain([&mut without.frame]) {
@@ -390,10 +393,10 @@ fn skip() -> v1::SettleOptions {
     }
 }
 
-fn standard_input() -> Result<String, Error> {
+fn standard_input() -> Result<String, CliError> {
     let mut text = String::new();
     io::stdin().read_to_string(&mut text).map_err(|error| {
-        Error::new(
+        CliError::new(
             Exit::Usage,
             format!("standard input cannot be read as UTF-8: {error}"),
         )

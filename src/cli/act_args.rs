@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{client_args::Client, values};
+use super::{client_args::ClientArgs, values};
 
 /// The flags of every step.
 #[derive(Debug, Args)]
-pub(super) struct Step {
+pub(super) struct StepArgs {
     #[command(flatten)]
-    pub(super) client: Client,
+    pub(super) client: ClientArgs,
     /// Write the screen after the step to this file; the picture of a `screenshot` action
     /// goes beside it: a-2.png for the action number 2, counted from 0, of a.png.
     #[arg(short, long, value_name = "FILE")]
@@ -24,18 +24,18 @@ pub(super) struct Step {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Act {
+pub(super) struct ActArgs {
     #[command(flatten)]
-    pub(super) step: Step,
+    pub(super) step: StepArgs,
     /// The request: JSON, a file with it, or - for standard input.
     #[arg(default_value = "-", value_name = "FILE|-|JSON")]
     pub(super) request: String,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Click {
+pub(super) struct ClickArgs {
     #[command(flatten)]
-    pub(super) step: Step,
+    pub(super) step: StepArgs,
     /// Column, from 0.
     #[arg(allow_negative_numbers = true, value_parser = values::pixels)]
     pub(super) x: i32,
@@ -69,9 +69,9 @@ pub(super) enum ButtonArg {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Move {
+pub(super) struct MoveArgs {
     #[command(flatten)]
-    pub(super) step: Step,
+    pub(super) step: StepArgs,
     /// Column, from 0.
     #[arg(allow_negative_numbers = true, value_parser = values::pixels)]
     pub(super) x: i32,
@@ -84,9 +84,9 @@ pub(super) struct Move {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Type {
+pub(super) struct TypeArgs {
     #[command(flatten)]
-    pub(super) step: Step,
+    pub(super) step: StepArgs,
     /// The text; - reads it from standard input, where no other process sees it; a
     /// line feed at its end counts. What begins with a hyphen stands after --; a lone
     /// hyphen goes by standard input.
@@ -97,9 +97,9 @@ pub(super) struct Type {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Paste {
+pub(super) struct PasteArgs {
     #[command(flatten)]
-    pub(super) step: Step,
+    pub(super) step: StepArgs,
     /// The text; - reads it from standard input, where no other process sees it; a
     /// line feed at its end counts. What begins with a hyphen stands after --.
     pub(super) text: String,
@@ -109,9 +109,9 @@ pub(super) struct Paste {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Key {
+pub(super) struct KeyArgs {
     #[command(flatten)]
-    pub(super) step: Step,
+    pub(super) step: StepArgs,
     /// Keys joined by +, pressed in this order; ctrl++ for the plus itself.
     #[arg(required_unless_present = "list")]
     pub(super) chord: Option<String>,
@@ -127,9 +127,9 @@ pub(super) struct Key {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Scroll {
+pub(super) struct ScrollArgs {
     #[command(flatten)]
-    pub(super) step: Step,
+    pub(super) step: StepArgs,
     /// Column, from 0.
     #[arg(allow_negative_numbers = true, value_parser = values::pixels)]
     pub(super) x: i32,

@@ -5,9 +5,9 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    act_args::{Act, Click, Key, Move, Paste, Scroll, Type},
-    client_args::Client,
-    serve_args::{ProfileArg, Serve},
+    act_args::{ActArgs, ClickArgs, KeyArgs, MoveArgs, PasteArgs, ScrollArgs, TypeArgs},
+    client_args::ClientArgs,
+    serve_args::{ProfileArg, ServeArgs},
     values,
 };
 use crate::{
@@ -28,42 +28,42 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run the daemon beside a display.
-    Serve(Box<Serve>),
+    Serve(Box<ServeArgs>),
     /// Say what the daemon is, sees and can do.
-    Info(Client),
+    Info(ClientArgs),
     /// Say where the pointer is.
-    Cursor(Client),
+    Cursor(ClientArgs),
     /// Take a picture of the screen. Exits with 3 when a failure card came back.
-    Screenshot(Box<Screenshot>),
+    Screenshot(Box<ScreenshotArgs>),
     /// Show a line for each frame as the screen changes, until interrupted.
-    Watch(Box<Watch>),
+    Watch(Box<WatchArgs>),
     /// Do a step: an ActRequest in proto3's JSON mapping.
-    Act(Act),
+    Act(ActArgs),
     /// Click.
-    Click(Click),
+    Click(ClickArgs),
     /// Move the pointer.
-    Move(Move),
+    Move(MoveArgs),
     /// Type text.
-    Type(Type),
+    Type(TypeArgs),
     /// Paste text: put it on the clipboard, press Shift+Insert, give back what was there.
-    Paste(Paste),
+    Paste(PasteArgs),
     /// Press a chord, for example ctrl+shift+t.
-    Key(Key),
+    Key(KeyArgs),
     /// Turn the wheel.
-    Scroll(Scroll),
+    Scroll(ScrollArgs),
     /// Say what deskd holds down.
-    Pressed(Client),
+    Pressed(ClientArgs),
     /// Release what deskd holds down, and cancel the step under way.
-    Release(Client),
+    Release(ClientArgs),
     /// Wait until the desktop is painted. Exits with 0 when it is, 11 without a
     /// display, 14 when it is not.
-    Ready(Ready),
+    Ready(ReadyArgs),
     /// Bring the desktop up, and wait for its paint; start a daemon if none answers.
-    Up(Up),
+    Up(UpArgs),
     /// End every process that `up` started.
-    Down(Down),
+    Down(DownArgs),
     /// Say what runs of the desktop.
-    Status(Status),
+    Status(StatusArgs),
     /// Become a component's program; for the init alone.
     #[command(hide = true)]
     ExecComponent {
@@ -86,10 +86,10 @@ pub(super) enum Command {
         arguments: Vec<OsString>,
     },
     /// Check the display, the machine and the daemon; report what is wrong and what to do.
-    Doctor(Doctor),
+    Doctor(DoctorArgs),
     /// The daemon's socket over standard input and output, for providers that only
     /// give exec.
-    Bridge(Bridge),
+    Bridge(BridgeArgs),
     /// Seed this user's home for XFCE; for deskd-session.service.
     #[command(hide = true)]
     SeedHome {
@@ -111,7 +111,7 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Bridge {
+pub(super) struct BridgeArgs {
     /// The daemon: unix:/path or host:port [default: unix:$XDG_RUNTIME_DIR/deskd.sock, else unix:/run/deskd/deskd.sock].
     #[arg(long, env = "DESKD_SERVER", value_name = "ADDR")]
     pub(super) server: Option<Address>,
@@ -119,7 +119,7 @@ pub(super) struct Bridge {
 
 impl Cli {
     /// Parses these arguments of `serve` with the environment, for a command that starts one.
-    pub(super) fn serve(arguments: &[OsString]) -> Result<Box<Serve>, clap::Error> {
+    pub(super) fn serve(arguments: &[OsString]) -> Result<Box<ServeArgs>, clap::Error> {
         let all = [OsString::from("deskd")];
         match Self::try_parse_from(all.iter().chain(arguments))?.command {
             Command::Serve(serve) => Ok(serve),
@@ -129,29 +129,29 @@ impl Cli {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Screenshot {
+pub(super) struct ScreenshotArgs {
     #[command(flatten)]
-    pub(super) client: Client,
+    pub(super) client: ClientArgs,
     /// Where to write the image; - is standard output, the default unless that is a terminal.
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) picture: Picture,
+    pub(super) picture: PictureArgs,
     /// Repeat the call on one connection and end with a line of percentiles.
     #[arg(long, value_parser = values::whole(1_u32.., " from 1"), value_name = "N")]
     pub(super) count: Option<u32>,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Watch {
+pub(super) struct WatchArgs {
     #[command(flatten)]
-    pub(super) client: Client,
+    pub(super) client: ClientArgs,
     /// Write the frames to this folder, which is made: 000001.png, 000002.png, … It goes
     /// on after those that are there.
     #[arg(short, long, value_name = "DIR")]
     pub(super) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) picture: Picture,
+    pub(super) picture: PictureArgs,
     /// Frames a second at most, 1 to 60 [default: 10].
     #[arg(long, value_parser = values::whole(1_u32..=60, " from 1 to 60"), value_name = "N", allow_hyphen_values = true)]
     pub(super) fps: Option<u32>,
@@ -168,7 +168,7 @@ pub(super) struct Watch {
 
 /// Which picture.
 #[derive(Debug, Args)]
-pub(super) struct Picture {
+pub(super) struct PictureArgs {
     /// Encoding [default: as the output file's name ends, else png].
     #[arg(long, env = "DESKD_FORMAT", value_enum)]
     pub(super) format: Option<FormatArg>,
@@ -210,9 +210,9 @@ pub(super) enum FormatArg {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Up {
+pub(super) struct UpArgs {
     #[command(flatten)]
-    pub(super) client: Client,
+    pub(super) client: ClientArgs,
     /// How long it may take; sets the deadline too.
     #[arg(long, default_value = "90s", value_parser = values::deadline, value_name = "TIME")]
     pub(super) timeout: Duration,
@@ -225,24 +225,24 @@ pub(super) struct Up {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Down {
+pub(super) struct DownArgs {
     #[command(flatten)]
-    pub(super) client: Client,
+    pub(super) client: ClientArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Status {
+pub(super) struct StatusArgs {
     #[command(flatten)]
-    pub(super) client: Client,
+    pub(super) client: ClientArgs,
     /// Say what happens, a line each, until interrupted.
     #[arg(long)]
     pub(super) events: bool,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Ready {
+pub(super) struct ReadyArgs {
     #[command(flatten)]
-    pub(super) client: Client,
+    pub(super) client: ClientArgs,
     /// How long to wait; sets the deadline too.
     #[arg(long, default_value = "90s", value_parser = values::deadline, value_name = "TIME")]
     pub(super) timeout: Duration,
@@ -262,9 +262,9 @@ pub(super) struct Ready {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Doctor {
+pub(super) struct DoctorArgs {
     #[command(flatten)]
-    pub(super) client: Client,
+    pub(super) client: ClientArgs,
     /// The X display [default: $DISPLAY, else :0].
     #[arg(long, env = "DESKD_DISPLAY", value_name = "NAME")]
     pub(super) display: Option<DisplayName>,

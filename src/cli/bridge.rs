@@ -15,20 +15,20 @@ use std::{
 };
 
 use super::{
-    args::Bridge,
+    args::BridgeArgs,
     call,
-    exit::{Error, Exit},
+    exit::{CliError, Exit},
 };
 use crate::config::Address;
 
 /// Forwards bytes until the daemon or the other side closes.
-pub(super) fn run(bridge: &Bridge) -> Result<Exit, Error> {
+pub(super) fn run(bridge: &BridgeArgs) -> Result<Exit, CliError> {
     let address = bridge.server.clone().unwrap_or_else(call::default_address);
     let failed = |error: io::Error| {
         let message = format!("no daemon answers at {address}: {error}");
-        Error::new(Exit::NoDaemon, message)
+        CliError::new(Exit::NoDaemon, message)
     };
-    let ours = |error: io::Error| Error::new(Exit::Local, format!("cannot bridge: {error}"));
+    let ours = |error: io::Error| CliError::new(Exit::Local, format!("cannot bridge: {error}"));
     let socket = Socket::connect(&address).map_err(failed)?;
     let (mut from, mut to) = (socket.copy().map_err(ours)?, socket.copy().map_err(ours)?);
     // Files, because Rust's own standard output waits for the end of a line.

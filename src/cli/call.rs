@@ -9,8 +9,8 @@ use std::{
 use tonic::Request;
 
 use super::{
-    client_args::Client,
-    exit::{Error, Exit},
+    client_args::ClientArgs,
+    exit::{CliError, Exit},
     print,
 };
 use crate::{
@@ -29,12 +29,14 @@ const PATIENT: Duration = Duration::from_secs(1);
 const LEAST: Duration = Duration::from_millis(100);
 
 /// Runs a client command.
-pub(super) fn block_on(command: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Error> {
+pub(super) fn block_on(
+    command: impl Future<Output = Result<Exit, CliError>>,
+) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     runtime
-        .map_err(|error| Error::new(Exit::Local, format!("cannot start: {error}")))?
+        .map_err(|error| CliError::new(Exit::Local, format!("cannot start: {error}")))?
         .block_on(command)
 }
 
@@ -50,12 +52,12 @@ pub(super) fn variable(name: &str) -> Option<String> {
 }
 
 /// The display given, else that of the environment, else `:0`.
-pub(super) fn display(given: Option<DisplayName>) -> Result<DisplayName, Error> {
+pub(super) fn display(given: Option<DisplayName>) -> Result<DisplayName, CliError> {
     match (given, variable("DISPLAY")) {
         (Some(display), _) => Ok(display),
         (None, Some(text)) => text
             .parse()
-            .map_err(|error| Error::new(Exit::Usage, format!("DISPLAY: {error}"))),
+            .map_err(|error| CliError::new(Exit::Usage, format!("DISPLAY: {error}"))),
         (None, None) => Ok(DisplayName {
             number: 0,
             screen: 0,
@@ -63,20 +65,20 @@ pub(super) fn display(given: Option<DisplayName>) -> Result<DisplayName, Error> 
     }
 }
 
-impl Client {
+impl ClientArgs {
     /// Where the daemon is.
     pub(super) fn address(&self) -> Address {
         self.server.clone().unwrap_or_else(default_address)
     }
 
     /// A client of the service `Desktop`.
-    pub(super) async fn connect(&mut self) -> Result<DesktopClient<client::Connection>, Error> {
+    pub(super) async fn connect(&mut self) -> Result<DesktopClient<client::Connection>, CliError> {
         Ok(client::desktop(self.connection().await?))
     }
 
     /// Connects to the daemon, and waits for one within the deadline, which is the shorter
     /// then: `deskd serve & deskd screenshot` is no race.
-    pub(super) async fn connection(&mut self) -> Result<client::Connection, Error> {
+    pub(super) async fn connection(&mut self) -> Result<client::Connection, CliError> {
         let began = Instant::now();
         let mut told = false;
         loop {
@@ -101,13 +103,13 @@ impl Client {
     }
 
     /// Connects to a daemon that is there already.
-    pub(super) async fn connection_now(&self) -> Result<client::Connection, Error> {
+    pub(super) async fn connection_now(&self) -> Result<client::Connection, CliError> {
         Ok(self.attempt().await??)
     }
 
-    async fn attempt(&self) -> Result<Result<client::Connection, ConnectError>, Error> {
+    async fn attempt(&self) -> Result<Result<client::Connection, ConnectError>, CliError> {
         let token = self.token_file.as_deref().map(Token::read).transpose();
-        let token = token.map_err(|error| Error::new(Exit::Usage, error.to_string()))?;
+        let token = token.map_err(|error| CliError::new(Exit::Usage, error.to_string()))?;
         let tls = match &self.tls_ca {
             None => None,
             Some(authority) => Some(client::Tls {
@@ -131,9 +133,9 @@ impl Client {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     files::read_at_most(path, files::SMALL).map_err(|error| {
-        Error::new(
+        CliError::new(
             Exit::Usage,
             format!("the TLS file {} cannot be read: {error}", path.display()),
         )
@@ -144,11 +146,11 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 const VIEWER_PORT: u16 = 6080;
 
 /// `STREAM_PORT`, which older images set.
-pub(super) fn viewer_port() -> Result<u16, Error> {
+pub(super) fn viewer_port() -> Result<u16, CliError> {
     match variable("STREAM_PORT") {
         Some(text) => text
             .parse()
-            .map_err(|_| Error::new(Exit::Usage, format!("STREAM_PORT: {text:?} is no port"))),
+            .map_err(|_| CliError::new(Exit::Usage, format!("STREAM_PORT: {text:?} is no port"))),
         None => Ok(VIEWER_PORT),
     }
 }

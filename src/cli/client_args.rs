@@ -9,7 +9,7 @@ use crate::config::Address;
 
 /// The flags of every client command.
 #[derive(Debug, Args)]
-pub(super) struct Client {
+pub(super) struct ClientArgs {
     /// The daemon: unix:/path or host:port [default: unix:$XDG_RUNTIME_DIR/deskd.sock, else unix:/run/deskd/deskd.sock].
     #[arg(long, env = "DESKD_SERVER", value_name = "ADDR")]
     pub(super) server: Option<Address>,

@@ -71,12 +71,12 @@ impl From<Exit> for ExitCode {
 
 /// Why a command ended early: one line for people.
 #[derive(Debug)]
-pub(super) struct Error {
+pub(super) struct CliError {
     pub(super) exit: Exit,
     pub(super) message: String,
 }
 
-impl Error {
+impl CliError {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
             exit,
@@ -94,7 +94,7 @@ impl Error {
     }
 }
 
-impl From<BindError> for Error {
+impl From<BindError> for CliError {
     fn from(error: BindError) -> Self {
         let exit = match error {
             BindError::InUse(_) => Exit::InUse,
@@ -107,13 +107,13 @@ impl From<BindError> for Error {
     }
 }
 
-impl From<TokenError> for Error {
+impl From<TokenError> for CliError {
     fn from(error: TokenError) -> Self {
         Self::new(Exit::Credentials, error.to_string())
     }
 }
 
-impl From<ServeError> for Error {
+impl From<ServeError> for CliError {
     fn from(error: ServeError) -> Self {
         let exit = match error {
             ServeError::Token(_)
@@ -126,7 +126,7 @@ impl From<ServeError> for Error {
     }
 }
 
-impl From<ConnectError> for Error {
+impl From<ConnectError> for CliError {
     fn from(error: ConnectError) -> Self {
         let hint = match &error {
             ConnectError::Unreachable { .. } => "; start `deskd serve`, or give --server",
@@ -157,7 +157,7 @@ fn is_timeout(status: &tonic::Status) -> bool {
     false
 }
 
-impl From<tonic::Status> for Error {
+impl From<tonic::Status> for CliError {
     fn from(status: tonic::Status) -> Self {
         let is_own = status.metadata().get("deskd-reason").is_none();
         let exit = match status.code() {

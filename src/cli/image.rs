@@ -10,8 +10,8 @@ use std::{
 use serde_json::json;
 
 use super::{
-    args::{FormatArg, Picture},
-    exit::{Error, Exit},
+    args::{FormatArg, PictureArgs},
+    exit::{CliError, Exit},
     json, print,
 };
 use crate::rpc::v1;
@@ -31,7 +31,7 @@ impl FormatArg {
     /// # Errors
     ///
     /// An ending that says another format than deskd's.
-    fn by_name(file: &Path) -> Result<Option<Self>, Error> {
+    fn by_name(file: &Path) -> Result<Option<Self>, CliError> {
         let Some(ending) = file.extension() else {
             return Ok(None);
         };
@@ -45,7 +45,7 @@ impl FormatArg {
                     "{}: deskd writes no image of that kind: end the name in .png, .jpg, .webp or .raw, or give --format",
                     file.display()
                 );
-                return Err(Error::new(Exit::Usage, message));
+                return Err(CliError::new(Exit::Usage, message));
             }
         }))
     }
@@ -56,18 +56,18 @@ impl FormatArg {
 /// # Errors
 ///
 /// A name that says another format than deskd's.
-pub(super) fn format_of(file: &Path) -> Result<v1::ImageFormat, Error> {
+pub(super) fn format_of(file: &Path) -> Result<v1::ImageFormat, CliError> {
     let named = FormatArg::by_name(file)?;
     Ok(named.unwrap_or(FormatArg::Png).wire())
 }
 
-impl Picture {
+impl PictureArgs {
     /// As the daemon is asked for it; `file` is where one image goes.
     ///
     /// # Errors
     ///
     /// A file whose name says another format than deskd's.
-    pub(super) fn options(&self, file: Option<&Path>) -> Result<v1::CaptureOptions, Error> {
+    pub(super) fn options(&self, file: Option<&Path>) -> Result<v1::CaptureOptions, CliError> {
         let format = match (self.format, file) {
             (Some(format), _) => format.wire(),
             (None, Some(file)) => format_of(file)?,
@@ -102,7 +102,7 @@ impl Picture {
 }
 
 /// The frame as JSON, with the number of its image's bytes in place of them.
-pub(super) fn document(frame: &v1::Frame) -> Result<serde_json::Value, Error> {
+pub(super) fn document(frame: &v1::Frame) -> Result<serde_json::Value, CliError> {
     let bytes = frame.image.len();
     let frame = v1::Frame {
         image: bytes::Bytes::new(),
@@ -117,7 +117,7 @@ pub(super) fn document(frame: &v1::Frame) -> Result<serde_json::Value, Error> {
 }
 
 /// Writes an image; `-` is standard output.
-pub(super) fn write(path: &Path, image: &[u8]) -> Result<(), Error> {
+pub(super) fn write(path: &Path, image: &[u8]) -> Result<(), CliError> {
     let written = if path.as_os_str() == "-" {
         io::stdout()
             .write_all(image)
@@ -126,7 +126,7 @@ pub(super) fn write(path: &Path, image: &[u8]) -> Result<(), Error> {
         write_file(path, image)
     };
     written.map_err(|error| {
-        Error::of_output(&error, || {
+        CliError::of_output(&error, || {
             format!("the image cannot be written to {}: {error}", path.display())
         })
     })

@@ -1,15 +1,15 @@
 //! `deskd info` and `deskd cursor`.
 
 use super::{
-    client_args::Client,
-    exit::{Error, Exit},
+    client_args::ClientArgs,
+    exit::{CliError, Exit},
     json,
     print::say,
 };
 use crate::rpc::v1;
 
 /// Prints what the daemon is.
-pub(super) async fn info(mut client: Client) -> Result<Exit, Error> {
+pub(super) async fn info(mut client: ClientArgs) -> Result<Exit, CliError> {
     let mut daemon = client.connect().await?;
     let info = daemon
         .get_info(client.request(v1::GetInfoRequest {}))
@@ -64,7 +64,7 @@ pub(super) async fn info(mut client: Client) -> Result<Exit, Error> {
 }
 
 /// Prints where the pointer is.
-pub(super) async fn cursor(mut client: Client) -> Result<Exit, Error> {
+pub(super) async fn cursor(mut client: ClientArgs) -> Result<Exit, CliError> {
     let mut daemon = client.connect().await?;
     let reply = daemon
         .get_cursor(client.request(v1::GetCursorRequest {}))

@@ -4,14 +4,14 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::Value;
 
-use super::exit::{Error, Exit};
+use super::exit::{CliError, Exit};
 use crate::rpc::DESCRIPTORS;
 
 /// A message of `deskd.v1` as JSON; fields that are not set show their default,
 /// so that a coordinate of 0 is there.
-pub(super) fn value(name: &str, message: &impl Message) -> Result<Value, Error> {
+pub(super) fn value(name: &str, message: &impl Message) -> Result<Value, CliError> {
     let failed =
-        |what: &str| Error::new(Exit::Local, format!("cannot print {name} as JSON: {what}"));
+        |what: &str| CliError::new(Exit::Local, format!("cannot print {name} as JSON: {what}"));
     let pool = DescriptorPool::decode(DESCRIPTORS).map_err(|error| failed(&error.to_string()))?;
     let descriptor = pool.get_message_by_name(&format!("deskd.v1.{name}"));
     let descriptor = descriptor.ok_or_else(|| failed("it is not described"))?;
@@ -25,8 +25,9 @@ pub(super) fn value(name: &str, message: &impl Message) -> Result<Value, Error> 
 }
 
 /// A message of `deskd.v1` from its JSON.
-pub(super) fn parse<M: Message + Default>(name: &str, text: &str) -> Result<M, Error> {
-    let failed = |what: &str| Error::new(Exit::Usage, format!("this is no {name} in JSON: {what}"));
+pub(super) fn parse<M: Message + Default>(name: &str, text: &str) -> Result<M, CliError> {
+    let failed =
+        |what: &str| CliError::new(Exit::Usage, format!("this is no {name} in JSON: {what}"));
     let pool = DescriptorPool::decode(DESCRIPTORS).map_err(|error| failed(&error.to_string()))?;
     let descriptor = pool.get_message_by_name(&format!("deskd.v1.{name}"));
     let descriptor = descriptor.ok_or_else(|| failed("it is not described"))?;

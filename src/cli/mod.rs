@@ -32,7 +32,7 @@ use clap::{CommandFactory, Parser};
 pub use exit::Exit;
 
 use args::{Cli, Command};
-use exit::Error;
+use exit::CliError;
 
 /// Parses the command line, does what it says, and returns the exit code.
 pub fn run() -> ExitCode {
@@ -64,7 +64,7 @@ pub fn run() -> ExitCode {
             program,
             arguments,
         } => {
-            let error = crate::stack::init::exec(&crate::stack::init::Component {
+            let error = crate::stack::init::exec(&crate::stack::init::ComponentProgram {
                 parent,
                 user,
                 folder: &folder,
@@ -73,19 +73,19 @@ pub fn run() -> ExitCode {
                 arguments: &arguments,
             });
             let message = format!("{} cannot be started: {error}", program.display());
-            Err(Error::new(Exit::Local, message))
+            Err(CliError::new(Exit::Local, message))
         }
         Command::Ready(ready) => call::block_on(ready::run(ready)),
         Command::Doctor(doctor) => call::block_on(doctor::run(doctor)),
         Command::Bridge(bridge) => bridge::run(&bridge),
         Command::SeedHome { user } => crate::stack::init::seed_home(user)
             .map(|()| Exit::Done)
-            .map_err(|error| Error::new(Exit::Local, error.to_string())),
+            .map_err(|error| CliError::new(Exit::Local, error.to_string())),
         Command::Man { folder } => clap_mangen::generate_to(Cli::command(), &folder)
             .map(|()| Exit::Done)
             .map_err(|error| {
                 let message = format!("{} cannot be written: {error}", folder.display());
-                Error::new(Exit::Local, message)
+                CliError::new(Exit::Local, message)
             }),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -95,7 +95,7 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(exit) => exit.into(),
-        Err(Error { exit, message }) => {
+        Err(CliError { exit, message }) => {
             if !message.is_empty() {
                 print::complain(format_args!("{}", message.replace('\n', " ")));
             }

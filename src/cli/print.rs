@@ -5,10 +5,10 @@ use std::{
     io::{self, Write as _},
 };
 
-use super::exit::Error;
+use super::exit::CliError;
 
 /// Prints a line.
-pub(super) fn line(text: fmt::Arguments<'_>) -> Result<(), Error> {
+pub(super) fn line(text: fmt::Arguments<'_>) -> Result<(), CliError> {
     all(legible(&format!("{text}\n")).as_bytes())
 }
 
@@ -20,11 +20,11 @@ fn legible(text: &str) -> String {
 }
 
 /// Prints bytes as they are.
-pub(super) fn all(bytes: &[u8]) -> Result<(), Error> {
+pub(super) fn all(bytes: &[u8]) -> Result<(), CliError> {
     let mut output = io::stdout();
     let written = output.write_all(bytes).and_then(|()| output.flush());
     written.map_err(|error| {
-        Error::of_output(&error, || {
+        CliError::of_output(&error, || {
             format!("standard output cannot be written: {error}")
         })
     })

@@ -1,8 +1,8 @@
 //! `deskd ready`.
 
 use super::{
-    args::Ready,
-    exit::{Error, Exit},
+    args::ReadyArgs,
+    exit::{CliError, Exit},
     image, json,
     print::{self, say},
     serve_args::ProfileArg,
@@ -10,7 +10,7 @@ use super::{
 use crate::rpc::v1;
 
 /// Waits for the paint, and says the verdict and why.
-pub(super) async fn run(mut args: Ready) -> Result<Exit, Error> {
+pub(super) async fn run(mut args: ReadyArgs) -> Result<Exit, CliError> {
     // The answer leaves a little before the deadline, and the wait is the caller's.
     args.client.deadline = args.timeout + args.timeout / 10 + std::time::Duration::from_secs(1);
     let began = std::time::Instant::now();

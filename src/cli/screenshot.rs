@@ -9,28 +9,28 @@ use std::{
 use serde_json::json;
 
 use super::{
-    args::Screenshot,
-    exit::{Error, Exit},
+    args::ScreenshotArgs,
+    exit::{CliError, Exit},
     image,
     print::{self, say},
 };
 use crate::rpc::v1;
 
 /// Takes one picture, or many.
-pub(super) async fn run(mut args: Box<Screenshot>) -> Result<Exit, Error> {
+pub(super) async fn run(mut args: Box<ScreenshotArgs>) -> Result<Exit, CliError> {
     let to_stdout = match &args.output {
         Some(path) => path.as_os_str() == "-",
         // Many calls are for their numbers, not for their images.
         None => args.count.is_none() && !args.client.json,
     };
     if to_stdout && args.client.json {
-        return Err(Error::new(
+        return Err(CliError::new(
             Exit::Usage,
             "--json and the image cannot both go to standard output: give -o FILE",
         ));
     }
     if to_stdout && io::stdout().is_terminal() {
-        return Err(Error::new(
+        return Err(CliError::new(
             Exit::Usage,
             "the image would go to the terminal: give -o FILE, or -o - in a pipe",
         ));
@@ -74,7 +74,7 @@ pub(super) async fn run(mut args: Box<Screenshot>) -> Result<Exit, Error> {
 }
 
 /// One line for people, on standard error.
-fn describe(args: &Screenshot, frame: &v1::Frame, took: Duration) {
+fn describe(args: &ScreenshotArgs, frame: &v1::Frame, took: Duration) {
     if !image::tell_card(frame)
         && !args.client.json
         && args.count.is_none()

@@ -12,22 +12,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     call,
-    exit::{Error, Exit},
-    serve_args::{ProfileArg, Serve, StackArg},
+    exit::{CliError, Exit},
+    serve_args::{ProfileArg, ServeArgs, StackArg},
     service,
 };
 use crate::{
     config::{self, Address, DEFAULT_GEOMETRY},
     frame::{CaptureMode, ScreenSize, Size},
     memory, metrics,
-    rpc::{self, Listener, Options, Tls},
+    rpc::{self, Listener, ServerOptions, ServerTls},
     session::Session,
     stack::{
         Stack,
-        init::{self, Plan},
+        init::{self, StackPlan},
     },
     telemetry,
-    x11::{Display, Owner, Trust},
+    x11::{Display, ServerOwner, Trust},
 };
 
 /// The size at which the log of a daemon that `up` started is truncated, because no other
@@ -35,7 +35,7 @@ use crate::{
 const LOG_BYTES: u64 = 16 << 20;
 
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
+pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
     memory::keep_small();
     // Until the end: what waits is written then.
     let _log = telemetry::start(args.log_format, &args.log, args.by_up.then_some(LOG_BYTES));
@@ -57,7 +57,7 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     if args.supervised {
         // Before any thread is there.
         init::unblock_signals()
-            .map_err(|error| Error::new(Exit::Local, format!("cannot start: {error}")))?;
+            .map_err(|error| CliError::new(Exit::Local, format!("cannot start: {error}")))?;
     }
     let display = call::display(args.display)?;
     let profile = args.profile.unwrap_or(if manages {
@@ -88,8 +88,9 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
             args.token_file.is_some(),
         )?);
     }
-    let local =
-        |error: &dyn std::fmt::Display| Error::new(Exit::Local, format!("cannot start: {error}"));
+    let local = |error: &dyn std::fmt::Display| {
+        CliError::new(Exit::Local, format!("cannot start: {error}"))
+    };
     // As open as its address: there is nothing secret in it.
     let metrics = args
         .metrics
@@ -110,9 +111,9 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
     let capture = CaptureMode::from(args.capture_mode);
     // A stack shows its own X server, and no other that has the number.
     let owner = if manages {
-        Owner::nobody()
+        ServerOwner::nobody()
     } else {
-        Owner::anybody()
+        ServerOwner::anybody()
     };
     // Beside the socket: in a folder that is the daemon's.
     let socket = addresses.iter().find_map(|address| match address {
@@ -196,7 +197,7 @@ pub(super) fn run(args: Box<Serve>) -> Result<Exit, Error> {
         if let Some(init) = init {
             init.abort();
         }
-        served.map_err(Error::from)
+        served.map_err(CliError::from)
     });
     // A thread that waits for a hung X server must not hold up the exit.
     runtime.shutdown_background();
@@ -212,14 +213,14 @@ fn to_init(display: &Arc<Display>) -> io::Result<(Stack, tokio::task::JoinHandle
 }
 
 /// The options of the stack.
-fn stack_options(args: &Serve, geometry: Size) -> Result<init::Options, Error> {
+fn stack_options(args: &ServeArgs, geometry: Size) -> Result<init::StackOptions, CliError> {
     let display = args.display.map_or(0, |display| display.number);
     let dpi = match (args.dpi, call::variable("DESKTOP_DPI")) {
         (Some(dpi), _) => dpi,
         (None, Some(text)) => {
             let dpi = text.parse().ok().filter(|dpi| (24..=960).contains(dpi));
             dpi.ok_or_else(|| {
-                Error::new(
+                CliError::new(
                     Exit::Usage,
                     format!("DESKTOP_DPI: {text:?} is not 24 to 960"),
                 )
@@ -229,12 +230,13 @@ fn stack_options(args: &Serve, geometry: Size) -> Result<init::Options, Error> {
     };
     let max_geometry = args.max_geometry.unwrap_or(geometry);
     for size in [geometry, max_geometry] {
-        ScreenSize::try_from(size).map_err(|error| Error::new(Exit::Usage, error.to_string()))?;
+        ScreenSize::try_from(size)
+            .map_err(|error| CliError::new(Exit::Usage, error.to_string()))?;
     }
     if max_geometry.width < geometry.width || max_geometry.height < geometry.height {
         let message =
             format!("--max-geometry {max_geometry} is smaller than the geometry {geometry}");
-        return Err(Error::new(Exit::Usage, message));
+        return Err(CliError::new(Exit::Usage, message));
     }
     let listen = if args.listen.is_empty() {
         vec![call::default_address()]
@@ -246,7 +248,7 @@ fn stack_options(args: &Serve, geometry: Size) -> Result<init::Options, Error> {
     if args.display.is_none() {
         daemon.push(format!("--display=:{display}").into());
     }
-    let options = init::Options {
+    let options = init::StackOptions {
         display,
         geometry,
         max_geometry,
@@ -263,26 +265,26 @@ fn stack_options(args: &Serve, geometry: Size) -> Result<init::Options, Error> {
 }
 
 /// Refuses what a stack could not be started with, before one is.
-pub(super) fn check_stack(args: &Serve) -> Result<(), Error> {
+pub(super) fn check_stack(args: &ServeArgs) -> Result<(), CliError> {
     stack_options(args, geometry(args.geometry)?).map(drop)
 }
 
 /// Supervises the stack and the daemon, which is this program once more.
-fn become_init(args: &Serve, geometry: Size) -> Result<Exit, Error> {
-    let plan = Plan::new(stack_options(args, geometry)?);
-    let plan = plan.map_err(|error| Error::new(Exit::Local, error.to_string()))?;
+fn become_init(args: &ServeArgs, geometry: Size) -> Result<Exit, CliError> {
+    let plan = StackPlan::new(stack_options(args, geometry)?);
+    let plan = plan.map_err(|error| CliError::new(Exit::Local, error.to_string()))?;
     match init::run(plan, args.by_up) {
         Ok(0) => Ok(Exit::Done),
         // The daemon has said why.
         Ok(code) => Ok(Exit::of_daemon(code)),
         Err(error @ init::InitError::Locked(..)) => {
-            Err(Error::new(Exit::Locked, error.to_string()))
+            Err(CliError::new(Exit::Locked, error.to_string()))
         }
-        Err(error) => Err(Error::new(Exit::Local, error.to_string())),
+        Err(error) => Err(CliError::new(Exit::Local, error.to_string())),
     }
 }
 
-fn options(args: &Serve) -> Result<Options, Error> {
+fn options(args: &ServeArgs) -> Result<ServerOptions, CliError> {
     let own = nix::unistd::geteuid().as_raw();
     let allowed_uids = if args.allow_uid.is_empty() {
         vec![own, 0]
@@ -293,14 +295,14 @@ fn options(args: &Serve) -> Result<Options, Error> {
         .tls_cert
         .clone()
         .zip(args.tls_key.clone())
-        .map(|(certificate, key)| Tls {
+        .map(|(certificate, key)| ServerTls {
             certificate,
             key,
             client_authority: args.tls_client_ca.clone(),
         });
     // Without the variable nobody says that what listens there is a viewer.
     let viewer = call::variable("STREAM_PORT").map(|_| call::viewer_port());
-    Ok(Options {
+    Ok(ServerOptions {
         token_file: args.token_file.clone(),
         allowed_uids,
         tls,
@@ -311,16 +313,18 @@ fn options(args: &Serve) -> Result<Options, Error> {
 }
 
 /// The flag or its variable, else the older `DESKTOP_W` and `DESKTOP_H`.
-fn geometry(given: Option<Size>) -> Result<Size, Error> {
+fn geometry(given: Option<Size>) -> Result<Size, CliError> {
     let (width, height) = (call::variable("DESKTOP_W"), call::variable("DESKTOP_H"));
     match (given, width, height) {
         (Some(size), _, _) => Ok(size),
-        (None, Some(_), None) | (None, None, Some(_)) => Err(Error::new(
+        (None, Some(_), None) | (None, None, Some(_)) => Err(CliError::new(
             Exit::Usage,
             "DESKTOP_W and DESKTOP_H belong together: set both, or neither",
         )),
         (None, Some(width), Some(height)) => config::parse_size(&format!("{width}x{height}"))
-            .map_err(|error| Error::new(Exit::Usage, format!("DESKTOP_W and DESKTOP_H: {error}"))),
+            .map_err(|error| {
+                CliError::new(Exit::Usage, format!("DESKTOP_W and DESKTOP_H: {error}"))
+            }),
         _ => Ok(DEFAULT_GEOMETRY),
     }
 }

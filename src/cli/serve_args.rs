@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub(super) struct Serve {
+pub(super) struct ServeArgs {
     /// Where to listen: unix:/path or host:port; may be repeated.
     #[arg(long, env = "DESKD_LISTEN", value_delimiter = ',', value_name = "ADDR")]
     pub(super) listen: Vec<Address>,

@@ -11,9 +11,9 @@ use std::{
 };
 
 use super::{
-    args::{Cli, Down, Status, Up},
-    client_args::Client,
-    exit::{Error, Exit},
+    args::{Cli, DownArgs, StatusArgs, UpArgs},
+    client_args::ClientArgs,
+    exit::{CliError, Exit},
     json,
     print::{self, say},
     ready, serve,
@@ -37,7 +37,7 @@ const ONCE_MORE: Duration = Duration::from_millis(300);
 const END: Duration = Duration::from_secs(10);
 
 /// Brings the desktop up.
-pub(super) async fn up(mut args: Up) -> Result<Exit, Error> {
+pub(super) async fn up(mut args: UpArgs) -> Result<Exit, CliError> {
     // The daemon answers the larger of 100 ms and 5 % before the deadline.
     let wait = args.timeout;
     args.client.deadline = (wait + Duration::from_millis(100)).max(wait * 20 / 19);
@@ -85,7 +85,7 @@ pub(super) async fn up(mut args: Up) -> Result<Exit, Error> {
 }
 
 /// A line for each stage, and the last one that callers wait for.
-async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result<(), Error> {
+async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result<(), CliError> {
     let word = |name: &'static str, prefix| name.trim_start_matches(prefix).to_ascii_lowercase();
     let classification = word(reply.classification().as_str_name(), "CLASSIFICATION_");
     let classification = classification.replace("unspecified", "unknown");
@@ -138,11 +138,11 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
 }
 
 /// Starts `deskd serve --stack xfce` apart from this command.
-fn start_daemon(args: &Up) -> Result<Child, Error> {
+fn start_daemon(args: &UpArgs) -> Result<Child, CliError> {
     let client = &args.client;
     if std::env::var_os("DESKD_STACK_KIND").is_some_and(|kind| kind == "none") {
         let message = "no daemon answers, and with DESKD_STACK_KIND=none another program starts the display: run `deskd serve` beside it";
-        return Err(Error::new(Exit::NoDaemon, message));
+        return Err(CliError::new(Exit::NoDaemon, message));
     }
     let mut arguments: Vec<OsString> = ["serve", "--stack", "xfce", "--by-up", "--listen"]
         .map(Into::into)
@@ -156,16 +156,16 @@ fn start_daemon(args: &Up) -> Result<Child, Error> {
         let said = error.to_string();
         let first = said.lines().next().unwrap_or_default();
         let first = first.trim_start_matches("error: ");
-        Error::new(
+        CliError::new(
             Exit::Usage,
             format!("the daemon cannot be started: {first}"),
         )
     })?;
     serve::check_stack(&serve)?;
-    let local = |what: String| Error::new(Exit::Local, what);
+    let local = |what: String| CliError::new(Exit::Local, what);
     let Address::Unix(socket) = client.address() else {
         let message = "no daemon answers there, and one is started on a Unix socket only: give --server unix:/path";
-        return Err(Error::new(Exit::NoDaemon, message));
+        return Err(CliError::new(Exit::NoDaemon, message));
     };
     let folder = socket
         .parent()
@@ -193,10 +193,10 @@ fn start_daemon(args: &Up) -> Result<Child, Error> {
 /// `up` that was faster. One that found the display locked is started once more, because
 /// the init that has the lock may be ending.
 async fn await_daemon(
-    args: &Up,
+    args: &UpArgs,
     mut daemon: Child,
-    first: Error,
-) -> Result<client::Connection, Error> {
+    first: CliError,
+) -> Result<client::Connection, CliError> {
     let client = &args.client;
     let began = Instant::now();
     let mut last = first;
@@ -231,14 +231,14 @@ async fn await_daemon(
         let message = format!(
             "another deskd manages the display, at another address: give its --server, or another DESKD_DISPLAY; see {log}"
         );
-        return Err(Error::new(Exit::Locked, message));
+        return Err(CliError::new(Exit::Locked, message));
     }
     let how = code.map_or_else(String::new, |code| format!(", it ended with {code}"));
     let message = format!(
         "{}: the daemon that was started does not answer{how}; see {log}",
         last.message
     );
-    Err(Error::new(Exit::Local, message))
+    Err(CliError::new(Exit::Local, message))
 }
 
 /// Whether a daemon ended because another init has its display.
@@ -247,7 +247,7 @@ fn is_locked(code: Option<i32>) -> bool {
 }
 
 /// Takes the desktop down.
-pub(super) async fn down(mut args: Down) -> Result<Exit, Error> {
+pub(super) async fn down(mut args: DownArgs) -> Result<Exit, CliError> {
     args.client.deadline = args.client.deadline.max(Duration::from_secs(30));
     let mut stack = client::stack(args.client.connection_now().await?);
     let reply = stack
@@ -274,7 +274,7 @@ pub(super) async fn down(mut args: Down) -> Result<Exit, Error> {
 }
 
 /// Waits until the daemon has gone, so that the next `up` starts another.
-async fn await_end(client: &Client) {
+async fn await_end(client: &ClientArgs) {
     let began = Instant::now();
     while began.elapsed() < END {
         match client.connection_now().await {
@@ -290,7 +290,7 @@ fn name(component: v1::Component) -> String {
 }
 
 /// Says what runs; with `--events`, what happens.
-pub(super) async fn status(mut args: Status) -> Result<Exit, Error> {
+pub(super) async fn status(mut args: StatusArgs) -> Result<Exit, CliError> {
     if args.events {
         let stack = client::stack(args.client.connection().await?);
         return events(stack, &args.client).await;
@@ -346,13 +346,13 @@ pub(super) async fn status(mut args: Status) -> Result<Exit, Error> {
 
 async fn events(
     mut stack: client::StackClient<client::Connection>,
-    client: &Client,
-) -> Result<Exit, Error> {
+    client: &ClientArgs,
+) -> Result<Exit, CliError> {
     // Without a deadline: until it is interrupted.
     let request = tonic::Request::new(v1::EventsRequest::default());
     let mut stream = stack.events(request).await?.into_inner();
     let ended = |status: tonic::Status| match status.code() {
-        tonic::Code::Unknown | tonic::Code::Unavailable => Error::new(
+        tonic::Code::Unknown | tonic::Code::Unavailable => CliError::new(
             Exit::NoDaemon,
             "the daemon ended; it may be back already: run this again",
         ),

@@ -12,23 +12,23 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use super::{
-    args::Watch,
-    exit::{Error, Exit},
+    args::WatchArgs,
+    exit::{CliError, Exit},
     image,
     print::say,
 };
 use crate::rpc::v1;
 
 /// Shows the frames until there are enough, or it is interrupted.
-pub(super) async fn run(mut args: Box<Watch>) -> Result<Exit, Error> {
+pub(super) async fn run(mut args: Box<WatchArgs>) -> Result<Exit, CliError> {
     let before = match &args.output {
         Some(folder) if folder.as_os_str() == "-" => {
             let what = "-o names a folder: each frame is a file of its own";
-            return Err(Error::new(Exit::Usage, what));
+            return Err(CliError::new(Exit::Usage, what));
         }
         Some(folder) => last_in(folder).map_err(|error| {
             let what = format!("the folder {} cannot be used: {error}", folder.display());
-            Error::new(Exit::Local, what)
+            CliError::new(Exit::Local, what)
         })?,
         None => 0,
     };
@@ -105,7 +105,7 @@ fn line(time: Duration, step: &v1::WatchResponse, frame: &v1::Frame) -> String {
     line
 }
 
-fn document(step: &v1::WatchResponse, frame: &v1::Frame) -> Result<Value, Error> {
+fn document(step: &v1::WatchResponse, frame: &v1::Frame) -> Result<Value, CliError> {
     let changed = step.changed().iter().map(|part| {
         let region = part.region.unwrap_or_default();
         json!({
@@ -158,7 +158,7 @@ fn write(
     number: u32,
     frame: &v1::Frame,
     changed: &[v1::ChangedRegion],
-) -> Result<(), Error> {
+) -> Result<(), CliError> {
     let ending = match frame.format() {
         v1::ImageFormat::Png => "png",
         v1::ImageFormat::Jpeg => "jpg",
@@ -197,15 +197,15 @@ async fn until(end: Option<tokio::time::Instant>) {
     }
 }
 
-fn ended(status: tonic::Status) -> Error {
+fn ended(status: tonic::Status) -> CliError {
     match status.code() {
         Code::Unknown | Code::Unavailable => gone(),
         _ => status.into(),
     }
 }
 
-fn gone() -> Error {
-    Error::new(
+fn gone() -> CliError {
+    CliError::new(
         Exit::NoDaemon,
         "the daemon ended, or cut off a reader that was too slow; it may be back already: run this again",
     )

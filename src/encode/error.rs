@@ -4,7 +4,7 @@ use crate::frame::Size;
 
 /// Why an image could not be encoded.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum EncodeError {
     /// The deflate stream broke.
     #[error("deflate: {0}")]
     Deflate(#[from] flate2::CompressError),

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
-use super::{error::Error, picture::Picture, stripes::Format};
+use super::{error::EncodeError, picture::Picture, stripes::StripedFormat};
 use crate::frame::{BYTES_PER_PIXEL, STRIPE_ROWS, Size};
 
 /// From this quality on, colours have as many pixels as brightness.
@@ -29,7 +29,7 @@ pub(super) struct Jpeg {
 }
 
 impl Jpeg {
-    fn compressor(&self) -> Result<Compressor, Error> {
+    fn compressor(&self) -> Result<Compressor, EncodeError> {
         let mut compressor = Compressor::new()?;
         compressor.set_quality(self.quality.into())?;
         compressor.set_subsamp(if self.quality < FULL_COLOUR {
@@ -51,7 +51,7 @@ impl Jpeg {
 }
 
 /// A whole file of rows, as one scan without restarts.
-fn file(compressor: &mut Compressor, bgrx: &[u8], size: Size) -> Result<Vec<u8>, Error> {
+fn file(compressor: &mut Compressor, bgrx: &[u8], size: Size) -> Result<Vec<u8>, EncodeError> {
     let (width, height) = (size.width as usize, size.height as usize);
     Ok(compressor.compress_to_vec(Image {
         pixels: bgrx,
@@ -64,7 +64,7 @@ fn file(compressor: &mut Compressor, bgrx: &[u8], size: Size) -> Result<Vec<u8>,
 
 /// All rows in one scan, in fewer bytes: the same quantisation, and so the same pixels,
 /// with codes made for this picture.
-pub(super) fn small(picture: &Picture<'_>, quality: u8) -> Result<Vec<u8>, Error> {
+pub(super) fn small(picture: &Picture<'_>, quality: u8) -> Result<Vec<u8>, EncodeError> {
     let mut compressor = Jpeg { quality }.compressor()?;
     compressor.set_optimize(true)?;
     file(&mut compressor, &picture.to_bgrx(), picture.size())
@@ -88,13 +88,17 @@ fn segments(file: &[u8], mut each: impl FnMut(u8, Range<usize>)) -> Option<usize
     }
 }
 
-fn unreadable() -> Error {
-    Error::Stripe("libjpeg-turbo's file has no scan")
+fn unreadable() -> EncodeError {
+    EncodeError::Stripe("libjpeg-turbo's file has no scan")
 }
 
-impl Format for Jpeg {
+impl StripedFormat for Jpeg {
     /// The scan's data, and the restart marker behind it.
-    fn stripe(&self, picture: &Picture<'_>, rows: Range<u32>) -> Result<(Vec<u8>, u32), Error> {
+    fn stripe(
+        &self,
+        picture: &Picture<'_>,
+        rows: Range<u32>,
+    ) -> Result<(Vec<u8>, u32), EncodeError> {
         let is_last = rows.end == picture.size().height;
         let number = rows.start / STRIPE_ROWS % 8;
         let size = Size {
@@ -113,9 +117,9 @@ impl Format for Jpeg {
     }
 
     /// That of a small picture, with this size, and how long a stripe is.
-    fn head(&self, size: Size) -> Result<Vec<u8>, Error> {
+    fn head(&self, size: Size) -> Result<Vec<u8>, EncodeError> {
         let short = |value: u32| {
-            let short = u16::try_from(value).map_err(|_| Error::Size(size));
+            let short = u16::try_from(value).map_err(|_| EncodeError::Size(size));
             short.map(u16::to_be_bytes)
         };
         let (width, height) = (short(size.width)?, short(size.height)?);
@@ -151,7 +155,7 @@ impl Format for Jpeg {
 mod tests {
     use super::*;
     use crate::{
-        encode::stripes::Kept,
+        encode::stripes::KeptStripes,
         frame::{Pixels, Region},
     };
 
@@ -200,7 +204,7 @@ mod tests {
                 let pixels = pixels(size);
                 let picture = Picture::new(&pixels, Region::whole(size), None);
                 let format = Jpeg { quality };
-                let kept = Kept::next(&format, None, &picture, |_| true, 7, false).unwrap();
+                let kept = KeptStripes::next(&format, None, &picture, |_| true, 7, false).unwrap();
                 let whole = small(&picture, quality).unwrap();
                 let (striped, rgb) = decode(&kept.file);
                 assert_eq!(striped, size, "quality {quality}");

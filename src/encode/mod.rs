@@ -26,13 +26,13 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-pub use error::Error;
+pub use error::EncodeError;
 pub use picture::{Digest, Picture, Print};
 pub use threads::spawn;
 pub use tiles::Tiles;
 
 use crate::frame::{BYTES_PER_PIXEL, Pixels, Region, Size};
-use stripes::Kept;
+use stripes::KeptStripes;
 
 /// Encoding of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,12 +69,12 @@ pub struct Encoded {
     /// The hashes of the picture's stripes.
     pub prints: Vec<Print>,
     /// The stripes of the picture before, for a format that is made of stripes.
-    kept: Option<Kept>,
+    kept: Option<KeptStripes>,
 }
 
 /// The input and options of an image.
 #[derive(Debug, Clone, Copy)]
-pub struct Order {
+pub struct EncodeOrder {
     /// Size of the image.
     pub output: Size,
     /// Its encoding.
@@ -93,8 +93,8 @@ pub struct Order {
 ///
 /// # Errors
 ///
-/// [`Error::Deflate`].
-pub fn reference_bytes(picture: &Picture<'_>) -> Result<u64, Error> {
+/// [`EncodeError::Deflate`].
+pub fn reference_bytes(picture: &Picture<'_>) -> Result<u64, EncodeError> {
     Ok(reference::unfiltered(picture)?.len() as u64)
 }
 
@@ -106,12 +106,12 @@ pub fn reference_bytes(picture: &Picture<'_>) -> Result<u64, Error> {
 /// Those of the format's encoder.
 pub fn encode(
     picture: &Picture<'_>,
-    order: Order,
+    order: EncodeOrder,
     before: Option<&Encoded>,
     may_differ: impl Fn(Range<u32>) -> bool + Sync,
-) -> Result<Encoded, Error> {
+) -> Result<Encoded, EncodeError> {
     let kept = before.and_then(|before| before.kept.as_ref());
-    let made = |kept: Kept| Encoded {
+    let made = |kept: KeptStripes| Encoded {
         bytes: kept.file.clone(),
         size: order.output,
         stride: 0,
@@ -132,7 +132,7 @@ pub fn encode(
         let rows = scale::scale(picture, order.output)?;
         let stride = order.output.width as usize * BYTES_PER_PIXEL;
         let pixels = Pixels::new(Box::new(rows), order.output, stride);
-        scaled = pixels.ok_or(Error::Size(order.output))?;
+        scaled = pixels.ok_or(EncodeError::Size(order.output))?;
         &Picture::new(&scaled, Region::whole(order.output), None)
     };
     if order.is_striped() {
@@ -159,13 +159,13 @@ pub fn encode(
 
 fn striped(
     picture: &Picture<'_>,
-    order: Order,
-    kept: Option<&Kept>,
+    order: EncodeOrder,
+    kept: Option<&KeptStripes>,
     may_differ: impl Fn(Range<u32>) -> bool + Sync,
-) -> Result<Kept, Error> {
-    let Order { seed, is_alone, .. } = order;
+) -> Result<KeptStripes, EncodeError> {
+    let EncodeOrder { seed, is_alone, .. } = order;
     match order.format {
-        Format::Jpeg(quality) => Kept::next(
+        Format::Jpeg(quality) => KeptStripes::next(
             &jpeg::Jpeg { quality },
             kept,
             picture,
@@ -173,11 +173,11 @@ fn striped(
             seed,
             is_alone,
         ),
-        _ => Kept::next(&png::Png, kept, picture, may_differ, seed, is_alone),
+        _ => KeptStripes::next(&png::Png, kept, picture, may_differ, seed, is_alone),
     }
 }
 
-impl Order {
+impl EncodeOrder {
     /// Whether the image is made stripe by stripe.
     pub fn is_striped(&self) -> bool {
         self.effort == Effort::Fast && matches!(self.format, Format::Png | Format::Jpeg(_))

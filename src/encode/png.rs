@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use deskd_deflate::{LAST, Scratch, Words, combine, deflate};
 
-use super::{error::Error, picture::Picture, stripes::Format};
+use super::{error::EncodeError, picture::Picture, stripes::StripedFormat};
 use crate::frame::{STRIPE_ROWS, Size};
 
 pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -32,9 +32,13 @@ struct Workshop {
 #[derive(Debug)]
 pub(super) struct Png;
 
-impl Format for Png {
+impl StripedFormat for Png {
     /// A chunk, and the Adler-32 of its bytes before compression.
-    fn stripe(&self, picture: &Picture<'_>, rows: Range<u32>) -> Result<(Vec<u8>, u32), Error> {
+    fn stripe(
+        &self,
+        picture: &Picture<'_>,
+        rows: Range<u32>,
+    ) -> Result<(Vec<u8>, u32), EncodeError> {
         WORKSHOP.with_borrow_mut(|Workshop { words, scratch }| {
             let mut next = rows.clone();
             words.load(picture.size().width as usize, rows.len(), |out| {
@@ -49,7 +53,7 @@ impl Format for Png {
         })
     }
 
-    fn head(&self, size: Size) -> Result<Vec<u8>, Error> {
+    fn head(&self, size: Size) -> Result<Vec<u8>, EncodeError> {
         let mut head = SIGNATURE.to_vec();
         chunk(&mut head, *b"IHDR", &header(size));
         chunk(&mut head, *b"IDAT", &ZLIB_HEADER);
@@ -100,7 +104,7 @@ pub(super) fn chunk(file: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
 mod tests {
     use super::*;
     use crate::{
-        encode::stripes::Kept,
+        encode::stripes::KeptStripes,
         frame::{BYTES_PER_PIXEL, Pixels, Region},
     };
 
@@ -154,10 +158,15 @@ mod tests {
         (Size { width, height }, rgb)
     }
 
-    fn next(before: Option<&Kept>, pixels: &Pixels, stale: &[bool], is_alone: bool) -> Kept {
+    fn next(
+        before: Option<&KeptStripes>,
+        pixels: &Pixels,
+        stale: &[bool],
+        is_alone: bool,
+    ) -> KeptStripes {
         let picture = Picture::new(pixels, Region::whole(pixels.size()), None);
         let may_differ = |rows: Range<u32>| stale[(rows.start / STRIPE_ROWS) as usize];
-        Kept::next(&Png, before, &picture, may_differ, 7, is_alone).unwrap()
+        KeptStripes::next(&Png, before, &picture, may_differ, 7, is_alone).unwrap()
     }
 
     #[test]

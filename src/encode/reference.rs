@@ -5,7 +5,7 @@
 use flate2::{Compress, Compression, FlushCompress};
 
 use super::{
-    Error, Picture,
+    EncodeError, Picture,
     png::{SIGNATURE, chunk, header},
 };
 
@@ -14,12 +14,12 @@ use super::{
 const ROWS: u32 = 32;
 
 /// Without filter at level 1 in one stream.
-pub(super) fn unfiltered(picture: &Picture<'_>) -> Result<Vec<u8>, Error> {
+pub(super) fn unfiltered(picture: &Picture<'_>) -> Result<Vec<u8>, EncodeError> {
     plain(picture, Compression::new(1))
 }
 
 /// The smaller of two: no filter for interfaces, adaptive filters for photographs.
-pub(super) fn small(picture: &Picture<'_>) -> Result<Vec<u8>, Error> {
+pub(super) fn small(picture: &Picture<'_>) -> Result<Vec<u8>, EncodeError> {
     let plain = plain(picture, Compression::new(6))?;
     let filtered = filtered(picture)?;
     Ok(if filtered.len() < plain.len() {
@@ -29,7 +29,7 @@ pub(super) fn small(picture: &Picture<'_>) -> Result<Vec<u8>, Error> {
     })
 }
 
-fn plain(picture: &Picture<'_>, level: Compression) -> Result<Vec<u8>, Error> {
+fn plain(picture: &Picture<'_>, level: Compression) -> Result<Vec<u8>, EncodeError> {
     let size = picture.size();
     // One filter byte, 0 for "None", before each row of RGB.
     let row_bytes = 1 + size.width as usize * 3;
@@ -65,7 +65,7 @@ fn deflate_into(
     mut input: &[u8],
     out: &mut Vec<u8>,
     flush: FlushCompress,
-) -> Result<(), Error> {
+) -> Result<(), EncodeError> {
     loop {
         out.reserve((input.len() / 4).max(1024));
         let before = deflate.total_in();
@@ -80,7 +80,7 @@ fn deflate_into(
 }
 
 /// Adaptive filters by the `png` crate, for what shows photographs.
-fn filtered(picture: &Picture<'_>) -> Result<Vec<u8>, Error> {
+fn filtered(picture: &Picture<'_>) -> Result<Vec<u8>, EncodeError> {
     let size = picture.size();
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, size.width, size.height);

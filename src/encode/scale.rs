@@ -7,11 +7,11 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 
-use super::{Error, Picture};
+use super::{EncodeError, Picture};
 use crate::frame::Size;
 
 /// The picture at another size, as BGRX without padding, the fourth byte 255.
-pub(super) fn scale(picture: &Picture<'_>, output: Size) -> Result<Vec<u8>, Error> {
+pub(super) fn scale(picture: &Picture<'_>, output: Size) -> Result<Vec<u8>, EncodeError> {
     let (size, bgrx) = (picture.size(), picture.to_bgrx());
     let source = ImageRef::new(size.width, size.height, &bgrx, PixelType::U8x4)?;
     let mut scaled = Image::new(output.width, output.height, PixelType::U8x4);

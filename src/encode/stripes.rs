@@ -6,19 +6,23 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{
-    error::Error,
+    error::EncodeError,
     picture::{Picture, Print},
     threads,
 };
 use crate::frame::{STRIPE_ROWS, Size};
 
 /// A file format that can be cut into stripes.
-pub(super) trait Format: Sync {
+pub(super) trait StripedFormat: Sync {
     /// Makes the file's part for a stripe, and a checksum of it.
-    fn stripe(&self, picture: &Picture<'_>, rows: Range<u32>) -> Result<(Vec<u8>, u32), Error>;
+    fn stripe(
+        &self,
+        picture: &Picture<'_>,
+        rows: Range<u32>,
+    ) -> Result<(Vec<u8>, u32), EncodeError>;
 
     /// The bytes before the stripes.
-    fn head(&self, size: Size) -> Result<Vec<u8>, Error>;
+    fn head(&self, size: Size) -> Result<Vec<u8>, EncodeError>;
 
     /// The bytes after the stripes, from their checksums.
     fn tail(&self, size: Size, sums: &[u32]) -> Vec<u8>;
@@ -26,7 +30,7 @@ pub(super) trait Format: Sync {
 
 /// A file, and what of it can be used for the next.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
+pub(super) struct KeptStripes {
     pub(super) file: Bytes,
     size: Size,
     stripes: Vec<Stripe>,
@@ -49,7 +53,7 @@ enum Fate {
     Made(Print, Vec<u8>, u32),
 }
 
-impl Kept {
+impl KeptStripes {
     /// Encodes a picture; `may_differ` says which stripes can have changed since `before`
     /// was made, of the same region and format. `is_alone`: by this thread.
     ///
@@ -57,13 +61,13 @@ impl Kept {
     ///
     /// Those of the format.
     pub(super) fn next(
-        format: &impl Format,
+        format: &impl StripedFormat,
         before: Option<&Self>,
         picture: &Picture<'_>,
         may_differ: impl Fn(Range<u32>) -> bool + Sync,
         seed: u64,
         is_alone: bool,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, EncodeError> {
         let size = picture.size();
         let before = before.filter(|before| before.size == size);
         let count = size.height.div_ceil(STRIPE_ROWS) as usize;
@@ -77,7 +81,7 @@ impl Kept {
             .collect();
         let one = |index: usize| {
             let print = picture.print(rows(index), seed);
-            Ok::<_, Error>(match before {
+            Ok::<_, EncodeError>(match before {
                 Some(before) if before.stripes[index].print == print => Fate::Same,
                 _ => {
                     let (bytes, sum) = format.stripe(picture, rows(index))?;
@@ -93,11 +97,11 @@ impl Kept {
     }
 
     fn assemble(
-        format: &impl Format,
+        format: &impl StripedFormat,
         size: Size,
         before: Option<&Self>,
         fates: Vec<Fate>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, EncodeError> {
         let kept = before.map_or(&[][..], |before| &before.stripes);
         if let Some(before) = before
             && fates.iter().all(|fate| !matches!(fate, Fate::Made(..)))

@@ -6,15 +6,15 @@
 
 use image_webp::{ColorType, WebPEncoder};
 
-use super::{Error, Picture};
+use super::{EncodeError, Picture};
 
 /// The most pixels of a side (RFC 9649, section 3.4).
 const LONGEST: u32 = 1 << 14;
 
-pub(super) fn encode(picture: &Picture<'_>) -> Result<Vec<u8>, Error> {
+pub(super) fn encode(picture: &Picture<'_>) -> Result<Vec<u8>, EncodeError> {
     let size = picture.size();
     if size.width > LONGEST || size.height > LONGEST {
-        return Err(Error::Size(size));
+        return Err(EncodeError::Size(size));
     }
     let mut file = Vec::with_capacity(size.bgrx_bytes() / 8 + 1024);
     let encoder = WebPEncoder::new(&mut file);

@@ -2,7 +2,7 @@
 
 use super::{
     Gate, Verdict,
-    story::{DESKTOP, DOCK, Display, PROGRAM, SCREEN, Story, ms},
+    story::{DESKTOP, DOCK, PROGRAM, SCREEN, Story, StoryDisplay, ms},
 };
 use crate::{
     facts::{Content, Fact, Pinged, Profile},
@@ -14,7 +14,7 @@ use Profile::{Any, Xfce};
 #[test]
 fn the_truth_table() {
     for content in [Content::Flat, Content::Tiled] {
-        let bare = Display::bare(content);
+        let bare = StoryDisplay::bare(content);
         assert_eq!(
             Story::new().rest(&bare, 20_000).verdict(Xfce),
             Verdict::Blank
@@ -24,47 +24,47 @@ fn the_truth_table() {
             Verdict::Blank
         );
     }
-    let drawn = Display::bare(Content::Drawn);
+    let drawn = StoryDisplay::bare(Content::Drawn);
     assert_eq!(
         Story::new().rest(&drawn, 20_000).verdict(Xfce),
         Verdict::Partial
     );
     assert!(Story::ready_after(&drawn, Any).is_some());
 
-    let panel_on_black = Display {
+    let panel_on_black = StoryDisplay {
         desktop: false,
         flat: vec![],
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
-    let story = |display: &Display| Story::new().rest(display, 20_000).verdict(Xfce);
+    let story = |display: &StoryDisplay| Story::new().rest(display, 20_000).verdict(Xfce);
     assert_eq!(story(&panel_on_black), Verdict::Partial);
-    let no_docks = Display {
+    let no_docks = StoryDisplay {
         dock: false,
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     assert_eq!(story(&no_docks), Verdict::Partial);
-    let no_manager = Display {
+    let no_manager = StoryDisplay {
         manager: false,
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     assert_eq!(story(&no_manager), Verdict::Partial);
-    assert_eq!(story(&Display::xfce()), Verdict::Ready);
+    assert_eq!(story(&StoryDisplay::xfce()), Verdict::Ready);
     let nothing = Gate::new();
     assert_eq!(nothing.judge(Xfce, false).verdict, Verdict::NoDisplay);
 }
 
 #[test]
 fn a_painted_desktop_is_ready_soon_and_a_plain_one_a_little_later() {
-    let ready = |display: &Display| Story::ready_after(display, Xfce).unwrap();
-    assert!(ready(&Display::xfce()) <= ms(1200));
-    let plain = Display {
+    let ready = |display: &StoryDisplay| Story::ready_after(display, Xfce).unwrap();
+    assert!(ready(&StoryDisplay::xfce()) <= ms(1200));
+    let plain = StoryDisplay {
         flat: vec![DESKTOP],
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     assert!(ready(&plain) <= ms(1600));
-    let hidden_panel = Display {
+    let hidden_panel = StoryDisplay {
         flat: vec![DOCK],
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     let after = ready(&hidden_panel);
     assert!(after >= ms(2000) && after <= ms(2600), "{after:?}");
@@ -73,31 +73,31 @@ fn a_painted_desktop_is_ready_soon_and_a_plain_one_a_little_later() {
 #[test]
 fn a_kiosk_and_a_lonely_window_manager_are_ready_under_any() {
     let whole = Region::whole(SCREEN);
-    let kiosk = Display {
+    let kiosk = StoryDisplay {
         program: Some(whole),
         flat: vec![],
-        ..Display::bare(Content::Tiled)
+        ..StoryDisplay::bare(Content::Tiled)
     };
     assert!(Story::ready_after(&kiosk, Any).is_some());
-    let empty = Display {
+    let empty = StoryDisplay {
         program: Some(whole),
-        ..Display::bare(Content::Flat)
+        ..StoryDisplay::bare(Content::Flat)
     };
     assert_eq!(Story::new().rest(&empty, 9000).verdict(Any), Verdict::Blank);
-    let lonely = Display {
+    let lonely = StoryDisplay {
         manager: true,
         others: Some(0),
-        ..Display::bare(Content::Flat)
+        ..StoryDisplay::bare(Content::Flat)
     };
     let after = Story::ready_after(&lonely, Any).unwrap();
     assert!(after >= ms(3000), "{after:?}");
-    let booting = Display {
+    let booting = StoryDisplay {
         others: Some(1),
         ..lonely
     };
     assert_eq!(Story::ready_after(&booting, Any), None);
     // Who else is there is not known: it takes longer.
-    let unknown = Display {
+    let unknown = StoryDisplay {
         others: None,
         ..booting
     };
@@ -116,9 +116,9 @@ fn who_does_not_answer_holds_it_up() {
         Pinged::Window(DESKTOP),
         Pinged::Window(DOCK),
     ] {
-        let display = Display {
+        let display = StoryDisplay {
             deaf: vec![deaf],
-            ..Display::xfce()
+            ..StoryDisplay::xfce()
         };
         assert_eq!(Story::ready_after(&display, Xfce), None, "{deaf:?}");
     }
@@ -127,21 +127,21 @@ fn who_does_not_answer_holds_it_up() {
 #[test]
 fn who_is_at_work_or_stopped_holds_it_up() {
     for pid in [5, DESKTOP, DOCK] {
-        let busy = Display {
+        let busy = StoryDisplay {
             busy: Some(pid),
-            ..Display::xfce()
+            ..StoryDisplay::xfce()
         };
         assert_eq!(Story::ready_after(&busy, Xfce), None, "{pid}");
-        let stopped = Display {
+        let stopped = StoryDisplay {
             stopped: Some(pid),
-            ..Display::xfce()
+            ..StoryDisplay::xfce()
         };
         assert_eq!(Story::ready_after(&stopped, Xfce), None, "{pid}");
     }
     // A program that never rests holds it up for a while only.
-    let indexer = Display {
+    let indexer = StoryDisplay {
         busy: Some(PROGRAM),
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     let mut story = Story::new();
     assert_eq!(story.rest(&indexer, 9000).verdict(Xfce), Verdict::Unsettled);
@@ -150,16 +150,16 @@ fn who_is_at_work_or_stopped_holds_it_up() {
 
 #[test]
 fn a_server_that_does_not_answer_is_not_quiet() {
-    let slow = Display {
+    let slow = StoryDisplay {
         latency: ms(500),
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     assert_eq!(Story::ready_after(&slow, Xfce), None);
     // Time that the observer did not see is not quiet either.
     let mut story = Story::new();
-    story.rest(&Display::xfce(), 600);
+    story.rest(&StoryDisplay::xfce(), 600);
     story.now += ms(30_000);
-    story.step(&Display::xfce(), &[]);
+    story.step(&StoryDisplay::xfce(), &[]);
     let evidence = story.gate.judge(Xfce, false);
     assert_eq!(evidence.verdict, Verdict::Unsettled, "{evidence:?}");
     assert!(evidence.quiet < ms(100));
@@ -168,9 +168,9 @@ fn a_server_that_does_not_answer_is_not_quiet() {
 /// At 3840 × 2160 under a CPU quota a look takes longer than the quiet time.
 #[test]
 fn a_slow_look_does_not_begin_the_quiet_time_anew() {
-    let display = Display {
+    let display = StoryDisplay {
         look: ms(1500),
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     assert!(Story::ready_after(&display, Xfce).unwrap() < ms(5000));
 }
@@ -178,10 +178,10 @@ fn a_slow_look_does_not_begin_the_quiet_time_anew() {
 #[test]
 fn pixels_from_before_a_change_prove_nothing() {
     let mut story = Story::new();
-    story.rest(&Display::xfce(), 500);
-    let mut display = Display {
+    story.rest(&StoryDisplay::xfce(), 500);
+    let mut display = StoryDisplay {
         unseen: true,
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     story.step(&display, &[(DESKTOP, Region::whole(SCREEN))]);
     story.rest(&display, 9000);
@@ -195,21 +195,21 @@ fn pixels_from_before_a_change_prove_nothing() {
 fn a_resize_a_new_window_and_a_lost_display_begin_anew() {
     let mut story = Story::new();
     assert_eq!(
-        story.rest(&Display::xfce(), 3000).verdict(Xfce),
+        story.rest(&StoryDisplay::xfce(), 3000).verdict(Xfce),
         Verdict::Ready
     );
-    let no_dock = Display {
+    let no_dock = StoryDisplay {
         dock: false,
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     assert_eq!(story.rest(&no_dock, 100).verdict(Xfce), Verdict::Partial);
     // The dock is there, and must answer for itself.
     assert_eq!(
-        story.rest(&Display::xfce(), 100).verdict(Xfce),
+        story.rest(&StoryDisplay::xfce(), 100).verdict(Xfce),
         Verdict::Unsettled
     );
     assert_eq!(
-        story.rest(&Display::xfce(), 2100).verdict(Xfce),
+        story.rest(&StoryDisplay::xfce(), 2100).verdict(Xfce),
         Verdict::Ready
     );
     story
@@ -224,9 +224,9 @@ fn a_resize_a_new_window_and_a_lost_display_begin_anew() {
 #[test]
 fn a_ping_that_died_with_its_program_is_not_waited_for() {
     let mut story = Story::new();
-    let mut display = Display {
+    let mut display = StoryDisplay {
         deaf: vec![Pinged::Window(DOCK), Pinged::WindowManager],
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     story.rest(&display, 1000);
     display.deaf.clear();
@@ -238,9 +238,9 @@ fn a_ping_that_died_with_its_program_is_not_waited_for() {
 
 #[test]
 fn a_caret_settles_and_is_named_and_a_video_does_not() {
-    let display = Display {
+    let display = StoryDisplay {
         program: Some(Region::new(100, 100, 600, 400)),
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     let caret = (PROGRAM, Region::new(150, 150, 8, 16));
     let video = (PROGRAM, Region::new(200, 200, 320, 240));
@@ -271,23 +271,23 @@ fn a_caret_settles_and_is_named_and_a_video_does_not() {
 /// XFCE's panel corrects its clock's text 1.4 to 1.7 s after it was first drawn.
 #[test]
 fn a_panel_that_has_just_come_is_given_time_to_arrange_its_parts() {
-    let new = Display {
+    let new = StoryDisplay {
         age: Some(ms(300)),
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     let after = Story::ready_after(&new, Xfce).unwrap();
     assert!(after >= ms(1700) && after <= ms(1800), "{after:?}");
-    let unknown = Display { age: None, ..new };
+    let unknown = StoryDisplay { age: None, ..new };
     assert!(Story::ready_after(&unknown, Xfce).unwrap() >= ms(2000));
 }
 
 #[test]
 fn what_a_start_script_began_holds_up_a_desktop_without_windows() {
     let mut story = Story::new();
-    let alone = Display {
+    let alone = StoryDisplay {
         manager: true,
         others: Some(0),
-        ..Display::bare(Content::Drawn)
+        ..StoryDisplay::bare(Content::Drawn)
     };
     story.gate.observe(ms(0), Fact::Starting(vec![77]));
     assert_eq!(story.rest(&alone, 5000).verdict(Any), Verdict::Unsettled);
@@ -301,9 +301,9 @@ fn what_a_start_script_began_holds_up_a_desktop_without_windows() {
 #[test]
 fn a_window_manager_that_never_answers_holds_it_up_for_a_while_only() {
     let mut story = Story::new();
-    let mute = Display {
+    let mute = StoryDisplay {
         deaf: vec![Pinged::WindowManager],
-        ..Display::xfce()
+        ..StoryDisplay::xfce()
     };
     assert_eq!(story.rest(&mute, 19_000).verdict(Xfce), Verdict::Unsettled);
     assert_eq!(story.rest(&mute, 2000).verdict(Xfce), Verdict::Ready);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{
     Verdict,
-    story::{DESKTOP, DOCK, Display, SCREEN, Story, ms},
+    story::{DESKTOP, DOCK, SCREEN, Story, StoryDisplay, ms},
 };
 use crate::{
     facts::{Content, Pinged, Profile},
@@ -58,7 +58,7 @@ proptest! {
     /// an animation.
     #[test]
     fn no_history_makes_it_ready_too_early(changes in prop::collection::vec(change(), 1..80)) {
-        let mut display = Display::xfce();
+        let mut display = StoryDisplay::xfce();
         let mut story = Story::new();
         let mut last_change = Duration::ZERO;
         for change in changes {
@@ -121,7 +121,7 @@ proptest! {
     #[test]
     fn every_history_ends_in_ready(changes in prop::collection::vec(change(), 1..60)) {
         let mut story = Story::new();
-        let mut display = Display::xfce();
+        let mut display = StoryDisplay::xfce();
         for change in changes {
             match change {
                 Change::Draw(window, area) => story.step(&display, &[(window, area)]),
@@ -133,7 +133,7 @@ proptest! {
             story.step(&display, &[]);
         }
         let evidence = {
-            story.rest(&Display::xfce(), 5000);
+            story.rest(&StoryDisplay::xfce(), 5000);
             story.gate.judge(Profile::Xfce, false)
         };
         prop_assert_eq!(evidence.verdict, Verdict::Ready, "{:?}", evidence);

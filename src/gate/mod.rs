@@ -33,7 +33,7 @@ pub use settle::{Given, Next, Rest, Settle};
 
 use std::{collections::HashMap, time::Duration};
 
-use crate::facts::{Fact, Picture, Pinged, Role, Scene, Window, WindowId};
+use crate::facts::{Fact, PictureFact, Pinged, Role, Scene, Window, WindowId};
 use activity::{Activity, Motion};
 use pongs::Pongs;
 use size_rule::Probes;
@@ -89,7 +89,7 @@ pub struct Gate {
     pongs: Pongs,
     sleep: Sleep,
     sampled_at: Option<Duration>,
-    picture: Option<(Duration, Picture)>,
+    picture: Option<(Duration, PictureFact)>,
     probes: Probes,
     /// Answers of the server since the last change that took long.
     slowest_answer: Duration,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    facts::{Content, Picture, Role, Scene, WindowId},
+    facts::{Content, PictureFact, Role, Scene, WindowId},
     frame::{BYTES_PER_PIXEL, Pixels, Region, Size},
 };
 
@@ -13,8 +13,8 @@ const MAX_TILE: usize = 16;
 
 /// Looks at the screen and at each window of the scene. `bytes` and `cost` are
 /// the reference encoding's.
-pub fn look(pixels: &Pixels, scene: &Scene, bytes: u64, cost: Duration) -> Picture {
-    Picture {
+pub fn look(pixels: &Pixels, scene: &Scene, bytes: u64, cost: Duration) -> PictureFact {
+    PictureFact {
         screen: content(pixels),
         flat: flat_windows(pixels, scene),
         bytes,

@@ -22,7 +22,7 @@ fn ms(ms: u64) -> Duration {
 }
 
 /// A display with an editor that has the focus, and another program.
-struct Story {
+struct RestStory {
     settle: Settle,
     now: Duration,
     /// Windows that answer pings.
@@ -69,7 +69,7 @@ fn process(used: u64) -> ProcessSample {
     }
 }
 
-impl Story {
+impl RestStory {
     fn new() -> Self {
         let mut settle = Settle::new(ROOT, SCREEN, Duration::ZERO);
         settle.observe(Duration::ZERO, scene(programs()));
@@ -123,7 +123,7 @@ impl Story {
 
 #[test]
 fn nothing_changes_for_400_ms_and_a_change_rests_for_100() {
-    let mut story = Story::new();
+    let mut story = RestStory::new();
     story.begin(false);
     assert_eq!(story.rests(|_, _| {}), (Rest::NoChange, 400));
     assert_eq!(story.settle.changed_area(), None);
@@ -141,7 +141,7 @@ fn nothing_changes_for_400_ms_and_a_change_rests_for_100() {
 
 #[test]
 fn what_never_rests_runs_out_of_time() {
-    let mut story = Story::new();
+    let mut story = RestStory::new();
     story.begin(false);
     let rest = story.rests(|story, _| story.draw(Region::new(0, 0, 900, 700)));
     assert_eq!(rest, (Rest::Timeout, 3000));
@@ -149,7 +149,7 @@ fn what_never_rests_runs_out_of_time() {
 
 #[test]
 fn the_focused_program_must_have_answered_and_others_only_soon() {
-    let mut story = Story::new();
+    let mut story = RestStory::new();
     story.answers = vec![OTHER];
     story.begin(false);
     let rest = story.rests(|story, since| match since {
@@ -173,7 +173,7 @@ fn the_focused_program_must_have_answered_and_others_only_soon() {
 
 #[test]
 fn a_new_window_must_be_drawn_and_rests_for_300() {
-    let mut story = Story::new();
+    let mut story = RestStory::new();
     story.begin(false);
     let with_new = || {
         let mut windows = programs();
@@ -199,7 +199,7 @@ fn a_new_window_must_be_drawn_and_rests_for_300() {
 #[test]
 fn a_program_that_starts_is_waited_for_as_long_as_it_works() {
     let works = |until: u64| {
-        let mut story = Story::new();
+        let mut story = RestStory::new();
         story.begin(false);
         story.rests(|story, since| {
             if since == 10 {
@@ -225,18 +225,18 @@ fn a_program_that_starts_is_waited_for_as_long_as_it_works() {
 
 #[test]
 fn a_busy_client_is_waited_for_unless_it_was_busy_before() {
-    let sample = |story: &mut Story, used| {
+    let sample = |story: &mut RestStory, used| {
         let required = vec![process(used)];
         let others = Vec::new();
         let fact = Fact::Processes { required, others };
         story.settle.observe(story.now, fact);
     };
-    let mut story = Story::new();
+    let mut story = RestStory::new();
     sample(&mut story, 0);
     story.now += ms(500);
     sample(&mut story, 1);
     story.begin(false);
-    let busy = |story: &mut Story, since: u64| {
+    let busy = |story: &mut RestStory, since: u64| {
         if since == 10 {
             story.draw(Region::new(0, 0, 9, 9));
         }
@@ -266,12 +266,12 @@ fn a_busy_client_is_waited_for_unless_it_was_busy_before() {
 
 #[test]
 fn keys_that_activate_and_docks_take_longer() {
-    let change = |story: &mut Story, since: u64| {
+    let change = |story: &mut RestStory, since: u64| {
         if since == 10 {
             story.draw(Region::new(0, 0, 9, 9));
         }
     };
-    let mut story = Story::new();
+    let mut story = RestStory::new();
     story.begin(true);
     assert_eq!(story.rests(change), (Rest::Quiet, 310));
     let desktop = |editor: Region| {
@@ -303,9 +303,9 @@ fn keys_that_activate_and_docks_take_longer() {
 
 #[test]
 fn what_moved_by_itself_before_is_excepted_and_what_the_last_step_did_is_not() {
-    let mut story = Story::new();
+    let mut story = RestStory::new();
     let spinner = Region::new(700, 500, 48, 48);
-    let spin = |story: &mut Story| {
+    let spin = |story: &mut RestStory| {
         if story.now.as_millis().is_multiple_of(250) {
             story.draw(spinner);
         }
@@ -319,7 +319,7 @@ fn what_moved_by_itself_before_is_excepted_and_what_the_last_step_did_is_not() {
     let (rest, _) = story.rests(|story, _| spin(story));
     assert_eq!(rest, Rest::NoChange);
     // A step that changes the same place ten times, and then rests.
-    let mut story = Story::new();
+    let mut story = RestStory::new();
     story.begin(false);
     story.rests(|story, since| {
         if since < 1000 && since % 100 == 10 {
@@ -341,7 +341,7 @@ fn the_pressed_control_is_no_answer_by_itself() {
         ..Given::default()
     };
     let button = Region::new(40, 40, 120, 40);
-    let mut story = Story::new();
+    let mut story = RestStory::new();
     story.settle.begin(story.now, press(None));
     story.settle.done(story.now);
     let rest = story.rests(|story, since| {
@@ -385,7 +385,7 @@ fn the_pressed_control_is_no_answer_by_itself() {
 #[test]
 fn a_request_and_a_command_under_way_are_waited_for() {
     for command in [true, false] {
-        let mut story = Story::new();
+        let mut story = RestStory::new();
         story.begin(false);
         let rest = story.rests(|story, since| {
             let under_way = (40..900).contains(&since);
@@ -403,7 +403,7 @@ fn a_request_and_a_command_under_way_are_waited_for() {
         assert_eq!(rest, (Rest::Quiet, 1030));
     }
     // One that never ends is bounded by the caller's limit.
-    let mut story = Story::new();
+    let mut story = RestStory::new();
     story.begin(false);
     let rest = story.rests(|story, _| {
         let fact = Fact::UnderWay {

@@ -118,7 +118,7 @@ pub struct Given {
 }
 
 #[derive(Debug)]
-struct KeyOrButton {
+struct GivenInput {
     began: Duration,
     /// When the last event was sent.
     done: Option<Duration>,
@@ -149,7 +149,7 @@ pub struct Settle {
     activity: Activity,
     scene: Option<Scene>,
     workers: HashMap<u32, Worker>,
-    input: Option<KeyOrButton>,
+    input: Option<GivenInput>,
     /// Regions that moved without input, and when last.
     moving: Vec<(Region, Duration)>,
 }
@@ -229,7 +229,7 @@ impl Settle {
                 .working_since
                 .is_some_and(|since| since + BEFORE <= at);
         }
-        self.input = Some(KeyOrButton {
+        self.input = Some(GivenInput {
             began: at,
             done: None,
             given,

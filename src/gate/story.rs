@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Gate, Verdict};
 use crate::{
     facts::{
-        Content, Doing, Fact, Picture, Pinged, ProcessSample, Profile, Role, Scene, Window,
+        Content, Doing, Fact, PictureFact, Pinged, ProcessSample, Profile, Role, Scene, Window,
         WindowManager,
     },
     frame::{Region, Size},
@@ -25,7 +25,7 @@ pub(super) fn ms(ms: u64) -> Duration {
 
 /// A display that is played to a gate in steps of 50 ms.
 #[derive(Debug, Clone)]
-pub(super) struct Display {
+pub(super) struct StoryDisplay {
     pub(super) manager: bool,
     pub(super) desktop: bool,
     pub(super) dock: bool,
@@ -49,7 +49,7 @@ pub(super) struct Display {
     pub(super) age: Option<Duration>,
 }
 
-impl Display {
+impl StoryDisplay {
     /// A bare X server.
     pub(super) fn bare(content: Content) -> Self {
         Self {
@@ -113,8 +113,8 @@ impl Display {
         }
     }
 
-    pub(super) fn picture(&self) -> Picture {
-        Picture {
+    pub(super) fn picture(&self) -> PictureFact {
+        PictureFact {
             screen: self.content,
             flat: self.flat.clone(),
             bytes: 70_000,
@@ -160,7 +160,7 @@ impl Story {
     }
 
     /// One step; what was drawn in it.
-    pub(super) fn step(&mut self, display: &Display, drawn: &[(u32, Region)]) {
+    pub(super) fn step(&mut self, display: &StoryDisplay, drawn: &[(u32, Region)]) {
         self.now += ms(50);
         let at = self.now;
         self.gate.observe(at, Fact::Scene(display.scene()));
@@ -188,7 +188,7 @@ impl Story {
         self.gate.advance(at);
     }
 
-    pub(super) fn rest(&mut self, display: &Display, time: u64) -> &mut Self {
+    pub(super) fn rest(&mut self, display: &StoryDisplay, time: u64) -> &mut Self {
         for _ in 0..time / 50 {
             self.step(display, &[]);
         }
@@ -200,7 +200,7 @@ impl Story {
     }
 
     /// The first time at which it is ready, of a display that rests.
-    pub(super) fn ready_after(display: &Display, profile: Profile) -> Option<Duration> {
+    pub(super) fn ready_after(display: &StoryDisplay, profile: Profile) -> Option<Duration> {
         let mut story = Self::new();
         (0..200).find_map(|_| {
             story.step(display, &[]);

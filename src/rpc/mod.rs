@@ -2,7 +2,7 @@
 //!
 //! Called by [`cli`](crate::cli); calls [`session`](crate::session).
 //!
-//! - `server`: what listens, with which services and [`Options`].
+//! - `server`: what listens, with which services and [`ServerOptions`].
 //! - `services`: `Desktop`, `Stack`, health and metrics, a file each.
 //! - `messages`: messages to values and back; `status` is the one place where errors become
 //!   statuses.
@@ -16,7 +16,7 @@ mod server;
 mod services;
 mod transport;
 
-pub use server::{Options, ServeError, Tls, serve};
+pub use server::{ServeError, ServerOptions, ServerTls, serve};
 pub use services::metrics::serve_metrics;
 pub use transport::{
     auth::{Token, TokenError},

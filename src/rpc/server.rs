@@ -36,7 +36,7 @@ const DRAIN: Duration = Duration::from_secs(4);
 
 /// Files for TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
+pub struct ServerTls {
     /// Certificate chain, PEM.
     pub certificate: PathBuf,
     /// Its private key, PEM.
@@ -47,13 +47,13 @@ pub struct Tls {
 
 /// How to serve.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ServerOptions {
     /// Token for callers over TCP.
     pub token_file: Option<PathBuf>,
     /// User ids that may use the Unix sockets.
     pub allowed_uids: Vec<u32>,
     /// TLS for TCP.
-    pub tls: Option<Tls>,
+    pub tls: Option<ServerTls>,
     /// Refuse every call that changes the desktop.
     pub read_only: bool,
     /// `Down` ends the daemon too: `deskd up` started it.
@@ -102,7 +102,7 @@ pub enum ServeError {
 pub async fn serve(
     listeners: Vec<Listener>,
     session: Session,
-    options: Options,
+    options: ServerOptions,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let gatekeeper = Gatekeeper::new(options.token_file.as_deref(), &options.allowed_uids)?;
@@ -169,7 +169,7 @@ pub async fn serve(
     Ok(())
 }
 
-fn acceptor(files: &Tls) -> Result<TlsAcceptor, ServeError> {
+fn acceptor(files: &ServerTls) -> Result<TlsAcceptor, ServeError> {
     let failed = |path: &PathBuf| {
         let path = path.clone();
         move |source| ServeError::TlsFile { path, source }

@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use bring_up::{BringUp, Classification, StackError, UpResult};
 pub use capture::{
-    AskedRegion, Capture, CursorFailure, Fit, Frame, HISTORY, ImageSpec, Kind, Refusal, Scale,
-    Space, Spec, StreamUpdate, Tiles, Timings, Watch,
+    AskedRegion, Capture, CursorFailure, Fit, Frame, FrameKind, HISTORY, ImageSpec, Refusal, Scale,
+    Space, Spec, StreamUpdate, TileLimit, Timings, Watch,
 };
 pub use input::{
-    Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Input, Key, Method,
-    Operation, Outcome, Pressed, PressedInput, Refused, Run, Settled, Settling, Status, Text,
+    Account, Act, Acted, Action, ActionStatus, AskedPoint, Button, Done, Ended, Expect, Input, Key,
+    Method, Operation, Outcome, Pressed, PressedInput, Refused, Run, Settled, Settling, Text,
 };
 pub use paint::Awaited;
 

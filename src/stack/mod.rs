@@ -42,7 +42,7 @@ pub struct Numbered {
 
 /// The last reported state of the stack.
 #[derive(Debug, Clone, Default)]
-pub struct State {
+pub struct StackState {
     /// Whether it is to be up.
     pub wanted: bool,
     /// All components.
@@ -51,7 +51,7 @@ pub struct State {
     pub viewer_port: u16,
 }
 
-impl State {
+impl StackState {
     /// Every enabled component is up.
     pub fn all_up(&self) -> bool {
         !self.components.is_empty() && self.components.iter().all(|c| c.up || !c.enabled)
@@ -87,7 +87,7 @@ struct Log {
 #[derive(Debug)]
 pub struct Stack {
     orders: mpsc::Sender<ToInit>,
-    state: watch::Receiver<State>,
+    state: watch::Receiver<StackState>,
     news: watch::Sender<u64>,
     log: Arc<Mutex<Log>>,
 }
@@ -109,7 +109,7 @@ impl Stack {
         socket.set_nonblocking(true)?;
         let socket = tokio::net::UnixStream::from_std(socket)?;
         let (orders, inbox) = mpsc::channel(16);
-        let (tell_state, state) = watch::channel(State::default());
+        let (tell_state, state) = watch::channel(StackState::default());
         let news = watch::Sender::new(0);
         let log = Arc::new(Mutex::new(Log::default()));
         let task = tokio::spawn(talk(
@@ -137,7 +137,7 @@ impl Stack {
     }
 
     /// The state, and a signal when it changes.
-    pub fn state(&self) -> watch::Receiver<State> {
+    pub fn state(&self) -> watch::Receiver<StackState> {
         self.state.clone()
     }
 
@@ -150,7 +150,7 @@ impl Stack {
     pub fn note(
         &self,
         component: Component,
-        status: wire::Status,
+        status: wire::StageStatus,
         problem: Option<Problem>,
         message: String,
     ) {
@@ -178,11 +178,11 @@ impl Stack {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let under_way = log.events.iter().rev().take_while(|event| {
             let event = &event.event;
-            (event.component, event.status) != (Component::Paint, wire::Status::Completed)
+            (event.component, event.status) != (Component::Paint, wire::StageStatus::Completed)
         });
         let first = under_way.into_iter().find(|event| {
             let event = &event.event;
-            (event.component, event.status) == (Component::Xvfb, wire::Status::Started)
+            (event.component, event.status) == (Component::Xvfb, wire::StageStatus::Started)
         });
         first.map_or(log.last, |first| first.sequence - 1)
     }
@@ -198,7 +198,7 @@ impl Stack {
 async fn talk(
     socket: tokio::net::UnixStream,
     mut inbox: mpsc::Receiver<ToInit>,
-    state: watch::Sender<State>,
+    state: watch::Sender<StackState>,
     news: watch::Sender<u64>,
     log: Arc<Mutex<Log>>,
     works: impl Fn() -> bool,
@@ -238,14 +238,19 @@ async fn talk(
     }
 }
 
-fn take(line: &str, state: &watch::Sender<State>, news: &watch::Sender<u64>, log: &Mutex<Log>) {
+fn take(
+    line: &str,
+    state: &watch::Sender<StackState>,
+    news: &watch::Sender<u64>,
+    log: &Mutex<Log>,
+) {
     match serde_json::from_str(line) {
         Ok(ToDaemon::State {
             wanted,
             components,
             viewer_port,
         }) => {
-            state.send_replace(State {
+            state.send_replace(StackState {
                 wanted,
                 components,
                 viewer_port,
@@ -260,7 +265,7 @@ fn keep(event: Event, news: &watch::Sender<u64>, log: &Mutex<Log>) {
     let component = event.component.name();
     let elapsed = Duration::from_millis(event.elapsed_ms);
     metrics::stage(component, event.status.name(), elapsed);
-    if event.status == wire::Status::Failed {
+    if event.status == wire::StageStatus::Failed {
         tracing::warn!(component, "{}", event.message);
     } else {
         tracing::info!(component, status = ?event.status, "{}", event.message);

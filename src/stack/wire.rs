@@ -52,7 +52,7 @@ impl Component {
 
 /// The status of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Status {
+pub enum StageStatus {
     /// It was begun.
     Started,
     /// It was ended, and waits to be started again.
@@ -63,7 +63,7 @@ pub enum Status {
     Failed,
 }
 
-impl Status {
+impl StageStatus {
     /// The word in lines and metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -119,7 +119,7 @@ pub struct Event {
     /// Which part.
     pub component: Component,
     /// Its status.
-    pub status: Status,
+    pub status: StageStatus,
     /// Since the bring-up began, in milliseconds.
     pub elapsed_ms: u64,
     /// When, milliseconds since 1970.

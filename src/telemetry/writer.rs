@@ -30,13 +30,13 @@ struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct SharedQueue {
     queue: Mutex<Queue>,
     /// Something waits, is written, or the end has come.
     changed: Condvar,
 }
 
-impl Shared {
+impl SharedQueue {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,7 +44,7 @@ impl Shared {
 
 /// Takes lines; never waits.
 #[derive(Debug, Clone)]
-pub(super) struct Lines(Arc<Shared>);
+pub(super) struct Lines(Arc<SharedQueue>);
 
 impl Write for Lines {
     /// Takes one whole line.
@@ -76,7 +76,7 @@ impl Writer {
     /// Writes to a copy of `output`. A regular file that would exceed `limit` bytes is
     /// truncated.
     pub(super) fn start(output: BorrowedFd<'_>, limit: Option<u64>) -> Self {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(SharedQueue::default());
         let lines = Lines(Arc::clone(&shared));
         let Ok(output) = output.try_clone_to_owned() else {
             // Without one there is nothing to write to.
@@ -115,7 +115,7 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(shared: &Shared, output: &mut File, limit: Option<u64>) {
+fn write_all(shared: &SharedQueue, output: &mut File, limit: Option<u64>) {
     let mut queue = shared.queue();
     loop {
         let lost = queue.lost;
@@ -152,7 +152,7 @@ fn write_all(shared: &Shared, output: &mut File, limit: Option<u64>) {
     }
 }
 
-fn wait<'a>(shared: &'a Shared, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+fn wait<'a>(shared: &'a SharedQueue, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
     let waited = shared.changed.wait(queue);
     waited.unwrap_or_else(PoisonError::into_inner)
 }

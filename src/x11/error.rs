@@ -19,7 +19,7 @@ pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
 /// An error of the display's side.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum DisplayError {
     /// Neither of the display's sockets accepts a connection.
     #[error(
         "no X server answers on {display}: {path}: {path_error}; abstract socket: {abstract_error}"
@@ -122,7 +122,7 @@ pub enum CookieLookup {
     Unreadable(String, String),
 }
 
-impl Error {
+impl DisplayError {
     /// Whether the connection is of no use any more.
     pub(super) fn ends_connection(&self) -> bool {
         !matches!(
@@ -233,7 +233,7 @@ impl Error {
     }
 }
 
-impl From<ConnectionError> for Error {
+impl From<ConnectionError> for DisplayError {
     fn from(error: ConnectionError) -> Self {
         match error {
             ConnectionError::IoError(error) => Self::io(error),
@@ -251,7 +251,7 @@ impl From<ConnectionError> for Error {
     }
 }
 
-impl From<ConnectError> for Error {
+impl From<ConnectError> for DisplayError {
     /// For everything but a refusal, which `super::connect` words itself.
     fn from(error: ConnectError) -> Self {
         match error {
@@ -266,6 +266,6 @@ impl From<ConnectError> for Error {
 }
 
 /// Converts the error of a server that gives no more ids.
-pub(super) fn no_id(error: ReplyOrIdError) -> Error {
-    Error::reply_or_id("GetXIDRange", error)
+pub(super) fn no_id(error: ReplyOrIdError) -> DisplayError {
+    DisplayError::reply_or_id("GetXIDRange", error)
 }

@@ -19,8 +19,8 @@ use crate::x11::{
         server::Server,
         socket::{Pulse, Purpose, SocketKind, XStream},
     },
-    error::Error,
-    screen::known::Known,
+    error::DisplayError,
+    screen::known::KnownScreen,
 };
 
 const DISPLAY: DisplayName = DisplayName {
@@ -36,7 +36,7 @@ const SIZE: Size = Size {
 /// Connects to a thread that runs `script` on the other end.
 fn connect(
     script: impl FnOnce(UnixStream) + Send + 'static,
-) -> (Result<Server, Error>, JoinHandle<()>) {
+) -> (Result<Server, DisplayError>, JoinHandle<()>) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = thread::spawn(move || script(theirs));
     let stream = XStream::new(ours, PATIENCE, Arc::new(Pulse::new()), Purpose::Screen).unwrap();
@@ -170,11 +170,13 @@ fn serve(mut stream: UnixStream, mut image: impl FnMut(u16, &mut UnixStream) -> 
 }
 
 /// One capture from a server whose answer to GetImage is the script's.
-fn capture(image: impl FnMut(u16, &mut UnixStream) -> bool + Send + 'static) -> Result<(), Error> {
+fn capture(
+    image: impl FnMut(u16, &mut UnixStream) -> bool + Send + 'static,
+) -> Result<(), DisplayError> {
     let (server, thread) = connect(move |stream| serve(stream, image));
     let server = server.unwrap();
-    let wake = Bell::new().map_err(Error::Lost)?;
-    let result = Known::read(&server).and_then(|(mut known, _)| {
+    let wake = Bell::new().map_err(DisplayError::Lost)?;
+    let result = KnownScreen::read(&server).and_then(|(mut known, _)| {
         assert_eq!(known.size, SIZE);
         let choice = CaptureChoice::default();
         let mut capturer = Capturer::probe(&server, known.size, choice, wake)?;

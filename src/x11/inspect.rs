@@ -13,11 +13,11 @@ use crate::x11::{
         display_name::DisplayName,
         mailbox::Bell,
         server::Server,
-        socket::{Owner, Pulse, Purpose},
+        socket::{Pulse, Purpose, ServerOwner},
         trust::Trust,
     },
-    error::Error,
-    screen::{info::ScreenInfo, known::Known},
+    error::DisplayError,
+    screen::{info::ScreenInfo, known::KnownScreen},
 };
 
 /// Extensions that deskd uses, and what for.
@@ -54,10 +54,10 @@ pub fn inspect(
     display: DisplayName,
     choice: CaptureChoice,
     patience: Duration,
-) -> Result<Findings, Error> {
+) -> Result<Findings, DisplayError> {
     look(display, choice, patience).map_err(|error| match error {
         // The patience here is not that of a daemon.
-        Error::Silent(_) => Error::Silent(patience),
+        DisplayError::Silent(_) => DisplayError::Silent(patience),
         error => error,
     })
 }
@@ -66,16 +66,16 @@ fn look(
     display: DisplayName,
     choice: CaptureChoice,
     patience: Duration,
-) -> Result<Findings, Error> {
+) -> Result<Findings, DisplayError> {
     let server = Server::open(
         display,
         patience,
         &Arc::new(Pulse::new()),
-        (&Owner::anybody(), &Trust::default()),
+        (&ServerOwner::anybody(), &Trust::default()),
         Purpose::Screen,
     )?;
-    let (known, _) = Known::read(&server)?;
-    let wake = Bell::new().map_err(Error::Lost)?;
+    let (known, _) = KnownScreen::read(&server)?;
+    let wake = Bell::new().map_err(DisplayError::Lost)?;
     let capturer = Capturer::probe(&server, known.size, choice, wake)?;
     let mut missing_extensions = Vec::new();
     for (name, purpose) in EXTENSIONS {
@@ -93,30 +93,30 @@ fn look(
 
 /// Characters from space to tilde that the core keyboard mapping lacks: their
 /// keysyms are their code points (X11 protocol, appendix "Keysym Encoding").
-fn untypable(server: &Server) -> Result<Vec<char>, Error> {
+fn untypable(server: &Server) -> Result<Vec<char>, DisplayError> {
     let setup = server.conn.setup();
     let (first, last) = (setup.min_keycode, setup.max_keycode);
     let count = last.saturating_sub(first).saturating_add(1);
     let mapping = server.conn.get_keyboard_mapping(first, count)?.reply();
     let keysyms = mapping
-        .map_err(|error| Error::reply("GetKeyboardMapping", error))?
+        .map_err(|error| DisplayError::reply("GetKeyboardMapping", error))?
         .keysyms;
     Ok((' '..='~')
         .filter(|c| !keysyms.contains(&u32::from(*c)))
         .collect())
 }
 
-fn window_manager(server: &Server) -> Result<Option<String>, Error> {
+fn window_manager(server: &Server) -> Result<Option<String>, DisplayError> {
     let conn = &server.conn;
-    let atom = |name: &'static str| -> Result<u32, Error> {
+    let atom = |name: &'static str| -> Result<u32, DisplayError> {
         let reply = conn.intern_atom(false, name.as_bytes())?.reply();
         Ok(reply
-            .map_err(|error| Error::reply("InternAtom", error))?
+            .map_err(|error| DisplayError::reply("InternAtom", error))?
             .atom)
     };
     let check = atom("_NET_SUPPORTING_WM_CHECK")?;
     // A window that has gone meanwhile is an error that says: no.
-    let child = |window: u32| -> Result<Option<u32>, Error> {
+    let child = |window: u32| -> Result<Option<u32>, DisplayError> {
         let reply = conn
             .get_property(false, window, check, AtomEnum::WINDOW, 0, 1)?
             .reply();

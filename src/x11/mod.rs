@@ -34,10 +34,10 @@ pub use connection::{
     display_name::DisplayName,
     mailbox::{Bell, Receiver, Sender, mailbox},
     server::cookie_file,
-    socket::{Owner, SocketKind},
+    socket::{ServerOwner, SocketKind},
     trust::Trust,
 };
-pub use error::Error;
+pub use error::DisplayError;
 pub use input::{
     injector::{Injector, KeyOrButton, Mark, Survey, uptime},
     keymap::{KeyboardState, Keymap, Stroke},
@@ -45,7 +45,7 @@ pub use input::{
 };
 pub use observe::{
     focus::Focus,
-    observer::{Observer, Watch},
+    observer::{ChangeWatch, Observer},
 };
 pub use screen::{info::ScreenInfo, root_state::Generation};
 pub use selection::{Clipboard, Offer, WITHHELD};

@@ -1,13 +1,13 @@
 //! One thing that the doctor looks at.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum CheckVerdict {
     Pass,
     Warn,
     Fail,
 }
 
-impl Verdict {
+impl CheckVerdict {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -21,7 +21,7 @@ impl Verdict {
 #[derive(Debug)]
 pub(super) struct Check {
     pub(super) name: &'static str,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: CheckVerdict,
     pub(super) found: String,
     pub(super) remedy: String,
 }
@@ -29,7 +29,7 @@ pub(super) struct Check {
 pub(super) fn pass(name: &'static str, found: impl Into<String>) -> Check {
     Check {
         name,
-        verdict: Verdict::Pass,
+        verdict: CheckVerdict::Pass,
         found: found.into(),
         remedy: String::new(),
     }
@@ -42,7 +42,7 @@ pub(super) fn warn(
 ) -> Check {
     Check {
         name,
-        verdict: Verdict::Warn,
+        verdict: CheckVerdict::Warn,
         found: found.into(),
         remedy: remedy.into(),
     }
@@ -55,7 +55,7 @@ pub(super) fn fail(
 ) -> Check {
     Check {
         name,
-        verdict: Verdict::Fail,
+        verdict: CheckVerdict::Fail,
         found: found.into(),
         remedy: remedy.into(),
     }

@@ -8,8 +8,8 @@ use std::{
 
 use super::{
     super::{
-        client_args::Client,
-        exit::{Error, Exit},
+        client_args::ClientArgs,
+        exit::{CliError, Exit},
     },
     check::{Check, fail, pass, warn},
 };
@@ -53,7 +53,7 @@ pub(super) fn token_file(path: &Path) -> Check {
 /// just started makes it.
 const CONNECTING: Duration = Duration::from_secs(2);
 
-pub(super) async fn look_at_daemon(client: &Client) -> (Check, Option<v1::GetInfoResponse>) {
+pub(super) async fn look_at_daemon(client: &ClientArgs) -> (Check, Option<v1::GetInfoResponse>) {
     let asked = async {
         let mut daemon = crate::client::desktop(client.connection_now().await?);
         let until = Instant::now() + CONNECTING;
@@ -63,7 +63,7 @@ pub(super) async fn look_at_daemon(client: &Client) -> (Check, Option<v1::GetInf
                 .await?
                 .into_inner();
             if info.connected || Instant::now() >= until {
-                return Ok::<_, Error>(info);
+                return Ok::<_, CliError>(info);
             }
             tokio::time::sleep(CONNECTING / 40).await;
         }
@@ -110,7 +110,7 @@ pub(super) async fn look_at_daemon(client: &Client) -> (Check, Option<v1::GetInf
 const PAINT: Duration = Duration::from_secs(3);
 
 /// Whether the desktop is painted, as the daemon sees it.
-pub(super) async fn paint(client: &Client) -> Check {
+pub(super) async fn paint(client: &ClientArgs) -> Check {
     let wait = async {
         let mut daemon = crate::client::desktop(client.connection_now().await?);
         let request = v1::WaitReadyRequest {
@@ -118,7 +118,7 @@ pub(super) async fn paint(client: &Client) -> Check {
             ..v1::WaitReadyRequest::default()
         };
         let reply = daemon.wait_ready(client.request(request)).await?;
-        Ok::<_, Error>(reply.into_inner().evidence.unwrap_or_default())
+        Ok::<_, CliError>(reply.into_inner().evidence.unwrap_or_default())
     };
     match wait.await {
         Ok(evidence) if evidence.verdict() == v1::PaintVerdict::Ready => {
@@ -141,7 +141,7 @@ pub(super) async fn paint(client: &Client) -> Check {
 }
 
 /// Checks which other programs can reach the daemon's address.
-pub(super) fn port(client: &Client) -> Check {
+pub(super) fn port(client: &ClientArgs) -> Check {
     match client.address() {
         Address::Unix(path) => match std::fs::symlink_metadata(&path) {
             Ok(meta) => {

@@ -7,15 +7,15 @@ mod display;
 
 use std::{os::unix::process::CommandExt, path::Path, process::Command};
 
-use check::Verdict;
+use check::CheckVerdict;
 use daemon::{isolation, look_at_daemon, paint, port, privileges, token_file};
 use display::{look_at_display, shared_memory, x_port};
 use serde_json::json;
 
 use super::{
-    args::Doctor,
+    args::DoctorArgs,
     call,
-    exit::{Error, Exit},
+    exit::{CliError, Exit},
     print::say,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Looks at everything and prints it. Exits with 1 when a check fails.
-pub(super) async fn run(args: Doctor) -> Result<Exit, Error> {
+pub(super) async fn run(args: DoctorArgs) -> Result<Exit, CliError> {
     let (daemon, info) = look_at_daemon(&args.client).await;
     if let Some(info) = &info
         && matches!(args.client.address(), Address::Unix(_))
@@ -72,13 +72,18 @@ pub(super) async fn run(args: Doctor) -> Result<Exit, Error> {
             }
         }
     }
-    let failed = checks.iter().any(|check| check.verdict == Verdict::Fail);
+    let failed = checks
+        .iter()
+        .any(|check| check.verdict == CheckVerdict::Fail);
     Ok(if failed { Exit::Local } else { Exit::Done })
 }
 
 /// Becomes this command once more, on the display of the daemon that answers and with its
 /// cookie where that may be read; returns when it is so already.
-fn look_as_the_daemon(named: Option<DisplayName>, info: &v1::GetInfoResponse) -> Result<(), Error> {
+fn look_as_the_daemon(
+    named: Option<DisplayName>,
+    info: &v1::GetInfoResponse,
+) -> Result<(), CliError> {
     let own_display = call::display(named).is_ok_and(|own| own.to_string() == info.display);
     let theirs = Path::new(&info.xauthority);
     let new_cookie = info.xauthority != cookie_file() && std::fs::File::open(theirs).is_ok();
@@ -93,7 +98,7 @@ fn look_as_the_daemon(named: Option<DisplayName>, info: &v1::GetInfoResponse) ->
         again.env("XAUTHORITY", theirs);
     }
     let error = again.exec();
-    Err(Error::new(
+    Err(CliError::new(
         Exit::Local,
         format!("deskd cannot be started once more: {error}"),
     ))

@@ -13,7 +13,8 @@ use crate::{
     gate::{Evidence, Verdict},
     metrics,
     session::{
-        AskedRegion, Awaited, Fit, Frame, ImageSpec, Kind, Scale, Space, Spec, Tiles, Timings,
+        AskedRegion, Awaited, Fit, Frame, FrameKind, ImageSpec, Scale, Space, Spec, TileLimit,
+        Timings,
     },
 };
 
@@ -75,7 +76,7 @@ pub(in crate::rpc) fn image(
 }
 
 fn fit(field: &str, fit: &v1::Fit) -> Result<Fit, Status> {
-    let tiles = fit.tiles.map(|tiles| Tiles {
+    let tiles = fit.tiles.map(|tiles| TileLimit {
         size: tiles.size,
         max_count: tiles.max_count,
     });
@@ -163,9 +164,9 @@ pub(in crate::rpc) fn nonempty(field: &str, width: u32, height: u32) -> Result<S
 pub(in crate::rpc) fn frame(frame: Frame) -> v1::Frame {
     count(&frame);
     let (kind, failure) = match &frame.kind {
-        Kind::Screen => (v1::FrameKind::Screen, None),
-        Kind::Unchanged => (v1::FrameKind::Unchanged, None),
-        Kind::Card(failure) => (v1::FrameKind::FailureCard, Some(self::failure(failure))),
+        FrameKind::Screen => (v1::FrameKind::Screen, None),
+        FrameKind::Unchanged => (v1::FrameKind::Unchanged, None),
+        FrameKind::Card(failure) => (v1::FrameKind::FailureCard, Some(self::failure(failure))),
     };
     v1::Frame {
         image: frame.image,
@@ -205,9 +206,9 @@ pub(in crate::rpc) fn frame(frame: Frame) -> v1::Frame {
 /// Every frame is sent from here.
 fn count(frame: &Frame) {
     let (kind, why) = match &frame.kind {
-        Kind::Screen => ("screen", ("", "")),
-        Kind::Unchanged => ("unchanged", ("", "")),
-        Kind::Card(failure) => ("card", (failure.stage.name(), failure.cause.name())),
+        FrameKind::Screen => ("screen", ("", "")),
+        FrameKind::Unchanged => ("unchanged", ("", "")),
+        FrameKind::Card(failure) => ("card", (failure.stage.name(), failure.cause.name())),
     };
     let Timings {
         wait,

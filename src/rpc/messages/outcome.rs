@@ -9,8 +9,8 @@ use crate::{
     gate::Rest,
     metrics,
     session::{
-        Account, Acted, Button, Done, Ended, Method, Outcome, Pressed, PressedInput, Run, Settled,
-        Status as Reached,
+        Account, Acted, ActionStatus as Reached, Button, Done, Ended, Method, Outcome, Pressed,
+        PressedInput, Run, Settled,
     },
 };
 

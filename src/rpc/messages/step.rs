@@ -26,7 +26,7 @@ const DEFAULT_SETTLE: Duration = Duration::from_secs(3);
 
 /// A step as asked.
 #[derive(Debug)]
-pub(in crate::rpc) struct Asked {
+pub(in crate::rpc) struct AskedStep {
     /// The step; without the action that is malformed, and those after it.
     pub(in crate::rpc) act: Act,
     /// Why the action after those of `act` is malformed; only of a step that stops at the
@@ -37,7 +37,7 @@ pub(in crate::rpc) struct Asked {
 }
 
 /// Converts an `ActRequest`.
-pub(in crate::rpc) fn asked(request: &v1::ActRequest) -> Result<Asked, Status> {
+pub(in crate::rpc) fn asked(request: &v1::ActRequest) -> Result<AskedStep, Status> {
     if request.actions.is_empty() {
         return Err(status::invalid_field("actions", "must not be empty"));
     }
@@ -88,7 +88,7 @@ pub(in crate::rpc) fn asked(request: &v1::ActRequest) -> Result<Asked, Status> {
         stop_at_first,
         paced: !request.no_pacing,
     };
-    Ok(Asked {
+    Ok(AskedStep {
         act,
         malformed,
         count: request.actions.len(),

@@ -14,7 +14,7 @@ use crate::rpc::{
         deadline,
         deadline::Deadline,
         replies,
-        replies::{Image, Place, Progress},
+        replies::{ImageBody, ReplyPlace, SendProgress},
     },
     v1::{self, Feature, desktop_server::Desktop},
 };
@@ -121,13 +121,13 @@ impl Desktop for DesktopService {
         // The place comes after the frame, so that who waits for a hung display
         // keeps no other call from its card. A frame for which a reader makes no
         // room is let go: no more of them pile up than there are places.
-        let (mut place, progress) = (None, Progress::default());
+        let (mut place, progress) = (None, SendProgress::default());
         if let Some(caller) = &caller {
             let bytes = frame.image.len();
-            place = Place::soon((caller, &progress), bytes, deadline.reply_by).await;
+            place = ReplyPlace::soon((caller, &progress), bytes, deadline.reply_by).await;
             if place.is_none() {
                 drop(frame);
-                place = Place::wait((caller, &progress), bytes, deadline.reply_by).await;
+                place = ReplyPlace::wait((caller, &progress), bytes, deadline.reply_by).await;
                 if place.is_none() {
                     return Err(status::slow_reader());
                 }
@@ -139,7 +139,7 @@ impl Desktop for DesktopService {
             }
         }
         let mut frame = convert::frame(frame);
-        let image = Image::of(&mut frame, replies::SCREENSHOT_FRAME);
+        let image = ImageBody::of(&mut frame, replies::SCREENSHOT_FRAME);
         let mut response = Response::new(v1::ScreenshotResponse { frame: Some(frame) });
         if let Some(image) = image {
             response.extensions_mut().insert(image);
@@ -166,12 +166,12 @@ impl Desktop for DesktopService {
         let mut acted = session.input.act(asked.act, deadline.reply_by).await?;
         // What was done is told, whatever becomes of its picture: a reader who
         // makes no room for that does without.
-        let (mut place, progress) = (None, Progress::default());
+        let (mut place, progress) = (None, SendProgress::default());
         let frames = acted.pictures.iter().map(|(_, frame)| frame);
         let bytes = frames.chain(&acted.frame).map(|frame| frame.image.len());
         let bytes = bytes.sum();
         if let Some(caller) = caller.filter(|_| bytes > 0) {
-            place = Place::soon((&caller, &progress), bytes, deadline.reply_by).await;
+            place = ReplyPlace::soon((&caller, &progress), bytes, deadline.reply_by).await;
             if place.is_none() {
                 acted.frame = None;
                 acted.pictures.clear();
@@ -180,7 +180,7 @@ impl Desktop for DesktopService {
         let took = deadline.arrived.elapsed();
         let mut acted = acted::acted(acted, took, asked.malformed, asked.count);
         let frame = acted.frame.as_mut();
-        let image = frame.and_then(|frame| Image::of(frame, replies::ACT_FRAME));
+        let image = frame.and_then(|frame| ImageBody::of(frame, replies::ACT_FRAME));
         let mut response = Response::new(acted);
         if let Some(image) = image {
             response.extensions_mut().insert(image);
@@ -192,7 +192,7 @@ impl Desktop for DesktopService {
         Ok(response)
     }
 
-    type WatchStream = watch::Frames;
+    type WatchStream = watch::FrameStream;
 
     async fn watch(
         &self,

@@ -175,7 +175,7 @@ impl Reporter {
     }
 }
 
-async fn changed(stack: &mut Option<watch::Receiver<crate::stack::State>>) {
+async fn changed(stack: &mut Option<watch::Receiver<crate::stack::StackState>>) {
     if let Some(state) = stack
         && state.changed().await.is_ok()
     {

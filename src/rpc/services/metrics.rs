@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::rpc::{
     messages::convert,
-    transport::listen::{Listener, Socket},
+    transport::listen::{ListenSocket, Listener},
 };
 use crate::{
     metrics::{self, Now},
@@ -40,7 +40,7 @@ pub async fn serve_metrics(
     session: Session,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let Socket::Tcp(listener) = listener.socket else {
+    let ListenSocket::Tcp(listener) = listener.socket else {
         return Err(io::Error::from(io::ErrorKind::Unsupported));
     };
     let listener = tokio::net::TcpListener::from_std(listener)?;

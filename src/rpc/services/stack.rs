@@ -27,7 +27,7 @@ pub(in crate::rpc) struct StackService {
     pub(in crate::rpc) read_only: bool,
     /// `Down` ends the daemon too.
     pub(in crate::rpc) ends_with_stack: bool,
-    /// See [`Options::viewer_port`](crate::rpc::Options::viewer_port).
+    /// See [`ServerOptions::viewer_port`](crate::rpc::ServerOptions::viewer_port).
     pub(in crate::rpc) viewer_port: Option<u16>,
 }
 
@@ -299,10 +299,10 @@ fn event(Numbered { sequence, event }: Numbered) -> v1::StageEvent {
     v1::StageEvent {
         component: component(event.component).into(),
         status: match event.status {
-            wire::Status::Started => v1::StageStatus::Started,
-            wire::Status::Waiting => v1::StageStatus::Waiting,
-            wire::Status::Completed => v1::StageStatus::Completed,
-            wire::Status::Failed => v1::StageStatus::Failed,
+            wire::StageStatus::Started => v1::StageStatus::Started,
+            wire::StageStatus::Waiting => v1::StageStatus::Waiting,
+            wire::StageStatus::Completed => v1::StageStatus::Completed,
+            wire::StageStatus::Failed => v1::StageStatus::Failed,
         }
         .into(),
         elapsed: prost_types::Duration::try_from(Duration::from_millis(event.elapsed_ms)).ok(),

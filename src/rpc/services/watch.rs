@@ -20,7 +20,7 @@ use crate::rpc::{
         auth::Credential,
         connection::Caller,
         deadline,
-        replies::{Place, Progress, READING},
+        replies::{READING, ReplyPlace, SendProgress},
     },
     v1::{self, WatchRequest, WatchResponse, watch_response::Update},
 };
@@ -32,23 +32,23 @@ const MAX_FPS: u32 = 60;
 
 /// Permits held while a frame is being sent.
 #[derive(Debug)]
-struct Held {
+struct HeldPlace {
     _turn: OwnedSemaphorePermit,
-    _place: Option<Place>,
+    _place: Option<ReplyPlace>,
 }
 
-type Item = Result<(WatchResponse, Held), Status>;
+type StreamItem = Result<(WatchResponse, HeldPlace), Status>;
 
 /// The responses. Each is on its way until the next is asked for.
 #[derive(Debug)]
-pub(in crate::rpc) struct Frames {
-    items: mpsc::Receiver<Item>,
-    on_its_way: Option<Held>,
+pub(in crate::rpc) struct FrameStream {
+    items: mpsc::Receiver<StreamItem>,
+    on_its_way: Option<HeldPlace>,
     /// How far the reader is.
-    pub(in crate::rpc) progress: Progress,
+    pub(in crate::rpc) progress: SendProgress,
 }
 
-impl Stream for Frames {
+impl Stream for FrameStream {
     type Item = Result<WatchResponse, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -70,7 +70,7 @@ pub(in crate::rpc) fn open(
     request: &WatchRequest,
     (caller, credential): (Option<Caller>, Option<Credential>),
     until: Option<tokio::time::Instant>,
-) -> Result<Frames, Status> {
+) -> Result<FrameStream, Status> {
     let spec = Spec {
         image: convert::image("capture", request.capture.as_ref())?,
         if_changed_since: convert::id(&request.if_changed_since),
@@ -91,7 +91,7 @@ pub(in crate::rpc) fn open(
         .watch(spec, every, request.changed_regions)?;
     let (sender, items) = mpsc::channel(1);
     let stopping = session.stopping();
-    let progress = Progress::default();
+    let progress = SendProgress::default();
     let reader = progress.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -113,7 +113,7 @@ pub(in crate::rpc) fn open(
             }
         }
     });
-    Ok(Frames {
+    Ok(FrameStream {
         items,
         on_its_way: None,
         progress,
@@ -121,7 +121,11 @@ pub(in crate::rpc) fn open(
 }
 
 /// Looks and sends until the stream is over.
-async fn run(mut watch: Watch, caller: Option<(&Caller, &Progress)>, sender: &mpsc::Sender<Item>) {
+async fn run(
+    mut watch: Watch,
+    caller: Option<(&Caller, &SendProgress)>,
+    sender: &mpsc::Sender<StreamItem>,
+) {
     let turns = Arc::new(Semaphore::new(1));
     // Of the next image; the first may be as large as any.
     let mut bytes = watch.most_bytes();
@@ -136,7 +140,7 @@ async fn run(mut watch: Watch, caller: Option<(&Caller, &Progress)>, sender: &mp
         let item = match look(&mut watch, caller, &mut bytes).await {
             Ok(None) => continue,
             Ok(Some((step, place))) => {
-                let held = Held {
+                let held = HeldPlace {
                     _turn: turn,
                     _place: place,
                 };
@@ -156,15 +160,15 @@ async fn run(mut watch: Watch, caller: Option<(&Caller, &Progress)>, sender: &mp
 /// keeps no other call of the connection from its card.
 async fn look(
     watch: &mut Watch,
-    caller: Option<(&Caller, &Progress)>,
+    caller: Option<(&Caller, &SendProgress)>,
     bytes: &mut usize,
-) -> Result<Option<(StreamUpdate, Option<Place>)>, Refusal> {
+) -> Result<Option<(StreamUpdate, Option<ReplyPlace>)>, Refusal> {
     loop {
         let mut place = None;
         if let Some(caller) = caller {
             place = tokio::select! {
                 biased;
-                place = Place::wait(caller, *bytes, far()) => place,
+                place = ReplyPlace::wait(caller, *bytes, far()) => place,
                 never = watch.pass() => match never {},
             };
         }
@@ -181,7 +185,7 @@ async fn look(
         let Some(found) = found else { return Ok(None) };
         *bytes = found.bytes();
         if let Some(caller) = caller.filter(|_| place.is_none()) {
-            place = Place::soon(caller, *bytes, far()).await;
+            place = ReplyPlace::soon(caller, *bytes, far()).await;
             if place.is_none() {
                 // The reader does not read: it gets what is there when it does.
                 continue;

@@ -17,7 +17,7 @@ use crate::rpc::{
     limits,
     messages::{status, status::Reason},
     transport::{
-        connection::{Caller, Known, Peer},
+        connection::{Caller, KnownPeer, Peer},
         require,
     },
 };
@@ -114,11 +114,11 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
 #[derive(Debug)]
 struct TokenFile {
     path: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<TokenState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct TokenState {
     checked: Instant,
     stamp: Option<Stamp>,
     /// `None` while the file cannot be read: nobody is let in.
@@ -137,7 +137,7 @@ impl TokenFile {
     }
 
     /// The file's present token.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TokenState> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.checked.elapsed() >= RECHECK {
             let stamp = stamp(&self.path).ok();
@@ -210,7 +210,7 @@ impl Gatekeeper {
         let token = token_file.map(|path| -> Result<_, TokenError> {
             let stamp = stamp(path).ok();
             let token = Some(Token::read(path)?);
-            let state = Mutex::new(State {
+            let state = Mutex::new(TokenState {
                 checked: Instant::now(),
                 stamp,
                 token,
@@ -228,23 +228,20 @@ impl Gatekeeper {
     }
 
     /// The callers who are let in without a token.
-    pub(in crate::rpc) fn known(&self) -> Known {
-        Known {
+    pub(in crate::rpc) fn known(&self) -> KnownPeer {
+        KnownPeer {
             uids: Arc::clone(&self.allowed_uids),
             anybody_over_tcp: self.token.is_none(),
         }
     }
 
     /// The token that the call came with, where one is needed.
-    fn check(&self, request: &Request<()>) -> Result<Option<Credential>, Refused> {
-        let caller = request
-            .extensions()
-            .get::<Caller>()
-            .ok_or(Refused::NoPeer)?;
+    fn check(&self, request: &Request<()>) -> Result<Option<Credential>, Denied> {
+        let caller = request.extensions().get::<Caller>().ok_or(Denied::NoPeer)?;
         let credential = self.credential(caller, request)?;
         match caller.standing.admit() {
             true => Ok(credential),
-            false => Err(Refused::NoPlace),
+            false => Err(Denied::NoPlace),
         }
     }
 
@@ -252,10 +249,10 @@ impl Gatekeeper {
         &self,
         caller: &Caller,
         request: &Request<()>,
-    ) -> Result<Option<Credential>, Refused> {
+    ) -> Result<Option<Credential>, Denied> {
         match caller.peer {
             Peer::Unix { uid } if self.allowed_uids.contains(&uid) => Ok(None),
-            Peer::Unix { uid } => Err(Refused::Peer(uid)),
+            Peer::Unix { uid } => Err(Denied::Peer(uid)),
             Peer::Tcp => {
                 let Some(token) = &self.token else {
                     return Ok(None);
@@ -263,15 +260,15 @@ impl Gatekeeper {
                 let header = request
                     .metadata()
                     .get("authorization")
-                    .ok_or(Refused::NoToken)?;
+                    .ok_or(Denied::NoToken)?;
                 let header = header.as_bytes();
                 let (scheme, bearer) = header
                     .split_at_checked(b"Bearer ".len())
-                    .ok_or(Refused::NoToken)?;
+                    .ok_or(Denied::NoToken)?;
                 if !scheme.eq_ignore_ascii_case(b"Bearer ") {
-                    return Err(Refused::NoToken);
+                    return Err(Denied::NoToken);
                 }
-                let number = token.allows(bearer).ok_or(Refused::WrongToken)?;
+                let number = token.allows(bearer).ok_or(Denied::WrongToken)?;
                 let file = Arc::clone(token);
                 Ok(Some(Credential { file, number }))
             }
@@ -281,7 +278,7 @@ impl Gatekeeper {
 
 /// Why a caller is turned away.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+enum Denied {
     #[error(
         "no bearer token came with the call: send the header `authorization: Bearer TOKEN`, or give deskd's client --token-file"
     )]
@@ -312,10 +309,10 @@ impl Interceptor for Gatekeeper {
             Err(refused) => {
                 let message = refused.to_string();
                 Err(match refused {
-                    Refused::NoPlace => status::exhausted(Reason::QueueFull, message),
-                    Refused::NoToken => status::unauthenticated(Reason::TokenMissing, message),
-                    Refused::WrongToken => status::unauthenticated(Reason::TokenInvalid, message),
-                    Refused::Peer(_) | Refused::NoPeer => {
+                    Denied::NoPlace => status::exhausted(Reason::QueueFull, message),
+                    Denied::NoToken => status::unauthenticated(Reason::TokenMissing, message),
+                    Denied::WrongToken => status::unauthenticated(Reason::TokenInvalid, message),
+                    Denied::Peer(_) | Denied::NoPeer => {
                         status::unauthenticated(Reason::PeerNotAllowed, message)
                     }
                 })

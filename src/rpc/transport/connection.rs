@@ -24,7 +24,7 @@ use crate::rpc::{
     limits,
     transport::{
         gather::Gathered,
-        listen::{Listener, Socket},
+        listen::{ListenSocket, Listener},
         standing::{Door, Meter, Standing},
     },
 };
@@ -64,14 +64,14 @@ pub(in crate::rpc) struct Caller {
 
 /// Peers that need no token.
 #[derive(Debug, Clone)]
-pub(in crate::rpc) struct Known {
+pub(in crate::rpc) struct KnownPeer {
     /// Users on a Unix socket.
     pub(in crate::rpc) uids: Arc<[u32]>,
     /// Any peer that reaches a TCP port.
     pub(in crate::rpc) anybody_over_tcp: bool,
 }
 
-impl Known {
+impl KnownPeer {
     fn has(&self, peer: Peer) -> bool {
         match peer {
             Peer::Unix { uid } => self.uids.contains(&uid),
@@ -84,7 +84,7 @@ trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
 /// A connection whose HTTP/2 preface has arrived.
-pub(in crate::rpc) struct Connection {
+pub(in crate::rpc) struct ServerConnection {
     io: Gathered<Box<dyn Bytes>>,
     /// The part of the preface that was not yet read again.
     preface: &'static [u8],
@@ -93,7 +93,7 @@ pub(in crate::rpc) struct Connection {
     meter: Meter,
 }
 
-impl Connected for Connection {
+impl Connected for ServerConnection {
     type ConnectInfo = Caller;
 
     fn connect_info(&self) -> Caller {
@@ -105,10 +105,10 @@ impl Connected for Connection {
 pub(in crate::rpc) fn accept_all(
     listeners: Vec<Listener>,
     tls: Option<&TlsAcceptor>,
-    known: &Known,
+    known: &KnownPeer,
     stop: &CancellationToken,
     tasks: &mut JoinSet<()>,
-) -> io::Result<mpsc::Receiver<io::Result<Connection>>> {
+) -> io::Result<mpsc::Receiver<io::Result<ServerConnection>>> {
     let (ready, connections) = mpsc::channel(limits::MAX_CONNECTIONS);
     let memory = Arc::new(Semaphore::new(limits::MAX_WAITING_KIB as usize));
     for listener in listeners {
@@ -125,14 +125,14 @@ pub(in crate::rpc) fn accept_all(
             stop: stop.clone(),
         };
         match listener.socket {
-            Socket::Unix(listener, file) => {
+            ListenSocket::Unix(listener, file) => {
                 let listener = UnixListener::from_std(listener)?;
                 tasks.spawn(async move {
                     acceptor.unix(&listener).await;
                     drop(file);
                 });
             }
-            Socket::Tcp(listener) => {
+            ListenSocket::Tcp(listener) => {
                 let listener = TcpListener::from_std(listener)?;
                 tasks.spawn(async move { acceptor.tcp(&listener).await });
             }
@@ -143,9 +143,9 @@ pub(in crate::rpc) fn accept_all(
 
 struct Acceptor {
     tls: Option<TlsAcceptor>,
-    ready: mpsc::Sender<io::Result<Connection>>,
+    ready: mpsc::Sender<io::Result<ServerConnection>>,
     door: Arc<Door>,
-    known: Known,
+    known: KnownPeer,
     /// Connections that found no place, and those that could not be accepted.
     refused: Repeated,
     failed: Repeated,
@@ -242,7 +242,7 @@ impl Acceptor {
                         memory,
                         standing: Arc::clone(&standing),
                     };
-                    let connection = Connection {
+                    let connection = ServerConnection {
                         io: Gathered::new(io),
                         preface: PREFACE,
                         caller,
@@ -322,7 +322,7 @@ async fn greet(
     Ok(io)
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for ServerConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -351,7 +351,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for ServerConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

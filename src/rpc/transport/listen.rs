@@ -43,12 +43,12 @@ pub enum BindError {
 /// A bound address.
 #[derive(Debug)]
 pub struct Listener {
-    pub(in crate::rpc) socket: Socket,
+    pub(in crate::rpc) socket: ListenSocket,
     address: Address,
 }
 
 #[derive(Debug)]
-pub(in crate::rpc) enum Socket {
+pub(in crate::rpc) enum ListenSocket {
     Unix(UnixListener, SocketFile),
     Tcp(TcpListener),
 }
@@ -94,7 +94,7 @@ impl Listener {
                 listener.set_nonblocking(true).map_err(failed)?;
                 files::set_mode(path, mode).map_err(failed)?;
                 Ok(Self {
-                    socket: Socket::Unix(listener, file),
+                    socket: ListenSocket::Unix(listener, file),
                     address: address.clone(),
                 })
             }
@@ -115,7 +115,7 @@ impl Listener {
                     port: bound.port(),
                 };
                 Ok(Self {
-                    socket: Socket::Tcp(listener),
+                    socket: ListenSocket::Tcp(listener),
                     address: bound,
                 })
             }

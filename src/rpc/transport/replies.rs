@@ -37,26 +37,26 @@ pub(in crate::rpc) const READING: Duration = Duration::from_millis(250);
 
 /// A reply's place. Dropped with the reply's body.
 #[derive(Debug, Clone)]
-pub(in crate::rpc) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<Held>);
+pub(in crate::rpc) struct ReplyPlace(#[expect(dead_code, reason = "held, not read")] Arc<HeldBody>);
 
 #[derive(Debug)]
-struct Held {
+struct HeldBody {
     _permit: OwnedSemaphorePermit,
     _memory: Option<OwnedSemaphorePermit>,
     timer: AbortHandle,
 }
 
-impl Drop for Held {
+impl Drop for HeldBody {
     fn drop(&mut self) {
         self.timer.abort();
     }
 }
 
-impl Place {
+impl ReplyPlace {
     /// For an image that is there: waits a moment for the reader to take the ones before
     /// it. Not one moment for a large one: many would be held meanwhile.
     pub(in crate::rpc) async fn soon(
-        (caller, progress): (&Caller, &Progress),
+        (caller, progress): (&Caller, &SendProgress),
         bytes: usize,
         until: Instant,
     ) -> Option<Self> {
@@ -69,7 +69,7 @@ impl Place {
     /// Waits until `until` for a place for an image of so many bytes. `None` when the
     /// reader does not read, or others leave no room.
     pub(in crate::rpc) async fn wait(
-        (caller, progress): (&Caller, &Progress),
+        (caller, progress): (&Caller, &SendProgress),
         bytes: usize,
         until: Instant,
     ) -> Option<Self> {
@@ -90,7 +90,7 @@ impl Place {
 
     fn take(
         caller: &Caller,
-        progress: &Progress,
+        progress: &SendProgress,
         permit: OwnedSemaphorePermit,
         memory: Option<OwnedSemaphorePermit>,
     ) -> Self {
@@ -105,7 +105,7 @@ impl Place {
             tracing::warn!("a connection that does not read its frames is cut off");
             cut.cancel();
         });
-        Self(Arc::new(Held {
+        Self(Arc::new(HeldBody {
             _permit: permit,
             _memory: memory,
             timer: timer.abort_handle(),
@@ -115,15 +115,15 @@ impl Place {
 
 /// How far the reader of a reply, or of a stream, is.
 #[derive(Debug, Clone)]
-pub(in crate::rpc) struct Progress(Arc<watch::Sender<()>>);
+pub(in crate::rpc) struct SendProgress(Arc<watch::Sender<()>>);
 
-impl Default for Progress {
+impl Default for SendProgress {
     fn default() -> Self {
         Self(Arc::new(watch::Sender::new(())))
     }
 }
 
-impl Progress {
+impl SendProgress {
     /// The reader has taken what came before.
     fn goes_on(&self) {
         self.0.send_replace(());
@@ -136,7 +136,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// The image of a reply's frame, which the message is encoded without.
 #[derive(Debug, Clone)]
-pub(in crate::rpc) struct Image {
+pub(in crate::rpc) struct ImageBody {
     bytes: Bytes,
     /// Number of the frame's field in the message.
     field: u32,
@@ -148,7 +148,7 @@ pub(in crate::rpc) const ACT_FRAME: u32 = 4;
 /// Number of the field `image` in `Frame`.
 const IMAGE_FIELD: u32 = 1;
 
-impl Image {
+impl ImageBody {
     /// Takes the image of a frame, if it has one, to be put into the response's
     /// extensions. `field`: the frame's number in the message.
     pub(in crate::rpc) fn of(frame: &mut v1::Frame, field: u32) -> Option<Self> {
@@ -193,16 +193,16 @@ const PREFIX_BYTES: usize = 5;
 /// A body that comes in pieces and keeps its reply's place until it is done or
 /// dropped.
 #[derive(Debug)]
-pub(in crate::rpc) struct Placed<B> {
+pub(in crate::rpc) struct PlacedReply<B> {
     body: B,
     /// The part of the body's present frame that was not handed over yet.
     waiting: VecDeque<Bytes>,
-    place: Option<Place>,
-    progress: Option<Progress>,
-    image: Option<Image>,
+    place: Option<ReplyPlace>,
+    progress: Option<SendProgress>,
+    image: Option<ImageBody>,
 }
 
-impl<B: Default> Default for Placed<B> {
+impl<B: Default> Default for PlacedReply<B> {
     fn default() -> Self {
         Self {
             body: B::default(),
@@ -215,11 +215,11 @@ impl<B: Default> Default for Placed<B> {
 }
 
 /// Moves place and image from the response into its body.
-pub(in crate::rpc) fn tie<B>(mut response: http::Response<B>) -> http::Response<Placed<B>> {
-    let place = response.extensions_mut().remove::<Place>();
-    let progress = response.extensions_mut().remove::<Progress>();
-    let image = response.extensions_mut().remove::<Image>();
-    response.map(|body| Placed {
+pub(in crate::rpc) fn tie<B>(mut response: http::Response<B>) -> http::Response<PlacedReply<B>> {
+    let place = response.extensions_mut().remove::<ReplyPlace>();
+    let progress = response.extensions_mut().remove::<SendProgress>();
+    let image = response.extensions_mut().remove::<ImageBody>();
+    response.map(|body| PlacedReply {
         body,
         waiting: VecDeque::new(),
         place,
@@ -228,7 +228,7 @@ pub(in crate::rpc) fn tie<B>(mut response: http::Response<B>) -> http::Response<
     })
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Placed<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for PlacedReply<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -306,7 +306,7 @@ mod tests {
                 frame: Some(frame(image.clone())),
             };
             let mut without = whole.clone();
-            let taken = Image::of(without.frame.as_mut().unwrap(), SCREENSHOT_FRAME).unwrap();
+            let taken = ImageBody::of(without.frame.as_mut().unwrap(), SCREENSHOT_FRAME).unwrap();
             let parts = taken.put_into(&framed(&without).into()).unwrap();
             let put = v1::ScreenshotResponse::decode(&parts.concat()[PREFIX_BYTES..]).unwrap();
             assert_eq!(put, whole);
@@ -323,12 +323,12 @@ mod tests {
             ..v1::ActResponse::default()
         };
         let mut without = whole.clone();
-        let taken = Image::of(without.frame.as_mut().unwrap(), ACT_FRAME).unwrap();
+        let taken = ImageBody::of(without.frame.as_mut().unwrap(), ACT_FRAME).unwrap();
         let parts = taken.put_into(&framed(&without).into()).unwrap();
         let put = v1::ActResponse::decode(&parts.concat()[PREFIX_BYTES..]).unwrap();
         assert_eq!(put, whole);
         // A message without a frame has no place for it.
-        let none = Image {
+        let none = ImageBody {
             bytes: Bytes::new(),
             field: ACT_FRAME,
         };

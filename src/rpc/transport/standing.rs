@@ -109,14 +109,14 @@ impl Drop for Standing {
 
 /// An allowance that fills up again with time (a token bucket).
 #[derive(Debug)]
-struct Bucket {
+struct RateLimit {
     burst: f64,
     each_second: f64,
     left: f64,
     filled: Instant,
 }
 
-impl Bucket {
+impl RateLimit {
     fn new(burst: u32, each_second: u32, now: Instant) -> Self {
         Self {
             burst: burst.into(),
@@ -144,8 +144,8 @@ pub(in crate::rpc) struct Meter {
     rest: u32,
     /// Bytes of a stranger.
     bytes: u64,
-    of_stranger: Bucket,
-    of_caller: Bucket,
+    of_stranger: RateLimit,
+    of_caller: RateLimit,
 }
 
 /// Frames that carry a call, its end or the reader's progress.
@@ -157,7 +157,7 @@ const WINDOW_UPDATE: u8 = 8;
 impl Meter {
     pub(in crate::rpc) fn new(now: Instant) -> Self {
         let (burst, each_second) = limits::STRANGER_FRAMES;
-        let of_stranger = Bucket::new(burst, each_second, now);
+        let of_stranger = RateLimit::new(burst, each_second, now);
         let (burst, each_second) = limits::CONTROL_FRAMES;
         Self {
             head: [0; 9],
@@ -165,7 +165,7 @@ impl Meter {
             rest: 0,
             bytes: 0,
             of_stranger,
-            of_caller: Bucket::new(burst, each_second, now),
+            of_caller: RateLimit::new(burst, each_second, now),
         }
     }
 

@@ -23,8 +23,8 @@ use crate::{
     frame::{ScreenSize, Size},
     gate::Verdict,
     stack::{
-        Numbered, Stack, State,
-        wire::{Component, Problem, Status, ToInit},
+        Numbered, Stack, StackState,
+        wire::{Component, Problem, StageStatus, ToInit},
     },
     x11::LinkState,
 };
@@ -88,7 +88,7 @@ impl BringUp {
     }
 
     /// The stack's state and its changes; `None` when another program starts the display.
-    pub fn state(&self) -> Option<watch::Receiver<State>> {
+    pub fn state(&self) -> Option<watch::Receiver<StackState>> {
         self.stack().map(Stack::state)
     }
 
@@ -204,7 +204,8 @@ impl BringUp {
         loop {
             let last = managed.stack.events_after(before).pop();
             let told = last.is_none_or(|last| {
-                last.event.component == Component::Paint && last.event.status == Status::Completed
+                last.event.component == Component::Paint
+                    && last.event.status == StageStatus::Completed
             });
             if told {
                 return;
@@ -254,7 +255,7 @@ impl BringUp {
     pub async fn down(&self, reply_by: Instant) -> Result<Vec<Component>, StackError> {
         let managed = self.managed.as_ref().ok_or(StackError::NotManaged)?;
         let mut state = managed.stack.state();
-        let running = |state: &crate::stack::State| -> Vec<Component> {
+        let running = |state: &crate::stack::StackState| -> Vec<Component> {
             let running = state.components.iter().filter(|c| c.up || c.pid != 0);
             running.map(|c| c.component).collect()
         };
@@ -384,7 +385,7 @@ impl BringUp {
         let gone = "a window of the desktop has gone: its panel, wallpaper or window manager ended";
         stack.note(
             Component::Session,
-            Status::Failed,
+            StageStatus::Failed,
             Some(Problem::Failed),
             gone.into(),
         );
@@ -398,12 +399,12 @@ impl BringUp {
         let took = began.elapsed().as_millis();
         let (status, message) = if began.elapsed() < PAINT {
             (
-                Status::Completed,
+                StageStatus::Completed,
                 format!("the desktop is whole again, after {took} ms"),
             )
         } else {
             (
-                Status::Waiting,
+                StageStatus::Waiting,
                 format!("the desktop is not whole yet, after {took} ms"),
             )
         };
@@ -417,14 +418,19 @@ impl BringUp {
         let profile = self.capture.profile();
         stack.note(
             Component::Paint,
-            Status::Started,
+            StageStatus::Started,
             None,
             format!("waiting for the paint (profile {profile})"),
         );
         let own = Awaited::default();
         let ready = self.capture.wait_ready(&own, began + PAINT);
         let failed = |why: String| {
-            stack.note(Component::Paint, Status::Failed, Some(Problem::Failed), why);
+            stack.note(
+                Component::Paint,
+                StageStatus::Failed,
+                Some(Problem::Failed),
+                why,
+            );
         };
         let ready = tokio::select! {
             ready = ready => ready,
@@ -442,7 +448,7 @@ impl BringUp {
         }
         let took = began.elapsed().as_millis();
         let message = format!("the desktop is painted, after {took} ms");
-        stack.note(Component::Paint, Status::Completed, None, message);
+        stack.note(Component::Paint, StageStatus::Completed, None, message);
         // The X thread keeps the proof at this moment.
         let kept = tokio::time::timeout(KEEPING, self.capture.until_proved(profile));
         drop(kept.await);

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::{OnceCell, Semaphore, oneshot};
 
 use crate::{
-    encode::{self, Digest, Effort, Encoded, Format, Order, Picture, Tiles, encode},
+    encode::{self, Digest, Effort, EncodeOrder, Encoded, Format, Picture, Tiles, encode},
     failure::{Cause, Failure, Stage},
     frame::{CursorImage, Pixels, Region, STRIPE_ROWS, Size},
     x11::{Generation, Grab},
@@ -22,7 +22,7 @@ use crate::{
 
 /// The image to make of a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct ImagePlan {
     pub(super) region: Region,
     pub(super) output: Size,
     pub(super) format: Format,
@@ -30,7 +30,7 @@ pub(super) struct Plan {
     pub(super) effort: Effort,
 }
 
-impl Plan {
+impl ImagePlan {
     fn picture<'a>(&self, grab: &'a Grab) -> Picture<'a> {
         Picture::new(&grab.pixels, self.region, self.cursor_of(grab))
     }
@@ -68,8 +68,8 @@ const FEW_PIXELS: u64 = 64 * 1024;
 
 /// The last picture of a plan.
 #[derive(Debug)]
-struct Kept {
-    plan: Plan,
+struct KeptImage {
+    plan: ImagePlan,
     generation: Generation,
     epoch: u64,
     /// The number of its capture.
@@ -79,7 +79,7 @@ struct Kept {
     made: Arc<Made>,
 }
 
-impl Kept {
+impl KeptImage {
     /// Whether little of it may differ in a later capture.
     fn is_near(&self, grab: &Grab) -> bool {
         let Size { width, height } = self.plan.region.size;
@@ -113,9 +113,9 @@ impl Kept {
 type Work = OnceCell<Result<Arc<Made>, Failure>>;
 
 #[derive(Debug)]
-struct Entry {
+struct Pending {
     grab: u64,
-    plan: Plan,
+    plan: ImagePlan,
     work: Weak<Work>,
 }
 
@@ -124,9 +124,9 @@ struct Entry {
 pub(super) struct Encodings {
     seed: u64,
     cores: Arc<Semaphore>,
-    shared: Mutex<Vec<Entry>>,
+    shared: Mutex<Vec<Pending>>,
     /// The last one that served, last.
-    kept: Arc<Mutex<Vec<Arc<Kept>>>>,
+    kept: Arc<Mutex<Vec<Arc<KeptImage>>>>,
 }
 
 impl Encodings {
@@ -141,7 +141,11 @@ impl Encodings {
     }
 
     /// The picture's digest.
-    pub(super) async fn digest(&self, grab: &Arc<Grab>, plan: Plan) -> Result<Digest, Failure> {
+    pub(super) async fn digest(
+        &self,
+        grab: &Arc<Grab>,
+        plan: ImagePlan,
+    ) -> Result<Digest, Failure> {
         let before = self.before(grab, plan);
         if let Some(same) = before.as_ref().filter(|before| stays(before, grab)) {
             return Ok(same.made.digest);
@@ -167,7 +171,7 @@ impl Encodings {
     pub(super) async fn encode(
         &self,
         grab: &Arc<Grab>,
-        plan: Plan,
+        plan: ImagePlan,
         issue_id: impl FnOnce() -> String,
     ) -> Result<Arc<Made>, Failure> {
         let before = self.before(grab, plan);
@@ -186,7 +190,7 @@ impl Encodings {
                 .is_some_and(|before| plan.is_striped() && before.is_near(&grab));
             let work = move |is_alone| {
                 let began = Instant::now();
-                let order = Order {
+                let order = EncodeOrder {
                     output: plan.output,
                     format: plan.format,
                     effort: plan.effort,
@@ -225,7 +229,7 @@ impl Encodings {
     }
 
     /// The hashes of the picture's tiles.
-    pub(super) async fn tiles(&self, grab: &Arc<Grab>, plan: Plan) -> Result<Tiles, Failure> {
+    pub(super) async fn tiles(&self, grab: &Arc<Grab>, plan: ImagePlan) -> Result<Tiles, Failure> {
         let (grab, seed) = (Arc::clone(grab), self.seed);
         self.off_thread(move || Tiles::of(&plan.picture(&grab), seed))
             .await
@@ -235,14 +239,14 @@ impl Encodings {
     pub(super) async fn encode_parts(
         &self,
         grab: &Arc<Grab>,
-        plan: Plan,
+        plan: ImagePlan,
         parts: Vec<Region>,
     ) -> Result<Vec<(Region, Bytes)>, Failure> {
         let (grab, seed) = (Arc::clone(grab), self.seed);
         self.off_thread(move || {
             let image = |region: Region| {
                 let picture = Picture::new(&grab.pixels, region, plan.cursor_of(&grab));
-                let order = Order {
+                let order = EncodeOrder {
                     output: region.size,
                     format: plan.format,
                     effort: plan.effort,
@@ -251,7 +255,7 @@ impl Encodings {
                 };
                 Ok((region, encode(&picture, order, None, |_| true)?.bytes))
             };
-            let images: Result<_, encode::Error> = parts.into_iter().map(image).collect();
+            let images: Result<_, encode::EncodeError> = parts.into_iter().map(image).collect();
             images.map_err(|error| failed(Cause::EncodeFailed, error.to_string()))
         })
         .await
@@ -259,9 +263,9 @@ impl Encodings {
     }
 
     /// The last picture of the plan, where it can serve that capture.
-    fn before(&self, grab: &Grab, plan: Plan) -> Option<Arc<Kept>> {
+    fn before(&self, grab: &Grab, plan: ImagePlan) -> Option<Arc<KeptImage>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let serves = |kept: &Arc<Kept>| {
+        let serves = |kept: &Arc<KeptImage>| {
             kept.plan == plan
                 && (kept.generation, kept.epoch) == (grab.generation, grab.geometry_epoch)
                 && kept.grab <= grab.number
@@ -282,7 +286,7 @@ impl Encodings {
         let work = move || {
             let size = pixels.size();
             let picture = Picture::new(&pixels, Region::whole(size), None);
-            let order = Order {
+            let order = EncodeOrder {
                 output: size,
                 format,
                 effort: Effort::Fast,
@@ -298,7 +302,7 @@ impl Encodings {
     }
 
     /// The cell of this picture, made by its first caller and gone with its last.
-    fn join(&self, grab: u64, plan: Plan) -> Arc<Work> {
+    fn join(&self, grab: u64, plan: ImagePlan) -> Arc<Work> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|entry| entry.work.strong_count() > 0);
         let same = shared
@@ -308,7 +312,7 @@ impl Encodings {
             return work;
         }
         let work = Arc::new(Work::new());
-        shared.push(Entry {
+        shared.push(Pending {
             grab,
             plan,
             work: Arc::downgrade(&work),
@@ -340,13 +344,13 @@ impl Encodings {
 }
 
 /// Whether the picture is the same in that capture.
-fn stays(kept: &Kept, grab: &Grab) -> bool {
+fn stays(kept: &KeptImage, grab: &Grab) -> bool {
     !kept.may_differ(grab, 0..kept.plan.region.size.height)
 }
 
 /// Keeps a picture for the next: the last of its plan, of a few plans, and no more
 /// bytes than two screens have.
-fn keep(kept: &Mutex<Vec<Arc<Kept>>>, grab: &Grab, plan: Plan, made: &Arc<Made>) {
+fn keep(kept: &Mutex<Vec<Arc<KeptImage>>>, grab: &Grab, plan: ImagePlan, made: &Arc<Made>) {
     let room = KEPT_SCREENS * grab.pixels.size().bgrx_bytes();
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     if kept
@@ -360,7 +364,7 @@ fn keep(kept: &Mutex<Vec<Arc<Kept>>>, grab: &Grab, plan: Plan, made: &Arc<Made>)
     if made.encoded.bytes.len() > room {
         return;
     }
-    kept.push(Arc::new(Kept {
+    kept.push(Arc::new(KeptImage {
         plan,
         generation: grab.generation,
         epoch: grab.geometry_epoch,
@@ -368,7 +372,7 @@ fn keep(kept: &Mutex<Vec<Arc<Kept>>>, grab: &Grab, plan: Plan, made: &Arc<Made>)
         cursor: plan.cursor_of(grab).cloned(),
         made: Arc::clone(made),
     }));
-    let bytes = |kept: &Vec<Arc<Kept>>| -> usize {
+    let bytes = |kept: &Vec<Arc<KeptImage>>| -> usize {
         kept.iter().map(|kept| kept.made.encoded.bytes.len()).sum()
     };
     while kept.len() > KEPT || bytes(&kept) > room {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     Capture,
     frames::Source,
-    picture::{Frame, ImageSpec, Kind, Timings},
+    picture::{Frame, FrameKind, ImageSpec, Timings},
     screenshot::within_limit,
     space::Resolved,
 };
@@ -56,7 +56,7 @@ impl Capture {
         };
         let up = matches!(link.state, LinkState::Up(_));
         Frame {
-            kind: Kind::Card(failure),
+            kind: FrameKind::Card(failure),
             image: bytes,
             format,
             size,
@@ -85,7 +85,7 @@ impl Capture {
 
     /// Notes that a card is the answer.
     pub(super) fn answer_with(&self, card: Frame, source: Source) -> Frame {
-        if let Kind::Card(failure) = &card.kind {
+        if let FrameKind::Card(failure) = &card.kind {
             tracing::warn!(
                 frame = card.id,
                 stage = failure.stage.name(),

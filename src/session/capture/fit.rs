@@ -10,14 +10,14 @@ const MAX_TILE: u32 = 1024;
 pub struct Fit {
     max_side: u32,
     max_pixels: u64,
-    tiles: Option<Tiles>,
+    tiles: Option<TileLimit>,
     multiple_of: u32,
     may_enlarge: bool,
 }
 
 /// A limit in square tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tiles {
+pub struct TileLimit {
     /// A tile's side in pixels.
     pub size: u32,
     /// The number of tiles.
@@ -36,7 +36,7 @@ impl Fit {
     pub(crate) fn new(
         max_side: Option<u32>,
         max_pixels: Option<u64>,
-        tiles: Option<Tiles>,
+        tiles: Option<TileLimit>,
         multiple_of: Option<u32>,
         may_enlarge: bool,
     ) -> Result<Self, Unfit> {
@@ -47,7 +47,7 @@ impl Fit {
         if !(1..=MAX_TILE).contains(&multiple) {
             return Err(("multiple_of", "must be 1 to 1024"));
         }
-        if let Some(Tiles { size, max_count }) = tiles {
+        if let Some(TileLimit { size, max_count }) = tiles {
             if !(1..=MAX_TILE).contains(&size) {
                 return Err(("tiles.size", "must be 1 to 1024"));
             }
@@ -137,7 +137,7 @@ impl Fit {
 
     fn holds(&self, size: Size) -> bool {
         let tiles = self.tiles.is_none_or(
-            |Tiles {
+            |TileLimit {
                  size: side,
                  max_count,
              }| {
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn the_limits_of_models_are_met() {
         let anthropic = |region| {
-            let tiles = Tiles {
+            let tiles = TileLimit {
                 size: 28,
                 max_count: 4784,
             };
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn limits_that_nothing_meets_are_refused() {
-        let tile = |size, max_count| Some(Tiles { size, max_count });
+        let tile = |size, max_count| Some(TileLimit { size, max_count });
         for (fit, field) in [
             (Fit::new(None, None, None, None, true), ""),
             (Fit::new(Some(0), None, None, None, false), "max_side"),
@@ -234,7 +234,7 @@ mod tests {
             may_enlarge in any::<bool>(),
         ) {
             let region = size(width, height);
-            let tiles = tiles.map(|(size, max_count)| Tiles { size, max_count });
+            let tiles = tiles.map(|(size, max_count)| TileLimit { size, max_count });
             let Ok(fit) = Fit::new(max_side, max_pixels, tiles, multiple, may_enlarge) else {
                 return Ok(());
             };
@@ -243,7 +243,7 @@ mod tests {
             prop_assert!(is.width.max(is.height) <= max_side.unwrap_or(MAX_OUTPUT_SIDE));
             prop_assert!(is.pixels() <= max_pixels.unwrap_or(u64::MAX).min(MAX_OUTPUT_PIXELS));
             prop_assert_eq!((is.width % m, is.height % m), (0, 0));
-            if let Some(Tiles { size, max_count }) = tiles {
+            if let Some(TileLimit { size, max_count }) = tiles {
                 let count = u64::from(is.width.div_ceil(size)) * u64::from(is.height.div_ceil(size));
                 prop_assert!(count <= max_count.into());
             }

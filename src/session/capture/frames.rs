@@ -50,14 +50,14 @@ struct Record {
 /// The last [`HISTORY`] frames of this daemon life for calls, and as many for streams,
 /// newest last.
 #[derive(Debug)]
-pub(in crate::session) struct Frames {
+pub(in crate::session) struct FrameHistory {
     prefix: String,
     issued: u64,
     calls: VecDeque<Record>,
     streams: VecDeque<Record>,
 }
 
-impl Frames {
+impl FrameHistory {
     /// Ids begin with `prefix`, so that those of another daemon life are unknown
     /// here.
     pub(super) fn new(prefix: &str) -> Self {
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn the_last_are_known_and_a_repeated_one_stays_whatever_streams_do() {
         use Source::{Call, Stream};
-        let mut frames = Frames::new("life");
+        let mut frames = FrameHistory::new("life");
         let ids: Vec<String> = (0..=HISTORY).map(|_| frames.issue()).collect();
         for id in &ids[..HISTORY] {
             frames.remember(Call, id, None);

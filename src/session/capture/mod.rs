@@ -22,8 +22,8 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 pub use asked::{AskedRegion, Space};
-pub use fit::{Fit, Tiles};
-pub use picture::{Frame, HISTORY, ImageSpec, Kind, Scale, Spec, Timings};
+pub use fit::{Fit, TileLimit};
+pub use picture::{Frame, FrameKind, HISTORY, ImageSpec, Scale, Spec, Timings};
 pub use refusal::{CursorFailure, Refusal};
 pub(super) use space::Resolved;
 pub use stream::{StreamUpdate, Watch};
@@ -37,7 +37,7 @@ use crate::{
     x11::{CursorReading, Display, DisplayName, Link, LinkState},
 };
 use encoding::Encodings;
-use frames::Frames;
+use frames::FrameHistory;
 
 /// The screen of one display.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub struct Capture {
     pub(super) paint: Paint,
     /// Size of a card while no screen was seen yet.
     configured: Size,
-    frames: Mutex<Frames>,
+    frames: Mutex<FrameHistory>,
     encodings: Encodings,
     shutdown: CancellationToken,
 }
@@ -65,7 +65,7 @@ impl Capture {
             paint: Paint::new(Arc::clone(&display), profile),
             display,
             configured,
-            frames: Mutex::new(Frames::new(frames.0)),
+            frames: Mutex::new(FrameHistory::new(frames.0)),
             encodings: Encodings::new(frames.1),
             shutdown,
         }
@@ -238,7 +238,7 @@ impl Capture {
         }
     }
 
-    pub(super) fn frames(&self) -> MutexGuard<'_, Frames> {
+    pub(super) fn frames(&self) -> MutexGuard<'_, FrameHistory> {
         // The list is whole after any panic: its changes are single steps.
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }

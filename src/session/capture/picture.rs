@@ -73,8 +73,8 @@ pub struct Spec {
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// Its kind.
-    pub kind: Kind,
-    /// The image; empty exactly when it is [`Kind::Unchanged`].
+    pub kind: FrameKind,
+    /// The image; empty exactly when it is [`FrameKind::Unchanged`].
     pub image: Bytes,
     /// The format of `image`.
     pub format: Format,
@@ -106,7 +106,7 @@ pub struct Frame {
 
 /// The kind of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum FrameKind {
     /// The real screen.
     Screen,
     /// The same image as the frame of this id.

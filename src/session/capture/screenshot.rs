@@ -17,9 +17,9 @@ use super::{
     super::paint::Awaited,
     Capture,
     asked::Space,
-    encoding::{Made, Plan},
+    encoding::{ImagePlan, Made},
     frames::{Shown, Source},
-    picture::{Frame, ImageSpec, Kind, Scale, Spec, Timings},
+    picture::{Frame, FrameKind, ImageSpec, Scale, Spec, Timings},
     refusal::Refusal,
     space::Resolved,
 };
@@ -152,7 +152,7 @@ impl Capture {
         };
         let output = image.scale.of(region.size);
         within_limit(output)?;
-        let plan = Plan {
+        let plan = ImagePlan {
             region,
             output,
             format: image.format,
@@ -171,8 +171,8 @@ impl Capture {
         source: Source,
     ) -> Result<Frame, Failure> {
         let (id, digest, made) = match self.picture(spec, &look.grab, look.plan).await? {
-            Picture::Made(made) => (made.frame_id.clone(), made.digest, Some(made)),
-            Picture::Unchanged(id, digest) => (id, digest, None),
+            MadePicture::Made(made) => (made.frame_id.clone(), made.digest, Some(made)),
+            MadePicture::Unchanged(id, digest) => (id, digest, None),
         };
         let shown = look.shown(digest);
         let id = {
@@ -184,7 +184,7 @@ impl Capture {
         };
         let Some(made) = made else {
             return Ok(Frame {
-                kind: Kind::Unchanged,
+                kind: FrameKind::Unchanged,
                 ..look.frame(id, arrived, Duration::ZERO)
             });
         };
@@ -196,7 +196,12 @@ impl Capture {
     }
 
     /// Encodes what `plan` says, unless the caller has it.
-    async fn picture(&self, spec: &Spec, grab: &Arc<Grab>, plan: Plan) -> Result<Picture, Failure> {
+    async fn picture(
+        &self,
+        spec: &Spec,
+        grab: &Arc<Grab>,
+        plan: ImagePlan,
+    ) -> Result<MadePicture, Failure> {
         if let Some(id) = &spec.if_changed_since {
             // An id that is not known gets the full answer.
             let before = self.frames().find(id).ok();
@@ -205,25 +210,25 @@ impl Capture {
             if let Some(before) = before.filter(same) {
                 let now = self.encodings.digest(grab, plan).await?;
                 if now == before.digest {
-                    return Ok(Picture::Unchanged(id.clone(), now));
+                    return Ok(MadePicture::Unchanged(id.clone(), now));
                 }
             }
         }
         let issue_id = || self.frames().issue();
         let made = self.encodings.encode(grab, plan, issue_id).await?;
         let Some(limit) = spec.image.max_image_bytes else {
-            return Ok(Picture::Made(made));
+            return Ok(MadePicture::Made(made));
         };
         if made.encoded.bytes.len() as u64 <= limit {
-            return Ok(Picture::Made(made));
+            return Ok(MadePicture::Made(made));
         }
-        let tight = Plan {
+        let tight = ImagePlan {
             effort: Effort::Tight,
             ..plan
         };
         let smaller = self.encodings.encode(grab, tight, issue_id).await?;
         if smaller.encoded.bytes.len() as u64 <= limit {
-            return Ok(Picture::Made(smaller));
+            return Ok(MadePicture::Made(smaller));
         }
         let bytes = made.encoded.bytes.len().min(smaller.encoded.bytes.len());
         let message = format!(
@@ -271,7 +276,7 @@ impl Capture {
     }
 }
 
-enum Picture {
+enum MadePicture {
     Made(Arc<Made>),
     /// The id of the frame that the caller has, and the digest of both.
     Unchanged(String, Digest),
@@ -285,7 +290,7 @@ pub(super) fn within_limit(size: Size) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn shown(grab: &Grab, plan: Plan, digest: Digest) -> Shown {
+fn shown(grab: &Grab, plan: ImagePlan, digest: Digest) -> Shown {
     Shown {
         generation: grab.generation,
         epoch: grab.geometry_epoch,
@@ -310,7 +315,7 @@ fn timings(grab: &Grab, arrived: Instant) -> Timings {
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) grab: Arc<Grab>,
-    pub(super) plan: Plan,
+    pub(super) plan: ImagePlan,
     pub(super) paint: Option<Arc<Evidence>>,
 }
 
@@ -324,7 +329,7 @@ impl Look {
     pub(super) fn frame(&self, id: String, arrived: Instant, encode: Duration) -> Frame {
         let Self { grab, plan, .. } = self;
         Frame {
-            kind: Kind::Screen,
+            kind: FrameKind::Screen,
             image: Bytes::new(),
             format: plan.format,
             size: plan.output,

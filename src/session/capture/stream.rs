@@ -10,9 +10,9 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     Capture,
-    encoding::Plan,
+    encoding::ImagePlan,
     frames::{Shown, Source},
-    picture::{Frame, Kind, Spec},
+    picture::{Frame, FrameKind, Spec},
     refusal::Refusal,
     screenshot::Look,
     space::Resolved,
@@ -47,7 +47,7 @@ pub struct Watch {
     due: Instant,
     /// Time after a look at which the next one begins although nothing was drawn.
     rest: Duration,
-    sent: Option<Sent>,
+    sent: Option<LastSent>,
     /// The content of the last capture.
     newest: Option<Shown>,
     /// Frames that were skipped since the last response.
@@ -56,7 +56,7 @@ pub struct Watch {
 
 /// The last update that the reader has.
 #[derive(Debug)]
-enum Sent {
+enum LastSent {
     /// The frame, and for changed regions the tiles of it.
     Frame(Shown, Option<Tiles>),
     Card(Stage, Cause),
@@ -77,7 +77,7 @@ pub struct StreamUpdate {
 #[derive(Debug)]
 pub struct Found {
     update: StreamUpdate,
-    sent: Sent,
+    sent: LastSent,
 }
 
 impl Found {
@@ -169,7 +169,7 @@ impl Watch {
         };
         self.rest = FAILED;
         let why = (failure.stage, failure.cause);
-        if matches!(&self.sent, Some(Sent::Card(stage, cause)) if (*stage, *cause) == why) {
+        if matches!(&self.sent, Some(LastSent::Card(stage, cause)) if (*stage, *cause) == why) {
             return Ok(None);
         }
         let card = capture.card(&self.spec.image, &self.space, failure, arrived);
@@ -179,7 +179,7 @@ impl Watch {
                 changed: Vec::new(),
                 skipped: 0,
             },
-            sent: Sent::Card(why.0, why.1),
+            sent: LastSent::Card(why.0, why.1),
         }))
     }
 
@@ -187,7 +187,7 @@ impl Watch {
     pub fn tell(&mut self, found: Found) -> Option<StreamUpdate> {
         let Found { mut update, sent } = found;
         update.skipped = std::mem::take(&mut self.passed);
-        if let Sent::Frame(shown, _) = &sent {
+        if let LastSent::Frame(shown, _) = &sent {
             // What was passed last is what is sent now.
             let shows_it = self.newest == Some(*shown);
             update.skipped = update.skipped.saturating_sub(u64::from(shows_it));
@@ -195,7 +195,7 @@ impl Watch {
             self.spec.if_changed_since = None;
         }
         self.sent = Some(sent);
-        (update.frame.kind != Kind::Unchanged).then_some(update)
+        (update.frame.kind != FrameKind::Unchanged).then_some(update)
     }
 
     /// Counts what is shown while the reader takes nothing. Does not end.
@@ -248,9 +248,11 @@ impl Watch {
         let encodings = &self.capture.encodings;
         let shown = look.shown(encodings.digest(&look.grab, look.plan).await?);
         let before = match &self.sent {
-            Some(Sent::Frame(before, _)) if *before == shown => return Ok(None),
-            Some(Sent::Frame(before, tiles)) => tiles.as_ref().filter(|_| before.same_part(&shown)),
-            Some(Sent::Card(..)) | None => None,
+            Some(LastSent::Frame(before, _)) if *before == shown => return Ok(None),
+            Some(LastSent::Frame(before, tiles)) => {
+                tiles.as_ref().filter(|_| before.same_part(&shown))
+            }
+            Some(LastSent::Card(..)) | None => None,
         };
         let tiles = if self.by_regions {
             Some(encodings.tiles(&look.grab, look.plan).await?)
@@ -276,7 +278,7 @@ impl Watch {
             changed,
             skipped: 0,
         };
-        let sent = Sent::Frame(shown, tiles);
+        let sent = LastSent::Frame(shown, tiles);
         Ok(Some(Found { update, sent }))
     }
 
@@ -296,7 +298,7 @@ impl Watch {
         let encodings = &self.capture.encodings;
         let limit = self.spec.image.max_image_bytes.unwrap_or(u64::MAX);
         for effort in [Effort::Fast, Effort::Tight] {
-            let plan = Plan {
+            let plan = ImagePlan {
                 effort,
                 ..look.plan
             };

@@ -274,7 +274,7 @@ pub struct Run {
 
 /// How far an action came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Status {
+pub enum ActionStatus {
     /// It was not begun.
     #[default]
     NotExecuted,
@@ -290,7 +290,7 @@ pub enum Status {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
     /// How far it came.
-    pub status: Status,
+    pub status: ActionStatus,
     /// Where the pointer was after it.
     pub pointer: Option<(i32, i32)>,
     /// Characters that were typed or pasted.

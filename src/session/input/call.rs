@@ -15,11 +15,11 @@ use tracing::Instrument as _;
 
 use super::{
     Input,
-    action::{Account, Act, Acted, Action, Done, Ended, Outcome, Settled, Status},
-    job::{Begun, Job, Order, Waiting},
-    journal::{Known, Progress},
+    action::{Account, Act, Acted, Action, ActionStatus, Done, Ended, Outcome, Settled},
+    job::{Begun, InputOrder, Job, StepWaiting},
+    journal::{KnownStep, StepProgress},
     lock,
-    pictures::Seen,
+    pictures::StepPictures,
     refused::Refused,
 };
 use crate::{
@@ -49,7 +49,7 @@ impl Input {
     pub async fn act(self: Arc<Self>, act: Act, reply_by: Instant) -> Result<Acted, Refused> {
         let act = Arc::new(act);
         let (sender, account) = watch::channel(None);
-        let waiting = Arc::new(Waiting {
+        let waiting = Arc::new(StepWaiting {
             cancel: self.shutdown.child_token(),
             bell: self.orders.bell().clone(),
         });
@@ -60,7 +60,7 @@ impl Input {
         if operation.instance != *self.instance_id {
             return Err(Refused::OtherInstance);
         }
-        let progress = Progress {
+        let progress = StepProgress {
             account,
             waiting: Arc::downgrade(&waiting),
         };
@@ -68,7 +68,7 @@ impl Input {
             let mut journal = lock(&self.journal);
             let known = journal.enter(&operation.id, operation.digest, &progress);
             let permit = match known {
-                Known::New => Some(self.queue_up().inspect_err(|_| {
+                KnownStep::New => Some(self.queue_up().inspect_err(|_| {
                     journal.take_back(&operation.id);
                 })?),
                 _ => None,
@@ -76,11 +76,13 @@ impl Input {
             (known, permit)
         };
         match (known, permit) {
-            (Known::Other, _) => Err(Refused::IdReused),
-            (Known::Forgotten, _) => Err(Refused::Forgotten),
-            (Known::Same(progress), _) => self.join(&act, reply_by, progress).await,
-            (Known::New, Some(permit)) => self.start(&act, reply_by, sender, waiting, permit).await,
-            (Known::New, None) => Err(Refused::QueueFull),
+            (KnownStep::Other, _) => Err(Refused::IdReused),
+            (KnownStep::Forgotten, _) => Err(Refused::Forgotten),
+            (KnownStep::Same(progress), _) => self.join(&act, reply_by, progress).await,
+            (KnownStep::New, Some(permit)) => {
+                self.start(&act, reply_by, sender, waiting, permit).await
+            }
+            (KnownStep::New, None) => Err(Refused::QueueFull),
         }
     }
 
@@ -95,7 +97,7 @@ impl Input {
         act: &Arc<Act>,
         reply_by: Instant,
         sender: watch::Sender<Option<Result<Account, Refused>>>,
-        waiting: Arc<Waiting>,
+        waiting: Arc<StepWaiting>,
         permit: OwnedSemaphorePermit,
     ) -> Result<Acted, Refused> {
         let mut account = sender.subscribe();
@@ -139,7 +141,7 @@ impl Input {
         self: &Arc<Self>,
         act: &Act,
         reply_by: Instant,
-        mut progress: Progress,
+        mut progress: StepProgress,
     ) -> Result<Acted, Refused> {
         // It goes on when the one who began it goes away.
         let _waiting = progress.waiting.upgrade();
@@ -162,7 +164,7 @@ impl Input {
         reply_by: Instant,
         cancel: CancellationToken,
         sender: watch::Sender<Option<Result<Account, Refused>>>,
-        framed: oneshot::Sender<Seen>,
+        framed: oneshot::Sender<StepPictures>,
         permit: OwnedSemaphorePermit,
     ) {
         let mut pictures = Vec::new();
@@ -244,7 +246,7 @@ impl Input {
             camera,
             span: tracing::Span::current(),
         };
-        if !self.order(Order::Perform(Box::new(job))) {
+        if !self.order(InputOrder::Perform(Box::new(job))) {
             return Err(Refused::NoInput(self.capture.overdue()));
         }
         let photographer = async {
@@ -352,7 +354,7 @@ impl Account {
     /// The account of a step whose server hangs.
     fn unknown(act: &Act, failure: Failure) -> Self {
         let unknown = Done {
-            status: Status::Unknown,
+            status: ActionStatus::Unknown,
             ..Done::default()
         };
         let mut results = vec![unknown; act.actions.len()];

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     keys,
-    x11::{Bell, Clipboard, Display, Error, Injector, KeyOrButton, KeyboardState, uptime},
+    x11::{Bell, Clipboard, Display, DisplayError, Injector, KeyOrButton, KeyboardState, uptime},
 };
 
 /// A chord that is held shorter than this must not repeat, whatever the server's
@@ -97,7 +97,7 @@ impl Hands<'_> {
     }
 
     /// Releases what was pressed only for the call, and what else is `down` of these.
-    pub(super) fn clean_up(&mut self, down: &[KeyOrButton]) -> Result<(), Error> {
+    pub(super) fn clean_up(&mut self, down: &[KeyOrButton]) -> Result<(), DisplayError> {
         self.injector.observer().end_watch()?;
         let held = down.iter().copied();
         let held: Vec<KeyOrButton> = held.filter(|input| self.ledger.is_held(*input)).collect();
@@ -111,18 +111,18 @@ impl Hands<'_> {
     }
 
     /// Ends holds whose time is up.
-    pub(super) fn end_holds(&mut self) -> Result<(), Error> {
+    pub(super) fn end_holds(&mut self) -> Result<(), DisplayError> {
         end_holds(self.injector, self.ledger, self.publish)
     }
 
-    fn note(&mut self) -> Result<(), Error> {
+    fn note(&mut self) -> Result<(), DisplayError> {
         (self.publish)(self.ledger);
         self.injector.mark(&self.ledger.marks())
     }
 
     /// Reads the state of the keyboard, after it has cleared latches, which apply to the
     /// next key only.
-    pub(super) fn unlatched(&mut self) -> Result<KeyboardState, Error> {
+    pub(super) fn unlatched(&mut self) -> Result<KeyboardState, DisplayError> {
         let keyboard = self.injector.keyboard()?;
         if !keyboard.latched {
             return Ok(keyboard);
@@ -165,7 +165,7 @@ impl Hands<'_> {
                 .map(|end| end.saturating_sub(uptime()));
             let caller = self.until.saturating_duration_since(Instant::now());
             let wait = left.min(caller).min(hold.unwrap_or(left));
-            self.bell.wait(None, wait).map_err(Error::Lost)?;
+            self.bell.wait(None, wait).map_err(DisplayError::Lost)?;
         }
     }
 
@@ -192,7 +192,7 @@ impl Hands<'_> {
             let caller = self.until.saturating_duration_since(Instant::now());
             // Who takes it rings the bell.
             let wait = TAKEN.min(hold).min(caller);
-            self.bell.wait(None, wait).map_err(Error::Lost)?;
+            self.bell.wait(None, wait).map_err(DisplayError::Lost)?;
         }
     }
 
@@ -333,7 +333,7 @@ pub(super) fn end_holds(
     injector: &mut Injector,
     ledger: &mut Ledger,
     publish: &dyn Fn(&Ledger),
-) -> Result<(), Error> {
+) -> Result<(), DisplayError> {
     let ended = ledger.ended(uptime());
     if ended.is_empty() {
         return Ok(());

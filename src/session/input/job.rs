@@ -24,7 +24,7 @@ use crate::{
 
 /// The requests to the thread.
 #[derive(Debug)]
-pub(super) enum Order {
+pub(super) enum InputOrder {
     /// Do a step.
     Perform(Box<Job>),
     /// Release everything; what it was.
@@ -88,12 +88,12 @@ impl Begun {
 
 /// Cancels a step when the last who waits for it has gone.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct StepWaiting {
     pub(super) cancel: CancellationToken,
     pub(super) bell: Bell,
 }
 
-impl Drop for Waiting {
+impl Drop for StepWaiting {
     fn drop(&mut self) {
         self.cancel.cancel();
         self.bell.ring();

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{action::Account, job::Waiting, refused::Refused};
+use super::{action::Account, job::StepWaiting, refused::Refused};
 
 /// Accounts that are kept.
 const ACCOUNTS: usize = 256;
@@ -21,18 +21,18 @@ const IDS: usize = 1 << 17;
 
 /// How far an operation came, and who keeps it going.
 #[derive(Debug, Clone)]
-pub(super) struct Progress {
+pub(super) struct StepProgress {
     pub(super) account: watch::Receiver<Option<Result<Account, Refused>>>,
-    pub(super) waiting: Weak<Waiting>,
+    pub(super) waiting: Weak<StepWaiting>,
 }
 
 /// The recorded state of an operation.
 #[derive(Debug, Clone)]
-pub(super) enum Known {
+pub(super) enum KnownStep {
     /// Not begun: it is entered now.
     New,
     /// Under way or done, with the same content.
-    Same(Progress),
+    Same(StepProgress),
     /// Begun with another content.
     Other,
     /// Done so long ago that its account is gone.
@@ -42,7 +42,7 @@ pub(super) enum Known {
 #[derive(Debug)]
 struct Entry {
     digest: u128,
-    progress: Progress,
+    progress: StepProgress,
 }
 
 /// The operations of this daemon life.
@@ -58,22 +58,22 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Looks an operation up, and enters it when it is new.
-    pub(super) fn enter(&mut self, id: &str, digest: u128, progress: &Progress) -> Known {
+    pub(super) fn enter(&mut self, id: &str, digest: u128, progress: &StepProgress) -> KnownStep {
         if let Some(entry) = self.entries.get(id) {
             if entry.digest != digest {
-                return Known::Other;
+                return KnownStep::Other;
             }
-            return Known::Same(entry.progress.clone());
+            return KnownStep::Same(entry.progress.clone());
         }
         if self.old.contains(&self.hasher.hash_one(id)) {
-            return Known::Forgotten;
+            return KnownStep::Forgotten;
         }
         self.make_room();
         self.order.push_back(id.to_owned());
         let progress = progress.clone();
         self.entries
             .insert(id.to_owned(), Entry { digest, progress });
-        Known::New
+        KnownStep::New
     }
 
     /// Takes an operation back of which nothing was done: its id is free again.
@@ -141,31 +141,43 @@ mod tests {
     #[test]
     fn an_operation_is_new_once_however_many_follow() {
         let mut journal = Journal::default();
-        let progress = |account| Progress {
+        let progress = |account| StepProgress {
             account: watch::channel(account).1,
             waiting: Weak::new(),
         };
         let (done, running) = (progress(Some(Ok(account()))), progress(None));
-        assert!(matches!(journal.enter("first", 1, &running), Known::New));
-        assert!(matches!(journal.enter("first", 1, &done), Known::Same(_)));
-        assert!(matches!(journal.enter("first", 2, &done), Known::Other));
-        assert!(matches!(journal.enter("refused", 1, &done), Known::New));
+        assert!(matches!(
+            journal.enter("first", 1, &running),
+            KnownStep::New
+        ));
+        assert!(matches!(
+            journal.enter("first", 1, &done),
+            KnownStep::Same(_)
+        ));
+        assert!(matches!(journal.enter("first", 2, &done), KnownStep::Other));
+        assert!(matches!(journal.enter("refused", 1, &done), KnownStep::New));
         journal.take_back("refused");
         for number in 0..300 {
             let id = format!("step {number}");
-            assert!(matches!(journal.enter(&id, 1, &done), Known::New), "{id}");
+            assert!(
+                matches!(journal.enter(&id, 1, &done), KnownStep::New),
+                "{id}"
+            );
         }
         // One that is under way is never dropped.
-        assert!(matches!(journal.enter("first", 1, &done), Known::Same(_)));
+        assert!(matches!(
+            journal.enter("first", 1, &done),
+            KnownStep::Same(_)
+        ));
         assert!(matches!(
             journal.enter("step 3", 1, &done),
-            Known::Forgotten
+            KnownStep::Forgotten
         ));
         assert!(matches!(
             journal.enter("step 299", 1, &done),
-            Known::Same(_)
+            KnownStep::Same(_)
         ));
-        assert!(matches!(journal.enter("refused", 1, &done), Known::New));
+        assert!(matches!(journal.enter("refused", 1, &done), KnownStep::New));
         assert_eq!(journal.entries.len(), ACCOUNTS);
     }
 }

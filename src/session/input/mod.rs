@@ -47,8 +47,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use action::{
-    Account, Act, Acted, Action, AskedPoint, Button, Done, Ended, Expect, Key, Method, Operation,
-    Outcome, Run, Settled, Settling, Status, Text,
+    Account, Act, Acted, Action, ActionStatus, AskedPoint, Button, Done, Ended, Expect, Key,
+    Method, Operation, Outcome, Run, Settled, Settling, Text,
 };
 pub use pressed::{Pressed, PressedInput};
 pub use refused::Refused;
@@ -58,7 +58,7 @@ use crate::{
     failure::Failure,
     x11::{Display, LinkState, Sender, mailbox},
 };
-use job::Order;
+use job::InputOrder;
 use journal::Journal;
 use pressed::Board;
 use refused::QUEUE;
@@ -69,7 +69,7 @@ const LETTING_GO: Duration = Duration::from_secs(2);
 /// The input of one display.
 #[derive(Debug)]
 pub struct Input {
-    orders: Sender<Order>,
+    orders: Sender<InputOrder>,
     board: Board,
     /// One permit: the input itself. Fair, so that callers have it in turns.
     turn: Arc<Semaphore>,
@@ -118,7 +118,7 @@ impl Input {
 
     /// Gives an order. False when the queue is full: then the thread waits for the
     /// server, and has more orders than anybody waits for.
-    fn order(&self, order: Order) -> bool {
+    fn order(&self, order: InputOrder) -> bool {
         self.orders.try_send(order).is_ok()
     }
 
@@ -156,7 +156,7 @@ impl Input {
         let held = self.pressed();
         self.cancel();
         let (reply, answer) = oneshot::channel();
-        if !self.order(Order::ReleaseAll(reply)) {
+        if !self.order(InputOrder::ReleaseAll(reply)) {
             return Err(self.capture.overdue());
         }
         let rest = self
@@ -185,7 +185,7 @@ impl Input {
                 LinkState::Down(_) | LinkState::Connecting => None,
             };
             if now.is_some() && now != seen {
-                self.order(Order::Connect);
+                self.order(InputOrder::Connect);
             }
             seen = now;
             if link.changed().await.is_err() {
@@ -197,7 +197,7 @@ impl Input {
     /// Releases what is held, and ends the input thread: the daemon stops.
     pub async fn let_go(&self) {
         self.cancel();
-        self.order(Order::Close);
+        self.order(InputOrder::Close);
         let Some(thread) = lock(&self.thread).take() else {
             return;
         };

@@ -71,46 +71,46 @@ const FAMILY: Duration = Duration::from_secs(1);
 
 /// Which input is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum InputKind {
     Pointer,
     Keys,
     None,
 }
 
-fn kind(step: &Step) -> Kind {
+fn kind(step: &Step) -> InputKind {
     match step {
         Step::Move { .. } | Step::Click { .. } | Step::Drag { .. } | Step::Scroll { .. } => {
-            Kind::Pointer
+            InputKind::Pointer
         }
         Step::Down { held, .. } => of_input(held.input),
         Step::Up { input, .. } => of_input(*input),
-        Step::Type { .. } | Step::Paste { .. } | Step::Chord { .. } => Kind::Keys,
-        Step::Wait(_) | Step::Screenshot(_) => Kind::None,
+        Step::Type { .. } | Step::Paste { .. } | Step::Chord { .. } => InputKind::Keys,
+        Step::Wait(_) | Step::Screenshot(_) => InputKind::None,
     }
 }
 
-fn of_input(input: KeyOrButton) -> Kind {
+fn of_input(input: KeyOrButton) -> InputKind {
     match input {
-        KeyOrButton::Key(_) => Kind::Keys,
-        KeyOrButton::Button(_) => Kind::Pointer,
+        KeyOrButton::Key(_) => InputKind::Keys,
+        KeyOrButton::Button(_) => InputKind::Pointer,
     }
 }
 
 /// The input that an action gives.
-pub(super) fn input_of(action: &Action) -> Kind {
+pub(super) fn input_of(action: &Action) -> InputKind {
     match action {
         Action::Move { .. }
         | Action::Click { .. }
         | Action::ButtonDown { .. }
         | Action::ButtonUp { .. }
         | Action::Drag { .. }
-        | Action::Scroll { .. } => Kind::Pointer,
+        | Action::Scroll { .. } => InputKind::Pointer,
         Action::Type { .. }
         | Action::Paste { .. }
         | Action::Chord { .. }
         | Action::KeyDown { .. }
-        | Action::KeyUp { .. } => Kind::Keys,
-        Action::Wait(_) | Action::Screenshot(_) => Kind::None,
+        | Action::KeyUp { .. } => InputKind::Keys,
+        Action::Wait(_) | Action::Screenshot(_) => InputKind::None,
     }
 }
 
@@ -119,17 +119,17 @@ fn presses(step: &Step) -> bool {
     matches!(
         step,
         Step::Click { .. } | Step::Drag { .. } | Step::Down { .. } | Step::Up { .. }
-    ) && kind(step) == Kind::Pointer
+    ) && kind(step) == InputKind::Pointer
 }
 
 impl Hands<'_> {
     /// Notes the window that the coming action acts on, for [`Self::take_effect`].
     pub(super) fn note_target(&mut self, step: &Step) -> Result<(), Stop> {
-        if kind(step) == Kind::None {
+        if kind(step) == InputKind::None {
             return Ok(());
         }
         self.pacing.target = None;
-        if self.pacing.on && kind(step) == Kind::Keys {
+        if self.pacing.on && kind(step) == InputKind::Keys {
             self.pacing.target = self.injector.observer().focus_window()?;
             self.note_whether_known();
         }
@@ -157,7 +157,7 @@ impl Hands<'_> {
     pub(super) fn take_effect(
         &mut self,
         step: &Step,
-        next: Kind,
+        next: InputKind,
         done: &mut Done,
     ) -> Result<(), Stop> {
         let start = Instant::now();
@@ -168,10 +168,10 @@ impl Hands<'_> {
     }
 
     /// Whether all facts were established.
-    fn until_in_effect(&mut self, step: &Step, next: Kind) -> Result<bool, Stop> {
+    fn until_in_effect(&mut self, step: &Step, next: InputKind) -> Result<bool, Stop> {
         let target = self.pacing.target.take();
         let mut certain = self.until_managed()?;
-        if next == Kind::Keys
+        if next == InputKind::Keys
             && presses(step)
             && let Some(target) = &target
         {
@@ -179,7 +179,7 @@ impl Hands<'_> {
         }
         let mut windows: Vec<Focus> = target.iter().cloned().collect();
         let now = match kind(step) {
-            Kind::Pointer => self.injector.observer().at_pointer()?,
+            InputKind::Pointer => self.injector.observer().at_pointer()?,
             _ => None,
         };
         let focus = self.injector.observer().focus_window()?;
@@ -196,7 +196,7 @@ impl Hands<'_> {
                     .as_ref()
                     .is_some_and(|other| other.window == window.window)
             };
-            if same(&target) || next == Kind::Keys && same(&focus) {
+            if same(&target) || next == InputKind::Keys && same(&focus) {
                 self.until_answered(window)?;
             } else {
                 certain &= self.has_answered_within(window, IN_TEXT)?;
@@ -215,10 +215,10 @@ impl Hands<'_> {
             _ => Duration::ZERO,
         };
         certain &= self.until_asleep(&pids, rest, WORKS)?;
-        if presses(step) || kind(step) == Kind::Keys {
+        if presses(step) || kind(step) == InputKind::Keys {
             self.pacing.owner = target;
         }
-        if next == Kind::Keys
+        if next == InputKind::Keys
             && let Some(owner) = self.pacing.owner.clone()
         {
             self.same_program(&owner)?;
@@ -541,8 +541,8 @@ mod tests {
             at: None,
             input: KeyOrButton::Key(38),
         };
-        assert!(presses(&click) && kind(&click) == Kind::Pointer);
-        assert!(!presses(&key_up) && kind(&key_up) == Kind::Keys);
+        assert!(presses(&click) && kind(&click) == InputKind::Pointer);
+        assert!(!presses(&key_up) && kind(&key_up) == InputKind::Keys);
         let wait = Step::Wait(Duration::from_millis(1));
         let to = Step::Move {
             to: (1, 1),
@@ -551,7 +551,7 @@ mod tests {
                 renew: Vec::new(),
             },
         };
-        assert!(kind(&wait) == Kind::None && kind(&to) == Kind::Pointer);
+        assert!(kind(&wait) == InputKind::None && kind(&to) == InputKind::Pointer);
     }
 
     #[test]

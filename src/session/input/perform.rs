@@ -5,20 +5,20 @@ use std::{collections::VecDeque, time::Instant};
 use tokio::sync::oneshot;
 
 use super::{
-    action::{Account, Action, Done, Outcome, Settled, Status},
+    action::{Account, Action, ActionStatus, Done, Outcome, Settled},
     hands::end_holds,
     job::{Job, Shot},
-    pacing::{Kind, input_of},
+    pacing::{InputKind, input_of},
     planned::Step,
     pressed::publish,
     refused::Refused,
     stop::Stop,
-    thread::{Connected, LONG, Worker},
+    thread::{InputConnection, InputWorker, LONG},
 };
 use crate::{
     failure::{Cause, Failure, Stage},
     gate::Given,
-    x11::{Error, Injector, KeyOrButton, PointerState, Survey, uptime},
+    x11::{DisplayError, Injector, KeyOrButton, PointerState, Survey, uptime},
 };
 
 /// Keysyms: Return, the keypad's Enter, space.
@@ -72,7 +72,7 @@ impl Course {
     }
 }
 
-impl Worker {
+impl InputWorker {
     pub(super) fn perform(&mut self, job: Job) {
         let answer = job.span.in_scope(|| self.attempt(&job));
         // Who waits may have gone: the journal has taken it then.
@@ -154,7 +154,7 @@ impl Worker {
     }
 
     /// Begins to watch what the screen does after the input that follows.
-    fn watch_for_rest(&mut self, job: &Job) -> Result<(), Error> {
+    fn watch_for_rest(&mut self, job: &Job) -> Result<(), DisplayError> {
         let (Some(settling), Some(connected)) = (job.act.settle, &mut self.connected) else {
             return Ok(());
         };
@@ -194,16 +194,16 @@ impl Worker {
                     return;
                 }
             };
-            done.status = Status::Done;
+            done.status = ActionStatus::Done;
             course.results.push(done);
             course.steps.push(step);
-            if input_of(action) != Kind::None {
+            if input_of(action) != InputKind::None {
                 acted = Some(index);
             }
             if matches!(action, Action::Screenshot(_)) {
                 course.seen = course.steps.len();
             }
-            let next = next.filter(|next| job.act.paced && *next != Kind::None);
+            let next = next.filter(|next| job.act.paced && *next != InputKind::None);
             let (Some(next), Some(acted)) = (next, acted) else {
                 continue;
             };
@@ -259,7 +259,7 @@ impl Worker {
 
     /// Why a step ends, and what that means for the action that it ends at.
     fn stopped(&mut self, job: &Job, stop: Stop, done: &mut Done) -> Outcome {
-        done.status = Status::Failed;
+        done.status = ActionStatus::Failed;
         match stop {
             Stop::Cancelled => {
                 done.failure = Some(cancelled(job));
@@ -299,7 +299,7 @@ impl Worker {
     /// Waits until the screen rests after what was done since the last picture.
     fn settle(&mut self, job: &Job, course: &Course) -> Settled {
         let skipped = Settled::skipped();
-        let Some(Connected { injector, resting }) = &mut self.connected else {
+        let Some(InputConnection { injector, resting }) = &mut self.connected else {
             return skipped;
         };
         let Some(settling) = job.act.settle else {

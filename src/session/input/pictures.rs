@@ -3,10 +3,10 @@
 use tokio::time::Instant;
 
 use super::{Input, action::Act, job::Shot, refused::Refused};
-use crate::session::capture::{Frame, ImageSpec, Kind, Scale, Space, Spec};
+use crate::session::capture::{Frame, FrameKind, ImageSpec, Scale, Space, Spec};
 
 /// The frame after a step, and the pictures of its actions by their numbers.
-pub(super) type Seen = (Option<Frame>, Vec<(usize, Frame)>);
+pub(super) type StepPictures = (Option<Frame>, Vec<(usize, Frame)>);
 
 impl Input {
     /// Takes the picture of an action, or a card in its place.
@@ -34,8 +34,8 @@ impl Input {
         };
         let taken = taken.map(|frame| {
             let failure = match &frame.kind {
-                Kind::Card(failure) => Some(failure.clone()),
-                Kind::Screen | Kind::Unchanged => None,
+                FrameKind::Card(failure) => Some(failure.clone()),
+                FrameKind::Screen | FrameKind::Unchanged => None,
             };
             pictures.push((index, frame));
             failure

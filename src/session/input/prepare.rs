@@ -15,9 +15,9 @@ use super::{
     planned::Step,
     refused::Refused,
     stop::Stop,
-    thread::{Connected, Worker},
+    thread::{InputConnection, InputWorker},
 };
-use crate::x11::{Error, Injector, KeyOrButton, Survey, uptime};
+use crate::x11::{DisplayError, Injector, KeyOrButton, Survey, uptime};
 
 /// Maximum time that a click of another program is waited for.
 const CLICK: Duration = Duration::from_millis(200);
@@ -26,9 +26,13 @@ const LOOK: Duration = Duration::from_millis(2);
 /// The steps of some actions, or why one of them cannot be; and the state that says so.
 pub(super) type Prepared = (Result<Vec<Step>, Refused>, Survey);
 
-impl Worker {
+impl InputWorker {
     /// Finds out how to do the actions in `range`, before the first of the step is done.
-    pub(super) fn prepare(&mut self, job: &Job, range: Range<usize>) -> Result<Prepared, Error> {
+    pub(super) fn prepare(
+        &mut self,
+        job: &Job,
+        range: Range<usize>,
+    ) -> Result<Prepared, DisplayError> {
         self.connect()?;
         let survey = match self.survey() {
             Ok(survey) => survey,
@@ -52,7 +56,7 @@ impl Worker {
         job: &Job,
         survey: Survey,
         range: Range<usize>,
-    ) -> Result<Prepared, Error> {
+    ) -> Result<Prepared, DisplayError> {
         let planned = self.plan(job, &survey, range.clone())?;
         let bound = self
             .connected
@@ -75,23 +79,27 @@ impl Worker {
 
     /// A click of another program ends within milliseconds, while a window manager holds
     /// the pointer frozen: it is no reason to refuse a step. Waits at most [`CLICK`].
-    fn until_others_let_go(&mut self, job: &Job, mut survey: Survey) -> Result<Survey, Error> {
+    fn until_others_let_go(
+        &mut self,
+        job: &Job,
+        mut survey: Survey,
+    ) -> Result<Survey, DisplayError> {
         let start = Instant::now();
         let is_ours = |ledger: &Ledger, number| ledger.is_held(KeyOrButton::Button(number));
         while survey.pointer.down().any(|one| !is_ours(&self.ledger, one))
             && start.elapsed() < CLICK
             && !job.cancel.is_cancelled()
         {
-            self.bell.wait(None, LOOK).map_err(Error::Lost)?;
+            self.bell.wait(None, LOOK).map_err(DisplayError::Lost)?;
             survey = self.survey()?;
         }
         Ok(survey)
     }
 
-    fn survey(&mut self) -> Result<Survey, Error> {
+    fn survey(&mut self) -> Result<Survey, DisplayError> {
         match &mut self.connected {
             Some(connected) => connected.injector.survey(),
-            None => Err(Error::Protocol("the connection went at once")),
+            None => Err(DisplayError::Protocol("the connection went at once")),
         }
     }
 
@@ -100,9 +108,9 @@ impl Worker {
         job: &Job,
         survey: &Survey,
         range: Range<usize>,
-    ) -> Result<Result<Vec<Step>, Refused>, Error> {
-        let Some(Connected { injector, .. }) = &mut self.connected else {
-            return Err(Error::Protocol("the connection went at once"));
+    ) -> Result<Result<Vec<Step>, Refused>, DisplayError> {
+        let Some(InputConnection { injector, .. }) = &mut self.connected else {
+            return Err(DisplayError::Protocol("the connection went at once"));
         };
         let Survey {
             generation,
@@ -161,13 +169,13 @@ impl Worker {
         let (steps, _) = self.plan_with(job, now, index..index + 1)?;
         let mut steps = steps.map_err(Stop::Refused)?;
         let step = steps.pop();
-        step.ok_or(Stop::Lost(Error::Protocol("an action has no step")))
+        step.ok_or(Stop::Lost(DisplayError::Protocol("an action has no step")))
     }
 }
 
 /// Binds the named keys that the layout lacks to unused keycodes, so that every name
 /// that X knows can be pressed.
-fn bind_keys(injector: &mut Injector, actions: &[Action], group: u8) -> Result<(), Error> {
+fn bind_keys(injector: &mut Injector, actions: &[Action], group: u8) -> Result<(), DisplayError> {
     let named = actions.iter().flat_map(|action| match action {
         Action::Chord { keys, .. } | Action::Paste { keys, .. } => keys.as_slice(),
         Action::Move { modifiers, .. }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     keys,
-    x11::{Error, Injector, KeyOrButton, Mark, uptime},
+    x11::{DisplayError, Injector, KeyOrButton, Mark, uptime},
 };
 
 /// One key or button that deskd holds down.
@@ -41,7 +41,7 @@ pub(super) fn publish(board: &Board, ledger: &Ledger) {
 }
 
 /// A thing that another daemon life pressed.
-pub(super) fn adopt(injector: &mut Injector, mark: Mark) -> Result<Held, Error> {
+pub(super) fn adopt(injector: &mut Injector, mark: Mark) -> Result<Held, DisplayError> {
     let name = match mark.input {
         KeyOrButton::Key(code) => injector
             .keymap()?

@@ -12,7 +12,7 @@ use crate::{
     facts::Fact,
     gate::{Given, Next, Settle},
     processes, sockets,
-    x11::{Error, Injector, Observer},
+    x11::{DisplayError, Injector, Observer},
 };
 
 /// After input the screen is looked at for so long, now and then, so that what
@@ -67,7 +67,11 @@ impl Resting {
     }
 
     /// Waits at most `limit` for orders or the server, and takes in what it says.
-    pub(super) fn idle(&mut self, observer: &mut Observer, limit: Duration) -> Result<(), Error> {
+    pub(super) fn idle(
+        &mut self,
+        observer: &mut Observer,
+        limit: Duration,
+    ) -> Result<(), DisplayError> {
         let now = Instant::now();
         if now >= self.until {
             return observer.doze(limit);
@@ -84,7 +88,7 @@ impl Resting {
         self.step(observer)
     }
 
-    fn step(&mut self, observer: &mut Observer) -> Result<(), Error> {
+    fn step(&mut self, observer: &mut Observer) -> Result<(), DisplayError> {
         let mut facts = Vec::new();
         observer.step(&mut facts)?;
         let at = self.began.elapsed();
@@ -99,7 +103,11 @@ impl Resting {
     }
 
     /// Input is about to be given.
-    pub(super) fn begin(&mut self, observer: &mut Observer, given: Given) -> Result<(), Error> {
+    pub(super) fn begin(
+        &mut self,
+        observer: &mut Observer,
+        given: Given,
+    ) -> Result<(), DisplayError> {
         self.step(observer)?;
         self.known = processes::all().map(|pid| (pid, false)).collect();
         // What the last step's programs still await is not of this one.
@@ -122,8 +130,8 @@ impl Resting {
         injector: &mut Injector,
         cancel: &CancellationToken,
         until: Instant,
-        mut tend: impl FnMut(&mut Injector) -> Result<Duration, Error>,
-    ) -> Result<Settled, Error> {
+        mut tend: impl FnMut(&mut Injector) -> Result<Duration, DisplayError>,
+    ) -> Result<Settled, DisplayError> {
         let start = Instant::now();
         self.until = start + LINGER;
         self.settle.done(self.began.elapsed());
@@ -213,7 +221,7 @@ impl Resting {
 
 /// The processes of the programs that input reaches: of the window in focus and of the
 /// one under the pointer.
-fn answering(observer: &mut Observer) -> Result<Vec<u32>, Error> {
+fn answering(observer: &mut Observer) -> Result<Vec<u32>, DisplayError> {
     let windows = [observer.focus_window()?, observer.at_pointer()?];
     let mut pids: Vec<u32> = windows
         .into_iter()

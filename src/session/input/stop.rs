@@ -3,7 +3,7 @@
 use super::refused::Refused;
 use crate::{
     failure::{Cause, Failure, Stage},
-    x11::Error,
+    x11::DisplayError,
 };
 
 /// Why the hands stop.
@@ -16,15 +16,15 @@ pub(super) enum Stop {
     /// The same, and what was waited for.
     Late(Failure),
     /// The connection ended.
-    Lost(Error),
+    Lost(DisplayError),
     /// This action cannot be done.
     Failed(Failure),
     /// The same, found before it was begun.
     Refused(Refused),
 }
 
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
+impl From<DisplayError> for Stop {
+    fn from(error: DisplayError) -> Self {
         Self::Lost(error)
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     hands::Hands,
-    job::Order,
+    job::InputOrder,
     ledger::Ledger,
     pressed::{Board, Pressed, adopt, pressed, publish},
     resting::Resting,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     failure::Cause,
-    x11::{Bell, Clipboard, Display, Error, Generation, Injector, Receiver, uptime},
+    x11::{Bell, Clipboard, Display, DisplayError, Generation, Injector, Receiver, uptime},
 };
 
 /// Pauses between attempts to reach a server on which something may be down: the
@@ -40,15 +40,15 @@ const LAST_READ: Duration = Duration::from_millis(500);
 /// With nothing to end and nobody to wait for, as long as one likes.
 pub(super) const LONG: Duration = Duration::from_secs(3600);
 
-/// Starts the thread, which ends by [`Order::Close`]. Its number in `/proc/self/task` is
+/// Starts the thread, which ends by [`InputOrder::Close`]. Its number in `/proc/self/task` is
 /// stored in `number`.
 pub(super) fn spawn(
     display: Arc<Display>,
-    inbox: Receiver<Order>,
+    inbox: Receiver<InputOrder>,
     board: Board,
     number: Arc<AtomicI32>,
 ) -> io::Result<std::thread::JoinHandle<()>> {
-    let worker = Worker {
+    let worker = InputWorker {
         display,
         bell: inbox.bell().clone(),
         inbox,
@@ -74,17 +74,17 @@ pub(super) fn spawn(
         })
 }
 
-pub(super) struct Connected {
+pub(super) struct InputConnection {
     pub(super) injector: Injector,
     pub(super) resting: Resting,
 }
 
-pub(super) struct Worker {
+pub(super) struct InputWorker {
     display: Arc<Display>,
-    inbox: Receiver<Order>,
+    inbox: Receiver<InputOrder>,
     pub(super) bell: Bell,
     pub(super) board: Board,
-    pub(super) connected: Option<Connected>,
+    pub(super) connected: Option<InputConnection>,
     pub(super) ledger: Ledger,
     /// The X server on which the ledger's entries are down.
     of: Option<Generation>,
@@ -104,11 +104,11 @@ pub(super) struct Worker {
     began: Instant,
 }
 
-impl Worker {
+impl InputWorker {
     fn run(mut self) {
         loop {
             match self.next() {
-                Order::Perform(job) => {
+                InputOrder::Perform(job) => {
                     let performed = AssertUnwindSafe(|| self.perform(*job));
                     if panic::catch_unwind(performed).is_err() {
                         // Who waits is told by the end of the channel. What is down is
@@ -118,7 +118,7 @@ impl Worker {
                         self.unsure = true;
                     }
                 }
-                Order::ReleaseAll(reply) => {
+                InputOrder::ReleaseAll(reply) => {
                     let held = self.pressed();
                     let released = self.release_all().map_err(|error| {
                         self.lose(&error);
@@ -127,14 +127,14 @@ impl Worker {
                     });
                     drop(reply.send(released.map(|()| held)));
                 }
-                Order::Connect => {
+                InputOrder::Connect => {
                     if let Err(error) = self.connect() {
                         tracing::debug!("no input yet: {error}");
                         // What another life left down may still be.
                         self.unsure = true;
                     }
                 }
-                Order::Close => {
+                InputOrder::Close => {
                     // What cannot be released now, the next daemon life finds marked.
                     drop(self.release_all());
                     if !matches!(self.unbind(LAST_READ), Ok(true)) {
@@ -151,11 +151,11 @@ impl Worker {
     ///
     /// Each wait takes the bell that announces orders, so [`Self::idle`] waits at most
     /// once: the queue is looked at between two waits.
-    fn next(&mut self) -> Order {
+    fn next(&mut self) -> InputOrder {
         loop {
             match self.inbox.try_recv() {
                 Ok(order) => return order,
-                Err(TryRecvError::Disconnected) => return Order::Close,
+                Err(TryRecvError::Disconnected) => return InputOrder::Close,
                 Err(TryRecvError::Empty) => {}
             }
             if let Err(error) = self.idle() {
@@ -164,12 +164,14 @@ impl Worker {
         }
     }
 
-    fn idle(&mut self) -> Result<(), Error> {
+    fn idle(&mut self) -> Result<(), DisplayError> {
         if !self.ledger.is_empty() || self.unsure {
             if self.connected.is_none() {
                 let now = Instant::now();
                 if let Some(due) = self.retry_at.filter(|due| *due > now) {
-                    self.bell.wait(None, due - now).map_err(Error::Lost)?;
+                    self.bell
+                        .wait(None, due - now)
+                        .map_err(DisplayError::Lost)?;
                     return Ok(());
                 }
                 if let Err(error) = self.connect() {
@@ -202,9 +204,9 @@ impl Worker {
             .map(|typed| GIVE_BACK.saturating_sub(typed.elapsed()));
         let hold = typed.map_or(hold, |left| left.min(hold));
         match &mut self.connected {
-            Some(Connected { injector, resting }) => resting.idle(injector.observer(), hold),
+            Some(InputConnection { injector, resting }) => resting.idle(injector.observer(), hold),
             None => {
-                self.bell.wait(None, hold).map_err(Error::Lost)?;
+                self.bell.wait(None, hold).map_err(DisplayError::Lost)?;
                 Ok(())
             }
         }
@@ -212,7 +214,7 @@ impl Worker {
 
     /// Gives spare keycodes back, when no program has keys of them still to read;
     /// false when one has after that time.
-    pub(super) fn unbind(&mut self, limit: Duration) -> Result<bool, Error> {
+    pub(super) fn unbind(&mut self, limit: Duration) -> Result<bool, DisplayError> {
         if self.connected.is_none() {
             // They are found by their mark, on the next connection.
             self.typed = None;
@@ -224,7 +226,7 @@ impl Worker {
             Err(Stop::Lost(error)) => return Err(error),
             Err(_) => return Ok(false),
         }
-        if let Some(Connected { injector, .. }) = &mut self.connected {
+        if let Some(InputConnection { injector, .. }) = &mut self.connected {
             injector.unbind()?;
         }
         self.typed = None;
@@ -232,7 +234,7 @@ impl Worker {
     }
 
     /// The connection is of no use any more; what is down is not forgotten.
-    pub(super) fn lose(&mut self, error: &Error) {
+    pub(super) fn lose(&mut self, error: &DisplayError) {
         if self.connected.take().is_some() {
             tracing::debug!("the input's connection ended: {error}");
             // Something may be down that only the server knows of.
@@ -244,7 +246,7 @@ impl Worker {
     }
 
     /// Clears the ledger if there is no server: nothing is down then.
-    fn without(&mut self, error: &Error) {
+    fn without(&mut self, error: &DisplayError) {
         if error.failure().cause == Cause::NoDisplay {
             self.ledger.clear();
             self.unsure = false;
@@ -253,7 +255,7 @@ impl Worker {
     }
 
     /// Connects, unless it is, and releases what was left down.
-    pub(super) fn connect(&mut self) -> Result<(), Error> {
+    pub(super) fn connect(&mut self) -> Result<(), DisplayError> {
         if self.connected.is_some() {
             return Ok(());
         }
@@ -274,7 +276,7 @@ impl Worker {
         self.retry = RETRY.start;
         self.retry_at = None;
         let resting = Resting::new(injector.observer(), self.display.name().number, self.began);
-        self.connected = Some(Connected { injector, resting });
+        self.connected = Some(InputConnection { injector, resting });
         if !self.ledger.is_empty() {
             tracing::info!(
                 "keys or buttons are down that deskd pressed: they are released on time"
@@ -289,8 +291,8 @@ impl Worker {
 
     /// Spare keycodes that another life of the daemon bound are given back, once
     /// their keys are read.
-    fn adopt_bound(&mut self) -> Result<(), Error> {
-        let Some(Connected { injector, .. }) = &mut self.connected else {
+    fn adopt_bound(&mut self) -> Result<(), DisplayError> {
+        let Some(InputConnection { injector, .. }) = &mut self.connected else {
             return Ok(());
         };
         if !injector.has_bound() {
@@ -305,13 +307,13 @@ impl Worker {
         Ok(())
     }
 
-    fn release_all(&mut self) -> Result<(), Error> {
+    fn release_all(&mut self) -> Result<(), DisplayError> {
         if self.ledger.is_empty() && !self.unsure {
             return Ok(());
         }
         // What another connection left down is released with it.
         self.connect()?;
-        let Some(Connected { injector, .. }) = &mut self.connected else {
+        let Some(InputConnection { injector, .. }) = &mut self.connected else {
             return Ok(());
         };
         for input in self.ledger.everything() {
@@ -333,14 +335,14 @@ impl Worker {
     }
 
     /// Lends the hands, which must have a connection.
-    pub(super) fn hands<T, E: From<Error>>(
+    pub(super) fn hands<T, E: From<DisplayError>>(
         &mut self,
         cancel: &CancellationToken,
         until: Instant,
         work: impl FnOnce(&mut Hands<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Some(Connected { injector, .. }) = &mut self.connected else {
-            return Err(Error::Protocol("the connection went at once").into());
+        let Some(InputConnection { injector, .. }) = &mut self.connected else {
+            return Err(DisplayError::Protocol("the connection went at once").into());
         };
         let board = &self.board;
         let publish = |ledger: &Ledger| publish(board, ledger);

@@ -18,7 +18,7 @@ use crate::{
     failure::{Cause, Failure, Stage},
     keys,
     processes::{self, Demand},
-    x11::{Error, Focus, KeyOrButton, KeyboardState, Mark, Stroke, Watch},
+    x11::{ChangeWatch, DisplayError, Focus, KeyOrButton, KeyboardState, Mark, Stroke},
 };
 
 /// Characters that are sent at once: between them the caller may cancel, and no
@@ -278,7 +278,7 @@ impl Hands<'_> {
     /// program has dealt with it, and, if it opened something, until that is at rest.
     /// False when it opened something or another window has the focus.
     /// GTK's file chooser opens a field for the path, sooner or later than one frame.
-    fn after_first(&mut self, typing: &mut Typing<'_>, watch: Watch) -> Result<bool, Stop> {
+    fn after_first(&mut self, typing: &mut Typing<'_>, watch: ChangeWatch) -> Result<bool, Stop> {
         if typing.at == typing.characters.len() {
             self.injector.observer().watched(watch)?;
             return Ok(true);
@@ -379,7 +379,7 @@ impl Hands<'_> {
     }
 
     /// A daemon that is killed between two writes may leave any of these down.
-    fn mark_strokes(&mut self, strokes: &[Stroke]) -> Result<(), Error> {
+    fn mark_strokes(&mut self, strokes: &[Stroke]) -> Result<(), DisplayError> {
         let codes = strokes
             .iter()
             .flat_map(|stroke| stroke.hold.iter().chain([&stroke.keycode]));

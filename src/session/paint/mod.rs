@@ -19,7 +19,7 @@ use crate::{
     gate::{Evidence, Verdict},
     x11::{Display, Generation, Grab},
 };
-use shared::{Assessment, Place, RETRY, Shared, Waiting};
+use shared::{Assessment, PaintShared, PaintState, PaintWaiting, RETRY};
 
 /// Maximum time within which a caller that got NOT_PAINTED is expected again.
 pub(super) const AWAITED: Duration = Duration::from_secs(12);
@@ -28,12 +28,12 @@ const GLANCE: Duration = Duration::from_millis(250);
 
 /// The paint of one display.
 #[derive(Debug)]
-pub(super) struct Paint(Arc<Shared>);
+pub(super) struct Paint(Arc<PaintShared>);
 
 impl Paint {
     /// Nothing is observed before somebody waits.
     pub(super) fn new(display: Arc<Display>, profile: Profile) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(PaintShared {
             display,
             profile,
             place: Mutex::default(),
@@ -139,7 +139,7 @@ impl Paint {
         &self,
         lenient: bool,
         expecting: bool,
-    ) -> (Waiting<'_>, watch::Receiver<Option<Assessment>>) {
+    ) -> (PaintWaiting<'_>, watch::Receiver<Option<Assessment>>) {
         let mut place = self.0.place();
         place.waiting += 1;
         place.lenient += usize::from(lenient);
@@ -147,7 +147,7 @@ impl Paint {
         let receiver = self.ensure_running(&mut place);
         drop(place);
         let shared = &self.0;
-        let waiting = Waiting {
+        let waiting = PaintWaiting {
             shared,
             lenient,
             expecting,
@@ -155,7 +155,7 @@ impl Paint {
         (waiting, receiver)
     }
 
-    fn ensure_running(&self, place: &mut Place) -> watch::Receiver<Option<Assessment>> {
+    fn ensure_running(&self, place: &mut PaintState) -> watch::Receiver<Option<Assessment>> {
         let alive = |receiver: &&watch::Receiver<_>| receiver.has_changed().is_ok();
         if let Some(receiver) = place.running.as_ref().filter(alive) {
             return receiver.clone();

@@ -91,14 +91,14 @@ pub struct Readiness {
 
 /// A proof, and of what it is one.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
+pub(super) struct KeptProof {
     pub(super) generation: Generation,
     pub(super) geometry_epoch: u64,
     pub(super) evidence: Arc<Evidence>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct PaintState {
     pub(super) running: Option<watch::Receiver<Option<Assessment>>>,
     pub(super) waiting: usize,
     /// Those of them that allow continuous motion.
@@ -107,24 +107,24 @@ pub(super) struct Place {
     pub(super) expecting: usize,
     /// A caller is expected to ask again until then.
     pub(super) until: Option<Instant>,
-    pub(super) kept: Option<Kept>,
+    pub(super) kept: Option<KeptProof>,
 }
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct PaintShared {
     pub(super) display: Arc<Display>,
     pub(super) profile: Profile,
-    pub(super) place: Mutex<Place>,
+    pub(super) place: Mutex<PaintState>,
 }
 
 /// One who waits: while it lives, the observation goes on.
-pub(super) struct Waiting<'a> {
-    pub(super) shared: &'a Shared,
+pub(super) struct PaintWaiting<'a> {
+    pub(super) shared: &'a PaintShared,
     pub(super) lenient: bool,
     pub(super) expecting: bool,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PaintWaiting<'_> {
     fn drop(&mut self) {
         let mut place = self.shared.place();
         place.waiting -= 1;
@@ -134,8 +134,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Shared {
-    pub(super) fn place(&self) -> MutexGuard<'_, Place> {
+impl PaintShared {
+    pub(super) fn place(&self) -> MutexGuard<'_, PaintState> {
         // Whole after any panic: its changes are single steps.
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -223,7 +223,7 @@ impl Shared {
         let Some(evidence) = ready.filter(|evidence| !self.is_proved(evidence.profile)) else {
             return;
         };
-        self.place().kept = Some(Kept {
+        self.place().kept = Some(KeptProof {
             generation,
             geometry_epoch,
             evidence: Arc::clone(evidence),

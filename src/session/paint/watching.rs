@@ -4,21 +4,21 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::shared::{Assessment, RETRY, Shared};
+use super::shared::{Assessment, PaintShared, RETRY};
 use crate::{
     encode,
     facts::{Fact, NamedWindow, Scene},
     frame::Region,
     gate::{self, Gate, Verdict},
     metrics, processes,
-    x11::{Bell, Error, Observer},
+    x11::{Bell, DisplayError, Observer},
 };
 
 /// Processes are looked up again after so long.
 const FAMILY: Duration = Duration::from_millis(400);
 
 /// Observes the display until no caller needs it.
-pub(super) fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>>) {
+pub(super) fn observe(shared: &PaintShared, sender: &watch::Sender<Option<Assessment>>) {
     let began = Instant::now();
     let mut gate = Gate::new();
     let mut watching: Option<Watching> = None;
@@ -26,7 +26,7 @@ pub(super) fn observe(shared: &Shared, sender: &watch::Sender<Option<Assessment>
         let result = match &mut watching {
             Some(watching) => watching.step(&mut gate, began),
             None => match Bell::new()
-                .map_err(Error::Lost)
+                .map_err(DisplayError::Lost)
                 .and_then(|bell| Observer::connect(&shared.display, bell))
             {
                 Ok(observer) => {
@@ -91,7 +91,7 @@ impl Watching {
     }
 
     /// Waits for something to happen, and takes it in.
-    fn step(&mut self, gate: &mut Gate, began: Instant) -> Result<(), Error> {
+    fn step(&mut self, gate: &mut Gate, began: Instant) -> Result<(), DisplayError> {
         self.observer.wait(self.within)?;
         let mut facts = Vec::new();
         let identity = self.observer.identity();
@@ -137,7 +137,7 @@ impl Watching {
         self.observer.names(&seen).unwrap_or_default()
     }
 
-    fn look(&mut self, gate: &mut Gate, began: Instant) -> Result<(), Error> {
+    fn look(&mut self, gate: &mut Gate, began: Instant) -> Result<(), DisplayError> {
         let at = began.elapsed();
         let Some(scene) = gate.scene().cloned() else {
             return Ok(());

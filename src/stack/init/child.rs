@@ -13,7 +13,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::plan::Account;
+use super::plan::UserAccount;
 
 /// Bytes of its output that are kept (R28).
 const KEPT: usize = 4096;
@@ -25,7 +25,7 @@ pub(super) struct Start<'a> {
     pub(super) arguments: Vec<OsString>,
     pub(super) environment: Vec<(OsString, OsString)>,
     /// `None`: as the init itself.
-    pub(super) account: Option<&'a Account>,
+    pub(super) account: Option<&'a UserAccount>,
     pub(super) folder: PathBuf,
     /// Set-user-ID programs give it nothing.
     pub(super) no_new_privs: bool,

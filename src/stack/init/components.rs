@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use super::{
     child::{Start, find},
-    plan::Plan,
+    plan::StackPlan,
     tree::MARK,
 };
 use crate::stack::wire::{Component, Problem};
@@ -103,7 +103,7 @@ pub(super) fn missing(component: Component) -> Option<Problem> {
 }
 
 /// How to start a part.
-pub(super) fn start(component: Component, plan: &Plan) -> Start<'_> {
+pub(super) fn start(component: Component, plan: &StackPlan) -> Start<'_> {
     let options = &plan.options;
     let display = format!(":{}", options.display);
     let bus = plan.desktop_dir.join("bus");
@@ -237,7 +237,7 @@ fn is_passed(name: &str, further: &[String]) -> bool {
 /// The environment of a component: what is passed of ours, and what makes a session.
 fn environment(
     component: Component,
-    plan: &Plan,
+    plan: &StackPlan,
     display: &str,
     bus: &std::path::Path,
 ) -> Vec<(OsString, OsString)> {
@@ -274,7 +274,7 @@ fn environment(
 }
 
 /// The port that must answer, with the plan's in place of 0.
-pub(super) fn port(ready: Ready, plan: &Plan) -> Option<u16> {
+pub(super) fn port(ready: Ready, plan: &StackPlan) -> Option<u16> {
     match ready {
         Ready::Listens(0) => Some(plan.options.viewer_port),
         Ready::Listens(port) => Some(port),

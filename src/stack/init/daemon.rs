@@ -14,7 +14,7 @@ use std::{
 
 use nix::unistd::Pid;
 
-use super::plan::{Plan, PlanError};
+use super::plan::{PlanError, StackPlan};
 use crate::stack::wire::{ToDaemon, ToInit};
 
 /// Bytes that wait for a daemon which does not read.
@@ -42,7 +42,7 @@ pub(super) enum StartError {
 
 impl Daemon {
     /// Starts it, with a cookie that it can read.
-    pub(super) fn start(plan: &Plan) -> Result<Self, StartError> {
+    pub(super) fn start(plan: &StackPlan) -> Result<Self, StartError> {
         if !plan.daemon_cookie.exists() {
             plan.write_cookies()?;
         }

@@ -28,7 +28,7 @@ pub fn unblock_signals() -> nix::Result<()> {
 
 /// The start of a component.
 #[derive(Debug)]
-pub struct Component<'a> {
+pub struct ComponentProgram<'a> {
     /// The init, with which it ends.
     pub parent: i32,
     /// Its user's and group's ids; `None`: as the init.
@@ -48,7 +48,7 @@ pub struct Component<'a> {
 /// The init waits only until this program runs. What the desktop's user can hold up comes
 /// after that: its folder, and signals, which it can send as soon as this is a process of
 /// its own.
-pub fn exec(component: &Component<'_>) -> io::Error {
+pub fn exec(component: &ComponentProgram<'_>) -> io::Error {
     let prepare = || -> nix::Result<()> {
         if component.no_new_privs {
             prctl::set_no_new_privs()?;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{
     components::{Ready, needs, readiness},
-    supervisor::{Fact, Order, Supervisor},
+    supervisor::{StackFact, StackOrder, Supervisor},
 };
 use crate::stack::wire::{Component, Problem, ToInit};
 
@@ -20,7 +20,7 @@ const ENABLED: [Component; 4] = [
 
 /// Something that happens.
 #[derive(Debug, Clone)]
-enum Change {
+enum Happening {
     Passes(u64),
     Pauses(u64),
     IsReady(Component),
@@ -34,7 +34,7 @@ enum Change {
     DaemonEnds(Option<i32>),
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn change() -> impl Strategy<Value = Happening> {
     let part = || prop::sample::select(Component::STARTED.to_vec());
     let code = || prop_oneof![Just(None), Just(Some(0)), Just(Some(1))];
     let order = prop_oneof![
@@ -45,16 +45,16 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (0_u32..4000).prop_map(|width| ToInit::Geometry { width, height: 600, dpi: 0 }),
     ];
     prop_oneof![
-        6 => (1_u64..15_000).prop_map(Change::Passes),
-        1 => (5_000_u64..60_000).prop_map(Change::Pauses),
-        8 => part().prop_map(Change::IsReady),
-        4 => (part(), code()).prop_map(|(part, code)| Change::Ends(part, code)),
-        1 => part().prop_map(Change::HasNoPort),
-        1 => (1_u8..4).prop_map(Change::Refused),
-        1 => Just(Change::Missing),
-        4 => order.prop_map(Change::Orders),
-        4 => Just(Change::DaemonSpeaks),
-        2 => code().prop_map(Change::DaemonEnds),
+        6 => (1_u64..15_000).prop_map(Happening::Passes),
+        1 => (5_000_u64..60_000).prop_map(Happening::Pauses),
+        8 => part().prop_map(Happening::IsReady),
+        4 => (part(), code()).prop_map(|(part, code)| Happening::Ends(part, code)),
+        1 => part().prop_map(Happening::HasNoPort),
+        1 => (1_u8..4).prop_map(Happening::Refused),
+        1 => Just(Happening::Missing),
+        4 => order.prop_map(Happening::Orders),
+        4 => Just(Happening::DaemonSpeaks),
+        2 => code().prop_map(Happening::DaemonEnds),
     ]
 }
 
@@ -94,11 +94,11 @@ impl Machine {
             exited: None,
             starts: Vec::new(),
         };
-        machine.happens(Fact::Tick);
+        machine.happens(StackFact::Tick);
         machine
     }
 
-    fn happens(&mut self, fact: Fact) {
+    fn happens(&mut self, fact: StackFact) {
         let mut facts = vec![fact];
         while let Some(fact) = facts.pop() {
             for order in self.supervisor.step(self.now, fact) {
@@ -115,9 +115,9 @@ impl Machine {
         assert_eq!(said, self.up);
     }
 
-    fn does(&mut self, order: Order) -> Option<Fact> {
+    fn does(&mut self, order: StackOrder) -> Option<StackFact> {
         match order {
-            Order::Start(part) => {
+            StackOrder::Start(part) => {
                 assert!(self.wanted && self.listened, "{part:?} is started unasked");
                 assert!(!self.running.contains(&part) && !self.up.contains(&part));
                 assert!(needs(part).is_none_or(|needed| self.up.contains(&needed)));
@@ -131,97 +131,99 @@ impl Machine {
                         false => Problem::Failed,
                     };
                     self.refused = self.refused.saturating_sub(1);
-                    return Some(Fact::NotStarted(part, problem, "not started".into()));
+                    return Some(StackFact::NotStarted(part, problem, "not started".into()));
                 }
                 self.running.insert(part);
                 if readiness(part).0 == Ready::Runs {
                     self.up.insert(part);
                 }
-                Some(Fact::Started(part))
+                Some(StackFact::Started(part))
             }
-            Order::End(part) => {
+            StackOrder::End(part) => {
                 self.running.remove(&part);
                 self.up.remove(&part);
                 None
             }
-            Order::EndAll => {
+            StackOrder::EndAll => {
                 self.running.clear();
                 self.up.clear();
                 None
             }
-            Order::StartDaemon => {
+            StackOrder::StartDaemon => {
                 assert!(!self.daemon, "a second daemon is started");
                 self.daemon = true;
                 self.daemons += 1;
-                Some(Fact::DaemonStarted)
+                Some(StackFact::DaemonStarted)
             }
-            Order::KillDaemon => {
+            StackOrder::KillDaemon => {
                 assert!(self.daemon, "no daemon is there to be killed");
                 self.daemon = false;
-                Some(Fact::DaemonEnded(None))
+                Some(StackFact::DaemonEnded(None))
             }
-            Order::Exit(code) => {
+            StackOrder::Exit(code) => {
                 self.exited = Some(code);
                 None
             }
-            Order::Resize(..) | Order::Report(_) | Order::Warn(_) => None,
+            StackOrder::Resize(..) | StackOrder::Report(_) | StackOrder::Warn(_) => None,
         }
     }
 
-    fn change(&mut self, change: Change) {
+    fn change(&mut self, change: Happening) {
         if self.exited.is_some() {
             return;
         }
         match change {
-            Change::Passes(ms) => {
+            Happening::Passes(ms) => {
                 self.now += Duration::from_millis(ms);
-                self.happens(Fact::Tick);
+                self.happens(StackFact::Tick);
             }
-            Change::Pauses(ms) => {
+            Happening::Pauses(ms) => {
                 self.now += Duration::from_millis(ms);
-                self.happens(Fact::Paused(Duration::from_millis(ms)));
+                self.happens(StackFact::Paused(Duration::from_millis(ms)));
             }
-            Change::IsReady(part) if self.running.contains(&part) && !self.up.contains(&part) => {
+            Happening::IsReady(part)
+                if self.running.contains(&part) && !self.up.contains(&part) =>
+            {
                 if readiness(part).0 == Ready::Ended {
                     self.running.remove(&part);
                     self.up.insert(part);
-                    self.happens(Fact::Ended(part, Some(0), String::new()));
+                    self.happens(StackFact::Ended(part, Some(0), String::new()));
                 } else {
                     self.up.insert(part);
-                    self.happens(Fact::Ready(part));
+                    self.happens(StackFact::Ready(part));
                 }
             }
-            Change::Ends(part, code) if self.running.remove(&part) => {
+            Happening::Ends(part, code) if self.running.remove(&part) => {
                 // A keymap that is not set leaves the screen usable.
                 if readiness(part).0 == Ready::Ended {
                     self.up.insert(part);
                 } else {
                     self.up.remove(&part);
                 }
-                self.happens(Fact::Ended(part, code, "one\n\ntwo\n".into()));
+                self.happens(StackFact::Ended(part, code, "one\n\ntwo\n".into()));
             }
-            Change::HasNoPort(part)
+            Happening::HasNoPort(part)
                 if self.running.contains(&part)
                     && matches!(readiness(part).0, Ready::Listens(_))
                     && !self.up.contains(&part) =>
             {
-                self.happens(Fact::PortTaken(part, 6080));
+                self.happens(StackFact::PortTaken(part, 6080));
             }
-            Change::Refused(times) => self.refused = times,
-            Change::Missing => self.missing = !self.missing,
-            Change::Orders(order) if self.daemon => {
+            Happening::Refused(times) => self.refused = times,
+            Happening::Missing => self.missing = !self.missing,
+            Happening::Orders(order) if self.daemon => {
                 match order {
                     ToInit::Ready => self.listened = true,
                     ToInit::Up => self.wanted = true,
                     ToInit::Down => self.wanted = false,
                     _ => {}
                 }
-                self.happens(Fact::Ordered(order));
+                self.happens(StackFact::Ordered(order));
             }
-            Change::DaemonSpeaks if self.daemon => self.happens(Fact::DaemonSpoke),
-            Change::DaemonEnds(code) if self.daemon => {
+            Happening::DaemonSpeaks if self.daemon => self.happens(StackFact::DaemonSpoke),
+            Happening::DaemonEnds(code) if self.daemon => {
                 self.daemon = false;
-                self.happens(Fact::DaemonEnded(code));
+                self.happens(StackFact::DaemonEnded(code));
             }
             _ => {}
         }
@@ -231,16 +233,16 @@ impl Machine {
     fn goes_well(&mut self, time: Duration) {
         (self.refused, self.missing) = (0, false);
         let until = self.now + time;
-        self.change(Change::Orders(ToInit::Ready));
-        self.change(Change::Orders(ToInit::Up));
+        self.change(Happening::Orders(ToInit::Ready));
+        self.change(Happening::Orders(ToInit::Up));
         while self.now < until && self.exited.is_none() {
-            self.change(Change::Passes(50));
-            self.change(Change::DaemonSpeaks);
+            self.change(Happening::Passes(50));
+            self.change(Happening::DaemonSpeaks);
             if !self.listened {
-                self.change(Change::Orders(ToInit::Ready));
+                self.change(Happening::Orders(ToInit::Ready));
             }
             for part in Component::STARTED {
-                self.change(Change::IsReady(part));
+                self.change(Happening::IsReady(part));
             }
         }
     }
@@ -280,10 +282,10 @@ proptest! {
         for change in changes {
             machine.change(change);
         }
-        machine.change(Change::DaemonSpeaks);
+        machine.change(Happening::DaemonSpeaks);
         if machine.daemon && machine.exited.is_none() {
-            machine.change(Change::Orders(ToInit::Down));
-            let is_order = |change: &Change| matches!(change, Change::Orders(_));
+            machine.change(Happening::Orders(ToInit::Down));
+            let is_order = |change: &Happening| matches!(change, Happening::Orders(_));
             for change in after.into_iter().filter(|change| !is_order(change)) {
                 machine.change(change);
                 prop_assert!(machine.running.is_empty() && machine.up.is_empty());
@@ -294,7 +296,7 @@ proptest! {
 
 fn listening() -> Machine {
     let mut machine = Machine::new(false);
-    machine.change(Change::Orders(ToInit::Ready));
+    machine.change(Happening::Orders(ToInit::Ready));
     machine
 }
 
@@ -302,9 +304,9 @@ fn listening() -> Machine {
 fn what_keeps_ending_is_started_after_growing_pauses() {
     let mut machine = listening();
     for _ in 0..2_000 {
-        machine.change(Change::Ends(Component::Xvfb, Some(1)));
-        machine.change(Change::Passes(100));
-        machine.change(Change::DaemonSpeaks);
+        machine.change(Happening::Ends(Component::Xvfb, Some(1)));
+        machine.change(Happening::Passes(100));
+        machine.change(Happening::DaemonSpeaks);
     }
     let starts = machine.starts.windows(2);
     let pauses: Vec<Duration> = starts.map(|pair| pair[1].1 - pair[0].1).collect();
@@ -324,16 +326,16 @@ fn what_keeps_ending_is_started_after_growing_pauses() {
 #[test]
 fn a_daemon_that_sends_nothing_is_replaced_and_a_pause_of_the_machine_is_no_silence() {
     let mut machine = listening();
-    machine.change(Change::DaemonSpeaks);
-    machine.change(Change::Pauses(60_000));
+    machine.change(Happening::DaemonSpeaks);
+    machine.change(Happening::Pauses(60_000));
     let late = machine
         .starts
         .iter()
         .filter(|(part, _)| *part == Component::Xvfb);
     assert_eq!(late.count(), 1, "nor is it a part's delay");
-    machine.change(Change::Passes(9_900));
+    machine.change(Happening::Passes(9_900));
     assert_eq!(machine.daemons, 1);
-    machine.change(Change::Passes(200));
+    machine.change(Happening::Passes(200));
     assert_eq!(machine.daemons, 2);
     assert!(machine.daemon);
 }
@@ -341,10 +343,10 @@ fn a_daemon_that_sends_nothing_is_replaced_and_a_pause_of_the_machine_is_no_sile
 #[test]
 fn a_daemon_that_never_listened_ends_the_init_with_its_code() {
     let mut machine = Machine::new(false);
-    machine.change(Change::DaemonEnds(Some(9)));
+    machine.change(Happening::DaemonEnds(Some(9)));
     assert_eq!(machine.exited, Some(9));
     // A signal is no mistake of the command line.
     let mut machine = Machine::new(false);
-    machine.change(Change::DaemonEnds(None));
+    machine.change(Happening::DaemonEnds(None));
     assert!(machine.exited.is_none() && machine.daemon);
 }

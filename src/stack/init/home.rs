@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{child::unblock, plan::Account};
+use super::{child::unblock, plan::UserAccount};
 
 /// Maximum time for it: a home may lie on a file system that does not answer.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ const WALLPAPERS: [&str; 3] = [
 ];
 
 /// Has this program write what is missing, as that user. `change_user`: it is another one.
-pub(super) fn seed_as(user: &Account, change_user: bool) -> io::Result<()> {
+pub(super) fn seed_as(user: &UserAccount, change_user: bool) -> io::Result<()> {
     let mut command = Command::new("/proc/self/exe");
     let path: (OsString, OsString) = ("PATH".into(), "/usr/bin:/bin".into());
     command

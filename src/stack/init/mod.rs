@@ -30,8 +30,8 @@ mod tree;
 #[cfg(test)]
 mod histories;
 
-pub use exec::{Component, exec, unblock_signals};
-pub use plan::{Options, Plan, PlanError};
+pub use exec::{ComponentProgram, exec, unblock_signals};
+pub use plan::{PlanError, StackOptions, StackPlan};
 pub use run::{InitError, run};
 
 /// Seeds this user's home for XFCE, where somebody else starts the session; or that of the

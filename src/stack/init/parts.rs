@@ -15,8 +15,8 @@ use super::{
     components::{self, Ready},
     home,
     lock::{self, Holder},
-    plan::Plan,
-    supervisor::{Fact, Part},
+    plan::StackPlan,
+    supervisor::{Part, StackFact},
     tree::{self, Orphans, Which},
 };
 use crate::{
@@ -30,7 +30,7 @@ const KNOCK: Duration = Duration::from_millis(50);
 
 /// The process of a part.
 #[derive(Debug)]
-struct Process {
+struct PartProcess {
     component: Component,
     /// `None`: it does not run.
     child: Option<Child>,
@@ -41,7 +41,7 @@ struct Process {
 /// The processes of all parts.
 #[derive(Debug)]
 pub(super) struct Parts {
-    processes: Vec<Process>,
+    processes: Vec<PartProcess>,
     /// Their control group, if one can be made.
     group: Option<Group>,
     /// What belongs to the init, and yet is no part of the stack.
@@ -50,7 +50,7 @@ pub(super) struct Parts {
 
 impl Parts {
     /// None runs; what an init that was killed left behind is ended.
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &StackPlan) -> Self {
         let group = Group::make(&format!("deskd-X{}", plan.options.display));
         let left = Which {
             mark: plan.mark(""),
@@ -58,7 +58,7 @@ impl Parts {
             ..Which::default()
         };
         tree::end(&left, tree::GRACE);
-        let process = |component| Process {
+        let process = |component| PartProcess {
             component,
             child: None,
             since_ms: 0,
@@ -70,7 +70,7 @@ impl Parts {
         }
     }
 
-    fn process(&mut self, component: Component) -> Option<&mut Process> {
+    fn process(&mut self, component: Component) -> Option<&mut PartProcess> {
         let mut processes = self.processes.iter_mut();
         processes.find(|process| process.component == component)
     }
@@ -126,7 +126,7 @@ impl Parts {
     }
 
     /// Starts a part.
-    pub(super) fn start(&mut self, component: Component, plan: &Plan) -> Fact {
+    pub(super) fn start(&mut self, component: Component, plan: &StackPlan) -> StackFact {
         if let Some(problem) = components::missing(component) {
             let message = match &problem {
                 Problem::Missing { program, package } => {
@@ -134,7 +134,7 @@ impl Parts {
                 }
                 Problem::Failed => format!("{} cannot be started", component.name()),
             };
-            return Fact::NotStarted(component, problem, message);
+            return StackFact::NotStarted(component, problem, message);
         }
         let started = prepare(component, plan).and_then(|()| {
             let start = components::start(component, plan);
@@ -155,44 +155,44 @@ impl Parts {
                     process.child = Some(child);
                     process.since_ms = now_ms();
                 }
-                Fact::Started(component)
+                StackFact::Started(component)
             }
             Err(why) => {
                 let message = format!("{} cannot be started: {why}", component.name());
-                Fact::NotStarted(component, Problem::Failed, message)
+                StackFact::NotStarted(component, Problem::Failed, message)
             }
         }
     }
 
     /// What can be seen of a part that was started and is not up yet.
-    pub(super) fn look(&self, component: Component, plan: &Plan) -> Option<Fact> {
+    pub(super) fn look(&self, component: Component, plan: &StackPlan) -> Option<StackFact> {
         let child = self.child(component)?;
         let (ready, _) = components::readiness(component);
         let is_up = match (ready, components::port(ready, plan)) {
             (_, Some(port)) => match listening(port, child.pid) {
                 Listening::Ours => true,
-                Listening::Others => return Some(Fact::PortTaken(component, port)),
+                Listening::Others => return Some(StackFact::PortTaken(component, port)),
                 Listening::Nobody => false,
             },
             (Ready::Said, None) => child.said.contains(&b'\n'),
             (Ready::Runs, None) => true,
             (Ready::Ended | Ready::Listens(_), None) => false,
         };
-        is_up.then_some(Fact::Ready(component))
+        is_up.then_some(StackFact::Ready(component))
     }
 
     /// A process of the init ended; `None` when it was no part.
-    pub(super) fn ended(&mut self, pid: Pid, code: Option<i32>) -> Option<Fact> {
-        let is = |process: &&mut Process| process.child.as_ref().is_some_and(|c| c.pid == pid);
+    pub(super) fn ended(&mut self, pid: Pid, code: Option<i32>) -> Option<StackFact> {
+        let is = |process: &&mut PartProcess| process.child.as_ref().is_some_and(|c| c.pid == pid);
         let process = self.processes.iter_mut().find(is)?;
         let mut child = process.child.take()?;
         child.read();
         let output = String::from_utf8_lossy(&child.complained).into_owned();
-        Some(Fact::Ended(process.component, code, output))
+        Some(StackFact::Ended(process.component, code, output))
     }
 
     /// Ends every process of a part.
-    pub(super) fn end(&mut self, component: Component, plan: &Plan) {
+    pub(super) fn end(&mut self, component: Component, plan: &StackPlan) {
         tree::end(&self.processes_of(component, plan), tree::GRACE);
         if let Some(process) = self.process(component) {
             process.child = None;
@@ -201,7 +201,7 @@ impl Parts {
 
     /// Ends all parts: the session is asked first, so that programs can save
     /// what they have; then all, within two seconds together (R29).
-    pub(super) fn end_all(&mut self, plan: &Plan) {
+    pub(super) fn end_all(&mut self, plan: &StackPlan) {
         let half = tree::GRACE / 2;
         tree::ask(&self.processes_of(Component::Session, plan), half);
         tree::end(&self.everything(plan), half);
@@ -211,7 +211,7 @@ impl Parts {
     }
 
     /// Ends whatever was being started meanwhile, and gives the control group back.
-    pub(super) fn sweep(&mut self, plan: &Plan) {
+    pub(super) fn sweep(&mut self, plan: &StackPlan) {
         tree::end(&self.everything(plan), tree::GRACE);
         if let Some(group) = &self.group {
             group.remove();
@@ -220,7 +220,7 @@ impl Parts {
 
     /// The processes of one part. What came to the init without a mark is the session's:
     /// the others start nothing that leaves them.
-    fn processes_of(&self, component: Component, plan: &Plan) -> Which<'_> {
+    fn processes_of(&self, component: Component, plan: &StackPlan) -> Which<'_> {
         Which {
             mark: plan.mark(component.name()),
             from: self
@@ -234,7 +234,7 @@ impl Parts {
     }
 
     /// The processes of all parts.
-    fn everything(&self, plan: &Plan) -> Which<'_> {
+    fn everything(&self, plan: &StackPlan) -> Which<'_> {
         Which {
             mark: plan.mark(""),
             from: self.children().map(|child| child.pid).collect(),
@@ -243,7 +243,7 @@ impl Parts {
         }
     }
 
-    fn orphans(&self, plan: &Plan) -> Orphans {
+    fn orphans(&self, plan: &StackPlan) -> Orphans {
         // What the init itself started is none.
         let parts = self.children().map(|child| child.pid);
         Orphans {
@@ -254,7 +254,7 @@ impl Parts {
 }
 
 /// Prepares the start of a part.
-fn prepare(component: Component, plan: &Plan) -> Result<(), String> {
+fn prepare(component: Component, plan: &StackPlan) -> Result<(), String> {
     let display = plan.options.display;
     match component {
         Component::Xvfb => {

@@ -11,13 +11,13 @@ use nix::unistd::{User, geteuid};
 use super::lock;
 use crate::{
     config::Address,
-    files::{Folder, Owner, make_folder},
+    files::{FileOwner, Folder, make_folder},
     frame::Size,
 };
 
 /// The options of the command line.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct StackOptions {
     /// The display's number.
     pub display: u16,
     /// The screen's first size.
@@ -71,7 +71,7 @@ pub enum PlanError {
 
 /// A user that something runs as.
 #[derive(Debug, Clone)]
-pub(super) struct Account {
+pub(super) struct UserAccount {
     pub(super) name: String,
     pub(super) uid: u32,
     pub(super) gid: u32,
@@ -79,21 +79,21 @@ pub(super) struct Account {
     pub(super) shell: PathBuf,
 }
 
-impl Account {
+impl UserAccount {
     /// Its user's and group's ids, for the command line.
     pub(super) fn ids(&self) -> String {
         format!("{}:{}", self.uid, self.gid)
     }
 
-    fn owner(&self) -> Owner {
-        Owner {
+    fn owner(&self) -> FileOwner {
+        FileOwner {
             uid: self.uid,
             gid: self.gid,
         }
     }
 }
 
-impl From<User> for Account {
+impl From<User> for UserAccount {
     fn from(user: User) -> Self {
         Self {
             name: user.name,
@@ -107,10 +107,10 @@ impl From<User> for Account {
 
 /// All that the init needs to know.
 #[derive(Debug)]
-pub struct Plan {
-    pub(super) options: Options,
-    pub(super) desktop: Account,
-    pub(super) daemon: Account,
+pub struct StackPlan {
+    pub(super) options: StackOptions,
+    pub(super) desktop: UserAccount,
+    pub(super) daemon: UserAccount,
     /// The init is root, and may become others.
     pub(super) is_root: bool,
     /// Lock file; also the beginning of every mark.
@@ -122,16 +122,16 @@ pub struct Plan {
     pub(super) daemon_cookie: PathBuf,
 }
 
-impl Plan {
+impl StackPlan {
     /// Finds users, and makes the folder that the lock lies in.
     ///
     /// # Errors
     ///
     /// When a user is missing, or the folder cannot be made.
-    pub fn new(options: Options) -> Result<Self, PlanError> {
+    pub fn new(options: StackOptions) -> Result<Self, PlanError> {
         let own = own()?;
         let is_root = geteuid().is_root();
-        let named = |name: &str| User::from_name(name).map(|user| user.map(Account::from));
+        let named = |name: &str| User::from_name(name).map(|user| user.map(UserAccount::from));
         let mut desktop = match &options.desktop_user {
             Some(name) => {
                 let user = named(name)?.ok_or_else(|| PlanError::NoUser(name.clone()))?;
@@ -223,7 +223,12 @@ impl Plan {
     }
 
     /// Writes a file for a user, in a folder that may be the user's own.
-    fn write_private(&self, path: &Path, bytes: &[u8], user: &Account) -> Result<(), PlanError> {
+    fn write_private(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        user: &UserAccount,
+    ) -> Result<(), PlanError> {
         let owner = self.is_root.then_some(user.owner());
         file_error(path, clear(path, fs::Metadata::is_file))?;
         let folder = path.parent().unwrap_or(Path::new("/"));
@@ -265,14 +270,14 @@ impl Plan {
     }
 }
 
-pub(super) fn own() -> Result<Account, PlanError> {
+pub(super) fn own() -> Result<UserAccount, PlanError> {
     let uid = geteuid();
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    let user = User::from_uid(uid)?.map(|user| Account {
+    let user = User::from_uid(uid)?.map(|user| UserAccount {
         home: home.clone().unwrap_or_else(|| user.dir.clone()),
-        ..Account::from(user)
+        ..UserAccount::from(user)
     });
-    Ok(user.unwrap_or_else(|| Account {
+    Ok(user.unwrap_or_else(|| UserAccount {
         // A container's user may have no entry.
         name: uid.to_string(),
         uid: uid.as_raw(),
@@ -310,8 +315,8 @@ fn clear(path: &Path, is_wanted: fn(&fs::Metadata) -> bool) -> io::Result<()> {
     )
 }
 
-fn make_dir(path: &Path, mode: u32, owner: Option<&Account>) -> Result<(), PlanError> {
-    file_error(path, make_folder(path, mode, owner.map(Account::owner)))
+fn make_dir(path: &Path, mode: u32, owner: Option<&UserAccount>) -> Result<(), PlanError> {
+    file_error(path, make_folder(path, mode, owner.map(UserAccount::owner)))
 }
 
 fn file_error<T>(path: &Path, done: io::Result<T>) -> Result<T, PlanError> {
@@ -323,7 +328,7 @@ fn file_error<T>(path: &Path, done: io::Result<T>) -> Result<T, PlanError> {
 
 /// A new home, such as a tmpfs or a volume, belongs to root and is closed to others. The
 /// desktop's user gets it, with the files that such a home begins with.
-fn adopt(home: &Path, owner: Owner) -> io::Result<()> {
+fn adopt(home: &Path, owner: FileOwner) -> io::Result<()> {
     let folder = Folder::open(home)?;
     let status = folder.status()?;
     if owner.uid == 0 || status.st_uid != 0 || status.st_mode & 0o007 != 0 {

@@ -26,8 +26,8 @@ use super::{
     daemon::{Daemon, StartError},
     lock,
     parts::Parts,
-    plan::{Plan, PlanError},
-    supervisor::{Fact, Order, Supervisor},
+    plan::{PlanError, StackPlan},
+    supervisor::{StackFact, StackOrder, Supervisor},
 };
 use crate::stack::wire::{Event, ToDaemon};
 
@@ -71,7 +71,7 @@ impl From<Errno> for InitError {
 }
 
 struct Init {
-    plan: Plan,
+    plan: StackPlan,
     supervisor: Supervisor,
     parts: Parts,
     daemon: Option<Daemon>,
@@ -91,7 +91,7 @@ struct Init {
 /// # Errors
 ///
 /// When the display is another's, or the system refuses what an init needs.
-pub fn run(plan: Plan, at_once: bool) -> Result<u8, InitError> {
+pub fn run(plan: StackPlan, at_once: bool) -> Result<u8, InitError> {
     let path = plan.lock.display().to_string();
     let lock = lock::take(&plan.lock, at_once).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => {
@@ -150,57 +150,57 @@ impl Init {
     }
 
     /// What happened since the last turn.
-    fn look(&mut self) -> Vec<Fact> {
+    fn look(&mut self) -> Vec<StackFact> {
         let mut facts = Vec::new();
         let pause = self.turned.elapsed();
         self.turned = Instant::now();
         if pause >= PAUSE {
-            facts.push(Fact::Paused(pause));
+            facts.push(StackFact::Paused(pause));
         }
         facts.extend(self.reap());
         if let Some(daemon) = &mut self.daemon
             && let Some(orders) = daemon.listen()
         {
-            facts.push(Fact::DaemonSpoke);
-            facts.extend(orders.into_iter().map(Fact::Ordered));
+            facts.push(StackFact::DaemonSpoke);
+            facts.extend(orders.into_iter().map(StackFact::Ordered));
         }
         self.parts.read();
         let starting = self.supervisor.starting();
         facts.extend(starting.filter_map(|part| self.parts.look(part, &self.plan)));
-        facts.push(Fact::Tick);
+        facts.push(StackFact::Tick);
         facts
     }
 
     /// Carries out what the supervisor orders about a fact, and about what comes of that.
     /// An exit code when it orders the end.
-    fn happened(&mut self, fact: Fact) -> Result<Option<u8>, InitError> {
+    fn happened(&mut self, fact: StackFact) -> Result<Option<u8>, InitError> {
         let mut facts = VecDeque::from([fact]);
         while let Some(fact) = facts.pop_front() {
             for order in self.supervisor.step(self.began.elapsed(), fact) {
                 match order {
-                    Order::Start(part) => facts.push_back(self.parts.start(part, &self.plan)),
-                    Order::End(part) => self.parts.end(part, &self.plan),
-                    Order::EndAll => self.parts.end_all(&self.plan),
-                    Order::StartDaemon => {
+                    StackOrder::Start(part) => facts.push_back(self.parts.start(part, &self.plan)),
+                    StackOrder::End(part) => self.parts.end(part, &self.plan),
+                    StackOrder::EndAll => self.parts.end_all(&self.plan),
+                    StackOrder::StartDaemon => {
                         let daemon = Daemon::start(&self.plan)?;
                         self.parts.daemon = Some(daemon.pid);
                         self.daemon = Some(daemon);
                         self.told = None;
-                        facts.push_back(Fact::DaemonStarted);
+                        facts.push_back(StackFact::DaemonStarted);
                     }
-                    Order::KillDaemon => {
+                    StackOrder::KillDaemon => {
                         if let Some(daemon) = &self.daemon {
                             let _ = kill(daemon.pid, Signal::SIGKILL);
                         }
                     }
-                    Order::Resize(size, dpi) => {
+                    StackOrder::Resize(size, dpi) => {
                         let options = &mut self.plan.options;
                         options.geometry = size;
                         if dpi != 0 {
                             options.dpi = dpi;
                         }
                     }
-                    Order::Report(report) => self.send(&ToDaemon::Event(Event {
+                    StackOrder::Report(report) => self.send(&ToDaemon::Event(Event {
                         component: report.component,
                         status: report.status,
                         elapsed_ms: millis(report.elapsed),
@@ -209,8 +209,8 @@ impl Init {
                         message: report.message,
                     })),
                     // The init's own words: the daemon, which has the log, may be missing.
-                    Order::Warn(message) => tracing::warn!("{message}"),
-                    Order::Exit(code) => return Ok(Some(code)),
+                    StackOrder::Warn(message) => tracing::warn!("{message}"),
+                    StackOrder::Exit(code) => return Ok(Some(code)),
                 }
             }
         }
@@ -263,7 +263,7 @@ impl Init {
     }
 
     /// Collects every child that ended, the init's own and orphans.
-    fn reap(&mut self) -> Vec<Fact> {
+    fn reap(&mut self) -> Vec<StackFact> {
         let mut facts = Vec::new();
         loop {
             let (pid, code) = match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
@@ -274,7 +274,7 @@ impl Init {
             };
             if self.daemon.as_ref().is_some_and(|daemon| daemon.pid == pid) {
                 (self.daemon, self.parts.daemon) = (None, None);
-                facts.push(Fact::DaemonEnded(code));
+                facts.push(StackFact::DaemonEnded(code));
             } else {
                 facts.extend(self.parts.ended(pid, code));
             }
@@ -287,7 +287,7 @@ impl Init {
             let _ = kill(daemon.pid, Signal::SIGTERM);
         }
         // It orders nothing that can fail.
-        drop(self.happened(Fact::Ending));
+        drop(self.happened(StackFact::Ending));
         let until = Instant::now() + DAEMON_GRACE;
         while let Some(daemon) = &self.daemon {
             match waitpid(daemon.pid, Some(WaitPidFlag::WNOHANG)) {

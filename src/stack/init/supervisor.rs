@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::components::{Ready, needs, readiness, stands_on};
 use crate::{
     frame::{ScreenSize, Size},
-    stack::wire::{Component, Problem, Status, ToInit},
+    stack::wire::{Component, Problem, StageStatus, ToInit},
 };
 
 /// The longest pause between two starts of what keeps ending (R28).
@@ -20,7 +20,7 @@ const SILENT: Duration = Duration::from_secs(10);
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fact {
+pub(super) enum StackFact {
     /// Time passed.
     Tick,
     /// The whole machine stood still for that time.
@@ -49,16 +49,16 @@ pub(super) enum Fact {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Start a part. [`Fact::Started`] or [`Fact::NotStarted`] follows.
+pub(super) enum StackOrder {
+    /// Start a part. [`StackFact::Started`] or [`StackFact::NotStarted`] follows.
     Start(Component),
     /// End every process of a part.
     End(Component),
     /// End every process of all parts, the session's first.
     EndAll,
-    /// Start the daemon. [`Fact::DaemonStarted`] follows.
+    /// Start the daemon. [`StackFact::DaemonStarted`] follows.
     StartDaemon,
-    /// Kill the daemon. [`Fact::DaemonEnded`] follows.
+    /// Kill the daemon. [`StackFact::DaemonEnded`] follows.
     KillDaemon,
     /// Have the next X server this size, and these dots per inch unless 0.
     Resize(Size, u32),
@@ -74,7 +74,7 @@ pub(super) enum Order {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Report {
     pub(super) component: Component,
-    pub(super) status: Status,
+    pub(super) status: StageStatus,
     /// Since the bring-up began.
     pub(super) elapsed: Duration,
     pub(super) problem: Option<Problem>,
@@ -103,7 +103,7 @@ pub(super) struct Part {
 
 /// The daemon.
 #[derive(Debug, Default)]
-struct Daemon {
+struct DaemonLife {
     /// Since when it runs, and when it was last heard.
     running: Option<(Duration, Duration)>,
     not_before: Option<Duration>,
@@ -116,15 +116,15 @@ struct Daemon {
 #[derive(Debug)]
 pub(super) struct Supervisor {
     parts: Vec<Part>,
-    daemon: Daemon,
+    daemon: DaemonLife,
     /// The stack is to be up.
     pub(super) wanted: bool,
-    /// [`Order::Exit`] was given.
+    /// [`StackOrder::Exit`] was given.
     ending: bool,
     /// Of the bring-up.
     began: Duration,
     now: Duration,
-    orders: Vec<Order>,
+    orders: Vec<StackOrder>,
 }
 
 impl Supervisor {
@@ -146,7 +146,7 @@ impl Supervisor {
         };
         Self {
             parts: Component::STARTED.into_iter().map(part).collect(),
-            daemon: Daemon::default(),
+            daemon: DaemonLife::default(),
             wanted: true,
             ending: false,
             began: Duration::ZERO,
@@ -173,9 +173,9 @@ impl Supervisor {
 
     /// Takes in that something happened at `now`, which never goes back. The orders are to
     /// be carried out in their order.
-    pub(super) fn step(&mut self, now: Duration, fact: Fact) -> Vec<Order> {
+    pub(super) fn step(&mut self, now: Duration, fact: StackFact) -> Vec<StackOrder> {
         self.now = self.now.max(now);
-        if fact == Fact::Ending {
+        if fact == StackFact::Ending {
             self.ending = true;
             self.end_all("ended with deskd");
         } else if !self.ending {
@@ -188,12 +188,12 @@ impl Supervisor {
         std::mem::take(&mut self.orders)
     }
 
-    fn take_in(&mut self, fact: Fact) {
+    fn take_in(&mut self, fact: StackFact) {
         match fact {
-            Fact::Tick | Fact::Ending => {}
-            Fact::Paused(pause) => self.paused(pause),
-            Fact::Started(component) => self.started(component),
-            Fact::NotStarted(component, problem, message) => {
+            StackFact::Tick | StackFact::Ending => {}
+            StackFact::Paused(pause) => self.paused(pause),
+            StackFact::Started(component) => self.started(component),
+            StackFact::NotStarted(component, problem, message) => {
                 let now = self.now;
                 if let Some(part) = self.part(component) {
                     // It ran for no time: the pauses grow.
@@ -204,17 +204,17 @@ impl Supervisor {
                 }
                 self.fail(component, problem, message);
             }
-            Fact::Ready(component) => self.is_up(component),
-            Fact::PortTaken(component, port) => self.port_taken(component, port),
-            Fact::Ended(component, code, output) => self.ended(component, code, output),
-            Fact::DaemonStarted => self.daemon.running = Some((self.now, self.now)),
-            Fact::DaemonSpoke => {
+            StackFact::Ready(component) => self.is_up(component),
+            StackFact::PortTaken(component, port) => self.port_taken(component, port),
+            StackFact::Ended(component, code, output) => self.ended(component, code, output),
+            StackFact::DaemonStarted => self.daemon.running = Some((self.now, self.now)),
+            StackFact::DaemonSpoke => {
                 if let Some((_, heard)) = &mut self.daemon.running {
                     *heard = self.now;
                 }
             }
-            Fact::DaemonEnded(code) => self.daemon_ended(code),
-            Fact::Ordered(order) => self.obey(&order),
+            StackFact::DaemonEnded(code) => self.daemon_ended(code),
+            StackFact::Ordered(order) => self.obey(&order),
         }
     }
 
@@ -226,11 +226,11 @@ impl Supervisor {
     fn report(
         &mut self,
         component: Component,
-        status: Status,
+        status: StageStatus,
         problem: Option<Problem>,
         message: String,
     ) {
-        self.orders.push(Order::Report(Report {
+        self.orders.push(StackOrder::Report(Report {
             component,
             status,
             elapsed: self.now - self.began,
@@ -282,7 +282,8 @@ impl Supervisor {
             if part.enabled && !part.up && !part.running && due && !hopeless && has_ground {
                 // Until it is known whether it was started.
                 self.parts[index].running = true;
-                self.orders.push(Order::Start(self.parts[index].component));
+                self.orders
+                    .push(StackOrder::Start(self.parts[index].component));
             }
         }
     }
@@ -297,9 +298,9 @@ impl Supervisor {
         part.started = now;
         part.due = Some(now + limit);
         part.up = ready == Ready::Runs;
-        let mut status = Status::Started;
+        let mut status = StageStatus::Started;
         if part.up {
-            status = Status::Completed;
+            status = StageStatus::Completed;
             (part.problem, part.due) = (None, None);
         }
         let message = format!("{} was started", component.name());
@@ -315,7 +316,7 @@ impl Supervisor {
         (part.due, part.problem) = (None, None);
         let took = (now - part.started).as_millis();
         let message = format!("{} is up after {took} ms", component.name());
-        self.report(component, Status::Completed, None, message);
+        self.report(component, StageStatus::Completed, None, message);
     }
 
     fn port_taken(&mut self, component: Component, port: u16) {
@@ -350,7 +351,12 @@ impl Supervisor {
             // Keys may be missing, but the screen is there: it is reported, no more.
             (part.up, part.due) = (true, None);
             let message = format!("{} failed{said}", component.name());
-            self.report(component, Status::Failed, Some(Problem::Failed), message);
+            self.report(
+                component,
+                StageStatus::Failed,
+                Some(Problem::Failed),
+                message,
+            );
             return;
         }
         let how = code.map_or("by a signal".to_owned(), |code| format!("with code {code}"));
@@ -377,11 +383,11 @@ impl Supervisor {
             part.restarts += 1;
             part.problem = Some(problem.clone());
         }
-        self.report(component, Status::Failed, Some(problem), message);
+        self.report(component, StageStatus::Failed, Some(problem), message);
     }
 
     fn end(&mut self, component: Component) {
-        self.orders.push(Order::End(component));
+        self.orders.push(StackOrder::End(component));
         if let Some(part) = self.part(component) {
             part.is_ended();
         }
@@ -391,13 +397,13 @@ impl Supervisor {
     fn end_all(&mut self, why: &str) {
         let was = self.parts.iter().filter(|part| part.up || part.running);
         let was: Vec<Component> = was.map(|part| part.component).collect();
-        self.orders.push(Order::EndAll);
+        self.orders.push(StackOrder::EndAll);
         for part in &mut self.parts {
             part.is_ended();
         }
         for component in was.into_iter().rev() {
             let message = format!("{} was {why}", component.name());
-            self.report(component, Status::Waiting, None, message);
+            self.report(component, StageStatus::Waiting, None, message);
         }
     }
 
@@ -406,13 +412,13 @@ impl Supervisor {
             if self.now - *heard > SILENT {
                 *heard = self.now;
                 let message = "the daemon sends nothing: it is replaced";
-                self.orders.push(Order::Warn(message.into()));
-                self.orders.push(Order::KillDaemon);
+                self.orders.push(StackOrder::Warn(message.into()));
+                self.orders.push(StackOrder::KillDaemon);
             }
         } else if self.daemon.not_before.is_none_or(|at| self.now >= at) {
             // Until it is known that it was started.
             self.daemon.running = Some((self.now, self.now));
-            self.orders.push(Order::StartDaemon);
+            self.orders.push(StackOrder::StartDaemon);
         }
     }
 
@@ -429,7 +435,7 @@ impl Supervisor {
         self.daemon.not_before = Some(self.now + backoff(self.daemon.streak));
         let how = code.map_or("by a signal".into(), |code| format!("with {code}"));
         let message = format!("the daemon ended {how}; it is started again");
-        self.orders.push(Order::Warn(message));
+        self.orders.push(StackOrder::Warn(message));
     }
 
     fn obey(&mut self, order: &ToInit) {
@@ -462,10 +468,10 @@ impl Supervisor {
                 };
                 // The daemon has checked it; what it sends is checked all the same.
                 if let Err(error) = ScreenSize::try_from(size) {
-                    self.orders.push(Order::Warn(error.to_string()));
+                    self.orders.push(StackOrder::Warn(error.to_string()));
                     return;
                 }
-                self.orders.push(Order::Resize(size, *dpi));
+                self.orders.push(StackOrder::Resize(size, *dpi));
                 self.began = self.now;
                 self.end_all("ended for another size");
             }
@@ -474,7 +480,7 @@ impl Supervisor {
 
     fn exit(&mut self, code: u8) {
         self.ending = true;
-        self.orders.push(Order::Exit(code));
+        self.orders.push(StackOrder::Exit(code));
     }
 }
 

@@ -18,7 +18,7 @@ use x11rb::{
 use crate::frame::{CursorImage, Size};
 use crate::x11::{
     connection::server::{Server, XConnection},
-    error::Error,
+    error::DisplayError,
 };
 
 /// The largest image that is read, in pixels: 512 × 512. Any program can set one of
@@ -40,7 +40,7 @@ pub(in crate::x11) struct Cursor {
 }
 
 /// A question that was sent.
-pub(in crate::x11) enum Asked<'c> {
+pub(in crate::x11) enum CursorAsked<'c> {
     Image(Cookie<'c, XConnection, GetCursorImageReply>, Instant),
     /// Where it is; the image is known to be too large.
     Place(Cookie<'c, XConnection, QueryPointerReply>, CursorImage),
@@ -52,7 +52,7 @@ impl Cursor {
     /// # Errors
     ///
     /// When the connection ended.
-    pub(in crate::x11) fn of(server: &Server) -> Result<Self, Error> {
+    pub(in crate::x11) fn of(server: &Server) -> Result<Self, DisplayError> {
         Ok(Self {
             is_there: available(&server.conn)?,
             large: RefCell::new(None),
@@ -69,7 +69,10 @@ impl Cursor {
     /// # Errors
     ///
     /// When the connection ended.
-    pub(in crate::x11) fn ask<'c>(&self, server: &'c Server) -> Result<Option<Asked<'c>>, Error> {
+    pub(in crate::x11) fn ask<'c>(
+        &self,
+        server: &'c Server,
+    ) -> Result<Option<CursorAsked<'c>>, DisplayError> {
         if !self.is_there {
             return Ok(None);
         }
@@ -78,11 +81,11 @@ impl Cursor {
             && Instant::now() < *again
         {
             let pointer = conn.query_pointer(server.root)?;
-            return Ok(Some(Asked::Place(pointer, image.clone())));
+            return Ok(Some(CursorAsked::Place(pointer, image.clone())));
         }
         let image = conn.xfixes_get_cursor_image()?;
         conn.stream().cut_reply(image.sequence_number(), MAX_PIXELS);
-        Ok(Some(Asked::Image(image, Instant::now())))
+        Ok(Some(CursorAsked::Image(image, Instant::now())))
     }
 
     /// The answer; `None` when no cursor is shown at all.
@@ -90,24 +93,27 @@ impl Cursor {
     /// # Errors
     ///
     /// When the connection ended.
-    pub(in crate::x11) fn answer(&self, asked: Asked<'_>) -> Result<Option<CursorImage>, Error> {
+    pub(in crate::x11) fn answer(
+        &self,
+        asked: CursorAsked<'_>,
+    ) -> Result<Option<CursorImage>, DisplayError> {
         let (image, asked) = match asked {
-            Asked::Place(pointer, image) => {
+            CursorAsked::Place(pointer, image) => {
                 let reply = pointer.reply();
-                let reply = reply.map_err(|error| Error::reply("QueryPointer", error))?;
+                let reply = reply.map_err(|error| DisplayError::reply("QueryPointer", error))?;
                 return Ok(Some(CursorImage {
                     x: reply.root_x.into(),
                     y: reply.root_y.into(),
                     ..image
                 }));
             }
-            Asked::Image(image, asked) => (image, asked),
+            CursorAsked::Image(image, asked) => (image, asked),
         };
         let bytes = match image.raw_reply() {
             Ok(bytes) => bytes,
             // BadCursor: the server shows none.
             Err(ReplyError::X11Error(_)) => return Ok(None),
-            Err(error) => return Err(Error::reply("XFixesGetCursorImage", error)),
+            Err(error) => return Err(DisplayError::reply("XFixesGetCursorImage", error)),
         };
         let image = parse(bytes.as_ref())?;
         if image.is_left_out() {
@@ -120,7 +126,7 @@ impl Cursor {
 
 /// `GetCursorImage` is of XFIXES 1.0, and the extension requires a request for its version
 /// before any other.
-fn available(conn: &impl RequestConnection) -> Result<bool, Error> {
+fn available(conn: &impl RequestConnection) -> Result<bool, DisplayError> {
     if conn
         .extension_information(xfixes::X11_EXTENSION_NAME)?
         .is_none()
@@ -129,14 +135,14 @@ fn available(conn: &impl RequestConnection) -> Result<bool, Error> {
     }
     let version = conn.xfixes_query_version(4, 0)?.reply();
     Ok(version
-        .map_err(|error| Error::reply("XFixesQueryVersion", error))?
+        .map_err(|error| DisplayError::reply("XFixesQueryVersion", error))?
         .major_version
         >= 1)
 }
 
 /// A reply, whole or cut to its head (XFIXES 2.0, `GetCursorImage`).
-fn parse(bytes: &[u8]) -> Result<CursorImage, Error> {
-    let wrong = || Error::Protocol("a cursor image has the wrong length");
+fn parse(bytes: &[u8]) -> Result<CursorImage, DisplayError> {
+    let wrong = || DisplayError::Protocol("a cursor image has the wrong length");
     let head = bytes.get(..HEAD).ok_or_else(wrong)?;
     let word = |at: usize| [head[at], head[at + 1]];
     let (place, side) = (

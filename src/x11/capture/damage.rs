@@ -18,7 +18,7 @@ use x11rb::{
 use crate::frame::{Region, Size};
 use crate::x11::{
     connection::server::{Server, XConnection},
-    error::{Error, no_id},
+    error::{DisplayError, no_id},
 };
 
 /// Rectangles of one answer that are looked at one by one.
@@ -59,7 +59,7 @@ pub(in crate::x11) fn take<'c>(
         SequenceNumber,
         Cookie<'c, XConnection, xfixes::FetchRegionReply>,
     ),
-    Error,
+    DisplayError,
 > {
     conn.xfixes_set_region(parts, &[UNTOUCHED])?.ignore_error();
     let emptied = conn.damage_subtract(damage, x11rb::NONE, parts)?;
@@ -77,7 +77,7 @@ pub(in crate::x11) fn is_gone(reply: &xfixes::FetchRegionReply) -> bool {
 }
 
 /// A question that was sent.
-pub(in crate::x11) struct Asked<'c>(Cookie<'c, XConnection, xfixes::FetchRegionReply>);
+pub(in crate::x11) struct DamageAsked<'c>(Cookie<'c, XConnection, xfixes::FetchRegionReply>);
 
 impl Damage {
     /// Starts to follow the screen; `None` when the server cannot say.
@@ -85,7 +85,7 @@ impl Damage {
     /// # Errors
     ///
     /// When the connection ended.
-    pub(in crate::x11) fn follow(server: &Server) -> Result<Option<Self>, Error> {
+    pub(in crate::x11) fn follow(server: &Server) -> Result<Option<Self>, DisplayError> {
         if !available(server)? {
             return Ok(None);
         }
@@ -96,7 +96,7 @@ impl Damage {
         let created = conn.damage_create(damage, server.root, ReportLevel::BOUNDING_BOX)?;
         let created = created.check();
         if let Err(error) = created {
-            let error = Error::reply("DamageCreate", error);
+            let error = DisplayError::reply("DamageCreate", error);
             return if error.ends_connection() {
                 Err(error)
             } else {
@@ -117,7 +117,7 @@ impl Damage {
     /// # Errors
     ///
     /// When the connection ended.
-    pub(in crate::x11) fn end(self, server: &Server) -> Result<(), Error> {
+    pub(in crate::x11) fn end(self, server: &Server) -> Result<(), DisplayError> {
         let conn = &server.conn;
         conn.damage_destroy(self.damage)?.ignore_error();
         conn.xfixes_destroy_region(self.parts)?.ignore_error();
@@ -129,10 +129,13 @@ impl Damage {
     /// # Errors
     ///
     /// When the connection ended.
-    pub(in crate::x11) fn ask<'c>(&self, server: &'c Server) -> Result<Asked<'c>, Error> {
+    pub(in crate::x11) fn ask<'c>(
+        &self,
+        server: &'c Server,
+    ) -> Result<DamageAsked<'c>, DisplayError> {
         let (emptied, region) = take(&server.conn, self.damage, self.parts)?;
         self.emptied.set(emptied);
-        Ok(Asked(region))
+        Ok(DamageAsked(region))
     }
 
     /// Discards earlier answers, at the beginning of a capture.
@@ -154,18 +157,18 @@ impl Damage {
     }
 }
 
-impl Asked<'_> {
+impl DamageAsked<'_> {
     /// The rectangles drawn since the last query. If there are more than 64, their bounding
     /// box is returned instead.
     ///
     /// # Errors
     ///
     /// When the connection ended.
-    pub(in crate::x11) fn answer(self, screen: Size) -> Result<Vec<Region>, Error> {
+    pub(in crate::x11) fn answer(self, screen: Size) -> Result<Vec<Region>, DisplayError> {
         let reply = self.0.reply();
-        let reply = reply.map_err(|error| Error::reply("XFixesFetchRegion", error))?;
+        let reply = reply.map_err(|error| DisplayError::reply("XFixesFetchRegion", error))?;
         if is_gone(&reply) {
-            return Err(Error::robbed("record of what is drawn"));
+            return Err(DisplayError::robbed("record of what is drawn"));
         }
         let whole = [reply.extents];
         let parts = if reply.rectangles.len() > MANY {
@@ -191,7 +194,7 @@ pub(in crate::x11) fn clipped(part: &Rectangle, screen: Size) -> Option<Region> 
 /// # Errors
 ///
 /// When the connection ended.
-pub(in crate::x11) fn available(server: &Server) -> Result<bool, Error> {
+pub(in crate::x11) fn available(server: &Server) -> Result<bool, DisplayError> {
     let conn = &server.conn;
     let has = |name: &'static str| conn.extension_information(name);
     if has(damage::X11_EXTENSION_NAME)?.is_none() || has(xfixes::X11_EXTENSION_NAME)?.is_none() {

@@ -29,8 +29,8 @@ use crate::x11::{
         mailbox::Bell,
         server::{Server, XConnection, screen_size},
     },
-    error::Error,
-    screen::{known::Known, root_state::Generation},
+    error::DisplayError,
+    screen::{known::KnownScreen, root_state::Generation},
 };
 use crate::{
     facts::Profile,
@@ -103,12 +103,12 @@ pub(in crate::x11) struct Capturer {
 /// The subject of the last capture, and its pixels unless their memory is needed.
 #[derive(Debug)]
 struct Last {
-    known: Known,
+    known: KnownScreen,
     pixels: Option<Arc<Pixels>>,
 }
 
 /// The result of the first look.
-enum Look {
+enum FirstLook {
     /// The screen has another size.
     Resized,
     /// Nothing was drawn since the last capture.
@@ -136,7 +136,7 @@ impl Capturer {
         size: Size,
         choice: CaptureChoice,
         wake: Bell,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, DisplayError> {
         let mut capturer = Self {
             mode: CaptureMode::GetImage,
             mode_reason: None,
@@ -178,7 +178,7 @@ impl Capturer {
     /// While the server reads pixels for GetImage, it takes its cursor off the screen and
     /// sends a DamageNotify in the middle of the reply (Xvfb 21.1). The stream cannot be
     /// read after that, so damage is not reported on this connection.
-    fn end_damage(&mut self, server: &Server) -> Result<(), Error> {
+    fn end_damage(&mut self, server: &Server) -> Result<(), DisplayError> {
         self.pending.clear();
         self.damage
             .take()
@@ -205,9 +205,14 @@ impl Capturer {
         self.damage.is_some()
     }
 
-    fn try_shm(&mut self, server: &Server, mode: CaptureMode, size: Size) -> Result<(), Error> {
+    fn try_shm(
+        &mut self,
+        server: &Server,
+        mode: CaptureMode,
+        size: Size,
+    ) -> Result<(), DisplayError> {
         let unavailable =
-            |why: &str| Error::SharedMemory(io::Error::new(io::ErrorKind::Unsupported, why));
+            |why: &str| DisplayError::SharedMemory(io::Error::new(io::ErrorKind::Unsupported, why));
         if server
             .conn
             .extension_information(shm::X11_EXTENSION_NAME)?
@@ -216,7 +221,7 @@ impl Capturer {
             return Err(unavailable("the X server has no MIT-SHM"));
         }
         let version = server.conn.shm_query_version()?.reply();
-        let version = version.map_err(|error| Error::reply("ShmQueryVersion", error))?;
+        let version = version.map_err(|error| DisplayError::reply("ShmQueryVersion", error))?;
         if mode == CaptureMode::ShmFd && (version.major_version, version.minor_version) < (1, 2) {
             return Err(unavailable("the X server's MIT-SHM is older than 1.2"));
         }
@@ -239,7 +244,7 @@ impl Capturer {
             .reply();
         if let Err(error) = one {
             self.segments.detach(server)?;
-            return Err(Error::reply("ShmGetImage", error));
+            return Err(DisplayError::reply("ShmGetImage", error));
         }
         Ok(())
     }
@@ -254,22 +259,22 @@ impl Capturer {
     pub(in crate::x11) fn grab(
         &mut self,
         server: &Server,
-        known: &mut Known,
+        known: &mut KnownScreen,
         number: u64,
-    ) -> Result<Option<Grab>, Error> {
+    ) -> Result<Option<Grab>, DisplayError> {
         let first = Instant::now();
         let mut refused = None;
         for _ in 0..MAX_TRIES {
             let (started, time) = (Instant::now(), SystemTime::now());
             let looked = self.look(server, known, number);
             let read = looked.and_then(|looked| match looked {
-                Look::Resized => Ok(Reading::Resized),
-                Look::Same(pixels, cursor) => Ok(Reading::Done(pixels, cursor)),
-                Look::Changed(asked) => self.read(server, known, number, asked),
+                FirstLook::Resized => Ok(Reading::Resized),
+                FirstLook::Same(pixels, cursor) => Ok(Reading::Done(pixels, cursor)),
+                FirstLook::Changed(asked) => self.read(server, known, number, asked),
             });
             let read = match read {
                 // Asked for rows that the screen has no more: it is being resized.
-                Err(error @ Error::Request { is_match: true, .. }) => {
+                Err(error @ DisplayError::Request { is_match: true, .. }) => {
                     refused = Some(error);
                     Reading::Resized
                 }
@@ -301,14 +306,19 @@ impl Capturer {
             }
             self.last = None;
             // A resize voids the proof, and with it the windows that carry it.
-            (*known, _) = Known::read(server)?;
+            (*known, _) = KnownScreen::read(server)?;
         }
         tracing::debug!(elapsed = ?first.elapsed(), "the screen kept changing its size");
-        Err(refused.unwrap_or(Error::Resizing(MAX_TRIES)))
+        Err(refused.unwrap_or(DisplayError::Resizing(MAX_TRIES)))
     }
 
     /// Asks what was drawn since the last capture, and where the pointer is.
-    fn look(&mut self, server: &Server, known: &Known, number: u64) -> Result<Look, Error> {
+    fn look(
+        &mut self,
+        server: &Server,
+        known: &KnownScreen,
+        number: u64,
+    ) -> Result<FirstLook, DisplayError> {
         if let Some(damage) = &self.damage {
             damage.begin();
         }
@@ -322,13 +332,13 @@ impl Capturer {
             self.changed = vec![number; stripes];
             self.pending.clear();
             self.segments.note(&(0..known.size.height));
-            return Ok(Look::Changed(true));
+            return Ok(FirstLook::Changed(true));
         };
         if !self.pending.is_empty() {
             // What the server told is read at once, and with it what it did not tell.
             let drawn = std::mem::take(&mut self.pending);
             self.note(&drawn, number);
-            return Ok(Look::Changed(false));
+            return Ok(FirstLook::Changed(false));
         }
         let pixels = last.pixels.clone();
         let asked = damage.ask(server)?;
@@ -339,12 +349,12 @@ impl Capturer {
         damage.note(&drawn);
         let pointer = self.answer_of(pointer)?;
         if size_of(size.reply())? != known.size {
-            return Ok(Look::Resized);
+            return Ok(FirstLook::Resized);
         }
         self.note(&drawn, number);
         Ok(match pixels {
-            Some(pixels) if drawn.is_empty() => Look::Same(pixels, pointer),
-            _ => Look::Changed(true),
+            Some(pixels) if drawn.is_empty() => FirstLook::Same(pixels, pointer),
+            _ => FirstLook::Changed(true),
         })
     }
 
@@ -379,10 +389,10 @@ impl Capturer {
     fn read(
         &mut self,
         server: &Server,
-        known: &Known,
+        known: &KnownScreen,
         number: u64,
         mut asked: bool,
-    ) -> Result<Reading, Error> {
+    ) -> Result<Reading, DisplayError> {
         let whole = 0..known.size.height;
         // Its memory may be the one to read into.
         self.last = Some(Last {
@@ -425,7 +435,7 @@ impl Capturer {
             self.last_request = after.sequence_number();
             let before = size_of(before.reply())?;
             let image = image.reply();
-            let answer = |asked: Option<damage::Asked<'_>>| {
+            let answer = |asked: Option<damage::DamageAsked<'_>>| {
                 let answer = asked.map(|asked| asked.answer(known.size)).transpose();
                 answer.map(Option::unwrap_or_default)
             };
@@ -464,12 +474,15 @@ impl Capturer {
             }
             return Ok(Reading::Done(pixels, pointer));
         }
-        Err(Error::Protocol(
+        Err(DisplayError::Protocol(
             "the whole screen was read, and yet not whole",
         ))
     }
 
-    fn answer_of(&self, asked: Option<cursor::Asked<'_>>) -> Result<Option<CursorImage>, Error> {
+    fn answer_of(
+        &self,
+        asked: Option<cursor::CursorAsked<'_>>,
+    ) -> Result<Option<CursorImage>, DisplayError> {
         match asked {
             Some(asked) => self.cursor.answer(asked),
             None => Ok(None),
@@ -483,13 +496,13 @@ impl Capturer {
         size: Size,
         slot: Option<usize>,
         rows: &Range<u32>,
-    ) -> Result<Image<'c>, Error> {
+    ) -> Result<AskedImage<'c>, DisplayError> {
         let (conn, root, format) = (&server.conn, server.root, ImageFormat::Z_PIXMAP);
         let (width, _) = wire_size(size)?;
-        let short = |pixels: u32| i16::try_from(pixels).map_err(|_| Error::TooLarge(size));
+        let short = |pixels: u32| i16::try_from(pixels).map_err(|_| DisplayError::TooLarge(size));
         let (y, height) = (
             short(rows.start)?,
-            u16::try_from(rows.len()).map_err(|_| Error::TooLarge(size))?,
+            u16::try_from(rows.len()).map_err(|_| DisplayError::TooLarge(size))?,
         );
         let band = Size {
             height: rows.end - rows.start,
@@ -500,16 +513,18 @@ impl Capturer {
         let kind = match slot {
             Some(_) => {
                 let offset = server.format.stride(size.width) * rows.start as usize;
-                let offset = u32::try_from(offset).map_err(|_| Error::TooLarge(size))?;
+                let offset = u32::try_from(offset).map_err(|_| DisplayError::TooLarge(size))?;
                 let (id, all) = (self.segments.id(), u32::MAX);
                 let format = format.into();
-                Asked::Shared(
+                ImageAsked::Shared(
                     conn.shm_get_image(root, 0, y, width, height, all, format, id, offset)?,
                 )
             }
-            None => Asked::Plain(conn.get_image(format, root, 0, y, width, height, u32::MAX)?),
+            None => {
+                ImageAsked::Plain(conn.get_image(format, root, 0, y, width, height, u32::MAX)?)
+            }
         };
-        Ok(Image {
+        Ok(AskedImage {
             asked: kind,
             expected,
             depth,
@@ -523,7 +538,7 @@ impl Capturer {
         size: Size,
         slot: Option<usize>,
         data: Vec<u8>,
-    ) -> Result<Pixels, Error> {
+    ) -> Result<Pixels, DisplayError> {
         let stride = server.format.stride(size.width);
         let plain = size.width as usize * BYTES_PER_PIXEL;
         let slot = slot.map(|slot| self.segments.slot(slot));
@@ -546,32 +561,32 @@ impl Capturer {
 }
 
 /// An image that was asked for.
-struct Image<'c> {
-    asked: Asked<'c>,
+struct AskedImage<'c> {
+    asked: ImageAsked<'c>,
     /// Bytes that it has.
     expected: usize,
     depth: u8,
 }
 
-enum Asked<'c> {
+enum ImageAsked<'c> {
     /// Into shared memory.
     Shared(Cookie<'c, XConnection, shm::GetImageReply>),
     /// Over the socket.
     Plain(Cookie<'c, XConnection, GetImageReply>),
 }
 
-impl Image<'_> {
+impl AskedImage<'_> {
     /// Its bytes; none when they are in shared memory.
-    fn reply(self) -> Result<Vec<u8>, Error> {
+    fn reply(self) -> Result<Vec<u8>, DisplayError> {
         let (depth, bytes, data) = match self.asked {
-            Asked::Shared(cookie) => {
+            ImageAsked::Shared(cookie) => {
                 let reply = cookie.reply();
-                let reply = reply.map_err(|error| Error::reply("ShmGetImage", error))?;
+                let reply = reply.map_err(|error| DisplayError::reply("ShmGetImage", error))?;
                 (reply.depth, reply.size as usize, Vec::new())
             }
-            Asked::Plain(cookie) => {
+            ImageAsked::Plain(cookie) => {
                 let reply = cookie.reply();
-                let reply = reply.map_err(|error| Error::reply("GetImage", error))?;
+                let reply = reply.map_err(|error| DisplayError::reply("GetImage", error))?;
                 (reply.depth, reply.data.len(), reply.data)
             }
         };
@@ -582,16 +597,16 @@ impl Image<'_> {
     }
 }
 
-fn too_short() -> Error {
-    Error::Protocol("an image is shorter than the screen")
+fn too_short() -> DisplayError {
+    DisplayError::Protocol("an image is shorter than the screen")
 }
 
-fn size_of(reply: Result<GetGeometryReply, ReplyError>) -> Result<Size, Error> {
-    let reply = reply.map_err(|error| Error::reply("GetGeometry", error))?;
+fn size_of(reply: Result<GetGeometryReply, ReplyError>) -> Result<Size, DisplayError> {
+    let reply = reply.map_err(|error| DisplayError::reply("GetGeometry", error))?;
     screen_size(reply.width, reply.height)
 }
 
-fn wire_size(size: Size) -> Result<(u16, u16), Error> {
-    let side = |pixels: u32| u16::try_from(pixels).map_err(|_| Error::TooLarge(size));
+fn wire_size(size: Size) -> Result<(u16, u16), DisplayError> {
+    let side = |pixels: u32| u16::try_from(pixels).map_err(|_| DisplayError::TooLarge(size));
     Ok((side(size.width)?, side(size.height)?))
 }

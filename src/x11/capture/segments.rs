@@ -13,7 +13,7 @@ use crate::frame::{CaptureMode, Size};
 use crate::x11::{
     capture::shm::{Segment, Store, remove_sysv},
     connection::{mailbox::Bell, server::Server, socket::MAX_PACKET_BYTES},
-    error::Error,
+    error::DisplayError,
 };
 
 /// Stores at most, and so captures whose pixels are in use at once. A capture
@@ -125,7 +125,7 @@ impl Segments {
         server: &Server,
         mode: CaptureMode,
         size: Size,
-    ) -> Result<Option<usize>, Error> {
+    ) -> Result<Option<usize>, DisplayError> {
         let bytes = bytes_of(server, size)?;
         let fits = |attached: &Attached| attached.segment.bytes() == bytes.get();
         if !self.attached.as_ref().is_some_and(fits) {
@@ -141,7 +141,7 @@ impl Segments {
         if free.is_some() || self.slots.len() >= MAX_STORES {
             return Ok(free);
         }
-        let store = Store::new(bytes).map_err(Error::SharedMemory)?;
+        let store = Store::new(bytes).map_err(DisplayError::SharedMemory)?;
         self.slots.push(Slot {
             store: Arc::new(store),
             stale: 0..size.height,
@@ -168,26 +168,26 @@ impl Segments {
         server: &Server,
         mode: CaptureMode,
         size: Size,
-    ) -> Result<(), Error> {
+    ) -> Result<(), DisplayError> {
         self.detach(server)?;
         let bytes = bytes_of(server, size)?;
         let conn = &server.conn;
         let id = conn
             .generate_id()
-            .map_err(|error: ReplyOrIdError| Error::reply_or_id("id", error))?;
+            .map_err(|error: ReplyOrIdError| DisplayError::reply_or_id("id", error))?;
         let segment = if mode == CaptureMode::ShmFd {
             let (segment, fd): (Segment, OwnedFd) =
-                Segment::memfd(bytes).map_err(Error::SharedMemory)?;
+                Segment::memfd(bytes).map_err(DisplayError::SharedMemory)?;
             let attached = conn.shm_attach_fd(id, fd, false)?.check();
-            attached.map_err(|error| Error::reply("ShmAttachFd", error))?;
+            attached.map_err(|error| DisplayError::reply("ShmAttachFd", error))?;
             segment
         } else {
-            let (segment, sysv) = Segment::sysv(bytes).map_err(Error::SharedMemory)?;
+            let (segment, sysv) = Segment::sysv(bytes).map_err(DisplayError::SharedMemory)?;
             let attached = conn.shm_attach(id, sysv.cast_unsigned(), false);
-            let attached = attached.map_err(Error::from).and_then(|cookie| {
+            let attached = attached.map_err(DisplayError::from).and_then(|cookie| {
                 cookie
                     .check()
-                    .map_err(|error| Error::reply("ShmAttach", error))
+                    .map_err(|error| DisplayError::reply("ShmAttach", error))
             });
             // Whatever came of it: the segment must not outlive both of us.
             remove_sysv(sysv);
@@ -199,7 +199,7 @@ impl Segments {
     }
 
     /// Has the server let its segment go.
-    pub(in crate::x11) fn detach(&mut self, server: &Server) -> Result<(), Error> {
+    pub(in crate::x11) fn detach(&mut self, server: &Server) -> Result<(), DisplayError> {
         if let Some(Attached { id, .. }) = self.attached.take() {
             server.conn.shm_detach(id)?.ignore_error();
         }
@@ -207,11 +207,11 @@ impl Segments {
     }
 }
 
-fn bytes_of(server: &Server, size: Size) -> Result<NonZeroUsize, Error> {
+fn bytes_of(server: &Server, size: Size) -> Result<NonZeroUsize, DisplayError> {
     let bytes = NonZeroUsize::new(server.format.image_bytes(size));
     bytes
         .filter(|bytes| bytes.get() as u64 <= MAX_SCREEN_BYTES)
-        .ok_or(Error::TooLarge(size))
+        .ok_or(DisplayError::TooLarge(size))
 }
 
 impl Slot {

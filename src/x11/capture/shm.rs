@@ -26,7 +26,7 @@ use nix::{
 pub(in crate::x11) struct Segment {
     start: NonNull<u8>,
     bytes: NonZeroUsize,
-    kind: Kind,
+    kind: SegmentKind,
 }
 
 /// Memory that no other process can reach. It counts as shared memory of the process, as a
@@ -38,7 +38,7 @@ pub(in crate::x11) struct Store {
 }
 
 #[derive(Debug)]
-enum Kind {
+enum SegmentKind {
     Memfd,
     Sysv,
 }
@@ -86,7 +86,7 @@ impl Segment {
             Self {
                 start: start.cast(),
                 bytes,
-                kind: Kind::Memfd,
+                kind: SegmentKind::Memfd,
             },
             fd,
         ))
@@ -113,7 +113,7 @@ impl Segment {
                 Self {
                     start,
                     bytes,
-                    kind: Kind::Sysv,
+                    kind: SegmentKind::Sysv,
                 },
                 id,
             )),
@@ -195,8 +195,8 @@ impl Drop for Segment {
         // alone owns; no reference into it outlives `self`.
         unsafe {
             match self.kind {
-                Kind::Memfd => drop(munmap(self.start.cast(), self.bytes.get())),
-                Kind::Sysv => drop(libc::shmdt(self.start.as_ptr().cast())),
+                SegmentKind::Memfd => drop(munmap(self.start.cast(), self.bytes.get())),
+                SegmentKind::Sysv => drop(libc::shmdt(self.start.as_ptr().cast())),
             }
         }
     }

@@ -20,16 +20,16 @@ use crate::failure::Failure;
 use crate::frame::Size;
 use crate::x11::{
     capture::grab::Capturer,
-    command::order::{CursorReading, Job, Link, LinkState, Orders, Proof},
+    command::order::{CursorReading, Link, LinkState, Orders, Proof, ThreadSetup},
     connection::{
         mailbox::{Bell, Woken},
         server::{EVENTS_AT_ONCE, Server},
         socket::Purpose,
     },
-    error::Error,
+    error::DisplayError,
     screen::{
         info::ScreenInfo,
-        known::Known,
+        known::KnownScreen,
         resize, root_state,
         root_state::{Proven, RootState},
     },
@@ -40,9 +40,9 @@ use crate::x11::{
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// A connection, and what is known of its screen.
-pub(in crate::x11) struct Connected {
+pub(in crate::x11) struct ScreenConnection {
     server: Server,
-    known: Known,
+    known: KnownScreen,
     capturer: Capturer,
     /// Windows that carry the proof.
     carriers: Vec<Window>,
@@ -50,13 +50,13 @@ pub(in crate::x11) struct Connected {
     draw: watch::Sender<u64>,
 }
 
-impl Connected {
+impl ScreenConnection {
     /// Connects, and reports it.
     ///
     /// # Errors
     ///
     /// Any of reaching the display.
-    pub(in crate::x11) fn open(job: &Job) -> Result<Self, Error> {
+    pub(in crate::x11) fn open(job: &ThreadSetup) -> Result<Self, DisplayError> {
         let server = Server::open(
             job.name,
             job.patience,
@@ -70,7 +70,7 @@ impl Connected {
             .conn
             .change_window_attributes(server.root, &watch)?
             .ignore_error();
-        let (known, carriers) = Known::read(&server)?;
+        let (known, carriers) = KnownScreen::read(&server)?;
         root_state::watch(&server.conn, &carriers)?;
         let capturer = Capturer::probe(&server, known.size, job.choice, job.inbox.bell().clone())?;
         let (mode, reason) = capturer.mode();
@@ -98,7 +98,7 @@ impl Connected {
     /// # Errors
     ///
     /// One that ends the connection.
-    pub(in crate::x11) fn work(&mut self, orders: &mut Orders) -> Result<(), Error> {
+    pub(in crate::x11) fn work(&mut self, orders: &mut Orders) -> Result<(), DisplayError> {
         self.resize(&mut orders.resizes)?;
         self.keep_proofs(std::mem::take(&mut orders.proofs))?;
         self.capture(orders)?;
@@ -112,9 +112,12 @@ impl Connected {
     /// # Errors
     ///
     /// One that ends the connection.
-    pub(in crate::x11) fn wait(&mut self, bell: &Bell) -> Result<(), Error> {
+    pub(in crate::x11) fn wait(&mut self, bell: &Bell) -> Result<(), DisplayError> {
         let socket = self.server.conn.stream().as_fd();
-        match bell.wait(Some(socket), HEARTBEAT).map_err(Error::Lost)? {
+        match bell
+            .wait(Some(socket), HEARTBEAT)
+            .map_err(DisplayError::Lost)?
+        {
             Woken::Work => Ok(()),
             Woken::Time => {
                 self.capturer.trim();
@@ -127,7 +130,7 @@ impl Connected {
     /// and MappingNotify come as events, too, and would pile up. A bounded number is taken
     /// in, then the daemon looks once. With `before`, those that the server sent before it
     /// worked on that request: later ones can wait.
-    fn take_events(&mut self, before: Option<SequenceNumber>) -> Result<(), Error> {
+    fn take_events(&mut self, before: Option<SequenceNumber>) -> Result<(), DisplayError> {
         let (mut resized, mut ended, mut drawn) = (false, false, false);
         for _ in 0..EVENTS_AT_ONCE {
             let Some((event, after)) = self.server.next_event()? else {
@@ -152,7 +155,7 @@ impl Connected {
         }
         if self.server.lost_events() {
             tracing::debug!("events were lost: too many came at once");
-            let (known, carriers) = Known::read(&self.server)?;
+            let (known, carriers) = KnownScreen::read(&self.server)?;
             ended |= carriers.len() < self.carriers.len();
             (self.known.proof, self.carriers) = (known.proof, carriers);
             (drawn, resized) = (true, true);
@@ -176,7 +179,7 @@ impl Connected {
     }
 
     /// The last window that carried the proof has gone.
-    fn void(&mut self) -> Result<(), Error> {
+    fn void(&mut self) -> Result<(), DisplayError> {
         tracing::info!("the windows that carried the proof of paint have gone");
         self.known.proof = None;
         root_state::set_proof(&self.server, &state(&self.known, None))?;
@@ -187,7 +190,7 @@ impl Connected {
     fn resize(
         &mut self,
         orders: &mut Vec<(Size, oneshot::Sender<Result<bool, Failure>>)>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), DisplayError> {
         while let Some((size, reply)) = orders.pop() {
             let result = match resize::resize(&self.server, self.server.dpi, size) {
                 Err(error) if error.ends_connection() => return Err(error),
@@ -199,7 +202,7 @@ impl Connected {
         Ok(())
     }
 
-    fn keep_proofs(&mut self, proofs: Vec<Proof>) -> Result<(), Error> {
+    fn keep_proofs(&mut self, proofs: Vec<Proof>) -> Result<(), DisplayError> {
         for proof in proofs {
             let current = proof.generation == self.known.generation
                 && proof.geometry_epoch == self.known.epoch;
@@ -221,7 +224,7 @@ impl Connected {
                 self.known.proof = Some(proof.profile);
                 self.publish_screen();
             } else {
-                (self.known, self.carriers) = Known::read(&self.server)?;
+                (self.known, self.carriers) = KnownScreen::read(&self.server)?;
                 self.publish_screen();
             }
         }
@@ -229,7 +232,7 @@ impl Connected {
     }
 
     /// One capture for all who wait.
-    fn capture(&mut self, orders: &mut Orders) -> Result<(), Error> {
+    fn capture(&mut self, orders: &mut Orders) -> Result<(), DisplayError> {
         if orders.captures.is_empty() {
             return Ok(());
         }
@@ -271,7 +274,7 @@ impl Connected {
     fn read_cursor(
         &mut self,
         cursors: &mut Vec<oneshot::Sender<Result<CursorReading, Failure>>>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), DisplayError> {
         if cursors.is_empty() {
             return Ok(());
         }
@@ -280,7 +283,7 @@ impl Connected {
         let image = self.capturer.cursor().ask(&self.server)?;
         let pointer = pointer
             .reply()
-            .map_err(|error| Error::reply("QueryPointer", error))?;
+            .map_err(|error| DisplayError::reply("QueryPointer", error))?;
         let reading = CursorReading {
             position: (pointer.root_x.into(), pointer.root_y.into()),
             image: match image {
@@ -298,11 +301,11 @@ impl Connected {
     }
 
     /// Notes a resize.
-    fn look_again(&mut self) -> Result<(), Error> {
+    fn look_again(&mut self) -> Result<(), DisplayError> {
         if self.server.geometry()? == self.known.size {
             self.publish_answer();
         } else {
-            (self.known, _) = Known::read(&self.server)?;
+            (self.known, _) = KnownScreen::read(&self.server)?;
             self.publish_screen();
         }
         Ok(())
@@ -338,7 +341,7 @@ impl Connected {
     }
 }
 
-fn state(known: &Known, proof: Option<Proven>) -> RootState {
+fn state(known: &KnownScreen, proof: Option<Proven>) -> RootState {
     RootState {
         generation: known.generation,
         epoch: known.epoch,

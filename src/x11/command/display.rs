@@ -11,14 +11,14 @@ use tokio::sync::{oneshot, watch};
 use crate::x11::{
     capture::grab::{CaptureChoice, Grab},
     command::{
-        order::{Command, CursorReading, Job, Link, LinkState, Proof},
+        order::{CursorReading, DisplayRequest, Link, LinkState, Proof, ThreadSetup},
         thread,
     },
     connection::{
         display_name::DisplayName,
         mailbox,
         mailbox::mailbox,
-        socket::{Owner, Pulse},
+        socket::{Pulse, ServerOwner},
         trust::Trust,
     },
     error::SILENCE,
@@ -39,11 +39,11 @@ const STUCK: Duration = Duration::from_secs(10);
 pub struct Display {
     name: DisplayName,
     choice: CaptureChoice,
-    commands: mailbox::Sender<Command>,
+    commands: mailbox::Sender<DisplayRequest>,
     link: watch::Receiver<Link>,
     drawn: watch::Receiver<u64>,
     pulse: Arc<Pulse>,
-    owner: Owner,
+    owner: ServerOwner,
     trust: Trust,
 }
 
@@ -57,7 +57,7 @@ impl Display {
     pub fn open(
         name: DisplayName,
         choice: CaptureChoice,
-        owner: Owner,
+        owner: ServerOwner,
         trust: Trust,
     ) -> io::Result<Self> {
         let (commands, inbox) = mailbox(QUEUE)?;
@@ -69,7 +69,7 @@ impl Display {
         let (publish, link) = watch::channel(link);
         let (draw, drawn) = watch::channel(0);
         let pulse = Arc::new(Pulse::new());
-        thread::spawn(Job {
+        thread::spawn(ThreadSetup {
             name,
             choice,
             patience: SILENCE,
@@ -99,12 +99,12 @@ impl Display {
     }
 
     /// The owner of the X server that it connects to.
-    pub fn owner(&self) -> &Owner {
+    pub fn owner(&self) -> &ServerOwner {
         &self.owner
     }
 
     /// The owner of the X server that it connects to, and which records there are believed.
-    pub(in crate::x11) fn reach(&self) -> (&Owner, &Trust) {
+    pub(in crate::x11) fn reach(&self) -> (&ServerOwner, &Trust) {
         (&self.owner, &self.trust)
     }
 
@@ -118,7 +118,7 @@ impl Display {
     pub fn prove(&self, proof: Proof) {
         // Without the thread, or behind a full queue, the paint is proved again
         // by the next who waits.
-        drop(self.commands.try_send(Command::Prove(proof)));
+        drop(self.commands.try_send(DisplayRequest::Prove(proof)));
     }
 
     /// The display's name.
@@ -147,7 +147,7 @@ impl Display {
     /// A failure that does not go away by waiting.
     pub async fn capture(&self) -> Result<Arc<Grab>, Failure> {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Capture(reply))?;
+        self.send(DisplayRequest::Capture(reply))?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -158,7 +158,7 @@ impl Display {
     /// A failure that does not go away by waiting.
     pub async fn cursor(&self) -> Result<CursorReading, Failure> {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Cursor(reply))?;
+        self.send(DisplayRequest::Cursor(reply))?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -170,7 +170,7 @@ impl Display {
     /// A failure that does not go away by waiting.
     pub async fn resize(&self, size: Size) -> Result<bool, Failure> {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Resize(size, reply))?;
+        self.send(DisplayRequest::Resize(size, reply))?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -180,7 +180,7 @@ impl Display {
         self.pulse.waiting().is_some() || self.pulse.turned() < STUCK
     }
 
-    fn send(&self, command: Command) -> Result<(), Failure> {
+    fn send(&self, command: DisplayRequest) -> Result<(), Failure> {
         self.commands
             .try_send(command)
             .map_err(|error| match error {
@@ -197,7 +197,7 @@ impl Display {
 impl Drop for Display {
     fn drop(&mut self) {
         // A full queue: the thread finds the receivers gone and ends later.
-        drop(self.commands.try_send(Command::Close));
+        drop(self.commands.try_send(DisplayRequest::Close));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::x11::{
     connection::{
         display_name::DisplayName,
         mailbox::Receiver,
-        socket::{Owner, Pulse},
+        socket::{Pulse, ServerOwner},
         trust::Trust,
     },
     screen::{info::ScreenInfo, root_state::Generation},
@@ -25,7 +25,7 @@ use crate::{
 
 /// A request to the X thread. Each answer goes to its own channel.
 #[derive(Debug)]
-pub(in crate::x11) enum Command {
+pub(in crate::x11) enum DisplayRequest {
     /// A capture that starts after this command was sent.
     Capture(oneshot::Sender<Result<Arc<Grab>, Failure>>),
     /// Where the pointer is now.
@@ -88,15 +88,15 @@ pub enum LinkState {
 }
 
 /// The work of the thread, as its handle requests it.
-pub(in crate::x11) struct Job {
+pub(in crate::x11) struct ThreadSetup {
     pub(in crate::x11) name: DisplayName,
     pub(in crate::x11) choice: CaptureChoice,
     pub(in crate::x11) patience: Duration,
-    pub(in crate::x11) inbox: Receiver<Command>,
+    pub(in crate::x11) inbox: Receiver<DisplayRequest>,
     pub(in crate::x11) publish: watch::Sender<Link>,
     pub(in crate::x11) draw: watch::Sender<u64>,
     pub(in crate::x11) pulse: Arc<Pulse>,
-    pub(in crate::x11) owner: Owner,
+    pub(in crate::x11) owner: ServerOwner,
     pub(in crate::x11) trust: Trust,
 }
 
@@ -125,13 +125,13 @@ impl Orders {
         }
     }
 
-    pub(in crate::x11) fn accept(&mut self, command: Command) -> bool {
+    pub(in crate::x11) fn accept(&mut self, command: DisplayRequest) -> bool {
         match command {
-            Command::Capture(reply) => self.captures.push(reply),
-            Command::Cursor(reply) => self.cursors.push(reply),
-            Command::Resize(size, reply) => self.resizes.push((size, reply)),
-            Command::Prove(proof) => self.proofs.push(proof),
-            Command::Close => return false,
+            DisplayRequest::Capture(reply) => self.captures.push(reply),
+            DisplayRequest::Cursor(reply) => self.cursors.push(reply),
+            DisplayRequest::Resize(size, reply) => self.resizes.push((size, reply)),
+            DisplayRequest::Prove(proof) => self.proofs.push(proof),
+            DisplayRequest::Close => return false,
         }
         true
     }

@@ -17,10 +17,10 @@ use std::{
 use crate::failure::{Cause, Failure, Stage};
 use crate::x11::{
     command::{
-        connected::Connected,
-        order::{Job, LinkState, Orders},
+        connected::ScreenConnection,
+        order::{LinkState, Orders, ThreadSetup},
     },
-    error::Error,
+    error::DisplayError,
 };
 
 /// Pauses between attempts to connect: from the first to the longest.
@@ -29,12 +29,12 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from
 /// Why the work on a connection ended.
 enum End {
     Closed,
-    Failed(Error),
+    Failed(DisplayError),
 }
 
-/// Starts the thread, which ends by [`Command::Close`](super::order::Command).
-pub(in crate::x11) fn spawn(job: Job) -> io::Result<()> {
-    let worker = Worker {
+/// Starts the thread, which ends by [`DisplayRequest::Close`](super::order::DisplayRequest).
+pub(in crate::x11) fn spawn(job: ThreadSetup) -> io::Result<()> {
+    let worker = ScreenWorker {
         job,
         orders: Orders::default(),
     };
@@ -44,12 +44,12 @@ pub(in crate::x11) fn spawn(job: Job) -> io::Result<()> {
     Ok(())
 }
 
-struct Worker {
-    job: Job,
+struct ScreenWorker {
+    job: ThreadSetup,
     orders: Orders,
 }
 
-impl Worker {
+impl ScreenWorker {
     fn run(mut self) {
         let mut pause = BACKOFF.0;
         loop {
@@ -135,7 +135,7 @@ impl Worker {
     }
 
     fn one_connection(&mut self) -> End {
-        let mut connected = match Connected::open(&self.job) {
+        let mut connected = match ScreenConnection::open(&self.job) {
             Ok(connected) => connected,
             Err(error) => return End::Failed(error),
         };

@@ -8,7 +8,7 @@
 use x11rb::protocol::xproto::{ImageOrder, Screen, Setup, VisualClass};
 
 use crate::frame::{BYTES_PER_PIXEL, Size};
-use crate::x11::error::Error;
+use crate::x11::error::DisplayError;
 
 /// One colour of a TrueColor visual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,25 +53,27 @@ impl PixelFormat {
     ///
     /// # Errors
     ///
-    /// [`Error::PixelFormat`] for everything but TrueColor of depths 24 and 30 in
+    /// [`DisplayError::PixelFormat`] for everything but TrueColor of depths 24 and 30 in
     /// 32 bits and depth 16 in 16 bits.
-    pub(in crate::x11) fn of_root(setup: &Setup, screen: &Screen) -> Result<Self, Error> {
+    pub(in crate::x11) fn of_root(setup: &Setup, screen: &Screen) -> Result<Self, DisplayError> {
         let depth = screen.root_depth;
         let visual = screen
             .allowed_depths
             .iter()
             .flat_map(|allowed| &allowed.visuals)
             .find(|visual| visual.visual_id == screen.root_visual)
-            .ok_or(Error::Protocol("the root window's visual is not listed"))?;
+            .ok_or(DisplayError::Protocol(
+                "the root window's visual is not listed",
+            ))?;
         let format = setup
             .pixmap_formats
             .iter()
             .find(|format| format.depth == depth)
-            .ok_or(Error::Protocol(
+            .ok_or(DisplayError::Protocol(
                 "the root window's depth has no pixmap format",
             ))?;
         let bits = format.bits_per_pixel;
-        let unsupported = |why: &str| Error::PixelFormat(format!("depth {depth}{why}"));
+        let unsupported = |why: &str| DisplayError::PixelFormat(format!("depth {depth}{why}"));
         if visual.class != VisualClass::TRUE_COLOR {
             let class = match visual.class {
                 VisualClass::STATIC_GRAY => "StaticGray",
@@ -87,7 +89,7 @@ impl PixelFormat {
             return Err(unsupported(&format!(" in {bits} bits")));
         }
         if !matches!(format.scanline_pad, 8 | 16 | 32 | 64) {
-            return Err(Error::Protocol(
+            return Err(DisplayError::Protocol(
                 "its scanline pad is none of the protocol's",
             ));
         }

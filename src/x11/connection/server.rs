@@ -20,10 +20,10 @@ use crate::x11::{
         display_name::DisplayName,
         pixel_format::PixelFormat,
         socket,
-        socket::{Owner, Pulse, Purpose, SocketKind, XStream},
+        socket::{Pulse, Purpose, ServerOwner, SocketKind, XStream},
         trust::{ServerLife, Trust},
     },
-    error::{CookieLookup, Error},
+    error::{CookieLookup, DisplayError},
 };
 
 /// x11rb's connection over our stream.
@@ -53,17 +53,17 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Every [`Error`] of the stages connect, auth and display.
+    /// Every [`DisplayError`] of the stages connect, auth and display.
     pub(in crate::x11) fn open(
         display: DisplayName,
         patience: Duration,
         pulse: &Arc<Pulse>,
-        (owner, trust): (&Owner, &Trust),
+        (owner, trust): (&ServerOwner, &Trust),
         purpose: Purpose,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, DisplayError> {
         let connected = socket::open(display, owner)?;
         let stream = XStream::new(connected.stream, patience, Arc::clone(pulse), purpose)
-            .map_err(Error::Lost)?;
+            .map_err(DisplayError::Lost)?;
         let mut server = Self::over(stream, display, connected.kind, connected.server_uid)?;
         server.trust = trust.clone();
         server.life = ServerLife::of(connected.server_pid);
@@ -76,7 +76,7 @@ impl Server {
         display: DisplayName,
         socket: SocketKind,
         server_uid: Option<u32>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, DisplayError> {
         let (lookup, (name, data)) = find_cookie(display);
         let conn =
             RustConnection::connect_to_stream_with_auth_info(stream, display.screen, name, data)
@@ -89,12 +89,12 @@ impl Server {
         display: DisplayName,
         socket: SocketKind,
         server_uid: Option<u32>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, DisplayError> {
         let setup = conn.setup();
         let screen = setup
             .roots
             .get(display.screen)
-            .ok_or(Error::NoScreen { display })?;
+            .ok_or(DisplayError::NoScreen { display })?;
         let format = PixelFormat::of_root(setup, screen)?;
         let (root, depth, dpi) = (screen.root, screen.root_depth, dots_per_inch(screen));
         let has_xtest = conn
@@ -119,7 +119,9 @@ impl Server {
     /// # Errors
     ///
     /// When the connection ended.
-    pub(in crate::x11) fn next_event(&self) -> Result<Option<(Event, SequenceNumber)>, Error> {
+    pub(in crate::x11) fn next_event(
+        &self,
+    ) -> Result<Option<(Event, SequenceNumber)>, DisplayError> {
         let next = self.conn.poll_for_event_with_sequence()?;
         // Errors of unchecked requests come as events, too.
         if let Some((event, _)) = &next
@@ -152,10 +154,10 @@ impl Server {
 
     /// A window outside the screen that reports changes of its properties, for requests
     /// that need a window.
-    pub(in crate::x11) fn own_window(&self) -> Result<Window, Error> {
+    pub(in crate::x11) fn own_window(&self) -> Result<Window, DisplayError> {
         let conn = &self.conn;
         let window = conn.generate_id();
-        let window = window.map_err(|error| Error::reply_or_id("GetXIDRange", error))?;
+        let window = window.map_err(|error| DisplayError::reply_or_id("GetXIDRange", error))?;
         let aux = CreateWindowAux::new().event_mask(EventMask::PROPERTY_CHANGE);
         conn.create_window(
             0,
@@ -175,17 +177,17 @@ impl Server {
     }
 
     /// The root window's size now.
-    pub(in crate::x11) fn geometry(&self) -> Result<Size, Error> {
+    pub(in crate::x11) fn geometry(&self) -> Result<Size, DisplayError> {
         let reply = self.conn.get_geometry(self.root)?.reply();
-        let reply = reply.map_err(|error| Error::reply("GetGeometry", error))?;
+        let reply = reply.map_err(|error| DisplayError::reply("GetGeometry", error))?;
         screen_size(reply.width, reply.height)
     }
 }
 
 /// Refuses sizes that no X server has and that arithmetic should not meet.
-pub(in crate::x11) fn screen_size(width: u16, height: u16) -> Result<Size, Error> {
+pub(in crate::x11) fn screen_size(width: u16, height: u16) -> Result<Size, DisplayError> {
     if width == 0 || height == 0 {
-        return Err(Error::Protocol("its root window has no size"));
+        return Err(DisplayError::Protocol("its root window has no size"));
     }
     Ok(Size {
         width: width.into(),
@@ -228,11 +230,11 @@ pub fn cookie_file() -> String {
     })
 }
 
-fn refusal(display: DisplayName, error: ConnectError, cookie: CookieLookup) -> Error {
+fn refusal(display: DisplayName, error: ConnectError, cookie: CookieLookup) -> DisplayError {
     let said = match &error {
         ConnectError::SetupFailed(failed) => &failed.reason,
         ConnectError::SetupAuthenticate(authenticate) => &authenticate.reason,
-        ConnectError::InvalidScreen => return Error::NoScreen { display },
+        ConnectError::InvalidScreen => return DisplayError::NoScreen { display },
         _ => return error.into(),
     };
     // The server's words end up on cards and in logs: printable ASCII, bounded.
@@ -245,9 +247,9 @@ fn refusal(display: DisplayName, error: ConnectError, cookie: CookieLookup) -> E
         .collect();
     let lower = said.to_ascii_lowercase();
     if lower.contains("maximum number of clients") {
-        return Error::Full { display, said };
+        return DisplayError::Full { display, said };
     }
-    Error::Refused {
+    DisplayError::Refused {
         display,
         said: said.trim().to_owned(),
         cookie,

@@ -35,7 +35,7 @@ use x11rb::{
 
 use crate::x11::{
     connection::{allowance::Allowance, display_name::DisplayName},
-    error::Error,
+    error::DisplayError,
 };
 use crate::{frame::MAX_OUTPUT_PIXELS, processes};
 
@@ -54,7 +54,7 @@ pub enum SocketKind {
 
 /// A connected socket, and who is at the other end.
 #[derive(Debug)]
-pub(in crate::x11) struct Connected {
+pub(in crate::x11) struct OpenSocket {
     pub(in crate::x11) stream: UnixStream,
     pub(in crate::x11) kind: SocketKind,
     /// User id of the X server, if the kernel reports it.
@@ -65,9 +65,9 @@ pub(in crate::x11) struct Connected {
 
 /// The X servers that may be connected to.
 #[derive(Debug, Clone)]
-pub struct Owner(Arc<AtomicU32>);
+pub struct ServerOwner(Arc<AtomicU32>);
 
-impl Owner {
+impl ServerOwner {
     const NOBODY: u32 = u32::MAX;
 
     /// Any X server that answers on the display.
@@ -109,8 +109,11 @@ impl Owner {
 ///
 /// # Errors
 ///
-/// [`Error::NoServer`] with what both sockets said; [`Error::Foreign`].
-pub(in crate::x11) fn open(display: DisplayName, owner: &Owner) -> Result<Connected, Error> {
+/// [`DisplayError::NoServer`] with what both sockets said; [`DisplayError::Foreign`].
+pub(in crate::x11) fn open(
+    display: DisplayName,
+    owner: &ServerOwner,
+) -> Result<OpenSocket, DisplayError> {
     let path = display.socket_path();
     let attempt = |address: nix::Result<UnixAddr>| -> io::Result<UnixStream> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
@@ -123,7 +126,7 @@ pub(in crate::x11) fn open(display: DisplayName, owner: &Owner) -> Result<Connec
         Err(path_error) => match attempt(UnixAddr::new_abstract(path.as_os_str().as_bytes())) {
             Ok(stream) => (stream, SocketKind::Abstract),
             Err(abstract_error) => {
-                return Err(Error::NoServer {
+                return Err(DisplayError::NoServer {
                     display,
                     path,
                     path_error,
@@ -137,12 +140,12 @@ pub(in crate::x11) fn open(display: DisplayName, owner: &Owner) -> Result<Connec
     let is_told = |peer: &UnixCredentials| u32::try_from(peer.pid()).is_ok_and(|pid| pid != own);
     let peer = getsockopt(&stream, PeerCredentials).ok().filter(is_told);
     if !owner.allows(peer.and_then(|peer| u32::try_from(peer.pid()).ok())) {
-        return Err(Error::Foreign { display });
+        return Err(DisplayError::Foreign { display });
     }
     let of_process = || processes::user(owner.pid()?);
     let server_uid = peer.map(|peer| peer.uid()).or_else(of_process);
     let server_pid = peer.and_then(|peer| u32::try_from(peer.pid()).ok());
-    Ok(Connected {
+    Ok(OpenSocket {
         stream,
         kind,
         server_uid,

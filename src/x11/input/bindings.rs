@@ -19,7 +19,7 @@ use x11rb::{
 use crate::facts::WindowId;
 use crate::x11::{
     connection::server::Server,
-    error::Error,
+    error::DisplayError,
     input::keymap::{CORE_KEYBOARD, Keymap, Symbols},
 };
 
@@ -75,7 +75,7 @@ impl Bindings {
         &mut self,
         server: &Server,
         window: WindowId,
-    ) -> Result<(), Error> {
+    ) -> Result<(), DisplayError> {
         if self.unread.contains(&window) {
             return Ok(());
         }
@@ -93,7 +93,7 @@ impl Bindings {
         &mut self,
         server: &Server,
         keymap: &Keymap,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, DisplayError> {
         self.forget_replaced(keymap);
         let codes: Vec<u8> = self.all.iter().map(|binding| binding.keycode).collect();
         let free = free(server, &codes)?;
@@ -125,7 +125,7 @@ impl Bindings {
         keymap: &Keymap,
         wanted: &[u32],
         replace: bool,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, DisplayError> {
         self.forget_replaced(keymap);
         let (kind, levels) = keymap.letters();
         // A keycode that is bound to nothing now looks unused.
@@ -215,7 +215,7 @@ impl Bindings {
         &mut self,
         server: &Server,
         keymap: &Keymap,
-    ) -> Result<(), Error> {
+    ) -> Result<(), DisplayError> {
         self.forget_replaced(keymap);
         for binding in &mut self.all {
             binding.now = binding.was.clone();
@@ -231,17 +231,17 @@ impl Bindings {
     /// # Errors
     ///
     /// When the connection ended.
-    pub(in crate::x11) fn adopt(&mut self, server: &Server) -> Result<(), Error> {
+    pub(in crate::x11) fn adopt(&mut self, server: &Server) -> Result<(), DisplayError> {
         let name = server.conn.intern_atom(false, BOUND)?.reply();
         let name = name
-            .map_err(|error| Error::reply("InternAtom", error))?
+            .map_err(|error| DisplayError::reply("InternAtom", error))?
             .atom;
         let kind = AtomEnum::STRING;
         let reply = server
             .conn
             .get_property(false, server.root, name, kind, 0, MAX_PROPERTY)?
             .reply();
-        let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
+        let reply = reply.map_err(|error| DisplayError::reply("GetProperty", error))?;
         (self.all, self.unread) = parse(&reply.value);
         self.pinned.clear();
         Ok(())
@@ -253,7 +253,7 @@ impl Bindings {
     /// it loses notices of other changes (libX11 1.8, `_XkbCheckPendingRefresh`); if they
     /// are of the same keys, the reply has them already. With several requests, xterm lost
     /// whole texts.
-    fn set(&self, server: &Server, keymap: &Keymap) -> Result<(), Error> {
+    fn set(&self, server: &Server, keymap: &Keymap) -> Result<(), DisplayError> {
         let setup = server.conn.setup();
         let last = setup.max_keycode;
         let gives = |keycode: u8| {
@@ -311,14 +311,14 @@ impl Bindings {
                 );
                 self.set_core(server, keymap)
             }
-            Err(error) => Err(Error::reply("XkbSetMap", error)),
+            Err(error) => Err(DisplayError::reply("XkbSetMap", error)),
         }
     }
 
     /// The same by the core protocol (`ChangeKeyboardMapping`), where each key has up to
     /// two groups of two levels, then the further levels (XKB protocol, 12.4). A key's
     /// third and fourth group are lost.
-    fn set_core(&self, server: &Server, keymap: &Keymap) -> Result<(), Error> {
+    fn set_core(&self, server: &Server, keymap: &Keymap) -> Result<(), DisplayError> {
         const WIDTH: u8 = 8;
         let last = server.conn.setup().max_keycode;
         let Some(count) = last.checked_sub(FIRST).map(|count| count + 1) else {
@@ -335,7 +335,7 @@ impl Bindings {
             .change_keyboard_mapping(count, FIRST, WIDTH, &keysyms)?;
         change
             .check()
-            .map_err(|error| Error::reply("ChangeKeyboardMapping", error))
+            .map_err(|error| DisplayError::reply("ChangeKeyboardMapping", error))
     }
 
     /// A keycode that somebody else changed meanwhile is theirs.
@@ -347,11 +347,11 @@ impl Bindings {
     }
 
     /// Notes with the X server what is, or is about to be, bound.
-    fn mark(&self, server: &Server) -> Result<(), Error> {
+    fn mark(&self, server: &Server) -> Result<(), DisplayError> {
         let conn = &server.conn;
         let name = conn.intern_atom(false, BOUND)?.reply();
         let name = name
-            .map_err(|error| Error::reply("InternAtom", error))?
+            .map_err(|error| DisplayError::reply("InternAtom", error))?
             .atom;
         if self.all.is_empty() {
             conn.delete_property(server.root, name)?.ignore_error();
@@ -365,7 +365,7 @@ impl Bindings {
 }
 
 /// Those of the keycodes that nobody grabbed.
-fn free(server: &Server, keycodes: &[u8]) -> Result<Vec<u8>, Error> {
+fn free(server: &Server, keycodes: &[u8]) -> Result<Vec<u8>, DisplayError> {
     let (conn, root) = (&server.conn, server.root);
     let (any, mode) = (ModMask::ANY, GrabMode::ASYNC);
     let mut tries = Vec::with_capacity(keycodes.len());
@@ -382,7 +382,7 @@ fn free(server: &Server, keycodes: &[u8]) -> Result<Vec<u8>, Error> {
             Ok(()) => free.push(keycode),
             // Another program has it.
             Err(ReplyError::X11Error(_)) => {}
-            Err(error) => return Err(Error::reply("GrabKey", error)),
+            Err(error) => return Err(DisplayError::reply("GrabKey", error)),
         }
     }
     Ok(free)

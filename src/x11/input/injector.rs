@@ -27,7 +27,7 @@ use x11rb::{
 use crate::x11::{
     command::display::Display,
     connection::{mailbox::Bell, server as connect},
-    error::Error,
+    error::DisplayError,
     input::{
         bindings::Bindings,
         keymap,
@@ -115,20 +115,20 @@ impl Injector {
     /// # Errors
     ///
     /// Any of reaching the display, and a server without XTEST or XKB.
-    pub fn connect(display: &Display, bell: Bell) -> Result<Self, Error> {
+    pub fn connect(display: &Display, bell: Bell) -> Result<Self, DisplayError> {
         let observer = Observer::connect(display, bell)?;
         let conn = &observer.server.conn;
         if !observer.server.has_xtest {
-            return Err(Error::NoExtension("XTEST"));
+            return Err(DisplayError::NoExtension("XTEST"));
         }
         let version = conn.xtest_get_version(2, 2)?.reply();
-        version.map_err(|error| Error::reply("XTestGetVersion", error))?;
+        version.map_err(|error| DisplayError::reply("XTestGetVersion", error))?;
         // Another client's server grab holds up everything else, but not input.
         conn.xtest_grab_control(true)?.ignore_error();
         keymap::enable(conn)?;
         own(&observer)?;
         let marked = conn.intern_atom(false, PRESSED)?.reply();
-        let marked = marked.map_err(|error| Error::reply("InternAtom", error))?;
+        let marked = marked.map_err(|error| DisplayError::reply("InternAtom", error))?;
         let mut bindings = Bindings::default();
         bindings.adopt(&observer.server)?;
         Ok(Self {
@@ -154,7 +154,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn keymap(&mut self) -> Result<&Keymap, Error> {
+    pub fn keymap(&mut self) -> Result<&Keymap, DisplayError> {
         let changed = self.observer.take_keymap_news()?;
         let kept = self.keymap.take().filter(|_| !changed);
         let keymap = match kept {
@@ -169,7 +169,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn keymap_changed(&mut self) -> Result<bool, Error> {
+    pub fn keymap_changed(&mut self) -> Result<bool, DisplayError> {
         if self.observer.take_keymap_news()? {
             self.keymap = None;
         }
@@ -183,7 +183,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended, or the server refuses the new map.
-    pub fn bind(&mut self, keysyms: &[u32], replace: bool) -> Result<usize, Error> {
+    pub fn bind(&mut self, keysyms: &[u32], replace: bool) -> Result<usize, DisplayError> {
         self.keymap()?;
         let (keymap, server) = (self.keymap.take(), &self.observer.server);
         let Some(keymap) = keymap else {
@@ -205,7 +205,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn unbind(&mut self) -> Result<(), Error> {
+    pub fn unbind(&mut self) -> Result<(), DisplayError> {
         if self.bindings.is_empty() {
             return Ok(());
         }
@@ -221,7 +221,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn recheck_bound(&mut self) -> Result<(), Error> {
+    pub fn recheck_bound(&mut self) -> Result<(), DisplayError> {
         if self.bindings.is_empty() {
             return Ok(());
         }
@@ -246,12 +246,12 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn note_unread(&mut self, window: WindowId) -> Result<(), Error> {
+    pub fn note_unread(&mut self, window: WindowId) -> Result<(), DisplayError> {
         self.bindings.note_unread(&self.observer.server, window)
     }
 
     /// Takes the news of our own change; what comes later is somebody else's.
-    fn settle_keymap(&mut self) -> Result<(), Error> {
+    fn settle_keymap(&mut self) -> Result<(), DisplayError> {
         self.pointer()?;
         self.observer.take_keymap_news()?;
         Ok(())
@@ -262,7 +262,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn clear_latches(&self) -> Result<(), Error> {
+    pub fn clear_latches(&self) -> Result<(), DisplayError> {
         use x11rb::protocol::{
             xkb::{ConnectionExt as _, Group},
             xproto::ModMask,
@@ -290,7 +290,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn keyboard(&self) -> Result<KeyboardState, Error> {
+    pub fn keyboard(&self) -> Result<KeyboardState, DisplayError> {
         keymap::state(&self.observer.server.conn)
     }
 
@@ -299,9 +299,9 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn keys_down(&self) -> Result<[bool; 256], Error> {
+    pub fn keys_down(&self) -> Result<[bool; 256], DisplayError> {
         let reply = self.observer.server.conn.query_keymap()?.reply();
-        let reply = reply.map_err(|error| Error::reply("QueryKeymap", error))?;
+        let reply = reply.map_err(|error| DisplayError::reply("QueryKeymap", error))?;
         Ok(std::array::from_fn(|code| {
             reply.keys[code / 8] & (1 << (code % 8)) != 0
         }))
@@ -313,7 +313,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn has_button(&mut self, number: u8) -> Result<bool, Error> {
+    pub fn has_button(&mut self, number: u8) -> Result<bool, DisplayError> {
         if self.observer.take_pointer_mapping_news()? {
             self.pointer.read_mapping(&self.observer.server)?;
         }
@@ -325,7 +325,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn press(&self, input: KeyOrButton) -> Result<(), Error> {
+    pub fn press(&self, input: KeyOrButton) -> Result<(), DisplayError> {
         match input {
             KeyOrButton::Key(code) => self.fake(KEY_PRESS_EVENT, code, (0, 0)),
             KeyOrButton::Button(number) => self.fake_button(BUTTON_PRESS_EVENT, number),
@@ -334,7 +334,7 @@ impl Injector {
 
     /// XTEST takes physical buttons; callers name logical ones. A logical button that
     /// no physical one gives was refused before, see [`Self::has_button`].
-    fn fake_button(&self, kind: u8, number: u8) -> Result<(), Error> {
+    fn fake_button(&self, kind: u8, number: u8) -> Result<(), DisplayError> {
         match self.pointer.physical(number) {
             Some(physical) => self.fake(kind, physical, (0, 0)),
             None => Ok(()),
@@ -346,7 +346,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn release(&self, input: KeyOrButton) -> Result<(), Error> {
+    pub fn release(&self, input: KeyOrButton) -> Result<(), DisplayError> {
         match input {
             KeyOrButton::Key(code) => self.fake(KEY_RELEASE_EVENT, code, (0, 0)),
             KeyOrButton::Button(number) => self.fake_button(BUTTON_RELEASE_EVENT, number),
@@ -359,13 +359,13 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn move_to(&self, x: u32, y: u32) -> Result<(), Error> {
+    pub fn move_to(&self, x: u32, y: u32) -> Result<(), DisplayError> {
         // A screen's side has 16 bits, of which X gives the pointer 15.
         let narrow = |side: u32| i16::try_from(side).unwrap_or(i16::MAX);
         self.fake(MOTION_NOTIFY_EVENT, 0, (narrow(x), narrow(y)))
     }
 
-    fn fake(&self, kind: u8, detail: u8, (x, y): (i16, i16)) -> Result<(), Error> {
+    fn fake(&self, kind: u8, detail: u8, (x, y): (i16, i16)) -> Result<(), DisplayError> {
         let server = &self.observer.server;
         server
             .conn
@@ -380,7 +380,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn flush(&self) -> Result<(), Error> {
+    pub fn flush(&self) -> Result<(), DisplayError> {
         Ok(self.observer.server.conn.flush()?)
     }
 
@@ -390,7 +390,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn pointer(&self) -> Result<(i32, i32), Error> {
+    pub fn pointer(&self) -> Result<(i32, i32), DisplayError> {
         let state = self.pointer_state()?;
         Ok((state.x, state.y))
     }
@@ -401,7 +401,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn pointer_state(&self) -> Result<PointerState, Error> {
+    pub fn pointer_state(&self) -> Result<PointerState, DisplayError> {
         let state = self.pointer.ask(&self.observer.server)?.answer()?;
         self.is_confirmed.set(true);
         Ok(state)
@@ -413,7 +413,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn confirm(&self) -> Result<(), Error> {
+    pub fn confirm(&self) -> Result<(), DisplayError> {
         if !self.is_confirmed.get() {
             self.pointer_state()?;
         }
@@ -425,13 +425,13 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn survey(&mut self) -> Result<Survey, Error> {
+    pub fn survey(&mut self) -> Result<Survey, DisplayError> {
         let server = &self.observer.server;
         let geometry = server.conn.get_geometry(server.root)?;
         let keyboard = keymap::ask_state(&server.conn)?;
         let pointer = self.pointer.ask(server)?;
         let geometry = geometry.reply();
-        let geometry = geometry.map_err(|error| Error::reply("GetGeometry", error))?;
+        let geometry = geometry.map_err(|error| DisplayError::reply("GetGeometry", error))?;
         let (keyboard, pointer) = (keymap::answer(keyboard)?, pointer.answer()?);
         let size = connect::screen_size(geometry.width, geometry.height)?;
         let (generation, epoch) = self.observer.identity_at(size)?;
@@ -451,7 +451,7 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn set_repeat(&mut self, on: bool) -> Result<(), Error> {
+    pub fn set_repeat(&mut self, on: bool) -> Result<(), DisplayError> {
         if self.keeps_from_repeating != on {
             return Ok(());
         }
@@ -460,7 +460,8 @@ impl Injector {
             AutoRepeatMode::ON
         } else {
             let control = conn.get_keyboard_control()?.reply();
-            let control = control.map_err(|error| Error::reply("GetKeyboardControl", error))?;
+            let control =
+                control.map_err(|error| DisplayError::reply("GetKeyboardControl", error))?;
             // Where somebody else turned it off, it stays off.
             if control.global_auto_repeat != AutoRepeatMode::ON {
                 return Ok(());
@@ -483,12 +484,12 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn mark(&mut self, marks: &[Mark]) -> Result<(), Error> {
+    pub fn mark(&mut self, marks: &[Mark]) -> Result<(), DisplayError> {
         self.marks = marks.to_vec();
         self.note()
     }
 
-    fn note(&mut self) -> Result<(), Error> {
+    fn note(&mut self) -> Result<(), DisplayError> {
         let server = &self.observer.server;
         if self.marks.is_empty() && !self.keeps_from_repeating {
             if self.is_marked {
@@ -523,13 +524,13 @@ impl Injector {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn left_behind(&mut self) -> Result<Vec<Mark>, Error> {
+    pub fn left_behind(&mut self) -> Result<Vec<Mark>, DisplayError> {
         let server = &self.observer.server;
         let reply = server
             .conn
             .get_property(false, server.root, self.marked, AtomEnum::STRING, 0, 4096)?
             .reply();
-        let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
+        let reply = reply.map_err(|error| DisplayError::reply("GetProperty", error))?;
         let (mut marks, kept) = parse(&reply.value);
         let pointer = self.pointer_state()?;
         let keys = self.keys_down()?;
@@ -552,14 +553,14 @@ impl Injector {
 
 /// The owner of that selection.
 #[derive(Debug)]
-struct Holder {
+struct GrabHolder {
     window: WindowId,
     /// Its process, name and user, if the server and the system report them.
     process: Option<(u32, String, u32)>,
 }
 
-impl Holder {
-    fn of(observer: &Observer, window: WindowId) -> Result<Self, Error> {
+impl GrabHolder {
+    fn of(observer: &Observer, window: WindowId) -> Result<Self, DisplayError> {
         let pid = match observer.has_resource() {
             true => owner::client_pid(&observer.server, window)?,
             false => None,
@@ -579,7 +580,7 @@ impl Holder {
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for GrabHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.process {
             Some((pid, name, user)) => write!(f, "process {pid} ({name}, user {user})"),
@@ -589,22 +590,22 @@ impl fmt::Display for Holder {
 }
 
 /// Has this connection be the one that gives input on its display.
-fn own(observer: &Observer) -> Result<(), Error> {
+fn own(observer: &Observer) -> Result<(), DisplayError> {
     let conn = &observer.server.conn;
     let name = conn.intern_atom(false, INPUT.as_bytes())?.reply();
     let name = name
-        .map_err(|error| Error::reply("InternAtom", error))?
+        .map_err(|error| DisplayError::reply("InternAtom", error))?
         .atom;
     for attempt in 1.. {
         let owner = conn.get_selection_owner(name)?.reply();
-        let owner = owner.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+        let owner = owner.map_err(|error| DisplayError::reply("GetSelectionOwner", error))?;
         if owner.owner == x11rb::NONE {
             break;
         }
         if attempt == TRIES {
-            let holder = Holder::of(observer, owner.owner)?;
+            let holder = GrabHolder::of(observer, owner.owner)?;
             if holder.may_be_deskd() {
-                return Err(Error::InputTaken(holder.to_string()));
+                return Err(DisplayError::InputTaken(holder.to_string()));
             }
             tracing::warn!("{holder} owns {INPUT}, and is no deskd: it is taken from it");
             break;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use x11rb::protocol::xkb::{self, ConnectionExt as _, KeySymMap, KeyType, MapPart};
 
 use crate::keys;
-use crate::x11::{connection::server::XConnection, error::Error};
+use crate::x11::{connection::server::XConnection, error::DisplayError};
 
 /// The core keyboard.
 pub(in crate::x11) const CORE_KEYBOARD: xkb::DeviceSpec = 0x100;
@@ -85,7 +85,7 @@ pub struct Stroke {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct KeyPlace {
     keycode: u8,
     group: u8,
     level: u8,
@@ -179,8 +179,8 @@ pub struct Keymap {
     first: u8,
     keys: Vec<Symbols>,
     types: Vec<KeyType>,
-    keysyms: HashMap<u32, Vec<Place>>,
-    characters: HashMap<char, Vec<Place>>,
+    keysyms: HashMap<u32, Vec<KeyPlace>>,
+    characters: HashMap<char, Vec<KeyPlace>>,
     /// For each modifier the keys that hold it, lowest keycode first.
     holders: [Vec<u8>; 8],
     /// Keys that set any modifier.
@@ -196,11 +196,11 @@ pub struct Keymap {
 /// # Errors
 ///
 /// When the server has no XKB, or the connection ended.
-pub(in crate::x11) fn enable(conn: &XConnection) -> Result<(), Error> {
+pub(in crate::x11) fn enable(conn: &XConnection) -> Result<(), DisplayError> {
     let reply = conn.xkb_use_extension(1, 0)?.reply();
-    let reply = reply.map_err(|error| Error::reply("XkbUseExtension", error))?;
+    let reply = reply.map_err(|error| DisplayError::reply("XkbUseExtension", error))?;
     if !reply.supported {
-        return Err(Error::NoExtension("XKB"));
+        return Err(DisplayError::NoExtension("XKB"));
     }
     let which = xkb::EventType::MAP_NOTIFY | xkb::EventType::NEW_KEYBOARD_NOTIFY;
     let all = MapPart::KEY_TYPES | MapPart::KEY_SYMS | MapPart::MODIFIER_MAP;
@@ -221,7 +221,7 @@ pub(in crate::x11) fn enable(conn: &XConnection) -> Result<(), Error> {
 /// # Errors
 ///
 /// When the connection ended.
-pub(in crate::x11) fn state(conn: &XConnection) -> Result<KeyboardState, Error> {
+pub(in crate::x11) fn state(conn: &XConnection) -> Result<KeyboardState, DisplayError> {
     answer(ask_state(conn)?)
 }
 
@@ -229,14 +229,14 @@ pub(in crate::x11) fn state(conn: &XConnection) -> Result<KeyboardState, Error> 
 type StateCookie<'c> = x11rb::cookie::Cookie<'c, XConnection, xkb::GetStateReply>;
 
 /// Asks for it; the question stays in the buffer.
-pub(in crate::x11) fn ask_state(conn: &XConnection) -> Result<StateCookie<'_>, Error> {
+pub(in crate::x11) fn ask_state(conn: &XConnection) -> Result<StateCookie<'_>, DisplayError> {
     Ok(conn.xkb_get_state(CORE_KEYBOARD)?)
 }
 
 /// The answer to that.
-pub(in crate::x11) fn answer(asked: StateCookie<'_>) -> Result<KeyboardState, Error> {
+pub(in crate::x11) fn answer(asked: StateCookie<'_>) -> Result<KeyboardState, DisplayError> {
     let reply = asked.reply();
-    let reply = reply.map_err(|error| Error::reply("XkbGetState", error))?;
+    let reply = reply.map_err(|error| DisplayError::reply("XkbGetState", error))?;
     Ok(KeyboardState {
         down: mask(reply.base_mods),
         locked: mask(reply.locked_mods),
@@ -255,7 +255,7 @@ impl Keymap {
     /// # Errors
     ///
     /// When the connection ended.
-    pub(in crate::x11) fn read(conn: &XConnection) -> Result<Self, Error> {
+    pub(in crate::x11) fn read(conn: &XConnection) -> Result<Self, DisplayError> {
         let full =
             MapPart::KEY_TYPES | MapPart::KEY_SYMS | MapPart::KEY_ACTIONS | MapPart::MODIFIER_MAP;
         let none = MapPart::from(0_u16);
@@ -281,7 +281,7 @@ impl Keymap {
                 0,
             )?
             .reply();
-        let reply = reply.map_err(|error| Error::reply("XkbGetMap", error))?;
+        let reply = reply.map_err(|error| DisplayError::reply("XkbGetMap", error))?;
         let mut map = Self {
             first: reply.first_key_sym,
             keys: Vec::new(),
@@ -309,7 +309,7 @@ impl Keymap {
                 for (level, keysym) in (0..=u8::MAX).zip(keysyms) {
                     map.note(
                         *keysym,
-                        Place {
+                        KeyPlace {
                             keycode,
                             group,
                             level,
@@ -350,7 +350,7 @@ impl Keymap {
         self.shortcuts
     }
 
-    fn note(&mut self, keysym: u32, place: Place) {
+    fn note(&mut self, keysym: u32, place: KeyPlace) {
         if keysym == 0 {
             return;
         }
@@ -398,7 +398,7 @@ impl Keymap {
 
     /// The keysym that a key gives alone.
     pub fn keysym(&self, keycode: u8) -> Option<u32> {
-        let here = |place: &&Place| place.keycode == keycode && place.level == 0;
+        let here = |place: &&KeyPlace| place.keycode == keycode && place.level == 0;
         let found = self
             .keysyms
             .iter()
@@ -461,7 +461,7 @@ impl Keymap {
     fn level3(&self) -> u8 {
         let holders = |bit: &u8| &self.holders[usize::from(*bit)];
         let places = self.keysyms.get(&LEVEL3).into_iter().flatten();
-        let bits = |place: &Place| (0..8).find(|bit| holders(bit).contains(&place.keycode));
+        let bits = |place: &KeyPlace| (0..8).find(|bit| holders(bit).contains(&place.keycode));
         let bit: Option<u8> = places.clone().find_map(bits);
         bit.map_or(0, |bit| 1 << bit)
     }
@@ -469,14 +469,14 @@ impl Keymap {
     /// Prefers a key of the main block, then the fewest modifiers, then the lowest keycode.
     /// Under `evdev`, a parenthesis has a keycode of its own beyond the main block, which
     /// Wine does not support. With `raised`, only keys that Caps Lock affects are taken.
-    fn best(&self, places: &[Place], group: u8, in_force: u8, raised: bool) -> Option<Stroke> {
-        let is_main = |place: &&Place| place.keycode <= LAST_MAIN;
-        let main: Vec<Place> = places.iter().filter(is_main).copied().collect();
+    fn best(&self, places: &[KeyPlace], group: u8, in_force: u8, raised: bool) -> Option<Stroke> {
+        let is_main = |place: &&KeyPlace| place.keycode <= LAST_MAIN;
+        let main: Vec<KeyPlace> = places.iter().filter(is_main).copied().collect();
         self.fewest(&main, group, in_force, raised)
             .or_else(|| self.fewest(places, group, in_force, raised))
     }
 
-    fn fewest(&self, places: &[Place], group: u8, in_force: u8, raised: bool) -> Option<Stroke> {
+    fn fewest(&self, places: &[KeyPlace], group: u8, in_force: u8, raised: bool) -> Option<Stroke> {
         let level3 = self.level3();
         let mut sets = vec![0, SHIFT];
         if level3 != 0 {
@@ -505,7 +505,7 @@ impl Keymap {
     }
 
     /// Whether the key gives the keysym of that place with these in force.
-    fn gives(&self, place: &Place, group: u8, modifiers: u8, raised: bool) -> bool {
+    fn gives(&self, place: &KeyPlace, group: u8, modifiers: u8, raised: bool) -> bool {
         let Some(key) = self.symbols(place.keycode) else {
             return false;
         };

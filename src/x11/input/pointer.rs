@@ -13,7 +13,7 @@ use x11rb::{
 
 use crate::x11::{
     connection::server::{Server, XConnection},
-    error::Error,
+    error::DisplayError,
 };
 
 /// The virtual core pointer's device id (X Input Extension 2).
@@ -57,7 +57,7 @@ pub(in crate::x11) struct Pointer {
 }
 
 impl Pointer {
-    pub(in crate::x11) fn new(server: &Server) -> Result<Self, Error> {
+    pub(in crate::x11) fn new(server: &Server) -> Result<Self, DisplayError> {
         let conn = &server.conn;
         let present = conn
             .extension_information(xinput::X11_EXTENSION_NAME)?
@@ -75,9 +75,9 @@ impl Pointer {
     }
 
     /// Reads which logical button each physical one gives.
-    pub(in crate::x11) fn read_mapping(&mut self, server: &Server) -> Result<(), Error> {
+    pub(in crate::x11) fn read_mapping(&mut self, server: &Server) -> Result<(), DisplayError> {
         let reply = server.conn.get_pointer_mapping()?.reply();
-        let reply = reply.map_err(|error| Error::reply("GetPointerMapping", error))?;
+        let reply = reply.map_err(|error| DisplayError::reply("GetPointerMapping", error))?;
         self.mapping = reply.map;
         Ok(())
     }
@@ -91,29 +91,32 @@ impl Pointer {
     }
 
     /// Asks where it is and which buttons are down; the question stays in the buffer.
-    pub(in crate::x11) fn ask<'c>(&self, server: &'c Server) -> Result<Asked<'c>, Error> {
+    pub(in crate::x11) fn ask<'c>(
+        &self,
+        server: &'c Server,
+    ) -> Result<PointerAsked<'c>, DisplayError> {
         let (conn, root) = (&server.conn, server.root);
         Ok(if self.has_xinput2 {
-            Asked::XInput2(conn.xinput_xi_query_pointer(root, CORE_POINTER)?)
+            PointerAsked::XInput2(conn.xinput_xi_query_pointer(root, CORE_POINTER)?)
         } else {
-            Asked::Core(conn.query_pointer(root)?)
+            PointerAsked::Core(conn.query_pointer(root)?)
         })
     }
 }
 
 /// A question that was sent.
-pub(in crate::x11) enum Asked<'c> {
+pub(in crate::x11) enum PointerAsked<'c> {
     Core(Cookie<'c, XConnection, QueryPointerReply>),
     XInput2(Cookie<'c, XConnection, XIQueryPointerReply>),
 }
 
-impl Asked<'_> {
+impl PointerAsked<'_> {
     /// The answer.
-    pub(in crate::x11) fn answer(self) -> Result<PointerState, Error> {
+    pub(in crate::x11) fn answer(self) -> Result<PointerState, DisplayError> {
         match self {
             Self::Core(cookie) => {
                 let reply = cookie.reply();
-                let reply = reply.map_err(|error| Error::reply("QueryPointer", error))?;
+                let reply = reply.map_err(|error| DisplayError::reply("QueryPointer", error))?;
                 Ok(PointerState {
                     x: reply.root_x.into(),
                     y: reply.root_y.into(),
@@ -124,7 +127,7 @@ impl Asked<'_> {
             }
             Self::XInput2(cookie) => {
                 let reply = cookie.reply();
-                let reply = reply.map_err(|error| Error::reply("XIQueryPointer", error))?;
+                let reply = reply.map_err(|error| DisplayError::reply("XIQueryPointer", error))?;
                 Ok(PointerState {
                     // 16.16 fixed point; a pixel's index is the floor.
                     x: reply.root_x >> 16,

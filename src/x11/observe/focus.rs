@@ -8,7 +8,7 @@ use x11rb::{
 use crate::facts::WindowId;
 use crate::x11::{
     connection::server::Server,
-    error::Error,
+    error::DisplayError,
     observe::{owner::pid, properties::Atoms},
 };
 
@@ -157,7 +157,7 @@ pub(in crate::x11) fn read(
     atoms: &Atoms,
     has_resource: bool,
     last: Option<&Focus>,
-) -> Result<Option<Focus>, Error> {
+) -> Result<Option<Focus>, DisplayError> {
     match self::window(server, atoms, has_resource, last)? {
         Some(focus) => Ok(Some(focus)),
         None => grabber(server),
@@ -170,10 +170,10 @@ pub(in crate::x11) fn window(
     atoms: &Atoms,
     has_resource: bool,
     last: Option<&Focus>,
-) -> Result<Option<Focus>, Error> {
+) -> Result<Option<Focus>, DisplayError> {
     let conn = &server.conn;
     let focus = conn.get_input_focus()?.reply();
-    let focus = focus.map_err(|error| Error::reply("GetInputFocus", error))?;
+    let focus = focus.map_err(|error| DisplayError::reply("GetInputFocus", error))?;
     let focused = focus.focus;
     let mut window = focused;
     if window == u32::from(u8::from(InputFocus::NONE)) {
@@ -195,20 +195,20 @@ pub(in crate::x11) fn at_pointer(
     server: &Server,
     atoms: &Atoms,
     has_resource: bool,
-) -> Result<Option<Focus>, Error> {
+) -> Result<Option<Focus>, DisplayError> {
     describe(server, atoms, has_resource, under_pointer(server)?)
 }
 
 /// A stand-in for the program that has grabbed the keyboard; `None` when none has. The
 /// protocol has no question for that: a grab of our own is refused. Asked only when no
 /// window has the focus, because a grab that succeeds sends focus events.
-fn grabber(server: &Server) -> Result<Option<Focus>, Error> {
+fn grabber(server: &Server) -> Result<Option<Focus>, DisplayError> {
     let (conn, mode) = (&server.conn, GrabMode::ASYNC);
     let reply = conn
         .grab_keyboard(false, server.root, x11rb::CURRENT_TIME, mode, mode)?
         .reply();
     let status = reply
-        .map_err(|error| Error::reply("GrabKeyboard", error))?
+        .map_err(|error| DisplayError::reply("GrabKeyboard", error))?
         .status;
     if status == GrabStatus::SUCCESS {
         conn.ungrab_keyboard(x11rb::CURRENT_TIME)?.ignore_error();
@@ -233,7 +233,7 @@ pub(in crate::x11) fn describe(
     atoms: &Atoms,
     has_resource: bool,
     mut window: Window,
-) -> Result<Option<Focus>, Error> {
+) -> Result<Option<Focus>, DisplayError> {
     let conn = &server.conn;
     let mut found = None;
     for _ in 0..DEEPEST {
@@ -297,7 +297,7 @@ pub(in crate::x11) fn describe(
 }
 
 /// The smallest window under the pointer; 0 without one.
-fn under_pointer(server: &Server) -> Result<Window, Error> {
+fn under_pointer(server: &Server) -> Result<Window, DisplayError> {
     let (mut window, mut below) = (0, server.root);
     for _ in 0..DEEPEST {
         let Ok(reply) = server.conn.query_pointer(below)?.reply() else {

@@ -38,9 +38,9 @@ use crate::x11::{
         server::{EVENTS_AT_ONCE, Server},
         socket::{Pulse, Purpose},
     },
-    error::{Error, SILENCE, no_id},
-    observe::{focus, focus::Focus, owner, properties::Atoms, scene, scene::Placed},
-    screen::{known::Known, root_state::Generation},
+    error::{DisplayError, SILENCE, no_id},
+    observe::{focus, focus::Focus, owner, properties::Atoms, scene, scene::PlacedWindow},
+    screen::{known::KnownScreen, root_state::Generation},
 };
 use crate::{
     facts::{Fact, NamedWindow, Pinged, WindowId, WindowManager},
@@ -62,7 +62,7 @@ const MAX_FOLLOWED: usize = 64;
 #[derive(Debug)]
 pub struct Observer {
     pub(in crate::x11) server: Server,
-    known: Known,
+    known: KnownScreen,
     /// Once pixels were wanted.
     capturer: Option<Capturer>,
     bell: Bell,
@@ -75,7 +75,7 @@ pub struct Observer {
     /// The places of the viewable windows, to which differences are attributed.
     standing: Vec<(Window, Region)>,
     /// Damage id → its window's origin on the screen.
-    followed: HashMap<u32, Placed>,
+    followed: HashMap<u32, PlacedWindow>,
     damaged: Vec<(u32, Rectangle)>,
     /// The request that last fetched drawing on the screen, and found some.
     screen_fetched: SequenceNumber,
@@ -114,7 +114,7 @@ pub struct Observer {
 
 /// A collection of what changes on the screen, see [`Observer::watch`].
 #[derive(Debug)]
-pub struct Watch {
+pub struct ChangeWatch {
     maps: u64,
     /// The first capture, if the server does not report drawing.
     before: Option<Arc<Pixels>>,
@@ -128,7 +128,7 @@ impl Observer {
     /// # Errors
     ///
     /// Any of reaching the display.
-    pub fn connect(display: &Display, bell: Bell) -> Result<Self, Error> {
+    pub fn connect(display: &Display, bell: Bell) -> Result<Self, DisplayError> {
         let (name, choice) = (display.name(), display.choice());
         let pulse = Arc::new(Pulse::new());
         let server = Server::open(name, SILENCE, &pulse, display.reach(), Purpose::Observer)?;
@@ -139,10 +139,10 @@ impl Observer {
         let select = ChangeWindowAttributesAux::new().event_mask(root_events);
         conn.change_window_attributes(server.root, &select)?
             .check()
-            .map_err(|error| Error::reply("ChangeWindowAttributes", error))?;
-        let (known, _) = Known::read(&server)?;
+            .map_err(|error| DisplayError::reply("ChangeWindowAttributes", error))?;
+        let (known, _) = KnownScreen::read(&server)?;
         let atoms = Atoms::new(conn)?.reply();
-        let atoms = atoms.map_err(|error| Error::reply("InternAtom", error))?;
+        let atoms = atoms.map_err(|error| DisplayError::reply("InternAtom", error))?;
         let has_resource = owner::knows_processes(&server)?;
         let has_damage = has_damage_extension(&server)?;
         let asking = server.own_window()?;
@@ -183,7 +183,7 @@ impl Observer {
             grabs: 0,
             server,
         };
-        observer.follow(Placed {
+        observer.follow(PlacedWindow {
             window: observer.server.root,
             x: 0,
             y: 0,
@@ -221,9 +221,12 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub(in crate::x11) fn identity_at(&mut self, size: Size) -> Result<(Generation, u64), Error> {
+    pub(in crate::x11) fn identity_at(
+        &mut self,
+        size: Size,
+    ) -> Result<(Generation, u64), DisplayError> {
         if size != self.known.size {
-            (self.known, _) = Known::read(&self.server)?;
+            (self.known, _) = KnownScreen::read(&self.server)?;
             self.scene_is_stale = true;
         }
         Ok(self.identity())
@@ -234,11 +237,13 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn doze(&mut self, limit: Duration) -> Result<(), Error> {
+    pub fn doze(&mut self, limit: Duration) -> Result<(), DisplayError> {
         self.server.conn.flush()?;
         self.take_events()?;
         let socket = self.server.conn.stream().as_fd();
-        self.bell.wait(Some(socket), limit).map_err(Error::Lost)?;
+        self.bell
+            .wait(Some(socket), limit)
+            .map_err(DisplayError::Lost)?;
         self.take_events()
     }
 
@@ -248,7 +253,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn doze_until_news(&mut self, limit: Duration) -> Result<bool, Error> {
+    pub fn doze_until_news(&mut self, limit: Duration) -> Result<bool, DisplayError> {
         self.take_events()?;
         if self.has_news() {
             return Ok(true);
@@ -262,8 +267,8 @@ impl Observer {
     /// # Errors
     ///
     /// When the system cannot wait.
-    pub fn pause(&mut self, limit: Duration) -> Result<(), Error> {
-        self.bell.wait(None, limit).map_err(Error::Lost)?;
+    pub fn pause(&mut self, limit: Duration) -> Result<(), DisplayError> {
+        self.bell.wait(None, limit).map_err(DisplayError::Lost)?;
         Ok(())
     }
 
@@ -272,19 +277,21 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn wait(&mut self, within: Duration) -> Result<(), Error> {
+    pub fn wait(&mut self, within: Duration) -> Result<(), DisplayError> {
         let end = Instant::now() + within;
         self.server.conn.flush()?;
         self.take_events()?;
         if !self.has_news() {
             let socket = self.server.conn.stream().as_fd();
-            self.bell.wait(Some(socket), within).map_err(Error::Lost)?;
+            self.bell
+                .wait(Some(socket), within)
+                .map_err(DisplayError::Lost)?;
         }
         if let Some(last) = self.last_step {
             let left = end.saturating_duration_since(Instant::now());
             let rest = APART.saturating_sub(last.elapsed()).min(left);
             if !rest.is_zero() {
-                self.bell.wait(None, rest).map_err(Error::Lost)?;
+                self.bell.wait(None, rest).map_err(DisplayError::Lost)?;
             }
         }
         Ok(())
@@ -295,7 +302,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn names(&self, windows: &[WindowId]) -> Result<Vec<NamedWindow>, Error> {
+    pub fn names(&self, windows: &[WindowId]) -> Result<Vec<NamedWindow>, DisplayError> {
         scene::names(&self.server, &self.atoms, windows)
     }
 
@@ -304,7 +311,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn focus(&self, last: Option<&Focus>) -> Result<Option<Focus>, Error> {
+    pub fn focus(&self, last: Option<&Focus>) -> Result<Option<Focus>, DisplayError> {
         focus::read(&self.server, &self.atoms, self.has_resource, last)
     }
 
@@ -313,7 +320,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn at_pointer(&self) -> Result<Option<Focus>, Error> {
+    pub fn at_pointer(&self) -> Result<Option<Focus>, DisplayError> {
         focus::at_pointer(&self.server, &self.atoms, self.has_resource)
     }
 
@@ -322,7 +329,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn describe(&self, window: WindowId) -> Result<Option<Focus>, Error> {
+    pub fn describe(&self, window: WindowId) -> Result<Option<Focus>, DisplayError> {
         focus::describe(&self.server, &self.atoms, self.has_resource, window)
     }
 
@@ -331,7 +338,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn ask(&mut self, window: WindowId) -> Result<(), Error> {
+    pub fn ask(&mut self, window: WindowId) -> Result<(), DisplayError> {
         let serial = self.send_ping(window)?;
         self.asked = Some((serial, window));
         Ok(())
@@ -342,7 +349,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn answered(&mut self, window: WindowId) -> Result<bool, Error> {
+    pub fn answered(&mut self, window: WindowId) -> Result<bool, DisplayError> {
         self.take_events()?;
         if self.asked.is_none() {
             return Ok(true);
@@ -351,19 +358,19 @@ impl Observer {
         match there {
             Ok(_) => self.take_events()?,
             Err(ReplyError::X11Error(_)) => self.asked = None,
-            Err(error) => return Err(Error::reply("GetWindowAttributes", error)),
+            Err(error) => return Err(DisplayError::reply("GetWindowAttributes", error)),
         }
         Ok(self.asked.is_none())
     }
 
     /// Whether the keymap changed since the last question.
-    pub(in crate::x11) fn take_keymap_news(&mut self) -> Result<bool, Error> {
+    pub(in crate::x11) fn take_keymap_news(&mut self) -> Result<bool, DisplayError> {
         self.take_events()?;
         Ok(std::mem::take(&mut self.keymap_is_stale))
     }
 
     /// Whether the pointer mapping may have changed since the last question.
-    pub(in crate::x11) fn take_pointer_mapping_news(&mut self) -> Result<bool, Error> {
+    pub(in crate::x11) fn take_pointer_mapping_news(&mut self) -> Result<bool, DisplayError> {
         self.take_events()?;
         Ok(std::mem::take(&mut self.mapping_is_stale))
     }
@@ -373,7 +380,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn window_manager(&mut self) -> Result<Option<WindowManager>, Error> {
+    pub fn window_manager(&mut self) -> Result<Option<WindowManager>, DisplayError> {
         self.take_events()?;
         if let Some(manager) = self.manager {
             return Ok(manager);
@@ -399,7 +406,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn ask_manager(&mut self) -> Result<(), Error> {
+    pub fn ask_manager(&mut self) -> Result<(), DisplayError> {
         self.ping(Pinged::WindowManager, &mut Vec::new())
     }
 
@@ -408,7 +415,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn manager_answered(&mut self) -> Result<bool, Error> {
+    pub fn manager_answered(&mut self) -> Result<bool, DisplayError> {
         self.take_events()?;
         Ok(self.places.is_empty())
     }
@@ -429,7 +436,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn focus_window(&self) -> Result<Option<Focus>, Error> {
+    pub fn focus_window(&self) -> Result<Option<Focus>, DisplayError> {
         focus::window(&self.server, &self.atoms, self.has_resource, None)
     }
 
@@ -438,7 +445,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn watch(&mut self) -> Result<Watch, Error> {
+    pub fn watch(&mut self) -> Result<ChangeWatch, DisplayError> {
         self.take_events()?;
         let maps = self.maps;
         self.end_watch()?;
@@ -457,7 +464,7 @@ impl Observer {
         } else {
             self.grab()?.map(|grab| grab.pixels)
         };
-        Ok(Watch { maps, before })
+        Ok(ChangeWatch { maps, before })
     }
 
     /// Ends a watch that a step left when it stopped.
@@ -465,7 +472,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn end_watch(&mut self) -> Result<(), Error> {
+    pub fn end_watch(&mut self) -> Result<(), DisplayError> {
         if let Some(left) = self.watching.take() {
             self.server.conn.damage_destroy(left)?.ignore_error();
         }
@@ -478,7 +485,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn watched(&mut self, watch: Watch) -> Result<(Size, bool), Error> {
+    pub fn watched(&mut self, watch: ChangeWatch) -> Result<(Size, bool), DisplayError> {
         let mut size = Size {
             width: 0,
             height: 0,
@@ -488,9 +495,9 @@ impl Observer {
             let (_, region) = damage::take(conn, damage, self.parts)?;
             conn.damage_destroy(damage)?.ignore_error();
             let region = region.reply();
-            let region = region.map_err(|error| Error::reply("XFixesFetchRegion", error))?;
+            let region = region.map_err(|error| DisplayError::reply("XFixesFetchRegion", error))?;
             if damage::is_gone(&region) {
-                return Err(Error::robbed("record of what is drawn"));
+                return Err(DisplayError::robbed("record of what is drawn"));
             }
             for part in region.rectangles {
                 size.width = size.width.max(part.width.into());
@@ -517,7 +524,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn step(&mut self, facts: &mut Vec<Fact>) -> Result<(), Error> {
+    pub fn step(&mut self, facts: &mut Vec<Fact>) -> Result<(), DisplayError> {
         self.last_step = Some(Instant::now());
         self.take_events()?;
         let old = self
@@ -549,7 +556,7 @@ impl Observer {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn ping(&mut self, to: Pinged, facts: &mut Vec<Fact>) -> Result<(), Error> {
+    pub fn ping(&mut self, to: Pinged, facts: &mut Vec<Fact>) -> Result<(), DisplayError> {
         match to {
             Pinged::Window(window) => {
                 self.send_ping(window)?;
@@ -565,7 +572,7 @@ impl Observer {
     /// manage the window (ICCCM 4.1.5), and it does so in the order of its events. No
     /// other client can: the server redirects every request to move the window to the window
     /// manager, and marks the event of a window that was exempted.
-    fn ping_manager(&mut self) -> Result<(), Error> {
+    fn ping_manager(&mut self) -> Result<(), DisplayError> {
         // Another place each time: otherwise nothing changes, and nothing is reported.
         let last = self.places.back().copied().unwrap_or(self.place);
         let next = if last <= -250 { -10 } else { last - 1 };
@@ -581,10 +588,10 @@ impl Observer {
     }
 
     /// Handles a new place of our window.
-    fn moved(&mut self, event: &ConfigureNotifyEvent) -> Result<(), Error> {
+    fn moved(&mut self, event: &ConfigureNotifyEvent) -> Result<(), DisplayError> {
         if event.override_redirect {
             // Another program took the window from the window manager.
-            return Err(Error::robbed("window"));
+            return Err(DisplayError::robbed("window"));
         }
         let answered = self.places.iter().position(|place| *place == event.x);
         if let Some(answered) = answered {
@@ -599,9 +606,9 @@ impl Observer {
     }
 
     /// Sends a ping with a random serial, and returns the serial.
-    fn send_ping(&mut self, window: WindowId) -> Result<u32, Error> {
+    fn send_ping(&mut self, window: WindowId) -> Result<u32, DisplayError> {
         let mut serial = [0; 4];
-        getrandom::fill(&mut serial).map_err(|error| Error::Lost(error.into()))?;
+        getrandom::fill(&mut serial).map_err(|error| DisplayError::Lost(error.into()))?;
         let serial = u32::from_ne_bytes(serial);
         if self.pinged.len() == MAX_PINGED {
             self.pinged.pop_front();
@@ -621,7 +628,7 @@ impl Observer {
     /// # Errors
     ///
     /// Those of captures.
-    pub fn grab(&mut self) -> Result<Option<Grab>, Error> {
+    pub fn grab(&mut self) -> Result<Option<Grab>, DisplayError> {
         self.grabs += 1;
         let before = self.identity();
         let capturer = match &mut self.capturer {
@@ -645,7 +652,7 @@ impl Observer {
     }
 
     /// Switches to comparing captures.
-    fn end_damage(&mut self) -> Result<(), Error> {
+    fn end_damage(&mut self) -> Result<(), DisplayError> {
         self.has_damage = false;
         self.end_watch()?;
         for (damage, _) in self.followed.drain() {
@@ -658,7 +665,7 @@ impl Observer {
 
     /// Adds the changes since the last comparison, for the screen and for each window at
     /// that place, as DAMAGE would report them.
-    fn compare(&mut self, facts: &mut Vec<Fact>) -> Result<(), Error> {
+    fn compare(&mut self, facts: &mut Vec<Fact>) -> Result<(), DisplayError> {
         let Some(grab) = self.grab()? else {
             return Ok(());
         };
@@ -679,7 +686,7 @@ impl Observer {
         Ok(())
     }
 
-    fn take_events(&mut self) -> Result<(), Error> {
+    fn take_events(&mut self) -> Result<(), DisplayError> {
         for _ in 0..EVENTS_AT_ONCE {
             let Some((event, after)) = self.server.next_event()? else {
                 break;
@@ -710,7 +717,7 @@ impl Observer {
                     self.moved(&event)?;
                 }
                 Event::DestroyNotify(event) if event.window == self.asking => {
-                    return Err(Error::robbed("window"));
+                    return Err(DisplayError::robbed("window"));
                 }
                 Event::UnmapNotify(_)
                 | Event::DestroyNotify(_)
@@ -733,7 +740,7 @@ impl Observer {
     }
 
     /// Anything may have changed, and answers may have been lost.
-    fn events_were_lost(&mut self) -> Result<(), Error> {
+    fn events_were_lost(&mut self) -> Result<(), DisplayError> {
         tracing::debug!("events were lost: too many came at once");
         self.scene_is_stale = true;
         self.keymap_is_stale = true;
@@ -791,11 +798,11 @@ impl Observer {
         }
     }
 
-    fn read_scene(&mut self, facts: &mut Vec<Fact>) -> Result<(), Error> {
+    fn read_scene(&mut self, facts: &mut Vec<Fact>) -> Result<(), DisplayError> {
         self.scene_is_stale = false;
         self.scene_read_at = Some(Instant::now());
         if self.server.geometry()? != self.known.size {
-            (self.known, _) = Known::read(&self.server)?;
+            (self.known, _) = KnownScreen::read(&self.server)?;
         }
         let (scene, places) = scene::read(
             &self.server,
@@ -848,7 +855,7 @@ impl Observer {
     }
 
     /// Selects reports of drawing into a window.
-    fn follow(&mut self, placed: Placed) -> Result<(), Error> {
+    fn follow(&mut self, placed: PlacedWindow) -> Result<(), DisplayError> {
         if !self.has_damage || self.followed.len() >= MAX_FOLLOWED {
             return Ok(());
         }
@@ -868,7 +875,7 @@ impl Observer {
 
     /// Fetches what was drawn where the server reported that something was, and always for
     /// the screen: a destroyed Damage object reports nothing.
-    fn take_damage(&mut self, facts: &mut Vec<Fact>) -> Result<(), Error> {
+    fn take_damage(&mut self, facts: &mut Vec<Fact>) -> Result<(), DisplayError> {
         let root = self.server.root;
         let screen = self
             .followed
@@ -893,10 +900,10 @@ impl Observer {
         }
         for (damage, placed, area, number, fetch) in asked {
             let region = fetch.reply();
-            let region = region.map_err(|error| Error::reply("XFixesFetchRegion", error))?;
+            let region = region.map_err(|error| DisplayError::reply("XFixesFetchRegion", error))?;
             if damage::is_gone(&region) {
                 if placed.window == root {
-                    return Err(Error::robbed("record of what is drawn"));
+                    return Err(DisplayError::robbed("record of what is drawn"));
                 }
                 // With its window, or alone: then it is followed anew.
                 self.followed.remove(&damage);

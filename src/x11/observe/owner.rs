@@ -11,7 +11,7 @@ use x11rb::{
 
 use crate::x11::{
     connection::server::{Server, XConnection},
-    error::Error,
+    error::DisplayError,
     observe::properties::{Atoms, PropertyCookie, property, values},
 };
 
@@ -21,7 +21,7 @@ pub(in crate::x11) fn pid(
     atoms: &Atoms,
     window: Window,
     has_resource: bool,
-) -> Result<Option<u32>, Error> {
+) -> Result<Option<u32>, DisplayError> {
     if !has_resource {
         // No other program's window is deskd's own.
         let pid = own_word(process(&server.conn, atoms, window)?)?;
@@ -32,7 +32,10 @@ pub(in crate::x11) fn pid(
 
 /// The process of the client that made a window, as the server reports it; `None` when
 /// the window's client has gone.
-pub(in crate::x11) fn client_pid(server: &Server, window: Window) -> Result<Option<u32>, Error> {
+pub(in crate::x11) fn client_pid(
+    server: &Server,
+    window: Window,
+) -> Result<Option<u32>, DisplayError> {
     let spec = ClientIdSpec {
         client: window,
         mask: ClientIdMask::LOCAL_CLIENT_PID,
@@ -41,7 +44,7 @@ pub(in crate::x11) fn client_pid(server: &Server, window: Window) -> Result<Opti
     let reply = match reply {
         Ok(reply) => reply,
         Err(ReplyError::X11Error(_)) => return Ok(None),
-        Err(error) => return Err(Error::reply("XResQueryClientIds", error)),
+        Err(error) => return Err(DisplayError::reply("XResQueryClientIds", error)),
     };
     let pid = reply.ids.iter().find_map(|id| id.value.first().copied());
     // 0: a process that the server cannot name.
@@ -53,11 +56,11 @@ pub(in crate::x11) fn process<'c>(
     conn: &'c XConnection,
     atoms: &Atoms,
     window: Window,
-) -> Result<PropertyCookie<'c>, Error> {
+) -> Result<PropertyCookie<'c>, DisplayError> {
     property(conn, window, atoms._NET_WM_PID, AtomEnum::CARDINAL)
 }
 
-pub(in crate::x11) fn own_word(said: PropertyCookie<'_>) -> Result<Option<u32>, Error> {
+pub(in crate::x11) fn own_word(said: PropertyCookie<'_>) -> Result<Option<u32>, DisplayError> {
     let pid = values(said.reply())?.first().copied();
     Ok(pid.filter(|pid| *pid > 1))
 }
@@ -65,7 +68,7 @@ pub(in crate::x11) fn own_word(said: PropertyCookie<'_>) -> Result<Option<u32>, 
 /// Whether the server reports the process of each client. Under gVisor it reports itself
 /// for all of them (`SO_PEERCRED` names the caller); in another pid namespace, the numbers
 /// differ.
-pub(in crate::x11) fn knows_processes(server: &Server) -> Result<bool, Error> {
+pub(in crate::x11) fn knows_processes(server: &Server) -> Result<bool, DisplayError> {
     let conn = &server.conn;
     if conn
         .extension_information(res::X11_EXTENSION_NAME)?
@@ -82,7 +85,7 @@ pub(in crate::x11) fn knows_processes(server: &Server) -> Result<bool, Error> {
         mask: ClientIdMask::LOCAL_CLIENT_PID,
     };
     let reply = conn.res_query_client_ids(&[own])?.reply();
-    let reply = reply.map_err(|error| Error::reply("XResQueryClientIds", error))?;
+    let reply = reply.map_err(|error| DisplayError::reply("XResQueryClientIds", error))?;
     let pid = reply.ids.iter().find_map(|id| id.value.first().copied());
     Ok(pid == Some(std::process::id()))
 }

@@ -5,7 +5,7 @@ use x11rb::{
     protocol::xproto::{Atom, AtomEnum, ConnectionExt as _, GetPropertyReply, Window},
 };
 
-use crate::x11::{connection::server::XConnection, error::Error};
+use crate::x11::{connection::server::XConnection, error::DisplayError};
 
 x11rb::atom_manager! {
     /// Names that observing needs.
@@ -35,22 +35,22 @@ pub(in crate::x11) fn property(
     window: Window,
     name: Atom,
     kind: AtomEnum,
-) -> Result<PropertyCookie<'_>, Error> {
+) -> Result<PropertyCookie<'_>, DisplayError> {
     Ok(conn.get_property(false, window, name, kind, 0, 1024)?)
 }
 
 /// Windows come and go while one looks: an X error means that it has gone.
-pub(in crate::x11) fn gone<T>(reply: Result<T, ReplyError>) -> Result<Option<T>, Error> {
+pub(in crate::x11) fn gone<T>(reply: Result<T, ReplyError>) -> Result<Option<T>, DisplayError> {
     match reply {
         Ok(reply) => Ok(Some(reply)),
         Err(ReplyError::X11Error(_)) => Ok(None),
-        Err(error) => Err(Error::reply("a window's state", error)),
+        Err(error) => Err(DisplayError::reply("a window's state", error)),
     }
 }
 
 pub(in crate::x11) fn values(
     reply: Result<GetPropertyReply, ReplyError>,
-) -> Result<Vec<u32>, Error> {
+) -> Result<Vec<u32>, DisplayError> {
     let reply = gone(reply)?;
     let list = reply
         .as_ref()

@@ -16,7 +16,7 @@ use x11rb::{
 
 use crate::x11::{
     connection::server::{Server, XConnection},
-    error::Error,
+    error::DisplayError,
     observe::{
         owner,
         properties::{Atoms, gone, property, values},
@@ -34,7 +34,7 @@ const MAX_WINDOWS: usize = 256;
 /// A window as it was found, with its place on the screen, which may lie
 /// partly outside.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::x11) struct Placed {
+pub(in crate::x11) struct PlacedWindow {
     pub(in crate::x11) window: Window,
     pub(in crate::x11) x: i16,
     pub(in crate::x11) y: i16,
@@ -46,7 +46,7 @@ pub(in crate::x11) fn read(
     atoms: &Atoms,
     has_resource: bool,
     size: Size,
-) -> Result<(Scene, Vec<Placed>), Error> {
+) -> Result<(Scene, Vec<PlacedWindow>), DisplayError> {
     let conn = &server.conn;
     let root = server.root;
     let check = property(conn, root, atoms._NET_SUPPORTING_WM_CHECK, AtomEnum::WINDOW)?;
@@ -67,13 +67,13 @@ pub(in crate::x11) fn read(
     let active = values(active.reply())?;
     let children = tree
         .reply()
-        .map_err(|error| Error::reply("QueryTree", error))?;
+        .map_err(|error| DisplayError::reply("QueryTree", error))?;
     let ids = match owners {
         None => None,
         Some(cookie) => {
             let reply = cookie
                 .reply()
-                .map_err(|error| Error::reply("XResQueryClientIds", error))?;
+                .map_err(|error| DisplayError::reply("XResQueryClientIds", error))?;
             Some(reply.ids)
         }
     };
@@ -127,7 +127,7 @@ pub(in crate::x11) fn read(
 }
 
 /// The windows that lie in a window manager's frames. One round trip.
-fn framed(conn: &XConnection, frames: &[Window]) -> Result<Vec<Window>, Error> {
+fn framed(conn: &XConnection, frames: &[Window]) -> Result<Vec<Window>, DisplayError> {
     let mut asked = Vec::new();
     for frame in frames {
         asked.push(conn.query_tree(*frame)?);
@@ -145,7 +145,7 @@ pub(in crate::x11) fn names(
     server: &Server,
     atoms: &Atoms,
     windows: &[Window],
-) -> Result<Vec<NamedWindow>, Error> {
+) -> Result<Vec<NamedWindow>, DisplayError> {
     let conn = &server.conn;
     let mut asked = Vec::new();
     for window in windows {
@@ -159,7 +159,7 @@ pub(in crate::x11) fn names(
     let mut found = Vec::new();
     for (window, (title, older, class)) in windows.iter().zip(asked) {
         let text = |reply: Result<GetPropertyReply, ReplyError>| {
-            Ok::<_, Error>(
+            Ok::<_, DisplayError>(
                 gone(reply)?.map_or(String::new(), |reply| match reply.type_ {
                     // ISO 8859-1 (ICCCM 2.7.1): the first 256 characters of Unicode.
                     kind if kind == u32::from(AtomEnum::STRING) => {
@@ -189,7 +189,7 @@ pub(in crate::x11) fn window_manager(
     server: &Server,
     atoms: &Atoms,
     has_resource: bool,
-) -> Result<Option<WindowManager>, Error> {
+) -> Result<Option<WindowManager>, DisplayError> {
     let (conn, root) = (&server.conn, server.root);
     let check = property(conn, root, atoms._NET_SUPPORTING_WM_CHECK, AtomEnum::WINDOW)?;
     let check = values(check.reply())?;
@@ -208,7 +208,7 @@ fn manager(
     conn: &XConnection,
     atoms: &Atoms,
     check: Option<Window>,
-) -> Result<Option<Window>, Error> {
+) -> Result<Option<Window>, DisplayError> {
     let Some(window) = check else {
         return Ok(None);
     };
@@ -228,7 +228,7 @@ fn windows(
     (managed, others): (&[Window], &[Window]),
     owners: &Owners,
     screen: Size,
-) -> Result<(Vec<facts::Window>, Vec<Placed>), Error> {
+) -> Result<(Vec<facts::Window>, Vec<PlacedWindow>), DisplayError> {
     let conn = &server.conn;
     // All questions leave together: one round trip for all windows.
     let candidates = || managed.iter().chain(others);
@@ -283,7 +283,7 @@ fn windows(
             pid,
             age: pid.filter(|_| role == Role::Dock).and_then(processes::age),
         });
-        places.push(Placed {
+        places.push(PlacedWindow {
             window: *window,
             x,
             y,

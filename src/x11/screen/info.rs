@@ -3,7 +3,7 @@
 use crate::x11::{
     capture::grab::Capturer,
     connection::{server::Server, socket::SocketKind},
-    screen::{known::Known, root_state::Generation},
+    screen::{known::KnownScreen, root_state::Generation},
 };
 use crate::{
     facts::Profile,
@@ -46,7 +46,7 @@ pub struct ScreenInfo {
 
 impl ScreenInfo {
     /// All that is known of the screen.
-    pub(in crate::x11) fn of(server: &Server, known: &Known, capturer: &Capturer) -> Self {
+    pub(in crate::x11) fn of(server: &Server, known: &KnownScreen, capturer: &Capturer) -> Self {
         let (capture_mode, capture_mode_reason) = capturer.mode();
         Self {
             size: known.size,

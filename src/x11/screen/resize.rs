@@ -4,12 +4,12 @@
 use x11rb::protocol::randr::{ConnectionExt as _, Crtc, Mode, Output, Rotation, SetConfig};
 
 use crate::frame::Size;
-use crate::x11::{connection::server::Server, error::Error};
+use crate::x11::{connection::server::Server, error::DisplayError};
 
 /// Resizes the screen. False when the server cannot take that size.
-pub(in crate::x11) fn resize(server: &Server, dpi: u32, size: Size) -> Result<bool, Error> {
+pub(in crate::x11) fn resize(server: &Server, dpi: u32, size: Size) -> Result<bool, DisplayError> {
     let conn = &server.conn;
-    let reply = |name: &'static str| move |error| Error::reply(name, error);
+    let reply = |name: &'static str| move |error| DisplayError::reply(name, error);
     let range = conn.randr_get_screen_size_range(server.root)?.reply();
     let range = range.map_err(reply("RRGetScreenSizeRange"))?;
     let side = |pixels: u32, low: u16, high: u16| {
@@ -60,14 +60,19 @@ pub(in crate::x11) fn resize(server: &Server, dpi: u32, size: Size) -> Result<bo
     Ok(off? && resized && on?)
 }
 
-fn set_crtc(server: &Server, crtc: Crtc, mode: Mode, outputs: &[Output]) -> Result<bool, Error> {
+fn set_crtc(
+    server: &Server,
+    crtc: Crtc,
+    mode: Mode,
+    outputs: &[Output],
+) -> Result<bool, DisplayError> {
     let now = x11rb::CURRENT_TIME;
     let rotation = Rotation::ROTATE0;
     let conn = &server.conn;
     let reply = conn
         .randr_set_crtc_config(crtc, now, now, 0, 0, mode, rotation, outputs)?
         .reply();
-    let reply = reply.map_err(|error| Error::reply("RRSetCrtcConfig", error))?;
+    let reply = reply.map_err(|error| DisplayError::reply("RRSetCrtcConfig", error))?;
     Ok(reply.status == SetConfig::SUCCESS)
 }
 
@@ -77,7 +82,7 @@ fn new_mode(
     output: Output,
     width: u16,
     height: u16,
-) -> Result<Option<Mode>, Error> {
+) -> Result<Option<Mode>, DisplayError> {
     let conn = &server.conn;
     let name = format!("{width}x{height}");
     let info = x11rb::protocol::randr::ModeInfo {

@@ -15,7 +15,7 @@ use x11rb::{
 
 use crate::x11::{
     connection::server::{Server, XConnection},
-    error::Error,
+    error::DisplayError,
 };
 use crate::{facts::Profile, frame::Size};
 
@@ -104,7 +104,7 @@ impl RootState {
 }
 
 /// The screen's size now, and the identity kept with it.
-pub(in crate::x11) fn identify(server: &Server) -> Result<RootState, Error> {
+pub(in crate::x11) fn identify(server: &Server) -> Result<RootState, DisplayError> {
     let size = server.geometry()?;
     adopt(server, size)
 }
@@ -114,7 +114,7 @@ pub(in crate::x11) fn identify(server: &Server) -> Result<RootState, Error> {
 ///
 /// Two daemons that start at once agree on one generation, because the server
 /// is grabbed between reading and writing.
-fn adopt(server: &Server, size: Size) -> Result<RootState, Error> {
+fn adopt(server: &Server, size: Size) -> Result<RootState, DisplayError> {
     let conn = &server.conn;
     let atoms = Atoms::intern(conn)?;
     grabbed(conn, || {
@@ -147,7 +147,7 @@ fn adopt(server: &Server, size: Size) -> Result<RootState, Error> {
         if let Some(proof) = &mut state.proof {
             let before = proof.windows.len();
             let marked = |window: &Window| has_mark(conn, &atoms, *window, state.generation);
-            let marks: Result<Vec<bool>, Error> = proof.windows.iter().map(marked).collect();
+            let marks: Result<Vec<bool>, DisplayError> = proof.windows.iter().map(marked).collect();
             let mut marks = marks?.into_iter();
             proof.windows.retain(|_| marks.next().unwrap_or(false));
             if proof.windows.is_empty() && before > 0 {
@@ -167,7 +167,7 @@ fn adopt(server: &Server, size: Size) -> Result<RootState, Error> {
 pub(in crate::x11) fn set_proof(
     server: &Server,
     state: &RootState,
-) -> Result<Option<Vec<Window>>, Error> {
+) -> Result<Option<Vec<Window>>, DisplayError> {
     let conn = &server.conn;
     let atoms = Atoms::intern(conn)?;
     grabbed(conn, || {
@@ -213,7 +213,7 @@ pub(in crate::x11) fn set_proof(
 }
 
 /// Subscribes to the end of windows that carry a proof.
-pub(in crate::x11) fn watch(conn: &XConnection, windows: &[Window]) -> Result<(), Error> {
+pub(in crate::x11) fn watch(conn: &XConnection, windows: &[Window]) -> Result<(), DisplayError> {
     for window in windows {
         let watch = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
         conn.change_window_attributes(*window, &watch)?
@@ -229,12 +229,12 @@ struct Atoms {
 }
 
 impl Atoms {
-    fn intern(conn: &XConnection) -> Result<Self, Error> {
+    fn intern(conn: &XConnection) -> Result<Self, DisplayError> {
         let state = conn.intern_atom(false, PROPERTY)?;
         let mark = conn.intern_atom(false, MARK)?;
         let atom = |reply: Result<InternAtomReply, ReplyError>| {
-            let reply = reply.map_err(|error| Error::reply("InternAtom", error))?;
-            Ok::<_, Error>(reply.atom)
+            let reply = reply.map_err(|error| DisplayError::reply("InternAtom", error))?;
+            Ok::<_, DisplayError>(reply.atom)
         };
         Ok(Self {
             state: atom(state.reply())?,
@@ -244,7 +244,10 @@ impl Atoms {
 }
 
 /// Does `work` while no other client can do anything.
-fn grabbed<T>(conn: &XConnection, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+fn grabbed<T>(
+    conn: &XConnection,
+    work: impl FnOnce() -> Result<T, DisplayError>,
+) -> Result<T, DisplayError> {
     conn.grab_server()?.ignore_error();
     let result = work();
     // Also after an error: another client's requests wait for it.
@@ -258,7 +261,7 @@ fn has_mark(
     atoms: &Atoms,
     window: Window,
     generation: Generation,
-) -> Result<bool, Error> {
+) -> Result<bool, DisplayError> {
     let mark = conn
         .get_property(false, window, atoms.mark, AtomEnum::STRING, 0, 16)?
         .reply();
@@ -266,18 +269,18 @@ fn has_mark(
         Ok(mark) => Ok(mark.value == generation.to_string().as_bytes()),
         // The window has gone.
         Err(ReplyError::X11Error(_)) => Ok(false),
-        Err(error) => Err(Error::reply("GetProperty", error)),
+        Err(error) => Err(DisplayError::reply("GetProperty", error)),
     }
 }
 
 /// Reads the root window's property; `None` if it is not deskd's. A proof that this daemon
 /// did not write is left out.
-fn read(server: &Server, atoms: &Atoms) -> Result<Option<RootState>, Error> {
+fn read(server: &Server, atoms: &Atoms) -> Result<Option<RootState>, DisplayError> {
     let reply = server
         .conn
         .get_property(false, server.root, atoms.state, AtomEnum::STRING, 0, 64)?
         .reply();
-    let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
+    let reply = reply.map_err(|error| DisplayError::reply("GetProperty", error))?;
     let Some(mut state) = RootState::parse(&reply.value) else {
         return Ok(None);
     };
@@ -288,7 +291,7 @@ fn read(server: &Server, atoms: &Atoms) -> Result<Option<RootState>, Error> {
     Ok(Some(state))
 }
 
-fn write(server: &Server, atoms: &Atoms, state: &RootState) -> Result<(), Error> {
+fn write(server: &Server, atoms: &Atoms, state: &RootState) -> Result<(), DisplayError> {
     let text = state.write();
     server.will_write(text.as_bytes());
     server
@@ -301,12 +304,12 @@ fn write(server: &Server, atoms: &Atoms, state: &RootState) -> Result<(), Error>
             text.as_bytes(),
         )?
         .check()
-        .map_err(|error| Error::reply("ChangeProperty", error))
+        .map_err(|error| DisplayError::reply("ChangeProperty", error))
 }
 
-fn random_u128() -> Result<u128, Error> {
+fn random_u128() -> Result<u128, DisplayError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Lost(error.into()))?;
+    getrandom::fill(&mut bytes).map_err(|error| DisplayError::Lost(error.into()))?;
     Ok(u128::from_ne_bytes(bytes))
 }
 

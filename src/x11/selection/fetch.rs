@@ -8,10 +8,10 @@ use x11rb::protocol::{
 };
 
 use super::{
-    Worker,
-    item::{Content, Item},
+    SelectionWorker,
+    item::{Item, TargetItems},
 };
-use crate::x11::Error;
+use crate::x11::DisplayError;
 
 /// For the answer to one request, and for the next piece of a long one.
 const ANSWER: Duration = Duration::from_millis(500);
@@ -24,13 +24,13 @@ const MAX_TARGETS: usize = 32;
 
 /// Data that was read.
 pub(super) struct Fetched {
-    pub(super) content: Content,
+    pub(super) content: TargetItems,
     /// Nothing is missing.
     pub(super) whole: bool,
 }
 
 /// The answer to the question for one format.
-enum Answer {
+enum FetchStep {
     Item(Item),
     /// Its owner does not have it.
     Refused,
@@ -38,21 +38,21 @@ enum Answer {
     Missed,
 }
 
-impl Worker {
+impl SelectionWorker {
     /// All formats in which a selection can be had.
-    pub(super) fn fetch_all(&mut self, selection: Atom) -> Result<Fetched, Error> {
+    pub(super) fn fetch_all(&mut self, selection: Atom) -> Result<Fetched, DisplayError> {
         let mut fetched = Fetched {
-            content: Content::new(),
+            content: TargetItems::new(),
             whole: true,
         };
         let owner = self.server.conn.get_selection_owner(selection)?.reply();
-        let owner = owner.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+        let owner = owner.map_err(|error| DisplayError::reply("GetSelectionOwner", error))?;
         if owner.owner == x11rb::NONE {
             return Ok(fetched);
         }
         let until = Instant::now() + ALL;
         let targets = self.fetch(selection, self.atoms.TARGETS, until, MAX_BYTES)?;
-        let Answer::Item(targets) = targets else {
+        let FetchStep::Item(targets) = targets else {
             fetched.whole = false;
             return Ok(fetched);
         };
@@ -76,13 +76,13 @@ impl Worker {
         let mut left = MAX_BYTES;
         for target in targets.into_iter().take(MAX_TARGETS) {
             match self.fetch(selection, target, until, left)? {
-                Answer::Item(item) => {
+                FetchStep::Item(item) => {
                     left -= item.data.len().min(left);
                     fetched.content.insert(target, item);
                 }
                 // What its owner lists and refuses is not lost by us.
-                Answer::Refused => {}
-                Answer::Missed => fetched.whole = false,
+                FetchStep::Refused => {}
+                FetchStep::Missed => fetched.whole = false,
             }
         }
         fetched.whole &= !fetched.content.is_empty();
@@ -96,7 +96,7 @@ impl Worker {
         target: Atom,
         until: Instant,
         most: usize,
-    ) -> Result<Answer, Error> {
+    ) -> Result<FetchStep, DisplayError> {
         let (window, property) = (self.window, self.atoms._DESKD_SELECTION);
         let conn = &self.server.conn;
         conn.delete_property(window, property)?.ignore_error();
@@ -113,15 +113,15 @@ impl Worker {
             _ => None,
         })?;
         match notice {
-            None => return Ok(Answer::Missed),
-            Some(x11rb::NONE) => return Ok(Answer::Refused),
+            None => return Ok(FetchStep::Missed),
+            Some(x11rb::NONE) => return Ok(FetchStep::Refused),
             Some(_) => {}
         }
         let Some(item) = self.take_property(most)? else {
-            return Ok(Answer::Missed);
+            return Ok(FetchStep::Missed);
         };
         if item.kind != self.atoms.INCR {
-            return Ok(Answer::Item(item));
+            return Ok(FetchStep::Item(item));
         }
         // In pieces, each put there when the one before was taken away.
         let (mut data, mut kind, mut format) = (Vec::new(), 0, 8);
@@ -138,22 +138,22 @@ impl Worker {
                 _ => None,
             })?;
             let Some(piece) = piece.and(self.take_property(most)?) else {
-                return Ok(Answer::Missed);
+                return Ok(FetchStep::Missed);
             };
             if piece.data.is_empty() {
                 let data = data.into();
-                return Ok(Answer::Item(Item { kind, format, data }));
+                return Ok(FetchStep::Item(Item { kind, format, data }));
             }
             (kind, format) = (piece.kind, piece.format);
             data.extend_from_slice(&piece.data);
             if data.len() > most {
-                return Ok(Answer::Missed);
+                return Ok(FetchStep::Missed);
             }
         }
     }
 
     /// Reads the answer, and takes it away; `None` when it is longer than that.
-    fn take_property(&mut self, most: usize) -> Result<Option<Item>, Error> {
+    fn take_property(&mut self, most: usize) -> Result<Option<Item>, DisplayError> {
         let units = u32::try_from(most / 4 + 1).unwrap_or(u32::MAX);
         let name = self.atoms._DESKD_SELECTION;
         let reply = self
@@ -161,7 +161,7 @@ impl Worker {
             .conn
             .get_property(true, self.window, name, AtomEnum::ANY, 0, units)?
             .reply();
-        let reply = reply.map_err(|error| Error::reply("GetProperty", error))?;
+        let reply = reply.map_err(|error| DisplayError::reply("GetProperty", error))?;
         if reply.bytes_after > 0 {
             let conn = &self.server.conn;
             conn.delete_property(self.window, name)?.ignore_error();
@@ -179,7 +179,7 @@ impl Worker {
         &mut self,
         limit: Instant,
         mut wanted: impl FnMut(&Event) -> Option<T>,
-    ) -> Result<Option<T>, Error> {
+    ) -> Result<Option<T>, DisplayError> {
         use x11rb::connection::Connection as _;
         loop {
             // What waits to be sent, of questions and of answers to others, is sent
@@ -205,7 +205,7 @@ impl Worker {
             use std::os::fd::AsFd;
             let socket = self.server.conn.stream().as_fd();
             let bell = self.inbox.bell();
-            bell.wait(Some(socket), left).map_err(Error::Lost)?;
+            bell.wait(Some(socket), left).map_err(DisplayError::Lost)?;
         }
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct Item {
 }
 
 /// The formats that an owner offers, by target.
-pub(super) type Content = HashMap<Atom, Item>;
+pub(super) type TargetItems = HashMap<Atom, Item>;
 
 /// Something long on its way.
 #[derive(Debug)]

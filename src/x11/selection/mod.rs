@@ -42,10 +42,10 @@ use crate::x11::{
         server::{EVENTS_AT_ONCE, Server},
         socket::{Pulse, Purpose},
     },
-    error::{Error, SILENCE},
+    error::{DisplayError, SILENCE},
     observe::{focus::Focus, owner},
 };
-use item::{Content, Item, Transfer};
+use item::{Item, TargetItems, Transfer};
 
 /// Time after the last request for the text, and after the end of the step, before the
 /// former content is restored. Chromium asks as soon as the text is there, and not again
@@ -89,9 +89,9 @@ struct Selection {
     /// Since when deskd owns it, in the server's time.
     since: Option<Timestamp>,
     /// The content that deskd answers with.
-    content: Content,
+    content: TargetItems,
     /// The content before the text; `None` while there is no text on it.
-    before: Option<Content>,
+    before: Option<TargetItems>,
 }
 
 impl Selection {
@@ -146,7 +146,7 @@ impl Offer {
     }
 }
 
-enum Order {
+enum SelectionOrder {
     Offer {
         text: String,
         focus: Focus,
@@ -159,11 +159,11 @@ enum Order {
 /// The handle of the thread, which ends with it.
 #[derive(Debug)]
 pub struct Clipboard {
-    orders: Sender<Order>,
+    orders: Sender<SelectionOrder>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-impl std::fmt::Debug for Order {
+impl std::fmt::Debug for SelectionOrder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Offer { .. } => "Offer",
@@ -179,13 +179,13 @@ impl Clipboard {
     /// # Errors
     ///
     /// Any of reaching the display.
-    pub fn start(display: &Display, bell: Bell) -> Result<Self, Error> {
-        let (orders, inbox) = mailbox(ORDERS).map_err(Error::Lost)?;
-        let worker = Worker::connect(display, inbox, bell)?;
+    pub fn start(display: &Display, bell: Bell) -> Result<Self, DisplayError> {
+        let (orders, inbox) = mailbox(ORDERS).map_err(DisplayError::Lost)?;
+        let worker = SelectionWorker::connect(display, inbox, bell)?;
         let thread = std::thread::Builder::new()
             .name("clipboard".into())
             .spawn(move || worker.run())
-            .map_err(Error::Lost)?;
+            .map_err(DisplayError::Lost)?;
         Ok(Self {
             orders,
             thread: Some(thread),
@@ -199,28 +199,28 @@ impl Clipboard {
     /// # Errors
     ///
     /// When the connection ended.
-    pub fn offer(&self, text: &str, focus: &Focus) -> Result<Arc<Offer>, Error> {
+    pub fn offer(&self, text: &str, focus: &Focus) -> Result<Arc<Offer>, DisplayError> {
         let offer = Arc::new(Offer::default());
-        let order = Order::Offer {
+        let order = SelectionOrder::Offer {
             text: text.to_owned(),
             focus: focus.clone(),
             offer: Arc::clone(&offer),
         };
-        let gone = |_| Error::Lost(io::ErrorKind::BrokenPipe.into());
+        let gone = |_| DisplayError::Lost(io::ErrorKind::BrokenPipe.into());
         self.orders.try_send(order).map_err(gone)?;
         Ok(offer)
     }
 
     /// The step has ended: what was there may be given back soon.
     pub fn finish(&self) {
-        drop(self.orders.try_send(Order::Finish));
+        drop(self.orders.try_send(SelectionOrder::Finish));
     }
 
     /// The offer was withdrawn: who asks now gets nothing, and what was there is given
     /// back later.
     pub fn withhold(&self) {
         // A thread that has ended has nothing to give.
-        drop(self.orders.try_send(Order::Withhold));
+        drop(self.orders.try_send(SelectionOrder::Withhold));
     }
 
     /// Whether the thread is of use.
@@ -229,11 +229,11 @@ impl Clipboard {
     }
 }
 
-struct Worker {
+struct SelectionWorker {
     server: Server,
     atoms: Atoms,
     window: Window,
-    inbox: Receiver<Order>,
+    inbox: Receiver<SelectionOrder>,
     /// Rung for those who wait for an offer.
     bell: Bell,
     selections: [Selection; 2],
@@ -254,8 +254,12 @@ struct Worker {
     withheld: Option<Instant>,
 }
 
-impl Worker {
-    fn connect(display: &Display, inbox: Receiver<Order>, bell: Bell) -> Result<Self, Error> {
+impl SelectionWorker {
+    fn connect(
+        display: &Display,
+        inbox: Receiver<SelectionOrder>,
+        bell: Bell,
+    ) -> Result<Self, DisplayError> {
         let pulse = Arc::new(Pulse::new());
         let server = Server::open(
             display.name(),
@@ -266,7 +270,7 @@ impl Worker {
         )?;
         let conn = &server.conn;
         let atoms = Atoms::new(conn)?.reply();
-        let atoms = atoms.map_err(|error| Error::reply("InternAtom", error))?;
+        let atoms = atoms.map_err(|error| DisplayError::reply("InternAtom", error))?;
         let window = server.own_window()?;
         // Its end is the end of what it owns.
         let events = EventMask::PROPERTY_CHANGE | EventMask::STRUCTURE_NOTIFY;
@@ -277,7 +281,7 @@ impl Worker {
         let selection = |name| Selection {
             name,
             since: None,
-            content: Content::new(),
+            content: TargetItems::new(),
             before: None,
         };
         let primary = u32::from(AtomEnum::PRIMARY);
@@ -318,20 +322,20 @@ impl Worker {
     }
 
     /// One round; false when nobody gives orders any more.
-    fn turn(&mut self) -> Result<bool, Error> {
+    fn turn(&mut self) -> Result<bool, DisplayError> {
         match self.inbox.try_recv() {
-            Ok(Order::Offer { text, focus, offer }) => {
+            Ok(SelectionOrder::Offer { text, focus, offer }) => {
                 self.offer(&text, focus, offer)?;
                 return Ok(true);
             }
             // After each order the queue is looked at again: a wait in between may have
             // taken the bell of the next one.
-            Ok(Order::Finish) => {
+            Ok(SelectionOrder::Finish) => {
                 self.finished = true;
                 self.active = Instant::now();
                 return Ok(true);
             }
-            Ok(Order::Withhold) => {
+            Ok(SelectionOrder::Withhold) => {
                 self.withhold();
                 return Ok(true);
             }
@@ -365,7 +369,7 @@ impl Worker {
     }
 
     /// Sends all answers, and waits, unless there is something to do.
-    fn doze(&mut self, limit: Duration) -> Result<(), Error> {
+    fn doze(&mut self, limit: Duration) -> Result<(), DisplayError> {
         self.server.conn.flush()?;
         // Sending may have brought events.
         if let Some((event, _)) = self.server.next_event()? {
@@ -373,12 +377,12 @@ impl Worker {
         }
         let socket = self.server.conn.stream().as_fd();
         let bell = self.inbox.bell();
-        bell.wait(Some(socket), limit).map_err(Error::Lost)?;
+        bell.wait(Some(socket), limit).map_err(DisplayError::Lost)?;
         Ok(())
     }
 
     /// Takes a bounded number of events. Whether there may be more.
-    fn take_events(&mut self) -> Result<bool, Error> {
+    fn take_events(&mut self) -> Result<bool, DisplayError> {
         for _ in 0..EVENTS_AT_ONCE {
             let Some((event, _)) = self.server.next_event()? else {
                 break;
@@ -394,7 +398,7 @@ impl Worker {
 
     /// Requests were lost, which is the fault of who sends so many, and perhaps that
     /// another program has a selection now.
-    fn events_were_lost(&mut self) -> Result<(), Error> {
+    fn events_were_lost(&mut self) -> Result<(), DisplayError> {
         tracing::debug!("events were lost: too many came at once");
         for index in 0..self.selections.len() {
             if self.selections[index].since.is_none() {
@@ -402,7 +406,7 @@ impl Worker {
             }
             let name = self.selections[index].name;
             let owner = self.server.conn.get_selection_owner(name)?.reply();
-            let owner = owner.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+            let owner = owner.map_err(|error| DisplayError::reply("GetSelectionOwner", error))?;
             if owner.owner != self.window {
                 self.selections[index].lose();
             }
@@ -411,10 +415,10 @@ impl Worker {
     }
 
     /// Handles a request that any client may send at any time.
-    fn take(&mut self, event: &Event) -> Result<(), Error> {
+    fn take(&mut self, event: &Event) -> Result<(), DisplayError> {
         match event {
             Event::DestroyNotify(event) if event.window == self.window => {
-                return Err(Error::robbed("window"));
+                return Err(DisplayError::robbed("window"));
             }
             Event::SelectionRequest(event) => self.answer(event)?,
             Event::SelectionClear(event) => {
@@ -436,7 +440,7 @@ impl Worker {
         Ok(())
     }
 
-    fn offer(&mut self, text: &str, focus: Focus, offer: Arc<Offer>) -> Result<(), Error> {
+    fn offer(&mut self, text: &str, focus: Focus, offer: Arc<Offer>) -> Result<(), DisplayError> {
         if offer.is_withdrawn() {
             return Ok(());
         }
@@ -480,15 +484,15 @@ impl Worker {
     /// Whether the program in focus owns PRIMARY and would unmark what it has
     /// marked when it loses that, as GTK does: then nothing would be pasted over.
     /// Terminals paste from PRIMARY itself, and nothing over anything.
-    fn marks_what_is_pasted_over(&self, focus: &Focus) -> Result<bool, Error> {
+    fn marks_what_is_pasted_over(&self, focus: &Focus) -> Result<bool, DisplayError> {
         let primary = u32::from(AtomEnum::PRIMARY);
         let owner = self.server.conn.get_selection_owner(primary)?.reply();
-        let owner = owner.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+        let owner = owner.map_err(|error| DisplayError::reply("GetSelectionOwner", error))?;
         Ok(owner.owner != x11rb::NONE && focus.made(owner.owner) && !focus.is_terminal())
     }
 
     /// Reads the present content of a selection, unless it is a text of ours.
-    fn before(&mut self, index: usize, offer: &Offer) -> Result<Content, Error> {
+    fn before(&mut self, index: usize, offer: &Offer) -> Result<TargetItems, DisplayError> {
         let selection = &mut self.selections[index];
         if let Some(before) = selection.before.take() {
             return Ok(before);
@@ -517,7 +521,7 @@ impl Worker {
     /// Has a clipboard manager, where there is one, take over what was given back,
     /// which would end with this connection (ICCCM and freedesktop.org, "Clipboard
     /// Manager").
-    fn save(&mut self) -> Result<(), Error> {
+    fn save(&mut self) -> Result<(), DisplayError> {
         let selection = &self.selections[0];
         if selection.since.is_none() || selection.content.is_empty() {
             return Ok(());
@@ -525,7 +529,7 @@ impl Worker {
         let targets: Vec<Atom> = selection.content.keys().copied().collect();
         let (conn, atoms) = (&self.server.conn, &self.atoms);
         let manager = conn.get_selection_owner(atoms.CLIPBOARD_MANAGER)?.reply();
-        let manager = manager.map_err(|error| Error::reply("GetSelectionOwner", error))?;
+        let manager = manager.map_err(|error| DisplayError::reply("GetSelectionOwner", error))?;
         if manager.owner == x11rb::NONE {
             return Ok(());
         }
@@ -549,14 +553,14 @@ impl Worker {
         Ok(())
     }
 
-    fn text(&self, text: &str) -> Content {
+    fn text(&self, text: &str) -> TargetItems {
         let utf8 = Item {
             kind: self.atoms.UTF8_STRING,
             format: 8,
             data: text.as_bytes().into(),
         };
         let atoms = &self.atoms;
-        let mut content = Content::new();
+        let mut content = TargetItems::new();
         for target in [atoms.UTF8_STRING, atoms.TEXT] {
             content.insert(target, utf8.clone());
         }
@@ -588,7 +592,7 @@ impl Worker {
     }
 
     /// Restores the former content.
-    fn give_back(&mut self) -> Result<(), Error> {
+    fn give_back(&mut self) -> Result<(), DisplayError> {
         self.offer = None;
         self.withheld = None;
         for index in 0..self.selections.len() {
@@ -614,7 +618,7 @@ impl Worker {
     }
 
     /// The server's time (ICCCM 2.1: by a property change of nothing).
-    fn time(&mut self) -> Result<Timestamp, Error> {
+    fn time(&mut self) -> Result<Timestamp, DisplayError> {
         let (conn, name) = (&self.server.conn, self.atoms._DESKD_SELECTION);
         conn.change_property8(PropMode::APPEND, self.window, name, AtomEnum::STRING, &[])?
             .ignore_error();

@@ -14,12 +14,12 @@ use x11rb::{
 };
 
 use super::{
-    Worker,
+    SelectionWorker,
     item::{Item, Transfer},
 };
 use crate::{
     processes,
-    x11::{error::Error, observe::owner},
+    x11::{error::DisplayError, observe::owner},
 };
 
 /// Longer data goes in pieces of this size (ICCCM 2.7.2), so that no request is near the
@@ -35,9 +35,9 @@ const MAX_REQUESTORS: usize = 256;
 /// Targets of one MULTIPLE request.
 const MAX_MULTIPLE: usize = 64;
 
-impl Worker {
+impl SelectionWorker {
     /// Answers a request: with what was asked for, or that it cannot be had.
-    pub(super) fn answer(&mut self, event: &SelectionRequestEvent) -> Result<(), Error> {
+    pub(super) fn answer(&mut self, event: &SelectionRequestEvent) -> Result<(), DisplayError> {
         // Old clients name no property (ICCCM 2.2).
         let property = if event.property == x11rb::NONE {
             event.target
@@ -76,7 +76,7 @@ impl Worker {
         selection: Atom,
         target: Atom,
         property: Atom,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, DisplayError> {
         let found = self.selections.iter().find(|s| s.name == selection);
         let Some((found, since)) = found.and_then(|s| Some((s, s.since?))) else {
             return Ok(false);
@@ -155,7 +155,7 @@ impl Worker {
         &mut self,
         event: &SelectionRequestEvent,
         property: Atom,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, DisplayError> {
         let units = u32::try_from(2 * MAX_MULTIPLE).unwrap_or(u32::MAX);
         let reply = self
             .server
@@ -181,7 +181,7 @@ impl Worker {
     }
 
     /// A requestor took what was there: it gets the next piece.
-    pub(super) fn go_on(&mut self, requestor: Window, property: Atom) -> Result<(), Error> {
+    pub(super) fn go_on(&mut self, requestor: Window, property: Atom) -> Result<(), DisplayError> {
         let same = |t: &Transfer| t.requestor == requestor && t.property == property;
         let Some(index) = self.transfers.iter().position(same) else {
             return Ok(());
@@ -220,7 +220,7 @@ impl Worker {
         property: Atom,
         item: &Item,
         data: &[u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), DisplayError> {
         let unit = usize::from(item.format / 8).max(1);
         let length = u32::try_from(data.len() / unit).unwrap_or(u32::MAX);
         let conn = &self.server.conn;
@@ -230,7 +230,7 @@ impl Worker {
         Ok(())
     }
 
-    fn listen(&self, requestor: Window, events: EventMask) -> Result<(), Error> {
+    fn listen(&self, requestor: Window, events: EventMask) -> Result<(), DisplayError> {
         let aux = ChangeWindowAttributesAux::new().event_mask(events);
         let conn = &self.server.conn;
         conn.change_window_attributes(requestor, &aux)?
@@ -255,7 +255,7 @@ impl Worker {
     /// Whether a window belongs to the program for which the text is meant. That may be the
     /// same client, another X connection of its process (LibreOffice has one), or another
     /// process of the same Wine, whose explorer.exe asks for all programs.
-    fn is_of_focus(&mut self, requestor: Window) -> Result<bool, Error> {
+    fn is_of_focus(&mut self, requestor: Window) -> Result<bool, DisplayError> {
         let Some((_, focus)) = &self.offer else {
             return Ok(false);
         };
