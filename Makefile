@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: api-baseline help deps demo quickstart image deb image-test test lint bench bench-floods bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
+.PHONY: api-baseline reference help deps demo quickstart image deb image-test test lint bench bench-floods bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
 
 CARGO ?= cargo
 
@@ -46,6 +46,10 @@ test: deps ## Run every test on real X servers and a real XFCE
 		$(CARGO) test --locked --workspace -- --test-threads 4; \
 	fi
 	$(CARGO) test --locked --workspace --doc
+
+reference: deps ## Write the generated pages of docs/reference
+	$(CARGO) build --locked --bin deskd
+	DESKD_WRITE_REFERENCE=1 $(CARGO) test --locked --test integration reference::
 
 BUF = target/tools/node_modules/.bin/buf
 

@@ -118,6 +118,25 @@ impl Folder {
         Ok(unlinkat(&self.0, name, UnlinkatFlags::NoRemoveDir)?)
     }
 
+    /// Removes what lies there. A folder, whose content may be large, gets another name.
+    pub(crate) fn clear(&self, name: &str) -> io::Result<()> {
+        match self.remove(name) {
+            // EPERM, too, is said of a folder (POSIX).
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::IsADirectory | io::ErrorKind::PermissionDenied
+                ) && fstatat(&self.0, name, AtFlags::AT_SYMLINK_NOFOLLOW)
+                    .is_ok_and(|status| is_folder(&status)) =>
+            {
+                let number = getrandom::u64().map_err(io::Error::from)?;
+                let aside = format!("{name}.{number:016x}");
+                Ok(renameat(&self.0, name, &self.0, aside.as_str())?)
+            }
+            removed => removed,
+        }
+    }
+
     /// Sets its mode.
     pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
         Ok(fchmod(&self.0, Mode::from_bits_truncate(mode))?)
@@ -168,6 +187,10 @@ impl Folder {
         }
         written
     }
+}
+
+fn is_folder(status: &FileStat) -> bool {
+    SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
 }
 
 /// Makes a folder and its parents, and gives it to a user. One that is there must belong to

@@ -48,6 +48,7 @@ pub use rpc::{Token, client, v1};
 pub mod internals {
     pub use crate::encode::{Effort, EncodeOrder, Format, Picture, encode};
     pub use crate::frame::{CaptureMode, Pixels, Region, Size};
-    pub use crate::rpc::DESCRIPTORS;
+    pub use crate::metrics::all_metrics;
+    pub use crate::rpc::{DESCRIPTORS, all_limits};
     pub use crate::x11::{Display, ServerOwner, Trust};
 }

@@ -11,8 +11,9 @@ use std::{
 };
 
 use prometheus_client::{
-    encoding::text,
+    encoding::{EncodeMetric, text},
     metrics::{
+        MetricType,
         counter::Counter,
         family::Family,
         gauge::Gauge,
@@ -28,8 +29,42 @@ type Level = Gauge<f64, std::sync::atomic::AtomicU64>;
 /// The metrics of this process.
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
-struct Metrics {
+/// A metric: its name, its kind and what it is.
+pub type Description = (String, &'static str, &'static str);
+
+/// The registry, which cannot be asked what is in it, and that.
+#[derive(Default)]
+struct Described {
     registry: Registry,
+    list: Vec<Description>,
+}
+
+impl Described {
+    fn register(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        metric: impl EncodeMetric + fmt::Debug + Send + Sync + 'static,
+    ) {
+        let (kind, suffix) = match metric.metric_type() {
+            MetricType::Counter => ("counter", "_total"),
+            MetricType::Gauge => ("gauge", ""),
+            MetricType::Histogram => ("histogram", ""),
+            MetricType::Info | MetricType::Unknown => ("info", ""),
+        };
+        self.list
+            .push((format!("deskd_{name}{suffix}"), kind, about));
+        self.registry.register(name, about, metric);
+    }
+}
+
+/// All metrics of a daemon.
+pub fn all_metrics() -> Vec<Description> {
+    METRICS.described.list.clone()
+}
+
+struct Metrics {
+    described: Described,
     began: Instant,
     frames: Family<Labels<3>, Counter>,
     bytes: Family<Labels<1>, Counter>,
@@ -65,15 +100,18 @@ fn slow() -> Histogram {
 
 impl Metrics {
     fn new() -> Self {
-        let mut registry = Registry::with_prefix("deskd");
+        let mut all = Described {
+            registry: Registry::with_prefix("deskd"),
+            list: Vec::new(),
+        };
         let build: Family<Labels<1>, Gauge> = Family::default();
         build
             .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
             .set(1);
-        registry.register("build_info", "The daemon's version", build);
+        all.register("build_info", "The daemon's version", build);
         let slow_by_label: fn() -> Histogram = slow;
         let metrics = Self {
-            registry: Registry::default(),
+            described: Described::default(),
             began: Instant::now(),
             frames: Family::default(),
             bytes: Family::default(),
@@ -117,7 +155,6 @@ impl Metrics {
             held,
             ..
         } = &metrics;
-        let all = &mut registry;
         all.register(
             "frames",
             "Frames sent: screen, unchanged, or card with its stage and reason",
@@ -198,7 +235,7 @@ impl Metrics {
             held.clone(),
         );
         Self {
-            registry,
+            described: all,
             ..metrics
         }
     }
@@ -335,7 +372,7 @@ pub(crate) fn text(now: Now) -> Result<String, fmt::Error> {
         metrics.restarts.get_or_create(&label).set(restarts.into());
     }
     let mut out = String::new();
-    text::encode(&mut out, &metrics.registry)?;
+    text::encode(&mut out, &metrics.described.registry)?;
     Ok(out)
 }
 

@@ -28,6 +28,7 @@ mod operating;
 mod pacing;
 mod paint;
 mod paste;
+mod reference;
 mod services;
 mod settle;
 mod sharing;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -40,9 +41,17 @@ pub(super) fn block_on(
         .block_on(command)
 }
 
-/// The address that a client or daemon uses when none is given.
+/// The address that a client or daemon uses when none is given. A runtime folder of another
+/// user does not count, as with root in the environment of a user: that user could listen
+/// there, and would get what is typed, and the token.
 pub(super) fn default_address() -> Address {
-    Address::default_for(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from))
+    let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let trusted = [0, nix::unistd::geteuid().as_raw()];
+    let is_anothers = |folder: &PathBuf| {
+        let found = std::fs::metadata(folder);
+        found.is_ok_and(|found| !trusted.contains(&found.uid()))
+    };
+    Address::default_for(folder.filter(|folder| !is_anothers(folder)))
 }
 
 /// A variable that is set to something: an empty one counts as not set.

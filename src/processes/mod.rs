@@ -1,21 +1,19 @@
 //! The processes of the desktop: which belong to a window, a program or the display. A leaf.
 //!
+//! - [`said`]: what a process itself says, which it can hold up.
 //! - [`stat`]: the kernel's reports on one.
 //! - [`terminal`]: commands that run in terminals.
 
+mod said;
 mod stat;
 mod terminal;
 
-use std::{
-    collections::HashMap,
-    fs,
-    io::{self, Read as _},
-    time::Duration,
-};
+use std::{collections::HashMap, io, path::Path, time::Duration};
 
 use crate::facts::Scene;
 pub(crate) use stat::{
-    Demand, age, all, demand, exists, has_no_new_privs, name, sample, started, user,
+    Demand, age, all, demand, exists, has_no_new_privs, is_user, living, name, sample, started,
+    user,
 };
 use stat::{Stat, age_of, since_boot, table};
 pub(crate) use terminal::is_command;
@@ -122,7 +120,7 @@ fn descendants(all: &HashMap<u32, Stat>, roots: &[u32]) -> Vec<u32> {
 /// Whether a process is one of Chromium's utility processes (network, storage, audio):
 /// none of them decides where input goes.
 fn is_utility(pid: u32) -> bool {
-    let command = beginning_of(pid, "cmdline").unwrap_or_default();
+    let command = command_line(pid);
     let mut arguments = command.split(|byte| matches!(byte, 0 | b' '));
     arguments.any(|argument| argument == b"--type=utility")
 }
@@ -190,15 +188,13 @@ pub(crate) fn environment(pid: u32) -> io::Result<Vec<u8>> {
     beginning_of(pid, "environ")
 }
 
-/// At most this much is read of what a process itself says: it can have the kernel show any
-/// part of its memory there, of any size (prctl(2), `PR_SET_MM`).
-const MAX_SAID: u64 = 128 << 10;
-
 fn beginning_of(pid: u32, file: &str) -> io::Result<Vec<u8>> {
-    let mut said = Vec::new();
-    let file = fs::File::open(format!("/proc/{pid}/{file}"))?;
-    file.take(MAX_SAID).read_to_end(&mut said)?;
-    Ok(said)
+    said::read(Path::new(&format!("/proc/{pid}/{file}")))
+}
+
+/// The command line of a process; empty when it has gone or may not be looked at.
+pub(crate) fn command_line(pid: u32) -> Vec<u8> {
+    beginning_of(pid, "cmdline").unwrap_or_default()
 }
 
 /// The process that started `pid`, when it belongs to the same desktop: neither
@@ -270,7 +266,7 @@ mod tests {
         });
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(read, Some(MAX_SAID));
+        assert_eq!(read, Some(said::MAX_BYTES));
     }
 
     #[test]

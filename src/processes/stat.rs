@@ -88,15 +88,26 @@ pub(crate) fn name(pid: u32) -> String {
 
 /// Whether a process exists and is not a zombie.
 pub(crate) fn exists(pid: u32) -> bool {
-    Stat::read(pid).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
+    Stat::read(pid).is_some_and(|stat| stat.lives(pid))
 }
 
 /// The user that a process runs as.
 pub(crate) fn user(pid: u32) -> Option<u32> {
-    let status = status(pid)?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    // Real, effective, saved, file system's.
-    line.split_whitespace().nth(1)?.parse().ok()
+    users(pid).get(1).copied()
+}
+
+/// Whether a process runs as that user, or was started by it and gained privileges, as by a
+/// set-user-ID program: its real, effective or saved user is that one.
+pub(crate) fn is_user(pid: u32, user: u32) -> bool {
+    users(pid).contains(&user)
+}
+
+/// The real, the effective and the saved user of a process.
+fn users(pid: u32) -> Vec<u32> {
+    let status = status(pid).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let ids = line.unwrap_or_default().split_whitespace().take(3);
+    ids.filter_map(|id| id.parse().ok()).collect()
 }
 
 /// Reads a process's `status` (proc(5)). Its name need not be UTF-8.
@@ -137,6 +148,15 @@ pub(crate) fn has_no_new_privs(pid: u32) -> bool {
     value.is_some_and(|value| value.trim() == "1")
 }
 
+/// All processes but zombies, and the process that each came from or to.
+pub(crate) fn living() -> Vec<(u32, u32)> {
+    let lives = |pid: u32| {
+        let stat = Stat::read(pid)?;
+        stat.lives(pid).then_some((pid, stat.parent))
+    };
+    all().filter_map(lives).collect()
+}
+
 /// All processes by their ids.
 pub(super) fn table() -> HashMap<u32, Stat> {
     all()
@@ -150,7 +170,7 @@ pub(crate) fn sample(pid: u32) -> Option<ProcessSample> {
     let doing = match stat.state {
         b'S' | b'I' => Doing::Asleep,
         b'T' | b't' => Doing::Stopped,
-        b'Z' | b'X' => return None,
+        b'Z' | b'X' if !stat.lives(pid) => return None,
         _ => Doing::Running,
     };
     // Of all threads, in nanoseconds, where the kernel counts that.
@@ -213,6 +233,21 @@ impl Stat {
     pub(super) fn read(pid: u32) -> Option<Self> {
         let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
         Self::parse(&String::from_utf8_lossy(&bytes))
+    }
+
+    /// Whether it is no zombie. A process whose first thread has ended looks like one, and
+    /// yet its other threads live.
+    pub(super) fn lives(&self, pid: u32) -> bool {
+        if !matches!(self.state, b'Z' | b'X') {
+            return true;
+        }
+        let threads = fs::read_dir(format!("/proc/{pid}/task"));
+        let mut threads = threads.into_iter().flatten().filter_map(Result::ok);
+        threads.any(|thread| {
+            let stat = fs::read(thread.path().join("stat")).unwrap_or_default();
+            Self::parse(&String::from_utf8_lossy(&stat))
+                .is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
+        })
     }
 
     fn parse(text: &str) -> Option<Self> {

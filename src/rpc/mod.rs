@@ -11,11 +11,13 @@
 
 pub mod client;
 mod limits;
+mod limits_table;
 mod messages;
 mod server;
 mod services;
 mod transport;
 
+pub use limits_table::all_limits;
 pub use server::{ServeError, ServerOptions, ServerTls, serve};
 pub use services::metrics::serve_metrics;
 pub use transport::{

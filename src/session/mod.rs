@@ -22,7 +22,8 @@ pub use capture::{
 };
 pub use input::{
     Account, Act, Acted, Action, ActionStatus, AskedPoint, Button, Done, Ended, Expect, Input, Key,
-    Method, Operation, Outcome, Pressed, PressedInput, Refused, Run, Settled, Settling, Text,
+    Method, Operation, Outcome, Pressed, PressedInput, QUEUE, Refused, Run, Settled, Settling,
+    Text,
 };
 pub use paint::Awaited;
 

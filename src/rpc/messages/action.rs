@@ -15,18 +15,18 @@ use crate::{
 };
 
 /// Keys of a chord, and modifiers of a click.
-const MAX_KEYS: usize = 8;
+pub(in crate::rpc) const MAX_KEYS: usize = 8;
 /// Points of a drag.
-const MAX_POINTS: usize = 1000;
+pub(in crate::rpc) const MAX_POINTS: usize = 1000;
 /// Times that a chord is repeated.
 pub(in crate::rpc) const MAX_REPEAT: u8 = 100;
 /// Longest drag.
-const MAX_DRAG: Duration = Duration::from_secs(10);
+pub(in crate::rpc) const MAX_DRAG: Duration = Duration::from_secs(10);
 /// Pastes where no chord is named: GTK, Qt and Chromium take CLIPBOARD by it,
 /// terminals PRIMARY.
 const PASTE_CHORD: &str = "Shift+Insert";
 /// Characters a second.
-const MAX_RATE: u32 = 10_000;
+pub(in crate::rpc) const MAX_RATE: u32 = 10_000;
 /// Pixels that one notch of the wheel stands for.
 const PIXELS_A_NOTCH: u32 = 100;
 /// Time for which a button or key is held, unless the request says otherwise.

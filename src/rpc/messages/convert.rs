@@ -279,9 +279,9 @@ fn role(role: Option<Role>) -> v1::WindowRole {
 }
 
 /// Windows that one caller may wait for.
-const MAX_EXPECTED: usize = 16;
+pub(in crate::rpc) const MAX_EXPECTED: usize = 16;
 /// Bytes of a title or class.
-const MAX_NAME: usize = 256;
+pub(in crate::rpc) const MAX_NAME: usize = 256;
 
 /// Converts a `WaitReadyRequest`.
 pub(in crate::rpc) fn awaited(request: &v1::WaitReadyRequest) -> Result<Awaited, Status> {

@@ -16,11 +16,11 @@ use crate::rpc::{
 use crate::session::{Act, Expect, Operation, Settling};
 
 /// Actions of one step.
-const MAX_ACTIONS: usize = 100;
+pub(in crate::rpc) const MAX_ACTIONS: usize = 100;
 /// Pictures that a step takes before its last one.
-const MAX_PICTURES: usize = 4;
+pub(in crate::rpc) const MAX_PICTURES: usize = 4;
 /// Bytes of an operation id.
-const MAX_OPERATION_ID: usize = 128;
+pub(in crate::rpc) const MAX_OPERATION_ID: usize = 128;
 /// Maximum wait for the screen, unless the request says otherwise.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(3);
 

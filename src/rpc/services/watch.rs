@@ -28,7 +28,7 @@ use crate::session::{Refusal, Scale, Session, Spec, StreamUpdate, Watch};
 
 /// Frames a second, when the request does not say, and at most.
 const DEFAULT_FPS: u32 = 10;
-const MAX_FPS: u32 = 60;
+pub(in crate::rpc) const MAX_FPS: u32 = 60;
 
 /// Permits held while a frame is being sent.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ use crate::rpc::{
 /// Shortest token: 16 bytes are 96 bits even when written in base64.
 const MIN_TOKEN_BYTES: usize = 16;
 /// Longest token.
-const MAX_TOKEN_BYTES: u64 = 4096;
+pub(in crate::rpc) const MAX_TOKEN_BYTES: u64 = 4096;
 /// How long a token file is trusted without another look: a replaced token
 /// must hold within 1 s (R36).
 const RECHECK: Duration = Duration::from_millis(250);

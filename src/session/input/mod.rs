@@ -51,7 +51,7 @@ pub use action::{
     Method, Operation, Outcome, Run, Settled, Settling, Text,
 };
 pub use pressed::{Pressed, PressedInput};
-pub use refused::Refused;
+pub use refused::{QUEUE, Refused};
 
 use super::capture::Capture;
 use crate::{
@@ -61,7 +61,6 @@ use crate::{
 use job::InputOrder;
 use journal::Journal;
 use pressed::Board;
-use refused::QUEUE;
 
 /// A daemon that stops waits so long for what it holds to be released.
 const LETTING_GO: Duration = Duration::from_secs(2);

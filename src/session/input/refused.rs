@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::session::capture::Refusal;
 
 /// Callers that may wait for the input or have it.
-pub(super) const QUEUE: usize = 16;
+pub const QUEUE: usize = 16;
 
 /// Why a step is refused: no event was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

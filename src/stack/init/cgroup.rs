@@ -28,22 +28,55 @@ impl Group {
         }
     }
 
+    /// A group of a part of the stack, within it.
+    pub(super) fn part(&self, name: &str) -> Self {
+        let path = self.0.join(name);
+        // It may be there; and without it, the whole group remains.
+        drop(fs::create_dir(&path));
+        Self(path)
+    }
+
     /// Puts a process in it, and with it all that it starts from then on.
     pub(super) fn add(&self, pid: Pid) {
         // One that has ended needs none.
         drop(fs::write(self.0.join("cgroup.procs"), pid.to_string()));
     }
 
-    /// The processes in it.
+    /// The processes in it and in its parts.
     pub(super) fn processes(&self) -> Vec<Pid> {
-        let text = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
-        let pids = text.lines().filter_map(|line| line.parse().ok());
+        let groups = self.parts().into_iter().chain([self.0.clone()]);
+        let texts = groups.map(|group| fs::read_to_string(group.join("cgroup.procs")));
+        let texts: Vec<String> = texts.map(Result::unwrap_or_default).collect();
+        let pids = texts.iter().flat_map(|text| text.lines());
+        let pids = pids.filter_map(|line| line.parse().ok());
         pids.map(Pid::from_raw).take(MAX_PIDS).collect()
     }
 
-    /// Removes it, when nothing is left in it.
+    fn parts(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten();
+        let entries = entries.filter_map(Result::ok);
+        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        folders.map(|entry| entry.path()).collect()
+    }
+
+    /// Whether no process lives in it or in its parts, at this instant.
+    pub(super) fn is_empty(&self) -> bool {
+        let events = fs::read_to_string(self.0.join("cgroup.events"));
+        events.map_or(true, |events| {
+            events.lines().any(|line| line == "populated 0")
+        })
+    }
+
+    /// Kills all at once, also what is being started (Linux 5.14).
+    pub(super) fn kill(&self) {
+        drop(fs::write(self.0.join("cgroup.kill"), "1"));
+    }
+
+    /// Removes it with its parts, when nothing is left in it.
     pub(super) fn remove(&self) {
-        drop(fs::remove_dir(&self.0));
+        for group in self.parts().into_iter().chain([self.0.clone()]) {
+            drop(fs::remove_dir(group));
+        }
     }
 }
 

@@ -30,8 +30,9 @@ pub(super) enum Ready {
 /// The component that must be up before a part is started.
 pub(super) fn needs(component: Component) -> Option<Component> {
     match component {
-        // The viewer reaches the VNC server anew for each who looks.
-        Component::Keymap | Component::X11vnc | Component::Websockify => Some(Component::Xvfb),
+        Component::Keymap | Component::X11vnc => Some(Component::Xvfb),
+        // It forwards to whoever listens on the VNC server's port.
+        Component::Websockify => Some(Component::X11vnc),
         Component::Dbus => Some(Component::Keymap),
         Component::Session => Some(Component::Dbus),
         Component::Xvfb | Component::Paint | Component::Lock => None,

@@ -64,10 +64,16 @@ pub fn exec(component: &ComponentProgram<'_>) -> io::Error {
         unblock_signals()
     };
     match prepare() {
-        Ok(()) => Command::new(component.program)
-            .args(component.arguments)
-            .current_dir(component.folder)
-            .exec(),
+        Ok(()) => match std::env::set_current_dir(component.folder) {
+            Ok(()) => Command::new(component.program)
+                .args(component.arguments)
+                .exec(),
+            Err(error) => {
+                let folder = component.folder.display();
+                let why = format!("the folder {folder} cannot be entered: {error}");
+                io::Error::new(error.kind(), why)
+            }
+        },
         Err(error) => error.into(),
     }
 }

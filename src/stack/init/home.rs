@@ -12,7 +12,7 @@ use std::{
         fd::AsFd as _,
         unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     },
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -98,7 +98,11 @@ pub(super) fn seed_as(user: &UserAccount, change_user: bool) -> io::Result<()> {
 }
 
 /// Writes what is missing, as the user that this process runs as.
-pub(super) fn seed(home: &Path) -> io::Result<()> {
+///
+/// # Errors
+///
+/// The first path that cannot be made, and why.
+pub(super) fn seed(home: &Path) -> Result<(), (PathBuf, io::Error)> {
     let folder = home.join(".config/xfce4/xfconf/xfce-perchannel-xml");
     make_dirs(&folder)?;
     for (name, properties) in CHANNELS {
@@ -114,13 +118,17 @@ pub(super) fn seed(home: &Path) -> io::Result<()> {
     write_new(&folder, "xfce4-desktop", &desktop)
 }
 
-fn write_new(folder: &Path, channel: &str, properties: &str) -> io::Result<()> {
+fn write_new(folder: &Path, channel: &str, properties: &str) -> Result<(), (PathBuf, io::Error)> {
     let path = folder.join(format!("{channel}.xml"));
+    write_channel(&path, channel, properties).map_err(|error| (path, error))
+}
+
+fn write_channel(path: &Path, channel: &str, properties: &str) -> io::Result<()> {
     let file = fs::File::options()
         .write(true)
         .create_new(true)
         .mode(0o644)
-        .open(&path);
+        .open(path);
     let mut file = match file {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         file => file?,
@@ -130,18 +138,19 @@ fn write_new(folder: &Path, channel: &str, properties: &str) -> io::Result<()> {
     );
     if let Err(error) = file.write_all(text.as_bytes()) {
         // Half a file would stay for ever.
-        drop(fs::remove_file(&path));
+        drop(fs::remove_file(path));
         return Err(error);
     }
     Ok(())
 }
 
-fn make_dirs(folder: &Path) -> io::Result<()> {
+fn make_dirs(folder: &Path) -> Result<(), (PathBuf, io::Error)> {
     if folder.is_dir() {
         return Ok(());
     }
     if let Some(parent) = folder.parent() {
         make_dirs(parent)?;
     }
-    fs::DirBuilder::new().mode(0o700).create(folder)
+    let made = fs::DirBuilder::new().mode(0o700).create(folder);
+    made.map_err(|error| (folder.to_owned(), error))
 }

@@ -2,11 +2,14 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::{self, Write},
     os::{
         fd::AsRawFd,
-        unix::{ffi::OsStrExt, fs::MetadataExt},
+        unix::{
+            ffi::OsStrExt,
+            fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+        },
     },
     path::{Path, PathBuf},
     thread,
@@ -16,11 +19,17 @@ use std::{
 use nix::{
     errno::Errno,
     fcntl::{Flock, FlockArg},
-    sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket},
+    sys::socket::{
+        AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket,
+        sockopt::PeerCredentials,
+    },
     unistd::geteuid,
 };
 
-use crate::files::{self, Folder};
+use crate::{
+    files::{self, Folder},
+    processes,
+};
 
 /// A lock file holds a process id and is no longer than this.
 const LOCK_BYTES: u64 = 64;
@@ -37,15 +46,17 @@ const PATIENCE: Duration = Duration::from_secs(6);
 pub(super) fn take(path: &Path, at_once: bool) -> io::Result<Flock<File>> {
     let until = Instant::now() + if at_once { Duration::ZERO } else { PATIENCE };
     let mut said = false;
-    let mut file = files::open_no_link(
-        path,
-        File::options().create(true).truncate(false).write(true),
-    )?;
+    // Whoever can open it can take the lock: nobody else may.
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    let mut file = files::open_no_link(path, &mut options)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut lock) => {
-                lock.set_len(0)?;
-                writeln!(lock, "{}", std::process::id())?;
+                // On a full disk it is a lock all the same.
+                let written = lock.set_len(0);
+                drop(written.and_then(|()| writeln!(lock, "{}", std::process::id())));
                 return Ok(lock);
             }
             Err((again, Errno::EWOULDBLOCK)) if Instant::now() < until => {
@@ -66,10 +77,23 @@ pub(super) fn take(path: &Path, at_once: bool) -> io::Result<Flock<File>> {
 
 /// The holder of the lock, in words.
 pub(super) fn holder(path: &Path) -> String {
-    match read(path).trim() {
-        "" => "its process id is not known".into(),
-        pid => format!("process {pid}"),
+    let pid = read(path).trim().parse::<u32>().ok();
+    match pid.filter(|pid| processes::exists(*pid)) {
+        Some(pid) => format!("process {pid}"),
+        None => format!(
+            "its process id is not known; see `fuser {}`",
+            path.display()
+        ),
     }
+}
+
+/// Whether a process holds that lock now.
+pub(super) fn is_held(path: &Path) -> bool {
+    let Ok(file) = files::open_no_link(path, File::options().read(true)) else {
+        return false;
+    };
+    let taken = Flock::lock(file, FlockArg::LockSharedNonblock);
+    taken.is_err_and(|(_, error)| error == Errno::EWOULDBLOCK)
 }
 
 /// The text of a lock file; empty for what is none.
@@ -78,15 +102,24 @@ fn read(path: &Path) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Whether somebody listens there. Never waits: a server that is stopped, and whose queue is
-/// full, listens, too.
-fn accepts(address: &UnixAddr) -> io::Result<bool> {
+/// Who listens there: a process's name and number, empty where the kernel does not say.
+/// Never waits: a server that is stopped, and whose queue is full, listens, too.
+fn listener(address: &UnixAddr) -> io::Result<Option<String>> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     match connect(socket.as_raw_fd(), address) {
-        Ok(()) | Err(Errno::EAGAIN) => Ok(true),
-        Err(_) => Ok(false),
+        Ok(()) => {
+            let peer = getsockopt(&socket, PeerCredentials).ok();
+            let pid = peer.and_then(|peer| u32::try_from(peer.pid()).ok());
+            Ok(Some(pid.map_or_else(String::new, in_words)))
+        }
+        Err(Errno::EAGAIN) => Ok(Some(String::new())),
+        Err(_) => Ok(None),
     }
+}
+
+fn in_words(pid: u32) -> String {
+    format!(" ({}, process {pid})", processes::name(pid))
 }
 
 /// The folder of the X servers' sockets.
@@ -116,11 +149,18 @@ fn remove(socket: &Path) -> io::Result<()> {
     remove_link(folder)?;
     let name = socket.file_name().and_then(OsStr::to_str);
     match Folder::open(folder) {
-        Ok(open) => open.remove(name.unwrap_or_default()),
+        Ok(open) => open.clear(name.unwrap_or_default()),
         // Nobody else can put another link in place of a trusted one: /tmp is sticky.
-        Err(_) if is_trusted(&fs::symlink_metadata(folder)?) => fs::remove_file(socket),
+        Err(_) if is_trusted(&fs::symlink_metadata(folder)?) => set_aside(socket),
         Err(error) => Err(error),
     }
+}
+
+/// Removes a file. A folder in its place may hold a large tree: it is renamed.
+pub(super) fn set_aside(path: &Path) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let name = path.file_name().and_then(OsStr::to_str);
+    Folder::open(parent)?.clear(name.unwrap_or_default())
 }
 
 /// Whether it belongs to root, or to us.
@@ -133,29 +173,37 @@ fn is_trusted(found: &fs::Metadata) -> bool {
 pub(super) enum Holder {
     /// None: leftover files are removed.
     Nobody,
-    /// A living X server that is not ours.
-    Server,
+    /// A living X server that is not ours, and which process it is, as far as that is known.
+    Server(String),
 }
 
 /// Looks who holds the display, and removes lock and socket when nobody does.
 ///
 /// Xvfb itself takes any living process of the lock's number for a server; after
-/// a restart of a container that is often another program (R26).
+/// a restart of a container that is often another program (R26). And anybody may put
+/// anything in /tmp: only a socket is connected to, a link to another one is none, and only a
+/// process that was started for this display is an X server of it.
 pub(super) fn judge(display: u16) -> io::Result<Holder> {
     let socket = Path::new(SOCKETS).join(format!("X{display}"));
     let lock = PathBuf::from(format!("/tmp/.X{display}-lock"));
     let name = socket.as_os_str().as_bytes();
-    if accepts(&UnixAddr::new(&socket)?)? || accepts(&UnixAddr::new_abstract(name)?)? {
-        return Ok(Holder::Server);
+    let mut addresses = vec![UnixAddr::new_abstract(name)?];
+    if fs::symlink_metadata(&socket).is_ok_and(|found| found.file_type().is_socket()) {
+        addresses.push(UnixAddr::new(&socket)?);
     }
-    if let Ok(pid) = read(&lock).trim().parse::<u32>() {
-        let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-        // It may just be starting, before its sockets.
-        if name.starts_with(b"X") {
-            return Ok(Holder::Server);
+    for address in addresses {
+        if let Some(who) = listener(&address)? {
+            return Ok(Holder::Server(who));
         }
     }
-    for (left, removed) in [(&lock, fs::remove_file(&lock)), (&socket, remove(&socket))] {
+    if let Ok(pid) = read(&lock).trim().parse::<u32>()
+        && processes::name(pid).starts_with('X')
+        && is_of_display(&processes::command_line(pid), display)
+    {
+        // It may just be starting, before its sockets.
+        return Ok(Holder::Server(in_words(pid)));
+    }
+    for (left, removed) in [(&lock, set_aside(&lock)), (&socket, remove(&socket))] {
         match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 let why = format!("{} cannot be removed: {error}", left.display());
@@ -165,6 +213,23 @@ pub(super) fn judge(display: u16) -> io::Result<Holder> {
         }
     }
     Ok(Holder::Nobody)
+}
+
+/// Whether an X server was started for that display: `:N` is among its arguments, or none
+/// is a display and it chooses by itself (`-displayfd`).
+fn is_of_display(command: &[u8], display: u16) -> bool {
+    let own = format!(":{display}");
+    let mut displays = command
+        .split(|byte| *byte == 0)
+        .skip(1)
+        .filter(|argument| argument.first() == Some(&b':'))
+        .peekable();
+    match displays.peek() {
+        Some(_) => displays.any(|argument| argument == own.as_bytes()),
+        None => command
+            .split(|byte| *byte == 0)
+            .any(|argument| argument == b"-displayfd"),
+    }
 }
 
 #[cfg(test)]

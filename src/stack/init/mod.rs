@@ -44,8 +44,5 @@ pub fn seed_home(user: Option<(u32, u32)>) -> Result<(), PlanError> {
     let refused = |_| PlanError::NotRoot(user.map_or_else(String::new, |(uid, _)| uid.to_string()));
     exec::become_user(user).map_err(refused)?;
     let own = plan::own()?;
-    home::seed(&own.home).map_err(|source| PlanError::File {
-        path: own.home,
-        source,
-    })
+    home::seed(&own.home).map_err(|(path, source)| PlanError::File { path, source })
 }

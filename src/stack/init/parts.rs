@@ -148,7 +148,7 @@ impl Parts {
         });
         match started {
             Ok(child) => {
-                if let Some(group) = &self.group {
+                if let Some(group) = self.group_of(component) {
                     group.add(child.pid);
                 }
                 if let Some(process) = self.process(component) {
@@ -193,7 +193,9 @@ impl Parts {
 
     /// Ends every process of a part.
     pub(super) fn end(&mut self, component: Component, plan: &StackPlan) {
-        tree::end(&self.processes_of(component, plan), tree::GRACE);
+        let group = self.group_of(component);
+        let which = self.processes_of(component, plan, group.as_ref());
+        tree::end(&which, tree::GRACE);
         if let Some(process) = self.process(component) {
             process.child = None;
         }
@@ -203,7 +205,11 @@ impl Parts {
     /// what they have; then all, within two seconds together (R29).
     pub(super) fn end_all(&mut self, plan: &StackPlan) {
         let half = tree::GRACE / 2;
-        tree::ask(&self.processes_of(Component::Session, plan), half);
+        let group = self.group_of(Component::Session);
+        tree::ask(
+            &self.processes_of(Component::Session, plan, group.as_ref()),
+            half,
+        );
         tree::end(&self.everything(plan), half);
         for process in &mut self.processes {
             process.child = None;
@@ -220,7 +226,12 @@ impl Parts {
 
     /// The processes of one part. What came to the init without a mark is the session's:
     /// the others start nothing that leaves them.
-    fn processes_of(&self, component: Component, plan: &StackPlan) -> Which<'_> {
+    fn processes_of<'a>(
+        &self,
+        component: Component,
+        plan: &StackPlan,
+        group: Option<&'a Group>,
+    ) -> Which<'a> {
         Which {
             mark: plan.mark(component.name()),
             from: self
@@ -229,8 +240,13 @@ impl Parts {
                 .map(|child| child.pid)
                 .collect(),
             orphans: (component == Component::Session).then(|| self.orphans(plan)),
-            group: None,
+            group,
         }
+    }
+
+    fn group_of(&self, component: Component) -> Option<Group> {
+        let group = self.group.as_ref()?;
+        Some(group.part(component.name()))
     }
 
     /// The processes of all parts.
@@ -249,6 +265,7 @@ impl Parts {
         Orphans {
             of: plan.desktop.uid,
             but: parts.chain(self.daemon).collect(),
+            lock: plan.lock.clone(),
         }
     }
 }
@@ -266,22 +283,29 @@ fn prepare(component: Component, plan: &StackPlan) -> Result<(), String> {
             tree::end(&left, tree::GRACE);
             match lock::judge(display).map_err(|error| error.to_string())? {
                 Holder::Nobody => {}
-                Holder::Server => {
+                Holder::Server(who) => {
                     return Err(format!(
-                        "another X server has display :{display}: end it, set another DESKD_DISPLAY, or run `deskd serve --stack none` beside it"
+                        "another X server{who} has display :{display}: end it, set another DESKD_DISPLAY, or run `deskd serve --stack none` beside it"
                     ));
                 }
             }
             plan.write_cookies().map_err(|error| error.to_string())
         }
         Component::Dbus => {
-            // Of a bus that was killed.
-            drop(std::fs::remove_file(plan.desktop_dir.join("bus")));
-            Ok(())
+            // Of a bus that was killed, or what its user put there.
+            match lock::set_aside(&plan.desktop_dir.join("bus")) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    let folder = plan.desktop_dir.display();
+                    Err(format!("{folder}/bus cannot be removed: {error}"))
+                }
+                _ => Ok(()),
+            }
         }
         Component::Session => home::seed_as(&plan.desktop, plan.is_root).map_err(|error| {
             let home = plan.desktop.home.display();
-            format!("the home {home} cannot be written: {error}; make room, or give another HOME or --desktop-user")
+            format!(
+                "the home {home} cannot be written: {error}; or give another HOME or --desktop-user"
+            )
         }),
         Component::X11vnc => plan.write_vnc_password().map_err(|error| error.to_string()),
         _ => Ok(()),

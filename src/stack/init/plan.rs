@@ -4,6 +4,9 @@ use std::{
     ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use nix::unistd::{User, geteuid};
@@ -14,6 +17,9 @@ use crate::{
     files::{FileOwner, Folder, make_folder},
     frame::Size,
 };
+
+/// Maximum time for removing what a desktop left.
+const REMOVED: Duration = Duration::from_secs(1);
 
 /// The options of the command line.
 #[derive(Debug, Clone)]
@@ -54,7 +60,7 @@ pub enum PlanError {
     #[error("--desktop-user {0:?} needs root: start deskd as root, or as that user")]
     NotRoot(String),
     /// A file or folder cannot be made.
-    #[error("{} cannot be made: {source}; is the disk full or read-only?", path.display())]
+    #[error("{} cannot be made: {source}{}", path.display(), advice(source))]
     File {
         /// Which.
         path: PathBuf,
@@ -67,6 +73,19 @@ pub enum PlanError {
     /// The system does not report our user.
     #[error("the user database cannot be read: {0}")]
     Users(#[from] nix::Error),
+}
+
+/// What may be wrong when a file cannot be made.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room",
+        io::ErrorKind::ReadOnlyFilesystem => "; mount it for writing",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "; something else is there: move it away"
+        }
+        io::ErrorKind::PermissionDenied => "; let its user enter its folder and write there",
+        _ => "; is the disk full or read-only?",
+    }
 }
 
 /// A user that something runs as.
@@ -185,19 +204,42 @@ impl StackPlan {
         self.make_socket_dirs()
     }
 
-    /// Removes what a clean end leaves: all but a home that was made here.
+    /// Removes what the last desktop left: all but a home that was made here. Its user may
+    /// have made a tree that is long to remove: that is waited for at most a second, and goes
+    /// on while this process lives.
     pub(super) fn remove_folders(&self) {
         // What cannot be removed is there for the next to use.
         drop(fs::remove_file(&self.daemon_cookie));
-        let entries = fs::read_dir(&self.desktop_dir);
-        for entry in entries.into_iter().flatten().filter_map(Result::ok) {
-            let path = entry.path();
-            if path == self.desktop.home {
-                continue;
-            }
-            drop(fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path)));
+        let base = self.lock.parent().unwrap_or(Path::new("/"));
+        let prefix = format!("left-X{}.", self.options.display);
+        let number = getrandom::u64().unwrap_or_default();
+        let left = base.join(format!("{prefix}{number:016x}"));
+        if fs::rename(&self.desktop_dir, &left).is_ok()
+            && let Ok(home) = self.desktop.home.strip_prefix(&self.desktop_dir)
+            && fs::symlink_metadata(left.join(home)).is_ok()
+        {
+            let owner = self.is_root.then_some(&self.desktop);
+            let made = make_dir(&self.desktop_dir, 0o700, owner);
+            drop(made.map(|()| fs::rename(left.join(home), &self.desktop.home)));
         }
-        drop(fs::remove_dir(&self.desktop_dir));
+        let entries = fs::read_dir(base).into_iter().flatten();
+        let entries = entries.filter_map(Result::ok);
+        let is_left = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            name.to_str().is_some_and(|name| name.starts_with(&prefix))
+        };
+        let left: Vec<PathBuf> = entries.filter(is_left).map(|entry| entry.path()).collect();
+        let (done, removed) = mpsc::channel::<()>();
+        let remove = move || {
+            for folder in left {
+                drop(fs::remove_dir_all(folder));
+            }
+            drop(done);
+        };
+        if thread::Builder::new().spawn(remove).is_ok() {
+            // It ends by the end of the thread, or by the time.
+            let _ = removed.recv_timeout(REMOVED);
+        }
     }
 
     /// The mark of a component's processes.

@@ -99,7 +99,6 @@ pub fn run(plan: StackPlan, at_once: bool) -> Result<u8, InitError> {
         }
         _ => InitError::Lock(path.clone(), error),
     })?;
-    plan.make_folders()?;
     // Orphans of the session come to us, and are reaped.
     prctl::set_child_subreaper(true)?;
     let mut signals = SigSet::empty();
@@ -114,10 +113,14 @@ pub fn run(plan: StackPlan, at_once: bool) -> Result<u8, InitError> {
     signals.thread_block()?;
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
     let signals = SignalFd::with_flags(&signals, flags)?;
+    // An init that was killed left processes, and its user may have filled their folder.
+    let parts = Parts::new(&plan);
+    plan.remove_folders();
+    plan.make_folders()?;
     let began = Instant::now();
     let mut init = Init {
         supervisor: Supervisor::new(plan.options.vnc),
-        parts: Parts::new(&plan),
+        parts,
         plan,
         daemon: None,
         began,

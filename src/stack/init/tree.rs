@@ -4,7 +4,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs, thread,
+    path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -13,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::cgroup::Group;
+use super::{cgroup::Group, lock};
 use crate::processes;
 
 /// The variable that marks them: lock file, colon, component.
@@ -45,33 +46,29 @@ pub(super) struct Orphans {
     pub(super) of: u32,
     /// The init's own children.
     pub(super) but: Vec<Pid>,
-}
-
-/// A process, as `/proc/PID/stat` has it.
-#[derive(Debug, Clone, Copy)]
-struct Process {
-    pid: Pid,
-    parent: Pid,
+    /// The init's lock file.
+    pub(super) lock: PathBuf,
 }
 
 impl Which<'_> {
     /// Those that live.
     fn processes(&self) -> Vec<Pid> {
-        let (own, living) = (Pid::this(), living());
+        let own = Pid::this();
+        let living: HashMap<Pid, Pid> = processes::living()
+            .into_iter()
+            .map(|(pid, parent)| (id(pid), id(parent)))
+            .collect();
         let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
-        for process in &living {
-            children
-                .entry(process.parent)
-                .or_default()
-                .push(process.pid);
+        for (pid, parent) in &living {
+            children.entry(*parent).or_default().push(*pid);
         }
         let mut found: Vec<Pid> = self.from.clone();
-        let marked = living.iter().filter(|p| carries(p.pid, &self.mark));
-        found.extend(marked.map(|process| process.pid));
-        if let Some(Orphans { of, but }) = &self.orphans {
+        let is_marked = |pid: &&Pid| mark(**pid).is_some_and(|mark| mark.starts_with(&self.mark));
+        found.extend(living.keys().filter(is_marked));
+        if let Some(Orphans { of, but, lock }) = &self.orphans {
             let orphans = children.get(&own).into_iter().flatten();
-            let orphans = orphans.filter(|pid| !but.contains(pid) && !carries(**pid, ""));
-            found.extend(orphans.filter(|pid| user(**pid) == Some(*of)));
+            let orphans = orphans.filter(|pid| !but.contains(pid) && !is_anothers(**pid, lock));
+            found.extend(orphans.filter(|pid| processes::is_user(number(**pid), *of)));
         }
         found.extend(self.group.map(Group::processes).unwrap_or_default());
         // And what descends from them.
@@ -81,41 +78,47 @@ impl Which<'_> {
                 found.extend(children.get(&pid).into_iter().flatten());
             }
         }
-        let lives = |pid: &Pid| living.iter().any(|process| process.pid == *pid);
-        seen.into_iter().filter(lives).collect()
+        seen.into_iter()
+            .filter(|pid| living.contains_key(pid))
+            .collect()
+    }
+
+    /// Whether none is left: also of those that start others faster than one looks.
+    fn is_empty(&self) -> bool {
+        self.processes().is_empty() && self.group.is_none_or(Group::is_empty)
     }
 }
 
-/// All processes but zombies.
-fn living() -> Vec<Process> {
-    let folders = fs::read_dir("/proc").into_iter().flatten();
-    let pids = folders.filter_map(|folder| folder.ok()?.file_name().to_str()?.parse().ok());
-    let process = |pid: i32| {
-        // A process may have a name that is no UTF-8.
-        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let stat = String::from_utf8_lossy(&stat);
-        let (_, rest) = stat.rsplit_once(") ")?;
-        let mut words = rest.split(' ');
-        let (state, parent) = (words.next()?, words.next()?.parse().ok()?);
-        let (pid, parent) = (Pid::from_raw(pid), Pid::from_raw(parent));
-        (state != "Z").then_some(Process { pid, parent })
+fn id(pid: u32) -> Pid {
+    Pid::from_raw(pid.cast_signed())
+}
+
+fn number(pid: Pid) -> u32 {
+    pid.as_raw().cast_unsigned()
+}
+
+/// The mark of a process; `None` without one, and of one that cannot be looked at.
+fn mark(pid: Pid) -> Option<String> {
+    let environment = processes::environment(number(pid)).ok()?;
+    let mut variables = environment.split(|byte| *byte == 0);
+    let value = variables.find_map(|variable| {
+        let value = variable.strip_prefix(MARK.as_bytes())?;
+        value.strip_prefix(b"=")
+    })?;
+    Some(String::from_utf8_lossy(value).into_owned())
+}
+
+/// Whether a process is of another init: its mark names the lock of another display, which is
+/// held. Any process can carry any mark.
+fn is_anothers(pid: Pid, own: &Path) -> bool {
+    let Some(mark) = mark(pid) else {
+        return false;
     };
-    pids.filter_map(process).collect()
-}
-
-fn user(pid: Pid) -> Option<u32> {
-    processes::user(u32::try_from(pid.as_raw()).ok()?)
-}
-
-/// Whether a process has a mark that begins like that; `""`: any.
-fn carries(pid: Pid, beginning: &str) -> bool {
-    // Another user's, or gone: not ours.
-    let number = u32::try_from(pid.as_raw()).unwrap_or(0);
-    let environment = processes::environment(number).unwrap_or_default();
-    let entry = format!("{MARK}={beginning}");
-    environment
-        .split(|byte| *byte == 0)
-        .any(|variable| variable.starts_with(entry.as_bytes()))
+    let lock = Path::new(
+        mark.rsplit_once(':')
+            .map_or(mark.as_str(), |(lock, _)| lock),
+    );
+    lock != own && lock.parent() == own.parent() && lock::is_held(lock)
 }
 
 /// Asks them to end, by SIGTERM, and waits for at most `grace`. Whether they
@@ -124,7 +127,7 @@ pub(super) fn ask(which: &Which<'_>, grace: Duration) -> bool {
     send(&which.processes(), Signal::SIGTERM);
     let until = Instant::now() + grace;
     loop {
-        if which.processes().is_empty() {
+        if which.is_empty() {
             return true;
         }
         if Instant::now() >= until {
@@ -137,17 +140,20 @@ pub(super) fn ask(which: &Which<'_>, grace: Duration) -> bool {
 /// Ends them: SIGTERM, and SIGKILL after `grace`, which is at most two seconds
 /// (R29).
 pub(super) fn end(which: &Which<'_>, grace: Duration) {
-    if ask(which, grace) {
+    let has_ended = ask(which, grace);
+    if let Some(group) = which.group {
+        group.kill();
+    }
+    if has_ended {
         return;
     }
     let until = Instant::now() + GONE;
     // Again and again: one may be starting another at this moment.
     loop {
-        let left = which.processes();
-        if left.is_empty() || Instant::now() >= until {
+        if which.is_empty() || Instant::now() >= until {
             return;
         }
-        send(&left, Signal::SIGKILL);
+        send(&which.processes(), Signal::SIGKILL);
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -163,6 +169,7 @@ fn send(pids: &[Pid], signal: Signal) {
 mod tests {
     use std::{
         ffi::OsStr,
+        fs,
         os::unix::{ffi::OsStrExt, fs::symlink},
         process::Command,
     };
@@ -183,8 +190,12 @@ mod tests {
         let found = (0..100).any(|_| {
             thread::sleep(Duration::from_millis(10));
             let name = fs::read(format!("/proc/{pid}/comm")).unwrap();
-            let there = living().iter().any(|process| process.pid == pid);
-            name.starts_with(b"\xff") && there && carries(pid, "place:") && user(pid).is_some()
+            let there = processes::living()
+                .iter()
+                .any(|(living, _)| id(*living) == pid);
+            let is_marked = mark(pid).as_deref() == Some("place:session");
+            let user = nix::unistd::geteuid().as_raw();
+            name.starts_with(b"\xff") && there && is_marked && processes::is_user(number(pid), user)
         });
         child.kill().unwrap();
         child.wait().unwrap();
