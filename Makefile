@@ -57,7 +57,17 @@ $(BUF): Makefile
 	@npm install --silent --no-audit --no-fund --prefix target/tools @bufbuild/buf@1.75.0
 	@touch $@
 
-lint: deps $(BUF) ## Formatting, clippy, documentation and the API, warnings as errors
+DENY = target/tools/bin/cargo-deny
+MACHETE = target/tools/bin/cargo-machete
+
+$(DENY) $(MACHETE): Makefile
+	@CARGO_TARGET_DIR=target/tools/build $(CARGO) install --quiet --locked --root target/tools cargo-deny@0.20.2 cargo-machete@0.9.1
+	@touch $(DENY) $(MACHETE)
+
+lint: deps $(BUF) $(DENY) $(MACHETE) ## Formatting, clippy, documentation, the API and the dependencies, warnings as errors
+	tests/import_circles.py src
+	$(DENY) --log-level error check --hide-inclusion-graph licenses bans sources
+	$(MACHETE) .
 	$(BUF) lint proto
 	$(BUF) breaking proto --against proto/baseline.binpb
 	$(CARGO) fmt --all --check
