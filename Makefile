@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: api-baseline reference help deps demo quickstart image deb image-test test lint bench bench-floods bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
+.PHONY: api-baseline reference help deps demo quickstart image deb dist dist-test image-test test lint bench bench-floods bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
 
 CARGO ?= cargo
 
@@ -34,6 +34,15 @@ deb: ## Build the Debian package, with units, man pages and completions: target/
 	@image/install-packages.sh tests/packages
 	$(CARGO) build --release --locked --bin deskd
 	@systemd/deb.sh
+
+dist: ## Make what a release offers: tarball, Debian package, bill of materials, checksums: target/dist
+	@image/install-packages.sh tests/packages
+	$(CARGO) build --release --locked --bin deskd
+	@packaging/dist.sh
+
+dist-test: dist ## Install each of them on a clean root file system, about a minute; needs root
+	@image/install-packages.sh image/build-packages
+	@packaging/dist-test.sh
 
 image-test: deps image deb ## Test the image under runc and gVisor, and the package under systemd, about 15 minutes (SHORT=short: 4); needs root
 	@/usr/bin/python3 image/test.py $(SHORT)
