@@ -6,7 +6,13 @@ cd "$(dirname "$0")/.."
 out=$PWD/target/dist
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+clean() {
+    for proc in "$work"/*/proc; do
+        ! mountpoint --quiet "$proc" || umount "$proc"
+    done
+    rm -rf "$work"
+}
+trap clean EXIT
 say() { echo "dist-test: $*"; }
 
 (cd "$out" && sha256sum --quiet --check SHA256SUMS)
@@ -46,10 +52,12 @@ for kind in tarball package; do
     [ "$man" -ge 15 ] || { say "$kind: only $man man pages" >&2; exit 1; }
     [ -s "$root/$prefix/share/bash-completion/completions/deskd" ]
     [ -s "$root/$prefix/share/deskd/proto/deskd/v1/desktop.proto" ]
+    mount -t proc proc "$root/proc"
     # It starts, answers, and says that there is no X server.
     chroot "$root" /$prefix/bin/deskd serve --listen unix:/tmp/deskd.sock 2>"$work/$kind.log" &
     daemon=$!
-    answer=$(chroot "$root" /$prefix/bin/deskd info --server unix:/tmp/deskd.sock --json)
+    answer=$(chroot "$root" /$prefix/bin/deskd info --server unix:/tmp/deskd.sock --json) \
+        || { cat "$work/$kind.log" >&2; exit 1; }
     code=0
     chroot "$root" /$prefix/bin/deskd screenshot --server unix:/tmp/deskd.sock --deadline 2s -o /tmp/card.png 2>/dev/null || code=$?
     kill "$daemon"
@@ -57,5 +65,6 @@ for kind in tarball package; do
     echo "$answer" | grep -q "\"version\": *\"$version\"" || { say "$kind: $answer" >&2; exit 1; }
     [ "$code" = 3 ] && [ -s "$root/tmp/card.png" ] || { say "$kind: screenshot exits $code" >&2; exit 1; }
     say "$kind: installed, runs, answers with a failure card"
+    umount "$root/proc"
     rm -rf "$root"
 done

@@ -394,3 +394,218 @@ fn defect() -> Failure {
         "a defect in deskd's encoder; its log has more".into(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::frame::CaptureMode;
+
+    const SIZE: Size = Size {
+        width: 320,
+        height: 240,
+    };
+
+    /// A capture whose row `odd`, if any, has another colour, in which `changed` changed.
+    fn grab(number: u64, odd: Option<u32>, changed: &[u64], cursor: Option<i32>) -> Arc<Grab> {
+        let mut bytes: Vec<u8> = (0..SIZE.bgrx_bytes()).map(|at| (at / 97) as u8).collect();
+        let row = SIZE.width as usize * 4;
+        if let Some(odd) = odd {
+            bytes[odd as usize * row..][..row].fill(200);
+        }
+        let pointer = |x| CursorImage {
+            x,
+            y: 2 * x,
+            hot_x: 0,
+            hot_y: 0,
+            size: Size {
+                width: 8,
+                height: 8,
+            },
+            argb: vec![0xffff_ffff; 64],
+        };
+        Arc::new(Grab {
+            number,
+            pixels: Arc::new(Pixels::new(Box::new(bytes), SIZE, row).unwrap()),
+            changed: changed.into(),
+            cursor: cursor.map(pointer),
+            generation: Generation::of(1),
+            geometry_epoch: 1,
+            mode: CaptureMode::ShmFd,
+            started: Instant::now(),
+            time: SystemTime::now(),
+            took: Duration::ZERO,
+            proof: None,
+        })
+    }
+
+    /// Nothing changed since capture `number`.
+    fn still(number: u64) -> Vec<u64> {
+        vec![number; SIZE.height.div_ceil(STRIPE_ROWS) as usize]
+    }
+
+    fn plan(format: Format) -> ImagePlan {
+        ImagePlan {
+            region: Region::whole(SIZE),
+            output: SIZE,
+            format,
+            cursor: true,
+            effort: Effort::Fast,
+        }
+    }
+
+    async fn made(encodings: &Encodings, grab: &Arc<Grab>, plan: ImagePlan) -> Arc<Made> {
+        let id = || format!("frame-{}", grab.number);
+        encodings.encode(grab, plan, id).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_picture_that_did_not_change_keeps_its_name_in_every_format() {
+        for format in [Format::Png, Format::Jpeg(80), Format::Webp, Format::RawBgrx] {
+            let encodings = Encodings::new(7);
+            let first = made(&encodings, &grab(1, None, &still(1), None), plan(format)).await;
+            // Neither untouched nor drawn again as it was.
+            for (number, changed) in [(2, still(1)), (3, still(3))] {
+                let next = grab(number, None, &changed, None);
+                let again = made(&encodings, &next, plan(format)).await;
+                assert_eq!(again.frame_id, "frame-1", "{format:?}, capture {number}");
+                assert_eq!(again.encoded.bytes, first.encoded.bytes);
+                assert_eq!(
+                    encodings.digest(&next, plan(format)).await.unwrap(),
+                    first.digest
+                );
+            }
+            let mut changed = still(3);
+            changed[6] = 4;
+            let other = made(
+                &encodings,
+                &grab(4, Some(100), &changed, None),
+                plan(format),
+            )
+            .await;
+            assert_eq!(other.frame_id, "frame-4");
+            assert_ne!(other.digest, first.digest);
+            // It is what encoding all of it anew gives.
+            let anew = Encodings::new(7);
+            let anew = made(&anew, &grab(4, Some(100), &still(4), None), plan(format)).await;
+            assert_eq!(other.encoded.bytes, anew.encoded.bytes, "{format:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_pointer_counts_where_it_is_and_was_and_only_if_it_is_asked_for() {
+        let encodings = Encodings::new(7);
+        let with = plan(Format::Png);
+        let without = ImagePlan {
+            cursor: false,
+            ..with
+        };
+        let (here, there) = (
+            grab(1, None, &still(1), Some(10)),
+            grab(2, None, &still(1), Some(90)),
+        );
+        let first = made(&encodings, &here, with).await;
+        let moved = made(&encodings, &there, with).await;
+        assert_ne!(moved.digest, first.digest);
+        let anew = made(&Encodings::new(7), &there, with).await;
+        assert_eq!(
+            moved.encoded.bytes, anew.encoded.bytes,
+            "the place that it left"
+        );
+        let plain = made(&encodings, &here, without).await;
+        let again = made(&encodings, &there, without).await;
+        assert_eq!(again.frame_id, plain.frame_id);
+    }
+
+    #[tokio::test]
+    async fn a_scaled_picture_has_its_size_and_follows_changes() {
+        let encodings = Encodings::new(7);
+        let half = ImagePlan {
+            output: Size {
+                width: 160,
+                height: 120,
+            },
+            ..plan(Format::RawBgrx)
+        };
+        let first = made(&encodings, &grab(1, None, &still(1), None), half).await;
+        assert_eq!(first.encoded.size, half.output);
+        assert_eq!(first.encoded.bytes.len(), half.output.bgrx_bytes());
+        let mut changed = still(1);
+        changed[6] = 2;
+        let next = made(&encodings, &grab(2, Some(100), &changed, None), half).await;
+        assert_ne!(next.encoded.bytes, first.encoded.bytes);
+    }
+
+    /// Pictures of 16 plans are kept, no older ones than are of use, and none of another
+    /// server, size or future.
+    #[tokio::test]
+    async fn what_is_kept_is_bounded_and_of_the_same_screen() {
+        let encodings = Encodings::new(7);
+        let first = grab(1, None, &still(1), None);
+        let nth = |n: u32| ImagePlan {
+            region: Region::new(n, 0, 16, 16),
+            output: Size {
+                width: 16,
+                height: 16,
+            },
+            ..plan(Format::Png)
+        };
+        for n in 0..KEPT as u32 + 3 {
+            made(&encodings, &first, nth(n)).await;
+        }
+        assert_eq!(encodings.kept.lock().unwrap().len(), KEPT);
+        assert!(encodings.before(&first, nth(2)).is_none());
+        assert!(encodings.before(&first, nth(3)).is_some());
+        // The last one that served is the last to go.
+        made(&encodings, &first, nth(90)).await;
+        assert!(encodings.before(&first, nth(3)).is_some());
+        let other = |change: fn(&mut Grab)| {
+            let mut grab = Arc::into_inner(grab(1, None, &still(1), None)).unwrap();
+            change(&mut grab);
+            grab
+        };
+        for changed in [
+            other(|grab| grab.generation = Generation::of(2)),
+            other(|grab| grab.geometry_epoch = 2),
+            other(|grab| grab.number = 0),
+        ] {
+            assert!(encodings.before(&changed, nth(3)).is_none());
+        }
+        // Raw screens take all the room there is: two of them.
+        for n in 0..4 {
+            let raw = ImagePlan {
+                format: Format::RawBgrx,
+                effort: [Effort::Fast, Effort::Tight][n % 2],
+                cursor: n < 2,
+                ..plan(Format::RawBgrx)
+            };
+            made(&encodings, &first, raw).await;
+        }
+        let kept = encodings.kept.lock().unwrap();
+        let bytes: usize = kept.iter().map(|kept| kept.made.encoded.bytes.len()).sum();
+        assert!(bytes <= KEPT_SCREENS * SIZE.bgrx_bytes(), "{bytes}");
+    }
+
+    #[tokio::test]
+    async fn callers_at_once_share_one_picture() {
+        let encodings = Arc::new(Encodings::new(7));
+        let grab = grab(1, None, &still(1), None);
+        let calls = (0..8).map(|number| {
+            let (encodings, grab) = (Arc::clone(&encodings), Arc::clone(&grab));
+            tokio::spawn(async move {
+                let id = || format!("call-{number}");
+                encodings
+                    .encode(&grab, plan(Format::Png), id)
+                    .await
+                    .unwrap()
+            })
+        });
+        let mut ids = Vec::new();
+        for call in calls.collect::<Vec<_>>() {
+            ids.push(call.await.unwrap().frame_id.clone());
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 1, "{ids:?}");
+    }
+}

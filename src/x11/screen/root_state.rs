@@ -30,6 +30,14 @@ const MAX_WINDOWS: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Generation(u128);
 
+#[cfg(test)]
+impl Generation {
+    /// One for tests without an X server.
+    pub(crate) fn of(number: u128) -> Self {
+        Self(number)
+    }
+}
+
 impl fmt::Display for Generation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
