@@ -5,3 +5,6 @@ pub(in crate::rpc) mod health;
 pub(in crate::rpc) mod metrics;
 pub(in crate::rpc) mod stack;
 pub(in crate::rpc) mod watch;
+
+#[cfg(test)]
+mod in_memory;

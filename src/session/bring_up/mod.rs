@@ -1,6 +1,8 @@
 //! Brings the desktop up, takes it down, and resizes it: orders to the stack, the paint's
 //! proof, and the reports to callers.
 
+#[cfg(test)]
+mod orders;
 mod result;
 
 use std::{

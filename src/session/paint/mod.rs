@@ -229,3 +229,77 @@ fn missing(receiver: &watch::Receiver<Option<Assessment>>, awaited: &Awaited) ->
 fn may_move(receiver: &watch::Receiver<Option<Assessment>>) -> bool {
     receiver.borrow().as_ref().is_some_and(|now| now.may_move)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::x11::{CaptureChoice, ServerOwner, Trust};
+
+    fn paint() -> Paint {
+        let display = Display::open(
+            ":64997".parse().unwrap(),
+            CaptureChoice::default(),
+            ServerOwner::anybody(),
+            Trust::default(),
+        );
+        Paint::new(Arc::new(display.unwrap()), Profile::Any)
+    }
+
+    /// Without a display the answer is that there is none; nobody waits for ever, and the
+    /// observation ends when nobody waits any more.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_display_that_is_not_there_is_no_paint() {
+        let paint = paint();
+        assert!(
+            paint.known(Profile::Any, false).is_none(),
+            "nobody asked yet"
+        );
+        let seen = paint.glance(Profile::Any).await.unwrap();
+        assert_eq!(seen.verdict, Verdict::NoDisplay);
+        let awaited = Awaited::default();
+        let ready = paint.until_ready(&awaited);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(300), ready)
+                .await
+                .is_err()
+        );
+        let known = paint.known_for(&awaited).unwrap();
+        assert_eq!(
+            (known.evidence.verdict, known.generation),
+            (Verdict::NoDisplay, None)
+        );
+        assert_eq!(paint.failure().cause, Cause::NotPainted);
+        assert_eq!(paint.0.place().waiting, 0);
+        let ended = async {
+            while paint.0.place().running.is_some() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        assert!(
+            tokio::time::timeout(Duration::from_secs(10), ended)
+                .await
+                .is_ok()
+        );
+    }
+
+    /// A caller who is expected again keeps the observation running.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_expected_caller_is_observed_for() {
+        let paint = paint();
+        paint.expect(Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert!(paint.0.place().running.is_some());
+        assert!(!paint.0.may_move() && !paint.0.expects_windows());
+        let awaited = Awaited {
+            allow_unsettled: true,
+            ..Awaited::default()
+        };
+        let waiting = tokio::time::timeout(Duration::from_millis(500), async {
+            tokio::join!(paint.until_ready(&awaited), async {
+                assert!(paint.0.may_move());
+            });
+        });
+        assert!(waiting.await.is_err());
+        assert!(!paint.0.may_move());
+    }
+}
