@@ -331,8 +331,9 @@ async fn a_daemon_that_is_connecting_says_so() {
     let info = daemon.client().await.get_info(v1::GetInfoRequest {}).await;
     let failure = info.unwrap().into_inner().failure.unwrap();
     assert_eq!(failure.stage(), v1::FailureStage::Connect);
+    assert_eq!(failure.reason(), v1::Reason::NoDisplay);
     assert!(
-        failure.message.contains("connecting"),
+        failure.message.contains(&server.display()),
         "{}",
         failure.message
     );
