@@ -48,6 +48,34 @@ pub struct Scratch {
 /// Deflates a stripe as what it looks like, each row behind its filter byte; and the
 /// Adler-32 of the bytes before compression.
 pub fn deflate<'s>(words: &Words, scratch: &'s mut Scratch) -> (&'s [u8], u32) {
+    #[cfg(target_arch = "x86_64")]
+    if has_wide() {
+        #[allow(unsafe_code, reason = "instructions that not every processor has")]
+        // SAFETY: this processor has them.
+        return unsafe { wide(words, scratch) };
+    }
+    by_kind(words, scratch)
+}
+
+/// Whether the processor has what [`wide`] is compiled for.
+#[cfg(target_arch = "x86_64")]
+fn has_wide() -> bool {
+    std::is_x86_feature_detected!("avx2")
+        && std::is_x86_feature_detected!("bmi1")
+        && std::is_x86_feature_detected!("bmi2")
+        && std::is_x86_feature_detected!("lzcnt")
+}
+
+/// The same code with the instructions of x86-64-v3: a tenth faster.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+fn wide<'s>(words: &Words, scratch: &'s mut Scratch) -> (&'s [u8], u32) {
+    by_kind(words, scratch)
+}
+
+// This and what it calls is always inlined: so it is compiled once more in `wide`.
+#[inline(always)]
+fn by_kind<'s>(words: &Words, scratch: &'s mut Scratch) -> (&'s [u8], u32) {
     if kind::is_photograph(words) {
         residuals::deflate(words, &mut scratch.residuals)
     } else {
