@@ -1,6 +1,6 @@
-//! Settings as the command line and the environment give them, parsed once.
+//! Settings parsed from the text of the command line and the environment.
 //!
-//! A leaf: text in, values out, no look at the system.
+//! This module only converts text to values; it reads nothing from the system.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
@@ -73,11 +73,10 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// The address that daemon and client use when none is given.
+    /// The address that daemon and client use by default.
     pub fn default_for(runtime_dir: Option<PathBuf>) -> Self {
         let system = || PathBuf::from("/run/deskd/deskd.sock");
-        // A path that is empty or relative counts as not set (XDG Base Directory
-        // Specification, 0.8).
+        // An empty or relative path counts as not set (XDG Base Directory Specification, 0.8).
         let usable = runtime_dir.filter(|dir| dir.is_absolute());
         Self::Unix(usable.map_or_else(system, |dir| dir.join("deskd.sock")))
     }
@@ -101,7 +100,7 @@ pub enum SizeError {
 ///
 /// # Errors
 ///
-/// When it is not two numbers, has a side of 0, or too many pixels.
+/// When the text is not two numbers, a side is 0, or the size has too many pixels.
 pub fn parse_size(text: &str) -> Result<Size, SizeError> {
     let malformed = || SizeError::Malformed(text.to_owned());
     let side = |side: &str| -> Result<u32, SizeError> {

@@ -1,8 +1,8 @@
-//! The facts observed on a display while a caller waits for its paint: the vocabulary
-//! between [`x11`](crate::x11), which sees, and [`gate`](crate::gate), which judges.
+//! The facts observed on a display while a caller waits for the desktop to be painted.
+//! [`x11`](crate::x11) observes them, and [`gate`](crate::gate) judges them.
 //!
-//! A leaf. Regions are on the screen, clipped to it; times are since the
-//! observation began.
+//! This module uses only [`frame`](crate::frame). Regions are in screen pixels, clipped to the
+//! screen; times count from the start of the observation.
 
 use std::{fmt, time::Duration};
 
@@ -14,12 +14,12 @@ pub enum Profile {
     /// An XFCE session: window manager, a desktop window that covers the screen,
     /// and docks, all mapped, viewable and drawn.
     Xfce,
-    /// Anything that is really drawn.
+    /// Any visible content.
     Any,
 }
 
 impl Profile {
-    /// The word on the command line and in the root property.
+    /// The name on the command line and in the property on the root window.
     pub fn name(self) -> &'static str {
         match self {
             Self::Xfce => "xfce",
@@ -27,7 +27,7 @@ impl Profile {
         }
     }
 
-    /// Whether what is proved for `self` is proved for `other` too.
+    /// Whether a paint proof for the profile `self` is also valid for `other`.
     pub fn implies(self, other: Self) -> bool {
         self == other || self == Self::Xfce
     }
@@ -60,13 +60,13 @@ pub struct Window {
     pub id: WindowId,
     /// Its purpose.
     pub role: Role,
-    /// The part of it that lies on the screen; `None` when none does.
+    /// The part of it that lies on the screen; `None` if no part does.
     pub area: Option<Region>,
-    /// Mapped, and all its ancestors are.
+    /// Whether it and all its ancestors are mapped.
     pub viewable: bool,
-    /// The window manager lists it (EWMH: `_NET_CLIENT_LIST`).
+    /// Whether the window manager lists it (EWMH: `_NET_CLIENT_LIST`).
     pub managed: bool,
-    /// It takes part in `_NET_WM_PING`.
+    /// Whether it supports `_NET_WM_PING`.
     pub pings: bool,
     /// The process that created it, if the X server reports that (X-Resource).
     pub pid: Option<u32>,
@@ -74,17 +74,17 @@ pub struct Window {
     pub age: Option<Duration>,
 }
 
-/// A window that a caller waits for: all that is given must match.
+/// A window that a caller waits for; every field that is set must match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedWindow {
     /// Part of its title.
     pub title: Option<String>,
-    /// Its program's class or instance (ICCCM 4.1.2.5), whole, in any case.
+    /// The class or instance of its program (ICCCM 4.1.2.5): the whole name, in any letter case.
     pub class: Option<String>,
 }
 
 impl ExpectedWindow {
-    /// Whether that window is meant.
+    /// Whether a window matches.
     pub fn matches(&self, window: &NamedWindow) -> bool {
         let title = self.title.as_ref();
         let class = self.class.as_ref();
@@ -116,7 +116,7 @@ impl fmt::Display for ExpectedWindow {
 pub struct NamedWindow {
     /// Its id.
     pub window: WindowId,
-    /// Its title; empty without one.
+    /// Its title; empty if it has none.
     pub title: String,
     /// Its program's instance and class.
     pub class: Vec<String>,
@@ -124,7 +124,7 @@ pub struct NamedWindow {
 
 impl fmt::Debug for NamedWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A title names documents and pages: it stays out of logs.
+        // A title can name documents and pages, so it is not logged.
         write!(f, "NamedWindow({:?})", self.class)
     }
 }
@@ -143,11 +143,11 @@ pub struct WindowManager {
 pub struct Scene {
     /// The screen's size.
     pub size: Size,
-    /// The window manager; `None` without one that speaks EWMH.
+    /// The window manager; `None` if none supports EWMH.
     pub window_manager: Option<WindowManager>,
     /// The window that has the focus (EWMH: `_NET_ACTIVE_WINDOW`).
     pub active: Option<WindowId>,
-    /// Top-level windows, in no order.
+    /// Top-level windows, in arbitrary order.
     pub windows: Vec<Window>,
     /// The number of X clients besides deskd and the window manager that show a window, or
     /// were started within the last 5 s; `None` if the server does not report processes.
@@ -159,22 +159,22 @@ pub struct Scene {
 pub enum Content {
     /// One colour.
     Flat,
-    /// A tile of at most 16 × 16 pixels, repeated, as a root window's stipple is.
+    /// A repeated tile of at most 16 × 16 pixels, such as a root window's stipple.
     Tiled,
     /// Anything else.
     Drawn,
 }
 
-/// One look at the pixels.
+/// The result of one pixel sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PictureFact {
     /// The whole screen.
     pub screen: Content,
-    /// Windows whose area is of one colour.
+    /// Windows whose area has one colour.
     pub flat: Vec<WindowId>,
-    /// Bytes of the screen in the reference encoding.
+    /// Size of the screen in the reference encoding, in bytes.
     pub bytes: u64,
-    /// The time that it took.
+    /// Duration of the reference encoding.
     pub cost: Duration,
 }
 
@@ -190,7 +190,7 @@ pub enum Pinged {
 /// The state of a process at the moment of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doing {
-    /// It sleeps, and can be woken.
+    /// It sleeps and can be woken.
     Asleep,
     /// It runs, is runnable, or waits for a disk.
     Running,
@@ -207,51 +207,51 @@ pub struct ProcessSample {
     pub doing: Doing,
     /// CPU time that its threads used so far.
     pub used: Duration,
-    /// CPU time that they used or waited for so far.
+    /// CPU time that its threads used or waited for so far.
     pub wanted: Duration,
-    /// How finely these are counted.
+    /// Resolution of these two times.
     pub grain: Duration,
 }
 
-/// One thing that was seen.
+/// One observation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
-    /// The X server cannot be watched, and why: all that was known is void.
+    /// The X server cannot be observed, for this reason; all earlier facts are void.
     NoDisplay(String),
     /// The windows on the screen now.
     Scene(Scene),
-    /// Something was drawn there, on the screen or into a window.
+    /// Something was drawn on the screen or into a window.
     Damage {
         /// The window, or the root window.
         window: WindowId,
-        /// Where on the screen.
+        /// The changed area of the screen.
         area: Region,
     },
     /// The server has reported everything that was drawn before this moment; its answer took
     /// this long.
     Answer(Duration),
-    /// A ping left.
+    /// A ping was sent.
     Ping(Pinged),
-    /// Its answer came.
+    /// The answer to a ping arrived.
     Pong(Pinged),
-    /// A look at the pixels that began at that time.
+    /// A pixel sample that began at that time.
     Picture(Duration, PictureFact),
-    /// The processes of the desktop. `required` ones stand behind the window
-    /// manager, the desktop and the docks.
+    /// A sample of the desktop's processes. The `required` ones own the window manager's windows,
+    /// the desktop and the docks.
     Processes {
-        /// Behind required windows.
+        /// Processes that own required windows.
         required: Vec<ProcessSample>,
-        /// All others of the session.
+        /// All other processes of the session.
         others: Vec<ProcessSample>,
     },
     /// Processes of the session that were started within the last 5 s and show no window.
     /// Observed only while no window shows that the desktop exists.
     Starting(Vec<u32>),
-    /// Work of the focused program that is known although its threads may sleep.
+    /// Work of the focused program that is detected although its threads may sleep.
     UnderWay {
         /// A command runs in the foreground of a terminal and does not read from it.
         command: bool,
-        /// A request was sent on a connection and not answered yet.
+        /// A request was sent on a connection and has not been answered yet.
         request: bool,
     },
 }

@@ -1,33 +1,33 @@
-//! Failures of captures and input: how far they came, why they ended, and what to do.
+//! Failures of captures and input: the stage that failed, the cause, and the remedy.
 //!
-//! A leaf, as [`frame`](crate::frame) is. [`card`](crate::card) draws them, [`rpc`](crate::rpc)
-//! puts them on the wire.
+//! This module uses no other module. [`card`](crate::card) draws failures, and [`rpc`](crate::rpc)
+//! sends them.
 
-/// How far a capture came before it failed.
+/// The stage at which a capture failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// Reaching the X server's socket.
+    /// Connecting to the X server's socket.
     Connect,
-    /// Being let in.
+    /// Authenticating to the X server.
     Auth,
-    /// Understanding the display.
+    /// Reading the properties of the display.
     Display,
-    /// Proving that the desktop is painted.
+    /// Waiting for the paint gate's verdict READY.
     Paint,
     /// Reading the pixels.
     Capture,
-    /// The deadline came first.
+    /// The deadline passed before another stage failed.
     Timeout,
-    /// Making an image of the pixels.
+    /// Encoding the pixels as an image.
     Encode,
     /// The daemon is stopping.
     Shutdown,
-    /// Giving input.
+    /// Sending input.
     Input,
 }
 
 impl Stage {
-    /// The word that a card and a log use.
+    /// The name used on cards and in logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -43,7 +43,7 @@ impl Stage {
     }
 }
 
-/// Why a capture failed. The wire's `Reason` has these and more.
+/// The cause of a failure. The API's `Reason` has these values and more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// No X server answers at the display's sockets.
@@ -52,7 +52,7 @@ pub enum Cause {
     AuthRefused,
     /// The cookie file cannot be read, and the server requires a cookie.
     CookieUnreadable,
-    /// The connection ended in the middle of the work.
+    /// The connection ended during a request.
     ConnectionLost,
     /// The X server does not answer.
     Unresponsive,
@@ -66,27 +66,27 @@ pub enum Cause {
     CaptureFailed,
     /// An extension that the work needs is missing.
     ExtensionMissing,
-    /// The pointer did not get to where it was sent.
+    /// The pointer did not reach the position that it was sent to.
     PointerElsewhere,
     /// Another program holds the pointer or the keyboard frozen.
     InputFrozen,
     /// A program has not read its input in time.
     ProgramUnresponsive,
-    /// The keyboard layout became another one in the middle of a text.
+    /// The keyboard layout changed while a text was typed.
     KeymapChanged,
-    /// No program asked for what was pasted.
+    /// No program requested the pasted text.
     NotTaken,
     /// Another daemon gives input on the display.
     InputTaken,
-    /// The X server takes no further client.
+    /// The X server accepts no further client.
     ServerFull,
     /// No file descriptors are left.
     OutOfDescriptors,
-    /// The paint gate has not proved the desktop.
+    /// The paint gate has not reported READY.
     NotPainted,
-    /// The time ran out in deskd itself.
+    /// The deadline passed while deskd itself was at work.
     Deadline,
-    /// The caller went away, or a call of `ReleaseAll` ended the step.
+    /// The caller disconnected, or a call of `ReleaseAll` ended the step.
     Cancelled,
     /// Encoding failed.
     EncodeFailed,
@@ -99,7 +99,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The name on the wire, without its prefix.
+    /// The name of the API's `Reason`, without its prefix.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoDisplay => "NO_DISPLAY",
@@ -130,7 +130,7 @@ impl Cause {
         }
     }
 
-    /// Whether the same call may succeed later with nothing else changed.
+    /// Whether the same call may succeed later although the caller changes nothing.
     pub fn retryable(self) -> bool {
         match self {
             Self::NoDisplay
@@ -196,19 +196,19 @@ impl Cause {
     }
 }
 
-/// A failed capture: what a card draws and what its structured twin says.
+/// A failed capture or step, as shown on a card and in its structured form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// How far it came.
+    /// The stage that failed.
     pub stage: Stage,
-    /// Why it failed.
+    /// The cause.
     pub cause: Cause,
-    /// One English sentence with the values concerned; no secrets.
+    /// One English sentence with the relevant values and without secrets.
     pub message: String,
 }
 
 impl Failure {
-    /// The failure of waiting calls at shutdown.
+    /// The failure of calls that are still waiting at shutdown.
     pub fn stopping() -> Self {
         Self {
             stage: Stage::Shutdown,

@@ -1,9 +1,8 @@
-//! Opening files whose path another user may be able to change, or that may be no files:
-//! a leaf.
+//! Opens files whose path another user may be able to change, or that may not be regular files.
 //!
-//! A path is followed only where its owner is trusted. Otherwise the last part must not be
-//! a link, and what is done afterwards is done through the descriptor: the file is what it
-//! was when it was opened.
+//! A path is followed only if its owner is trusted. Otherwise the last component must not be a
+//! link, and later operations use the file descriptor, so that they act on the file that was
+//! opened.
 
 use std::{
     ffi::OsStr,
@@ -22,11 +21,10 @@ use nix::{
     unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, unlinkat},
 };
 
-/// Bytes of a certificate, a key or another small file that are read.
+/// Maximum size of a certificate, a key or another small file, in bytes.
 pub(crate) const SMALL: u64 = 1 << 20;
 
-/// Opens a regular file that is no link, without waiting for anybody (as for the other end
-/// of a FIFO).
+/// Opens a regular file that is not a link. Does not block, for example on a FIFO without a peer.
 pub(crate) fn open_no_link(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = options.custom_flags(flags.bits()).open(path)?;
@@ -34,15 +32,15 @@ pub(crate) fn open_no_link(path: &Path, options: &mut OpenOptions) -> io::Result
     Ok(file)
 }
 
-/// Reads a file that may be reached through links, as mounted secrets are. It must be a
-/// regular one of at most `most` bytes.
+/// Reads a file that may be reached through links, as mounted secrets are. It must be a regular
+/// file of at most `most` bytes.
 pub(crate) fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut options = File::options();
     options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
     take(&options.open(path)?, most)
 }
 
-/// The same of a file that must be no link.
+/// Like [`read_at_most`], but the file must not be a link.
 pub(crate) fn read_no_link(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     take(&open_no_link(path, File::options().read(true))?, most)
 }
@@ -65,12 +63,12 @@ fn regular(file: &File) -> io::Result<()> {
     Err(io::Error::other("it is not a regular file"))
 }
 
-/// Sets the mode of what a path names, if it is no link.
+/// Sets the mode of the file at `path`, which must not be a link.
 pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::{fd::AsRawFd as _, unix::fs::PermissionsExt as _};
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let file = openat(AT_FDCWD, path, flags, Mode::empty())?;
-    // Of a socket there is no other way to its mode than a path.
+    // The mode of a socket can be set only through a path.
     let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
     if fs::metadata(&opened)?.file_type().is_symlink() {
         return Err(io::Error::other("it is a link"));
@@ -78,7 +76,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(opened, fs::Permissions::from_mode(mode))
 }
 
-/// User and group that something is given to.
+/// The user and group that a file is given to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileOwner {
     pub(crate) uid: u32,
@@ -96,32 +94,32 @@ impl FileOwner {
 pub(crate) struct Folder(OwnedFd);
 
 impl Folder {
-    /// Opens a folder that is no link.
+    /// Opens a folder that is not a link.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         Ok(Self(openat(AT_FDCWD, path, flags, Mode::empty())?))
     }
 
-    /// Its owner and mode.
+    /// Returns the folder's owner and mode.
     pub(crate) fn status(&self) -> io::Result<FileStat> {
         Ok(fstat(&self.0)?)
     }
 
-    /// Gives it to a user.
+    /// Changes the folder's owner.
     pub(crate) fn give(&self, owner: FileOwner) -> io::Result<()> {
         let (uid, gid) = owner.ids();
         Ok(fchown(&self.0, uid, gid)?)
     }
 
-    /// Removes a file, a socket or a link in it.
+    /// Removes a file, a socket or a link from the folder.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         Ok(unlinkat(&self.0, name, UnlinkatFlags::NoRemoveDir)?)
     }
 
-    /// Removes what lies there. A folder, whose content may be large, gets another name.
+    /// Removes the entry `name`. A folder there may hold a large tree, so it is renamed instead.
     pub(crate) fn clear(&self, name: &str) -> io::Result<()> {
         match self.remove(name) {
-            // EPERM, too, is said of a folder (POSIX).
+            // For a folder, unlinkat may also fail with EPERM (POSIX).
             Err(error)
                 if matches!(
                     error.kind(),
@@ -137,12 +135,12 @@ impl Folder {
         }
     }
 
-    /// Sets its mode.
+    /// Sets the folder's mode.
     pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
         Ok(fchmod(&self.0, Mode::from_bits_truncate(mode))?)
     }
 
-    /// Gives a file in it to a user, if it is a regular file of root's.
+    /// Gives a file in the folder to a user, if it is a regular file owned by root.
     pub(crate) fn give_file(&self, name: &OsStr, owner: FileOwner) -> io::Result<()> {
         let status = fstatat(&self.0, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
         let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
@@ -154,8 +152,8 @@ impl Folder {
         Ok(fchownat(&self.0, name, uid, gid, flags)?)
     }
 
-    /// Writes a file that only its owner can read. It is written beside and renamed, so
-    /// that nobody reads half of it.
+    /// Writes a file that only its owner can read. It is written under another name and renamed, so
+    /// that no process reads a part of it.
     pub(crate) fn write_private(
         &self,
         name: &str,
@@ -182,7 +180,7 @@ impl Folder {
             Ok(renameat(&self.0, new.as_str(), &self.0, name)?)
         });
         if written.is_err() {
-            // Half of it would stay.
+            // Otherwise an incomplete file would remain.
             let _ = unlinkat(&self.0, new.as_str(), UnlinkatFlags::NoRemoveDir);
         }
         written
@@ -193,8 +191,8 @@ fn is_folder(status: &FileStat) -> bool {
     SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
 }
 
-/// Makes a folder and its parents, and gives it to a user. One that is there must belong to
-/// that user, to root or to us.
+/// Creates a folder and its parents, and gives the folder to a user. An existing folder must belong
+/// to that user, to root or to deskd's own user.
 pub(crate) fn make_folder(path: &Path, mode: u32, owner: Option<FileOwner>) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     let mut builder = fs::DirBuilder::new();
@@ -255,7 +253,7 @@ mod tests {
         assert_eq!(fs::read(path("cookie")).unwrap(), b"new");
         let mode = fs::symlink_metadata(path("cookie")).unwrap();
         assert!(mode.is_file() && mode.permissions().mode() & 0o777 == 0o600);
-        // What is in the way and cannot be replaced leaves nothing half done.
+        // If a file cannot be replaced, no temporary file remains.
         fs::create_dir(path("taken")).unwrap();
         assert!(open.write_private("taken", b"new", None).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);

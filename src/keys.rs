@@ -1,17 +1,16 @@
-//! Key names: which keysym a name means. A leaf.
+//! Maps key names to keysyms.
 //!
-//! A name is looked up without regard to letter case and to `_`, `-` and spaces:
-//! a single character, then [`ALIASES`], then every X keysym name (X11's
-//! keysymdef.h and XF86keysym.h, without the prefix `XK_`), then `U+20AC` or
-//! `U20AC`. Single letters are keys, not characters: `A` is the key `a`, and
-//! Shift is named where it is wanted.
+//! Names are compared without letter case, `_`, `-` and spaces, in this order: a single character,
+//! then [`ALIASES`], then every X keysym name (X11's keysymdef.h and XF86keysym.h, without the
+//! prefix `XK_`), then `U+20AC` or `U20AC`. A single letter names a key, not a character: `A` is
+//! the key `a`, and a chord must name Shift if it needs it.
 
 use std::{collections::HashMap, sync::OnceLock};
 
 use xkeysym::Keysym;
 
-/// Names besides X's own, and X's name for each: those of OpenAI's and
-/// Anthropic's tools, of browsers (`KeyboardEvent.key` and `.code`), and common ones.
+/// Further key names, each with its X keysym name: those of OpenAI's and Anthropic's tools, of
+/// browsers (`KeyboardEvent.key` and `.code`), and common ones.
 pub const ALIASES: &[(&str, &str)] = &[
     ("alt", "Alt_L"),
     ("alt left", "Alt_L"),
@@ -98,8 +97,7 @@ pub const ALIASES: &[(&str, &str)] = &[
     ("media stop", "XF86AudioStop"),
 ];
 
-/// Keysyms with two names in X: the one that the tables have, and the better
-/// known one.
+/// Keysyms with two X names: the name in the keysym table, and the better known one.
 const BETTER_KNOWN: [(&str, &str); 4] = [
     ("Prior", "Page_Up"),
     ("Next", "Page_Down"),
@@ -107,13 +105,13 @@ const BETTER_KNOWN: [(&str, &str); 4] = [
     ("KP_Next", "KP_Page_Down"),
 ];
 
-/// The first of the Unicode keysyms.
+/// The base of the Unicode keysyms.
 const UNICODE: u32 = 0x0100_0000;
 
-/// Longest name that is looked up, in bytes.
+/// Maximum length of a name that is looked up, in bytes.
 const MAX_NAME: usize = 40;
 
-/// The keysym that a key's name means; `None` for a name that is not known.
+/// Returns the keysym of a key name; `None` if the name is unknown.
 pub fn keysym(name: &str) -> Option<u32> {
     let mut characters = name.chars();
     if let (Some(one), None) = (characters.next(), characters.next()) {
@@ -124,7 +122,7 @@ pub fn keysym(name: &str) -> Option<u32> {
     }
     let plain = plain(name);
     let names = names();
-    // X's own names differ in case alone here and there: `Agrave`, `agrave`.
+    // Some X names differ only in case, such as `Agrave` and `agrave`.
     let exact = names.exact.get(name).copied();
     exact
         .filter(|_| !names.aliases.contains_key(plain.as_str()))
@@ -134,7 +132,8 @@ pub fn keysym(name: &str) -> Option<u32> {
         .or_else(|| of_character(unicode(&plain)?))
 }
 
-/// The names in a chord: `ctrl+shift+t`; a plus that is a key stands at the end or alone: `ctrl++`.
+/// Splits a chord such as `ctrl+shift+t` into key names. The plus key stands last or alone:
+/// `ctrl++`.
 pub fn chord(chord: &str) -> Vec<String> {
     if chord.is_empty() {
         return Vec::new();
@@ -146,7 +145,7 @@ pub fn chord(chord: &str) -> Vec<String> {
     };
     let mut keys: Vec<String> = Vec::new();
     for name in rest.into_iter().flat_map(|rest| rest.split('+')) {
-        // U+20AC is one name.
+        // `U+20AC` is one name, although it contains a plus.
         let hexadecimal = name.len() >= 4 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         match keys.last_mut() {
             Some(last) if hexadecimal && last.eq_ignore_ascii_case("u") => {
@@ -162,16 +161,16 @@ pub fn chord(chord: &str) -> Vec<String> {
     keys
 }
 
-/// The keysym that stands for a character; `None` for control characters.
+/// Returns the keysym of a character; `None` for control characters.
 pub fn of_character(character: char) -> Option<u32> {
     let typable = !character.is_control();
     typable.then(|| Keysym::from_char(character).raw())
 }
 
-/// The keysym that stands for a character in every toolkit: Latin-1 as it is, all others
-/// as Unicode keysyms (X11 Protocol, appendix A: 0x01000000 + code point). Toolkits do
-/// not map many older keysyms back, such as those of box drawing (0x08a3) or `permille`
-/// (0x0ad5). `None` for control characters.
+/// Returns the keysym that every toolkit maps to the character: Latin-1 directly, all others as
+/// Unicode keysyms (X11 Protocol, appendix A: 0x01000000 + code point). Toolkits do not map many
+/// older keysyms to characters, such as those of box drawing (0x08a3) or `permille` (0x0ad5).
+/// Returns `None` for control characters.
 pub fn unicode_keysym(character: char) -> Option<u32> {
     let code = u32::from(character);
     match code {
@@ -181,8 +180,8 @@ pub fn unicode_keysym(character: char) -> Option<u32> {
     }
 }
 
-/// Whether a key that the layout lacks can be bound to an unused keycode. A modifier or
-/// a lock cannot: the keycode would have the name and not the effect.
+/// Whether a key that the layout lacks can be bound to an unused keycode. A modifier or a lock
+/// cannot: the keycode would have its keysym but not its effect.
 pub fn is_bindable(keysym: u32) -> bool {
     let is_modifier = matches!(
         keysym,
@@ -191,18 +190,18 @@ pub fn is_bindable(keysym: u32) -> bool {
     keysym != 0 && !is_modifier
 }
 
-/// Whether toolkits map a keysym of the layout back to its character. Of the technical,
-/// special, publishing and APL sets they map only some.
+/// Whether toolkits map a keysym of the layout to its character. They map only some keysyms of the
+/// technical, special, publishing and APL sets.
 pub fn is_mapped_back(keysym: u32) -> bool {
     !(0x08a0..=0x0bff).contains(&keysym)
 }
 
-/// The character that a keysym stands for.
+/// Returns the character of a keysym.
 pub fn character(keysym: u32) -> Option<char> {
     Keysym::new(keysym).key_char()
 }
 
-/// X's name for a keysym, else its number.
+/// Returns the X name of a keysym; without one, the code point of its character or its number.
 pub fn name(keysym: u32) -> String {
     x_name(keysym).unwrap_or_else(|| match character(keysym) {
         Some(character) => format!("U{:04X}", u32::from(character)),
@@ -210,14 +209,14 @@ pub fn name(keysym: u32) -> String {
     })
 }
 
-/// All of X's names, sorted.
+/// Returns all X keysym names, sorted.
 pub fn x_names() -> Vec<String> {
     let mut list: Vec<String> = names().exact.keys().cloned().collect();
     list.sort_unstable();
     list
 }
 
-/// `KeyA`, `Digit1`: where a key lies on a US keyboard (W3C UI Events `code`).
+/// Returns the key of a W3C UI Events `code` such as `KeyA` or `Digit1`.
 fn dom_code(plain: &str) -> Option<u32> {
     let rest = plain
         .strip_prefix("key")
@@ -238,7 +237,7 @@ fn unicode(plain: &str) -> Option<char> {
     char::from_u32(u32::from_str_radix(digits, 16).ok()?)
 }
 
-/// Lower case, without `_`, `-` and spaces.
+/// Converts a name to lower case and removes `_`, `-` and spaces.
 fn plain(name: &str) -> String {
     let kept = name.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
     kept.flat_map(char::to_lowercase).collect()
@@ -253,7 +252,7 @@ struct Names {
 fn names() -> &'static Names {
     static NAMES: OnceLock<Names> = OnceLock::new();
     NAMES.get_or_init(|| {
-        // Where keysyms are: the core ranges, and those of vendors.
+        // The ranges of the keysyms: the core sets, and those of vendors.
         let all = (0x20..=0x20ff)
             .chain(0xfc00..=0xffff)
             .chain(0x0100_0100..=0x0100_30ff)
@@ -264,8 +263,8 @@ fn names() -> &'static Names {
             plain: HashMap::new(),
             aliases: HashMap::new(),
         };
-        // Of names that differ only in case, the one with the fewest capitals counts,
-        // then the first in the alphabet: `Greek_alpha` before `Greek_ALPHA`.
+        // Of names that differ only in case, the one with the fewest capitals is used, then the
+        // alphabetically first: `Greek_alpha` before `Greek_ALPHA`.
         let capitals = |name: &str| name.chars().filter(|one| one.is_uppercase()).count();
         let mut sorted: Vec<(&String, &u32)> = names.exact.iter().collect();
         sorted.sort_by_key(|(name, _)| (capitals(name), name.as_str()));
@@ -294,7 +293,7 @@ mod tests {
     #[test]
     fn names_of_every_vendor_are_known_in_any_case() {
         for (given, meant) in [
-            // OpenAI.
+            // OpenAI's names.
             ("CTRL", "Control_L"),
             ("ARROWLEFT", "Left"),
             ("ENTER", "Return"),
@@ -303,7 +302,7 @@ mod tests {
             ("F12", "F12"),
             ("BACKSPACE", "BackSpace"),
             ("/", "slash"),
-            // Anthropic: xdotool's.
+            // Anthropic's names, which are xdotool's.
             ("Return", "Return"),
             ("KP_Enter", "KP_Enter"),
             ("Page_Up", "Page_Up"),
@@ -313,7 +312,7 @@ mod tests {
             ("Meta_L", "Meta_L"),
             ("Agrave", "Agrave"),
             ("agrave", "agrave"),
-            // The browser's.
+            // Browsers' names.
             ("ArrowLeft", "Left"),
             ("KeyQ", "q"),
             ("Digit7", "7"),
@@ -321,14 +320,14 @@ mod tests {
             ("ShiftRight", "Shift_R"),
             (" ", "space"),
             ("AltGraph", "ISO_Level3_Shift"),
-            // Others.
+            // Other names.
             ("A", "a"),
             ("page down", "Page_Down"),
             ("U+20AC", "EuroSign"),
             ("caps-lock", "Caps_Lock"),
             ("Prior", "Page_Up"),
             ("break", "Break"),
-            // Names that differ only in case: as spelled, else the small letter.
+            // Names that differ only in case: an exact match, else the lower-case letter.
             ("Greek_ALPHA", "Greek_ALPHA"),
             ("Greek_alpha", "Greek_alpha"),
             ("GREEK_ALPHA", "Greek_alpha"),
@@ -388,7 +387,7 @@ mod tests {
             ("ctrl+-", vec!["ctrl", "-"]),
             ("", vec![]),
             ("a++b", vec!["a", "", "b"]),
-            // Something is missing there.
+            // The last name of the chord is missing.
             ("ctrl+", vec!["ctrl", ""]),
             ("ctrl+U+20AC", vec!["ctrl", "U+20AC"]),
             ("++", vec!["", "+"]),

@@ -1,23 +1,22 @@
 //! deskd: see, act on, and trust the desktop of a Linux sandbox, over gRPC.
 //!
-//! The library is a client of the daemon: [`client::connect`] reaches it, [`v1`] has the
-//! messages. `examples/rust/first_frame.rs` shows both.
+//! The library is a client of the daemon: [`client::connect`] connects to it, and [`v1`] contains
+//! the messages. `examples/rust/first_frame.rs` shows both.
 //!
 //! # Layout
 //!
-//! Dependencies point downwards only; see ARCHITECTURE.md for the picture.
+//! Dependencies point downwards only; ARCHITECTURE.md has a diagram.
 //!
 //! - `cli`: the command line: `deskd serve` and the client commands.
-//! - `rpc`: gRPC. The only module that knows tonic and the generated types.
-//! - `session`: what is done with a display: captures, input, bring-up.
-//! - `x11`: the display. The only module that knows x11rb.
-//! - `encode`: pixels in, PNG, JPEG or raw bytes out.
-//! - `gate`: the paint gate: facts in, verdict out.
+//! - `rpc`: gRPC. The only module that uses tonic and the generated types.
+//! - `session`: the operations on a display: captures, input, bring-up.
+//! - `x11`: the display. The only module that uses x11rb.
+//! - `encode`: encodes pixels as PNG, JPEG, WebP or raw bytes.
+//! - `gate`: the paint gate, which decides whether the desktop is painted.
 //! - `card`: the failure card.
-//! - `stack`: the display stack: a handle to the init, and the init itself.
-//! - `frame`, `facts`, `failure`, `keys`, `config`, `telemetry`, `metrics`, `memory`,
-//!   `files`, `processes`, `sockets`: shared types, settings, logs, counts, and what the
-//!   kernel reports.
+//! - `stack`: the display stack: a handle to the init process, and the init itself.
+//! - `frame`, `facts`, `failure`, `keys`, `config`, `telemetry`, `metrics`, `memory`, `files`,
+//!   `processes`, `sockets`: shared types, settings, logs, metrics, and what the kernel reports.
 
 mod card;
 mod cli;
@@ -43,7 +42,7 @@ pub use cli::run;
 pub use config::Address;
 pub use rpc::{Token, client, v1};
 
-/// What tests and benchmarks of this repository need besides; no promise to anybody else.
+/// Items for the tests and benchmarks of this repository; not a stable API.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::encode::{Effort, EncodeOrder, Format, Picture, encode};

@@ -1,8 +1,8 @@
-//! Counts and times of a daemon's life, for Prometheus.
+//! Counters and durations of the daemon, for Prometheus.
 //!
-//! A leaf: each module counts its events here, and [`rpc`](crate::rpc) serves the text
-//! (OpenMetrics 1.0). Times are in seconds. No label is derived from request data, so the
-//! number of series is bounded, and no typed or captured content can be in one.
+//! Each module counts its events here, and [`rpc`](crate::rpc) serves the text (OpenMetrics 1.0).
+//! Durations are in seconds. No label is derived from request data, so the number of series is
+//! bounded, and no label contains typed or captured content.
 
 use std::{
     fmt,
@@ -29,10 +29,10 @@ type Level = Gauge<f64, std::sync::atomic::AtomicU64>;
 /// The metrics of this process.
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
-/// A metric: its name, its kind and what it is.
+/// A metric: its name, its type and its help text.
 pub type Description = (String, &'static str, &'static str);
 
-/// The registry, which cannot be asked what is in it, and that.
+/// The registry and a list of its metrics, because a registry does not list them.
 #[derive(Default)]
 struct Described {
     registry: Registry,
@@ -58,7 +58,7 @@ impl Described {
     }
 }
 
-/// All metrics of a daemon.
+/// Returns all metrics of a daemon.
 pub fn all_metrics() -> Vec<Description> {
     METRICS.described.list.clone()
 }
@@ -77,7 +77,7 @@ struct Metrics {
     refusals: Family<Labels<1>, Counter>,
     stages: Family<Labels<2>, Counter>,
     stage_seconds: Seconds,
-    // Of one series, which is there when it is known.
+    // A family with one series, which exists only when its value is known.
     first_paint: Family<Labels<0>, Level>,
     ready: Family<Labels<0>, Level>,
     up: Family<Labels<1>, Gauge>,
@@ -88,12 +88,12 @@ struct Metrics {
     held: Gauge,
 }
 
-/// From 50 µs to 13 s for what a screen takes.
+/// A histogram from 50 µs to 13 s, for operations on the screen.
 fn quick() -> Histogram {
     Histogram::new(exponential_buckets(0.000_05, 2.0, 19))
 }
 
-/// From 1 ms to 131 s for what a desktop takes.
+/// A histogram from 1 ms to 131 s, for operations on the desktop.
 fn slow() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 18))
 }
@@ -241,23 +241,23 @@ impl Metrics {
     }
 }
 
-/// Begins the daemon's time.
+/// Starts the clock that measures the times since the daemon's start.
 pub(crate) fn start() {
     LazyLock::force(&METRICS);
 }
 
-/// A frame is sent.
+/// A frame that was sent.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    /// screen, unchanged or card.
+    /// `screen`, `unchanged` or `card`.
     pub(crate) kind: &'static str,
-    /// A card's stage and reason; else empty.
+    /// A card's stage and reason; otherwise empty.
     pub(crate) why: (&'static str, &'static str),
-    /// png, jpeg, webp or raw.
+    /// `png`, `jpeg`, `webp` or `raw`.
     pub(crate) format: &'static str,
-    /// Bytes of its image.
+    /// Size of its image in bytes.
     pub(crate) bytes: usize,
-    /// From the call to the capture, capture, encoding.
+    /// Durations: from the call to the capture, of the capture, of the encoding.
     pub(crate) times: [Duration; 3],
 }
 
@@ -295,7 +295,7 @@ pub(crate) fn acted(outcome: &'static str, took: Duration, settle: (&'static str
         .observe(waited.as_secs_f64());
 }
 
-/// Counts an answer of the paint gate.
+/// Counts a verdict of the paint gate.
 pub(crate) fn verdict(name: &'static str) {
     METRICS.verdicts.get_or_create(&[("verdict", name)]).inc();
 }
@@ -305,7 +305,7 @@ pub(crate) fn refused(reason: &'static str) {
     METRICS.refusals.get_or_create(&[("reason", reason)]).inc();
 }
 
-/// Counts a step of the stack, `elapsed` after the bring-up began.
+/// Counts a stage event of the stack; `elapsed` is the time since the bring-up began.
 pub(crate) fn stage(component: &'static str, status: &'static str, elapsed: Duration) {
     let labels = [("component", component), ("status", status)];
     METRICS.stages.get_or_create(&labels).inc();
@@ -317,7 +317,7 @@ pub(crate) fn stage(component: &'static str, status: &'static str, elapsed: Dura
     }
 }
 
-/// The gate saw something drawn, or the proof.
+/// Records when the gate first observed something drawn, and when it first reported READY.
 pub(crate) fn seen(is_drawn: bool, is_ready: bool) {
     static DRAWN: Once = Once::new();
     static READY: Once = Once::new();
@@ -334,22 +334,22 @@ pub(crate) fn seen(is_drawn: bool, is_ready: bool) {
     }
 }
 
-/// The state at the moment of reading.
+/// The state at the moment when the metrics are read.
 #[derive(Debug, Default)]
 pub(crate) struct Now {
-    /// The X server answered lately.
+    /// Whether the X server answered recently.
     pub(crate) connected: bool,
-    /// The paint is proved.
+    /// Whether a paint proof is valid.
     pub(crate) painted: bool,
-    /// Keys and buttons held.
+    /// Number of keys and buttons that deskd holds down.
     pub(crate) held: usize,
-    /// generation, epoch, size and capture mode of the screen.
+    /// The labels `generation`, `epoch`, `size` and capture mode of the screen.
     pub(crate) display: Vec<(&'static str, String)>,
-    /// Name, running, restarts of each component.
+    /// Name, whether it runs, and number of restarts of each component.
     pub(crate) components: Vec<(&'static str, bool, u32)>,
 }
 
-/// All metrics as text.
+/// Returns all metrics as text.
 ///
 /// # Errors
 ///
@@ -361,7 +361,7 @@ pub(crate) fn text(now: Now) -> Result<String, fmt::Error> {
     metrics
         .held
         .set(i64::try_from(now.held).unwrap_or(i64::MAX));
-    // Of another X server before.
+    // Drops the series of an earlier X server or size.
     metrics.display.clear();
     if !now.display.is_empty() {
         metrics.display.get_or_create(&now.display).set(1);
@@ -382,7 +382,7 @@ mod tests {
 
     use super::*;
 
-    /// Renders the text after one event of each kind: empty series are left out.
+    /// Returns the text after one event of each kind, because empty series are left out.
     fn after_one_of_each() -> String {
         let mut frame = Sent {
             kind: "screen",

@@ -1,7 +1,7 @@
 //! TCP connections, as the kernel reports them (sock_diag(7), `tcp_info`).
 //!
-//! A program that sent a request and has received nothing since is still waiting for an
-//! answer, although all its threads sleep.
+//! A program that sent a request and has received nothing since is still waiting for an answer,
+//! even if all its threads sleep.
 
 use std::{
     fs, io,
@@ -23,7 +23,7 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 
 use crate::processes;
 
-/// Connections that are looked at; more are left out.
+/// Maximum number of sockets that are read of each address family; the rest is ignored.
 const MAX: usize = 4096;
 /// Milliseconds to wait for each part of a dump.
 const ANSWER_MS: u16 = 100;
@@ -32,8 +32,8 @@ const SAME_TICK: Duration = Duration::from_millis(300);
 /// Size of the buffer for one part of a dump: the kernel fills at most 32 KiB.
 const BUFFER: usize = 32 << 10;
 
-/// Whether one of these processes sent something on a TCP connection within the last
-/// `within` and has received nothing on it since.
+/// Whether one of these processes sent data on a TCP connection within the last `within` and has
+/// received nothing on that connection since.
 ///
 /// Returns false where the kernel does not report connections (gVisor).
 pub(crate) fn await_answer(pids: &[u32], within: Duration) -> bool {
@@ -58,16 +58,16 @@ pub(crate) fn await_answer(pids: &[u32], within: Duration) -> bool {
     !open.is_empty() && pids.iter().any(|pid| has_any(*pid, &open))
 }
 
-/// The last byte was sent, not received, and since then less than `within` has passed.
+/// Whether the last data on the connection was sent, not received, less than `within` ago.
 ///
-/// The kernel counts in ticks of up to 10 ms. A request that follows an answer in the same
-/// tick looks like an answer that follows its request: it counts as open for [`SAME_TICK`].
+/// The kernel counts in ticks of up to 10 ms. A request that follows an answer in the same tick
+/// looks like an answer that follows its request, so it counts as open for [`SAME_TICK`].
 fn is_open_request(connection: &InetResponse, within: Duration) -> bool {
     connection.nlas.iter().any(|nla| match nla {
         Nla::TcpInfo(info) => {
             let sent = Duration::from_millis(info.last_data_sent.into());
             let received = Duration::from_millis(info.last_data_recv.into());
-            // On a new connection the kernel counts both from its beginning.
+            // On a new connection the kernel counts both times from its start.
             let first = info.bytes_received == 0;
             let unclear = sent == received && (first || sent < SAME_TICK);
             let open = sent < received || unclear;
@@ -77,23 +77,23 @@ fn is_open_request(connection: &InetResponse, within: Duration) -> bool {
     })
 }
 
-/// The listeners of a TCP port of this machine.
+/// The processes that listen on a TCP port of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listening {
     /// No process.
     Nobody,
-    /// One of the processes that were asked for.
+    /// One of the given processes.
     Ours,
-    /// Other processes alone.
+    /// Only other processes.
     Others,
 }
 
-/// Whether one of these processes listens on that port of 127.0.0.1: sockets of IPv6 count
-/// only where none of IPv4 does.
+/// Finds out whether one of these processes listens on that port of 127.0.0.1. IPv6 sockets count
+/// only if no IPv4 socket listens on the port.
 ///
 /// # Errors
 ///
-/// Where the kernel does not report sockets (gVisor).
+/// When the kernel does not report sockets (gVisor).
 pub(crate) fn listening(port: u16, pids: &[u32]) -> io::Result<Listening> {
     let mut listeners = Vec::new();
     for family in [AF_INET, AF_INET6] {
@@ -115,7 +115,7 @@ pub(crate) fn listening(port: u16, pids: &[u32]) -> io::Result<Listening> {
     })
 }
 
-/// All TCP sockets of an address family in that state.
+/// Returns all TCP sockets of an address family in the given states.
 fn dump(family: u8, states: StateFlags) -> io::Result<Vec<InetResponse>> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
     socket.bind_auto()?;
@@ -141,7 +141,7 @@ fn dump(family: u8, states: StateFlags) -> io::Result<Vec<InetResponse>> {
     let mut found = Vec::new();
     let mut buffer = vec![0; BUFFER];
     loop {
-        // The kernel answers at once; it never holds up the input.
+        // The kernel answers at once; the timeout only ensures that the caller never blocks.
         let mut ready = [PollFd::new(socket_of(&socket), PollFlags::POLLIN)];
         if poll(&mut ready, PollTimeout::from(ANSWER_MS))? == 0 {
             return Err(io::ErrorKind::TimedOut.into());
@@ -191,9 +191,9 @@ impl SocketOwner {
     }
 }
 
-/// Whether a process has one of these sockets open. Of another user's process only root
-/// with CAP_SYS_PTRACE may know that, which containers do not give (proc(5)): elsewhere
-/// each socket of its user counts as its own.
+/// Whether a process has one of these sockets open. For a process of another user only root with
+/// CAP_SYS_PTRACE can find out, and containers do not grant that (proc(5)). Without that
+/// permission, each socket of the process's user counts as its own.
 fn has_any(pid: u32, sockets: &[SocketOwner]) -> bool {
     match inodes(pid) {
         Ok(inodes) => sockets.iter().any(|socket| inodes.contains(&socket.inode)),
@@ -205,13 +205,13 @@ fn has_any(pid: u32, sockets: &[SocketOwner]) -> bool {
     }
 }
 
-/// The sockets that a process has open.
+/// The inodes of the sockets that a process has open.
 fn inodes(pid: u32) -> io::Result<Vec<u32>> {
     let mut inodes = Vec::new();
     for descriptor in fs::read_dir(format!("/proc/{pid}/fd"))? {
         let target = match fs::read_link(descriptor?.path()) {
             Ok(target) => target,
-            // It was closed meanwhile.
+            // The descriptor was closed meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
@@ -231,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// A process without sockets that one may look at.
+    /// A process without sockets whose `/proc` entry this test may read.
     struct Other(std::process::Child);
 
     impl Other {
@@ -268,13 +268,13 @@ mod tests {
         let own = [std::process::id()];
         let other = Other::start();
         let long = Duration::from_secs(600);
-        // Nothing was asked yet.
+        // No request has been sent yet.
         assert!(!await_answer(&own, long));
         client.write_all(b"request").unwrap();
         let mut byte = [0; 7];
         server.read_exact(&mut byte).unwrap();
         assert!(await_answer(&own, long));
-        // Also when it takes longer than a tick.
+        // The request stays open after `SAME_TICK`.
         std::thread::sleep(SAME_TICK + Duration::from_millis(50));
         assert!(await_answer(&own, long));
         assert!(!await_answer(&own, Duration::ZERO));
@@ -282,7 +282,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(60));
         server.write_all(b"answer").unwrap();
         client.read_exact(&mut byte[..6]).unwrap();
-        // The answer itself has no answer: here one process has both ends.
+        // The answer itself gets no answer, and this process has both ends of the connection.
         drop(server);
         drop(listener);
         assert!(!await_answer(&own, long));

@@ -1,5 +1,5 @@
-//! Steps from the command line: `deskd act`, `click`, `move`, `type`, `key`,
-//! `scroll`; what is held, and releasing it.
+//! Steps from the command line: `deskd act`, `click`, `move`, `type`, `paste`, `key`, `scroll`;
+//! also `pressed` and `release` for held input.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ use crate::{
     rpc::v1::{self, action::Action},
 };
 
-/// A request in JSON.
+/// `deskd act`: runs a step that is given as JSON.
 pub(super) async fn act(args: ActArgs) -> Result<Exit, CliError> {
     let text = match args.request.as_str() {
         "-" => standard_input()?,
@@ -48,7 +48,7 @@ pub(super) async fn act(args: ActArgs) -> Result<Exit, CliError> {
     run(args.step, request).await
 }
 
-/// One click.
+/// `deskd click`.
 pub(super) async fn click(args: ClickArgs) -> Result<Exit, CliError> {
     let button = match args.button {
         ButtonArg::Left => v1::Button::Left,
@@ -66,7 +66,7 @@ pub(super) async fn click(args: ClickArgs) -> Result<Exit, CliError> {
     one(args.step, action).await
 }
 
-/// One movement.
+/// `deskd move`.
 pub(super) async fn move_to(args: MoveArgs) -> Result<Exit, CliError> {
     let action = Action::Move(v1::MoveAction {
         to: Some((args.x, args.y).into()),
@@ -75,12 +75,12 @@ pub(super) async fn move_to(args: MoveArgs) -> Result<Exit, CliError> {
     one(args.step, action).await
 }
 
-/// The keys of a flag, joined by `+`.
+/// Splits the value of a modifiers flag, whose keys are joined by `+`.
 fn modifiers(flag: Option<&str>) -> Vec<String> {
     flag.map(keys::chord).unwrap_or_default()
 }
 
-/// Text.
+/// `deskd type`.
 pub(super) async fn type_text(args: TypeArgs) -> Result<Exit, CliError> {
     let text = match args.text.as_str() {
         "-" => standard_input()?,
@@ -90,7 +90,7 @@ pub(super) async fn type_text(args: TypeArgs) -> Result<Exit, CliError> {
     one(args.step, Action::Type(v1::TypeAction { text, rate })).await
 }
 
-/// Text through the clipboard.
+/// `deskd paste`: enters text through the clipboard.
 pub(super) async fn paste(args: PasteArgs) -> Result<Exit, CliError> {
     let text = match args.text.as_str() {
         "-" => standard_input()?,
@@ -100,7 +100,7 @@ pub(super) async fn paste(args: PasteArgs) -> Result<Exit, CliError> {
     one(args.step, Action::Paste(v1::PasteAction { text, chord })).await
 }
 
-/// A chord, or the names of keys.
+/// `deskd key`: presses a chord, or lists the names of keys.
 pub(super) async fn key(args: KeyArgs) -> Result<Exit, CliError> {
     let Some(chord) = args.chord.filter(|_| !args.list) else {
         if args.step.client.json {
@@ -133,7 +133,7 @@ pub(super) async fn key(args: KeyArgs) -> Result<Exit, CliError> {
     one(args.step, action).await
 }
 
-/// The wheel.
+/// `deskd scroll`.
 pub(super) async fn scroll(args: ScrollArgs) -> Result<Exit, CliError> {
     let unit = if args.notches {
         v1::ScrollUnit::Notch
@@ -150,7 +150,7 @@ pub(super) async fn scroll(args: ScrollArgs) -> Result<Exit, CliError> {
     one(args.step, action).await
 }
 
-/// Prints the held input.
+/// `deskd pressed`: prints the held input.
 pub(super) async fn pressed(mut client: ClientArgs) -> Result<Exit, CliError> {
     let mut daemon = client.connect().await?;
     let request = client.request(v1::GetPressedRequest {});
@@ -165,7 +165,7 @@ pub(super) async fn pressed(mut client: ClientArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// Releases it.
+/// `deskd release`: releases the held input.
 pub(super) async fn release(mut client: ClientArgs) -> Result<Exit, CliError> {
     let mut daemon = client.connect().await?;
     let request = client.request(v1::ReleaseAllRequest {});
@@ -206,7 +206,7 @@ async fn run(mut step: StepArgs, mut request: v1::ActRequest) -> Result<Exit, Cl
             });
         let last = (!request.no_frame).then(|| request.capture.get_or_insert_default());
         for capture in own.chain(last) {
-            // What the request says itself stays.
+            // A format in the request has precedence.
             if capture.format() == v1::ImageFormat::Unspecified {
                 capture.set_format(format);
             }
@@ -275,8 +275,8 @@ async fn run(mut step: StepArgs, mut request: v1::ActRequest) -> Result<Exit, Cl
     Err(CliError::new(exit, message))
 }
 
-/// Writes the frame, and the pictures of actions beside it: FILE-2.png has that of the third
-/// action.
+/// Writes the frame, and the images of `screenshot` actions beside it: FILE-2.png is that of the
+/// third action.
 fn write(path: &Path, reply: &v1::ActResponse) -> Result<(), CliError> {
     if let Some(frame) = &reply.frame {
         image::write(path, &frame.image)?;
@@ -297,7 +297,7 @@ fn write(path: &Path, reply: &v1::ActResponse) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The reply as JSON, with the numbers of its images' bytes in place of them.
+/// Returns the reply as JSON, with the size of each image in place of its bytes.
 fn document(reply: &v1::ActResponse) -> Result<serde_json::Value, CliError> {
     let mut without = reply.clone();
     let frames = without.results.iter_mut().map(|result| &mut result.frame);
@@ -342,7 +342,7 @@ fn summary(reply: &v1::ActResponse) -> String {
     format!("done{replayed}{}; the screen: {rest}", text(&reply.results))
 }
 
-/// How many characters went how, and what the clipboard lost by it.
+/// Summarises how many characters were entered by which method, and a loss of clipboard data.
 fn text(results: &[v1::ActionResult]) -> String {
     let mut ways = std::collections::BTreeMap::<&str, u32>::new();
     for run in results.iter().flat_map(|result| &result.runs) {

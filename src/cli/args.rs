@@ -1,4 +1,4 @@
-//! The commands, and the flags of those that look, wait, and manage the desktop.
+//! The commands, and the flags of those that capture, wait, and manage the desktop.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 

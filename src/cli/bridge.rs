@@ -1,7 +1,7 @@
-//! `deskd bridge`: the daemon's socket over standard input and output, for providers
-//! that give nothing but exec.
+//! `deskd bridge`: forwards the daemon's socket over standard input and output, for sandbox
+//! providers that offer only exec.
 //!
-//! Bytes go through as they are: gRPC's, with the caller's token and TLS in them.
+//! The bytes are forwarded unchanged: gRPC traffic, including the caller's token and TLS.
 
 use std::{
     fs::File,
@@ -31,21 +31,21 @@ pub(super) fn run(bridge: &BridgeArgs) -> Result<Exit, CliError> {
     let ours = |error: io::Error| CliError::new(Exit::Local, format!("cannot bridge: {error}"));
     let socket = Socket::connect(&address).map_err(failed)?;
     let (mut from, mut to) = (socket.copy().map_err(ours)?, socket.copy().map_err(ours)?);
-    // Files, because Rust's own standard output waits for the end of a line.
+    // Files are used, because Rust's standard output buffers until the end of a line.
     let file = |fd: io::Result<OwnedFd>| fd.map(File::from).map_err(ours);
     let mut input = file(io::stdin().as_fd().try_clone_to_owned())?;
     let mut output = file(io::stdout().as_fd().try_clone_to_owned())?;
     thread::spawn(move || {
-        // Whatever ends it: nothing more comes from there.
+        // After any end of the input, no further bytes follow.
         drop(pump(&mut input, &mut to));
         socket.shut_down();
     });
-    // The other side may have gone: that is an end like any other.
+    // The reader of the output may disconnect, which is a normal end.
     drop(pump(&mut from, &mut output));
     Ok(Exit::Done)
 }
 
-/// Moves bytes as they come, until either side ends.
+/// Copies bytes as they arrive, until either side ends.
 fn pump(from: &mut File, to: &mut File) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -83,9 +83,9 @@ impl Socket {
         Ok(fd.try_clone_to_owned()?.into())
     }
 
-    /// The daemon learns that nothing more comes.
+    /// Notifies the daemon that no further bytes follow.
     fn shut_down(&self) {
-        // It may be gone already.
+        // This fails if the daemon has disconnected already.
         drop(match self {
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),

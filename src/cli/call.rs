@@ -22,11 +22,11 @@ use crate::{
     x11::DisplayName,
 };
 
-/// Pause between two attempts to reach a daemon that is not there yet.
+/// Pause between two attempts to connect to a daemon.
 const AGAIN: Duration = Duration::from_millis(50);
-/// Time after which waiting for the daemon is reported.
+/// Time after which the user is notified that the command waits for a daemon.
 const PATIENT: Duration = Duration::from_secs(1);
-/// Minimum time that remains for the call.
+/// Minimum deadline of the call after the wait for a connection.
 const LEAST: Duration = Duration::from_millis(100);
 
 /// Runs a client command.
@@ -41,9 +41,9 @@ pub(super) fn block_on(
         .block_on(command)
 }
 
-/// The address that a client or daemon uses when none is given. A runtime folder of another
-/// user does not count, as with root in the environment of a user: that user could listen
-/// there, and would get what is typed, and the token.
+/// The address that a client or daemon uses by default. A runtime folder that belongs to another
+/// user is ignored, for example when root runs with the environment of a user. That user could
+/// listen there, and would receive typed text and the token.
 pub(super) fn default_address() -> Address {
     let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let trusted = [0, nix::unistd::geteuid().as_raw()];
@@ -54,13 +54,13 @@ pub(super) fn default_address() -> Address {
     Address::default_for(folder.filter(|folder| !is_anothers(folder)))
 }
 
-/// A variable that is set to something: an empty one counts as not set.
+/// Returns the value of an environment variable; an empty one counts as not set.
 pub(super) fn variable(name: &str) -> Option<String> {
     let value = std::env::var_os(name)?.to_string_lossy().into_owned();
     (!value.is_empty()).then_some(value)
 }
 
-/// The display given, else that of the environment, else `:0`.
+/// Returns the given display, else that of the environment, else `:0`.
 pub(super) fn display(given: Option<DisplayName>) -> Result<DisplayName, CliError> {
     match (given, variable("DISPLAY")) {
         (Some(display), _) => Ok(display),
@@ -75,18 +75,18 @@ pub(super) fn display(given: Option<DisplayName>) -> Result<DisplayName, CliErro
 }
 
 impl ClientArgs {
-    /// Where the daemon is.
+    /// Returns the daemon's address.
     pub(super) fn address(&self) -> Address {
         self.server.clone().unwrap_or_else(default_address)
     }
 
-    /// A client of the service `Desktop`.
+    /// Connects, and returns a client of the service `Desktop`.
     pub(super) async fn connect(&mut self) -> Result<DesktopClient<client::Connection>, CliError> {
         Ok(client::desktop(self.connection().await?))
     }
 
-    /// Connects to the daemon, and waits for one within the deadline, which is the shorter
-    /// then: `deskd serve & deskd screenshot` is no race.
+    /// Connects to the daemon. If none answers, retries until the deadline, and reduces the
+    /// deadline of the call by that time. So `deskd serve & deskd screenshot` is not a race.
     pub(super) async fn connection(&mut self) -> Result<client::Connection, CliError> {
         let began = Instant::now();
         let mut told = false;
@@ -111,7 +111,7 @@ impl ClientArgs {
         }
     }
 
-    /// Connects to a daemon that is there already.
+    /// Connects to a daemon without retrying.
     pub(super) async fn connection_now(&self) -> Result<client::Connection, CliError> {
         Ok(self.attempt().await??)
     }
@@ -133,10 +133,10 @@ impl ClientArgs {
         Ok(client::connect(&address, token.as_ref(), tls.as_ref(), self.deadline).await)
     }
 
-    /// A request that carries the deadline.
+    /// Returns a request with the deadline.
     pub(super) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        // The wire's largest timeout is 8 digits of hours.
+        // gRPC's largest timeout is 8 digits of hours.
         request.set_timeout(self.deadline.min(Duration::from_secs(365 * 24 * 3600)));
         request
     }
@@ -151,10 +151,10 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     })
 }
 
-/// The viewer's port, unless `STREAM_PORT` says another.
+/// Default port of the viewer.
 const VIEWER_PORT: u16 = 6080;
 
-/// `STREAM_PORT`, which older images set.
+/// Returns the viewer's port: `STREAM_PORT`, which older images set, else the default.
 pub(super) fn viewer_port() -> Result<u16, CliError> {
     match variable("STREAM_PORT") {
         Some(text) => text

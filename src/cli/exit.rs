@@ -9,47 +9,47 @@ use crate::{
     rpc::{BindError, ServeError, TokenError, client},
 };
 
-/// How a command ended.
+/// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
+    /// The command succeeded.
     Done = 0,
-    /// Something on this machine: a check of the doctor failed, a file cannot be written.
+    /// A local failure: a check of the doctor failed, or a file cannot be written.
     Local = 1,
-    /// The command line cannot be used.
+    /// The command line is wrong.
     Usage = 2,
-    /// A failure card came back; the image was written all the same.
+    /// A failure card was returned; its image was written all the same.
     Card = 3,
-    /// The daemon refused.
+    /// The daemon refused the call, or the step ended early.
     Refused = 4,
-    /// No daemon at the address.
+    /// No daemon answers at the address.
     NoDaemon = 5,
-    /// The deadline came.
+    /// The deadline passed.
     Deadline = 6,
-    /// Wrong or missing token, or a user who is not allowed.
+    /// The token is wrong or missing, or the user is not allowed.
     Unauthenticated = 7,
-    /// `serve`: another daemon has the address.
+    /// `serve`: another daemon uses the address.
     InUse = 8,
-    /// `serve`: the address cannot be listened on.
+    /// `serve`: deskd cannot listen on the address.
     CannotListen = 9,
     /// `serve`: the token or TLS files cannot be used.
     Credentials = 10,
-    /// `ready`, `up`: no X server.
+    /// `ready`, `up`: no X server answers.
     NoDisplay = 11,
-    /// `up`: x11vnc.
+    /// `up`: x11vnc failed.
     Vnc = 12,
-    /// `up`: websockify.
+    /// `up`: websockify failed.
     Viewer = 13,
     /// `ready`, `up`: the desktop is not painted.
     NotPainted = 14,
     /// `up`: another deskd holds the display's lock.
     Locked = 15,
-    /// `up`: the time ran out.
+    /// `up`: the stack was not up in time.
     OutOfTime = 124,
 }
 
 impl Exit {
-    /// The exit code of a daemon that ended before it listened.
+    /// Returns the exit code for a daemon that ended with `code` before it listened.
     pub(super) fn of_daemon(code: u8) -> Self {
         let all = [
             Self::Usage,
@@ -64,12 +64,12 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        // The discriminants are the codes.
+        // The discriminants are the exit codes.
         ExitCode::from(exit as u8)
     }
 }
 
-/// Why a command ended early: one line for people.
+/// The reason why a command ended early, as one line of text.
 #[derive(Debug)]
 pub(super) struct CliError {
     pub(super) exit: Exit,
@@ -84,8 +84,8 @@ impl CliError {
         }
     }
 
-    /// Output that cannot be written. Who reads it may have read enough, as `head` does:
-    /// then that is the end, and nothing is said.
+    /// Converts an error of writing output. If the reader has closed the pipe, as `head` does, the
+    /// command ends successfully and without a message.
     pub(super) fn of_output(error: &std::io::Error, message: impl FnOnce() -> String) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             return Self::new(Exit::Done, "");
@@ -138,14 +138,14 @@ impl From<ConnectError> for CliError {
     }
 }
 
-/// Whether the connection ended, and no daemon answered.
+/// Whether the connection ended without an answer of the daemon.
 fn ended(status: &tonic::Status) -> bool {
     status.metadata().get("deskd-reason").is_none()
         && std::error::Error::source(status)
             .is_some_and(|source| source.is::<tonic::transport::Error>())
 }
 
-/// Whether the client's own timer ended the call.
+/// Whether the client's own timeout ended the call.
 fn is_timeout(status: &tonic::Status) -> bool {
     let mut source = std::error::Error::source(status);
     while let Some(error) = source {
@@ -161,7 +161,7 @@ impl From<tonic::Status> for CliError {
     fn from(status: tonic::Status) -> Self {
         let is_own = status.metadata().get("deskd-reason").is_none();
         let exit = match status.code() {
-            // The client's own timer says CANCELLED.
+            // The client's own timeout has the code `Cancelled`.
             Code::Cancelled if is_own && is_timeout(&status) => {
                 let why = "no answer came before --deadline: what listens there is stopped, busy, or no deskd; give it more time, or look with `deskd doctor`";
                 return Self::new(Exit::Deadline, why);
@@ -170,7 +170,7 @@ impl From<tonic::Status> for CliError {
                 let why = "the connection ended before an answer: what listens there may be no deskd; see --server";
                 return Self::new(Exit::NoDaemon, why);
             }
-            // tonic's word for a connection that ended: no daemon said it.
+            // tonic reports a connection that ended with these codes.
             Code::Unknown | Code::Unavailable if ended(&status) => {
                 let why = "the connection to the daemon ended before its answer: it stopped, or what listens there is no deskd. What a step did is not known; one with an operationId can be sent again";
                 return Self::new(Exit::NoDaemon, why);

@@ -1,4 +1,4 @@
-//! Frames as files, as JSON, and as a line for people.
+//! Writes frames as files and as JSON, and reports failure cards.
 
 use std::{
     fs,
@@ -26,11 +26,11 @@ impl FormatArg {
         }
     }
 
-    /// As the file's name ends; `None` when it has no ending.
+    /// Returns the format for a file's extension; `None` without an extension.
     ///
     /// # Errors
     ///
-    /// An ending that says another format than deskd's.
+    /// When the extension is not that of a format of deskd.
     fn by_name(file: &Path) -> Result<Option<Self>, CliError> {
         let Some(ending) = file.extension() else {
             return Ok(None);
@@ -51,22 +51,22 @@ impl FormatArg {
     }
 }
 
-/// The format that a file's name says; PNG when it has no ending.
+/// Returns the format for a file's extension; PNG without an extension.
 ///
 /// # Errors
 ///
-/// A name that says another format than deskd's.
+/// When the extension is not that of a format of deskd.
 pub(super) fn format_of(file: &Path) -> Result<v1::ImageFormat, CliError> {
     let named = FormatArg::by_name(file)?;
     Ok(named.unwrap_or(FormatArg::Png).wire())
 }
 
 impl PictureArgs {
-    /// As the daemon is asked for it; `file` is where one image goes.
+    /// Returns the options for the request; `file` is the output file of a single image.
     ///
     /// # Errors
     ///
-    /// A file whose name says another format than deskd's.
+    /// When the extension of `file` is not that of a format of deskd.
     pub(super) fn options(&self, file: Option<&Path>) -> Result<v1::CaptureOptions, CliError> {
         let format = match (self.format, file) {
             (Some(format), _) => format.wire(),
@@ -101,7 +101,7 @@ impl PictureArgs {
     }
 }
 
-/// The frame as JSON, with the number of its image's bytes in place of them.
+/// Returns the frame as JSON, with the size of its image in place of the bytes.
 pub(super) fn document(frame: &v1::Frame) -> Result<serde_json::Value, CliError> {
     let bytes = frame.image.len();
     let frame = v1::Frame {
@@ -132,16 +132,16 @@ pub(super) fn write(path: &Path, image: &[u8]) -> Result<(), CliError> {
     })
 }
 
-/// A file that has the whole image, or what it had before.
+/// Writes a file that has either the whole image or its previous content.
 fn write_file(path: &Path, image: &[u8]) -> io::Result<()> {
-    // A device or pipe is written through; so is a link.
+    // A device, a pipe or a link is written directly.
     if fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
         return fs::write(path, image);
     }
     let mut partial = path.as_os_str().to_owned();
     partial.push(format!(".{}.part", std::process::id()));
     let partial = Path::new(&partial);
-    // Who may read the file stays as it was.
+    // An existing file keeps its permissions.
     let permissions = fs::metadata(path).map(|meta| meta.permissions());
     let done = fs::write(partial, image)
         .and_then(|()| permissions.map_or(Ok(()), |kept| fs::set_permissions(partial, kept)))
@@ -149,13 +149,13 @@ fn write_file(path: &Path, image: &[u8]) -> io::Result<()> {
     done.inspect_err(|_| drop(fs::remove_file(partial)))
 }
 
-/// A time of a message in milliseconds; 0 where it has none.
+/// Converts a duration of a message to milliseconds; 0 if it is not set.
 pub(super) fn millis(time: Option<prost_types::Duration>) -> f64 {
     let time = time.and_then(|time| Duration::try_from(time).ok());
     time.unwrap_or_default().as_secs_f64() * 1e3
 }
 
-/// Says on standard error that the frame is a card, if it is one.
+/// Prints a line to standard error if the frame is a failure card, and returns whether it is.
 pub(super) fn tell_card(frame: &v1::Frame) -> bool {
     if let Some(failure) = &frame.failure {
         let stage = failure

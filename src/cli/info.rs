@@ -8,7 +8,7 @@ use super::{
 };
 use crate::rpc::v1;
 
-/// Prints what the daemon is.
+/// `deskd info`: prints the daemon's identity, its display and its features.
 pub(super) async fn info(mut client: ClientArgs) -> Result<Exit, CliError> {
     let mut daemon = client.connect().await?;
     let info = daemon
@@ -63,7 +63,7 @@ pub(super) async fn info(mut client: ClientArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// Prints where the pointer is.
+/// `deskd cursor`: prints the position of the pointer.
 pub(super) async fn cursor(mut client: ClientArgs) -> Result<Exit, CliError> {
     let mut daemon = client.connect().await?;
     let reply = daemon

@@ -1,4 +1,4 @@
-//! proto3's JSON mapping of messages, by reflection over their descriptors.
+//! Converts messages to and from proto3's JSON mapping, with their descriptors.
 
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::exit::{CliError, Exit};
 use crate::rpc::DESCRIPTORS;
 
-/// A message of `deskd.v1` as JSON; fields that are not set show their default,
-/// so that a coordinate of 0 is there.
+/// Returns a message of `deskd.v1` as JSON. Fields that are not set appear with their default, so
+/// that a coordinate of 0 is shown.
 pub(super) fn value(name: &str, message: &impl Message) -> Result<Value, CliError> {
     let failed =
         |what: &str| CliError::new(Exit::Local, format!("cannot print {name} as JSON: {what}"));
@@ -24,7 +24,7 @@ pub(super) fn value(name: &str, message: &impl Message) -> Result<Value, CliErro
         .map_err(|error| failed(&error.to_string()))
 }
 
-/// A message of `deskd.v1` from its JSON.
+/// Parses a message of `deskd.v1` from JSON.
 pub(super) fn parse<M: Message + Default>(name: &str, text: &str) -> Result<M, CliError> {
     let failed =
         |what: &str| CliError::new(Exit::Usage, format!("this is no {name} in JSON: {what}"));
@@ -38,7 +38,7 @@ pub(super) fn parse<M: Message + Default>(name: &str, text: &str) -> Result<M, C
     M::decode(dynamic.encode_to_vec().as_slice()).map_err(|error| failed(&error.to_string()))
 }
 
-/// Removes typed text from an error; the place and the names of fields stay.
+/// Removes typed text from an error message; the position and the names of fields remain.
 fn without_values(error: &str) -> String {
     const STRING: &str = "string \"";
     let Some(start) = error.find(STRING) else {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::rpc::v1;
 
-    /// Each call of the API has an example that is its request.
+    /// Each call of the API has an example in its comment that is a valid request.
     #[test]
     fn the_apis_examples_are_requests() {
         let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
@@ -74,7 +74,7 @@ mod tests {
                 let comment = before.rsplit("\n\n").next().unwrap();
                 let example = comment.split("  // Example: ").nth(1);
                 let example = example.unwrap_or_else(|| panic!("{line} has no example"));
-                // To the end of its paragraph.
+                // The example ends at the end of its paragraph.
                 let example = example.split("\n  //\n").next().unwrap();
                 let example = example.replace("\n  // ", " ");
                 let mut json = serde_json::Deserializer::from_str(&example);

@@ -1,8 +1,8 @@
 //! The command line: `deskd serve`, and a client of the same API.
 //!
-//! The top of the crate: it may call [`rpc`](crate::rpc) and everything below,
-//! and nothing calls it. What goes wrong is one line on standard error that
-//! says what, why and what to do, and an exit code of [`Exit`].
+//! This is the top of the crate: it may call [`rpc`](crate::rpc) and everything below, and only the
+//! `deskd` binary calls it. A failure is reported as one line on standard error, which says what
+//! failed, why and what to do, and by an exit code of [`Exit`].
 
 mod act;
 mod act_args;
@@ -34,9 +34,9 @@ pub use exit::Exit;
 use args::{Cli, Command};
 use exit::CliError;
 
-/// Parses the command line, does what it says, and returns the exit code.
+/// Parses the command line, runs the command, and returns the exit code.
 pub fn run() -> ExitCode {
-    // Exits with 2 and a usage line by itself.
+    // If the arguments are wrong, this exits with 2 and a usage line.
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Serve(serve) => serve::run(serve),

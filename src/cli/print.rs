@@ -1,4 +1,4 @@
-//! Standard output that may be a pipe or a full disk.
+//! Output to standard output and standard error, which may be a pipe or on a full disk.
 
 use std::{
     fmt,
@@ -12,14 +12,14 @@ pub(super) fn line(text: fmt::Arguments<'_>) -> Result<(), CliError> {
     all(legible(&format!("{text}\n")).as_bytes())
 }
 
-/// Replaces control characters: a program of the desktop may have written them, and a
-/// terminal would act upon them.
+/// Replaces control characters, which a program of the desktop may have produced and a terminal
+/// would interpret.
 fn legible(text: &str) -> String {
     let acts = |one: char| one.is_control() && !matches!(one, '\n' | '\t');
     text.replace(acts, "?")
 }
 
-/// Prints bytes as they are.
+/// Prints bytes unchanged.
 pub(super) fn all(bytes: &[u8]) -> Result<(), CliError> {
     let mut output = io::stdout();
     let written = output.write_all(bytes).and_then(|()| output.flush());
@@ -30,17 +30,17 @@ pub(super) fn all(bytes: &[u8]) -> Result<(), CliError> {
     })
 }
 
-/// Says what went wrong, on standard error.
+/// Prints a failure to standard error.
 pub(super) fn complain(text: fmt::Arguments<'_>) {
     note(format_args!("deskd: {text}"));
 }
 
-/// Says something to people, on standard error, where nobody may be to read it.
+/// Prints a line to standard error; write errors are ignored.
 pub(super) fn note(text: fmt::Arguments<'_>) {
     drop(io::stderr().write_all(legible(&format!("{text}\n")).as_bytes()));
 }
 
-/// `println!`, but a failure is an error instead of a panic.
+/// Like `println!`, but a write error is returned instead of a panic.
 macro_rules! say {
     ($($text:tt)*) => { $crate::cli::print::line(format_args!($($text)*))? };
 }

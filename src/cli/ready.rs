@@ -9,13 +9,13 @@ use super::{
 };
 use crate::rpc::v1;
 
-/// Waits for the paint, and says the verdict and why.
+/// Waits until the desktop is painted, and prints the verdict with its evidence.
 pub(super) async fn run(mut args: ReadyArgs) -> Result<Exit, CliError> {
-    // The answer leaves a little before the deadline, and the wait is the caller's.
+    // The call's deadline exceeds `--timeout`, so that the daemon's answer arrives before it.
     args.client.deadline = args.timeout + args.timeout / 10 + std::time::Duration::from_secs(1);
     let began = std::time::Instant::now();
     let mut daemon = args.client.connect().await?;
-    // What is left of it, when the daemon itself had to be waited for.
+    // The time that waiting for the daemon took is subtracted.
     let timeout = args.timeout.saturating_sub(began.elapsed());
     let profile = match args.profile {
         None => v1::PaintProfile::Unspecified,
@@ -66,7 +66,7 @@ pub(super) async fn run(mut args: ReadyArgs) -> Result<Exit, CliError> {
     })
 }
 
-/// The verdict and why, a line each.
+/// Returns the verdict and its evidence as lines of text.
 pub(super) fn describe(evidence: &v1::PaintEvidence) -> Vec<String> {
     let name = |name: &'static str, prefix| name.trim_start_matches(prefix);
     let verdict = name(evidence.verdict().as_str_name(), "PAINT_VERDICT_");

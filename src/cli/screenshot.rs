@@ -16,11 +16,11 @@ use super::{
 };
 use crate::rpc::v1;
 
-/// Takes one picture, or many.
+/// Takes a screenshot, or with `--count` several.
 pub(super) async fn run(mut args: Box<ScreenshotArgs>) -> Result<Exit, CliError> {
     let to_stdout = match &args.output {
         Some(path) => path.as_os_str() == "-",
-        // Many calls are for their numbers, not for their images.
+        // With `--count` the timings matter, so no image is written by default.
         None => args.count.is_none() && !args.client.json,
     };
     if to_stdout && args.client.json {
@@ -73,7 +73,7 @@ pub(super) async fn run(mut args: Box<ScreenshotArgs>) -> Result<Exit, CliError>
     Ok(exit)
 }
 
-/// One line for people, on standard error.
+/// Prints one line about the frame to standard error.
 fn describe(args: &ScreenshotArgs, frame: &v1::Frame, took: Duration) {
     if !image::tell_card(frame)
         && !args.client.json
@@ -98,7 +98,7 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Nearest-rank percentiles of the calls' times, as the client saw them.
+/// Returns nearest-rank percentiles of the calls' durations, as measured by the client.
 fn percentiles(mut times: Vec<Duration>) -> serde_json::Value {
     times.sort_unstable();
     let at = |percent: usize| {

@@ -1,4 +1,4 @@
-//! `deskd serve`: the daemon, and with `--stack` the init above it.
+//! `deskd serve`: the daemon, and with `--stack` the init that starts it.
 
 use std::{
     ffi::OsString,
@@ -30,14 +30,14 @@ use crate::{
     x11::{Display, ServerOwner, Trust},
 };
 
-/// The size at which the log of a daemon that `up` started is truncated, because no other
-/// program rotates it.
+/// The size at which the log of a daemon that `up` started is truncated, because no other program
+/// rotates it.
 const LOG_BYTES: u64 = 16 << 20;
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
     memory::keep_small();
-    // Until the end: what waits is written then.
+    // It is kept until the end, where its drop writes the remaining lines.
     let _log = telemetry::start(args.log_format, &args.log, args.by_up.then_some(LOG_BYTES));
     metrics::start();
     let manages = args.stack == StackArg::Xfce;
@@ -55,7 +55,7 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         return become_init(&args, geometry);
     }
     if args.supervised {
-        // Before any thread is there.
+        // The signal mask must be changed before any thread is started.
         init::unblock_signals()
             .map_err(|error| CliError::new(Exit::Local, format!("cannot start: {error}")))?;
     }
@@ -70,13 +70,13 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
     } else {
         args.listen.clone()
     };
-    // Before anything listens: a mistake here must not look like a start.
+    // A wrong token file is reported before the daemon listens.
     args.token_file
         .as_deref()
         .map(rpc::Token::read)
         .transpose()?;
-    // Nothing that it starts needs them; the init, which starts the desktop, is another
-    // process. Refused only by kernels without it.
+    // No child of the daemon needs privileges; the init, which starts the desktop, is another
+    // process. This fails only on kernels without it.
     if let Err(error) = nix::sys::prctl::set_no_new_privs() {
         tracing::warn!("privileges can be gained: {error}");
     }
@@ -91,15 +91,15 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
     let local = |error: &dyn std::fmt::Display| {
         CliError::new(Exit::Local, format!("cannot start: {error}"))
     };
-    // As open as its address: there is nothing secret in it.
+    // The metrics need no token, because they contain no secrets.
     let metrics = args
         .metrics
         .as_ref()
         .map(|address| Listener::bind(address, 0, true));
     let metrics = metrics.transpose()?;
-    // Pixels and waiting have their own threads: one suffices for the sockets, and two
-    // hand each answer to one another (docs/design/2026-11-26-connections.md). Few threads
-    // that block, too: each keeps memory of the frames it encoded.
+    // Pixels and blocking waits have threads of their own. One thread suffices for the sockets:
+    // with two, each answer passes between them (docs/design/2026-11-26-connections.md). The
+    // blocking threads are few, because each keeps memory of the frames that it encoded.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(cores + 2)
@@ -109,13 +109,13 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         .map_err(|error| local(&error))?;
     let shutdown = CancellationToken::new();
     let capture = CaptureMode::from(args.capture_mode);
-    // A stack shows its own X server, and no other that has the number.
+    // With `--stack`, the daemon uses only its own X server, not another one with the same number.
     let owner = if manages {
         ServerOwner::nobody()
     } else {
         ServerOwner::anybody()
     };
-    // Beside the socket: in a folder that is the daemon's.
+    // The record of the paint proof is a file beside the socket, in the daemon's own folder.
     let socket = addresses.iter().find_map(|address| match address {
         Address::Unix(path) => Some(path),
         Address::Tcp { .. } => None,
@@ -161,7 +161,7 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
             service::stopping();
             stop.cancel();
         });
-        // The daemon goes with the init: nobody else would end the desktop.
+        // The daemon ends with the init, because otherwise nothing would end the desktop.
         let gone = shutdown.clone();
         let init = init.map(|init| {
             tokio::spawn(async move {
@@ -171,10 +171,10 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         });
         session.bring_up.begin().await;
         let painted = tokio::spawn(Arc::clone(&session.bring_up).keep_painted());
-        // A daemon that only looks leaves to others what they hold.
+        // With `--read-only`, the daemon releases no input that an earlier instance left held.
         let clean =
             (!args.read_only).then(|| tokio::spawn(Arc::clone(&session.input).keep_hands_clean()));
-        // What is held is released while calls under way still end.
+        // Held input is released while calls in progress still end.
         let (stopping, holder) = (shutdown.clone(), Arc::clone(&session.input));
         let released = tokio::spawn(async move {
             stopping.cancelled().await;
@@ -199,12 +199,12 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         }
         served.map_err(CliError::from)
     });
-    // A thread that waits for a hung X server must not hold up the exit.
+    // A thread that is blocked by a hung X server must not delay the exit.
     runtime.shutdown_background();
     served.map(|()| Exit::Done)
 }
 
-/// The daemon's end of the socket pair is its standard input.
+/// Connects to the init. The daemon's end of the socket pair is its standard input.
 fn to_init(display: &Arc<Display>) -> io::Result<(Stack, tokio::task::JoinHandle<()>)> {
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     let (display, owner) = (Arc::clone(display), display.owner().clone());
@@ -212,7 +212,7 @@ fn to_init(display: &Arc<Display>) -> io::Result<(Stack, tokio::task::JoinHandle
     Stack::connect(UnixStream::from(socket), works, move |pid| owner.set(pid))
 }
 
-/// The options of the stack.
+/// Returns the options of the stack, from the flags and the environment.
 fn stack_options(args: &ServeArgs, geometry: Size) -> Result<init::StackOptions, CliError> {
     let display = args.display.map_or(0, |display| display.number);
     let dpi = match (args.dpi, call::variable("DESKTOP_DPI")) {
@@ -264,18 +264,18 @@ fn stack_options(args: &ServeArgs, geometry: Size) -> Result<init::StackOptions,
     Ok(options)
 }
 
-/// Refuses what a stack could not be started with, before one is.
+/// Checks the flags of a stack, and reports those with which it cannot be started.
 pub(super) fn check_stack(args: &ServeArgs) -> Result<(), CliError> {
     stack_options(args, geometry(args.geometry)?).map(drop)
 }
 
-/// Supervises the stack and the daemon, which is this program once more.
+/// Runs the init, which starts the stack and the daemon. The daemon is this program, too.
 fn become_init(args: &ServeArgs, geometry: Size) -> Result<Exit, CliError> {
     let plan = StackPlan::new(stack_options(args, geometry)?);
     let plan = plan.map_err(|error| CliError::new(Exit::Local, error.to_string()))?;
     match init::run(plan, args.by_up) {
         Ok(0) => Ok(Exit::Done),
-        // The daemon has said why.
+        // The daemon has reported the reason itself.
         Ok(code) => Ok(Exit::of_daemon(code)),
         Err(error @ init::InitError::Locked(..)) => {
             Err(CliError::new(Exit::Locked, error.to_string()))
@@ -300,7 +300,7 @@ fn options(args: &ServeArgs) -> Result<ServerOptions, CliError> {
             key,
             client_authority: args.tls_client_ca.clone(),
         });
-    // Without the variable nobody says that what listens there is a viewer.
+    // Only `STREAM_PORT` indicates that the program on that port is a viewer.
     let viewer = call::variable("STREAM_PORT").map(|_| call::viewer_port());
     Ok(ServerOptions {
         token_file: args.token_file.clone(),
@@ -312,7 +312,7 @@ fn options(args: &ServeArgs) -> Result<ServerOptions, CliError> {
     })
 }
 
-/// The flag or its variable, else the older `DESKTOP_W` and `DESKTOP_H`.
+/// Returns the flag or its variable, else the older `DESKTOP_W` and `DESKTOP_H`.
 fn geometry(given: Option<Size>) -> Result<Size, CliError> {
     let (width, height) = (call::variable("DESKTOP_W"), call::variable("DESKTOP_H"));
     match (given, width, height) {

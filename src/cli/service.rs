@@ -1,7 +1,7 @@
-//! Reports to a service manager: that the daemon listens, its state, and that it works
+//! Reports to a service manager that the daemon listens, its state, and that it works
 //! (sd_notify(3); R33).
 //!
-//! Where there is none, nothing happens: each word goes to `$NOTIFY_SOCKET`.
+//! The reports go to `$NOTIFY_SOCKET`; without that variable nothing is sent.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use sd_notify::NotifyState;
 
 use crate::{session::Capture, x11::LinkState};
 
-/// Reports that the daemon listens; then its state whenever that changes, and a sign of
-/// life twice in the time of the manager's watchdog. Does not end.
+/// Reports that the daemon listens, then each change of its state, and a heartbeat twice per
+/// timeout of the manager's watchdog. Does not end.
 ///
-/// A hung X server is no reason for a restart; a stuck thread of ours is.
+/// A hung X server does not stop the heartbeats; a stuck thread of deskd does.
 pub(super) async fn tell(capture: Arc<Capture>) {
     say(&[NotifyState::Ready]);
     let patience = sd_notify::watchdog_enabled();
@@ -33,7 +33,8 @@ pub(super) async fn tell(capture: Arc<Capture>) {
         };
         tokio::select! {
             changed = link.changed() => if changed.is_err() {
-                // The X thread has ended: no word more, and the watchdog bites.
+                // The X thread has ended: send no further heartbeat, so that the watchdog restarts
+                // the daemon.
                 std::future::pending::<()>().await;
             },
             () = tick => if capture.works() {
@@ -54,7 +55,7 @@ fn say(words: &[NotifyState<'_>]) {
     }
 }
 
-/// One line for `systemctl status`.
+/// Returns one line for `systemctl status`.
 fn status(capture: &Capture, state: &LinkState) -> String {
     let name = capture.display();
     match state {

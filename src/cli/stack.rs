@@ -1,5 +1,5 @@
-//! `deskd up`, `down` and `status`: the stack's life, with the exit codes and
-//! lines that callers of older up-scripts match.
+//! `deskd up`, `down` and `status`: start, end and report the stack, with the exit codes and output
+//! lines that scripts for older systems match.
 
 use std::{
     ffi::OsString,
@@ -27,18 +27,18 @@ use crate::{
 
 /// Maximum time until a started daemon answers.
 const START: Duration = Duration::from_secs(50);
-/// Maximum time until the daemon of a concurrent `up` answers.
+/// Maximum time until the daemon of a concurrent `up` answers after ours has ended.
 const FASTER: Duration = Duration::from_secs(3);
-/// Maximum time for which another init of the display may be ending, as after `down`.
+/// Maximum time that `up` waits for another init of the display to end, for example after `down`.
 const ENDING: Duration = Duration::from_secs(6);
-/// Pause before the daemon is started once more.
+/// Pause before the daemon is started again.
 const ONCE_MORE: Duration = Duration::from_millis(300);
 /// Maximum time until a daemon that `up` started has ended.
 const END: Duration = Duration::from_secs(10);
 
-/// Brings the desktop up.
+/// `deskd up`: brings the desktop up.
 pub(super) async fn up(mut args: UpArgs) -> Result<Exit, CliError> {
-    // The daemon answers the larger of 100 ms and 5 % before the deadline.
+    // The daemon answers 100 ms or 5 % before the deadline, whichever is more.
     let wait = args.timeout;
     args.client.deadline = (wait + Duration::from_millis(100)).max(wait * 20 / 19);
     let connection = match args.client.connection_now().await {
@@ -84,7 +84,7 @@ pub(super) async fn up(mut args: UpArgs) -> Result<Exit, CliError> {
     })
 }
 
-/// A line for each stage, and the last one that callers wait for.
+/// Prints a line for each stage, and the last line that callers wait for.
 async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result<(), CliError> {
     let word = |name: &'static str, prefix| name.trim_start_matches(prefix).to_ascii_lowercase();
     let classification = word(reply.classification().as_str_name(), "CLASSIFICATION_");
@@ -137,7 +137,7 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
     Ok(())
 }
 
-/// Starts `deskd serve --stack xfce` apart from this command.
+/// Starts `deskd serve --stack xfce` in a process group of its own.
 fn start_daemon(args: &UpArgs) -> Result<Child, CliError> {
     let client = &args.client;
     if std::env::var_os("DESKD_STACK_KIND").is_some_and(|kind| kind == "none") {
@@ -151,7 +151,7 @@ fn start_daemon(args: &UpArgs) -> Result<Child, CliError> {
     if let Some(size) = args.geometry {
         arguments.extend(["--geometry".into(), size.to_string().into()]);
     }
-    // What it would refuse is said here, not in its log.
+    // Arguments that the daemon would refuse are reported here, not only in its log.
     let serve = Cli::serve(&arguments).map_err(|error| {
         let said = error.to_string();
         let first = said.lines().next().unwrap_or_default();
@@ -189,9 +189,9 @@ fn start_daemon(args: &UpArgs) -> Result<Child, CliError> {
         .map_err(|error| local(format!("the daemon cannot be started: {error}")))
 }
 
-/// Waits until a daemon answers: the one that was started, or the one of another
-/// `up` that was faster. One that found the display locked is started once more, because
-/// the init that has the lock may be ending.
+/// Waits until a daemon answers: the one that was started, or that of a concurrent `up`. A daemon
+/// that found the display locked is started again, because the init that holds the lock may be
+/// ending.
 async fn await_daemon(
     args: &UpArgs,
     mut daemon: Child,
@@ -246,7 +246,7 @@ fn is_locked(code: Option<i32>) -> bool {
     code == Some(i32::from(Exit::Locked as u8))
 }
 
-/// Takes the desktop down.
+/// `deskd down`: takes the desktop down.
 pub(super) async fn down(mut args: DownArgs) -> Result<Exit, CliError> {
     args.client.deadline = args.client.deadline.max(Duration::from_secs(30));
     let mut stack = client::stack(args.client.connection_now().await?);
@@ -273,7 +273,7 @@ pub(super) async fn down(mut args: DownArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// Waits until the daemon has gone, so that the next `up` starts another.
+/// Waits until the daemon has ended, so that the next `up` starts a new one.
 async fn await_end(client: &ClientArgs) {
     let began = Instant::now();
     while began.elapsed() < END {
@@ -289,13 +289,13 @@ fn name(component: v1::Component) -> String {
     name.to_ascii_lowercase()
 }
 
-/// Says what runs; with `--events`, what happens.
+/// `deskd status`: prints the state of the components; with `--events`, their events.
 pub(super) async fn status(mut args: StatusArgs) -> Result<Exit, CliError> {
     if args.events {
         let stack = client::stack(args.client.connection().await?);
         return events(stack, &args.client).await;
     }
-    // That no daemon runs is an answer, too.
+    // It does not wait for a daemon, because "no daemon runs" is an answer, too.
     let mut stack = client::stack(args.client.connection_now().await?);
     let reply = stack
         .status(args.client.request(v1::StatusRequest {}))
@@ -348,7 +348,7 @@ async fn events(
     mut stack: client::StackClient<client::Connection>,
     client: &ClientArgs,
 ) -> Result<Exit, CliError> {
-    // Without a deadline: until it is interrupted.
+    // The stream has no deadline; it lasts until it is interrupted.
     let request = tonic::Request::new(v1::EventsRequest::default());
     let mut stream = stack.events(request).await?.into_inner();
     let ended = |status: tonic::Status| match status.code() {

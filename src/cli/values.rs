@@ -1,10 +1,10 @@
-//! Values of flags, from their text.
+//! Parsers for the values of flags.
 
 use std::{ops::RangeBounds, str::FromStr, time::Duration};
 
 use crate::{config::Address, frame::Size, session::AskedRegion};
 
-/// The value of a switch's environment variable.
+/// Parses the value of a switch's environment variable.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
@@ -13,8 +13,8 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// A parser of whole numbers within `range`, which the message names; without one, of any
-/// that fit.
+/// Returns a parser of whole numbers within `range`; `limits` describes the range in the error
+/// message.
 pub(super) fn whole<T>(
     range: impl RangeBounds<T> + Clone,
     limits: &'static str,
@@ -29,18 +29,18 @@ where
     }
 }
 
-/// A coordinate or a distance, whose limits the daemon checks.
+/// Parses a coordinate or a distance; the daemon checks its limits.
 pub(super) fn pixels(text: &str) -> Result<i32, String> {
     whole(.., " of pixels, for example 640")(text)
 }
 
-/// A user's id.
+/// Parses a user id.
 pub(super) fn uid(text: &str) -> Result<u32, String> {
     let number = text.parse();
     number.map_err(|_| "give a user's id as a number: `id -u NAME` prints it".into())
 }
 
-/// A time that is not nothing.
+/// Parses a duration longer than 0.
 pub(super) fn deadline(text: &str) -> Result<Duration, String> {
     let parsed = humantime::parse_duration(text)
         .map_err(|_| "give a time with its unit, for example 2s or 500ms".to_owned())?;
@@ -51,14 +51,14 @@ pub(super) fn deadline(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A user's and a group's ids.
+/// Parses the ids of a user and a group.
 pub(super) fn ids(text: &str) -> Result<(u32, u32), String> {
     let ids = text.split_once(':');
     let ids = ids.and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
     ids.ok_or_else(|| "give a user's and a group's id: 1000:1000".into())
 }
 
-/// An address that Prometheus reads.
+/// Parses the address at which Prometheus reads the metrics.
 pub(super) fn metrics(text: &str) -> Result<Address, String> {
     match text.parse() {
         Ok(address @ Address::Tcp { .. }) => Ok(address),
@@ -68,7 +68,7 @@ pub(super) fn metrics(text: &str) -> Result<Address, String> {
     }
 }
 
-/// The mode of a file.
+/// Parses the mode of a file.
 pub(super) fn mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8)
         .ok()
@@ -76,7 +76,7 @@ pub(super) fn mode(text: &str) -> Result<u32, String> {
     mode.ok_or_else(|| "give an octal mode up to 0777, for example 0660".into())
 }
 
-/// A size whose limits the daemon checks, so that its words are seen.
+/// Parses a size. The daemon checks its limits, so that its error message is shown.
 pub(super) fn any_size(text: &str) -> Result<Size, String> {
     let sides = text
         .split_once(['x', 'X'])
@@ -87,7 +87,7 @@ pub(super) fn any_size(text: &str) -> Result<Size, String> {
     }
 }
 
-/// The longer side of an image, and its number of pixels, as limits that the daemon checks.
+/// Parses the longer side of an image and its number of pixels; the daemon checks their limits.
 pub(super) fn fit(text: &str) -> Result<(u32, Option<u64>), String> {
     let (side, pixels) = match text.split_once(',') {
         Some((side, pixels)) => (side, Some(pixels.trim().parse())),
@@ -102,7 +102,7 @@ pub(super) fn fit(text: &str) -> Result<(u32, Option<u64>), String> {
     }
 }
 
-/// A region whose limits the daemon checks.
+/// Parses a region; the daemon checks its limits.
 pub(super) fn region(text: &str) -> Result<AskedRegion, String> {
     let usage = || "give X,Y,WIDTH,HEIGHT in pixels, for example 0,0,640,400".to_owned();
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();

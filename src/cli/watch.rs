@@ -19,7 +19,7 @@ use super::{
 };
 use crate::rpc::v1;
 
-/// Shows the frames until there are enough, or it is interrupted.
+/// Prints frames until `--count` or `--time` is reached, or it is interrupted.
 pub(super) async fn run(mut args: Box<WatchArgs>) -> Result<Exit, CliError> {
     let before = match &args.output {
         Some(folder) if folder.as_os_str() == "-" => {
@@ -33,7 +33,7 @@ pub(super) async fn run(mut args: Box<WatchArgs>) -> Result<Exit, CliError> {
         None => 0,
     };
     let mut daemon = args.client.connect().await?;
-    // Without a deadline: it ends as the command line says.
+    // The stream has no deadline; it ends as the flags say.
     let request = v1::WatchRequest {
         capture: Some(args.picture.options(None)?),
         max_fps: args.fps,
@@ -77,7 +77,7 @@ pub(super) async fn run(mut args: Box<WatchArgs>) -> Result<Exit, CliError> {
     Ok(exit)
 }
 
-/// A line for people.
+/// Returns one line of text about a frame.
 fn line(time: Duration, step: &v1::WatchResponse, frame: &v1::Frame) -> String {
     let timings = frame.timings.unwrap_or_default();
     let changed: usize = step.changed().iter().map(|part| part.image.len()).sum();
@@ -120,7 +120,7 @@ fn document(step: &v1::WatchResponse, frame: &v1::Frame) -> Result<Value, CliErr
     }))
 }
 
-/// Makes the folder; the number of the last frame that is in it.
+/// Creates the folder, and returns the number of the last frame in it.
 fn last_in(folder: &Path) -> io::Result<u32> {
     fs::create_dir_all(folder)?;
     let mut last = 0;
@@ -133,8 +133,8 @@ fn last_in(folder: &Path) -> io::Result<u32> {
     Ok(last)
 }
 
-/// Waits until standard output is a pipe without a reader. On a still screen, no write
-/// would fail and show it.
+/// Waits until standard output is a pipe without a reader. While the screen does not change,
+/// nothing is written, so no write would fail and reveal that.
 async fn nobody_reads() {
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -151,8 +151,8 @@ async fn nobody_reads() {
     }
 }
 
-/// Writes what came: the frame, or a file for each rectangle, named by its corner. Raw
-/// pixels say their size in the name, too.
+/// Writes the frame, or a file for each changed rectangle, named by its corner. The name of a raw
+/// file also contains the size.
 fn write(
     folder: &Path,
     number: u32,
@@ -189,7 +189,7 @@ fn write(
     Ok(())
 }
 
-/// Waits until that moment; permanently without one.
+/// Waits until that time; permanently if it is `None`.
 async fn until(end: Option<tokio::time::Instant>) {
     match end {
         Some(end) => tokio::time::sleep_until(end).await,

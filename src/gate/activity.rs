@@ -1,4 +1,4 @@
-//! Motion on the screen, and since when the rest of it is still.
+//! Regions of the screen that keep moving, and the time since which the rest is still.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -7,16 +7,16 @@ use crate::{
     frame::{Region, Size},
 };
 
-/// Changes that are kept.
+/// Maximum number of changes that are kept.
 const KEPT: usize = 512;
-/// More places than this that change at once are no animations.
+/// If the recent changes form more clusters than this, none of them is an animation.
 const MAX_CLUSTERS: usize = 32;
-/// An animation is what was seen within so long.
+/// Maximum age of the changes that are searched for animations.
 const MEMORY: Duration = Duration::from_secs(4);
-/// Changes less far apart than this are one.
+/// Changes within this time count as one.
 const ONE: Duration = Duration::from_millis(15);
-/// Small changes this near to each other, in pixels, are one animation: a
-/// spinner's or a clock's strokes.
+/// Small changes at most this far apart, in pixels, belong to one animation, such as a spinner or a
+/// clock.
 const NEAR: u32 = 8;
 
 /// Largest region that counts as a small animation, in pixels: 1/64 of the
@@ -76,7 +76,7 @@ impl Cluster {
         }
     }
 
-    /// Seen again and again for long enough that more of it will come.
+    /// Whether at least four changes over at least 1 s were observed, so that more are expected.
     fn persists(&self) -> bool {
         self.hits >= 4 && self.last - self.first >= Duration::from_secs(1)
     }
@@ -86,25 +86,25 @@ impl Cluster {
     }
 }
 
-/// Continuous motion.
+/// The motion on the screen at one moment.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Motion {
-    /// The last change that is not excepted.
+    /// The time of the last change that is not excepted, or of a gap in the observation after it.
     pub(super) quiet_since: Duration,
-    /// Where something keeps moving, excepted or not.
+    /// Regions in which something keeps moving, excepted or not.
     pub(super) animated: Vec<Region>,
-    /// Windows behind what is excepted.
+    /// Windows that draw the excepted regions.
     pub(super) windows: Vec<WindowId>,
-    /// A small change came alone: it may be a clock's, and come again.
+    /// Whether a small change has happened only once so far: a clock's next tick may follow.
     pub(super) may_repeat: bool,
 }
 
-/// The changes of the last seconds.
+/// The latest changes of the screen.
 #[derive(Debug)]
 pub(super) struct Activity {
     screen: Size,
     hits: VecDeque<Hit>,
-    /// Nothing before it counts as quiet.
+    /// Start of the unbroken observation; the quiet time never begins earlier.
     unseen_until: Duration,
 }
 
@@ -117,7 +117,7 @@ impl Activity {
         }
     }
 
-    /// Something was drawn.
+    /// Notes a change of the screen.
     pub(super) fn note(&mut self, at: Duration, window: WindowId, area: Region) {
         if self.hits.len() == KEPT {
             self.hits.pop_front();
@@ -125,7 +125,7 @@ impl Activity {
         self.hits.push_back(Hit { at, window, area });
     }
 
-    /// Nothing before now was observed: the quiet time starts again.
+    /// Restarts the quiet time, because changes before `at` may have been missed.
     pub(super) fn restart(&mut self, at: Duration) {
         self.unseen_until = at;
     }
@@ -167,8 +167,8 @@ impl Activity {
             .find(|hit| !is_excepted(hit))
             .map_or(self.unseen_until, |hit| hit.at.max(self.unseen_until));
 
-        // All else rests while this moves: only then it is an animation, and not
-        // the last strokes of a boot.
+        // A cluster is an animation only if all else is still while it moves; otherwise it may be
+        // one of the last strokes of a boot.
         let outside = |cluster: &Cluster| {
             self.hits
                 .iter()
@@ -204,8 +204,8 @@ impl Activity {
         }
     }
 
-    /// A region of any size that moves all the time, such as a video: at least
-    /// eight changes in two seconds, the same extent in both of them.
+    /// Returns the region of any size that moves all the time, such as a video: at least four
+    /// changes in each of the last two seconds, with nearly the same extent in both.
     fn playing(&self, now: Duration) -> Option<Cluster> {
         let second = Duration::from_secs(1);
         let extent = |from: Duration, to: Duration| {
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(motion.quiet_since, ms(4000));
         let motion = with(&hits).motion(ms(4020), true);
         assert_eq!((motion.quiet_since, motion.animated), (ms(0), vec![video]));
-        // Not yet two seconds long.
+        // The video has played for less than two seconds.
         let motion = with(&every(40, 1600, video)).motion(ms(1620), true);
         assert_eq!(motion.quiet_since, ms(1600));
     }
@@ -337,7 +337,7 @@ mod tests {
                 .motion(ms(1601), false)
                 .may_repeat
         );
-        // Right after the rest, it is the rest's last stroke.
+        // A small change just after a large one belongs to it.
         assert!(
             !with(&[boot, (100, clock)])
                 .motion(ms(600), false)

@@ -1,4 +1,4 @@
-//! Boots and desktops as sequences of facts, and their verdicts.
+//! Tests of the verdicts: boots and desktops as sequences of facts.
 
 use super::{
     Gate, Verdict,
@@ -96,7 +96,7 @@ fn a_kiosk_and_a_lonely_window_manager_are_ready_under_any() {
         ..lonely
     };
     assert_eq!(Story::ready_after(&booting, Any), None);
-    // Who else is there is not known: it takes longer.
+    // The server does not report the other clients, so READY takes longer.
     let unknown = StoryDisplay {
         others: None,
         ..booting
@@ -138,7 +138,7 @@ fn who_is_at_work_or_stopped_holds_it_up() {
         };
         assert_eq!(Story::ready_after(&stopped, Xfce), None, "{pid}");
     }
-    // A program that never rests holds it up for a while only.
+    // A busy program that owns no required window delays READY for `PATIENCE` only.
     let indexer = StoryDisplay {
         busy: Some(PROGRAM),
         ..StoryDisplay::xfce()
@@ -155,7 +155,7 @@ fn a_server_that_does_not_answer_is_not_quiet() {
         ..StoryDisplay::xfce()
     };
     assert_eq!(Story::ready_after(&slow, Xfce), None);
-    // Time that the observer did not see is not quiet either.
+    // Time that the observer missed does not count as quiet.
     let mut story = Story::new();
     story.rest(&StoryDisplay::xfce(), 600);
     story.now += ms(30_000);
@@ -165,7 +165,7 @@ fn a_server_that_does_not_answer_is_not_quiet() {
     assert!(evidence.quiet < ms(100));
 }
 
-/// At 3840 × 2160 under a CPU quota a look takes longer than the quiet time.
+/// At 3840 × 2160 under a CPU quota, a pixel sample takes longer than the required quiet time.
 #[test]
 fn a_slow_look_does_not_begin_the_quiet_time_anew() {
     let display = StoryDisplay {
@@ -203,7 +203,7 @@ fn a_resize_a_new_window_and_a_lost_display_begin_anew() {
         ..StoryDisplay::xfce()
     };
     assert_eq!(story.rest(&no_dock, 100).verdict(Xfce), Verdict::Partial);
-    // The dock is there, and must answer for itself.
+    // The dock is back, and must answer pings.
     assert_eq!(
         story.rest(&StoryDisplay::xfce(), 100).verdict(Xfce),
         Verdict::Unsettled
@@ -219,8 +219,8 @@ fn a_resize_a_new_window_and_a_lost_display_begin_anew() {
     assert_eq!(story.verdict(Xfce), Verdict::NoDisplay);
 }
 
-/// A session that is started again gets the ids of the one before, and the ping
-/// that died with that one must not be waited for.
+/// After a restart of the session, its windows have the same ids as before. A ping to the old
+/// session that was never answered must not be waited for.
 #[test]
 fn a_ping_that_died_with_its_program_is_not_waited_for() {
     let mut story = Story::new();
@@ -268,7 +268,7 @@ fn a_caret_settles_and_is_named_and_a_video_does_not() {
     assert_eq!(allowed.animated, [video.1]);
 }
 
-/// XFCE's panel corrects its clock's text 1.4 to 1.7 s after it was first drawn.
+/// XFCE's panel corrects its clock's text 1.4 to 1.7 s after the first drawing.
 #[test]
 fn a_panel_that_has_just_come_is_given_time_to_arrange_its_parts() {
     let new = StoryDisplay {
@@ -297,7 +297,7 @@ fn what_a_start_script_began_holds_up_a_desktop_without_windows() {
     assert_eq!(story.rest(&alone, 100).verdict(Any), Verdict::Ready);
 }
 
-/// Some window managers may take no pings at all: their processes are judged.
+/// Some window managers answer no pings; they are judged by their processes.
 #[test]
 fn a_window_manager_that_never_answers_holds_it_up_for_a_while_only() {
     let mut story = Story::new();

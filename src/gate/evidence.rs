@@ -1,4 +1,4 @@
-//! The gate's answer, and why.
+//! The verdict of the paint gate, and the observations that it rests on.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::{
 /// The paint gate's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// No X server to look at.
+    /// No X server can be observed.
     NoDisplay,
     /// Nothing is drawn: a flat or tiled screen.
     Blank,
     /// Something is drawn, but not all that the profile requires.
     Partial,
-    /// All is there, but not at rest.
+    /// All that the profile requires is drawn, but the screen is not at rest.
     Unsettled,
-    /// All is there, drawn and at rest.
+    /// All that the profile requires is drawn and at rest.
     Ready,
 }
 
 impl Verdict {
-    /// The word on the command line, in logs and on cards.
+    /// The name used on the command line, in logs and on cards.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoDisplay => "NO_DISPLAY",
@@ -35,18 +35,18 @@ impl Verdict {
     }
 }
 
-/// A window that the verdict looks at.
+/// A window that the profile requires, found or missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// Its part; `None`: the window manager's own window.
+    /// Its role; `None` for the window manager's own window.
     pub role: Option<Role>,
-    /// Its id; 0 when there is none.
+    /// Its id; 0 if the window is missing.
     pub window: WindowId,
-    /// Where it is.
+    /// Its area on the screen.
     pub area: Option<Region>,
-    /// Mapped, as are its ancestors.
+    /// Whether it and all its ancestors are mapped.
     pub viewable: bool,
-    /// Its content is not of one colour, or its client is done with it.
+    /// Whether it is drawn: its content is not of one colour, or its client has had time to draw.
     pub drawn: bool,
     /// Answers to pings that were sent since the last change.
     pub pongs: u32,
@@ -55,41 +55,41 @@ pub struct Seen {
 /// One measurement of the screen by the reference encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
-    /// Since the observation began.
+    /// Time since the observation began.
     pub at: Duration,
     /// Size in bytes.
     pub bytes: u64,
 }
 
-/// Why the verdict is what it is.
+/// The observations that the verdict rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// The verdict.
     pub verdict: Verdict,
-    /// The profile that it holds for.
+    /// The profile that was judged.
     pub profile: Profile,
     /// The last probes, oldest first.
     pub probes: Vec<Probe>,
-    /// The floor of the byte-size rule, in bytes.
+    /// The minimum size in bytes by the byte-size rule.
     pub floor_bytes: u64,
-    /// The result of the byte-size rule alone.
+    /// Whether the byte-size rule alone counts the screen as painted.
     pub size_rule_settled: bool,
     /// Windows that the profile requires, found or missing.
     pub windows: Vec<Seen>,
-    /// No damage other than excepted animation for so long.
+    /// Time since the last change that is not excepted animation.
     pub quiet: Duration,
-    /// Where something small keeps moving.
+    /// Regions in which something keeps moving.
     pub animated: Vec<Region>,
     /// The conditions that are not met, one phrase each.
     pub missing: Vec<String>,
-    /// The slowest of the last answers to pings.
+    /// The longest time from a ping to its answer.
     pub slowest_pong: Duration,
-    /// Since the observation began.
+    /// Time since the observation began.
     pub elapsed: Duration,
 }
 
 impl Evidence {
-    /// Without an observation: the verdict alone.
+    /// Returns a verdict without observations.
     pub fn bare(verdict: Verdict, profile: Profile) -> Self {
         Self {
             verdict,

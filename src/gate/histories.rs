@@ -1,5 +1,5 @@
-//! Histories that nobody would think of: none makes READY too early, and each
-//! ends in it.
+//! Property tests with random histories of a display: none makes READY too early, and after each a
+//! painted desktop becomes READY.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     frame::Region,
 };
 
-/// Something that happens to a display at one step.
+/// A change of the simulated display in one step.
 #[derive(Debug, Clone)]
 enum Change {
     Draw(u32, Region),
@@ -53,9 +53,8 @@ fn change() -> impl Strategy<Value = Change> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// READY under `xfce` is never said of a desktop of which a part is missing,
-    /// undrawn, deaf or stopped, nor within 400 ms of a change that is not
-    /// an animation.
+    /// The verdict under `xfce` is never READY while a part of the desktop is missing, undrawn,
+    /// deaf or stopped, nor within 400 ms of a change that is not an animation.
     #[test]
     fn no_history_makes_it_ready_too_early(changes in prop::collection::vec(change(), 1..80)) {
         let mut display = StoryDisplay::xfce();
@@ -108,7 +107,7 @@ proptest! {
                 } else {
                     prop_assert!(!evidence.missing.is_empty());
                 }
-                // Whoever is deaf or stopped at the time of a change stays unready.
+                // A client that is deaf or stopped at the time of a change prevents READY.
                 let hindered = !display.deaf.is_empty() || display.stopped.is_some();
                 if hindered && story.now < last_change + ms(400) && evidence.animated.is_empty() {
                     prop_assert!(evidence.verdict != Verdict::Ready);
@@ -117,7 +116,7 @@ proptest! {
         }
     }
 
-    /// Whatever happened before, a whole desktop that rests becomes READY.
+    /// After any history, a complete desktop at rest becomes READY.
     #[test]
     fn every_history_ends_in_ready(changes in prop::collection::vec(change(), 1..60)) {
         let mut story = Story::new();

@@ -1,12 +1,12 @@
-//! The paint gate: facts in, verdict out. Pure: no clock, no X, no thread.
+//! The paint gate: decides from observed facts whether the desktop is painted. It uses no clock, no
+//! X connection and no thread.
 //!
-//! Called by [`session`](crate::session), which feeds it the facts that
-//! [`x11`](crate::x11) sees; calls nothing. The rules are in docs/concepts/painted.md,
-//! and the reasons for the numbers stand beside them.
+//! [`session`](crate::session) calls it with the facts that [`x11`](crate::x11) observes. The rules
+//! and the reasons for the numbers are in docs/concepts/painted.md.
 //!
-//! - `activity`: what moves, and since when the rest does not.
-//! - `pongs`, `sleep`: whether the clients and their processes are done.
-//! - `picture`: what the pixels look like.
+//! - `activity`: regions that keep moving, and the time since which the rest is still.
+//! - `pongs`, `sleep`: whether the clients answer pings and their processes are at rest.
+//! - `picture`: classifies the pixels.
 //! - `size_rule`: the byte-size rule, reported but not decisive.
 //! - `verdict`: the judgement.
 
@@ -39,18 +39,19 @@ use pongs::Pongs;
 use size_rule::Probes;
 use sleep::Sleep;
 
-/// A look at the pixels comes no sooner after the last one.
+/// Minimum interval between two pixel samples.
 const LOOK: Duration = Duration::from_millis(200);
-/// A look may take one part in so many of the time.
+/// While the screen changes, pixel samples take at most one part in this number of the time.
 const LOOK_SHARE: u32 = 20;
-/// Processes are sampled so often, while the screen moves and when it is quiet: no
-/// divisors of the periods with which schedulers stop and continue.
+/// Intervals between process samples, while the screen changes and when it is quiet. They do not
+/// divide the periods with which schedulers stop and continue processes.
 const SAMPLE: [Duration; 2] = [Duration::from_millis(87), Duration::from_millis(43)];
-/// The next step when nothing can be ready.
+/// Maximum time until the next round when no profile has all its required windows.
 const IDLE: Duration = Duration::from_millis(500);
-/// The next step when the rest is a matter of waiting.
+/// Maximum time until the next round when some profile has all its required windows.
 const SOON: Duration = Duration::from_millis(40);
-/// An answer later than this, or a step, means that time passed unseen.
+/// If an answer of the X server or the next round is later than this, changes may have been missed,
+/// and the quiet time restarts.
 const UNSEEN: Duration = Duration::from_millis(400);
 
 /// Time after which the layout of a new panel is final. XFCE's panel draws the text of its
@@ -60,13 +61,13 @@ const ARRANGES: Duration = Duration::from_secs(2);
 /// The facts that the gate needs next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wants {
-    /// A look at the pixels.
+    /// Whether to sample the pixels.
     pub picture: bool,
     /// Pings to send.
     pub pings: Vec<Pinged>,
-    /// A sample of the processes.
+    /// Whether to sample the processes.
     pub processes: bool,
-    /// The next step, when nothing happens sooner.
+    /// Maximum time until the next round; it begins earlier if a fact arrives.
     pub within: Duration,
 }
 
@@ -77,27 +78,27 @@ pub struct Gate {
     now: Duration,
     expected: Duration,
     scene: Option<Scene>,
-    /// Why there is no scene.
+    /// The reason why there is no scene.
     no_display: String,
     activity: Activity,
-    /// When the layout of each dock is final.
+    /// The time at which the layout of each dock is final.
     docks: HashMap<WindowId, Duration>,
     /// Processes that may show a window soon.
     starting: Vec<u32>,
-    /// The motion as of the last step: strict, and with allowed motion excepted.
+    /// The motion at the last round: first with `allow_unsettled` off, then with it on.
     motion: [Motion; 2],
     pongs: Pongs,
     sleep: Sleep,
     sampled_at: Option<Duration>,
     picture: Option<(Duration, PictureFact)>,
     probes: Probes,
-    /// Answers of the server since the last change that took long.
+    /// The slowest recent answer of the X server; after 1 s any newer answer replaces it.
     slowest_answer: Duration,
     slowest_answer_at: Duration,
 }
 
 impl Gate {
-    /// Nothing seen yet.
+    /// Returns a gate that has observed nothing.
     pub fn new() -> Self {
         Self::since(Duration::ZERO)
     }
@@ -127,10 +128,10 @@ impl Gate {
         }
     }
 
-    /// Takes in a fact of the moment `at`; moments never go back.
+    /// Takes in a fact observed at the time `at`, which never decreases between calls.
     pub fn observe(&mut self, at: Duration, fact: Fact) {
-        // The observer itself was kept from looking; but for its own look at the
-        // pixels, which takes its time on a slow machine.
+        // The observer was delayed and may have missed changes. A pixel sample is no such delay: it
+        // may take long on a slow machine.
         let own_work = matches!(fact, Fact::Picture(..));
         if at > self.expected + UNSEEN && !own_work {
             self.activity.restart(at);
@@ -143,7 +144,7 @@ impl Gate {
                 self.no_display = why;
             }
             Fact::Starting(pids) => self.starting = pids,
-            // Only steps look for that.
+            // Only [`Settle`] uses this fact.
             Fact::UnderWay { .. } => {}
             Fact::Scene(scene) => {
                 let resized = self
@@ -156,11 +157,11 @@ impl Gate {
                 if self.scene.is_none() {
                     self.activity = Activity::new(scene.size, at);
                 } else if self.scene.as_ref().is_some_and(|old| differ(old, &scene)) {
-                    // A window came, went or moved: that is a change as well.
+                    // A window appeared, disappeared or moved: that is a change, too.
                     self.activity.restart(at);
                 }
                 if let Some(old) = &self.scene {
-                    // An id may be another program's by now.
+                    // A window id may belong to another program now; its old answers do not count.
                     let same = |to: &Pinged| pinger(old, *to) == pinger(&scene, *to);
                     self.pongs.keep(same);
                 }
@@ -170,7 +171,7 @@ impl Gate {
             Fact::Damage { window, area } => self.activity.note(at, window, area),
             Fact::Answer(latency) => {
                 if latency > UNSEEN {
-                    // What the clients did meanwhile, they could not send.
+                    // While the server did not answer, clients could not send their changes.
                     self.activity.restart(at);
                 }
                 let old = at.saturating_sub(self.slowest_answer_at) > Duration::from_secs(1);
@@ -192,7 +193,8 @@ impl Gate {
         }
     }
 
-    /// Records new docks. One that existed before the observation has the age of its process.
+    /// Records when each dock's layout is final. In the first scene the age of a dock's process
+    /// counts; a dock that appears later counts as new.
     fn note_docks(&mut self, at: Duration, scene: &Scene) {
         let first = self.scene.is_none();
         let docks = scene
@@ -210,7 +212,7 @@ impl Gate {
         self.docks = docks.collect();
     }
 
-    /// Ends a round: all facts up to `at` are in. Returns what the gate needs next.
+    /// Ends a round, after all facts up to `at` were observed. Returns what the gate needs next.
     pub fn advance(&mut self, at: Duration) -> Wants {
         self.now = at;
         self.motion = [false, true].map(|allowed| self.activity.motion(at, allowed));
@@ -220,7 +222,7 @@ impl Gate {
         let last = self.picture.as_ref();
         let picture = self.scene.is_some()
             && last.is_none_or(|(began, last)| {
-                // When all else is at rest, the last look must not be late.
+                // If all else is at rest, the verdict waits only for this sample.
                 let pause = if quiet >= LOOK {
                     LOOK
                 } else {
@@ -234,7 +236,7 @@ impl Gate {
             && *began > strict.quiet_since
             && at >= *began + size_rule::APART
         {
-            // Nothing was drawn since: the probe would be the same.
+            // Nothing was drawn since the last sample, so a new probe would have the same size.
             self.probes.add(at, last.bytes);
         }
         let pinged = if structure { self.pinged() } else { Vec::new() };
@@ -255,13 +257,14 @@ impl Gate {
         self.scene.as_ref()
     }
 
-    /// Whether no window says that the desktop is there.
+    /// Whether no window shows that the desktop exists (see `counts`).
     pub fn is_bare(&self) -> bool {
         let scene = self.scene.as_ref();
         scene.is_some_and(|scene| !scene.windows.iter().any(|window| counts(window, scene)))
     }
 
-    /// The processes whose rest matters: those behind required windows.
+    /// The processes that must be at rest: the window manager's, and those of viewable desktop and
+    /// dock windows.
     pub fn required_pids(&self) -> Vec<u32> {
         let Some(scene) = &self.scene else {
             return Vec::new();
@@ -278,7 +281,7 @@ impl Gate {
         pids
     }
 
-    /// Those who must answer pings.
+    /// The window manager and the clients that must answer pings.
     fn pinged(&self) -> Vec<Pinged> {
         let Some(scene) = &self.scene else {
             return Vec::new();
@@ -303,7 +306,7 @@ impl Default for Gate {
     }
 }
 
-/// The process that would answer a ping, and its window.
+/// The window that answers a ping, and its process.
 fn pinger(scene: &Scene, to: Pinged) -> Option<(u32, Option<u32>)> {
     match to {
         Pinged::WindowManager => scene.window_manager.map(|m| (m.window, m.pid)),
@@ -314,8 +317,8 @@ fn pinger(scene: &Scene, to: Pinged) -> Option<(u32, Option<u32>)> {
     }
 }
 
-/// Whether a window says something about the paint: desktop, dock, or a quarter
-/// of the screen.
+/// Whether a window is evidence about the paint: a viewable desktop or dock, or a viewable window
+/// that covers a quarter of the screen.
 fn counts(window: &Window, scene: &Scene) -> bool {
     let large = |window: &Window| {
         window
@@ -325,7 +328,8 @@ fn counts(window: &Window, scene: &Scene) -> bool {
     window.viewable && window.area.is_some() && (window.role != Role::TopLevel || large(window))
 }
 
-/// Whether windows that count came, went or moved, or the window manager did.
+/// Whether a window that counts appeared, disappeared, moved or changed its role, or the window
+/// manager changed.
 fn differ(old: &Scene, new: &Scene) -> bool {
     let standing = |scene: &Scene| {
         let mut windows: Vec<_> = scene

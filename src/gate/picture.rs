@@ -11,8 +11,8 @@ use crate::{
 /// draws one of 4 × 4, `xsetroot -mod` of up to 16.
 const MAX_TILE: usize = 16;
 
-/// Looks at the screen and at each window of the scene. `bytes` and `cost` are
-/// the reference encoding's.
+/// Classifies the screen and each window of the scene. `bytes` and `cost` are the size and the
+/// duration of the reference encoding.
 pub fn look(pixels: &Pixels, scene: &Scene, bytes: u64, cost: Duration) -> PictureFact {
     PictureFact {
         screen: content(pixels),
@@ -41,7 +41,7 @@ fn flat_windows(pixels: &Pixels, scene: &Scene) -> Vec<WindowId> {
         .filter_map(|window| window.area)
         .collect();
     let flat = scene.windows.iter().filter(|window| {
-        // The docks lie above the desktop, and are not its content.
+        // The docks lie above the desktop window, so their pixels are not its content.
         let holes = if window.role == Role::Desktop {
             docks.as_slice()
         } else {
@@ -53,14 +53,14 @@ fn flat_windows(pixels: &Pixels, scene: &Scene) -> Vec<WindowId> {
     flat.map(|window| window.id).collect()
 }
 
-/// Whether all pixels of `area`, but for those in `holes`, have one colour.
+/// Whether all pixels of `area` outside `holes` have one colour.
 fn is_flat(pixels: &Pixels, area: Region, holes: &[Region]) -> bool {
     let mut colour: Option<[u8; 3]> = None;
     let mut before: Option<(u32, u32, u32)> = None;
     for y in area.y..area.y + area.size.height {
         for (x, width) in visible(area, y, holes) {
-            // Most flat rows are the same bytes as the one before, which is
-            // compared at the speed of memory.
+            // Most rows of a flat area equal the row before; comparing their bytes is the fastest
+            // check.
             let repeats = before
                 .replace((x, y, width))
                 .is_some_and(|(left, above, run)| {
@@ -81,7 +81,7 @@ fn is_flat(pixels: &Pixels, area: Region, holes: &[Region]) -> bool {
     true
 }
 
-/// The runs of row `y` of `area` that no hole covers.
+/// The parts of row `y` of `area` that no hole covers, as (x, width).
 fn visible(area: Region, y: u32, holes: &[Region]) -> Vec<(u32, u32)> {
     let row = Region {
         x: area.x,
@@ -119,7 +119,7 @@ fn is_tiled(pixels: &Pixels) -> bool {
         a == b || pixels(a).zip(pixels(b)).all(|(a, b)| rgb(a) == rgb(b))
     };
     let repeats_down = |tile: u32| (tile..size.height).all(|y| same(row(y), row(y - tile)));
-    // Two whole tiles at least, or there is no repetition to see.
+    // At least two whole tiles must fit; otherwise there is no repetition.
     let tiles = 1..=u32::try_from(MAX_TILE).unwrap_or(u32::MAX);
     let Some(height) = tiles
         .filter(|tile| tile * 2 <= size.height)
@@ -149,7 +149,7 @@ mod tests {
         let mut bytes = Vec::new();
         for y in 0..SIZE.height {
             for x in 0..SIZE.width {
-                // The fourth byte has no meaning, and is not looked at.
+                // The fourth byte of a pixel has no meaning and is ignored.
                 bytes.extend([colour(x, y), 7, 7, (x + y).to_le_bytes()[0]]);
             }
         }

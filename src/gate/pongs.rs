@@ -8,22 +8,22 @@ use std::{
 
 use crate::facts::Pinged;
 
-/// Two counted pings are at least so far apart.
+/// Minimum interval between two pings to the same receiver.
 pub(super) const APART: Duration = Duration::from_millis(200);
-/// After so long without an answer another ping is sent. No program that was
-/// seen, at a twentieth of a core, took half of it.
+/// Time without an answer after which a ping counts as lost and another one is sent. No observed
+/// program took more than half of it, even at a twentieth of a core.
 const LOST: Duration = Duration::from_secs(20);
-/// The same while it has never answered.
+/// Time without an answer after which a receiver that has never answered is pinged again.
 const STARTS: Duration = Duration::from_secs(1);
-/// Answers that are kept of each.
+/// Number of answers that are kept of each receiver.
 const KEPT: usize = 16;
 
 #[derive(Debug, Default)]
 struct History {
-    /// When a ping without answer left; of several, the first.
+    /// When the unanswered ping was sent; of several, the first.
     waiting_since: Option<Duration>,
     last_sent: Option<Duration>,
-    /// Sent, answered.
+    /// The answered pings: when each was sent, and when its answer arrived.
     answered: VecDeque<(Duration, Duration)>,
 }
 
@@ -31,26 +31,26 @@ struct History {
 #[derive(Debug, Default)]
 pub(super) struct Pongs(HashMap<Pinged, History>);
 
-/// The answers to pings that left after some moment.
+/// The answers to pings that were sent at or after a given time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counted {
-    /// How many.
+    /// Their number.
     pub(super) count: u32,
-    /// Two of them belong to pings at least [`APART`].
+    /// Whether two of them answer pings that were sent at least [`APART`] from each other.
     pub(super) twice: bool,
-    /// The slowest.
+    /// The longest time from a ping to its answer.
     pub(super) slowest: Duration,
 }
 
 impl Pongs {
-    /// Forgets those that are not the same any more.
+    /// Drops the history of each receiver for which `same` returns false.
     pub(super) fn keep(&mut self, same: impl Fn(&Pinged) -> bool) {
         self.0.retain(|to, _| same(to));
     }
 
     pub(super) fn sent(&mut self, at: Duration, to: Pinged) {
         let history = self.0.entry(to).or_default();
-        // An answer may be to any that were sent, so it counts as one to the first.
+        // An answer does not tell which ping it is for, so it counts for the first unanswered one.
         if history.waiting_since.is_none() || !history.answered.is_empty() {
             history.waiting_since = Some(at);
         }
@@ -67,11 +67,11 @@ impl Pongs {
         }
     }
 
-    /// Whether it is time for the next ping.
+    /// Whether the next ping is to be sent now.
     pub(super) fn due(&self, at: Duration, to: Pinged) -> bool {
         self.0.get(&to).is_none_or(|history| {
-            // An answer may be lost, with the window that the ping was for. A program that is
-            // just starting may not have listened yet.
+            // An answer is lost if the pinged window was destroyed. A program that is just starting
+            // may not have listened yet.
             let lost = match (history.waiting_since, history.last_sent) {
                 (Some(_), Some(last)) if history.answered.is_empty() => at >= last + STARTS,
                 (Some(sent), _) => at >= sent + LOST,
@@ -82,7 +82,7 @@ impl Pongs {
         })
     }
 
-    /// The slowest answer that is remembered.
+    /// The longest time from a ping to its answer, of all answers that are kept.
     pub(super) fn slowest(&self) -> Duration {
         let answers = self.0.values().flat_map(|history| &history.answered);
         answers
@@ -91,7 +91,7 @@ impl Pongs {
             .unwrap_or_default()
     }
 
-    /// Whether it has been asked for 20 s and has never answered.
+    /// Whether it has been pinged for 20 s and has never answered.
     pub(super) fn is_mute(&self, at: Duration, to: Pinged) -> bool {
         self.0.get(&to).is_some_and(|history| {
             let asked = history.waiting_since.is_some_and(|sent| at >= sent + LOST);
@@ -99,7 +99,7 @@ impl Pongs {
         })
     }
 
-    /// Answers to pings that left at or after `since`.
+    /// Counts the answers to pings that were sent at or after `since`.
     pub(super) fn counted(&self, by: Pinged, since: Duration) -> Counted {
         let none = VecDeque::new();
         let answered = self.0.get(&by).map_or(&none, |history| &history.answered);
@@ -154,7 +154,7 @@ mod tests {
         pongs.answered(ms(6000), W);
         assert!(pongs.due(ms(6000), W));
         assert_eq!(pongs.counted(W, ms(0)).slowest, ms(5000));
-        // An answer that nobody asked for counts for nothing.
+        // An answer without a ping is ignored.
         pongs.answered(ms(6001), W);
         assert_eq!(pongs.counted(W, ms(0)).count, 2);
     }
@@ -167,7 +167,7 @@ mod tests {
         assert!(pongs.due(ms(1000), W));
         pongs.sent(ms(1000), W);
         assert!(!pongs.is_mute(ms(19_999), W) && pongs.is_mute(ms(20_000), W));
-        // To which of the two is not known: it counts for the first.
+        // The answer may be to either ping, so it counts for the first.
         pongs.answered(ms(1100), W);
         let counted = pongs.counted(W, ms(0));
         assert_eq!((counted.count, counted.slowest), (1, ms(1100)));

@@ -1,4 +1,4 @@
-//! Steps and what the screen does after them: when it is said to rest.
+//! Tests of [`Settle`]: steps, the changes that follow them, and when the screen is at rest.
 
 use std::time::Duration;
 
@@ -96,8 +96,8 @@ impl RestStory {
             .observe(self.now, Fact::Damage { window: ROOT, area });
     }
 
-    /// Goes on in steps of 10 ms until it rests; returns how, and after how long. `each`
-    /// adds events, by the time since the input.
+    /// Advances by 10 ms at a time until the screen is at rest. Returns the kind of rest and the
+    /// milliseconds that it took. `each` adds facts, given the milliseconds since the input.
     fn rests(&mut self, mut each: impl FnMut(&mut Self, u64)) -> (Rest, u64) {
         let began = self.now;
         loop {
@@ -160,7 +160,7 @@ fn the_focused_program_must_have_answered_and_others_only_soon() {
         _ => {}
     });
     assert_eq!(rest, (Rest::Quiet, 700));
-    // Another one may hang for reasons of its own.
+    // Other clients may hang for unrelated reasons.
     story.answers = vec![EDITOR];
     story.begin(false);
     let rest = story.rests(|story, since| {
@@ -206,7 +206,7 @@ fn a_program_that_starts_is_waited_for_as_long_as_it_works() {
                 story.draw(Region::new(0, 0, 9, 9));
             }
             if since >= 50 && since % 20 == 10 {
-                // All of a core, until then.
+                // It uses a whole core until `until`.
                 let others = vec![process(since.min(until))];
                 let required = Vec::new();
                 let fact = Fact::Processes { required, others };
@@ -217,7 +217,7 @@ fn a_program_that_starts_is_waited_for_as_long_as_it_works() {
     let (rest, took) = works(600);
     assert_eq!(rest, Rest::Quiet);
     assert!((1000..=1040).contains(&took), "{took}");
-    // Not for ever.
+    // The wait is bounded by `START`.
     let (rest, took) = works(100_000);
     assert_eq!(rest, Rest::Quiet);
     assert!((2540..=2600).contains(&took), "{took}");
@@ -246,9 +246,9 @@ fn a_busy_client_is_waited_for_unless_it_was_busy_before() {
     };
     let (rest, took) = story.rests(busy);
     assert_eq!(rest, Rest::Quiet);
-    // A second after the last change.
+    // `WORK` (1 s) after the last change.
     assert!((1010..=1030).contains(&took), "{took}");
-    // It goes on: it does not work on the next input.
+    // It was busy before the next input, so it is not waited for.
     let used = 1 + took;
     story.now += ms(400);
     sample(&mut story, used + 400);
@@ -282,7 +282,7 @@ fn keys_that_activate_and_docks_take_longer() {
     let small = Region::new(0, 0, 600, 400);
     story.settle.observe(story.now, desktop(small));
     story.begin(false);
-    // It grows over the dock.
+    // The editor's window grows over the dock.
     let rest = story.rests(|story, since| {
         if since == 10 {
             let large = desktop(Region::new(0, 0, 1280, 800));
@@ -291,7 +291,7 @@ fn keys_that_activate_and_docks_take_longer() {
         }
     });
     assert_eq!(rest, (Rest::Quiet, 710));
-    // It lies there still: nothing of the dock is waited for.
+    // The editor still covers the dock but has not moved, so the dock's delay does not apply.
     story.begin(false);
     let rest = story.rests(|story, since| {
         change(story, since);
@@ -318,7 +318,7 @@ fn what_moved_by_itself_before_is_excepted_and_what_the_last_step_did_is_not() {
     assert_eq!(story.settle.excepted(), [spinner]);
     let (rest, _) = story.rests(|story, _| spin(story));
     assert_eq!(rest, Rest::NoChange);
-    // A step that changes the same place ten times, and then rests.
+    // A region that only the last step changed, ten times, is not excepted in the next one.
     let mut story = RestStory::new();
     story.begin(false);
     story.rests(|story, since| {
@@ -330,7 +330,7 @@ fn what_moved_by_itself_before_is_excepted_and_what_the_last_step_did_is_not() {
     assert_eq!(story.settle.excepted(), []);
 }
 
-/// A press whose control is drawn as pressed, and nothing else.
+/// A press after which only the pressed control is redrawn.
 #[test]
 fn the_pressed_control_is_no_answer_by_itself() {
     let press = |quiet| Given {
@@ -351,10 +351,10 @@ fn the_pressed_control_is_no_answer_by_itself() {
             story.draw(Region::new(650, 480, 120, 40));
         }
     });
-    // The answer may still come, as long as nothing changes for 400 ms.
+    // The program's answer may still come until 400 ms after the input.
     assert_eq!(rest, (Rest::NoChange, 400));
     assert!(story.settle.changed_area().is_some());
-    // Anything else that changes is an answer.
+    // A change elsewhere is an answer.
     story.settle.begin(story.now, press(None));
     story.settle.done(story.now);
     let rest = story.rests(|story, since| match since {
@@ -363,7 +363,7 @@ fn the_pressed_control_is_no_answer_by_itself() {
         _ => {}
     });
     assert_eq!(rest, (Rest::Quiet, 160));
-    // So is what the control does later.
+    // A change of the control later than `CONTROL_TIME` is an answer, too.
     story.settle.begin(story.now, press(None));
     story.settle.done(story.now);
     let rest = story.rests(|story, since| match since {
@@ -371,7 +371,7 @@ fn the_pressed_control_is_no_answer_by_itself() {
         _ => {}
     });
     assert_eq!(rest, (Rest::Quiet, 450));
-    // A caller may ask for a longer rest.
+    // A caller may request a longer quiet time.
     story.settle.begin(story.now, press(Some(ms(600))));
     story.settle.done(story.now);
     let rest = story.rests(|story, since| {
@@ -402,7 +402,7 @@ fn a_request_and_a_command_under_way_are_waited_for() {
         });
         assert_eq!(rest, (Rest::Quiet, 1030));
     }
-    // One that never ends is bounded by the caller's limit.
+    // A request that never ends is waited for until the caller's limit.
     let mut story = RestStory::new();
     story.begin(false);
     let rest = story.rests(|story, _| {

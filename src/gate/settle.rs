@@ -1,10 +1,10 @@
-//! Whether the screen has come to rest after input: a pure state machine over
-//! facts, as the paint gate is.
+//! Decides when the screen is at rest after input: a pure state machine over facts, as the paint
+//! gate is.
 //!
-//! It asks more than "has nothing changed for a while": a program that was
-//! clicked on and works on it has not answered yet, though its screen is still.
-//! So a client that has not ponged since the input, a program that is being
-//! started, and a process that is at work on what was asked hold it up.
+//! A quiet screen is not enough: a program that still works on a click has not answered yet,
+//! although its window does not change. So three things extend the wait: a client that has not
+//! answered a ping since the input, a program that is starting, and a process that is at work on
+//! the input.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,70 +14,71 @@ use crate::{
     frame::{Region, Size},
 };
 
-/// The screen rests when it has not changed for so long.
+/// The screen is at rest after this time without a change.
 const QUIET: Duration = Duration::from_millis(100);
-/// The same after a window came: it paints itself in several strokes.
+/// Quiet time after a new window appeared: a window paints itself in several strokes.
 const QUIET_AFTER_WINDOW: Duration = Duration::from_millis(300);
-/// The same after a key that activates what has the focus: GTK shows a button
-/// as pressed for 250 ms before it acts.
+/// Quiet time after a key that activates the focused control: GTK shows a button as pressed for 250
+/// ms before it acts.
 const QUIET_AFTER_ACTIVATION: Duration = Duration::from_millis(300);
-/// The same after a window came to lie over a dock, or left it: xfce4-panel
-/// hides a dock 580 ms after that, and sleeps until then.
+/// Quiet time after a window moved over a dock or away from it: xfce4-panel hides a dock 580 ms
+/// later, and sleeps until then.
 const QUIET_AFTER_DOCK: Duration = Duration::from_millis(700);
-/// Without any change, so long after the input there will be none.
+/// If nothing has changed this long after the input, the wait ends with [`Rest::NoChange`].
 const NO_CHANGE: Duration = Duration::from_millis(400);
-/// A client other than the focused one is waited for no longer: it may hang for
-/// reasons of its own.
+/// Maximum wait for the pong of a client that is neither focused nor new: it may hang for unrelated
+/// reasons.
 const OTHERS: Duration = Duration::from_millis(250);
-/// Work without a visible change holds it up so long at most.
+/// Maximum time that a busy process extends the wait after the last visible change.
 const WORK: Duration = Duration::from_secs(1);
-/// A process that worked within so long is at work.
+/// A process counts as at work until this time after its last sample that showed work.
 const AT_WORK: Duration = Duration::from_millis(60);
-/// A program that was started since the input is waited for until it has not
-/// worked for so long.
+/// A program that was started since the input is waited for until this time after its last sample
+/// that showed work.
 const STARTING: Duration = Duration::from_millis(400);
-/// And no longer than this.
+/// Maximum wait for a program that was started since the input.
 const START: Duration = Duration::from_millis(2500);
 /// A process that uses more than one part in this number of its time is at work.
 const SHARE: u32 = 5;
-/// Samples closer together than this say little.
+/// Minimum interval between two samples of a process that are compared.
 const APART: Duration = Duration::from_millis(15);
-/// A process that was at work for at least this time before the input does not work on it.
+/// A process that was busy for at least this time before the input is not waited for: its work has
+/// another cause.
 const BEFORE: Duration = Duration::from_millis(200);
-/// Pings without an answer at once.
+/// Maximum number of pings sent in one round.
 const MAX_PINGS: usize = 24;
-/// A region that moved by itself, and has moved again within this time, still moves: a
+/// An excepted region stays excepted in the next step if it moved within this time before it: a
 /// clock ticks every second.
 const STILL_MOVING: Duration = Duration::from_millis(1500);
-/// Something that moves is so near to where it was seen moving, in pixels.
+/// A change this near to a moving region, in pixels, belongs to it.
 const NEAR: u32 = 8;
-/// A change around the place of a press is the pressed control's own if it has at most this
-/// width and height in pixels and comes within this time after the press. It shows that the
-/// press arrived, and not yet the answer.
+/// A change near the place of a press counts as a redraw of the pressed control if it is at most
+/// this wide and high (pixels) and comes within this time after the press. It shows that the press
+/// arrived, but it is not the program's answer.
 const CONTROL: (u32, u32) = (400, 120);
 const CONTROL_TIME: Duration = Duration::from_millis(300);
 
-/// Why the waiting ended.
+/// Why the wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
     /// The screen changed and came to rest.
     Quiet,
     /// Nothing changed.
     NoChange,
-    /// The time ran out.
+    /// The limit was reached before the screen was at rest.
     Timeout,
 }
 
-/// The next step.
+/// The next thing that the caller has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// It is over.
+    /// The wait is over.
     Done(Rest),
-    /// Ask these, and come again within that time.
+    /// Send these pings, and call [`Settle::advance`] again within that time.
     Wait {
         /// Pings to send.
         pings: Vec<Pinged>,
-        /// How soon.
+        /// Maximum time until the next call.
         within: Duration,
     },
 }
@@ -85,35 +86,35 @@ pub enum Next {
 #[derive(Debug, Clone, Copy)]
 struct Worker {
     last: (Duration, ProcessSample),
-    /// It used its time in one sample after the other since then.
+    /// Start of the unbroken run of samples in which it was busy; `None` if the last one was not.
     working_since: Option<Duration>,
     worked_at: Option<Duration>,
-    /// It was at work before the input, and is not waited for.
+    /// Whether it was busy before the input and is therefore not waited for.
     excused: bool,
-    /// It came after the input, at that time.
+    /// When it was first sampled, if it was started after the input.
     came: Option<Duration>,
 }
 
-/// The answer that is awaited of a client.
+/// The state of the ping to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Asked,
     Given(Duration),
 }
 
-/// The input that the screen answers.
+/// The input of a step, as far as it matters for the wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Given {
-    /// The rest after it is waited for until this time after it.
+    /// Maximum wait after the input.
     pub limit: Duration,
-    /// It ends with a key or chord that activates what has the focus.
+    /// Whether the input ends with a key or chord that activates the focused control.
     pub activates: bool,
-    /// Screen pixels of the last press of a button, if that ends it.
+    /// Screen pixels of the last button press, if the input ends with one.
     pub press: Option<(u32, u32)>,
-    /// Screen pixels of the pointer before it: the program redraws the place that it
-    /// leaves, too.
+    /// Screen pixels of the pointer before that press: the program redraws the control that the
+    /// pointer leaves, too.
     pub from: Option<(u32, u32)>,
-    /// The caller requires at least this time without a change.
+    /// Minimum time without a change that the caller requires.
     pub quiet: Option<Duration>,
 }
 
@@ -124,24 +125,24 @@ struct GivenInput {
     done: Option<Duration>,
     given: Given,
     excepted: Vec<Region>,
-    /// A command or a request is under way.
+    /// Whether a command or a request is under way (see [`Fact::UnderWay`]).
     under_way: bool,
-    /// When the last of them ended.
+    /// When the last command or request under way ended.
     came_back: Option<Duration>,
-    /// Windows and where they were.
+    /// The windows before the input, and their areas.
     known: HashMap<WindowId, Option<Region>>,
-    /// A window moved over a dock, or away from it.
+    /// Whether a window moved over a dock, or away from one, since the input.
     at_dock: bool,
-    /// Windows that came since, and when each was last drawn into.
+    /// Windows that appeared since the input, and when each was last drawn into.
     came: HashMap<WindowId, Option<Duration>>,
     answers: HashMap<WindowId, Answer>,
     changed: Option<Region>,
     last_change: Option<Duration>,
-    /// Something changed besides the pressed control.
+    /// Whether something other than the pressed control changed.
     answered: bool,
 }
 
-/// The screen of one display, before and after input.
+/// The observations of a screen, before and after input.
 #[derive(Debug)]
 pub struct Settle {
     root: WindowId,
@@ -150,12 +151,12 @@ pub struct Settle {
     scene: Option<Scene>,
     workers: HashMap<u32, Worker>,
     input: Option<GivenInput>,
-    /// Regions that moved without input, and when last.
+    /// Regions that moved without input, and when each last moved.
     moving: Vec<(Region, Duration)>,
 }
 
 impl Settle {
-    /// Nothing was seen yet of the screen, whose root window is `root`.
+    /// Creates the state of a screen with the root window `root`, before any observation.
     pub fn new(root: WindowId, screen: Size, at: Duration) -> Self {
         Self {
             root,
@@ -168,7 +169,7 @@ impl Settle {
         }
     }
 
-    /// Takes in what was seen, before, during or after input.
+    /// Takes in a fact that was observed before, during or after input.
     pub fn observe(&mut self, at: Duration, fact: Fact) {
         match fact {
             Fact::Damage { window, area } if window == self.root => self.changed(at, area),
@@ -212,7 +213,7 @@ impl Settle {
         }
     }
 
-    /// Input is about to be given.
+    /// Starts a step: its input is about to be sent.
     pub fn begin(&mut self, at: Duration, given: Given) {
         self.moving.retain(|(_, last)| *last + STILL_MOVING >= at);
         for area in self.activity.motion(at, true).animated {
@@ -246,21 +247,21 @@ impl Settle {
         });
     }
 
-    /// The input since [`Self::begin`] was another than said there.
+    /// Replaces the description of the input that was passed to [`Self::begin`].
     pub fn given(&mut self, given: Given) {
         if let Some(input) = &mut self.input {
             input.given = given;
         }
     }
 
-    /// The last event was sent.
+    /// Notes that the last input event was sent.
     pub fn done(&mut self, at: Duration) {
         if let Some(input) = &mut self.input {
             input.done = Some(at);
         }
     }
 
-    /// Whether the screen rests, or what must be known next.
+    /// Reports whether the screen is at rest, or else the pings to send and the time to wait.
     pub fn advance(&mut self, at: Duration) -> Next {
         let Some(done) = self.input.as_ref().and_then(|input| input.done) else {
             return Next::Done(Rest::NoChange);
@@ -294,9 +295,9 @@ impl Settle {
             ),
             None => (Rest::NoChange, done + NO_CHANGE.max(quiet)),
         };
-        // What came back is shown a moment later.
+        // The result of a finished command or request is drawn a moment later.
         let due = input.came_back.map_or(due, |back| due.max(back + quiet));
-        // Whoever is not heard of looks again soon.
+        // An outstanding pong is checked for again soon.
         let look = Duration::from_millis(20);
         if at < due {
             let within = due.saturating_sub(at).max(Duration::from_millis(1));
@@ -308,7 +309,7 @@ impl Settle {
             return Next::Wait { pings, within };
         }
         if pings.is_empty() && !self.is_held_up(at, done) {
-            // What moves from now on moves by itself.
+            // Changes from now on are not caused by this input.
             self.activity = Activity::new(self.screen, at);
             return Next::Done(rest);
         }
@@ -316,12 +317,12 @@ impl Settle {
         Next::Wait { pings, within }
     }
 
-    /// The rectangle that holds all changes since the input; `None` without any.
+    /// Returns the rectangle that encloses all changes since the input; `None` without any.
     pub fn changed_area(&self) -> Option<Region> {
         self.input.as_ref()?.changed
     }
 
-    /// Regions that are not waited for, because they moved before the input.
+    /// Returns the regions whose changes are ignored, because they moved before the input.
     pub fn excepted(&self) -> Vec<Region> {
         let input = self.input.as_ref();
         input
@@ -385,7 +386,7 @@ impl Settle {
             .retain(|id, _| scene.windows.iter().any(|w| w.id == *id));
     }
 
-    /// Every client is asked once, after the input.
+    /// Returns the clients that were not pinged since the input, at most [`MAX_PINGS`].
     fn pings(&self) -> Vec<Pinged> {
         let (Some(scene), Some(input)) = (&self.scene, &self.input) else {
             return Vec::new();
@@ -457,7 +458,7 @@ impl Settle {
     }
 }
 
-/// Whether `area` is so small and so near to a press that it is the pressed control.
+/// Whether a change is small enough and near enough to a press to be the pressed control.
 fn is_of_control(area: &Region, (x, y): (u32, u32)) -> bool {
     let near = Region {
         x: x.saturating_sub(CONTROL.0),
@@ -473,7 +474,7 @@ fn is_of_control(area: &Region, (x, y): (u32, u32)) -> bool {
     small && (holds || near.intersection(area) == Some(*area) && width <= 32 && height <= 32)
 }
 
-/// Whether `area` lies where something moves, or next to it.
+/// Whether `area` lies inside a moving region grown by [`NEAR`].
 fn is_within(area: &Region, moving: &Region) -> bool {
     let near = Region {
         x: moving.x.saturating_sub(NEAR),

@@ -1,25 +1,25 @@
-//! The byte-size rule that callers of older systems know: reported, never
-//! decisive. On real boots it was wrong more often than right, because the last
-//! stages of painting differ by some hundred bytes.
+//! The byte-size rule of older systems: a screen is painted when two encodings of it are large
+//! enough and nearly equal in size. It is reported, never decisive: on real boots it was wrong more
+//! often than right, because the last stages of painting differ by some hundred bytes.
 
 use std::{collections::VecDeque, time::Duration};
 
 use super::evidence::Probe;
 use crate::frame::Size;
 
-/// The floor at the reference screen, in bytes.
+/// Minimum size of an encoded painted screen at the reference resolution, in bytes.
 const FLOOR_BYTES: u64 = 60_000;
 /// The reference screen, in pixels (1280 × 800).
 const REFERENCE_PIXELS: u64 = 1280 * 800;
-/// Two settled probes differ by at most so many bytes.
+/// Maximum difference in bytes between two settled probes.
 const DELTA_BYTES: u64 = 2_000;
-/// They are at least so far apart.
+/// Minimum interval between two probes.
 pub(super) const APART: Duration = Duration::from_millis(200);
-/// Probes that are kept and reported.
+/// Number of probes that are kept and reported.
 const KEPT: usize = 8;
 
-/// The floor for a screen: it grows with the area, because an unpainted screen's
-/// bytes do (a black 3840 × 2160 passes a fixed floor).
+/// The minimum size for a screen. It is proportional to the area, because the size of an unpainted
+/// screen is: a black 3840 × 2160 screen exceeds a fixed minimum.
 pub(super) fn floor_bytes(screen: Size) -> u64 {
     FLOOR_BYTES * screen.pixels() / REFERENCE_PIXELS
 }
@@ -29,7 +29,7 @@ pub(super) fn floor_bytes(screen: Size) -> u64 {
 pub(super) struct Probes(VecDeque<Probe>);
 
 impl Probes {
-    /// Adds a probe, unless it comes too soon after the one before.
+    /// Adds a probe, or replaces the last one if that is less than [`APART`] old.
     pub(super) fn add(&mut self, at: Duration, bytes: u64) {
         if let Some(last) = self.0.back_mut()
             && at < last.at + APART
@@ -43,7 +43,7 @@ impl Probes {
         self.0.push_back(Probe { at, bytes });
     }
 
-    /// Whether the rule would say that the screen is painted.
+    /// Whether the byte-size rule counts the screen as painted.
     pub(super) fn settled(&self, floor_bytes: u64) -> bool {
         let mut last = self.0.iter().rev();
         match (last.next(), last.next()) {
@@ -91,7 +91,7 @@ mod tests {
         assert!(!probes(&[(0, 60_000), (200, 62_001)]).settled(60_000));
         assert!(!probes(&[(0, 59_999), (200, 60_000)]).settled(60_000));
         assert!(!probes(&[(0, 60_000)]).settled(60_000));
-        // Sooner than 200 ms it is the same probe, taken again.
+        // A probe within 200 ms replaces the one before it.
         assert!(!probes(&[(0, 60_000), (199, 60_000)]).settled(60_000));
     }
 

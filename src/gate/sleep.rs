@@ -1,4 +1,4 @@
-//! Whether the desktop's processes rest.
+//! Whether the desktop's processes are at rest.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,16 +7,16 @@ use std::{
 
 use crate::facts::{Doing, ProcessSample};
 
-/// A process is judged by at least so much of its time.
+/// Minimum period over which a process's CPU time is judged.
 const WINDOW: Duration = Duration::from_millis(300);
-/// How far back samples are kept.
+/// Maximum age of a sample that is kept.
 const MEMORY: Duration = Duration::from_secs(2);
-/// A process that uses more than one part in this number of its time is at work. An idle
-/// panel uses one in a hundred. A process under a quota, or stopped nine tenths of the
-/// time, can use one in ten at most.
+/// A process that uses more than one part in this number of its time is at work. An idle panel uses
+/// 1/100. A process under a quota, or one that is stopped nine tenths of the time, can use 1/10 at
+/// most.
 const USED: u32 = 20;
-/// A process that demands more than one part in this number of its time is at work, and a
-/// quota or other processes keep it from running.
+/// A process that demands (uses or waits for) more than one part in this number of its time is at
+/// work, but a quota or other processes keep it from running.
 const WANTED: u32 = 2;
 
 #[derive(Debug)]
@@ -28,11 +28,11 @@ struct Past {
 /// The reason why a process is not at rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unrest {
-    /// Not seen for long enough.
+    /// Too few samples yet to judge it.
     Unknown,
     /// At work.
     Busy,
-    /// Stopped since the last change.
+    /// Stopped in every sample since the last change.
     Stopped,
 }
 
@@ -46,7 +46,7 @@ impl Unrest {
     }
 }
 
-/// The samples of the last seconds.
+/// The samples of each process over the last [`MEMORY`].
 #[derive(Debug, Default)]
 pub(super) struct Sleep {
     past: HashMap<u32, Past>,
@@ -83,13 +83,13 @@ impl Sleep {
         }
     }
 
-    /// Whether processes were looked at.
+    /// Whether the processes were ever sampled.
     pub(super) fn sampled(&self) -> bool {
         self.sampled
     }
 
-    /// Processes that do not rest, worst first: their id, whether they stand
-    /// behind a required window, and what they do. `since` is the last change.
+    /// Lists the processes that are not at rest, required ones first: process id, whether it owns a
+    /// required window, and the reason. `since` is the time of the last change.
     pub(super) fn restless(&self, since: Duration) -> Vec<(u32, bool, Unrest)> {
         let mut list: Vec<_> = self
             .past
@@ -104,7 +104,7 @@ impl Sleep {
 fn unrest(past: &Past, since: Duration) -> Option<Unrest> {
     let (now, last) = past.samples.back()?;
     let after = || past.samples.iter().filter(|(at, _)| *at >= since);
-    // Stopped and continued in turns it is seen awake sooner or later.
+    // A process that is stopped and continued in turns is sampled in another state sooner or later.
     if last.doing == Doing::Stopped && after().all(|(_, s)| s.doing == Doing::Stopped) {
         return Some(Unrest::Stopped);
     }
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Samples every 100 ms.
+    /// Notes one sample every 100 ms; the last change is at 100 ms.
     fn after(samples: &[ProcessSample]) -> Vec<(u32, bool, Unrest)> {
         let mut sleep = Sleep::default();
         for (at, sample) in (0..).map(|i| ms(i * 100)).zip(samples) {
@@ -167,18 +167,18 @@ mod tests {
                 .map(|i| sample(Doing::Asleep, i * used, i * wanted))
                 .collect()
         };
-        // One part in ten used: at work, though kept from it by SIGSTOP.
+        // It uses 1/10 of its time because SIGSTOP keeps it from more: at work.
         assert_eq!(after(&busy(10, 10)), [(5, true, Unrest::Busy)]);
-        // Under a quota: hardly used, always wanted.
+        // Under a quota it uses little CPU time and demands it all the time: at work.
         assert_eq!(after(&busy(2, 99)), [(5, true, Unrest::Busy)]);
-        // Idle on a busy machine: it waits a little before each turn.
+        // An idle process on a busy machine waits a little before each turn: at rest.
         assert_eq!(after(&busy(1, 30)), []);
         let mut list: Vec<_> = (0..6).map(|_| sample(Doing::Asleep, 0, 0)).collect();
         list[5].doing = Doing::Running;
         assert_eq!(after(&list), [(5, true, Unrest::Busy)]);
         let stopped = vec![sample(Doing::Stopped, 0, 0); 6];
         assert_eq!(after(&stopped), [(5, true, Unrest::Stopped)]);
-        // Seen awake since the change.
+        // It was not stopped in one sample after the change, so it is not reported as stopped.
         let mut turns = stopped;
         turns[3].doing = Doing::Asleep;
         assert_eq!(after(&turns), []);

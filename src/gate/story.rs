@@ -1,4 +1,4 @@
-//! A display that is played to a gate, step by step: for tests.
+//! A simulated display whose facts are fed to a gate, for tests.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// A display that is played to a gate in steps of 50 ms.
+/// A simulated display; each [`Story::step`] takes 50 ms.
 #[derive(Debug, Clone)]
 pub(super) struct StoryDisplay {
     pub(super) manager: bool,
@@ -34,18 +34,18 @@ pub(super) struct StoryDisplay {
     pub(super) flat: Vec<u32>,
     /// Clients that do not answer pings.
     pub(super) deaf: Vec<Pinged>,
-    /// A process that uses all it gets.
+    /// A process that uses half of a core and demands all of it.
     pub(super) busy: Option<u32>,
     pub(super) stopped: Option<u32>,
     pub(super) latency: Duration,
-    /// Its pixels cannot be read at the time.
+    /// Whether its pixels cannot be read.
     pub(super) unseen: bool,
-    /// How long a look at them takes.
+    /// Duration of a pixel sample.
     pub(super) look: Duration,
-    /// Process ids change with each life of the session.
+    /// Number of the session's restart; the process ids depend on it.
     pub(super) life: u32,
     pub(super) others: Option<usize>,
-    /// How old the processes are.
+    /// Age of the processes that own windows.
     pub(super) age: Option<Duration>,
 }
 
@@ -145,7 +145,7 @@ impl StoryDisplay {
     }
 }
 
-/// A gate and the time.
+/// A gate under test, and the current time.
 pub(super) struct Story {
     pub(super) gate: Gate,
     pub(super) now: Duration,
@@ -159,7 +159,7 @@ impl Story {
         }
     }
 
-    /// One step; what was drawn in it.
+    /// Runs one round in which the regions `drawn` change.
     pub(super) fn step(&mut self, display: &StoryDisplay, drawn: &[(u32, Region)]) {
         self.now += ms(50);
         let at = self.now;
@@ -199,7 +199,7 @@ impl Story {
         self.gate.judge(profile, false).verdict
     }
 
-    /// The first time at which it is ready, of a display that rests.
+    /// The time after which an unchanging display is READY; `None` if it is not within 10 s.
     pub(super) fn ready_after(display: &StoryDisplay, profile: Profile) -> Option<Duration> {
         let mut story = Self::new();
         (0..200).find_map(|_| {

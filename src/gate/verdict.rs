@@ -8,28 +8,29 @@ use crate::{
     frame::Region,
 };
 
-/// No change for so long, where clients and server answer at once.
+/// Required quiet time if clients and server answer at once.
 const QUIET: Duration = Duration::from_millis(400);
-/// Never longer than this, however slow they answer.
+/// Maximum required quiet time, however slowly they answer.
 const MAX_QUIET: Duration = Duration::from_secs(10);
-/// A desktop of one colour may be one that is not drawn yet: its client has
-/// answered, and then nothing came for so long.
+/// Quiet time after which a desktop window of one colour counts as drawn. Before that, it may be
+/// one that its client has not painted yet.
 const PLAIN_DESKTOP: Duration = Duration::from_secs(1);
-/// The same for a dock, which is rarely of one colour.
+/// Quiet time after which a dock of one colour counts as drawn; a dock rarely has one colour.
 const PLAIN_DOCK: Duration = Duration::from_secs(2);
-/// A window manager that is alone on a screen that it did not draw on.
+/// Quiet time after which a window manager that is the only client, and has drawn nothing, is ready
+/// under `any`.
 const BARE: Duration = Duration::from_secs(3);
-/// The shortest observation: a caret that blinks shows within it.
+/// Minimum observation time: a blinking caret shows within it.
 const WATCH: Duration = Duration::from_millis(1100);
-/// In so short an observation, a small change that came alone is waited for to
-/// come again, so that a clock is named.
+/// If a small change happened only once, the observation lasts at least this long, so that a
+/// clock's next tick identifies it as an animation.
 const SHORT_WATCH: Duration = Duration::from_millis(2200);
-/// A process behind no required window holds the verdict up no longer.
+/// Quiet time after which a process that owns no required window no longer delays READY.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Gate {
-    /// The verdict as of the last step. With `allow_unsettled`, what keeps moving
-    /// in one place is no reason to wait.
+    /// Returns the verdict at the last round. With `allow_unsettled`, continuous motion in one
+    /// place does not delay READY.
     pub fn judge(&self, profile: Profile, allow_unsettled: bool) -> Evidence {
         let at = self.now;
         let elapsed = at.saturating_sub(self.began);
@@ -66,7 +67,7 @@ impl Gate {
             windows: self.seen(scene, profile, motion, quiet),
             quiet,
             animated: motion.animated.clone(),
-            // Without all its windows nobody waits for them to rest.
+            // Unrest is reported only when no required window is missing.
             missing: if structure.is_empty() {
                 unrest
             } else {
@@ -77,8 +78,7 @@ impl Gate {
         }
     }
 
-    /// Whether some profile has all its windows: then the rest is a matter of
-    /// waiting.
+    /// Whether some profile has all its required windows drawn, so that only rest is missing.
     pub(super) fn has_structure(&self) -> bool {
         let Some(scene) = &self.scene else {
             return false;
@@ -92,8 +92,8 @@ impl Gate {
         self.picture.as_ref().map(|(_, picture)| picture.screen)
     }
 
-    /// A window's pixels are not of one colour; or they are, but nothing came
-    /// for long enough after its client had answered.
+    /// Whether a window's pixels are not of one colour, or the screen has been quiet long enough
+    /// for one colour to be its content.
     fn is_drawn(&self, window: &Window, quiet: Duration) -> bool {
         let Some((_, picture)) = &self.picture else {
             return false;
@@ -104,14 +104,14 @@ impl Gate {
         let patience = match window.role {
             Role::Desktop => PLAIN_DESKTOP,
             Role::Dock => PLAIN_DOCK,
-            // A program's empty window says nothing.
+            // A program's window of one colour is no evidence.
             Role::TopLevel => return false,
         };
         quiet >= patience
     }
 
-    /// Whether a window is drawn: its pixels have more than one colour, or its program has
-    /// been at rest for 10 s with one.
+    /// Whether a window is drawn: its pixels have more than one colour, or the screen has been
+    /// quiet for 10 s.
     pub fn is_window_drawn(&self, window: WindowId) -> bool {
         let since = self.motion[0].quiet_since.max(self.began);
         let quiet = self.now.saturating_sub(since);
@@ -162,8 +162,8 @@ impl Gate {
         let drawn_window = scene.windows.iter().any(|window| {
             counts(window, scene) && covers_quarter(window, scene) && self.is_drawn(window, quiet)
         });
-        // Nobody else is there to draw; or nobody shows anything, where the server does
-        // not tell who is there.
+        // Other clients may still draw. If the server does not report the number of clients, no
+        // window may be viewable.
         let long = match scene.other_clients {
             Some(0) => quiet >= BARE,
             Some(_) => false,
@@ -179,7 +179,7 @@ impl Gate {
         }
     }
 
-    /// Why it is not at rest.
+    /// The reasons why the screen is not at rest, one phrase each.
     fn unrest(&self, allow_unsettled: bool, motion: &Motion, at: Duration) -> Vec<String> {
         let Some(scene) = &self.scene else {
             return Vec::new();
@@ -191,8 +191,8 @@ impl Gate {
         for to in self.pinged() {
             let counted = self.pongs.counted(to, since);
             slowest = slowest.max(counted.slowest);
-            // A window manager that takes no pings at all is judged by its process, which
-            // `restless` looks at.
+            // A window manager that answers no pings is judged by its process instead, in
+            // `restless`.
             let mute = to == Pinged::WindowManager && self.pongs.is_mute(at, to);
             if !counted.twice && !mute {
                 missing.push(format!(
@@ -204,7 +204,7 @@ impl Gate {
         }
         let needed = (QUIET + slowest * 2).min(MAX_QUIET);
         if quiet < needed {
-            // First: while the screen changes, no ping can be answered twice.
+            // This reason comes first: while the screen changes, no client can answer two pings.
             missing.insert(
                 0,
                 format!(
@@ -240,7 +240,7 @@ impl Gate {
         missing
     }
 
-    /// Docks that came so lately that their parts still move.
+    /// Docks that appeared so recently that their layout may still change.
     fn unarranged(&self, at: Duration) -> Vec<String> {
         let late = self.docks.iter().filter(|(_, due)| at < **due);
         late.map(|(window, _)| {
@@ -250,8 +250,8 @@ impl Gate {
         .collect()
     }
 
-    /// Processes that may show a window soon, while none says that the desktop is there:
-    /// those that a session's start script began.
+    /// Processes that may show a window soon, while no window shows that the desktop exists: those
+    /// that a session's start script has just started.
     fn starting(&self, quiet: Duration) -> Vec<String> {
         if !self.is_bare() || quiet >= PATIENCE {
             return Vec::new();
@@ -262,7 +262,7 @@ impl Gate {
             .collect()
     }
 
-    /// Processes at work, but for those that draw what is excepted.
+    /// Processes that are not at rest, except those that draw an excepted region.
     fn restless(
         &self,
         scene: &Scene,
@@ -276,7 +276,7 @@ impl Gate {
             .filter(|window| motion.windows.contains(&window.id))
             .filter_map(|window| window.pid)
             .collect();
-        // The compositor draws every animation once more.
+        // The compositor redraws every animation, so it is excepted, too.
         let compositor = scene
             .window_manager
             .and_then(|manager| manager.pid)
@@ -337,7 +337,8 @@ impl Gate {
         list
     }
 
-    /// The windows that carry the proof: it is void when the last of them goes.
+    /// Returns the windows that are named in the paint proof (the record on the root window that
+    /// the desktop is painted): it is void when the last of them is destroyed.
     pub fn proof_windows(&self) -> Vec<u32> {
         let Some(scene) = &self.scene else {
             return Vec::new();

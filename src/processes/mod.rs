@@ -1,7 +1,7 @@
-//! The processes of the desktop: which belong to a window, a program or the display. A leaf.
+//! Finds the processes of the desktop that belong to a window, a program or the display.
 //!
-//! - [`said`]: what a process itself says, which it can hold up.
-//! - [`stat`]: the kernel's reports on one.
+//! - [`said`]: files of `/proc` that a process can keep from being read.
+//! - [`stat`]: the kernel's reports on a process.
 //! - [`terminal`]: commands that run in terminals.
 
 mod said;
@@ -18,14 +18,14 @@ pub(crate) use stat::{
 use stat::{Stat, age_of, since_boot, table};
 pub(crate) use terminal::is_command;
 
-/// Processes that D-Bus starts on behalf of others, by name: those whose answer
-/// a panel or a desktop waits for.
+/// Names of processes that D-Bus starts for other programs, and whose answer a panel or a desktop
+/// waits for.
 const SERVICES: [&str; 1] = ["xfconfd"];
 
-/// Processes that are looked at; more are left out.
+/// Maximum number of processes that are examined; further ones are ignored.
 const MAX: usize = 256;
 
-/// The processes that have windows, and the process that started the window manager.
+/// Returns the processes that have windows, and the parent of the window manager.
 pub(crate) fn clients(scene: &Scene) -> Vec<u32> {
     let mut clients: Vec<u32> = scene.windows.iter().filter_map(|w| w.pid).collect();
     let manager = scene.window_manager.and_then(|manager| manager.pid);
@@ -35,8 +35,8 @@ pub(crate) fn clients(scene: &Scene) -> Vec<u32> {
     clients
 }
 
-/// The processes below `roots`, the roots included, and the services of their
-/// session. One look at all of `/proc`.
+/// Returns `roots`, all their descendants, and the services of their sessions. Reads all of `/proc`
+/// once.
 pub(crate) fn family(roots: &[u32]) -> Vec<u32> {
     let all = table();
     let own = std::process::id();
@@ -68,12 +68,12 @@ pub(crate) fn family(roots: &[u32]) -> Vec<u32> {
     family
 }
 
-/// Input methods by the beginning of their processes' names: a toolkit passes keys to
-/// them and gets the characters back, on connections that no one else can see.
+/// The first letters of the names of input methods. A toolkit passes keys to these processes and
+/// gets the characters back, on connections that deskd cannot observe.
 const INPUT_METHODS: [&str; 5] = ["ibus", "fcitx", "scim", "uim-", "nabi"];
 
-/// These processes and their descendants in the same session: a browser's renderers
-/// belong to it; a terminal's shell has a session of its own.
+/// Returns these processes and their descendants in the same session. A browser's renderers are in
+/// its session; a terminal's shell has a session of its own.
 pub(crate) fn program(roots: &[u32]) -> Vec<u32> {
     if roots.is_empty() {
         return Vec::new();
@@ -81,8 +81,8 @@ pub(crate) fn program(roots: &[u32]) -> Vec<u32> {
     descendants(&table(), roots)
 }
 
-/// The processes that take part when these ones react to input: those of their programs
-/// that decide where input goes, and the input methods of the display.
+/// Returns the processes that react to input for `roots`: `roots` and their descendants in the same
+/// session, without Chromium's utility processes, and the input methods of the display.
 pub(crate) fn reacting(roots: &[u32], display: u16) -> Vec<u32> {
     let all = table();
     let mut found = descendants(&all, roots);
@@ -117,23 +117,23 @@ fn descendants(all: &HashMap<u32, Stat>, roots: &[u32]) -> Vec<u32> {
     found
 }
 
-/// Whether a process is one of Chromium's utility processes (network, storage, audio):
-/// none of them decides where input goes.
+/// Whether a process is one of Chromium's utility processes (network, storage, audio), which do not
+/// decide where input goes.
 fn is_utility(pid: u32) -> bool {
     let command = command_line(pid);
     let mut arguments = command.split(|byte| matches!(byte, 0 | b' '));
     arguments.any(|argument| argument == b"--type=utility")
 }
 
-/// Whether an input method runs on a display.
+/// Whether an input method runs for a display.
 pub(crate) fn has_input_method(display: u16) -> bool {
     let all = table();
     let mut methods = all.iter().filter(|(_, entry)| is_method(&entry.name));
     methods.any(|(pid, _)| serves(*pid, display))
 }
 
-/// Whether a process is of a display, by its environment: other desktops of the machine
-/// have input methods of their own.
+/// Whether the environment of a process names a display. Other desktops of the machine have input
+/// methods of their own.
 fn serves(pid: u32, display: u16) -> bool {
     is_of(pid, &[], display).unwrap_or(true)
 }
@@ -142,13 +142,12 @@ fn is_method(name: &str) -> bool {
     INPUT_METHODS.iter().any(|known| name.starts_with(known))
 }
 
-/// The process that starts the kernel's own.
+/// The process id of kthreadd, the parent of the kernel's own threads.
 const KTHREADD: u32 = 2;
 
-/// Whether `pid` belongs to a display: one of `family` started it, or its
-/// environment names the display. A process that may not be looked at may belong to it.
-/// `None` while that is not known: a process that is just becoming another
-/// program has no environment for a moment.
+/// Whether `pid` belongs to a display: one of `family` is its ancestor, or its environment names
+/// the display. A process whose environment may not be read counts as belonging to it. Returns
+/// `None` while the environment is empty: during an exec a process has none for a moment.
 pub(crate) fn is_of(pid: u32, family: &[u32], display: u16) -> Option<bool> {
     let mut ancestor = pid;
     for _ in 0..16 {
@@ -178,12 +177,12 @@ pub(crate) fn is_of(pid: u32, family: &[u32], display: u16) -> Option<bool> {
     }
 }
 
-/// The variables that a process was started with, as far as they are looked at; empty while
-/// it is just becoming another program.
+/// Returns the environment that a process was started with, as far as it is read; empty during an
+/// exec.
 ///
 /// # Errors
 ///
-/// When it has gone, or may not be looked at.
+/// When the process has ended, or its environment may not be read.
 pub(crate) fn environment(pid: u32) -> io::Result<Vec<u8>> {
     beginning_of(pid, "environ")
 }
@@ -192,13 +191,13 @@ fn beginning_of(pid: u32, file: &str) -> io::Result<Vec<u8>> {
     said::read(Path::new(&format!("/proc/{pid}/{file}")))
 }
 
-/// The command line of a process; empty when it has gone or may not be looked at.
+/// Returns the command line of a process; empty if it has ended or may not be read.
 pub(crate) fn command_line(pid: u32) -> Vec<u8> {
     beginning_of(pid, "cmdline").unwrap_or_default()
 }
 
-/// The process that started `pid`, when it belongs to the same desktop: neither
-/// the first process of all, nor one that started deskd too.
+/// Returns the parent of `pid`, if it belongs to the same desktop: it is neither process 1 nor an
+/// ancestor of deskd.
 fn parent(pid: u32) -> Option<u32> {
     let parent = Stat::read(pid)?.parent;
     let mut ancestor = std::process::id();
@@ -211,12 +210,12 @@ fn parent(pid: u32) -> Option<u32> {
     (parent > 1).then_some(parent)
 }
 
-/// A process that was started less long ago may be about to show its first window.
+/// A process younger than this may be about to show its first window.
 pub(crate) const YOUNG: Duration = Duration::from_secs(5);
 
-/// Processes of a start script: those of the display, in the window manager's session or
-/// below it, that are younger than [`YOUNG`] and not among `shown`. Each deskd and its
-/// ancestors are left out: `timeout 5 deskd ready` shows no window.
+/// Returns the processes of a start script: those of the display, in the window manager's session
+/// or among its descendants, that are younger than [`YOUNG`] and not in `shown`. Every deskd
+/// process and its ancestors are left out, because `timeout 5 deskd ready` shows no window.
 pub(crate) fn starting(manager: u32, shown: &[u32], display: u16) -> Vec<u32> {
     let (all, Some(now)) = (table(), since_boot()) else {
         return Vec::new();
@@ -250,7 +249,7 @@ pub(crate) fn starting(manager: u32, shown: &[u32], display: u16) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    /// A process decides how much there is to read.
+    /// A process determines the size of its environment.
     #[test]
     fn of_a_large_environment_the_beginning_is_read() {
         let mut child = std::process::Command::new("sleep");

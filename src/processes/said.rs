@@ -1,9 +1,9 @@
-//! Reads files of `/proc/PID` that the kernel takes from the process's own memory
+//! Reads files of `/proc/PID` whose content the kernel takes from the process's own memory
 //! (`environ`, `cmdline`).
 //!
-//! Such a read can take as long as the process wants: with memory that a file system of its
-//! own provides (FUSE), it keeps the lock that the read waits for. So a thread reads, and
-//! nobody waits for it for long.
+//! The process can delay such a read without limit. If a file system of its own (FUSE) provides the
+//! memory, the process keeps the lock that the read needs. So a separate thread reads, and callers
+//! wait for it at most [`PATIENCE`].
 
 use std::{
     fs,
@@ -16,22 +16,23 @@ use std::{
     time::Duration,
 };
 
-/// Maximum time of a read. Usual ones take some microseconds.
+/// Maximum time of a read. Most reads take some microseconds.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Reads that do not end, each with its thread. While there are so many, all others fail.
+/// Maximum number of blocked reads, each of which occupies a thread. At this number, all further
+/// reads fail.
 const MAX_STUCK: usize = 8;
-/// At most this much is read: a process can have the kernel show any part of its memory
+/// Maximum number of bytes that are read. A process can make the kernel show any part of its memory
 /// there, of any size (prctl(2), `PR_SET_MM`).
 pub(super) const MAX_BYTES: u64 = 128 << 10;
 
 type Answer = io::Result<Vec<u8>>;
 
-/// The threads that read.
+/// The threads that read files.
 #[derive(Debug, Default)]
 struct Readers {
-    /// The one that works.
+    /// The thread that accepts the next read.
     current: Option<SyncSender<(PathBuf, SyncSender<Answer>)>>,
-    /// What the others read.
+    /// The paths whose reads are blocked, each in a thread of its own.
     stuck: Arc<Mutex<Vec<PathBuf>>>,
 }
 
@@ -41,7 +42,7 @@ static READERS: Mutex<Option<Readers>> = Mutex::new(None);
 ///
 /// # Errors
 ///
-/// When it cannot be read, or not in time.
+/// When the file cannot be read, or not in time.
 pub(super) fn read(path: &Path) -> Answer {
     let mut readers = lock(&READERS);
     readers.get_or_insert_default().read(path)
@@ -73,7 +74,7 @@ impl Readers {
             Ok(answer) => answer,
             Err(RecvTimeoutError::Timeout) => {
                 lock(&self.stuck).push(path.to_owned());
-                // It ends when it has read that after all.
+                // The thread ends once its blocked read returns.
                 self.current = None;
                 Err(late())
             }
@@ -89,7 +90,7 @@ fn work(orders: &Receiver<(PathBuf, SyncSender<Answer>)>, stuck: &Mutex<Vec<Path
     for (path, reply) in orders {
         let answer = beginning(&path);
         lock(stuck).retain(|known| *known != path);
-        // Who asked may have given up.
+        // The caller may have given up waiting.
         drop(reply.try_send(answer));
     }
 }
@@ -107,7 +108,7 @@ fn late() -> io::Error {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Whole after any panic: changes are single steps.
+    // The data is valid after any panic, because each change is a single operation.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -117,8 +118,8 @@ mod tests {
 
     use super::*;
 
-    /// A read that does not end holds up nobody; many of them are given up at once; and
-    /// when they have ended all is read again.
+    /// A blocked read is given up and delays no other caller; the number of blocked reads is
+    /// limited; once they return, reading works again.
     #[test]
     fn a_read_that_does_not_end_is_given_up() {
         let folder = tempfile::tempdir().unwrap();
@@ -132,7 +133,7 @@ mod tests {
         for fifo in &fifos[..MAX_STUCK - 1] {
             let error = readers.read(fifo).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-            // Others can be read, and no second thread waits for the same.
+            // Other files can still be read, and no second thread reads the same file.
             assert!(
                 !readers
                     .read(Path::new("/proc/self/stat"))

@@ -4,27 +4,27 @@ use std::{collections::HashMap, fs, time::Duration};
 
 use crate::facts::{Doing, ProcessSample};
 
-/// The state of all threads of some processes at one moment.
+/// The state and CPU times of all threads of some processes at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Demand {
-    /// A thread runs, or waits for a CPU or a disk.
+    /// Whether a thread runs, or waits for a CPU or a disk.
     pub(crate) running: bool,
-    /// A process was stopped by a signal or a debugger.
+    /// Whether a process was stopped by a signal or a debugger.
     pub(crate) stopped: bool,
     /// CPU time that the threads used so far.
     used: Duration,
     /// Time that the threads waited for a CPU so far.
     pub(crate) waited: Duration,
-    /// How many threads there are.
+    /// The number of threads.
     threads: usize,
 }
 
-/// Threads that are looked at.
+/// Maximum number of threads that are examined.
 const MAX_THREADS: usize = 4096;
 
-/// Threads that only paint or work in the background, by the beginning of their names:
-/// raster workers of Chromium and Firefox, and Chromium's pool. What they do does not
-/// decide where the next input goes.
+/// Threads that only paint or work in the background, by the first letters of their names: raster
+/// workers of Chromium and Firefox, and Chromium's thread pool. Their work does not decide where
+/// the next input goes.
 const PAINTERS: [&str; 4] = [
     "CompositorTileW",
     "ThreadPoolForeg",
@@ -32,7 +32,7 @@ const PAINTERS: [&str; 4] = [
     "SwComposite",
 ];
 
-/// The demand of these processes now. Processes that have ended demand nothing.
+/// Returns the current demand of these processes. A process that has ended adds nothing.
 pub(crate) fn demand(pids: &[u32]) -> Demand {
     let mut demand = Demand::default();
     for pid in pids {
@@ -52,7 +52,7 @@ pub(crate) fn demand(pids: &[u32]) -> Demand {
             }
             demand.threads += 1;
             if demand.threads > MAX_THREADS {
-                // Too many to look at: never idle.
+                // Too many threads to examine: the processes count as busy.
                 demand.running = true;
                 return demand;
             }
@@ -64,7 +64,7 @@ pub(crate) fn demand(pids: &[u32]) -> Demand {
                     demand.used += Duration::from_nanos(used);
                     demand.waited += Duration::from_nanos(waited);
                 }
-                // gVisor has no schedstat: hundredths of a second.
+                // gVisor has no schedstat, so use the CPU time in hundredths of a second.
                 None => demand.used += Duration::from_millis(stat.ticks * 10),
             }
         }
@@ -72,15 +72,15 @@ pub(crate) fn demand(pids: &[u32]) -> Demand {
     demand
 }
 
-/// All processes.
+/// Returns the ids of all processes.
 pub(crate) fn all() -> impl Iterator<Item = u32> {
     let folders = fs::read_dir("/proc").into_iter().flatten();
     let names = folders.filter_map(Result::ok);
     names.filter_map(|folder| folder.file_name().to_str()?.parse().ok())
 }
 
-/// A process's name, at most 15 bytes; empty when it has gone. The process chooses it, so
-/// control characters are replaced: a log line stays one line.
+/// Returns a process's name, at most 15 bytes; empty if it has ended. The process chooses its name,
+/// so control characters are replaced to keep a log line on one line.
 pub(crate) fn name(pid: u32) -> String {
     let name = Stat::read(pid).map(|stat| stat.name).unwrap_or_default();
     name.replace(char::is_control, "?")
@@ -91,18 +91,18 @@ pub(crate) fn exists(pid: u32) -> bool {
     Stat::read(pid).is_some_and(|stat| stat.lives(pid))
 }
 
-/// The user that a process runs as.
+/// Returns the effective user of a process.
 pub(crate) fn user(pid: u32) -> Option<u32> {
     users(pid).get(1).copied()
 }
 
-/// Whether a process runs as that user, or was started by it and gained privileges, as by a
-/// set-user-ID program: its real, effective or saved user is that one.
+/// Whether a process runs as that user, or was started by that user and gained privileges, for
+/// example by a set-user-ID program: its real, effective or saved user is `user`.
 pub(crate) fn is_user(pid: u32, user: u32) -> bool {
     users(pid).contains(&user)
 }
 
-/// The real, the effective and the saved user of a process.
+/// Returns the real, the effective and the saved user of a process.
 fn users(pid: u32) -> Vec<u32> {
     let status = status(pid).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
@@ -110,36 +110,36 @@ fn users(pid: u32) -> Vec<u32> {
     ids.filter_map(|id| id.parse().ok()).collect()
 }
 
-/// Reads a process's `status` (proc(5)). Its name need not be UTF-8.
+/// Reads a process's `status` (proc(5)). The name in it may not be valid UTF-8.
 fn status(pid: u32) -> Option<String> {
     let status = fs::read(format!("/proc/{pid}/status")).ok()?;
     Some(String::from_utf8_lossy(&status).into_owned())
 }
 
-/// When a process was started, in hundredths of a second since boot (proc(5), `starttime`).
+/// Returns a process's start time in hundredths of a second since boot (proc(5), `starttime`).
 pub(crate) fn started(pid: u32) -> Option<u64> {
     Stat::read(pid).map(|stat| stat.started)
 }
 
-/// How long ago a process was started; `None` when it has gone, or where the kernel does
-/// not say (gVisor).
+/// Returns the age of a process; `None` if it has ended, or the kernel does not report start times
+/// (gVisor).
 pub(crate) fn age(pid: u32) -> Option<Duration> {
     age_of(started(pid)?, since_boot()?)
 }
 
 pub(super) fn age_of(started: u64, now: Duration) -> Option<Duration> {
-    // Of the first moments are the kernel's own processes, and no others.
+    // A start time of 0 means that it is not known: only the kernel's first processes have it.
     (started > 0).then(|| now.saturating_sub(Duration::from_millis(started * 10)))
 }
 
-/// The clock that [`started`] goes by.
+/// Returns the time since boot, on the same clock as [`started`].
 pub(super) fn since_boot() -> Option<Duration> {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
     now.ok().map(Duration::from)
 }
 
-/// Whether a process and what it starts can gain no privileges (prctl(2),
-/// `PR_SET_NO_NEW_PRIVS`). False when that is not known.
+/// Whether neither a process nor its children can gain privileges (prctl(2),
+/// `PR_SET_NO_NEW_PRIVS`). Returns false if that is not known.
 pub(crate) fn has_no_new_privs(pid: u32) -> bool {
     let status = status(pid).unwrap_or_default();
     let value = status
@@ -148,7 +148,7 @@ pub(crate) fn has_no_new_privs(pid: u32) -> bool {
     value.is_some_and(|value| value.trim() == "1")
 }
 
-/// All processes but zombies, and the process that each came from or to.
+/// Returns all processes except zombies, each with its parent.
 pub(crate) fn living() -> Vec<(u32, u32)> {
     let lives = |pid: u32| {
         let stat = Stat::read(pid)?;
@@ -157,14 +157,14 @@ pub(crate) fn living() -> Vec<(u32, u32)> {
     all().filter_map(lives).collect()
 }
 
-/// All processes by their ids.
+/// Returns the `stat` data of all processes by their ids.
 pub(super) fn table() -> HashMap<u32, Stat> {
     all()
         .filter_map(|pid| Some((pid, Stat::read(pid)?)))
         .collect()
 }
 
-/// A sample of a process; `None` when it has gone or is a zombie.
+/// Samples a process; `None` if it has ended or is a zombie.
 pub(crate) fn sample(pid: u32) -> Option<ProcessSample> {
     let stat = Stat::read(pid)?;
     let doing = match stat.state {
@@ -173,7 +173,7 @@ pub(crate) fn sample(pid: u32) -> Option<ProcessSample> {
         b'Z' | b'X' if !stat.lives(pid) => return None,
         _ => Doing::Running,
     };
-    // Of all threads, in nanoseconds, where the kernel counts that.
+    // The sum over all threads in nanoseconds, if the kernel reports it.
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
     let fine = threads
         .filter_map(Result::ok)
@@ -189,7 +189,7 @@ pub(crate) fn sample(pid: u32) -> Option<ProcessSample> {
             Duration::from_nanos(waited),
             Duration::ZERO,
         ),
-        // gVisor has no schedstat: hundredths of a second, without the waiting.
+        // gVisor has no schedstat, so use hundredths of a second without the waiting time.
         None => (
             Duration::from_millis(stat.ticks * 10),
             Duration::ZERO,
@@ -205,13 +205,13 @@ pub(crate) fn sample(pid: u32) -> Option<ProcessSample> {
     })
 }
 
-/// Time on a CPU, time waiting for one.
+/// Parses the time on a CPU and the time waiting for one, in nanoseconds.
 fn parse_schedstat(text: &str) -> Option<(u64, u64)> {
     let mut words = text.split_ascii_whitespace();
     Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
-/// Parts of `/proc/PID/stat`.
+/// Fields of `/proc/PID/stat`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) name: String,
@@ -235,8 +235,8 @@ impl Stat {
         Self::parse(&String::from_utf8_lossy(&bytes))
     }
 
-    /// Whether it is no zombie. A process whose first thread has ended looks like one, and
-    /// yet its other threads live.
+    /// Whether the process is not a zombie. If its first thread has ended, it is reported like a
+    /// zombie although other threads are alive.
     pub(super) fn lives(&self, pid: u32) -> bool {
         if !matches!(self.state, b'Z' | b'X') {
             return true;
@@ -251,7 +251,7 @@ impl Stat {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        // The name may hold spaces and parentheses: the last one ends it.
+        // The name may contain spaces and parentheses; the last closing one ends it.
         let (head, rest) = text.rsplit_once(')')?;
         let (_, name) = head.split_once('(')?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
@@ -263,12 +263,12 @@ impl Stat {
             group: u32::try_from(number(2)?).ok()?,
             session: u32::try_from(number(3)?).ok()?,
             terminal: number(4)?,
-            // -1 without a terminal.
+            // The kernel reports -1 without a terminal.
             foreground: number(5)
                 .and_then(|group| u32::try_from(group).ok())
                 .unwrap_or(0),
             ticks: number(11)? + number(12)?,
-            // Short lines are of kernels that do not say it.
+            // Some kernels report fewer fields, without the start time.
             started: number(19).unwrap_or(0),
         })
     }

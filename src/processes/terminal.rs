@@ -1,15 +1,15 @@
-//! Commands that run in terminals.
+//! Detects commands that run in terminals.
 
 use std::{fs, os::unix::fs::OpenOptionsExt as _};
 
 use super::stat::Stat;
 
-/// Majors of the devices of pseudo terminals (Linux `devices.txt`).
+/// Major device numbers of pseudo terminals (Linux `devices.txt`).
 const PTS_MAJORS: std::ops::RangeInclusive<u64> = 136..=143;
 
-/// Whether a process is a command that runs in the foreground of a terminal and does not
-/// read from it: `sleep 1`, `make`, `curl`. An editor or a pager sets the terminal to
-/// non-canonical mode (termios(3)); `cat` waits in the kernel's read of a terminal.
+/// Whether a process is a command that runs in the foreground of a terminal and does not read from
+/// it: `sleep 1`, `make`, `curl`. An editor or a pager sets the terminal to non-canonical mode
+/// (termios(3)); `cat` blocks in the kernel's terminal read.
 pub(crate) fn is_command(pid: u32) -> bool {
     let Some(stat) = Stat::read(pid) else {
         return false;
@@ -22,7 +22,7 @@ pub(crate) fn is_command(pid: u32) -> bool {
         return false;
     }
     let waits = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
-    // A read of a terminal and one of a socket wait at the same place in the kernel.
+    // Reads of a terminal and of a socket can block in the same kernel function.
     let reads = waits.contains("tty_read") || waits.contains("wait_woken") && !is_in_socket(pid);
     if reads || stat.state == b'Z' {
         return false;
@@ -43,7 +43,7 @@ pub(crate) fn is_command(pid: u32) -> bool {
     })
 }
 
-/// Whether a process waits in a system call on a socket, as far as the kernel says.
+/// Whether a process is in a system call on a socket, as far as the kernel reports that.
 fn is_in_socket(pid: u32) -> bool {
     let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
     // The call's number, then its arguments: the first is the file descriptor.

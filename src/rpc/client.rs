@@ -1,5 +1,4 @@
-//! A client of the same API: the generated stubs, and a connection to any
-//! [`Address`].
+//! A client of the daemon's API: the generated stubs, and a connection to any [`Address`].
 
 use std::{
     io,
@@ -29,15 +28,15 @@ use crate::config::Address;
 pub use crate::rpc::v1::{desktop_client::DesktopClient, stack_client::StackClient};
 use crate::rpc::{transport::auth::Token, v1};
 
-/// Largest reply that this client takes: a raw frame of 33 Mpx, and room.
+/// Maximum size of a reply that this client accepts: a raw frame of 33 Mpx, with a margin.
 pub const MAX_REPLY_BYTES: usize = 160 * 1024 * 1024;
 
-/// TLS of a client.
+/// TLS settings of a client.
 #[derive(Debug, Clone, Default)]
 pub struct Tls {
-    /// Certificates, PEM, that the server's must be signed by.
+    /// PEM certificates of the authorities that must have signed the server's certificate.
     pub authority: Vec<u8>,
-    /// Our own certificate and key, PEM, for mutual TLS.
+    /// The client's own certificate and private key, PEM, for mutual TLS.
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -59,21 +58,21 @@ impl Interceptor for Bearer {
     }
 }
 
-/// A connection that sends the token.
+/// A connection that sends the token with every call.
 pub type Connection = InterceptedService<Channel, Bearer>;
 
-/// Why there is no connection.
+/// Why a connection could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// No daemon answers there.
+    /// No daemon answers at the address.
     #[error("no daemon answers at {address}: {why}")]
     Unreachable {
-        /// Where.
+        /// The address.
         address: Address,
         /// The system's error.
         why: String,
     },
-    /// The program does not lead to a daemon.
+    /// No daemon answers through the program.
     #[error("no daemon answers through {program}: {why}")]
     NoProgram {
         /// The program.
@@ -84,13 +83,13 @@ pub enum ConnectError {
     /// A listener accepted the connection and closed it at once.
     #[error("{address} closed the connection: a daemon serves 32 at a time; try again later")]
     HungUp {
-        /// Where.
+        /// The address.
         address: Address,
     },
     /// The address or the TLS files cannot be used.
     #[error("cannot connect to {address}: {source}")]
     Unusable {
-        /// Where.
+        /// The address.
         address: Address,
         /// The error.
         source: tonic::transport::Error,
@@ -98,12 +97,13 @@ pub enum ConnectError {
 }
 
 /// Connects through a program whose standard input and output lead to a daemon, such as
-/// `docker exec -i BOX deskd bridge`. It is started again for each connection, and ends
-/// with it.
+/// `docker exec -i BOX deskd bridge`. The program is started for each connection and killed
+/// when the connection ends.
 ///
 /// # Errors
 ///
-/// When the program cannot be started, or no daemon answers through it within `timeout`.
+/// Fails if the program cannot be started, or if no daemon answers through it within
+/// `timeout`.
 pub async fn connect_by(
     program: &str,
     arguments: &[String],
@@ -131,7 +131,7 @@ pub async fn connect_by(
         program: program.to_owned(),
         why,
     };
-    // The authority that HTTP/2 wants; nothing is looked up.
+    // HTTP/2 requires an authority; this name is never resolved.
     let endpoint = windows(Endpoint::from_static("http://localhost"));
     let made = tokio::time::timeout(timeout, endpoint.connect_with_connector(connector)).await;
     let channel = made
@@ -144,7 +144,7 @@ pub async fn connect_by(
 #[derive(Debug)]
 struct Pipe {
     streams: tokio::io::Join<ChildStdout, ChildStdin>,
-    // Ended with the connection.
+    // Killed when the connection is dropped.
     _child: Child,
 }
 
@@ -176,8 +176,8 @@ impl AsyncWrite for Pipe {
     }
 }
 
-/// A frame is some hundred KiB: the default windows of 64 KiB would make it wait for
-/// several round trips.
+/// Enlarges the flow-control windows. A frame has some hundred KiB; with the default windows
+/// of 64 KiB it would need several round trips.
 fn windows(endpoint: Endpoint) -> Endpoint {
     endpoint
         .initial_stream_window_size(8 << 20)
@@ -194,11 +194,11 @@ fn with_token(channel: Channel, token: Option<&Token>) -> Connection {
     InterceptedService::new(channel, Bearer(header))
 }
 
-/// Connects to a daemon.
+/// Connects to the daemon at `address`.
 ///
 /// # Errors
 ///
-/// When nobody answers there within `timeout`, or TLS fails.
+/// Fails if no daemon answers at the address within `timeout`, or if TLS fails.
 pub async fn connect(
     address: &Address,
     token: Option<&Token>,
@@ -211,7 +211,7 @@ pub async fn connect(
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let uri = match address {
-        // The authority that HTTP/2 wants; nothing is looked up.
+        // HTTP/2 requires an authority; this name is never resolved.
         Address::Unix(_) => "http://localhost".to_owned(),
         Address::Tcp { .. } => format!("{scheme}://{address}"),
     };
@@ -240,7 +240,7 @@ pub async fn connect(
     };
     let channel = channel.map_err(|error| {
         let address = address.clone();
-        // It accepted, and hung up.
+        // The daemon accepted the connection and closed it.
         if let Some(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) = kind(&error) {
             return ConnectError::HungUp { address };
         }
@@ -252,17 +252,17 @@ pub async fn connect(
     Ok(with_token(channel, token))
 }
 
-/// A client of the service `Desktop`.
+/// Creates a client of the service `Desktop`.
 pub fn desktop(connection: Connection) -> DesktopClient<Connection> {
     DesktopClient::new(connection).max_decoding_message_size(MAX_REPLY_BYTES)
 }
 
-/// A client of the service `Stack`.
+/// Creates a client of the service `Stack`.
 pub fn stack(connection: Connection) -> StackClient<Connection> {
     StackClient::new(connection)
 }
 
-/// The [`v1::Reason`] that came with a status.
+/// Returns the [`v1::Reason`] from the metadata of a status.
 pub fn reason(status: &tonic::Status) -> v1::Reason {
     let name = status
         .metadata()
@@ -272,7 +272,7 @@ pub fn reason(status: &tonic::Status) -> v1::Reason {
     name.and_then(parse).unwrap_or(v1::Reason::Unspecified)
 }
 
-/// The system's error, if it is one.
+/// Returns the kind of the first I/O error in the error chain, if there is one.
 fn kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -284,8 +284,8 @@ fn kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     None
 }
 
-/// tonic's own words for every failed connection are "transport error"; the
-/// cause is at the end of the chain.
+/// Returns the message of the last error in the error chain. tonic's own message for every
+/// failed connection is "transport error".
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

@@ -1,4 +1,4 @@
-//! The limits in words, for the reference.
+//! The limits with a description each, for the reference documentation.
 
 use super::{
     limits,
@@ -11,7 +11,7 @@ use crate::{
     session::{HISTORY, QUEUE},
 };
 
-/// Each limit and its value.
+/// Returns the description and the value of each limit.
 pub fn all_limits() -> Vec<(&'static str, String)> {
     let seconds = |time: std::time::Duration| format!("{} s", time.as_secs());
     let (at_once, a_second) = limits::CONTROL_FRAMES;

@@ -1,13 +1,13 @@
-//! gRPC: the only module that knows tonic and the generated types.
+//! gRPC: the only module that uses tonic and the generated types.
 //!
 //! Called by [`cli`](crate::cli); calls [`session`](crate::session).
 //!
-//! - `server`: what listens, with which services and [`ServerOptions`].
-//! - `services`: `Desktop`, `Stack`, health and metrics, a file each.
-//! - `messages`: messages to values and back; `status` is the one place where errors become
-//!   statuses.
+//! - `server`: the listeners with their services, and [`ServerOptions`].
+//! - `services`: `Desktop`, `Stack`, health and metrics, one file each.
+//! - `messages`: converts messages to internal values and back; only its module `status`
+//!   converts errors to gRPC statuses.
 //! - `transport`: sockets, peers, TLS, tokens, deadlines, and limits of each connection.
-//! - [`client`]: a connection of the command line and of Rust programs.
+//! - [`client`]: connections for the command line and for Rust programs.
 
 pub mod client;
 mod limits;
@@ -27,7 +27,7 @@ pub use transport::{
 
 /// The messages and services of `deskd.v1`, generated from `proto/`.
 pub mod v1 {
-    // Generated: comments of the proto are its documentation.
+    // Generated code: the comments in the proto files are its documentation.
     #![allow(missing_docs, unreachable_pub, clippy::all)]
     tonic::include_proto!("deskd.v1");
 }

@@ -1,4 +1,4 @@
-//! The server: services, limits, and a shutdown that ends.
+//! The server: its services, its limits, and a shutdown of bounded duration.
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -30,43 +30,43 @@ use crate::rpc::{
 };
 use crate::session::Session;
 
-/// How long calls under way may take to end after shutdown began: with what the
-/// rest needs, the daemon is gone within 5 s (R44).
+/// Maximum time for calls in progress to finish after shutdown began. Together with the rest
+/// of the shutdown, the daemon exits within 5 s (R44).
 const DRAIN: Duration = Duration::from_secs(4);
 
-/// Files for TLS.
+/// TLS files of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerTls {
     /// Certificate chain, PEM.
     pub certificate: PathBuf,
-    /// Its private key, PEM.
+    /// Private key of the certificate, PEM.
     pub key: PathBuf,
-    /// Certificates, PEM, that clients' must be signed by.
+    /// PEM certificates of the authorities that must have signed the clients' certificates.
     pub client_authority: Option<PathBuf>,
 }
 
-/// How to serve.
+/// Options of the server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// Token for callers over TCP.
+    /// File with the token for callers over TCP.
     pub token_file: Option<PathBuf>,
     /// User ids that may use the Unix sockets.
     pub allowed_uids: Vec<u32>,
     /// TLS for TCP.
     pub tls: Option<ServerTls>,
-    /// Refuse every call that changes the desktop.
+    /// Whether every call that changes the desktop is refused.
     pub read_only: bool,
-    /// `Down` ends the daemon too: `deskd up` started it.
+    /// Whether `Down` also ends the daemon, because `deskd up` started it.
     pub ends_with_stack: bool,
-    /// The port of loopback where another program may serve a viewer of a display that
-    /// deskd only attaches to: `Up` reports it while it accepts connections.
+    /// Loopback port on which another program may serve a viewer, if deskd does not manage
+    /// the stack. `Up` reports the port while it accepts connections.
     pub viewer_port: Option<u16>,
 }
 
-/// Why the server does not start or ends.
+/// Why the server does not start, or why it ends.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The token file.
+    /// The token file cannot be used.
     #[error(transparent)]
     Token(#[from] TokenError),
     /// A TLS file cannot be read.
@@ -83,22 +83,23 @@ pub enum ServeError {
     /// The client authority's file cannot be used.
     #[error("the TLS client authority cannot be used: {0}")]
     ClientAuthority(#[from] rustls::client::VerifierBuilderError),
-    /// The system.
+    /// An error of the operating system.
     #[error("cannot serve: {0}")]
     Io(#[from] io::Error),
-    /// The transport.
+    /// An error of the transport.
     #[error("cannot serve: {0}")]
     Transport(#[from] tonic::transport::Error),
-    /// The descriptors.
+    /// The proto descriptors cannot be served.
     #[error("cannot serve reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves until `shutdown`, then drains for a bounded time.
+/// Serves until `shutdown` is cancelled. Then waits for calls in progress, for a bounded
+/// time.
 ///
 /// # Errors
 ///
-/// When token or TLS files cannot be used, or the system refuses.
+/// Fails if the token file or a TLS file cannot be used, or if a system call fails.
 pub async fn serve(
     listeners: Vec<Listener>,
     session: Session,
@@ -163,7 +164,7 @@ pub async fn serve(
         result = server => result?,
         () = overdue => tracing::warn!("calls were still open {} s after shutdown began", DRAIN.as_secs()),
     }
-    // The accept loops end by themselves and remove their socket files.
+    // The accept loops end on `shutdown` and remove their socket files.
     while tasks.try_join_next().is_some() {}
     tasks.shutdown().await;
     Ok(())

@@ -1,10 +1,11 @@
-//! What a daemon does with its display, without gRPC: three objects that share the
-//! connection to the X server.
+//! Operates the display, without gRPC: three objects that share the connection to the X
+//! server.
 //!
-//! - [`capture`]: the screen as frames or failure cards, streams of them, the pointer.
-//! - [`input`]: the steps of agents, done once, settled, and what is held down.
-//! - [`bring_up`]: the display stack: up, down, sizes, and the paint's proof for each start.
-//! - `paint`: whether the desktop is painted; the other three ask it.
+//! - [`capture`]: the screen as frames or failure cards, streams of frames, and the pointer.
+//! - [`input`]: the steps of agents, executed once and settled, and held input.
+//! - [`bring_up`]: starts, stops and resizes the display stack, and waits for the paint proof
+//!   (the record on the root window that the desktop is painted) after each start.
+//! - `paint`: determines whether the desktop is painted, for the other three.
 
 mod bring_up;
 mod capture;
@@ -29,7 +30,7 @@ pub use paint::Awaited;
 
 use crate::{facts::Profile, frame::Size, stack::Stack, x11::Display};
 
-/// One daemon life on one display.
+/// One instance of the daemon, on one display.
 #[derive(Debug, Clone)]
 pub struct Session {
     /// The screen.
@@ -43,13 +44,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session on `display`, which is painted when `profile` says so, and which
-    /// `stack` starts unless somebody else does. A card has the size `configured` while no
-    /// screen was seen. When `shutdown` is cancelled, waiting calls get their card.
+    /// Creates a session on `display`, which counts as painted according to `profile`.
+    /// `stack` manages the display; `None` if another program does. Failure cards have the
+    /// size `configured` until a screen was seen. When `shutdown` is cancelled, waiting calls
+    /// end; screenshots then return a failure card.
     ///
     /// # Errors
     ///
-    /// When the system has no randomness, or no thread left.
+    /// Fails if the system provides no random numbers or cannot start a thread.
     pub fn new(
         display: Arc<Display>,
         profile: Profile,
@@ -84,12 +86,12 @@ impl Session {
         })
     }
 
-    /// Random, one for each daemon life, 32 hexadecimal digits.
+    /// Returns the random identifier of this instance: 32 hexadecimal digits.
     pub fn instance_id(&self) -> &str {
         &self.instance_id
     }
 
-    /// Cancelled when the daemon stops.
+    /// Returns a token that is cancelled when the daemon stops.
     pub fn stopping(&self) -> CancellationToken {
         self.shutdown.clone()
     }

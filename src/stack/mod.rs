@@ -1,11 +1,11 @@
-//! The display stack, seen from the daemon: a handle to the init, which starts,
-//! ends and restarts its components.
+//! The daemon's handle to the display stack: it sends orders to the init process, which starts,
+//! ends and restarts the components, and receives their state.
 //!
-//! Called by [`session`](crate::session) and, for the init's process, by
-//! [`cli`](crate::cli).
+//! [`session`](crate::session) calls this module; [`cli`](crate::cli) calls it to run the init
+//! process.
 //!
-//! - [`wire`]: their messages.
-//! - [`init`]: the other process.
+//! - [`wire`]: the messages between the daemon and the init.
+//! - [`init`]: the init process.
 
 pub mod init;
 pub mod wire;
@@ -26,12 +26,12 @@ use tokio::{
 use crate::metrics;
 use wire::{Component, ComponentState, Event, Problem, ToDaemon, ToInit};
 
-/// Events that are kept for those who come later.
+/// Number of events that are kept for later readers.
 const KEPT: usize = 256;
-/// How often the daemon sends the init a sign of life.
+/// Interval of the heartbeats from the daemon to the init.
 const ALIVE: Duration = Duration::from_secs(2);
 
-/// An event and its number in this daemon life, from 1.
+/// An event and its number in this daemon instance, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Numbered {
     /// Its number.
@@ -43,21 +43,21 @@ pub struct Numbered {
 /// The last reported state of the stack.
 #[derive(Debug, Clone, Default)]
 pub struct StackState {
-    /// Whether it is to be up.
+    /// Whether the stack is to be up.
     pub wanted: bool,
-    /// All components.
+    /// The state of every component.
     pub components: Vec<ComponentState>,
     /// The port of the viewer's page on loopback; 0 without a viewer.
     pub viewer_port: u16,
 }
 
 impl StackState {
-    /// Every enabled component is up.
+    /// Whether every enabled component is up.
     pub fn all_up(&self) -> bool {
         !self.components.is_empty() && self.components.iter().all(|c| c.up || !c.enabled)
     }
 
-    /// The X server's process.
+    /// Returns the X server's process id, if the X server is up.
     pub fn server(&self) -> Option<u32> {
         let server = self
             .components
@@ -66,7 +66,7 @@ impl StackState {
         server.filter(|server| server.up).map(|server| server.pid)
     }
 
-    /// A component that is not up, and will not be without somebody's help.
+    /// Returns a component that will not come up by further restarts alone.
     pub fn failed(&self) -> Option<&ComponentState> {
         let hopeless = |c: &&ComponentState| match &c.problem {
             Some(Problem::Missing { .. }) => true,
@@ -93,10 +93,10 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Runs over the daemon's end of the socket pair. `works` returns whether the rest of
-    /// the daemon works; `tell_server` gets the X server's process as soon as the init
-    /// reports it. Must be called within a runtime; the task that it starts ends with the
-    /// init.
+    /// Runs the connection to the init over `socket`, the daemon's end of a socket pair. Heartbeats
+    /// are sent only while `works` returns true. `tell_server` is called with the X server's
+    /// process id after each message of the init. Must be called within a runtime; the task that it
+    /// starts ends with the init.
     ///
     /// # Errors
     ///
@@ -130,23 +130,23 @@ impl Stack {
         Ok((stack, task))
     }
 
-    /// Sends an order; what becomes of it shows in the state.
+    /// Sends an order. Its result is visible in the state and the events.
     pub async fn order(&self, order: ToInit) {
-        // An init that has gone ends the daemon, too.
+        // If the init has ended, the daemon ends, too.
         drop(self.orders.send(order).await);
     }
 
-    /// The state, and a signal when it changes.
+    /// Returns a receiver of the state, which is notified of each change.
     pub fn state(&self) -> watch::Receiver<StackState> {
         self.state.clone()
     }
 
-    /// A signal for each event: its number.
+    /// Returns a receiver of the number of the last event.
     pub fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
     }
 
-    /// Adds an event of the daemon's own.
+    /// Adds an event of the daemon itself.
     pub fn note(
         &self,
         component: Component,
@@ -156,7 +156,7 @@ impl Stack {
     ) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
-        // The bring-up began where the init's last event says.
+        // The start of the bring-up is computed from the init's last event.
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let last = log.events.back().map(|last| &last.event);
         let elapsed = last.map_or(0, |last| last.elapsed_ms + now.saturating_sub(last.time_ms));
@@ -172,8 +172,8 @@ impl Stack {
         keep(event, &self.news, &self.log);
     }
 
-    /// The number before the first event of the bring-up that is under way, which begins with
-    /// the X server's start; else that of the last event.
+    /// Returns the number before the first event of the current bring-up, which begins with the
+    /// start of the X server. Without a current bring-up, returns the number of the last event.
     pub fn last_event_before_bring_up(&self) -> u64 {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let under_way = log.events.iter().rev().take_while(|event| {
@@ -187,7 +187,7 @@ impl Stack {
         first.map_or(log.last, |first| first.sequence - 1)
     }
 
-    /// Events after that number which are still kept.
+    /// Returns the events after the number `sequence` that are still kept.
     pub fn events_after(&self, sequence: u64) -> Vec<Numbered> {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let later = log.events.iter().filter(|event| event.sequence > sequence);

@@ -1,5 +1,5 @@
-//! Messages between the init and the daemon: lines of JSON over a socket pair, so that a
-//! person can read them, too.
+//! The messages between the init and the daemon: lines of JSON over a socket pair, which people can
+//! read, too.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum Component {
     /// The X server.
     Xvfb,
-    /// Its keymap: set once, not a process that stays.
+    /// The X server's keymap: set once, without a process that keeps running.
     Keymap,
     /// The session's message bus.
     Dbus,
@@ -16,11 +16,11 @@ pub enum Component {
     Session,
     /// The VNC server.
     X11vnc,
-    /// The viewer's web socket and page.
+    /// The viewer's WebSocket and page.
     Websockify,
     /// The paint gate.
     Paint,
-    /// The lock that keeps two bring-ups apart.
+    /// The lock that prevents two bring-ups of one display.
     Lock,
 }
 
@@ -35,7 +35,7 @@ impl Component {
         Self::Websockify,
     ];
 
-    /// The word in logs and lines.
+    /// The name used in logs and output lines.
     pub fn name(self) -> &'static str {
         match self {
             Self::Xvfb => "xvfb",
@@ -53,18 +53,18 @@ impl Component {
 /// The status of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StageStatus {
-    /// It was begun.
+    /// The component was started and is not up yet.
     Started,
-    /// It was ended, and waits to be started again.
+    /// The component was ended and waits to be started again.
     Waiting,
-    /// It is there.
+    /// The component is up.
     Completed,
-    /// It is not, or not any more.
+    /// The component failed to start, or ended.
     Failed,
 }
 
 impl StageStatus {
-    /// The word in lines and metrics.
+    /// The name used in output lines and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Started => "started",
@@ -82,84 +82,84 @@ pub enum Problem {
     Missing {
         /// The program.
         program: String,
-        /// The Debian package that has it.
+        /// The Debian package that contains it.
         package: String,
     },
-    /// It ended, or was not there in its time.
+    /// It could not be started, ended, or was not up within its time limit.
     Failed,
 }
 
-/// A component now.
+/// The state of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentState {
-    /// Which.
+    /// The component.
     pub component: Component,
-    /// Part of this stack.
+    /// Whether it is part of this stack.
     pub enabled: bool,
-    /// Running now; of the keymap: set.
+    /// Whether it is up; for the keymap: whether setting it has ended.
     pub up: bool,
     /// Process id; 0 when not running.
     pub pid: u32,
-    /// Running since, milliseconds since 1970.
+    /// When it was started, in milliseconds since 1970; 0 when it is not up.
     pub since_ms: u64,
     /// Restarts since the stack was brought up.
     pub restarts: u32,
-    /// The end of what it wrote, at most 4 KiB.
+    /// The end of its standard error output, or why it was not started; at most 4 KiB.
     pub last_output: String,
     /// Why it is not up.
     pub problem: Option<Problem>,
-    /// Neither it nor what it starts can gain privileges.
+    /// Whether neither it nor its children can gain privileges.
     #[serde(default)]
     pub no_new_privs: bool,
 }
 
-/// A step of a bring-up, restart or tear-down.
+/// A change in a bring-up, restart or tear-down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Which part.
+    /// The component.
     pub component: Component,
     /// Its status.
     pub status: StageStatus,
-    /// Since the bring-up began, in milliseconds.
+    /// Milliseconds since the bring-up began.
     pub elapsed_ms: u64,
-    /// When, milliseconds since 1970.
+    /// Time of the event, in milliseconds since 1970.
     pub time_ms: u64,
     /// Why it failed.
     pub problem: Option<Problem>,
-    /// One English sentence, for a failure with the end of its output.
+    /// One English sentence; for a failure, it contains the end of the component's output.
     pub message: String,
 }
 
-/// From the daemon to the init.
+/// A message from the daemon to the init.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToInit {
     /// The daemon listens: the stack may be started.
     Ready,
-    /// The daemon works: sent every two seconds.
+    /// Heartbeat: the daemon works. Sent every 2 s.
     Alive,
-    /// Bring all up that is not.
+    /// Bring up every component that is not up.
     Up,
-    /// End all.
+    /// End all components.
     Down,
-    /// End the init too, and the daemon with it.
+    /// End the init, and with it the daemon.
     End,
-    /// Another size: the X server is restarted with it.
+    /// Change the screen size; the X server is restarted.
     Geometry {
-        /// Pixels.
+        /// Width in pixels.
         width: u32,
-        /// Pixels.
+        /// Height in pixels.
         height: u32,
-        /// Dots per inch; 0: as it is.
+        /// Dots per inch; 0 leaves them unchanged.
         dpi: u32,
     },
 }
 
-/// From the init to the daemon.
+/// A message from the init to the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToDaemon {
-    /// All components, after each change. `wanted`: the stack is to be up.
+    /// The state of all components, sent after each change.
     State {
-        /// Whether it is to be up.
+        /// Whether the stack is to be up.
         wanted: bool,
         /// The components.
         components: Vec<ComponentState>,
@@ -167,6 +167,6 @@ pub enum ToDaemon {
         #[serde(default)]
         viewer_port: u16,
     },
-    /// Something happened.
+    /// A stage event of a component.
     Event(Event),
 }

@@ -1,10 +1,10 @@
-//! Logs: one line an event on standard error, as text or JSON.
+//! Logs: one line per event on standard error, as text or JSON.
 //!
-//! A leaf. What is typed, pasted, captured or used as a token is never given
-//! to it: those types do not print their content.
+//! Typed, pasted and captured content and tokens are never logged: the `Debug` output of their
+//! types does not contain them.
 //!
-//! - `writer`: lines wait for a thread of their own, so that a log that cannot be written
-//!   costs lines and nothing else.
+//! - `writer`: a separate thread writes the lines, so that a blocked log output costs lines and
+//!   delays nothing else.
 
 mod writer;
 
@@ -27,9 +27,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// Reads a filter in `tracing`'s syntax, for example `info` or `info,deskd::x11=debug`.
-/// A word that is no level is refused: it would name a target of that name and silence
-/// all others. Nothing is `info`.
+/// Checks a log filter in `tracing`'s syntax, for example `info` or `info,deskd::x11=debug`. A word
+/// that is not a level is refused, because it would name a target and silence all others. An empty
+/// text means `info`.
 ///
 /// # Errors
 ///
@@ -40,7 +40,7 @@ pub fn filter(text: &str) -> Result<String, String> {
     }
     const WANTED: &str = "a level (error, warn, info, debug, trace, off) or TARGET=LEVEL";
     EnvFilter::try_new(text).map_err(|error| format!("{error}; give {WANTED}"))?;
-    // Commas within spans' fields part nothing.
+    // Commas within a span's fields do not separate directives.
     let words = text.split(',').filter(|_| !text.contains('['));
     for word in words {
         if !word.contains('=') && word.parse::<LevelFilter>().is_err() {
@@ -50,8 +50,8 @@ pub fn filter(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Starts logging to standard error. `filter` is as [`filter`] takes it; `limit` is the
-/// size at which a log file of deskd's own is truncated.
+/// Starts logging to standard error. `filter` is a result of [`filter`]; `limit` is the size at
+/// which a log file of deskd's own is truncated.
 ///
 /// Returns the writer. When it is dropped, it writes the remaining lines, for at most half a
 /// second.
@@ -63,13 +63,13 @@ pub fn start(format: LogFormat, filter: &str, limit: Option<u64>) -> Writer {
         .with_ansi(io::stderr().is_terminal())
         .log_internal_errors(false)
         .with_writer(move || lines.clone());
-    // An embedding program may have a logger already: then that one is used.
+    // An embedding program may have set a logger already, which is then used.
     let is_ours = match format {
         LogFormat::Text => logs.try_init(),
         LogFormat::Json => logs.json().try_init(),
     };
     if is_ours.is_ok() {
-        // The default writes to standard error itself, and waits there.
+        // The default panic hook writes to standard error itself, and may block there.
         std::panic::set_hook(Box::new(|panic| {
             tracing::error!("a defect in deskd: {panic}");
         }));

@@ -1,5 +1,5 @@
-//! A thread that writes the log: standard error may be a full disk, a pipe that nobody
-//! reads, or one whose reader has ended.
+//! A thread that writes the log. Standard error may be a file on a full disk, a pipe that no
+//! process reads, or a pipe whose reader has ended.
 
 use std::{
     collections::VecDeque,
@@ -14,25 +14,25 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 
 /// Maximum number of unwritten bytes; further lines are dropped and counted.
 const ROOM: usize = 256 << 10;
-/// Maximum time that the end waits for unwritten lines.
+/// Maximum time that dropping the [`Writer`] waits for unwritten lines.
 const FLUSH: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 struct Queue {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// Lines that found no room, or could not be written.
+    /// Number of lines that exceeded [`ROOM`] or could not be written.
     lost: u64,
-    /// A line is being written.
+    /// Whether a line is being written.
     writing: bool,
-    /// Nothing more will come.
+    /// Whether the [`Writer`] was dropped, so that no further line follows.
     ended: bool,
 }
 
 #[derive(Debug, Default)]
 struct SharedQueue {
     queue: Mutex<Queue>,
-    /// Something waits, is written, or the end has come.
+    /// Notified when a line was queued or written, or the writer was dropped.
     changed: Condvar,
 }
 
@@ -42,12 +42,12 @@ impl SharedQueue {
     }
 }
 
-/// Takes lines; never waits.
+/// Queues lines; never blocks.
 #[derive(Debug, Clone)]
 pub(super) struct Lines(Arc<SharedQueue>);
 
 impl Write for Lines {
-    /// Takes one whole line.
+    /// Queues one whole line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut queue = self.0.queue();
         if queue.bytes + line.len() > ROOM {
@@ -65,33 +65,33 @@ impl Write for Lines {
     }
 }
 
-/// The writing thread. When it is dropped, it writes the remaining lines, for at most half a
-/// second.
+/// The handle of the writing thread. When it is dropped, the remaining lines are written, for at
+/// most half a second.
 #[derive(Debug)]
 pub struct Writer {
     pub(super) lines: Lines,
 }
 
 impl Writer {
-    /// Writes to a copy of `output`. A regular file that would exceed `limit` bytes is
-    /// truncated.
+    /// Starts a thread that writes to a copy of `output`. A regular file that would exceed `limit`
+    /// bytes is truncated.
     pub(super) fn start(output: BorrowedFd<'_>, limit: Option<u64>) -> Self {
         let shared = Arc::new(SharedQueue::default());
         let lines = Lines(Arc::clone(&shared));
         let Ok(output) = output.try_clone_to_owned() else {
-            // Without one there is nothing to write to.
+            // Without a file descriptor there is no log.
             return Self { lines };
         };
-        // The signals are for the thread that waits for them, as the init's does.
+        // The new thread blocks all signals; another thread handles them.
         let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
         let started = std::thread::Builder::new()
             .name("log".into())
             .spawn(move || write_all(&shared, &mut File::from(output), limit));
         if let Ok(before) = before {
-            // It was this thread's until now.
+            // Restore the signal mask of the calling thread.
             let _ = before.thread_set_mask();
         }
-        // Without a thread lines are left out, and deskd works.
+        // If the thread cannot be started, the log lines are lost and deskd works.
         drop(started);
         Self { lines }
     }
@@ -137,7 +137,7 @@ fn write_all(shared: &SharedQueue, output: &mut File, limit: Option<u64>) {
             if written.is_ok() || queue.ended {
                 queue.lost -= lost;
             } else if queue.lines.is_empty() {
-                // It is said when the next line can be written.
+                // The number of lost lines is reported once the next line can be written.
                 queue = wait(shared, queue);
             }
         } else if queue.ended {

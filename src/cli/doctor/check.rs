@@ -1,4 +1,4 @@
-//! One thing that the doctor looks at.
+//! The result of one of the doctor's checks.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CheckVerdict {
@@ -17,7 +17,7 @@ impl CheckVerdict {
     }
 }
 
-/// One thing looked at: what was found, and what to do about it.
+/// One check: what was found, and the remedy.
 #[derive(Debug)]
 pub(super) struct Check {
     pub(super) name: &'static str,

@@ -49,8 +49,8 @@ pub(super) fn token_file(path: &Path) -> Check {
     }
 }
 
-/// Maximum time that the doctor waits for a daemon's connection to its display: one that has
-/// just started makes it.
+/// Maximum time that the doctor waits for the daemon to connect to its display: a daemon that has
+/// just started may not have connected yet.
 const CONNECTING: Duration = Duration::from_secs(2);
 
 pub(super) async fn look_at_daemon(client: &ClientArgs) -> (Check, Option<v1::GetInfoResponse>) {
@@ -106,10 +106,10 @@ pub(super) async fn look_at_daemon(client: &ClientArgs) -> (Check, Option<v1::Ge
     }
 }
 
-/// Maximum time that the doctor waits for the paint; a desktop at rest needs less.
+/// Maximum time that the doctor waits for READY; a desktop at rest needs less.
 const PAINT: Duration = Duration::from_secs(3);
 
-/// Whether the desktop is painted, as the daemon sees it.
+/// Checks whether the daemon reports that the desktop is painted.
 pub(super) async fn paint(client: &ClientArgs) -> Check {
     let wait = async {
         let mut daemon = crate::client::desktop(client.connection_now().await?);

@@ -15,14 +15,14 @@ use crate::{
     },
 };
 
-/// How long the X server may be silent before the doctor calls it dead.
+/// Time after which an X server that does not answer counts as dead.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A browser's renderers share memory in /dev/shm and crash below about this;
-/// Docker's default is 64 MiB.
+/// Minimum size of /dev/shm. A browser's renderers share memory there, and crash if it is much
+/// smaller; Docker's default is 64 MiB.
 const ENOUGH_SHM_BYTES: u64 = 256 << 20;
 
-/// The X server, its extensions, the capture, the keyboard and the window manager.
+/// Checks the X server, its extensions, the capture, the keymap and the window manager.
 pub(super) fn look_at_display(display: DisplayName) -> Vec<Check> {
     match inspect::inspect(display, CaptureChoice::default(), PATIENCE) {
         Ok(found) => of_findings(display, &found),
@@ -149,7 +149,8 @@ pub(super) fn shared_memory(path: &Path) -> Check {
     }
 }
 
-/// An X server on TCP can be reached by every program of the network namespace.
+/// Checks whether the X server listens on TCP: every program of the network namespace could reach
+/// it.
 pub(super) fn x_port(display: DisplayName) -> Check {
     let port = 6000_u16.saturating_add(display.number);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

@@ -1,5 +1,5 @@
-//! `deskd doctor`: looks at the display, the machine and the daemon, and reports
-//! what is wrong and what to do. It needs no running daemon.
+//! `deskd doctor`: checks the display, the machine and the daemon, and reports each problem with
+//! its remedy. It works without a daemon, too.
 
 mod check;
 mod daemon;
@@ -24,7 +24,7 @@ use crate::{
     x11::{DisplayName, cookie_file},
 };
 
-/// Looks at everything and prints it. Exits with 1 when a check fails.
+/// Runs all checks and prints the results. Exits with 1 if a check fails.
 pub(super) async fn run(args: DoctorArgs) -> Result<Exit, CliError> {
     let (daemon, info) = look_at_daemon(&args.client).await;
     if let Some(info) = &info
@@ -78,8 +78,8 @@ pub(super) async fn run(args: DoctorArgs) -> Result<Exit, CliError> {
     Ok(if failed { Exit::Local } else { Exit::Done })
 }
 
-/// Becomes this command once more, on the display of the daemon that answers and with its
-/// cookie where that may be read; returns when it is so already.
+/// Executes this command again with the display of the daemon that answers, and with its cookie
+/// file if that can be read. Returns if both are in use already.
 fn look_as_the_daemon(
     named: Option<DisplayName>,
     info: &v1::GetInfoResponse,

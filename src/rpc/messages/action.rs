@@ -1,4 +1,4 @@
-//! The actions of a step from their messages.
+//! Converts messages to the actions of a step.
 
 use std::time::Duration;
 
@@ -14,27 +14,28 @@ use crate::{
     session::{Action, AskedPoint, Button, ImageSpec, Key, Text},
 };
 
-/// Keys of a chord, and modifiers of a click.
+/// Maximum number of keys of a chord, and of modifiers of a pointer action.
 pub(in crate::rpc) const MAX_KEYS: usize = 8;
-/// Points of a drag.
+/// Maximum number of points of a drag.
 pub(in crate::rpc) const MAX_POINTS: usize = 1000;
-/// Times that a chord is repeated.
+/// Maximum number of repetitions of a chord.
 pub(in crate::rpc) const MAX_REPEAT: u8 = 100;
-/// Longest drag.
+/// Maximum duration of a drag.
 pub(in crate::rpc) const MAX_DRAG: Duration = Duration::from_secs(10);
-/// Pastes where no chord is named: GTK, Qt and Chromium take CLIPBOARD by it,
-/// terminals PRIMARY.
+/// Default chord for pasting: on it, GTK, Qt and Chromium paste CLIPBOARD, and terminals
+/// PRIMARY.
 const PASTE_CHORD: &str = "Shift+Insert";
-/// Characters a second.
+/// Maximum rate of typing, in characters per second.
 pub(in crate::rpc) const MAX_RATE: u32 = 10_000;
-/// Pixels that one notch of the wheel stands for.
+/// Number of pixels that one notch of the wheel represents.
 const PIXELS_A_NOTCH: u32 = 100;
-/// Time for which a button or key is held, unless the request says otherwise.
+/// Default time for which a button or key is held.
 const DEFAULT_HOLD: Duration = Duration::from_secs(10);
-/// Duration of a drag, unless the request says otherwise.
+/// Default duration of a drag.
 const DEFAULT_DRAG: Duration = Duration::from_millis(250);
 
-/// A picture that shares an answer with others.
+/// Converts the options of an image that shares its response with others. Without a limit of
+/// its own, the image may take `share` bytes.
 pub(in crate::rpc) fn shared(
     share: u64,
     field: &str,
@@ -43,7 +44,7 @@ pub(in crate::rpc) fn shared(
     let image = convert::image(field, options)?;
     let own = options.is_some_and(|options| options.max_image_bytes.is_some());
     Ok(ImageSpec {
-        // None without a limit of its own: raw pixels.
+        // Raw images have no default limit, so theirs stays `None`.
         max_image_bytes: image
             .max_image_bytes
             .map(|limit| if own { limit } else { share }),
@@ -68,11 +69,11 @@ pub(in crate::rpc) fn within(
     Ok(time)
 }
 
-/// The action of that index, for the names of its fields.
+/// The index of an action, from which the names of its fields are built.
 #[derive(Clone, Copy)]
 pub(in crate::rpc) struct Field {
     pub(in crate::rpc) index: usize,
-    /// Bytes that its picture may take, if it is one without a limit of its own.
+    /// Maximum bytes of the image of a screenshot action that has no limit of its own.
     pub(in crate::rpc) share: u64,
 }
 
@@ -193,7 +194,7 @@ impl Field {
             if value.unsigned_abs() > max {
                 return Err(status::limit(&self.name(name), "is too far", max));
             }
-            // Rounded, and at least one where there is anything.
+            // Rounded to whole notches, but at least one notch unless the value is 0.
             let whole = (value.unsigned_abs() + scale / 2) / scale;
             let whole = whole.max(u32::from(value != 0));
             Ok(i32::try_from(whole).unwrap_or(i32::MAX) * value.signum())
@@ -236,8 +237,8 @@ impl Field {
         })
     }
 
-    /// Text of a length and of characters that can be delivered; pasted, its lines may
-    /// end with carriage returns.
+    /// Validates the length of a text, and that its characters can be delivered. Pasted text
+    /// may contain carriage returns as well.
     fn words(self, field: &str, text: &str, pasted: bool) -> Result<Text, Status> {
         let field = self.name(field);
         if text.is_empty() {
@@ -306,7 +307,7 @@ impl Field {
         within(&self.name(field), time, limits::MAX_WAIT)
     }
 
-    /// A number of times from 1 to `most`; 1 where none is given.
+    /// Validates a count from 1 to `most`; 1 if none is given.
     fn times(self, field: &str, times: Option<u32>, most: u8) -> Result<u8, Status> {
         match times {
             None => Ok(1),
@@ -321,7 +322,7 @@ impl Field {
         }
     }
 
-    /// A place; `None` where the message gives none.
+    /// Converts a target; `None` if the message has none.
     fn target(
         self,
         field: &str,

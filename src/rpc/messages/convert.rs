@@ -1,4 +1,4 @@
-//! Messages to values, refusing what is malformed; and values to messages.
+//! Converts messages to internal values, refusing malformed ones, and values to messages.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,10 +18,11 @@ use crate::{
     },
 };
 
-/// Longest frame id that is looked up, and repeated in a refusal.
+/// Maximum bytes of a frame id in a coordinate space. It limits what is looked up and what a
+/// refusal repeats.
 const MAX_ID_BYTES: usize = 64;
 
-/// JPEG quality when the request has none.
+/// Default JPEG quality.
 const DEFAULT_QUALITY: u8 = 85;
 
 /// Converts a `ScreenshotRequest`.
@@ -33,12 +34,12 @@ pub(in crate::rpc) fn spec(request: &v1::ScreenshotRequest) -> Result<Spec, Stat
     })
 }
 
-/// The id of a frame that a caller has.
+/// Converts the id of a frame that the caller has; `None` if it is empty.
 pub(in crate::rpc) fn id(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Converts the `CaptureOptions` in a field.
+/// Converts the `CaptureOptions` of the field with this name.
 pub(in crate::rpc) fn image(
     field: &str,
     options: Option<&v1::CaptureOptions>,
@@ -130,7 +131,7 @@ fn region(field: &str, region: &v1::Region) -> Result<AskedRegion, Status> {
     }
 }
 
-/// Converts the coordinate space in a field.
+/// Converts the coordinate space of the field with this name.
 pub(in crate::rpc) fn space(
     field: &str,
     space: Option<&v1::CoordinateSpace>,
@@ -151,7 +152,7 @@ pub(in crate::rpc) fn space(
     })
 }
 
-/// A size with pixels in it.
+/// Converts a size, which must have at least one pixel.
 pub(in crate::rpc) fn nonempty(field: &str, width: u32, height: u32) -> Result<Size, Status> {
     if width == 0 || height == 0 {
         let why = format!("{width}x{height}: both sides must be at least 1 pixel");
@@ -160,7 +161,7 @@ pub(in crate::rpc) fn nonempty(field: &str, width: u32, height: u32) -> Result<S
     Ok(Size { width, height })
 }
 
-/// A frame as a message.
+/// Converts a frame to a message.
 pub(in crate::rpc) fn frame(frame: Frame) -> v1::Frame {
     count(&frame);
     let (kind, failure) = match &frame.kind {
@@ -203,7 +204,7 @@ pub(in crate::rpc) fn frame(frame: Frame) -> v1::Frame {
     }
 }
 
-/// Every frame is sent from here.
+/// Counts a frame in the metrics; every frame that is sent is converted here.
 fn count(frame: &Frame) {
     let (kind, why) = match &frame.kind {
         FrameKind::Screen => ("screen", ("", "")),
@@ -229,7 +230,7 @@ fn count(frame: &Frame) {
     });
 }
 
-/// Why the paint gate says what it says.
+/// Converts the evidence for a verdict of the paint gate.
 pub(in crate::rpc) fn evidence(evidence: &Evidence) -> v1::PaintEvidence {
     let windows = evidence.windows.iter().map(|seen| v1::PaintWindow {
         role: role(seen.role).into(),
@@ -278,9 +279,9 @@ fn role(role: Option<Role>) -> v1::WindowRole {
     }
 }
 
-/// Windows that one caller may wait for.
+/// Maximum number of windows that a call may wait for.
 pub(in crate::rpc) const MAX_EXPECTED: usize = 16;
-/// Bytes of a title or class.
+/// Maximum bytes of a title or class.
 pub(in crate::rpc) const MAX_NAME: usize = 256;
 
 /// Converts a `WaitReadyRequest`.
@@ -313,7 +314,7 @@ pub(in crate::rpc) fn awaited(request: &v1::WaitReadyRequest) -> Result<Awaited,
     })
 }
 
-/// A profile; `None` for the daemon's own.
+/// Converts a profile; `None` for the daemon's own.
 pub(in crate::rpc) fn profile(value: i32) -> Result<Option<Profile>, Status> {
     match v1::PaintProfile::try_from(value) {
         Ok(v1::PaintProfile::Unspecified) => Ok(None),
@@ -326,7 +327,7 @@ pub(in crate::rpc) fn profile(value: i32) -> Result<Option<Profile>, Status> {
     }
 }
 
-/// The structured twin of a card.
+/// Converts the failure that a failure card shows.
 pub(in crate::rpc) fn failure(failure: &Failure) -> v1::Failure {
     let stage = match failure.stage {
         Stage::Connect => v1::FailureStage::Connect,
@@ -347,7 +348,7 @@ pub(in crate::rpc) fn failure(failure: &Failure) -> v1::Failure {
     }
 }
 
-/// The pointer.
+/// Converts the pointer.
 pub(in crate::rpc) fn cursor(image: &CursorImage) -> v1::Cursor {
     let hotspot = |at: u32| i32::try_from(at).unwrap_or(i32::MAX);
     v1::Cursor {
@@ -359,7 +360,7 @@ pub(in crate::rpc) fn cursor(image: &CursorImage) -> v1::Cursor {
     }
 }
 
-/// A size.
+/// Converts a size to a message.
 pub(in crate::rpc) fn wire_size(size: Size) -> v1::Size {
     v1::Size {
         width: size.width,
@@ -367,7 +368,7 @@ pub(in crate::rpc) fn wire_size(size: Size) -> v1::Size {
     }
 }
 
-/// How pixels are read.
+/// Converts the way in which pixels are read.
 pub(in crate::rpc) fn mode(mode: Option<CaptureMode>) -> v1::CaptureMode {
     match mode {
         None => v1::CaptureMode::Unspecified,
@@ -377,9 +378,9 @@ pub(in crate::rpc) fn mode(mode: Option<CaptureMode>) -> v1::CaptureMode {
     }
 }
 
-/// A region as a message.
+/// Converts a region to a message.
 pub(in crate::rpc) fn wire_region(region: Region) -> v1::Region {
-    // A screen's side has 16 bits.
+    // The sides of a screen have 16 bits.
     let at = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
     let (width, height) = (region.size.width, region.size.height);
     v1::Region::new(at(region.x), at(region.y), width, height)
@@ -389,8 +390,8 @@ fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     time.into()
 }
 
-/// A time as a message.
+/// Converts a duration to a message.
 pub(in crate::rpc) fn duration(duration: Duration) -> Option<prost_types::Duration> {
-    // Those of a daemon's life fit.
+    // A duration within the lifetime of a daemon always fits.
     duration.try_into().ok()
 }

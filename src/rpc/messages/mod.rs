@@ -1,4 +1,4 @@
-//! Messages to values and back; errors to statuses.
+//! Converts messages to internal values and back, and errors to statuses.
 
 pub(in crate::rpc) mod action;
 pub(in crate::rpc) mod convert;

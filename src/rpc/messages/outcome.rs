@@ -1,4 +1,4 @@
-//! Results of steps, and held input, as messages.
+//! Converts the results of steps, and held input, to messages.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::{
     },
 };
 
-/// The answer as a message, so long after the call. Of a step that stops at the first
-/// failure, `malformed` says why the action after the account's was not even begun, and
-/// `count` how many actions it has.
+/// Converts the result of a step. `took`: the time since the call arrived. `malformed`: in a
+/// step that stops at the first failure, why the action after the last result was not begun.
+/// `count`: the number of actions in the request.
 pub(in crate::rpc) fn acted(
     acted: Acted,
     took: Duration,
@@ -95,7 +95,7 @@ fn report(settled: Settled) -> v1::SettleReport {
     }
 }
 
-/// Why an action is refused, as the failure of its result.
+/// Converts the refusal of an action to the failure in its result.
 fn refusal(status: &Status) -> v1::Failure {
     v1::Failure {
         stage: v1::FailureStage::Input.into(),
@@ -136,7 +136,7 @@ fn result(done: Done) -> v1::ActionResult {
         elapsed: convert::duration(done.took),
         pacing: convert::duration(done.paced).filter(|_| !done.paced.is_zero()),
         unconfirmed: done.unconfirmed,
-        // Pictures are put in by their numbers.
+        // `acted` inserts the frames by the index of their actions.
         frame: None,
         settle: done.settled.map(report),
     }

@@ -1,5 +1,5 @@
-//! The one place where an error becomes a gRPC status: code, English message,
-//! and [`Reason`] in `google.rpc.ErrorInfo` and in the trailer `deskd-reason`.
+//! The only place where an error becomes a gRPC status: a code, an English message, and a
+//! [`Reason`] in `google.rpc.ErrorInfo` and in the trailer `deskd-reason`.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::{
 /// `domain` of every ErrorInfo.
 const DOMAIN: &str = "deskd";
 
-/// The trailer that needs no further packages to read.
+/// The trailer with the reason, which can be read without further packages.
 const TRAILER: &str = "deskd-reason";
 
 fn build(code: Code, reason: Reason, message: String, facts: &[(&str, String)]) -> Status {
@@ -31,29 +31,29 @@ fn build(code: Code, reason: Reason, message: String, facts: &[(&str, String)]) 
         .collect();
     let details = ErrorDetails::with_error_info(name, DOMAIN, facts);
     let mut metadata = MetadataMap::new();
-    // The names are ASCII.
+    // The names of reasons are ASCII.
     if let Ok(value) = name.parse::<AsciiMetadataValue>() {
         metadata.insert(TRAILER, value);
     }
     Status::with_error_details_and_metadata(code, message, details, metadata)
 }
 
-/// A caller who is not let in.
+/// Status for a caller that is not admitted.
 pub(in crate::rpc) fn unauthenticated(reason: Reason, message: String) -> Status {
     build(Code::Unauthenticated, reason, message, &[])
 }
 
-/// A message or field that cannot be used.
+/// Status for an invalid message or field.
 pub(in crate::rpc) fn invalid_argument(reason: Reason, message: String) -> Status {
     build(Code::InvalidArgument, reason, message, &[])
 }
 
-/// No room for another one.
+/// Status for a request that exceeds a capacity.
 pub(in crate::rpc) fn exhausted(reason: Reason, message: String) -> Status {
     build(Code::ResourceExhausted, reason, message, &[])
 }
 
-/// A field that cannot be used, and why.
+/// Status for an invalid field, with the reason why it is invalid.
 pub(in crate::rpc) fn invalid_field(field: &str, why: &str) -> Status {
     let facts = [("field", field.to_owned())];
     build(
@@ -64,7 +64,7 @@ pub(in crate::rpc) fn invalid_field(field: &str, why: &str) -> Status {
     )
 }
 
-/// A count, length or time above its limit.
+/// Status for a count, length or duration above its limit.
 pub(in crate::rpc) fn limit(field: &str, why: &str, limit: impl std::fmt::Display) -> Status {
     let facts = [("field", field.to_owned()), ("limit", limit.to_string())];
     let message = format!("{field}: {why}: at most {limit}");
@@ -76,7 +76,7 @@ pub(in crate::rpc) fn limit(field: &str, why: &str, limit: impl std::fmt::Displa
     )
 }
 
-/// A key that nobody knows.
+/// Status for an unknown key name.
 pub(in crate::rpc) fn unknown_key(field: &str, name: &str) -> Status {
     let short: String = name.chars().take(40).collect();
     let facts = [("field", field.to_owned()), ("key", short.clone())];
@@ -84,7 +84,7 @@ pub(in crate::rpc) fn unknown_key(field: &str, name: &str) -> Status {
     build(Code::InvalidArgument, Reason::UnknownKey, message, &facts)
 }
 
-/// A character that cannot be delivered.
+/// Status for a character that can be neither typed nor pasted.
 pub(in crate::rpc) fn untypable(field: &str, position: usize, character: char) -> Status {
     let name = format!("U+{:04X}", u32::from(character));
     let facts = [
@@ -98,15 +98,15 @@ pub(in crate::rpc) fn untypable(field: &str, position: usize, character: char) -
     build(Code::InvalidArgument, reason, message, &facts)
 }
 
-/// A daemon that only looks.
+/// Status for a call that a daemon with `--read-only` refuses.
 pub(in crate::rpc) fn read_only(what: &str) -> Status {
     let message = format!("{what} is refused: this daemon was started with --read-only");
     build(Code::PermissionDenied, Reason::ReadOnly, message, &[])
 }
 
-/// A feature that this release does not have.
+/// Status for a required feature that this release does not have.
 pub(in crate::rpc) fn unsupported_feature(name: &str) -> Status {
-    // Printable, and bounded: it is the caller's.
+    // The name comes from the caller: it is shortened here, and escaped below.
     let name: String = name.chars().take(64).collect();
     let message = format!(
         "the call requires the feature {name:?}, which deskd {} does not have; upgrade deskd, or leave the feature out",
@@ -121,17 +121,17 @@ pub(in crate::rpc) fn unsupported_feature(name: &str) -> Status {
     )
 }
 
-/// Something that must be otherwise first.
+/// Status for a prerequisite that is not met.
 pub(in crate::rpc) fn failed_precondition(reason: Reason, message: String) -> Status {
     build(Code::FailedPrecondition, reason, message, &[])
 }
 
-/// Something that was not there in time.
+/// Status for an operation that did not finish in time.
 pub(in crate::rpc) fn deadline(reason: Reason, message: String) -> Status {
     build(Code::DeadlineExceeded, reason, message, &[])
 }
 
-/// A connection that does not read what it asked for.
+/// Status for a connection that does not read the images that it requested.
 pub(in crate::rpc) fn slow_reader() -> Status {
     let message = "this connection has not read the images that it already asked for, or others have not read so many large ones that there is no room for this one";
     build(
@@ -149,7 +149,7 @@ impl From<Refusal> for Status {
     }
 }
 
-/// A picture that cannot be taken; `action`: the number of the action that asks for it.
+/// Status for an image that is refused; `action`: the index of the action that requests it.
 fn refused_picture(refusal: Refusal, message: String, action: Option<usize>) -> Status {
     let (code, reason, facts) = match refusal {
         Refusal::UnknownFrame(id) => (
@@ -266,7 +266,7 @@ impl From<Refused> for Status {
     }
 }
 
-/// No X server for a call that needs one.
+/// Status for a call that needs an X server while none is available.
 pub(in crate::rpc) fn unavailable(failure: &Failure) -> Status {
     let facts = [("stage", failure.stage.name().to_owned())];
     let message = failure.message.clone();
@@ -309,7 +309,7 @@ impl From<CursorFailure> for Status {
     }
 }
 
-/// The reason on the wire of a failed capture.
+/// Returns the reason that represents a failure in messages.
 pub(in crate::rpc) fn reason(failure: &Failure) -> Reason {
     match failure.cause {
         Cause::NoDisplay => Reason::NoDisplay,

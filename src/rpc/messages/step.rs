@@ -1,4 +1,5 @@
-//! Steps from messages; what is malformed is refused before anything is done.
+//! Converts requests to steps. A malformed request is refused before any action is executed,
+//! unless the step stops at the first failure.
 
 use std::time::Duration;
 
@@ -15,24 +16,24 @@ use crate::rpc::{
 };
 use crate::session::{Act, Expect, Operation, Settling};
 
-/// Actions of one step.
+/// Maximum number of actions of a step.
 pub(in crate::rpc) const MAX_ACTIONS: usize = 100;
-/// Pictures that a step takes before its last one.
+/// Maximum number of screenshot actions of a step; its final frame is not counted.
 pub(in crate::rpc) const MAX_PICTURES: usize = 4;
-/// Bytes of an operation id.
+/// Maximum bytes of an operation id.
 pub(in crate::rpc) const MAX_OPERATION_ID: usize = 128;
-/// Maximum wait for the screen, unless the request says otherwise.
+/// Default limit of the time to settle.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(3);
 
-/// A step as asked.
+/// A requested step.
 #[derive(Debug)]
 pub(in crate::rpc) struct AskedStep {
-    /// The step; without the action that is malformed, and those after it.
+    /// The step, without the first malformed action and those after it.
     pub(in crate::rpc) act: Act,
-    /// Why the action after those of `act` is malformed; only of a step that stops at the
-    /// first.
+    /// Why the action after those of `act` is malformed. Only set if the step stops at the
+    /// first failure.
     pub(in crate::rpc) malformed: Option<Status>,
-    /// Actions of the request.
+    /// Number of actions in the request.
     pub(in crate::rpc) count: usize,
 }
 
@@ -73,7 +74,7 @@ pub(in crate::rpc) fn asked(request: &v1::ActRequest) -> Result<AskedStep, Statu
         operation: operation(request)?,
         space: convert::space("coordinate_space", request.coordinate_space.as_ref())?,
         expect: expect(request.expect.as_ref()),
-        // Of nothing, no answer is waited for.
+        // A step without actions has nothing to settle.
         settle: settle(request.settle.as_ref())?.filter(|_| !actions.is_empty()),
         actions,
         picture: match (&request.capture, request.no_frame) {
@@ -106,8 +107,8 @@ fn stop_at_first(value: i32) -> Result<bool, Status> {
     }
 }
 
-/// The bytes that each picture of a step may take which names no limit of its own: all of
-/// them are in one answer.
+/// Returns the maximum bytes of each image of a step that has no limit of its own. All images
+/// of a step share one response.
 fn share_of_bytes(request: &v1::ActRequest) -> Result<u64, Status> {
     let is_picture = |action: &&v1::Action| {
         use v1::action::Action as Wire;
@@ -122,8 +123,8 @@ fn share_of_bytes(request: &v1::ActRequest) -> Result<u64, Status> {
     Ok(limits::DEFAULT_MAX_IMAGE_BYTES / all.max(1) as u64)
 }
 
-/// The time that a step takes by its own waits, holds and movements: the default deadline
-/// allows for it.
+/// Returns the time that a step takes for its own waits, holds and drags. It is added to the
+/// default deadline.
 pub(in crate::rpc) fn own_time(request: &v1::ActRequest) -> Duration {
     use v1::action::Action as Wire;
     let time = |time: Option<prost_types::Duration>| {
@@ -156,7 +157,7 @@ fn operation(request: &v1::ActRequest) -> Result<Option<Operation>, Status> {
         let why = "is required with operation_id: `GetInfo` has it";
         return Err(status::invalid_field("instance_id", why));
     }
-    // A retry may ask for another picture, but for nothing else.
+    // A retry may request another image; everything else must be equal.
     let content = v1::ActRequest {
         operation_id: String::new(),
         instance_id: String::new(),

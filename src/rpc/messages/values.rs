@@ -33,14 +33,15 @@ impl From<(i32, i32)> for v1::Target {
 }
 
 impl v1::ActionResult {
-    /// Whether all of the action was done.
+    /// Whether the action was executed completely.
     pub fn is_done(&self) -> bool {
         self.status() == v1::ActionStatus::Done
     }
 }
 
 impl v1::WatchResponse {
-    /// The frame of the update: whole, a card, or the metadata of changed regions.
+    /// Returns the frame of the update: a whole frame, a failure card, or the metadata of
+    /// changed regions.
     pub fn frame(&self) -> Option<&v1::Frame> {
         match self.update.as_ref()? {
             v1::watch_response::Update::Frame(frame) => Some(frame),
@@ -48,7 +49,7 @@ impl v1::WatchResponse {
         }
     }
 
-    /// The parts that changed; none where the update is a whole frame.
+    /// Returns the regions that changed; empty if the update is a whole frame.
     pub fn changed(&self) -> &[v1::ChangedRegion] {
         match &self.update {
             Some(v1::watch_response::Update::Regions(regions)) => &regions.changed,

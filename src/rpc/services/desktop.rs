@@ -1,4 +1,4 @@
-//! The service `Desktop`.
+//! Implements the gRPC service `Desktop`.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::{
     x11::{LinkState, ScreenInfo, SocketKind},
 };
 
-/// Answers from a session.
+/// Serves `Desktop` calls with a session.
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct DesktopService {
     pub(in crate::rpc) session: session::Session,
@@ -118,9 +118,10 @@ impl Desktop for DesktopService {
             .capture
             .screenshot(&spec, deadline.arrived, deadline.reply_by)
             .await?;
-        // The place comes after the frame, so that who waits for a hung display
-        // keeps no other call from its card. A frame for which a reader makes no
-        // room is let go: no more of them pile up than there are places.
+        // The reply place is acquired after the capture, so that a call that waits for a hung
+        // display does not delay the failure card of another call. If the reader does not free
+        // a place in time, the frame is dropped, and captured again when there is a place. So
+        // the number of frames in memory stays bounded by the number of places.
         let (mut place, progress) = (None, SendProgress::default());
         if let Some(caller) = &caller {
             let bytes = frame.image.len();
@@ -164,8 +165,8 @@ impl Desktop for DesktopService {
         let asked = act::asked(request.get_ref())?;
         let session = self.session.clone();
         let mut acted = session.input.act(asked.act, deadline.reply_by).await?;
-        // What was done is told, whatever becomes of its picture: a reader who
-        // makes no room for that does without.
+        // The results of the step are always returned. If the reader has not read its earlier
+        // images, the response has no images.
         let (mut place, progress) = (None, SendProgress::default());
         let frames = acted.pictures.iter().map(|(_, frame)| frame);
         let bytes = frames.chain(&acted.frame).map(|frame| frame.image.len());
@@ -257,14 +258,14 @@ impl Desktop for DesktopService {
     }
 }
 
-/// The kernel's boot id; gVisor may have none.
+/// Returns the kernel's boot id; empty if there is none, as may be the case in gVisor.
 fn boot_id() -> String {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     text.trim().to_owned()
 }
 
-/// Whether the desktop's programs run as a user who cannot reach deskd. The X
-/// server's user stands for theirs; a root server may have root programs.
+/// Whether the desktop's programs run as a user that cannot access deskd. The X server's user
+/// is assumed to be theirs. If it is root, programs may run as root as well.
 fn isolation(screen: Option<&ScreenInfo>) -> v1::Isolation {
     match screen.and_then(|screen| screen.server_uid) {
         None => v1::Isolation::Unspecified,
@@ -289,7 +290,7 @@ fn limits() -> v1::Limits {
 }
 
 impl DesktopService {
-    /// Every feature, available or with the reason why not.
+    /// Returns every feature: available, or unavailable with a reason.
     fn features(
         &self,
         screen: Option<&ScreenInfo>,

@@ -1,9 +1,8 @@
-//! `grpc.health.v1.Health`: `""` is the process; `deskd.v1.Desktop` serves while
-//! the paint is proved and an X round trip is at most 5 s old; `deskd.v1.Stack`
-//! while every enabled component is up. Needs no token.
+//! Implements `grpc.health.v1.Health`. The service `""` is the process, and always serves.
+//! `deskd.v1.Desktop` serves while the paint is proved and the last X answer is at most 5 s
+//! old. `deskd.v1.Stack` serves while every enabled component is up. No token is required.
 //!
-//! A client that checks the desktop waits for its paint: the paint is observed until the
-//! next check is due.
+//! A check of `deskd.v1.Desktop` also keeps the paint observed until the next check is due.
 
 use std::time::Duration;
 
@@ -20,18 +19,19 @@ use crate::{
     x11::{Link, LinkState},
 };
 
-/// The services' names in health checks.
+/// Names of the services in health checks.
 const DESKTOP: &str = "deskd.v1.Desktop";
 const STACK: &str = "deskd.v1.Stack";
 
-/// Oldest answer that counts as alive.
+/// Maximum age of the last X answer of a live display.
 const FRESH: Duration = Duration::from_secs(5);
-/// Probes commonly come every 10 s.
+/// Time for which a check keeps the paint observed: probes commonly run every 10 s.
 const NEXT_CHECK: Duration = Duration::from_secs(12);
-/// How often a stream that is open asks for the paint, while it is not proved.
+/// Interval at which an open health stream renews the observation, while the paint is not
+/// proved.
 const STREAMING: Duration = Duration::from_secs(1);
 
-/// Whether the display's connection stands and its server answered lately.
+/// Whether the X connection is up and the X server has answered within [`FRESH`].
 pub(in crate::rpc) fn is_alive(link: &Link) -> bool {
     matches!(link.state, LinkState::Up(_))
         && link
@@ -39,7 +39,7 @@ pub(in crate::rpc) fn is_alive(link: &Link) -> bool {
             .is_some_and(|answer| answer.elapsed() <= FRESH)
 }
 
-/// Answers checks from what [`Reporter`] found.
+/// Answers health checks with the statuses that [`Reporter`] determines.
 #[derive(Debug)]
 pub(in crate::rpc) struct HealthService {
     session: Session,
@@ -48,7 +48,7 @@ pub(in crate::rpc) struct HealthService {
     stack: watch::Receiver<HealthCheckResponse>,
 }
 
-/// Where the statuses are written.
+/// Determines the statuses and publishes them to [`HealthService`].
 #[derive(Debug)]
 pub(in crate::rpc) struct Reporter {
     session: Session,
@@ -67,7 +67,7 @@ fn response(serves: bool) -> HealthCheckResponse {
     }
 }
 
-/// The service and its reporter.
+/// Creates the service and its reporter.
 pub(in crate::rpc) fn health(session: Session) -> (HealthService, Reporter) {
     let (desktop, of_desktop) = watch::channel(response(false));
     let (stack, of_stack) = watch::channel(response(false));
@@ -133,7 +133,7 @@ impl Health for HealthService {
 }
 
 impl Reporter {
-    /// Keeps the statuses true until the display is let go.
+    /// Keeps the statuses up to date until the X thread ends.
     pub(in crate::rpc) async fn report(self) {
         let mut link = self.session.capture.links();
         loop {
@@ -150,12 +150,13 @@ impl Reporter {
                     .as_mut()
                     .is_some_and(|state| state.borrow_and_update().all_up()),
             );
-            // One receiver is the service's own: the others are streams.
+            // One receiver belongs to the service itself; the others belong to open streams.
             let streams = self.desktop.receiver_count() > 1;
             if streams && !ready {
                 self.session.capture.expect_paint(2 * STREAMING);
             }
-            // While it serves, silence changes the status too.
+            // While the service serves, the silence of the X server changes the status as
+            // well.
             let stale = last_answer
                 .filter(|_| ready)
                 .map(|answer| Instant::from_std(answer + FRESH));
@@ -181,7 +182,7 @@ async fn changed(stack: &mut Option<watch::Receiver<crate::stack::StackState>>) 
     {
         return;
     }
-    // Without an init there is nothing to hear.
+    // Without an init, the state of the stack never changes.
     std::future::pending().await
 }
 

@@ -1,5 +1,4 @@
-//! The services over a connection in memory, beside a display that is not there: what they
-//! answer is their own work.
+//! Tests of the services over an in-memory connection, with a display that does not exist.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +27,7 @@ use crate::{
     x11::{CaptureChoice, Display, ServerOwner, Trust},
 };
 
-/// A display that nobody has.
+/// A display that no X server serves.
 const NOBODYS: &str = ":64999";
 
 struct Served {
@@ -160,7 +159,7 @@ async fn without_a_display_every_picture_is_a_card_of_the_configured_size() {
         panic!("{first:?}");
     };
     assert_eq!(card.kind(), v1::FrameKind::FailureCard);
-    // The same failure is no news.
+    // The same failure is not sent again.
     let second = tokio::time::timeout(Duration::from_millis(2500), stream.message()).await;
     assert!(second.is_err(), "{second:?}");
 }

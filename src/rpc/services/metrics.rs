@@ -1,4 +1,4 @@
-//! Prometheus metrics over plain HTTP/1.1: `GET /metrics`, and nothing else.
+//! Serves Prometheus metrics over plain HTTP/1.1: only GET and HEAD of `/metrics`.
 
 use std::{collections::VecDeque, convert::Infallible, io, time::Duration};
 
@@ -19,22 +19,22 @@ use crate::{
     x11::LinkState,
 };
 
-/// Connections at once: one more ends the oldest.
+/// Maximum number of connections; one more closes the oldest.
 const CONNECTIONS: usize = 8;
-/// For a request's head.
+/// Maximum time to receive the head of a request.
 const HEAD: Duration = Duration::from_secs(5);
-/// For a whole connection: one reading is milliseconds.
+/// Maximum duration of a connection; one scrape takes milliseconds.
 const LIFE: Duration = Duration::from_secs(60);
-/// Pause when the system gives no connection.
+/// Pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(100);
-/// OpenMetrics 1.0, section 5.
+/// Content type of the metrics (OpenMetrics 1.0, section 5).
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Serves until `shutdown`.
+/// Serves until `shutdown` is cancelled.
 ///
 /// # Errors
 ///
-/// When the socket cannot be used, or is a Unix socket.
+/// Fails if the socket cannot be used, or if it is a Unix socket.
 pub async fn serve_metrics(
     listener: Listener,
     session: Session,
@@ -72,7 +72,7 @@ pub async fn serve_metrics(
                 .max_buf_size(16 * 1024)
                 .serve_connection(TokioIo::new(stream), answer);
             tokio::select! {
-                // What a peer does wrong is its own matter.
+                // Errors that the peer causes are ignored.
                 ended = connection => drop(ended),
                 () = tokio::time::sleep(LIFE) => {}
                 () = shutdown.cancelled() => {}
@@ -107,7 +107,7 @@ fn answer(request: &Request<Incoming>, session: &Session) -> Response<Full<Bytes
     response
 }
 
-/// The present state.
+/// Returns the current state of the session for the metrics.
 fn now(session: &Session) -> Now {
     let link = session.capture.link();
     let screen = match &link.state {

@@ -1,4 +1,4 @@
-//! The services, one file each.
+//! The gRPC services and the metrics, one file each.
 
 pub(in crate::rpc) mod desktop;
 pub(in crate::rpc) mod health;

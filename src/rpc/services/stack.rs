@@ -1,4 +1,4 @@
-//! The service `Stack`.
+//! Implements the gRPC service `Stack`.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -20,18 +20,18 @@ use crate::{
     },
 };
 
-/// Answers from a session.
+/// Serves `Stack` calls with a session.
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct StackService {
     pub(in crate::rpc) session: Session,
     pub(in crate::rpc) read_only: bool,
-    /// `Down` ends the daemon too.
+    /// Whether `Down` also ends the daemon.
     pub(in crate::rpc) ends_with_stack: bool,
     /// See [`ServerOptions::viewer_port`](crate::rpc::ServerOptions::viewer_port).
     pub(in crate::rpc) viewer_port: Option<u16>,
 }
 
-/// How long a viewer on loopback may take to accept a connection.
+/// Maximum time for a viewer on loopback to accept a connection.
 const VIEWER_ACCEPTS: Duration = Duration::from_millis(200);
 
 impl StackService {
@@ -42,8 +42,8 @@ impl StackService {
         Ok(())
     }
 
-    /// The port of the viewer: of the stack's own, else of another program's that accepts
-    /// connections now.
+    /// Returns the port of the viewer: that of the managed stack or, without one, that of
+    /// another program which accepts connections now.
     async fn viewer(&self) -> Option<u32> {
         let port = match self.session.bring_up.state() {
             Some(state) => state.borrow().viewer_port,
@@ -78,7 +78,7 @@ impl Stack for StackService {
             .geometry
             .map(|size| convert::nonempty("geometry", size.width, size.height));
         let size = size.transpose()?;
-        // A stack that somebody else manages is only waited for.
+        // If another program manages the stack, `Up` only waits, which `--read-only` allows.
         if size.is_some() || self.session.bring_up.is_managed() {
             self.may_change("Up")?;
         }
@@ -121,7 +121,7 @@ impl Stack for StackService {
         let ended = self.session.bring_up.down(deadline.reply_by).await?;
         let ended = ended.into_iter().map(|c| component(c).into()).collect();
         if self.ends_with_stack {
-            // Calls under way get their answers, this one too.
+            // Calls in progress, including this one, still receive their responses.
             self.session.bring_up.end().await;
         }
         Ok(Response::new(v1::DownResponse {
@@ -187,7 +187,7 @@ impl Stack for StackService {
         let mut news = self.session.bring_up.news()?;
         let until = Deadline::of_stream(request.metadata());
         let asked = request.get_ref();
-        // Another daemon counted from 1 as well.
+        // Another instance also counts from 1, so its sequence numbers do not apply here.
         let same = asked.instance_id.is_empty() || asked.instance_id == self.session.instance_id();
         let mut after = asked.after_sequence.filter(|_| same).unwrap_or(0);
         let credential = request.extensions().get::<Credential>().cloned();
@@ -203,7 +203,7 @@ impl Stack for StackService {
                 for numbered in session.bring_up.events_after(after) {
                     after = numbered.sequence;
                     let event = Some(event(numbered));
-                    // Whoever does not listen any more ends the stream.
+                    // Sending fails if the caller has disconnected; then the stream ends.
                     if sender.send(Ok(v1::EventsResponse { event })).await.is_err() {
                         return;
                     }

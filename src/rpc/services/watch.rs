@@ -1,6 +1,6 @@
-//! The stream of `Watch`: a task looks, and hands over a frame when the reader's turn
-//! comes. A reader has one frame of a stream at a time (R39): the next one is made when
-//! the transport has taken the last, so that it is the latest.
+//! The stream of `Watch`. A task captures the screen and hands over a frame when the reader
+//! can receive one. Each stream has at most one unread frame (R39): the next one is made
+//! after the transport has taken the last, so that it shows the latest screen.
 
 use std::{
     pin::{Pin, pin},
@@ -26,7 +26,7 @@ use crate::rpc::{
 };
 use crate::session::{Refusal, Scale, Session, Spec, StreamUpdate, Watch};
 
-/// Frames a second, when the request does not say, and at most.
+/// Frames per second: the default and the maximum.
 const DEFAULT_FPS: u32 = 10;
 pub(in crate::rpc) const MAX_FPS: u32 = 60;
 
@@ -39,12 +39,12 @@ struct HeldPlace {
 
 type StreamItem = Result<(WatchResponse, HeldPlace), Status>;
 
-/// The responses. Each is on its way until the next is asked for.
+/// The stream of responses. A response counts as being sent until the next one is polled.
 #[derive(Debug)]
 pub(in crate::rpc) struct FrameStream {
     items: mpsc::Receiver<StreamItem>,
     on_its_way: Option<HeldPlace>,
-    /// How far the reader is.
+    /// Signals the reader's progress.
     pub(in crate::rpc) progress: SendProgress,
 }
 
@@ -52,7 +52,7 @@ impl Stream for FrameStream {
     type Item = Result<WatchResponse, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // The transport asks again when it has taken the last one.
+        // The transport polls again after it has taken the previous response.
         self.on_its_way = None;
         let item = std::task::ready!(self.items.poll_recv(context));
         Poll::Ready(item.map(|item| {
@@ -64,7 +64,7 @@ impl Stream for FrameStream {
     }
 }
 
-/// Opens a stream.
+/// Validates a request and opens its stream.
 pub(in crate::rpc) fn open(
     session: &Session,
     request: &WatchRequest,
@@ -101,7 +101,8 @@ pub(in crate::rpc) fn open(
             }
             () = sender.closed() => {}
             () = stopping.cancelled() => {
-                // Where there is no room for it, the connection's end says so.
+                // If the channel is full, the status is dropped; the end of the connection
+                // informs the reader.
                 drop(sender.try_send(Err(status::unavailable(&crate::failure::Failure::stopping()))));
             }
             () = deadline::until(until) => {
@@ -120,14 +121,14 @@ pub(in crate::rpc) fn open(
     })
 }
 
-/// Looks and sends until the stream is over.
+/// Captures and sends frames until the stream ends.
 async fn run(
     mut watch: Watch,
     caller: Option<(&Caller, &SendProgress)>,
     sender: &mpsc::Sender<StreamItem>,
 ) {
     let turns = Arc::new(Semaphore::new(1));
-    // Of the next image; the first may be as large as any.
+    // Expected size of the next image; the first may have the maximum size.
     let mut bytes = watch.most_bytes();
     loop {
         watch.stir().await;
@@ -155,9 +156,9 @@ async fn run(
     }
 }
 
-/// Finds what is new to the reader, with a place for about that number of bytes. A look
-/// that takes long goes on without a place, so that a caller that waits for a hung display
-/// keeps no other call of the connection from its card.
+/// Returns what is new to the reader, with a reply place for about `bytes`. A capture that
+/// takes longer than [`READING`] gives up its place, so that a stream on a hung display does
+/// not delay the failure cards of other calls on the connection.
 async fn look(
     watch: &mut Watch,
     caller: Option<(&Caller, &SendProgress)>,
@@ -187,7 +188,7 @@ async fn look(
         if let Some(caller) = caller.filter(|_| place.is_none()) {
             place = ReplyPlace::soon(caller, *bytes, far()).await;
             if place.is_none() {
-                // The reader does not read: it gets what is there when it does.
+                // The reader does not read; the screen is captured again when it does.
                 continue;
             }
         }
@@ -195,7 +196,8 @@ async fn look(
     }
 }
 
-/// A time beyond all others: a reader that takes nothing is disconnected before.
+/// Returns a deadline that is never reached: a reader that reads nothing is disconnected
+/// earlier.
 fn far() -> tokio::time::Instant {
     tokio::time::Instant::now() + deadline::LONGEST
 }

@@ -1,4 +1,4 @@
-//! Authentication: by the token over TCP, by the peer's user id over a Unix socket.
+//! Authentication: by token over TCP, and by the peer's user id over a Unix socket.
 
 use std::{
     fs,
@@ -22,22 +22,22 @@ use crate::rpc::{
     },
 };
 
-/// Shortest token: 16 bytes are 96 bits even when written in base64.
+/// Minimum length of a token: 16 bytes are 96 bits even if they are base64.
 const MIN_TOKEN_BYTES: usize = 16;
-/// Longest token.
+/// Maximum length of a token.
 pub(in crate::rpc) const MAX_TOKEN_BYTES: u64 = 4096;
-/// How long a token file is trusted without another look: a replaced token
-/// must hold within 1 s (R36).
+/// Interval at which the token file is checked for changes: a replaced token must take effect
+/// within 1 s (R36).
 const RECHECK: Duration = Duration::from_millis(250);
 
-/// A bearer token. Never printed.
+/// A bearer token. Its `Debug` output does not reveal it.
 #[derive(Debug, Clone)]
 pub struct Token(pub(in crate::rpc) SecretString);
 
 /// Why a token file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Not readable.
+    /// The file cannot be read.
     #[error("the token file {} cannot be read: {source}", path.display())]
     Read {
         /// The file.
@@ -45,7 +45,7 @@ pub enum TokenError {
         /// The system's error.
         source: io::Error,
     },
-    /// Not a token.
+    /// The file does not hold a token.
     #[error(
         "the token file {} does not hold a token: it must be one line of {MIN_TOKEN_BYTES} to \
          {MAX_TOKEN_BYTES} printable ASCII characters without spaces", path.display()
@@ -57,18 +57,19 @@ pub enum TokenError {
 }
 
 impl Token {
-    /// Reads a token from a file; white space around it does not count.
+    /// Reads a token from a file, and ignores white space around it.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or holds no token.
+    /// Fails if the file cannot be read or does not hold a token.
     pub fn read(path: &Path) -> Result<Self, TokenError> {
         let failed = |source| TokenError::Read {
             path: path.to_owned(),
             source,
         };
         let mut text = Vec::new();
-        // Not to wait for the writer of a pipe: only a file holds a token.
+        // Opening a FIFO must not block until it has a writer; only a regular file is
+        // accepted.
         let mut options = fs::File::options();
         let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path);
         let file = file.map_err(failed)?;
@@ -92,12 +93,12 @@ impl Token {
     }
 
     fn matches(&self, given: &[u8]) -> bool {
-        // Constant time for equal lengths; the length is no secret.
+        // Constant time for equal lengths; the length is not secret.
         self.0.expose_secret().as_bytes().ct_eq(given).into()
     }
 }
 
-/// Identifies one state of a file.
+/// Identifies one version of a file.
 type Stamp = (u64, u64, Option<SystemTime>, i64);
 
 fn stamp(path: &Path) -> io::Result<Stamp> {
@@ -121,14 +122,14 @@ struct TokenFile {
 struct TokenState {
     checked: Instant,
     stamp: Option<Stamp>,
-    /// `None` while the file cannot be read: nobody is let in.
+    /// `None` while the file cannot be read: all tokens are refused.
     token: Option<Token>,
-    /// Rises with each other token.
+    /// Increases each time the token changes.
     number: u64,
 }
 
 impl TokenFile {
-    /// The number of the token that the file has now, if `given` is that.
+    /// Returns the number of the file's current token, if `given` equals that token.
     fn allows(&self, given: &[u8]) -> Option<u64> {
         let state = self.state();
         let token = state.token.as_ref();
@@ -136,7 +137,7 @@ impl TokenFile {
         Some(state.number)
     }
 
-    /// The file's present token.
+    /// Returns the file's current token; reads the file again if it has changed.
     fn state(&self) -> MutexGuard<'_, TokenState> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.checked.elapsed() >= RECHECK {
@@ -159,7 +160,7 @@ impl TokenFile {
     }
 }
 
-/// The token that a call was let in with: a stream ends with it.
+/// The token with which a call was authenticated. Replacing the token ends the call's stream.
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct Credential {
     file: Arc<TokenFile>,
@@ -167,8 +168,7 @@ pub(in crate::rpc) struct Credential {
 }
 
 impl Credential {
-    /// Returns the status of a stream that was begun with a token which is not the
-    /// daemon's any more, as soon as that is noticed.
+    /// Waits until the token is replaced, and returns the status that then ends the stream.
     pub(in crate::rpc) async fn revoked(&self) -> Status {
         loop {
             tokio::time::sleep(RECHECK).await;
@@ -182,7 +182,8 @@ impl Credential {
     }
 }
 
-/// The same for a call that may have been let in without a token: then never.
+/// Waits as [`Credential::revoked`] does. If the call was admitted without a token, waits
+/// permanently.
 pub(in crate::rpc) async fn revoked(credential: Option<&Credential>) -> Status {
     match credential {
         Some(credential) => credential.revoked().await,
@@ -190,7 +191,8 @@ pub(in crate::rpc) async fn revoked(credential: Option<&Credential>) -> Status {
     }
 }
 
-/// Lets a call pass, or answers UNAUTHENTICATED.
+/// Admits a call, or refuses it: UNAUTHENTICATED, RESOURCE_EXHAUSTED if all connections are
+/// in use, or UNIMPLEMENTED for a required feature.
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct Gatekeeper {
     token: Option<Arc<TokenFile>>,
@@ -198,11 +200,11 @@ pub(in crate::rpc) struct Gatekeeper {
 }
 
 impl Gatekeeper {
-    /// Reads the token file, when there is one.
+    /// Creates a gatekeeper; reads the token file if there is one.
     ///
     /// # Errors
     ///
-    /// When it cannot be read or holds no token.
+    /// Fails if the file cannot be read or does not hold a token.
     pub(in crate::rpc) fn new(
         token_file: Option<&Path>,
         allowed_uids: &[u32],
@@ -227,7 +229,7 @@ impl Gatekeeper {
         })
     }
 
-    /// The callers who are let in without a token.
+    /// Returns the peers that are admitted without a token.
     pub(in crate::rpc) fn known(&self) -> KnownPeer {
         KnownPeer {
             uids: Arc::clone(&self.allowed_uids),
@@ -235,7 +237,8 @@ impl Gatekeeper {
         }
     }
 
-    /// The token that the call came with, where one is needed.
+    /// Authenticates a call and admits its connection. Returns the token of the call, if one
+    /// is required.
     fn check(&self, request: &Request<()>) -> Result<Option<Credential>, Denied> {
         let caller = request.extensions().get::<Caller>().ok_or(Denied::NoPeer)?;
         let credential = self.credential(caller, request)?;
@@ -276,7 +279,7 @@ impl Gatekeeper {
     }
 }
 
-/// Why a caller is turned away.
+/// Why a call is refused.
 #[derive(Debug, thiserror::Error)]
 enum Denied {
     #[error(

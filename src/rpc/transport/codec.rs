@@ -1,5 +1,5 @@
-//! The codec of all messages: prost's, but for what cannot be decoded. tonic calls that
-//! INTERNAL, as if it were our fault.
+//! The codec of all messages: prost's, but a message that cannot be decoded is refused with
+//! INVALID_ARGUMENT. tonic would return INTERNAL, as if the daemon were at fault.
 
 use std::marker::PhantomData;
 

@@ -1,6 +1,6 @@
-//! A connection from accept to HTTP/2: bounded in number, with its peer, TLS, and the
-//! client's preface within 5 s (R42). Other protocols, such as a browser's HTTP/1 or
-//! WebSocket (R51), are closed here.
+//! Handles a connection from accept to HTTP/2: limits the number of connections, determines
+//! the peer, performs TLS, and requires the client's preface within 5 s (R42). Connections of
+//! other protocols, such as a browser's HTTP/1 or WebSocket (R51), are closed here.
 
 use std::{
     io,
@@ -32,42 +32,43 @@ use crate::rpc::{
 /// The first bytes of every HTTP/2 client (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Pause after a failed accept: out of descriptors, spinning would make it worse.
+/// Pause after a failed accept: without file descriptors, immediate retries would only waste
+/// CPU time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Interval at which repeated refusals are logged.
+/// Minimum interval between log lines about repeated refusals.
 const SAID_AGAIN: Duration = Duration::from_secs(10);
 
 /// The peer of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::rpc) enum Peer {
-    /// A process of that user on this machine.
+    /// A process of this user on this machine.
     Unix {
-        /// User id, from the kernel.
+        /// The user id that the kernel reports.
         uid: u32,
     },
-    /// Anybody who reaches the port.
+    /// Any peer that can reach the port.
     Tcp,
 }
 
-/// The connection of a call.
+/// The connection on which a call arrived.
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct Caller {
     pub(in crate::rpc) peer: Peer,
-    /// Frames that may still wait for this reader.
+    /// Permits for frames that may still wait for this reader.
     pub(in crate::rpc) replies: Arc<Semaphore>,
-    /// KiB of large images that may still wait for all readers.
+    /// Permits, one per KiB, for large images that may still wait for all readers.
     pub(in crate::rpc) memory: Arc<Semaphore>,
-    /// How the connection stands.
+    /// Whether the connection is admitted, and the token that closes it.
     pub(in crate::rpc) standing: Arc<Standing>,
 }
 
 /// Peers that need no token.
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct KnownPeer {
-    /// Users on a Unix socket.
+    /// Users that may use a Unix socket.
     pub(in crate::rpc) uids: Arc<[u32]>,
-    /// Any peer that reaches a TCP port.
+    /// Whether any peer that reaches a TCP port is admitted.
     pub(in crate::rpc) anybody_over_tcp: bool,
 }
 
@@ -86,7 +87,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 /// A connection whose HTTP/2 preface has arrived.
 pub(in crate::rpc) struct ServerConnection {
     io: Gathered<Box<dyn Bytes>>,
-    /// The part of the preface that was not yet read again.
+    /// The part of the preface that the HTTP/2 server has not read yet.
     preface: &'static [u8],
     caller: Caller,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -101,7 +102,8 @@ impl Connected for ServerConnection {
     }
 }
 
-/// Accepts on all listeners until `stop`; connections that say HTTP/2 come out.
+/// Accepts connections on all listeners until `stop`. The receiver yields the connections
+/// that begin HTTP/2.
 pub(in crate::rpc) fn accept_all(
     listeners: Vec<Listener>,
     tls: Option<&TlsAcceptor>,
@@ -112,8 +114,8 @@ pub(in crate::rpc) fn accept_all(
     let (ready, connections) = mpsc::channel(limits::MAX_CONNECTIONS);
     let memory = Arc::new(Semaphore::new(limits::MAX_WAITING_KIB as usize));
     for listener in listeners {
-        // Each address has its own places: strangers who reach a port must not
-        // shut out the Unix socket.
+        // Each address has its own places, so that unauthenticated peers on a port cannot
+        // lock out the Unix socket.
         let acceptor = Acceptor {
             tls: tls.cloned(),
             ready: ready.clone(),
@@ -146,7 +148,7 @@ struct Acceptor {
     ready: mpsc::Sender<io::Result<ServerConnection>>,
     door: Arc<Door>,
     known: KnownPeer,
-    /// Connections that found no place, and those that could not be accepted.
+    /// Counts the connections that found no place, and the accepts that failed.
     refused: Repeated,
     failed: Repeated,
     memory: Arc<Semaphore>,
@@ -181,13 +183,14 @@ impl Acceptor {
         }
     }
 
-    /// The next accepted stream; `Some(None)` after an error; `None` at the end.
+    /// Returns the next accepted stream; `Some(None)` after an error; `None` when the daemon
+    /// stops.
     async fn next<T>(
         &self,
         handshakes: &mut JoinSet<()>,
         accept: impl Future<Output = io::Result<T>>,
     ) -> Option<Option<T>> {
-        // Those that are over must not pile up.
+        // Finished handshakes must not accumulate.
         while handshakes.try_join_next().is_some() {}
         tokio::select! {
             () = self.stop.cancelled() => None,
@@ -249,9 +252,9 @@ impl Acceptor {
                         cut: Box::pin(cut.clone().cancelled_owned()),
                         meter: Meter::new(std::time::Instant::now()),
                     };
-                    // The server has stopped: the connection ends here.
+                    // If sending fails, the server has stopped and the connection ends here.
                     drop(ready.send(Ok(connection)).await);
-                    // The connection alone holds its place.
+                    // From here on, only the connection itself holds its place.
                     let left = Arc::downgrade(&standing);
                     drop(standing);
                     tokio::select! {
@@ -269,12 +272,13 @@ impl Acceptor {
     }
 }
 
-/// Something that may happen without end, and is said once in a while.
+/// An event that may repeat without limit, and is logged at most every [`SAID_AGAIN`].
 #[derive(Debug, Default)]
 struct Repeated(Mutex<(u64, Option<Instant>)>);
 
 impl Repeated {
-    /// Counts it. How often it came since it was last said, when it is time to say so.
+    /// Counts one event. When a log line is due, returns the number of events since the last
+    /// line.
     fn count(&self) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, said) = &mut *state;
@@ -287,8 +291,8 @@ impl Repeated {
     }
 }
 
-/// gVisor names the daemon itself as every caller: then only the socket's mode keeps
-/// others out.
+/// Warns if the kernel reports the daemon itself as the peer, as gVisor does. Then only the
+/// mode of the socket file keeps other users out.
 fn warn_of_silence(pid: Option<i32>) {
     static ONCE: Once = Once::new();
     let own = i32::try_from(std::process::id()).ok();
@@ -302,7 +306,7 @@ fn warn_of_silence(pid: Option<i32>) {
     }
 }
 
-/// TLS, when asked for, and the client's preface.
+/// Performs the TLS handshake, if required, and reads the client's preface.
 async fn greet(
     stream: impl Bytes + 'static,
     tls: Option<TlsAcceptor>,

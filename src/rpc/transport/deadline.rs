@@ -1,27 +1,27 @@
-//! Deadlines: the caller's `grpc-timeout`, and the moment by which a reply must
-//! leave so that it still arrives.
+//! Deadlines: the caller's `grpc-timeout`, and the earlier time by which a reply must be sent
+//! in order to arrive.
 //!
-//! tonic honours the header itself, but by cutting the call off with CANCELLED;
-//! a card must arrive instead, so it leaves earlier.
+//! tonic also enforces the header, but it ends the call with CANCELLED. A failure card must
+//! arrive instead, so the daemon sends it earlier.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 
-/// Defaults for calls without `grpc-timeout`.
+/// Default deadline of `Screenshot`, if the call has no `grpc-timeout`.
 pub(in crate::rpc) const SCREENSHOT: Duration = Duration::from_secs(10);
-/// One step.
+/// Default deadline of `Act`; the step's own waits are added.
 pub(in crate::rpc) const ACT: Duration = Duration::from_secs(30);
-/// Waiting for the paint.
+/// Default deadline of `WaitReady` and `Up`.
 pub(in crate::rpc) const WAIT_READY: Duration = Duration::from_secs(90);
-/// The calls that only ask.
+/// Default deadline of `GetCursor` and `ReleaseAll`.
 pub(in crate::rpc) const QUERY: Duration = Duration::from_secs(5);
 
-/// Longest deadline that is worth a timer: beyond it all are alike.
+/// Maximum deadline; a longer one is shortened to it.
 pub(in crate::rpc) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// When the call arrived, and when its reply must leave.
+/// The time at which a call arrived, and the time by which its reply must be sent.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::rpc) struct Deadline {
     pub(in crate::rpc) arrived: Instant,
@@ -29,7 +29,7 @@ pub(in crate::rpc) struct Deadline {
 }
 
 impl Deadline {
-    /// The deadline of a call that arrives now.
+    /// Returns the deadline of a call that arrives now.
     pub(in crate::rpc) fn of(metadata: &MetadataMap, default: Duration) -> Self {
         let timeout = metadata
             .get("grpc-timeout")
@@ -42,7 +42,8 @@ impl Deadline {
         }
     }
 
-    /// When a stream has to end, to say so before its reader goes; `None`: when that goes.
+    /// Returns the time at which a stream must end, so that its status arrives before the
+    /// caller's deadline; `None` if the caller has no deadline.
     pub(in crate::rpc) fn of_stream(metadata: &MetadataMap) -> Option<Instant> {
         let timeout = metadata.get("grpc-timeout")?;
         let timeout = parse(timeout.as_bytes()).unwrap_or(LONGEST).min(LONGEST);
@@ -50,7 +51,7 @@ impl Deadline {
     }
 }
 
-/// Waits until that moment; permanently without one.
+/// Waits until `moment`; without one, waits permanently.
 pub(in crate::rpc) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
@@ -61,12 +62,14 @@ pub(in crate::rpc) async fn until(moment: Option<Instant>) {
 /// Minimum time that a reply needs to arrive.
 const LEAST: Duration = Duration::from_millis(100);
 
-/// The larger of 100 ms and 5 %, but no more than half.
+/// Returns the time reserved for the reply: the larger of 100 ms and 5 % of the timeout, but
+/// at most half of it.
 fn margin(timeout: Duration) -> Duration {
     LEAST.max(timeout / 20).min(timeout / 2)
 }
 
-/// The header's value: at most 8 digits and a unit (gRPC over HTTP/2, "Timeout").
+/// Parses the value of `grpc-timeout`: at most 8 digits and a unit (gRPC over HTTP/2,
+/// "Timeout").
 fn parse(value: &[u8]) -> Option<Duration> {
     let (unit, digits) = value.split_last()?;
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {

@@ -1,5 +1,5 @@
-//! Sockets to listen on, bound before anything else starts, so that a mistake
-//! ends the daemon at once with a word about what to do.
+//! Binds the sockets to listen on before anything else starts, so that a wrong setting ends
+//! the daemon at once with an instruction.
 
 use std::{
     fs::{self, File},
@@ -13,34 +13,34 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::{config::Address, files};
 
-/// Why an address cannot be listened on.
+/// Why the daemon cannot listen on an address.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Another daemon has it.
+    /// Another daemon listens on the address.
     #[error("another daemon already listens on {0}: stop it, or choose another --listen")]
     InUse(Address),
     /// The folder of a Unix socket is missing.
     #[error("the folder {} of the socket does not exist: create it, or choose another --listen", .0.display())]
     NoFolder(PathBuf),
-    /// Something else has the socket's name.
+    /// The path of the socket exists and is not a socket.
     #[error("{} exists and is not a socket: remove it, or choose another --listen", .0.display())]
     NotASocket(PathBuf),
-    /// A TCP address that others can reach, without a token.
+    /// A TCP address that other machines can reach, without a token.
     #[error(
         "{0} can be reached from other machines, which needs a token: give --token-file, or listen on 127.0.0.1"
     )]
     NeedsToken(Address),
-    /// Whatever else the system says.
+    /// Another error of the operating system.
     #[error("cannot listen on {address}: {source}")]
     System {
-        /// Where.
+        /// The address.
         address: Address,
         /// The system's error.
         source: io::Error,
     },
 }
 
-/// A bound address.
+/// A socket that is bound to an address.
 #[derive(Debug)]
 pub struct Listener {
     pub(in crate::rpc) socket: ListenSocket,
@@ -53,7 +53,7 @@ pub(in crate::rpc) enum ListenSocket {
     Tcp(TcpListener),
 }
 
-/// A socket's file, removed with the listener, and the lock that makes it ours.
+/// The file of a Unix socket, removed on drop, and the lock that reserves its path.
 #[derive(Debug)]
 pub(in crate::rpc) struct SocketFile {
     path: PathBuf,
@@ -63,21 +63,21 @@ pub(in crate::rpc) struct SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Gone already: somebody cleaned up before us.
+        // An error is ignored: the file may already have been removed.
         drop(fs::remove_file(&self.path));
     }
 }
 
 impl Listener {
-    /// Binds `address`. `mode` is the socket file's; `has_token` says whether
-    /// callers over TCP need one.
+    /// Binds `address`. `mode` is the mode of a socket file. `has_token`: whether callers
+    /// over TCP need a token.
     ///
-    /// A socket file that a dead daemon left is replaced; a living daemon's is
-    /// not, because it holds the lock `PATH.lock`.
+    /// A socket file that an ended daemon left behind is replaced. That of a running daemon
+    /// is not, because the daemon holds the lock `PATH.lock`.
     ///
     /// # Errors
     ///
-    /// [`BindError`] names what is in the way.
+    /// A [`BindError`] that names the obstacle.
     pub fn bind(address: &Address, mode: u32, has_token: bool) -> Result<Self, BindError> {
         let failed = |source| BindError::System {
             address: address.clone(),
@@ -108,7 +108,7 @@ impl Listener {
                 }
                 let listener = TcpListener::bind(found.as_slice()).map_err(in_use)?;
                 listener.set_nonblocking(true).map_err(failed)?;
-                // Port 0 became a real one.
+                // If the port was 0, the system has chosen one.
                 let bound = listener.local_addr().map_err(failed)?;
                 let bound = Address::Tcp {
                     host: bound.ip().to_string(),
@@ -122,13 +122,13 @@ impl Listener {
         }
     }
 
-    /// Where it listens: for TCP with the port that the system chose.
+    /// Returns the bound address; for TCP with the actual port.
     pub fn address(&self) -> &Address {
         &self.address
     }
 }
 
-/// Takes the lock beside a socket's path and clears what a dead daemon left.
+/// Locks `PATH.lock`, and removes a socket file that an ended daemon left behind.
 fn claim(path: &Path, address: &Address) -> Result<SocketFile, BindError> {
     let failed = |source| BindError::System {
         address: address.clone(),
@@ -174,7 +174,7 @@ mod tests {
     fn a_stale_socket_is_replaced_and_a_living_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let address = unix(&folder);
-        // What a killed daemon leaves: the file without a listener.
+        // A killed daemon leaves the socket file without a listener.
         drop(UnixListener::bind(folder.path().join("deskd.sock")).unwrap());
         let first = Listener::bind(&address, 0o600, false).unwrap();
         assert!(matches!(

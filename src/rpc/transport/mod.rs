@@ -1,5 +1,5 @@
-//! Connections, from the socket to HTTP/2: peers, TLS, tokens, limits, deadlines, and replies
-//! that wait for slow readers.
+//! Connections from the socket to HTTP/2: peers, TLS, tokens, limits and deadlines, and
+//! replies that wait for slow readers.
 
 pub(in crate::rpc) mod auth;
 pub(in crate::rpc) mod codec;

@@ -1,14 +1,15 @@
-//! Frames on their way to a reader. At most two wait in a connection, and at most 256 MiB
-//! of large images in all. A reader that takes nothing for 30 s is disconnected (R39); a
-//! slow reader that goes on is served.
+//! Replies with images that wait to be read. At most two wait in a connection, and at most
+//! 256 MiB of large images in all connections. A reader that reads nothing for 30 s is
+//! disconnected (R39); a slow reader that continues to read is served.
 //!
-//! A reply's place is tied to its body. The transport would take a body of any length at
-//! once and keep it, whether the reader reads or not. So the body is handed over in pieces,
-//! which the transport asks for only while little is waiting. The place is free again when
-//! all but the last few pieces are sent.
+//! A reply place is the permission to have one such reply in a connection; it is tied to the
+//! reply's body. The transport would accept a body of any length at once and buffer it, even
+//! if the reader does not read. So the body is handed over in pieces, and the transport polls
+//! for the next piece only while little data waits. The place is released when all but the
+//! last few pieces are sent.
 //!
-//! A frame's image is not encoded into the message, which would copy it, but handed over
-//! between the message's parts.
+//! A frame's image is not encoded into the message, which would copy it. It is inserted
+//! between the parts of the encoded message.
 
 use std::{
     collections::VecDeque,
@@ -35,7 +36,7 @@ use crate::rpc::{limits, transport::connection::Caller, v1};
 /// Maximum time that a frame waits for its reader to read the previous ones.
 pub(in crate::rpc) const READING: Duration = Duration::from_millis(250);
 
-/// A reply's place. Dropped with the reply's body.
+/// A reply place, dropped with the reply's body.
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct ReplyPlace(#[expect(dead_code, reason = "held, not read")] Arc<HeldBody>);
 
@@ -53,8 +54,9 @@ impl Drop for HeldBody {
 }
 
 impl ReplyPlace {
-    /// For an image that is there: waits a moment for the reader to take the ones before
-    /// it. Not one moment for a large one: many would be held meanwhile.
+    /// Acquires a place for an image that exists already. Waits at most [`READING`] for the
+    /// reader to read earlier replies. Does not wait for a place for a large image, because
+    /// many of those would be in memory meanwhile.
     pub(in crate::rpc) async fn soon(
         (caller, progress): (&Caller, &SendProgress),
         bytes: usize,
@@ -66,8 +68,8 @@ impl ReplyPlace {
         Self::wait((caller, progress), bytes, until).await
     }
 
-    /// Waits until `until` for a place for an image of so many bytes. `None` when the
-    /// reader does not read, or others leave no room.
+    /// Waits until `until` for a place for an image of `bytes` bytes. Returns `None` if the
+    /// reader does not read, or if the images of other readers leave no room.
     pub(in crate::rpc) async fn wait(
         (caller, progress): (&Caller, &SendProgress),
         bytes: usize,
@@ -76,7 +78,8 @@ impl ReplyPlace {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let kib = kib.min(limits::MAX_WAITING_KIB);
         let both = async {
-            // One's own place first: who does not read takes no room while it waits.
+            // The connection's own permit is acquired first, so that a reader that does not
+            // read reserves no shared memory while it waits.
             let permit = Arc::clone(&caller.replies).acquire_owned().await.ok()?;
             if bytes <= limits::LARGE_IMAGE {
                 return Some((permit, None));
@@ -96,7 +99,7 @@ impl ReplyPlace {
     ) -> Self {
         let cut = caller.standing.cut().clone();
         let mut pieces = progress.0.subscribe();
-        // Not detached: ended by `Held`.
+        // The task is aborted when `HeldBody` is dropped.
         let timer = tokio::spawn(async move {
             // Each piece that the transport takes shows that the reader reads.
             while let Ok(Ok(())) = tokio::time::timeout(limits::SLOW_READER, pieces.changed()).await
@@ -113,7 +116,7 @@ impl ReplyPlace {
     }
 }
 
-/// How far the reader of a reply, or of a stream, is.
+/// Signals that a reply or a stream is being read.
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct SendProgress(Arc<watch::Sender<()>>);
 
@@ -124,41 +127,42 @@ impl Default for SendProgress {
 }
 
 impl SendProgress {
-    /// The reader has taken what came before.
+    /// Signals that the transport takes a further piece.
     fn goes_on(&self) {
         self.0.send_replace(());
     }
 }
 
-/// Bytes handed to the transport at once: some of its frames, and small beside
-/// the 400 KiB that it lets wait.
+/// Maximum number of bytes handed to the transport at once: several HTTP/2 frames, and little
+/// compared with the 400 KiB that the transport buffers.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// The image of a reply's frame, which the message is encoded without.
+/// The image of a reply's frame; the message is encoded without it.
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct ImageBody {
     bytes: Bytes,
-    /// Number of the frame's field in the message.
+    /// Number of the message's field that holds the frame.
     field: u32,
 }
 
-/// Number of the field `frame` in `ScreenshotResponse`, and in `ActResponse`.
+/// Number of the field `frame` in `ScreenshotResponse` and in `ActResponse`.
 pub(in crate::rpc) const SCREENSHOT_FRAME: u32 = 1;
 pub(in crate::rpc) const ACT_FRAME: u32 = 4;
 /// Number of the field `image` in `Frame`.
 const IMAGE_FIELD: u32 = 1;
 
 impl ImageBody {
-    /// Takes the image of a frame, if it has one, to be put into the response's
-    /// extensions. `field`: the frame's number in the message.
+    /// Takes the image out of a frame, if it has one. The caller puts the result into the
+    /// response's extensions. `field`: the number of the message's field that holds the
+    /// frame.
     pub(in crate::rpc) fn of(frame: &mut v1::Frame, field: u32) -> Option<Self> {
         let bytes = std::mem::take(&mut frame.image);
         (!bytes.is_empty()).then_some(Self { bytes, field })
     }
 
-    /// Puts it into a message behind its five bytes of gRPC ("Length-Prefixed-Message"
-    /// in gRPC over HTTP/2), as if it had been encoded with it: what stands before it,
-    /// itself, what stands behind.
+    /// Inserts the image into an encoded message, as if it had been encoded with it. `data`
+    /// begins with the five-byte prefix of gRPC ("Length-Prefixed-Message" in gRPC over
+    /// HTTP/2). Returns the bytes before the image, the image, and the bytes after it.
     fn put_into(self, data: &Bytes) -> Result<[Bytes; 3], DecodeError> {
         let mut rest = data.clone();
         rest.advance(PREFIX_BYTES.min(rest.len()));
@@ -179,7 +183,7 @@ impl ImageBody {
             encoding::encode_varint(length + more as u64, &mut head);
             head.append(&mut own);
             let message = head.len() + self.bytes.len() + rest.len() - PREFIX_BYTES;
-            // Far below 4 GiB: an image has at most 33 Mpx.
+            // The message is far below 4 GiB: an image has at most 33 Mpx.
             let message = u32::try_from(message).unwrap_or(u32::MAX);
             head[1..PREFIX_BYTES].copy_from_slice(&message.to_be_bytes());
             return Ok([head.into(), self.bytes, rest]);
@@ -190,12 +194,11 @@ impl ImageBody {
 /// Length of gRPC's prefix of a message: the compression flag and the message's length.
 const PREFIX_BYTES: usize = 5;
 
-/// A body that comes in pieces and keeps its reply's place until it is done or
-/// dropped.
+/// A body that is sent in pieces and holds its reply place until it is done or dropped.
 #[derive(Debug)]
 pub(in crate::rpc) struct PlacedReply<B> {
     body: B,
-    /// The part of the body's present frame that was not handed over yet.
+    /// The part of the body's current frame that was not handed over yet.
     waiting: VecDeque<Bytes>,
     place: Option<ReplyPlace>,
     progress: Option<SendProgress>,
@@ -214,7 +217,8 @@ impl<B: Default> Default for PlacedReply<B> {
     }
 }
 
-/// Moves place and image from the response into its body.
+/// Moves the reply place, the progress and the image from the response's extensions to its
+/// body.
 pub(in crate::rpc) fn tie<B>(mut response: http::Response<B>) -> http::Response<PlacedReply<B>> {
     let place = response.extensions_mut().remove::<ReplyPlace>();
     let progress = response.extensions_mut().remove::<SendProgress>();
@@ -243,7 +247,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for PlacedReply<B> {
             match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => match self.image.take() {
-                        // One answer is one piece of data: it is encoded at once.
+                        // The data is the whole message: a unary response is encoded at once.
                         Some(image) => match image.put_into(&data) {
                             Ok(parts) => self.waiting.extend(parts),
                             Err(error) => {
@@ -327,7 +331,7 @@ mod tests {
         let parts = taken.put_into(&framed(&without).into()).unwrap();
         let put = v1::ActResponse::decode(&parts.concat()[PREFIX_BYTES..]).unwrap();
         assert_eq!(put, whole);
-        // A message without a frame has no place for it.
+        // A message without a frame has no position for the image.
         let none = ImageBody {
             bytes: Bytes::new(),
             field: ACT_FRAME,

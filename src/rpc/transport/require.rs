@@ -1,4 +1,4 @@
-//! Features that a call requires by the metadata key `deskd-require`.
+//! Features that a call requires through the metadata key `deskd-require`.
 
 use tonic::{Status, metadata::MetadataMap};
 
@@ -7,11 +7,11 @@ use crate::rpc::{messages::status, v1::Feature};
 /// The metadata key.
 const KEY: &str = "deskd-require";
 
-/// Refuses a call that requires a feature which this release does not know.
+/// Refuses a call that requires a feature that this release does not define.
 ///
 /// # Errors
 ///
-/// UNIMPLEMENTED, UNSUPPORTED_FEATURE, with the feature's name.
+/// UNIMPLEMENTED with the reason UNSUPPORTED_FEATURE and the feature's name.
 pub(in crate::rpc) fn check(metadata: &MetadataMap) -> Result<(), Status> {
     for value in metadata.get_all(KEY) {
         let names = value.to_str().unwrap_or("?").split(',').map(str::trim);

@@ -1,5 +1,6 @@
-//! The rights of a connection before one of its calls was let in. A stranger who reaches a
-//! port must not keep authenticated callers out, nor exhaust the daemon.
+//! Limits for a connection until its first call is authenticated. Until then, it is
+//! unadmitted, and its peer is called a stranger. Strangers that reach a port must not lock
+//! out authenticated callers or exhaust the daemon.
 
 use std::{
     collections::VecDeque,
@@ -12,21 +13,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::rpc::limits;
 
-/// The places of one address.
+/// The places for connections of one address.
 #[derive(Debug)]
 pub(in crate::rpc) struct Door {
     places: Arc<Semaphore>,
-    /// Those of whom no call was let in, oldest first.
+    /// The unadmitted connections, oldest first.
     strangers: Mutex<VecDeque<Weak<Standing>>>,
 }
 
-/// How a connection stands.
+/// Whether a connection is admitted, and the token that closes it.
 #[derive(Debug)]
 pub(in crate::rpc) struct Standing {
     door: Arc<Door>,
-    /// Its place; `None` for a stranger.
+    /// The connection's place; `None` for a stranger.
     place: Mutex<Option<OwnedSemaphorePermit>>,
-    /// Ends the connection.
+    /// Closes the connection when it is cancelled.
     cut: CancellationToken,
 }
 
@@ -38,7 +39,7 @@ impl Door {
         })
     }
 
-    /// Lets a connection in whose peer may call: `None` when all places are taken.
+    /// Admits a connection whose peer needs no token; `None` if all places are taken.
     pub(in crate::rpc) fn admit(self: &Arc<Self>) -> Option<Arc<Standing>> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         Some(Arc::new(Standing {
@@ -48,7 +49,7 @@ impl Door {
         }))
     }
 
-    /// Lets a stranger in. The oldest one goes when there are too many.
+    /// Accepts the connection of a stranger, and closes the oldest one if there are too many.
     pub(in crate::rpc) fn greet(self: &Arc<Self>) -> Arc<Standing> {
         let standing = Arc::new(Standing {
             door: Arc::clone(self),
@@ -70,7 +71,7 @@ impl Door {
     }
 
     fn strangers(&self) -> std::sync::MutexGuard<'_, VecDeque<Weak<Standing>>> {
-        // Whole after any panic: its changes are single steps.
+        // The list is consistent even after a panic: each change is a single operation.
         self.strangers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -78,14 +79,14 @@ impl Door {
 }
 
 impl Standing {
-    /// Whether a call of it was let in.
+    /// Whether the connection is admitted.
     pub(in crate::rpc) fn is_admitted(&self) -> bool {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         place.is_some()
     }
 
-    /// A call of it may be let in: it takes a place, if it has none. False when there is
-    /// none left.
+    /// Admits the connection for an authenticated call: takes a place, unless it has one.
+    /// Returns false if no place is left.
     pub(in crate::rpc) fn admit(&self) -> bool {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
@@ -94,20 +95,20 @@ impl Standing {
         place.is_some()
     }
 
-    /// Ends the connection.
+    /// Returns the token that closes the connection.
     pub(in crate::rpc) fn cut(&self) -> &CancellationToken {
         &self.cut
     }
 }
 
 impl Drop for Standing {
-    /// Notifies the task that waits for the connection's end.
+    /// Notifies the task that waits for the end of the connection.
     fn drop(&mut self) {
         self.cut.cancel();
     }
 }
 
-/// An allowance that fills up again with time (a token bucket).
+/// A token bucket: an allowance that is refilled over time.
 #[derive(Debug)]
 struct RateLimit {
     burst: f64,
@@ -135,20 +136,20 @@ impl RateLimit {
     }
 }
 
-/// Counts the frames that a client sends (RFC 9113, section 4.1).
+/// Limits the HTTP/2 frames that a client sends (RFC 9113, section 4.1).
 #[derive(Debug)]
 pub(in crate::rpc) struct Meter {
     head: [u8; 9],
     filled: usize,
-    /// Bytes of the frame that are still to come after its head.
+    /// Remaining bytes of the current frame, after its head.
     rest: u32,
-    /// Bytes of a stranger.
+    /// Number of bytes received while the connection was unadmitted.
     bytes: u64,
     of_stranger: RateLimit,
     of_caller: RateLimit,
 }
 
-/// Frames that carry a call, its end or the reader's progress.
+/// Types of frames that carry a call, end it, or report the reader's progress.
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
@@ -169,8 +170,8 @@ impl Meter {
         }
     }
 
-    /// Takes the next bytes. False when there are too many frames, or a stranger sent too
-    /// much.
+    /// Counts the next received bytes. Returns false if the client sent too many frames, or a
+    /// stranger sent too many bytes.
     pub(in crate::rpc) fn accept(
         &mut self,
         mut bytes: &[u8],
@@ -240,10 +241,10 @@ mod tests {
         assert!(door.admit().is_none() && !strangers[5].admit());
         drop(callers);
         assert!(strangers[5].admit() && strangers[5].is_admitted());
-        // Its end is told.
+        // Dropping the connection's state cancels its token.
         let cut = door.greet().cut().clone();
         assert!(cut.is_cancelled());
-        // One that was let in does not go.
+        // An admitted connection is not closed by later strangers.
         let more: Vec<_> = (0..limits::MAX_STRANGERS).map(|_| door.greet()).collect();
         assert!(!strangers[5].cut.is_cancelled() && more.iter().all(|m| !m.cut.is_cancelled()));
     }

@@ -1,5 +1,6 @@
-//! Brings the desktop up, takes it down, and resizes it: orders to the stack, the paint's
-//! proof, and the reports to callers.
+//! Starts, stops and resizes the desktop: sends orders to the init that runs the stack, waits
+//! for the paint proof (the record on the root window that the desktop is painted), and
+//! reports to callers.
 
 #[cfg(test)]
 mod orders;
@@ -31,18 +32,18 @@ use crate::{
     x11::LinkState,
 };
 
-/// The paint of a session that was (re)started is waited for so long before it
-/// is called a failure; it is waited for on.
+/// Time after which a started or restarted session that is not painted is reported as failed.
+/// The daemon continues to wait for the paint.
 const PAINT: Duration = Duration::from_secs(90);
-/// A caller who waits nearly as long has waited for the paint's whole time.
+/// A caller that waited for [`PAINT`] minus this time counts as having waited for all of it.
 const SLACK: Duration = Duration::from_secs(1);
 
 /// Maximum time for resizing a new X server.
 const RESIZE: Duration = Duration::from_secs(5);
-/// Maximum time for the X thread to record a proof.
+/// Maximum time until the X thread has recorded a paint proof.
 const KEEPING: Duration = Duration::from_millis(500);
 
-/// The display stack of this daemon, or the wait for one that another program starts.
+/// The display stack that this daemon manages, or the display that another program starts.
 #[derive(Debug)]
 pub struct BringUp {
     managed: Option<Managed>,
@@ -54,14 +55,14 @@ pub struct BringUp {
 #[derive(Debug)]
 struct Managed {
     stack: Stack,
-    /// Calls of `Up` under way.
+    /// Number of `up` calls in progress.
     callers: AtomicUsize,
-    /// The size that the screen is to have.
+    /// The size that the screen should have.
     wanted_size: watch::Sender<Size>,
 }
 
 impl BringUp {
-    /// Manages `stack`, if any, whose screen is to have that size.
+    /// Manages `stack`, if it is given; `size` is the size that its screen should have.
     pub(super) fn new(
         stack: Option<Stack>,
         size: Size,
@@ -84,48 +85,48 @@ impl BringUp {
         self.managed.as_ref().map(|managed| &managed.stack)
     }
 
-    /// Whether deskd starts the display, and not another program.
+    /// Whether deskd, rather than another program, starts the display.
     pub fn is_managed(&self) -> bool {
         self.managed.is_some()
     }
 
-    /// The stack's state and its changes; `None` when another program starts the display.
+    /// Returns a receiver of the stack's state; `None` if another program starts the display.
     pub fn state(&self) -> Option<watch::Receiver<StackState>> {
         self.stack().map(Stack::state)
     }
 
-    /// The sequence number of the newest event, and its changes.
+    /// Returns a receiver of the sequence number of the newest event.
     ///
     /// # Errors
     ///
-    /// [`StackError::NotManaged`].
+    /// [`StackError::NotManaged`] if another program starts the display.
     pub fn news(&self) -> Result<watch::Receiver<u64>, StackError> {
         let stack = self.stack().ok_or(StackError::NotManaged)?;
         Ok(stack.news())
     }
 
-    /// The kept events with a greater sequence number, oldest first.
+    /// Returns the stored events with a greater sequence number, oldest first.
     pub fn events_after(&self, sequence: u64) -> Vec<Numbered> {
         let stack = self.stack();
         stack.map_or_else(Vec::new, |stack| stack.events_after(sequence))
     }
 
-    /// Tells the init that the daemon listens: the desktop may be started.
+    /// Reports to the init that the daemon listens, so that the init may start the desktop.
     pub async fn begin(&self) {
         if let Some(stack) = self.stack() {
             stack.order(ToInit::Ready).await;
         }
     }
 
-    /// Ends the init, and with it this daemon.
+    /// Orders the init to end, which also ends this daemon.
     pub async fn end(&self) {
         if let Some(stack) = self.stack() {
             stack.order(ToInit::End).await;
         }
     }
 
-    /// Brings everything up and, unless `no_wait`, waits for the paint. A stack
-    /// that somebody else manages is only waited for.
+    /// Starts all components and, unless `no_wait`, waits for the paint. If another program
+    /// manages the stack, only waits for the paint.
     pub async fn up(
         &self,
         size: Option<Size>,
@@ -183,7 +184,7 @@ impl BringUp {
             result = paint_result(&ready);
             let own_time = reply_by.saturating_duration_since(arrived);
             if result == UpResult::NotPainted && own_time < PAINT - SLACK {
-                // The caller's time ended, not the paint's.
+                // The caller's deadline passed before the paint's time limit.
                 result = UpResult::TimedOut;
             }
             paint = Some(ready);
@@ -199,7 +200,7 @@ impl BringUp {
         })
     }
 
-    /// Waits until the stage of the paint is reported as well.
+    /// Waits, at most 1 s, until the event for the completed paint stage is stored.
     async fn until_told(&self, managed: &Managed, before: u64, reply_by: Instant) {
         let mut news = managed.stack.news();
         let soon = reply_by.min(Instant::now() + Duration::from_secs(1));
@@ -219,10 +220,11 @@ impl BringUp {
         }
     }
 
-    /// Waits until every component is up. The exit code.
+    /// Waits until every component is up, and returns the result.
     async fn until_up(&self, managed: &Managed, reply_by: Instant) -> UpResult {
         let mut state = managed.stack.state();
-        // The order has to arrive first: a state from before says nothing.
+        // The init must receive the order first: a failure from before the order does not
+        // count.
         let ordered = Instant::now();
         loop {
             {
@@ -249,11 +251,12 @@ impl BringUp {
         }
     }
 
-    /// Ends everything that [`Self::up`] started. Components that ran.
+    /// Stops everything that [`Self::up`] started. Returns the components that were running.
     ///
     /// # Errors
     ///
-    /// [`StackError::NotManaged`].
+    /// [`StackError::NotManaged`], or [`StackError::Late`] if a component still runs at
+    /// `reply_by`.
     pub async fn down(&self, reply_by: Instant) -> Result<Vec<Component>, StackError> {
         let managed = self.managed.as_ref().ok_or(StackError::NotManaged)?;
         let mut state = managed.stack.state();
@@ -276,11 +279,11 @@ impl BringUp {
         Ok(ended)
     }
 
-    /// Resizes the screen: live where the X server can, else by restarting it.
+    /// Resizes the screen: live if the X server supports it, otherwise by restarting it.
     ///
     /// # Errors
     ///
-    /// A size that no server takes, or one that is not there in time.
+    /// Fails if no X server supports the size, or if the screen does not have it in time.
     pub async fn set_geometry(
         &self,
         size: Size,
@@ -333,8 +336,8 @@ impl BringUp {
         }
     }
 
-    /// Gives a new X server its size, and waits for the paint each time a session was
-    /// started, because its caller waits for it. Ends with the daemon.
+    /// Sets the size of each new X server. Waits for the paint after each start of a session,
+    /// so that the paint is observed without a caller. Runs until the daemon stops.
     pub async fn keep_painted(self: Arc<Self>) {
         let Some(managed) = &self.managed else {
             return;
@@ -352,7 +355,8 @@ impl BringUp {
             if let Some(screen) = &screen
                 && screen.size != wanted
             {
-                // It starts at its largest. A server that hangs is not waited for.
+                // A new X server has its maximum size. The daemon does not wait longer for a
+                // hung one.
                 drop(tokio::time::timeout(RESIZE, self.capture.display.resize(wanted)).await);
             }
             if up && screen.is_some() && self.capture.proved(self.capture.profile()).is_none() {
@@ -379,8 +383,8 @@ impl BringUp {
         }
     }
 
-    /// A part of the session has gone, which XFCE starts again by itself. Frames are real
-    /// meanwhile; the log reports when the desktop is whole again.
+    /// Reports that a part of the session has ended, which XFCE restarts by itself, and later
+    /// that the desktop is complete again. Frames meanwhile show the real screen.
     async fn await_whole(&self, managed: &Managed) {
         let stack = &managed.stack;
         let began = Instant::now();
@@ -413,7 +417,7 @@ impl BringUp {
         stack.note(Component::Session, status, None, message);
     }
 
-    /// Waits until the paint is proved, or a component ends.
+    /// Waits until the paint is proved or a component ends, and reports the result.
     async fn await_paint(&self, managed: &Managed) {
         let stack = &managed.stack;
         let began = Instant::now();
@@ -443,7 +447,8 @@ impl BringUp {
             () = self.shutdown.cancelled() => return,
         };
         if ready.evidence.verdict != Verdict::Ready {
-            // It may still come: it is waited for again.
+            // The paint may still be proved; `keep_painted` waits for it again after the next
+            // change.
             let why = ready.evidence.missing.join("; ");
             failed(format!("{}: {why}", ready.evidence.verdict.name()));
             return;
@@ -451,13 +456,13 @@ impl BringUp {
         let took = began.elapsed().as_millis();
         let message = format!("the desktop is painted, after {took} ms");
         stack.note(Component::Paint, StageStatus::Completed, None, message);
-        // The X thread keeps the proof at this moment.
+        // The X thread is recording the paint proof at this moment.
         let kept = tokio::time::timeout(KEEPING, self.capture.until_proved(profile));
         drop(kept.await);
     }
 }
 
-/// Waits until a component is not up.
+/// Waits until any enabled component is not up.
 async fn until_down(stack: &Stack) {
     let mut state = stack.state();
     while state.borrow_and_update().all_up() {

@@ -1,4 +1,4 @@
-//! Bring-ups against an init that a test plays, beside a display that is not there.
+//! Tests bring-ups with a fake init and a display that does not exist.
 
 use std::{os::unix::net::UnixStream, sync::Arc, time::Duration};
 
@@ -26,14 +26,14 @@ const SIZE: Size = Size {
     height: 600,
 };
 
-/// The init's end.
+/// The init's end of the socket pair.
 struct Init {
     orders: tokio::io::Lines<BufReader<OwnedReadHalf>>,
     states: OwnedWriteHalf,
 }
 
 impl Init {
-    /// The next order that is no sign of life.
+    /// Returns the next order that is not a heartbeat (`ToInit::Alive`).
     async fn order(&mut self) -> ToInit {
         loop {
             let line = tokio::time::timeout(Duration::from_secs(10), self.orders.next_line());
@@ -108,7 +108,7 @@ async fn up_orders_and_reports_what_failed() {
         let caller = Arc::clone(&bring_up);
         let call = tokio::spawn(async move { caller.up(None, true, soon(20)).await });
         assert_eq!(init.order().await, ToInit::Up);
-        // A first failure may be mended by the next start.
+        // After a first failure, the next start may succeed, so the call still waits.
         init.state(true, &[(component, false, 1)]).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert!(!call.is_finished());

@@ -1,4 +1,4 @@
-//! What came of a bring-up.
+//! Results and errors of a bring-up.
 
 use super::super::paint::Readiness;
 use crate::{
@@ -12,9 +12,9 @@ use crate::{
 pub enum Classification {
     /// Started from nothing.
     Cold,
-    /// All was up and proved.
+    /// All components were up and the paint was proved.
     AlreadyReady,
-    /// Another bring-up was under way, and was joined.
+    /// Another bring-up was in progress, and this call joined it.
     Contention,
     /// Another program starts this display.
     Unknown,
@@ -23,7 +23,7 @@ pub enum Classification {
 /// The result of a bring-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpResult {
-    /// The desktop is up and, if that was waited for, painted.
+    /// The desktop is up and, if the call waited for the paint, painted.
     Up,
     /// The X server or its keymap did not start.
     NoXServer,
@@ -35,12 +35,12 @@ pub enum UpResult {
     NotPainted,
     /// Another daemon manages the display.
     Locked,
-    /// The caller's time ended first.
+    /// The caller's deadline passed first.
     TimedOut,
 }
 
 impl UpResult {
-    /// The result when that component does not start.
+    /// Returns the result for a component that does not start.
     pub(super) fn of_failed(component: Component) -> Self {
         match component {
             Component::Xvfb | Component::Keymap => Self::NoXServer,
@@ -52,20 +52,20 @@ impl UpResult {
     }
 }
 
-/// How a bring-up went.
+/// The details of a bring-up.
 #[derive(Debug, Clone)]
 pub struct BroughtUp {
-    /// Whether the desktop is up, and what failed otherwise.
+    /// Whether the desktop is up; otherwise, what failed.
     pub result: UpResult,
-    /// Its kind.
+    /// The kind of the bring-up.
     pub classification: Classification,
-    /// Its stages.
+    /// The events of the bring-up.
     pub stages: Vec<Numbered>,
-    /// The paint's verdict; `None` when it was not waited for.
+    /// The verdict on the paint; `None` if the call did not wait for it.
     pub paint: Option<Readiness>,
 }
 
-/// Why the stack did not do what it was asked.
+/// Why a request to the stack was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StackError {
     /// Another program starts this display.
@@ -73,10 +73,10 @@ pub enum StackError {
         "deskd runs with --stack none: whoever started the display manages it; start deskd with --stack xfce"
     )]
     NotManaged,
-    /// No server takes that size.
+    /// No X server supports this size.
     #[error(transparent)]
     Unsupported(#[from] NoScreenSize),
-    /// It was not done in time.
+    /// The request was not carried out in time.
     #[error("not done in time: {0}")]
     Late(String),
 }

@@ -1,4 +1,4 @@
-//! Coordinates as a request has them: not yet known to be on anything.
+//! Coordinates as a request gives them, not yet validated against the screen.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ pub enum Space {
     /// The screen.
     #[default]
     Screen,
-    /// The screen as if scaled to that size.
+    /// The screen as if it were scaled to this size.
     Size(Size),
-    /// The image of an earlier frame, by its id.
+    /// The image of an earlier frame, identified by its frame id.
     Frame(String),
 }
 
-/// A region as a request has it: not yet known to be on anything.
+/// A region as a request gives it, not yet validated against the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AskedRegion {
     /// Left column.

@@ -1,6 +1,6 @@
-//! Encodes off the async threads, at most one picture a core at a time, and once for all
-//! callers that ask for the same picture of the same capture. The last pictures are kept:
-//! of the next one, only the changes are encoded.
+//! Encodes images outside the async threads, at most one per core at a time. Concurrent
+//! callers that request the same image of the same capture share one encoding. The last image
+//! of each plan is kept, so that the next one re-encodes only what changed.
 
 use std::{
     ops::Range,
@@ -20,7 +20,7 @@ use crate::{
     x11::{Generation, Grab},
 };
 
-/// The image to make of a capture.
+/// The parameters of an image that is made of a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ImagePlan {
     pub(super) region: Region,
@@ -35,7 +35,8 @@ impl ImagePlan {
         Picture::new(&grab.pixels, self.region, self.cursor_of(grab))
     }
 
-    /// Whether its picture is encoded stripe by stripe.
+    /// Whether the image is encoded stripe by stripe directly from the capture, without
+    /// scaling.
     fn is_striped(&self) -> bool {
         let is_plain = self.output == self.region.size && self.effort == Effort::Fast;
         is_plain && matches!(self.format, Format::Png | Format::Jpeg(_))
@@ -47,7 +48,7 @@ impl ImagePlan {
     }
 }
 
-/// A picture that was encoded.
+/// An encoded image with its digest and frame id.
 #[derive(Debug, Clone)]
 pub(super) struct Made {
     pub(super) encoded: Encoded,
@@ -56,31 +57,32 @@ pub(super) struct Made {
     pub(super) took: Duration,
 }
 
-/// Plans whose last picture is kept.
+/// Maximum number of plans whose last image is kept.
 const KEPT: usize = 16;
 
-/// Screens whose bytes all kept pictures may have together.
+/// Maximum total size of the kept images, as a number of raw images of the whole screen.
 const KEPT_SCREENS: usize = 2;
 
-/// Pixels that are encoded where they are asked for: sooner done than handed to another
-/// thread and back, and in less than a millisecond.
+/// An image with at most this many changed pixels is encoded on the calling thread. That
+/// takes less than 1 ms, and is faster than a handover to another thread and back.
 const FEW_PIXELS: u64 = 64 * 1024;
 
-/// The last picture of a plan.
+/// The last image that was encoded for a plan.
 #[derive(Debug)]
 struct KeptImage {
     plan: ImagePlan,
     generation: Generation,
     epoch: u64,
-    /// The number of its capture.
+    /// The number of the capture that the image shows.
     grab: u64,
-    /// The pointer in it.
+    /// The pointer that is drawn into the image.
     cursor: Option<CursorImage>,
     made: Arc<Made>,
 }
 
 impl KeptImage {
-    /// Whether little of it may differ in a later capture.
+    /// Whether the stripes that may differ in a later capture have at most [`FEW_PIXELS`]
+    /// pixels.
     fn is_near(&self, grab: &Grab) -> bool {
         let Size { width, height } = self.plan.region.size;
         let stripes = (0..height).step_by(STRIPE_ROWS as usize);
@@ -91,7 +93,8 @@ impl KeptImage {
         pixels.sum::<u64>() <= FEW_PIXELS
     }
 
-    /// Whether rows of the picture may differ in a later capture.
+    /// Whether these rows of the image may differ in a later capture: a stripe changed, or a
+    /// pointer that changed covers or covered them.
     fn may_differ(&self, grab: &Grab, rows: Range<u32>) -> bool {
         let first = self.plan.region.y;
         let (from, to) = (first + rows.start, first + rows.end);
@@ -109,7 +112,7 @@ impl KeptImage {
     }
 }
 
-/// The cell that all callers of one picture wait for.
+/// The result cell that all callers of one image wait for.
 type Work = OnceCell<Result<Arc<Made>, Failure>>;
 
 #[derive(Debug)]
@@ -119,13 +122,13 @@ struct Pending {
     work: Weak<Work>,
 }
 
-/// Encoders of a session.
+/// The encoder of a session, with its recent images.
 #[derive(Debug)]
 pub(super) struct Encodings {
     seed: u64,
     cores: Arc<Semaphore>,
     shared: Mutex<Vec<Pending>>,
-    /// The last one that served, last.
+    /// Ordered by last use: the image that was used most recently is last.
     kept: Arc<Mutex<Vec<Arc<KeptImage>>>>,
 }
 
@@ -140,7 +143,7 @@ impl Encodings {
         }
     }
 
-    /// The picture's digest.
+    /// Returns the digest of the image that `plan` describes.
     pub(super) async fn digest(
         &self,
         grab: &Arc<Grab>,
@@ -167,7 +170,8 @@ impl Encodings {
         self.off_thread(work).await
     }
 
-    /// Returns the encoded picture, shared by all callers that ask for the same.
+    /// Returns the encoded image. Concurrent callers that request the same image share one
+    /// encoding.
     pub(super) async fn encode(
         &self,
         grab: &Arc<Grab>,
@@ -206,7 +210,7 @@ impl Encodings {
                 let encoded = encode(&plan.picture(&grab), order, last, may_differ)
                     .map_err(|error| failed(Cause::EncodeFailed, error.to_string()))?;
                 let digest = Digest::of(&encoded.prints);
-                // The same picture keeps its name.
+                // An image with an unchanged digest keeps its frame id.
                 let same = before
                     .as_ref()
                     .filter(|before| before.made.digest == digest);
@@ -228,14 +232,14 @@ impl Encodings {
         work.get_or_init(make).await.clone()
     }
 
-    /// The hashes of the picture's tiles.
+    /// Returns the hashes of the image's tiles.
     pub(super) async fn tiles(&self, grab: &Arc<Grab>, plan: ImagePlan) -> Result<Tiles, Failure> {
         let (grab, seed) = (Arc::clone(grab), self.seed);
         self.off_thread(move || Tiles::of(&plan.picture(&grab), seed))
             .await
     }
 
-    /// Images of parts of the screen, each at its own size.
+    /// Returns images of `parts` of the screen, each at its native size.
     pub(super) async fn encode_parts(
         &self,
         grab: &Arc<Grab>,
@@ -262,7 +266,8 @@ impl Encodings {
         .flatten()
     }
 
-    /// The last picture of the plan, where it can serve that capture.
+    /// Returns the kept image of the plan, if it shows the same X server at the same geometry
+    /// epoch and is not newer than `grab`.
     fn before(&self, grab: &Grab, plan: ImagePlan) -> Option<Arc<KeptImage>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let serves = |kept: &Arc<KeptImage>| {
@@ -276,13 +281,13 @@ impl Encodings {
         Some(found)
     }
 
-    /// Encodes a card as fast as it goes.
+    /// Encodes a failure card.
     pub(super) async fn encode_card(
         &self,
         pixels: Pixels,
         format: Format,
     ) -> Result<Encoded, Failure> {
-        // No permit: a card must not wait behind pictures, or it comes too late.
+        // No permit is acquired: a failure card that waits behind other images would be late.
         let work = move || {
             let size = pixels.size();
             let picture = Picture::new(&pixels, Region::whole(size), None);
@@ -301,7 +306,8 @@ impl Encodings {
             .unwrap_or_else(|_| Err(defect()))
     }
 
-    /// The cell of this picture, made by its first caller and gone with its last.
+    /// Returns the result cell of this image. The first caller creates it; it is dropped with
+    /// the last.
     fn join(&self, grab: u64, plan: ImagePlan) -> Arc<Work> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|entry| entry.work.strong_count() > 0);
@@ -320,20 +326,20 @@ impl Encodings {
         work
     }
 
-    /// Runs work on the encoders' threads.
+    /// Runs `work` on the encoder's threads.
     async fn off_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        // A caller that gives up does not stop what has begun; the permits bound what is
-        // lost.
+        // Work that has begun continues when its caller disconnects. The permits limit how
+        // much work can be wasted in this way.
         let permit = Arc::clone(&self.cores).acquire_owned().await;
         let permit = permit.map_err(|_| defect())?;
         let (answer, answered) = oneshot::channel();
         encode::spawn(move || {
             let result = catch_unwind(AssertUnwindSafe(work));
             drop(permit);
-            // Nobody waits any more.
+            // Sending fails if the caller has disconnected.
             drop(answer.send(result));
         });
         match answered.await {
@@ -343,13 +349,13 @@ impl Encodings {
     }
 }
 
-/// Whether the picture is the same in that capture.
+/// Whether the kept image certainly has the same content in the capture `grab`.
 fn stays(kept: &KeptImage, grab: &Grab) -> bool {
     !kept.may_differ(grab, 0..kept.plan.region.size.height)
 }
 
-/// Keeps a picture for the next: the last of its plan, of a few plans, and no more
-/// bytes than two screens have.
+/// Stores an image as the last one of its plan. Then drops the least recently used images,
+/// until the limits [`KEPT`] and [`KEPT_SCREENS`] are met.
 fn keep(kept: &Mutex<Vec<Arc<KeptImage>>>, grab: &Grab, plan: ImagePlan, made: &Arc<Made>) {
     let room = KEPT_SCREENS * grab.pixels.size().bgrx_bytes();
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -360,7 +366,7 @@ fn keep(kept: &Mutex<Vec<Arc<KeptImage>>>, grab: &Grab, plan: ImagePlan, made: &
         return;
     }
     kept.retain(|kept| kept.plan != plan);
-    // It alone would push out all others.
+    // This image alone would evict all others.
     if made.encoded.bytes.len() > room {
         return;
     }
@@ -407,9 +413,11 @@ mod tests {
         height: 240,
     };
 
-    /// A capture whose row `odd`, if any, has another colour, in which `changed` changed.
+    /// A capture. The row `odd`, if given, has another colour. `changed` holds, for each
+    /// stripe, the number of the capture in which the stripe last changed.
     fn grab(number: u64, odd: Option<u32>, changed: &[u64], cursor: Option<i32>) -> Arc<Grab> {
-        let mut bytes: Vec<u8> = (0..SIZE.bgrx_bytes()).map(|at| (at / 97) as u8).collect();
+        let shade = |at: usize| u8::try_from(at / 97 % 256).unwrap();
+        let mut bytes: Vec<u8> = (0..SIZE.bgrx_bytes()).map(shade).collect();
         let row = SIZE.width as usize * 4;
         if let Some(odd) = odd {
             bytes[odd as usize * row..][..row].fill(200);
@@ -440,7 +448,7 @@ mod tests {
         })
     }
 
-    /// Nothing changed since capture `number`.
+    /// The value of `changed` for a screen that has not changed since capture `number`.
     fn still(number: u64) -> Vec<u64> {
         vec![number; SIZE.height.div_ceil(STRIPE_ROWS) as usize]
     }
@@ -465,7 +473,8 @@ mod tests {
         for format in [Format::Png, Format::Jpeg(80), Format::Webp, Format::RawBgrx] {
             let encodings = Encodings::new(7);
             let first = made(&encodings, &grab(1, None, &still(1), None), plan(format)).await;
-            // Neither untouched nor drawn again as it was.
+            // Capture 2 reports no drawing; capture 3 reports drawing, but has the same
+            // pixels.
             for (number, changed) in [(2, still(1)), (3, still(3))] {
                 let next = grab(number, None, &changed, None);
                 let again = made(&encodings, &next, plan(format)).await;
@@ -486,7 +495,7 @@ mod tests {
             .await;
             assert_eq!(other.frame_id, "frame-4");
             assert_ne!(other.digest, first.digest);
-            // It is what encoding all of it anew gives.
+            // The bytes equal those of an encoding without a kept image.
             let anew = Encodings::new(7);
             let anew = made(&anew, &grab(4, Some(100), &still(4), None), plan(format)).await;
             assert_eq!(other.encoded.bytes, anew.encoded.bytes, "{format:?}");
@@ -537,8 +546,8 @@ mod tests {
         assert_ne!(next.encoded.bytes, first.encoded.bytes);
     }
 
-    /// Pictures of 16 plans are kept, no older ones than are of use, and none of another
-    /// server, size or future.
+    /// At most 16 plans keep an image, and the least recently used is dropped. An image is
+    /// not used for another X server, another geometry epoch or an earlier capture.
     #[tokio::test]
     async fn what_is_kept_is_bounded_and_of_the_same_screen() {
         let encodings = Encodings::new(7);
@@ -551,13 +560,13 @@ mod tests {
             },
             ..plan(Format::Png)
         };
-        for n in 0..KEPT as u32 + 3 {
+        for n in 0..u32::try_from(KEPT).unwrap() + 3 {
             made(&encodings, &first, nth(n)).await;
         }
         assert_eq!(encodings.kept.lock().unwrap().len(), KEPT);
         assert!(encodings.before(&first, nth(2)).is_none());
         assert!(encodings.before(&first, nth(3)).is_some());
-        // The last one that served is the last to go.
+        // The plan that was used most recently is dropped last.
         made(&encodings, &first, nth(90)).await;
         assert!(encodings.before(&first, nth(3)).is_some());
         let other = |change: fn(&mut Grab)| {
@@ -572,7 +581,7 @@ mod tests {
         ] {
             assert!(encodings.before(&changed, nth(3)).is_none());
         }
-        // Raw screens take all the room there is: two of them.
+        // There is room for two raw images of the whole screen.
         for n in 0..4 {
             let raw = ImagePlan {
                 format: Format::RawBgrx,

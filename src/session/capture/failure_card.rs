@@ -1,4 +1,4 @@
-//! The card in a frame's place.
+//! Draws the failure card that is returned instead of a frame.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,7 @@ use super::{
 use crate::{card, encode::Format, failure::Failure, x11::LinkState};
 
 impl Capture {
-    /// Draws and encodes a card in place of the frame. Never fails.
+    /// Draws and encodes a failure card. Never fails: a built-in card is the fallback.
     pub(super) async fn card(
         &self,
         image: &ImageSpec,
@@ -28,7 +28,8 @@ impl Capture {
         let known = screen.map(|screen| screen.size);
         let whole = space.whole(known.unwrap_or(self.configured)).size;
         let region = image.region.map(|region| region.size);
-        // A region was not held against the screen yet: it may be of any size.
+        // The region is not validated against the screen yet, so its size may exceed the
+        // limits.
         let region = region.filter(|size| within_limit(*size).is_ok());
         let asked = image.scale.of(region.unwrap_or(whole));
         let size = card::size_for(asked);
@@ -83,7 +84,7 @@ impl Capture {
         }
     }
 
-    /// Notes that a card is the answer.
+    /// Logs that a failure card is returned instead of a frame, and records its frame id.
     pub(super) fn answer_with(&self, card: Frame, source: Source) -> Frame {
         if let FrameKind::Card(failure) = &card.kind {
             tracing::warn!(

@@ -1,11 +1,11 @@
-//! The size of an image, from limits that keep the region's shape.
+//! The size of an image, computed from limits that preserve the region's aspect ratio.
 
 use crate::frame::{MAX_OUTPUT_PIXELS, MAX_OUTPUT_SIDE, Size};
 
-/// Largest tile, and largest multiple, in pixels.
+/// Maximum side of a tile and maximum value of `multiple_of`, in pixels.
 const MAX_TILE: u32 = 1024;
 
-/// Limits of an image. Each is at least 1 where it is given.
+/// Limits on the size of an image. Each given limit is at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fit {
     max_side: u32,
@@ -15,24 +15,24 @@ pub struct Fit {
     may_enlarge: bool,
 }
 
-/// A limit in square tiles.
+/// A limit on the number of square tiles that cover an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TileLimit {
-    /// A tile's side in pixels.
+    /// Side of a tile in pixels.
     pub size: u32,
-    /// The number of tiles.
+    /// Maximum number of tiles.
     pub max_count: u32,
 }
 
-/// A fault of limits: the field, and the reason.
+/// An invalid limit: the name of its field, and the reason.
 pub(crate) type Unfit = (&'static str, &'static str);
 
 impl Fit {
-    /// Limits that at least one image meets.
+    /// Creates limits that at least one image size meets.
     ///
     /// # Errors
     ///
-    /// The field that cannot be met, and why.
+    /// Returns the field of a limit that no image can meet, and the reason.
     pub(crate) fn new(
         max_side: Option<u32>,
         max_pixels: Option<u64>,
@@ -87,7 +87,7 @@ impl Fit {
         Ok(fit)
     }
 
-    /// The size of the image that shows a region of at least one pixel.
+    /// Returns the largest image size within the limits for a region of at least one pixel.
     pub fn size(&self, region: Size) -> Size {
         let long = region.width.max(region.height);
         let highest = if self.may_enlarge {
@@ -95,7 +95,8 @@ impl Fit {
         } else {
             self.max_side.min(long)
         };
-        // All limits are monotonic in the longer side, and one multiple meets them all.
+        // If a longer side meets all limits, every smaller one does. `new` has checked that a
+        // longer side of one multiple meets them.
         let (mut fits, mut over) = (1, highest / self.multiple_of + 1);
         while fits + 1 < over {
             let middle = u32::midpoint(fits, over);
@@ -108,19 +109,19 @@ impl Fit {
         self.scaled(region, fits * self.multiple_of)
     }
 
-    /// A region whose longer side becomes `longer`.
+    /// Returns the size of the region when its longer side is scaled to `longer`.
     fn scaled(&self, region: Size, longer: u32) -> Size {
         let Size { width, height } = region;
         let (long, short) = (width.max(height), width.min(height));
         let product = u64::from(longer) * u64::from(short);
         let multiple = u64::from(self.multiple_of);
         let shorter = if multiple == 1 {
-            // Rounded to the nearest.
+            // Rounded to the nearest pixel.
             (2 * product + u64::from(long)) / (2 * u64::from(long))
         } else {
             product / u64::from(long) / multiple * multiple
         };
-        // At most `longer`, which has 32 bits.
+        // The shorter side is at most `longer`, so it fits in 32 bits.
         let shorter = u32::try_from(shorter.max(multiple)).unwrap_or(longer);
         if width >= height {
             Size {
@@ -189,7 +190,7 @@ mod tests {
         let larger = Fit::new(Some(2000), None, None, None, true).unwrap();
         assert_eq!(larger.size(size(100, 50)), size(2000, 1000));
         assert_eq!(side(640).size(size(800, 1280)), size(400, 640));
-        // A line stays one.
+        // A region one pixel high stays one pixel high.
         assert_eq!(side(100).size(size(16_384, 1)), size(100, 1));
         let multiple = Fit::new(None, None, None, Some(28), false).unwrap();
         assert_eq!(multiple.size(size(10, 3)), size(28, 28));

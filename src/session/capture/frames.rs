@@ -1,4 +1,4 @@
-//! The last frames, by id: what they showed, never their pixels.
+//! The most recent frames by frame id: what each one showed, but not its pixels.
 
 use std::collections::VecDeque;
 
@@ -9,18 +9,18 @@ use crate::{
     x11::Generation,
 };
 
-/// The kind of caller that a frame was sent to. Streams do not displace the frames of
-/// single calls.
+/// The kind of call that a frame was sent to. Each kind has its own history, so that frames
+/// of streams do not displace frames of single calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
-    /// A screenshot, or the frame of a step.
+    /// A `Screenshot` call, or the frame of a step.
     Call,
     /// `Watch`.
     Stream,
 }
 
-/// The content and form of a frame: two frames with equal pictures are the same image, byte
-/// for byte.
+/// The content and parameters of a frame. Two frames with equal values show the same pixels
+/// of the screen at the same size and in the same format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) struct Shown {
     pub(super) generation: Generation,
@@ -33,7 +33,8 @@ pub(in crate::session) struct Shown {
 }
 
 impl Shown {
-    /// Whether both are of the same part of the same screen.
+    /// Whether both frames show the same region at the same server generation and geometry
+    /// epoch.
     pub(super) fn same_part(&self, other: &Self) -> bool {
         let part = |shown: &Self| (shown.generation, shown.epoch, shown.region);
         part(self) == part(other)
@@ -43,12 +44,12 @@ impl Shown {
 #[derive(Debug)]
 struct Record {
     id: String,
-    /// `None` for a card.
+    /// `None` for a failure card.
     shown: Option<Shown>,
 }
 
-/// The last [`HISTORY`] frames of this daemon life for calls, and as many for streams,
-/// newest last.
+/// The last [`HISTORY`] frames that were sent to calls, and the last [`HISTORY`] frames that
+/// were sent to streams, newest last.
 #[derive(Debug)]
 pub(in crate::session) struct FrameHistory {
     prefix: String,
@@ -58,8 +59,8 @@ pub(in crate::session) struct FrameHistory {
 }
 
 impl FrameHistory {
-    /// Ids begin with `prefix`, so that those of another daemon life are unknown
-    /// here.
+    /// Creates an empty history. Frame ids begin with `prefix`, so that the ids of another
+    /// instance are unknown here.
     pub(super) fn new(prefix: &str) -> Self {
         Self {
             prefix: prefix.to_owned(),
@@ -69,13 +70,14 @@ impl FrameHistory {
         }
     }
 
-    /// A new id, not yet known: the frame is remembered when it exists.
+    /// Returns a new frame id. The id stays unknown until [`Self::remember`] records its
+    /// frame.
     pub(super) fn issue(&mut self) -> String {
         self.issued += 1;
         format!("{}-{}", self.prefix, self.issued)
     }
 
-    /// Remembers a frame, or a card, as the newest. A frame that is known
+    /// Records a frame or a failure card as the newest. A frame that is already recorded
     /// becomes the newest again.
     pub(super) fn remember(&mut self, source: Source, id: &str, shown: Option<Shown>) {
         let records = match source {
@@ -94,8 +96,8 @@ impl FrameHistory {
         });
     }
 
-    /// The name of the newest frame of the same part, size and format, when it showed the
-    /// same picture.
+    /// Finds the newest frame with the same region, size and format as `shown`. Returns its
+    /// id if it also has the same digest.
     pub(super) fn name_of(&self, shown: &Shown) -> Option<String> {
         let alike = |record: &&Record| {
             let other = record.shown.as_ref();
@@ -117,7 +119,7 @@ impl FrameHistory {
         newest(&self.calls).or_else(|| newest(&self.streams))
     }
 
-    /// The content of the frame.
+    /// Returns the content of the frame with this id.
     pub(in crate::session) fn find(&self, id: &str) -> Result<Shown, Refusal> {
         let mut all = self.calls.iter().rev().chain(self.streams.iter().rev());
         let record = all.find(|record| record.id == id);

@@ -1,5 +1,5 @@
-//! The screen: shared captures and encodings, frames that can be named, a failure card in
-//! place of a frame, streams, and the pointer.
+//! Captures the screen: shared captures and encodings, frames with ids, failure cards,
+//! streams, and the pointer.
 
 mod asked;
 mod encoding;
@@ -44,7 +44,7 @@ use frames::FrameHistory;
 pub struct Capture {
     pub(super) display: Arc<Display>,
     pub(super) paint: Paint,
-    /// Size of a card while no screen was seen yet.
+    /// Size of a failure card until a screen was seen for the first time.
     configured: Size,
     frames: Mutex<FrameHistory>,
     encodings: Encodings,
@@ -52,8 +52,8 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Looks at `display`, which is painted when `profile` says so. `frames`: what the ids of
-    /// frames begin with, and the seed of their digests.
+    /// Captures `display`, which counts as painted according to `profile`. `frames` holds the
+    /// prefix of frame ids and the seed of the digests.
     pub(super) fn new(
         display: Arc<Display>,
         profile: Profile,
@@ -71,34 +71,34 @@ impl Capture {
         }
     }
 
-    /// The display.
+    /// Returns the display's name.
     pub fn display(&self) -> DisplayName {
         self.display.name()
     }
 
-    /// Whether the thread that owns the connection to the X server runs its loop.
+    /// Whether the X thread works: it waits for the X server, or its loop ran recently.
     pub fn works(&self) -> bool {
         self.display.works()
     }
 
-    /// The changes of the display's connection.
+    /// Returns a receiver of the X connection's state and its changes.
     pub fn links(&self) -> watch::Receiver<Link> {
         self.display.link()
     }
 
-    /// The state of the display's connection.
+    /// Returns the current state of the X connection.
     pub fn link(&self) -> Link {
         self.display.link().borrow().clone()
     }
 
-    /// The daemon's own profile.
+    /// Returns the daemon's own paint profile.
     pub fn profile(&self) -> Profile {
         self.paint.profile()
     }
 
-    /// Waits until the desktop is painted, but not beyond `reply_by`; the answer is the
-    /// verdict then. A proof that stands is the answer at once, unless windows are waited
-    /// for.
+    /// Waits until the desktop is painted, at most until `reply_by`, and returns the current
+    /// verdict. If a paint proof (the record on the root window that the desktop is painted)
+    /// exists and no windows are awaited, it returns at once.
     pub async fn wait_ready(&self, awaited: &Awaited, reply_by: Instant) -> Readiness {
         let profile = awaited.profile.unwrap_or(self.profile());
         if awaited.windows.is_empty()
@@ -119,8 +119,7 @@ impl Capture {
         })
     }
 
-    /// Whether a connection in that state shows what the daemon's profile calls
-    /// painted.
+    /// Whether a connection in this state has a paint proof that covers the daemon's profile.
     pub fn is_proved(&self, link: &Link) -> bool {
         let LinkState::Up(screen) = &link.state else {
             return false;
@@ -130,8 +129,8 @@ impl Capture {
             .is_some_and(|proof| proof.implies(self.profile()))
     }
 
-    /// Waits until the gate says READY, or a proof covers all that is awaited, without a
-    /// limit.
+    /// Waits, without a limit, until the paint gate returns READY. If no windows are awaited,
+    /// a paint proof for the profile also ends the wait.
     async fn until_painted(&self, awaited: &Awaited) -> Readiness {
         let profile = awaited.profile.unwrap_or(self.profile());
         tokio::select! {
@@ -140,7 +139,7 @@ impl Capture {
         }
     }
 
-    /// Waits until a proof for `profile` exists.
+    /// Waits until a paint proof that covers `profile` exists.
     pub(super) async fn until_proved(&self, profile: Profile) -> Readiness {
         let mut link = self.display.link();
         loop {
@@ -149,13 +148,13 @@ impl Capture {
                 return proved;
             }
             if link.changed().await.is_err() {
-                // The X thread has ended: nothing will be proved any more.
+                // The X thread has ended, so no further paint proof can be recorded.
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    /// The proof that stands, if there is one for `profile`.
+    /// Returns the current paint proof if it covers `profile`.
     pub fn proved(&self, profile: Profile) -> Option<Readiness> {
         let LinkState::Up(screen) = self.link().state else {
             return None;
@@ -168,33 +167,34 @@ impl Capture {
         })
     }
 
-    /// Keeps the paint observed for `time`, because a caller will ask within it whether the
-    /// paint is proved.
+    /// Keeps the paint gate observing for `time`, because a caller will query within that
+    /// time whether the paint is proved. Does nothing if it is already proved.
     pub fn expect_paint(&self, time: Duration) {
         if self.proved(self.profile()).is_none() {
             self.paint.expect(time);
         }
     }
 
-    /// The pointer, read after this call began.
+    /// Reads the pointer, after this call began.
     ///
     /// # Errors
     ///
-    /// When there is no X server, or it does not answer before `reply_by`.
+    /// Returns the failure if there is no X server, or if it does not answer before
+    /// `reply_by`.
     pub async fn cursor(&self, reply_by: Instant) -> Result<CursorReading, CursorFailure> {
         self.wait(reply_by, self.display.cursor())
             .await
             .map_err(CursorFailure)
     }
 
-    /// Waits for work on the display, but not beyond `reply_by` nor shutdown.
+    /// Waits for `work` on the display, at most until `reply_by` or shutdown.
     pub(super) async fn wait<T>(
         &self,
         reply_by: Instant,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         tokio::select! {
-            // An answer that is there counts, also at the last moment.
+            // A result that is ready is returned, even at the deadline.
             biased;
             result = work => result,
             () = self.shutdown.cancelled() => Err(Failure::stopping()),
@@ -202,7 +202,7 @@ impl Capture {
         }
     }
 
-    /// The failure while the X server was neither reached nor found to be away.
+    /// Returns the failure to report while the first attempt to connect has not ended.
     pub fn not_yet_connected(&self) -> Failure {
         Failure {
             stage: Stage::Connect,
@@ -211,9 +211,9 @@ impl Capture {
         }
     }
 
-    /// Why nothing came before the deadline, as well as it is known.
+    /// Returns the most specific known reason why nothing arrived before the deadline.
     pub fn overdue(&self) -> Failure {
-        // A wait this short is a server at work, not one that hangs.
+        // After a shorter silence, the X server is working, not hanging.
         let silent = self
             .display
             .waiting()
@@ -239,7 +239,7 @@ impl Capture {
     }
 
     pub(super) fn frames(&self) -> MutexGuard<'_, FrameHistory> {
-        // The list is whole after any panic: its changes are single steps.
+        // The history is consistent even after a panic: each change is a single operation.
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Requested pictures, and their frames or cards.
+//! Requested images, and the frames or failure cards that answer the requests.
 
 use std::{
     sync::Arc,
@@ -19,36 +19,36 @@ use crate::{
     x11::Generation,
 };
 
-/// Which picture of the screen.
+/// The parameters of an image of the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSpec {
-    /// Its encoding.
+    /// The encoding of the image.
     pub format: Format,
-    /// Which part, in `space`; `None`: all of it.
+    /// The part to show, in coordinates of `space`; `None` for all that `space` covers.
     pub region: Option<AskedRegion>,
-    /// Its size.
+    /// The size of the image.
     pub scale: Scale,
-    /// With the pointer.
+    /// Whether the pointer is drawn.
     pub cursor: bool,
-    /// Largest image in bytes.
+    /// Maximum size of the encoded image in bytes; `None` for no limit.
     pub max_image_bytes: Option<u64>,
     /// The coordinate space of `region`.
     pub space: Space,
 }
 
-/// The size of an image.
+/// How the size of an image is determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
-    /// The region's own.
+    /// The size of the region.
     Native,
-    /// This one: the region is stretched.
+    /// This size; the region is stretched to it.
     Size(Size),
-    /// Within these limits.
+    /// The largest size within these limits.
     Fit(Fit),
 }
 
 impl Scale {
-    /// The size of the image that shows a region of that size.
+    /// Returns the size of the image that shows a region of size `region`.
     pub fn of(self, region: Size) -> Size {
         match self {
             Self::Native => region,
@@ -58,74 +58,75 @@ impl Scale {
     }
 }
 
-/// A picture, and when it is sent.
+/// The parameters of a screenshot or a stream.
 #[derive(Debug, Clone)]
 pub struct Spec {
-    /// Which picture.
+    /// The image.
     pub image: ImageSpec,
-    /// A frame that the caller has.
+    /// Id of a frame that the caller has. An image that equals it is not sent again.
     pub if_changed_since: Option<String>,
-    /// Also before the paint is proved.
+    /// Whether a frame is also sent before the paint is proved.
     pub unproved: bool,
 }
 
-/// A picture of the screen, or a card in its place.
+/// A frame of the screen, or a failure card in its place.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Its kind.
+    /// Whether this is a new image, an unchanged one or a failure card.
     pub kind: FrameKind,
-    /// The image; empty exactly when it is [`FrameKind::Unchanged`].
+    /// The image. Empty for [`FrameKind::Unchanged`] and in a stream update with changed
+    /// regions.
     pub image: Bytes,
     /// The format of `image`.
     pub format: Format,
     /// Size of the image in pixels.
     pub size: Size,
-    /// Bytes from one row to the next for raw pixels, else 0.
+    /// Bytes from one row to the next for raw pixels; otherwise 0.
     pub stride: u32,
-    /// The part of the screen that it shows; `None` on a card.
+    /// The part of the screen that the image shows; `None` on a failure card.
     pub region: Option<Region>,
-    /// The screen; `None` when not known.
+    /// Size of the screen; `None` if it is not known.
     pub screen: Option<Size>,
-    /// Names it.
+    /// The frame id.
     pub id: String,
-    /// Identity of the X server; `None` when not known.
+    /// The server generation; `None` if it is not known.
     pub generation: Option<Generation>,
-    /// Rises with each resize; 0 when not known.
+    /// The geometry epoch, which increases with each resize; 0 if it is not known.
     pub geometry_epoch: u64,
-    /// When the pixels were read, or the card was drawn.
+    /// The time at which the pixels were read, or the failure card was drawn.
     pub time: SystemTime,
-    /// The pointer; `None` on a card or when the server shows none.
+    /// The pointer; `None` on a failure card, or if the X server does not report it.
     pub cursor: Option<CursorImage>,
-    /// How the pixels were read; `None` on a card.
+    /// How the pixels were read; `None` on a failure card.
     pub mode: Option<CaptureMode>,
-    /// The paint gate's evidence; `None` if it has none.
+    /// The paint gate's evidence; `None` if there is none yet.
     pub paint: Option<Arc<Evidence>>,
-    /// Where the time went.
+    /// How long each part of the call took.
     pub timings: Timings,
 }
 
 /// The kind of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FrameKind {
-    /// The real screen.
+    /// An image of the screen.
     Screen,
-    /// The same image as the frame of this id.
+    /// No image, because it would equal the image of the frame that the caller has.
     Unchanged,
-    /// A card.
+    /// A failure card.
     Card(Failure),
 }
 
-/// Where a call's time went.
+/// How long each part of a call took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timings {
-    /// From arrival to the start of the capture.
+    /// From the call's arrival to the start of the capture.
     pub wait: Duration,
-    /// Reading pixels and pointer.
+    /// Reading the pixels and the pointer.
     pub capture: Duration,
-    /// Making the image.
+    /// Encoding the image.
     pub encode: Duration,
 }
 
-/// Frames of each `Source` that can be named. A model thinks for longer than a stream
-/// takes to send 64.
+/// Number of frames of each `Source` that a request can refer to. A stream sends 64 frames in
+/// less time than a model needs for one answer, so 64 would be too few.
 pub const HISTORY: usize = 1024;

@@ -1,15 +1,15 @@
-//! Why a picture is refused.
+//! Reasons for which a request for an image is refused.
 
 use super::{asked::AskedRegion, picture::HISTORY};
 use crate::{failure::Failure, frame::Size};
 
-/// Why a request is refused: nothing was done.
+/// Why a request is refused. Nothing was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A frame id that is not among the last [`HISTORY`].
     #[error("frame {0:?} is not among the last {HISTORY} frames of this daemon: take a new one")]
     UnknownFrame(String),
-    /// A frame id that names a card.
+    /// A frame id that belongs to a failure card.
     #[error("frame {0:?} is a failure card, which has no coordinates: take a new frame")]
     FrameIsCard(String),
     /// A frame of another X server.
@@ -18,15 +18,15 @@ pub enum Refusal {
     /// A frame of another screen size.
     #[error("frame {0:?} is from before the screen was resized: take a new frame")]
     StaleEpoch(String),
-    /// A region outside its space or the screen.
+    /// A region that is not within its coordinate space.
     #[error("region {asked} is not within {within}: give one that is; nothing is clamped")]
     OutOfScreen {
-        /// The region as asked.
+        /// The requested region.
         asked: AskedRegion,
-        /// The space that it must lie in, in words.
+        /// Description of the coordinate space that the region must lie in.
         within: String,
     },
-    /// More pixels than a request may ask for.
+    /// An image with more pixels or a longer side than allowed.
     #[error(
         "an image of {0} has more than {max} pixels or a side above {side}: ask for a smaller one",
         max = crate::frame::MAX_OUTPUT_PIXELS, side = crate::frame::MAX_OUTPUT_SIDE

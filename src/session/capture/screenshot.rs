@@ -1,4 +1,5 @@
-//! One screenshot: validated, captured, encoded, or a card.
+//! Takes a screenshot: validates the request, captures and encodes the screen, or returns a
+//! failure card.
 
 use std::{
     ops::Range,
@@ -31,20 +32,22 @@ use crate::{
     x11::{Grab, ScreenInfo},
 };
 
-/// Time before the deadline at which a card is begun, so that it is not late: on an idle
-/// machine it takes some milliseconds, on a busy one tens.
+/// Time before the deadline at which the daemon begins to draw a failure card, so that the
+/// card is not late. Drawing takes a few milliseconds on an idle machine and tens on a busy
+/// one.
 const CARD_LEAD: Duration = Duration::from_millis(250);
 
-/// Pause before the paint is judged again.
+/// Pause before the paint is checked again.
 const AGAIN: Duration = Duration::from_millis(50);
 
 impl Capture {
-    /// The screen, captured after `arrived`; a card when that cannot be done
-    /// before `reply_by`.
+    /// Returns the screen, captured after `arrived`. If that is not possible before
+    /// `reply_by`, returns a failure card.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] for a request that cannot be answered by any screen.
+    /// A [`Refusal`] if the request is invalid, for example if its region is not on the
+    /// screen.
     pub async fn screenshot(
         &self,
         spec: &Spec,
@@ -63,9 +66,9 @@ impl Capture {
         Ok(answer.await?.unwrap_or_else(|card| card))
     }
 
-    /// Returns the result of `work`; or a card if it fails or takes longer than `time`,
-    /// which goes from the call to the moment its reply must leave. `unpainted`: whether it
-    /// waits for the paint.
+    /// Returns the result of `work`, or a failure card if `work` fails or is late. `time`
+    /// begins when the call arrived and ends when its reply must be sent. `work` sets
+    /// `unpainted` when it has to wait for the paint.
     pub(super) async fn or_card<T>(
         &self,
         image: &ImageSpec,
@@ -82,11 +85,11 @@ impl Capture {
         let mut work = pin!(work);
         let lead = CARD_LEAD.min(reply_by.saturating_duration_since(arrived) / 4);
         let result = tokio::select! {
-            // A picture that is there counts, also at the last moment.
+            // A result that is ready is returned, even at the deadline.
             biased;
             result = &mut work => result?,
             () = self.shutdown.cancelled() => Err(Failure::stopping()),
-            // The card is drawn while the picture may still come.
+            // The failure card is drawn while `work` may still finish.
             card = async {
                 tokio::time::sleep_until(reply_by - lead).await;
                 let card = card(self.late(unpainted)).await;
@@ -100,7 +103,8 @@ impl Capture {
         }
     }
 
-    /// Why a capture did not come in time; `unpainted`: it waited for the paint.
+    /// Returns the reason why a capture is late. `unpainted`: whether the capture waited for
+    /// the paint.
     pub(super) fn late(&self, unpainted: &AtomicBool) -> Failure {
         match self.overdue() {
             late if late.cause == Cause::Deadline && unpainted.load(Ordering::Relaxed) => {
@@ -110,7 +114,8 @@ impl Capture {
         }
     }
 
-    /// A capture that may be shown, however long it takes, and what of it is asked for.
+    /// Captures the screen until a capture may be shown, without a time limit. Returns that
+    /// capture with the parameters of the requested image.
     pub(super) async fn look(
         &self,
         spec: &Spec,
@@ -123,7 +128,8 @@ impl Capture {
                 Ok(grab) => grab,
                 Err(failure) => return Ok(Err(failure)),
             };
-            // What no screen could answer is refused, painted or not.
+            // A request that is invalid on this screen is refused, whether it is painted or
+            // not.
             space.still_holds(&grab)?;
             if let Some(asked) = spec.image.region {
                 space.region(asked, grab.pixels.size())?;
@@ -135,10 +141,11 @@ impl Capture {
             if spec.unproved {
                 break (grab, self.paint.glance(profile).await);
             }
-            // The memory of a frame that is not sent is needed.
+            // This capture is not sent, so its memory is released before the wait.
             drop(grab);
             if unpainted.swap(true, Ordering::Relaxed) {
-                // Ready, and yet not proved: the display changes at this moment.
+                // The paint gate returned READY, but the next capture had no paint proof: the
+                // display is changing at this moment.
                 tokio::time::sleep(AGAIN).await;
             }
             self.until_painted(&Awaited::default()).await;
@@ -162,7 +169,7 @@ impl Capture {
         Ok(Ok(Look { grab, plan, paint }))
     }
 
-    /// The frame of a capture.
+    /// Returns the frame of a capture.
     pub(super) async fn frame_of(
         &self,
         spec: &Spec,
@@ -177,7 +184,8 @@ impl Capture {
         let shown = look.shown(digest);
         let id = {
             let mut frames = self.frames();
-            // Its image may have been encoded anew, to make room for others.
+            // If the encoder had dropped the image, it was encoded again under a new id. The
+            // frame then keeps its earlier id.
             let id = frames.name_of(&shown).unwrap_or(id);
             frames.remember(source, &id, Some(shown));
             id
@@ -195,7 +203,8 @@ impl Capture {
         })
     }
 
-    /// Encodes what `plan` says, unless the caller has it.
+    /// Encodes the image of `plan`, unless the caller already has it. An image that exceeds
+    /// its limit is encoded again with [`Effort::Tight`].
     async fn picture(
         &self,
         spec: &Spec,
@@ -203,9 +212,9 @@ impl Capture {
         plan: ImagePlan,
     ) -> Result<MadePicture, Failure> {
         if let Some(id) = &spec.if_changed_since {
-            // An id that is not known gets the full answer.
+            // With an unknown id, the image is always sent.
             let before = self.frames().find(id).ok();
-            // Only a frame with the same parameters is worth the comparison.
+            // Only a frame with the same parameters is compared.
             let same = |before: &Shown| *before == shown(grab, plan, before.digest);
             if let Some(before) = before.filter(same) {
                 let now = self.encodings.digest(grab, plan).await?;
@@ -242,7 +251,7 @@ impl Capture {
         })
     }
 
-    /// Refuses a picture that this screen could not answer with.
+    /// Refuses a request for an image that this screen cannot provide.
     pub(in crate::session) fn can_show(
         &self,
         image: &ImageSpec,
@@ -257,8 +266,8 @@ impl Capture {
         within_limit(image.scale.of(region.size))
     }
 
-    /// Looks up the space that a picture's coordinates are of, and refuses a size that no
-    /// screen could have.
+    /// Resolves the coordinate space of a requested image, and refuses an image size above
+    /// the limits.
     pub(super) fn resolve_for(&self, image: &ImageSpec) -> Result<Resolved, Refusal> {
         if let Scale::Size(size) = image.scale {
             within_limit(size)?;
@@ -266,7 +275,7 @@ impl Capture {
         self.resolve(&image.space)
     }
 
-    /// Looks up the frame of a coordinate space.
+    /// Resolves a coordinate space, and looks up the frame that it refers to.
     pub(in crate::session) fn resolve(&self, space: &Space) -> Result<Resolved, Refusal> {
         Ok(match space {
             Space::Screen => Resolved::Screen,
@@ -278,7 +287,7 @@ impl Capture {
 
 enum MadePicture {
     Made(Arc<Made>),
-    /// The id of the frame that the caller has, and the digest of both.
+    /// The id of the frame that the caller has, and the digest that both images have.
     Unchanged(String, Digest),
 }
 
@@ -311,7 +320,7 @@ fn timings(grab: &Grab, arrived: Instant) -> Timings {
     }
 }
 
-/// A capture that may be shown, and what of it is asked for.
+/// A capture that may be shown, with the parameters of the requested image.
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) grab: Arc<Grab>,
@@ -320,12 +329,12 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// The content of a picture with that digest.
+    /// Returns the content of an image with this digest.
     pub(super) fn shown(&self, digest: Digest) -> Shown {
         shown(&self.grab, self.plan, digest)
     }
 
-    /// The frame, without its image.
+    /// Returns the frame without its image.
     pub(super) fn frame(&self, id: String, arrived: Instant, encode: Duration) -> Frame {
         let Self { grab, plan, .. } = self;
         Frame {

@@ -1,4 +1,4 @@
-//! Coordinate spaces: what a request's coordinates are pixels of.
+//! Coordinate spaces: what the coordinates of a request are relative to.
 
 use super::{asked::AskedRegion, frames::Shown, refusal::Refusal};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     x11::{Generation, Grab},
 };
 
-/// A space whose frame, if any, was looked up: `size` pixels show `shows`.
+/// A coordinate space, with the content of the frame that it refers to, if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::session) enum Resolved {
     Screen,
@@ -15,7 +15,7 @@ pub(in crate::session) enum Resolved {
 }
 
 impl Resolved {
-    /// All that the space shows of the screen.
+    /// Returns the part of the screen that the space covers.
     pub(in crate::session) fn whole(&self, screen: Size) -> Region {
         match self {
             Self::Screen | Self::Size(_) => Region::whole(screen),
@@ -23,12 +23,14 @@ impl Resolved {
         }
     }
 
-    /// A frame's coordinates mean nothing on another screen.
+    /// Refuses the coordinates of a frame whose server generation or geometry epoch differs
+    /// from that of the capture.
     pub(in crate::session) fn still_holds(&self, grab: &Grab) -> Result<(), Refusal> {
         self.is_of(grab.generation, grab.geometry_epoch)
     }
 
-    /// The same of a screen that was not captured.
+    /// Refuses the coordinates of a frame whose server generation or geometry epoch differs
+    /// from the given one.
     pub(in crate::session) fn is_of(
         &self,
         generation: Generation,
@@ -43,8 +45,8 @@ impl Resolved {
         }
     }
 
-    /// The part of a screen of size `screen` that `asked` is: its edges map
-    /// linearly and round outwards, so that nothing asked for is cut off.
+    /// Maps the region `asked` to a screen of size `screen`. The edges map linearly and are
+    /// rounded outwards, so that no requested pixel is cut off.
     pub(in crate::session) fn region(
         &self,
         asked: AskedRegion,
@@ -77,8 +79,8 @@ impl Resolved {
         })
     }
 
-    /// The pixel of a screen of size `screen` that `asked` is, by pixel centres;
-    /// else, in words, what it must be within.
+    /// Maps the point `asked` to a pixel of a screen of size `screen`, by pixel centres. The
+    /// error describes the area that the point must lie in.
     pub(in crate::session) fn point(
         &self,
         asked: (i32, i32),
@@ -97,7 +99,7 @@ impl Resolved {
         ))
     }
 
-    /// The space's size, and what it shows of the screen.
+    /// Returns the size of the space, and the part of the screen that it covers.
     fn extent(&self, screen: Size) -> (Size, Region) {
         match self {
             Self::Screen => (screen, Region::whole(screen)),
@@ -115,20 +117,20 @@ impl Resolved {
     }
 }
 
-/// The pixel of `to` that holds the centre of pixel `at` of `from`.
+/// Returns the pixel, of `to` pixels in a row, that holds the centre of pixel `at` of `from`.
 fn centre(at: u32, from: u32, to: u32) -> u32 {
     let mapped = (2 * u64::from(at) + 1) * u64::from(to) / (2 * u64::from(from));
-    // Below `to`, which came from 32 bits.
+    // The result is less than `to`, so it fits in 32 bits.
     u32::try_from(mapped).unwrap_or(u32::MAX)
 }
 
-/// Start and length of `start..start+length` in `from` units, when `from` of
-/// them are `to` pixels; at least one pixel long, within `0..to`.
+/// Maps `start..start + length` from a row of `from` units to a row of `to` pixels. Returns
+/// the start and length of the result, which is within `0..to` and at least one pixel long.
 fn edges(start: u32, length: u32, from: u32, to: u32) -> (u32, u32) {
     let (from, to) = (u64::from(from), u64::from(to));
     let first = u64::from(start) * to / from;
     let end = ((u64::from(start) + u64::from(length)) * to).div_ceil(from);
-    // Both at most `to`, which came from 32 bits.
+    // Both values are at most `to`, so they fit in 32 bits.
     let narrow = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
     (narrow(first), narrow(end - first))
 }
@@ -221,7 +223,7 @@ mod tests {
             width: 1000,
             height: 1000,
         });
-        // 1.28 and 0.8 screen pixels to one: 3.84 to 5.12, and 2.4 to 3.2.
+        // One unit is 1.28 x 0.8 screen pixels: columns 3.84 to 5.12, rows 2.4 to 3.2.
         let region = odd.region(asked(3, 3, 1, 1), SCREEN).unwrap();
         assert_eq!(
             region,

@@ -1,4 +1,5 @@
-//! A stream of pictures: driven by what is drawn, at a bounded pace, the latest first.
+//! A stream of frames. Drawing on the screen triggers a new frame, at a bounded rate; the
+//! reader always receives the latest one.
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -24,56 +25,59 @@ use crate::{
     x11::LinkState,
 };
 
-/// A still screen is looked at so often all the same: an X server that hangs draws nothing.
+/// Interval at which a screen without drawing is captured anyway. Otherwise, a hung X server,
+/// which reports no drawing, would go unnoticed.
 const STILL: Duration = Duration::from_secs(5);
 
-/// Pause after a card.
+/// Interval at which a capture is repeated after a failure.
 const FAILED: Duration = Duration::from_secs(1);
 
-/// Maximum time of a capture; then a card is sent, and the next capture waits.
+/// Maximum duration of a capture. After that, the stream sends a failure card and captures
+/// again.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A stream of one display's pictures, for one reader.
+/// A stream of frames of one display, for one reader.
 #[derive(Debug)]
 pub struct Watch {
     capture: Arc<Capture>,
     spec: Spec,
-    /// Looked up once: the stream's own frames do not make it unknown.
+    /// Resolved when the stream opens, so that the stream's own frames cannot displace the
+    /// frame that the coordinate space refers to.
     space: Resolved,
     every: Duration,
     by_regions: bool,
     drawn: watch::Receiver<u64>,
-    /// Before it no look begins.
+    /// Earliest time of the next capture.
     due: Instant,
-    /// Time after a look at which the next one begins although nothing was drawn.
+    /// Time after `due` at which the next capture begins although nothing was drawn.
     rest: Duration,
     sent: Option<LastSent>,
-    /// The content of the last capture.
+    /// The content of the newest capture that was counted or sent.
     newest: Option<Shown>,
-    /// Frames that were skipped since the last response.
+    /// Number of captures with new content that were skipped since the last response.
     passed: u64,
 }
 
-/// The last update that the reader has.
+/// The last update that was sent to the reader.
 #[derive(Debug)]
 enum LastSent {
-    /// The frame, and for changed regions the tiles of it.
+    /// The frame and, in a stream of changed regions, its tiles.
     Frame(Shown, Option<Tiles>),
     Card(Stage, Cause),
 }
 
-/// One step of a stream.
+/// One update of a stream.
 #[derive(Debug)]
 pub struct StreamUpdate {
-    /// The frame; with changed regions, after the first without image.
+    /// The frame. It has no image if `changed` holds the changed regions instead.
     pub frame: Frame,
     /// The changed regions, in pixels of the screen, and their images.
     pub changed: Vec<(Region, Bytes)>,
-    /// Pictures that were there since the last step and were not sent.
+    /// Number of captures with new content that were skipped since the last update.
     pub skipped: u64,
 }
 
-/// An update that the reader does not have.
+/// An update with content that was not sent to the reader yet.
 #[derive(Debug)]
 pub struct Found {
     update: StreamUpdate,
@@ -81,7 +85,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// The size of its images.
+    /// Returns the total size of the images in bytes.
     pub fn bytes(&self) -> usize {
         let StreamUpdate { frame, changed, .. } = &self.update;
         let changed = changed.iter().map(|(_, image)| image.len());
@@ -90,12 +94,13 @@ impl Found {
 }
 
 impl Capture {
-    /// A stream of what `spec` asks for, at most one picture every so long. `by_regions`:
-    /// after the first, only what changed.
+    /// Opens a stream of the image that `spec` describes, with at most one frame per `every`.
+    /// With `by_regions`, the updates after the first hold only the changed regions.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] for what cannot be answered by any screen.
+    /// A [`Refusal`] if the image is too large, or if the frame of its coordinate space is
+    /// unknown or a failure card.
     pub fn watch(
         self: &Arc<Self>,
         spec: Spec,
@@ -122,31 +127,34 @@ impl Capture {
 }
 
 impl Watch {
-    /// About as many bytes as an image of it has at most.
+    /// Returns the approximate maximum size of an image of the stream in bytes.
     pub fn most_bytes(&self) -> usize {
         let screen = self.capture.link().last_screen.map(|screen| screen.size);
         let screen = screen.unwrap_or(self.capture.configured);
         self.spec.image.scale.of(screen).bgrx_bytes()
     }
 
-    /// Waits until there may be an update, and its time has come.
+    /// Waits until the next capture is due and either something was drawn or `rest` has
+    /// passed.
     pub async fn stir(&mut self) {
         tokio::time::sleep_until(self.due).await;
         tokio::select! {
             drawn = self.drawn.changed() => if drawn.is_err() {
-                // The X thread has ended: the look says so.
+                // The X thread has ended; the next capture reports that.
                 tokio::time::sleep(FAILED).await;
             },
             () = tokio::time::sleep_until(self.due + self.rest) => {}
         }
     }
 
-    /// Looks at the screen: `None` if the reader has it already. A failure comes as a card,
-    /// once while it lasts. A finding counts as sent when the method `tell` returns it.
+    /// Captures the screen. Returns `None` if its content was already sent to the reader. A
+    /// failure is returned as a failure card, once while the same failure lasts. The update
+    /// counts as sent when [`Self::tell`] has returned it.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] for what cannot be answered by any screen: the stream is over.
+    /// A [`Refusal`] if the screen can no longer provide the image, for example after a
+    /// resize. The stream then ends.
     pub async fn look(&mut self) -> Result<Option<Found>, Refusal> {
         let arrived = self.begin();
         let capture = &self.capture;
@@ -183,12 +191,12 @@ impl Watch {
         }))
     }
 
-    /// Returns a finding to be sent now; `None` if the reader has it by now.
+    /// Records an update as sent and returns it; `None` if the reader already has its image.
     pub fn tell(&mut self, found: Found) -> Option<StreamUpdate> {
         let Found { mut update, sent } = found;
         update.skipped = std::mem::take(&mut self.passed);
         if let LastSent::Frame(shown, _) = &sent {
-            // What was passed last is what is sent now.
+            // The content that is sent now was also counted as the last skipped one.
             let shows_it = self.newest == Some(*shown);
             update.skipped = update.skipped.saturating_sub(u64::from(shows_it));
             self.newest = Some(*shown);
@@ -198,7 +206,7 @@ impl Watch {
         (update.frame.kind != FrameKind::Unchanged).then_some(update)
     }
 
-    /// Counts what is shown while the reader takes nothing. Does not end.
+    /// Counts new content while the reader receives nothing. Never returns.
     pub async fn pass(&mut self) -> std::convert::Infallible {
         loop {
             self.begin();
@@ -212,7 +220,7 @@ impl Watch {
         }
     }
 
-    /// The content of the screen, if it can be captured.
+    /// Returns the current content of the screen; `None` if it cannot be captured.
     async fn glance(&self) -> Option<Shown> {
         let unpainted = AtomicBool::new(false);
         let look = self.capture.look(&self.spec, &self.space, &unpainted);
@@ -225,7 +233,7 @@ impl Watch {
         Some(look.shown(digest.ok()?))
     }
 
-    /// A look begins: the pace of the next one.
+    /// Begins a capture: computes when the next one is due, and returns the current time.
     fn begin(&mut self) -> Instant {
         let now = Instant::now();
         self.drawn.mark_unchanged();
@@ -234,7 +242,7 @@ impl Watch {
             LinkState::Up(screen) => screen.has_damage,
             LinkState::Down(_) | LinkState::Connecting => true,
         };
-        // A pointer moves and nothing is drawn.
+        // Pointer movement is not reported as drawing.
         self.rest = if tells_drawing && !self.spec.image.cursor {
             STILL
         } else {
@@ -243,7 +251,7 @@ impl Watch {
         now
     }
 
-    /// The part of a capture that is new to the reader.
+    /// Returns an update with what is new to the reader in a capture; `None` if nothing is.
     async fn step(&self, look: &Look, arrived: Instant) -> Result<Option<Found>, Failure> {
         let encodings = &self.capture.encodings;
         let shown = look.shown(encodings.digest(&look.grab, look.plan).await?);
@@ -282,8 +290,8 @@ impl Watch {
         Ok(Some(Found { update, sent }))
     }
 
-    /// The images of a picture's regions; `None` when they take more bytes than they may:
-    /// the whole may still take fewer.
+    /// Returns the images of the changed regions. Returns `None` if they exceed the limit
+    /// together; one image of the whole region may still be smaller.
     async fn images(
         &self,
         look: &Look,

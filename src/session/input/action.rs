@@ -1,4 +1,4 @@
-//! Requested actions, validated as far as that needs neither screen nor keymap.
+//! Requested actions, validated as far as possible without the screen and the keymap.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use super::refused::Refused;
 use crate::session::capture::{Frame, ImageSpec, Space};
 use crate::{failure::Failure, frame::Region, gate::Rest};
 
-/// A pixel as a request has it: not yet known to be on anything.
+/// A pixel as the request names it; it may lie outside the screen.
 pub type AskedPoint = (i32, i32);
 
 /// A pointer button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Button {
-    /// 1.
+    /// Button 1.
     Left,
-    /// 2, the wheel.
+    /// Button 2, the wheel.
     Middle,
-    /// 3.
+    /// Button 3.
     Right,
-    /// 8.
+    /// Button 8.
     Back,
-    /// 9.
+    /// Button 9.
     Forward,
 }
 
 impl Button {
-    /// Its number in the X protocol.
+    /// Returns the button's number in the X protocol.
     pub fn number(self) -> u8 {
         match self {
             Self::Left => 1,
@@ -36,7 +36,7 @@ impl Button {
         }
     }
 
-    /// The button of a number.
+    /// Returns the button with this X number, if there is one.
     pub fn of_number(number: u8) -> Option<Self> {
         [
             Self::Left,
@@ -49,7 +49,7 @@ impl Button {
         .find(|button| button.number() == number)
     }
 
-    /// Its name, for messages.
+    /// Returns the button's name, for messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Left => "left",
@@ -64,13 +64,13 @@ impl Button {
 /// A key by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// As the caller named it.
+    /// The name as the caller wrote it.
     pub name: String,
-    /// Its keysym.
+    /// The keysym of that name.
     pub keysym: u32,
 }
 
-/// Text that is to be typed: it never prints.
+/// Text to type or paste. Its `Debug` output shows only the length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text(pub String);
 
@@ -80,171 +80,175 @@ impl std::fmt::Debug for Text {
     }
 }
 
-/// One thing to do.
+/// A single input action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Move the pointer.
     Move {
         /// The destination.
         to: AskedPoint,
-        /// Held meanwhile.
+        /// Keys that are held during the action.
         modifiers: Vec<Key>,
     },
     /// Click, after moving there when a point is given.
     Click {
-        /// Where.
+        /// The point to move to first; `None`: the pointer stays where it is.
         at: Option<AskedPoint>,
-        /// Which button.
+        /// The button.
         button: Button,
-        /// 1 to 3.
+        /// Number of clicks, 1 to 3.
         count: u8,
-        /// Held meanwhile.
+        /// Keys that are held during the action.
         modifiers: Vec<Key>,
     },
     /// Press a button and leave it down.
     ButtonDown {
-        /// Where.
+        /// The point to move to first; `None`: the pointer stays where it is.
         at: Option<AskedPoint>,
-        /// Which button.
+        /// The button.
         button: Button,
-        /// Released after this time.
+        /// Time after which deskd releases the button or key by itself.
         hold: Duration,
     },
     /// Release a button.
     ButtonUp {
-        /// Where.
+        /// The point to move to first; `None`: the pointer stays where it is.
         at: Option<AskedPoint>,
-        /// Which button.
+        /// The button.
         button: Button,
     },
-    /// Press, move along, release.
+    /// Press a button, move along a path, release the button.
     Drag {
-        /// At least two points.
+        /// The points of the path, at least two.
         path: Vec<AskedPoint>,
-        /// Which button.
+        /// The button.
         button: Button,
-        /// Held meanwhile.
+        /// Keys that are held during the action.
         modifiers: Vec<Key>,
-        /// How long the movement takes.
+        /// Duration of the movement.
         duration: Duration,
     },
     /// Turn the wheel.
     Scroll {
-        /// Where.
+        /// The point to move to first; `None`: the pointer stays where it is.
         at: Option<AskedPoint>,
         /// Notches to the right and downwards.
         notches: (i32, i32),
-        /// Held meanwhile.
+        /// Keys that are held during the action.
         modifiers: Vec<Key>,
     },
     /// Type text.
     Type {
         /// The text.
         text: Text,
-        /// Characters a second; `None`: as fast as they are taken.
+        /// Characters per second; `None`: as fast as the program reads them.
         rate: Option<u32>,
     },
-    /// Put text on the clipboard and paste it.
+    /// Put text on the selections and make the program paste it.
     Paste {
         /// The text.
         text: Text,
-        /// The chord that pastes.
+        /// The chord that makes the program paste.
         keys: Vec<Key>,
     },
-    /// Press a chord in order, release it in reverse.
+    /// Press keys in order, then release them in reverse order.
     Chord {
-        /// At least one.
+        /// The keys, at least one.
         keys: Vec<Key>,
-        /// How often.
+        /// Number of times that the chord is pressed.
         repeat: u32,
-        /// How long it stays down each time.
+        /// Time that the chord stays down each time.
         hold: Duration,
     },
     /// Press a key and leave it down.
     KeyDown {
-        /// Which.
+        /// The key.
         key: Key,
-        /// Released after this time.
+        /// Time after which deskd releases the button or key by itself.
         hold: Duration,
     },
     /// Release a key.
     KeyUp {
-        /// Which.
+        /// The key.
         key: Key,
     },
     /// Wait.
     Wait(Duration),
-    /// Take a picture, once the screen has settled.
+    /// Take a picture. If the step has `settle`, deskd first waits until the screen is at rest.
     Screenshot(ImageSpec),
 }
 
-/// Refuses the step when the desktop is another one.
+/// The desktop that a step is meant for. On any other desktop the step is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expect {
-    /// 32 hexadecimal digits.
+    /// The server generation, as 32 hexadecimal digits.
     pub generation: Option<String>,
     /// The geometry epoch.
     pub epoch: Option<u64>,
-    /// Both, from this frame.
+    /// The id of a frame. The step expects the server generation and the geometry epoch of that
+    /// frame.
     pub frame: Option<String>,
 }
 
-/// The caller's name for a step, so that it is done once.
+/// The caller's idempotency key for a step: deskd executes the step once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// Chosen by the caller.
+    /// The operation id, chosen by the caller.
     pub id: String,
-    /// The daemon life that it was meant for.
+    /// The `instance_id` of the daemon process that the step is meant for.
     pub instance: String,
     /// The hash of the request's content.
     pub digest: u128,
 }
 
-/// How the screen is waited for after the input.
+/// How to wait for the screen after the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settling {
-    /// At most this long.
+    /// Maximum duration of the wait.
     pub limit: Duration,
-    /// The screen rests when it has not changed for at least this long; `None`: as long
-    /// as what was done suggests.
+    /// Minimum time without a change until the screen counts as at rest; `None`: deskd chooses the
+    /// time from the input that was given.
     pub quiet: Option<Duration>,
 }
 
-/// One step.
+/// One step: the content of an `Act` call.
 #[derive(Debug, Clone)]
 pub struct Act {
-    /// `None`: not journalled.
+    /// The idempotency key; `None`: the step is not recorded in the journal.
     pub operation: Option<Operation>,
     /// The actions, in order.
     pub actions: Vec<Action>,
     /// The coordinate space of the points.
     pub space: Space,
-    /// Which desktop it is meant for.
+    /// The desktop that the step is meant for.
     pub expect: Expect,
-    /// How to wait for rest; `None`: not at all.
+    /// How to wait until the screen is at rest; `None`: no wait.
     pub settle: Option<Settling>,
-    /// The picture to answer with.
+    /// The picture in the answer; `None`: no picture.
     pub picture: Option<ImageSpec>,
-    /// Also before the paint is proved.
+    /// Whether the step is executed even without a paint proof (the record on the root window that
+    /// the desktop is painted).
     pub unproved: bool,
-    /// Each action is validated when its turn comes, in place of all before the first.
+    /// Whether each action is validated only when its turn comes, instead of all actions before the
+    /// first one.
     pub stop_at_first: bool,
-    /// Each action waits until the one before it has taken effect.
+    /// Whether each action waits until the previous one has taken effect.
     pub paced: bool,
 }
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// All was done.
+    /// All actions were done.
     Done,
-    /// An action failed.
+    /// An action failed or was refused.
     Partial,
-    /// The caller went away, or asked for it.
+    /// All callers disconnected, `ReleaseAll` was called, or the daemon stops.
     Cancelled,
-    /// The deadline came.
+    /// The deadline came before all actions were done.
     Deadline,
-    /// The X server was lost in the middle.
+    /// It is not known what was done: the X server was lost or hung during the step, or deskd has a
+    /// defect.
     Unknown,
 }
 
@@ -253,26 +257,26 @@ pub enum Outcome {
 pub enum Method {
     /// By a key that the keymap has.
     Key,
-    /// By a spare keycode bound for it.
+    /// By an unused keycode that deskd bound to the character.
     BoundKey,
     /// Through the selection.
     Selection,
-    /// By several of these in turn.
+    /// By several of these methods in turn.
     Several,
 }
 
-/// A stretch of text that went one way.
+/// Consecutive characters that were sent by one method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// Its first character, from 0.
+    /// Index of the first character in the text, from 0.
     pub start: u32,
-    /// Characters in it.
+    /// Number of characters.
     pub characters: u32,
-    /// How.
+    /// The method.
     pub method: Method,
 }
 
-/// How far an action came.
+/// The state of an action when the step ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ActionStatus {
     /// It was not begun.
@@ -289,56 +293,57 @@ pub enum ActionStatus {
 /// The result of one action.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
-    /// How far it came.
+    /// The state of the action.
     pub status: ActionStatus,
-    /// Where the pointer was after it.
+    /// Position of the pointer after the action, in screen pixels.
     pub pointer: Option<(i32, i32)>,
-    /// Characters that were typed or pasted.
+    /// Number of characters that were typed or pasted.
     pub characters: u32,
-    /// How.
+    /// The methods by which the characters were sent.
     pub runs: Vec<Run>,
-    /// The former content of the clipboard could not be read, and is gone.
+    /// Whether the former content of the clipboard is lost, because deskd could not read it.
     pub clipboard_lost: bool,
-    /// Why it was not done.
+    /// Why the action was not done, or not completely.
     pub failure: Option<Failure>,
-    /// Why it was not even begun, when its turn came.
+    /// Why the action was refused when its turn came, before it began.
     pub refused: Option<Refused>,
-    /// How the screen settled before its picture.
+    /// How the screen settled before the picture of this action.
     pub settled: Option<Settled>,
-    /// Time it took.
+    /// Duration of the action.
     pub took: Duration,
     /// Time that the next action waited for this one to take effect.
     pub paced: Duration,
-    /// That wait ended at a bound: the effect of this action was not confirmed.
+    /// Whether pacing could not confirm the effect of this action, for example because the wait
+    /// reached its time limit.
     pub unconfirmed: bool,
 }
 
-/// Why the waiting after the input ended.
+/// Why the wait after the input ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The screen rests, or the time for it ran out.
+    /// The screen is at rest, or the maximum duration of the wait is over.
     Rest(Rest),
     /// The call's deadline came.
     Deadline,
-    /// Not waited for.
+    /// There was no wait, or the step was cancelled during the wait.
     Skipped,
 }
 
 /// How the screen settled after the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    /// Why the waiting ended.
+    /// Why the wait ended.
     pub ended: Ended,
-    /// How long it took.
+    /// Duration of the wait.
     pub waited: Duration,
-    /// The changed region.
+    /// The rectangle that encloses all changes since the input; `None`: nothing changed.
     pub changed: Option<Region>,
-    /// Regions that were not waited for.
+    /// Regions whose changes were ignored, because they moved before the input.
     pub excepted: Vec<Region>,
 }
 
 impl Settled {
-    /// The report of a step whose screen was not waited for.
+    /// Returns the report of a step without a wait for the screen.
     pub(super) fn skipped() -> Self {
         Self {
             ended: Ended::Skipped,
@@ -352,16 +357,16 @@ impl Settled {
 /// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// How it ended.
+    /// How the step ended.
     pub outcome: Outcome,
-    /// One for each action.
+    /// One result for each action.
     pub results: Vec<Done>,
     /// How the screen settled.
     pub settled: Settled,
 }
 
 impl Account {
-    /// How much memory it takes, about, in bytes.
+    /// Returns the approximate size in memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let of = |done: &Done| {
             let said = done
@@ -384,8 +389,9 @@ pub struct Acted {
     pub account: Account,
     /// The screen afterwards.
     pub frame: Option<Frame>,
-    /// Pictures of actions, and the actions' numbers; none where it was done earlier.
+    /// Pictures of the `screenshot` actions, each with the index of its action. Empty if
+    /// `replayed`.
     pub pictures: Vec<(usize, Frame)>,
-    /// It was done earlier.
+    /// Whether the step was begun by an earlier call with the same operation id.
     pub replayed: bool,
 }

@@ -1,4 +1,4 @@
-//! A call of a step: its turn, its task, its account and its frame.
+//! One `Act` call: its wait for the input, its task, its account and its frame.
 
 use std::{
     convert::Infallible,
@@ -31,21 +31,23 @@ use crate::{
     x11::LinkState,
 };
 
-/// Time before the reply must leave at which the wait for the screen ends, so that a frame
-/// can still be taken; a quarter of the step's time if that is less.
+/// Time before `reply_by` at which the input thread ends the step, so that a frame can still be
+/// taken; a quarter of the remaining time if that is less.
 const FRAME_LEAD: Duration = Duration::from_millis(300);
-/// The input thread ends a step in time by itself; after so much longer it is not
-/// waited for any more. The reply still arrives: it leaves 100 ms early.
+/// Time after `reply_by` at which the call stops waiting for the input thread, which normally ends
+/// a step by itself. The reply still arrives: `reply_by` is usually at least 100 ms before the
+/// caller's deadline.
 const GRACE: Duration = Duration::from_millis(50);
-/// Time before the end of the input thread's step at which the wait for an action's picture
-/// ends: a card is sent in its place.
+/// Time before the end of the input thread's step at which the wait for an action's picture ends. A
+/// failure card takes the place of the picture.
 const PICTURE_LEAD: Duration = Duration::from_millis(30);
 impl Input {
-    /// Does a step, and shows the screen after it.
+    /// Executes a step, and returns the screen after it.
     ///
     /// # Errors
     ///
-    /// A [`Refused`]: nothing was done.
+    /// A [`Refused`]: this call sent no event, or the final picture is refused. If another call
+    /// executes the same operation, the step may still send events.
     pub async fn act(self: Arc<Self>, act: Act, reply_by: Instant) -> Result<Acted, Refused> {
         let act = Arc::new(act);
         let (sender, account) = watch::channel(None);
@@ -91,7 +93,7 @@ impl Input {
         permit.map_err(|_| Refused::QueueFull)
     }
 
-    /// Does a new step in a task of its own, and waits for it.
+    /// Runs a new step in a task of its own, and waits for the result.
     async fn start(
         self: &Arc<Self>,
         act: &Arc<Act>,
@@ -102,7 +104,7 @@ impl Input {
     ) -> Result<Acted, Refused> {
         let mut account = sender.subscribe();
         let (framed, frame) = oneshot::channel();
-        // Every line of the log that this step causes carries its id.
+        // Every log line of this step carries the operation id.
         let operation = act
             .operation
             .as_ref()
@@ -121,7 +123,7 @@ impl Input {
             while tasks.try_join_next().is_some() {}
             tasks.spawn(task.instrument(span.clone()));
         }
-        // The task itself keeps to the deadline.
+        // This wait has no timeout, because the task ends by the deadline.
         let account = outcome(act, &mut account).await?;
         let (frame, pictures) = match frame.await {
             Ok(seen) => seen,
@@ -136,14 +138,14 @@ impl Input {
         })
     }
 
-    /// Waits for a step that another call began, or takes what it did.
+    /// Waits for a step that another call began, or returns its account if it has ended.
     async fn join(
         self: &Arc<Self>,
         act: &Act,
         reply_by: Instant,
         mut progress: StepProgress,
     ) -> Result<Acted, Refused> {
-        // It goes on when the one who began it goes away.
+        // Holding this handle keeps the step running if the caller that began it disconnects.
         let _waiting = progress.waiting.upgrade();
         let account = tokio::time::timeout_at(reply_by, outcome(act, &mut progress.account));
         let account = account.await.unwrap_or_else(|_| Err(still_at_work()))?;
@@ -156,8 +158,8 @@ impl Input {
         })
     }
 
-    /// The step itself: waits for its turn, does it, and keeps the input until
-    /// the frame is taken.
+    /// Runs the step: waits for the input, executes the step, and keeps the input until the frame
+    /// is taken.
     async fn run(
         self: Arc<Self>,
         act: Arc<Act>,
@@ -178,7 +180,7 @@ impl Input {
         if account.is_err()
             && let Some(operation) = &act.operation
         {
-            // Nothing was done: the same id may be tried again.
+            // Nothing was done: the same id can be used again.
             lock(&self.journal).take_back(&operation.id);
         }
         match &account {
@@ -186,12 +188,13 @@ impl Input {
                 outcome = ?account.outcome, actions = account.results.len(),
                 settled = ?account.settled.ended, "done"
             ),
-            // Its words may hold a character of a text.
+            // The message of a refusal may contain a character of a text, so it is not logged.
             Err(_) => tracing::debug!("refused"),
         }
         let done = account.is_ok();
         sender.send_if_modified(|known| {
-            // What came late is better than that it is not known.
+            // The input thread may already have sent its late account, which is kept: it is more
+            // exact than an unknown outcome.
             let new = known.is_none();
             known.get_or_insert(account);
             new
@@ -200,7 +203,7 @@ impl Input {
             && !cancel.is_cancelled()
             && let Ok(frame) = self.show(&act, reply_by).await
         {
-            // Who waits may have gone.
+            // The caller may have disconnected.
             drop(framed.send((frame, pictures)));
         }
         drop((turn, permit));
@@ -255,22 +258,24 @@ impl Input {
                 self.photograph(act, shot, deadline, pictures).await;
                 self.orders.bell().ring();
             }
-            // The thread has no more for it: its answer comes.
+            // The input thread has dropped `camera`: no more pictures are requested, and its answer
+            // follows.
             std::future::pending::<Infallible>().await
         };
-        // The thread ends by itself at `until`, unless the server hangs: then
-        // nobody knows what of it was done.
+        // The input thread ends the step at `until`, unless the X server hangs. Then it is not
+        // known which actions were done.
         tokio::select! {
             biased;
             answer = &mut answer => {
                 let stopping = || Refused::NoInput(Failure::stopping());
                 let answer = answer.unwrap_or_else(|_| {
-                    // A thread that is not asked to end has met a defect.
+                    // Unless the daemon stops, a closed reply channel means that deskd has a
+                    // defect.
                     let over = self.shutdown.is_cancelled();
                     if over { Err(stopping()) } else { Ok(Account::unknown(act, defect())) }
                 });
                 match answer {
-                    // Its time was not up: the daemon's is.
+                    // The shutdown ended the step, not its deadline.
                     Err(Refused::Late(_)) if self.shutdown.is_cancelled() => Err(stopping()),
                     account => Ok((account?, Some(turn))),
                 }
@@ -292,8 +297,8 @@ impl Input {
                     "a step did not end at its deadline: what was done of it is not known yet"
                 );
                 let account = Account::unknown(act, self.capture.overdue());
-                // The input stays taken until the thread is through with it. A retry
-                // learns what was done after all.
+                // The step keeps the input until the thread has ended it. A retry with the same
+                // operation id receives the late account.
                 let late = sender.clone();
                 lock(&self.tasks).spawn(async move {
                     if let Ok(Ok(account)) = answer.await {
@@ -306,15 +311,15 @@ impl Input {
         }
     }
 
-    /// Waits while the first connection is being made.
+    /// Waits while the connection to the display is being made.
     async fn connecting(&self, until: Instant) {
         let mut link = self.capture.display.link();
         let made = link.wait_for(|link| !matches!(link.state, LinkState::Connecting));
-        // Whatever came of it, the state says so.
+        // The caller reads the result from the link state.
         drop(tokio::time::timeout_at(until, made).await);
     }
 
-    /// Checks that need no X server.
+    /// Performs the checks that need no X server, and resolves the coordinate space.
     fn check(&self, act: &Act) -> Result<Resolved, Refused> {
         let link = self.capture.link();
         match &link.state {
@@ -330,7 +335,7 @@ impl Input {
             shown.is_of(screen.generation, screen.geometry_epoch)?;
         }
         let space = self.capture.resolve(&act.space)?;
-        // What no screen can answer with is known before anything is done.
+        // Refuse a picture that this screen cannot provide before any action is executed.
         if let Some(image) = &act.picture {
             self.capture.can_show(image, screen)?;
         }
@@ -351,7 +356,8 @@ impl Input {
 }
 
 impl Account {
-    /// The account of a step whose server hangs.
+    /// Returns the account of a step of which nothing is known, because the X server hangs or deskd
+    /// has a defect.
     fn unknown(act: &Act, failure: Failure) -> Self {
         let unknown = Done {
             status: ActionStatus::Unknown,
@@ -384,11 +390,11 @@ async fn outcome(
 ) -> Result<Account, Refused> {
     let done = account.wait_for(Option::is_some).await;
     let done = done.ok().and_then(|account| account.clone());
-    // A task that ended without a word has met a defect.
+    // A task that ended without an account has a defect.
     done.unwrap_or_else(|| Ok(Account::unknown(act, defect())))
 }
 
-/// The answer to a call that repeats a running step, at the call's own deadline.
+/// Returns the refusal of a call that repeats a running step and has reached its own deadline.
 fn still_at_work() -> Refused {
     Refused::Late(Failure {
         stage: Stage::Timeout,

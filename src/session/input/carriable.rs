@@ -1,9 +1,9 @@
-//! Which characters can be typed at all.
+//! Determines which characters can be typed.
 
 use crate::x11::{KeyboardState, Keymap};
 
-/// Whether all of a text can be typed; else the first character that nothing
-/// carries, and its position.
+/// Checks that all of a text can be typed. Otherwise returns the first character that no key and no
+/// keysym gives, and its position.
 pub(super) fn carriable(
     keymap: &Keymap,
     keyboard: KeyboardState,
@@ -18,7 +18,8 @@ pub(super) fn carriable(
     lost.map_or(Ok(()), Err)
 }
 
-/// Nothing is down by the time of typing but what deskd knows of.
+/// Returns the state of the keyboard while a text is typed: latches are cleared first, and no other
+/// key may be down.
 pub(super) fn typing_state(keyboard: KeyboardState) -> KeyboardState {
     KeyboardState {
         down: 0,

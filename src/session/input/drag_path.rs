@@ -1,4 +1,4 @@
-//! The way of a drag: every corner in time, and the last pixels one by one.
+//! Computes the path of a drag: it passes every corner in time, and the last pixels one by one.
 
 use std::time::Duration;
 
@@ -6,14 +6,15 @@ use super::planned::Pixel;
 
 /// Pause between two movements of a drag.
 const DRAG_STEP: Duration = Duration::from_millis(10);
-/// Number of single-pixel movements at a drag's end. The program below then gets several
-/// events and can answer that it takes what is dropped. Chromium loses up to 8 of 50 drops
-/// of a drag that ends abruptly, however long it rests there, and none after four such
+/// Number of single-pixel movements at a drag's end. The program under the pointer then gets
+/// several events and can answer that it accepts the drop. Chromium loses up to 8 of 50 drops of a
+/// drag that ends abruptly, however long the pointer rests there, and none after four such
 /// movements 20 ms apart.
 pub(super) const DRAG_END: u32 = 4;
 
-/// Points along a path and when to be there: the last pixels one by one, in
-/// the time for the end, of which a share is left to rest.
+/// Returns points along a path, each with its time. `moving` is the time until the last
+/// [`DRAG_END`] pixels. These follow one by one within `ending`, whose last part is left for a
+/// rest.
 pub(super) fn gently(path: &[Pixel], moving: Duration, ending: Duration) -> Vec<(Pixel, Duration)> {
     let [.., before, last] = path else {
         return Vec::new();
@@ -45,8 +46,8 @@ pub(super) fn gently(path: &[Pixel], moving: Duration, ending: Duration) -> Vec<
     points
 }
 
-/// Points along a path and when to be there, ending with its last one: at least
-/// each corner, and one every [`DRAG_STEP`].
+/// Returns points along a path, each with its time. They include every corner and the last point,
+/// and about one point every [`DRAG_STEP`].
 fn along(path: &[Pixel], time: Duration) -> Vec<(Pixel, Duration)> {
     let length = |a: &Pixel, b: &Pixel| {
         let (x, y) = (
@@ -64,7 +65,7 @@ fn along(path: &[Pixel], time: Duration) -> Vec<(Pixel, Duration)> {
         let share = |length: f64| if total > 0.0 { length / total } else { 1.0 };
         let own_time = time.mul_f64(share(own));
         let steps = (own_time.as_millis() / DRAG_STEP.as_millis()).clamp(1, 1000);
-        // No more steps than pixels, and a few where there is no time for them.
+        // At least 4 steps between two corners, even in a short time. Repeated pixels are skipped.
         let steps = u32::try_from(steps).unwrap_or(1).max(4);
         for step in 1..=steps {
             let part = f64::from(step) / f64::from(steps);
@@ -82,10 +83,10 @@ fn along(path: &[Pixel], time: Duration) -> Vec<(Pixel, Duration)> {
     points
 }
 
-/// The whole pixel nearest to `part` of the way from `a` to `b`.
+/// Returns the pixel nearest to the point at `part` of the way from `a` to `b`.
 fn between(a: u32, b: u32, part: f64) -> u32 {
     let value = f64::from(a) + (f64::from(b) - f64::from(a)) * part;
-    // Between two pixels of a screen, both 16 bits.
+    // The value lies between two screen coordinates, which have 16 bits.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let pixel = value.round().max(0.0) as u32;
     pixel
@@ -126,7 +127,7 @@ mod tests {
             ]
         );
         assert_eq!(gently(&[(0, 0), (0, 7)], ms(9), ms(9)).len(), 4);
-        // No time, and no way: still there, in a few steps.
+        // Without time, or without a distance, the path still ends at its last point.
         let points = along(&[(0, 0), (0, 8)], Duration::ZERO);
         assert_eq!(points.len(), 4);
         assert_eq!(points.last(), Some(&((0, 8), Duration::ZERO)));

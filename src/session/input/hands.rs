@@ -1,5 +1,5 @@
-//! Doing the steps, one after the other, on a connection: what is pressed is in
-//! the ledger before it is down, and comes up whatever happens.
+//! Executes planned actions, one after the other, on a connection. Input that stays down for some
+//! time is recorded in the ledger before it is pressed, so that it is released in every case.
 
 use std::time::{Duration, Instant};
 
@@ -20,10 +20,12 @@ use crate::{
     x11::{Bell, Clipboard, Display, DisplayError, Injector, KeyOrButton, KeyboardState, uptime},
 };
 
-/// A chord that is held shorter than this must not repeat, whatever the server's
-/// clock says: it repeats keys from 660 ms on (measured on Xvfb 21.1).
+/// Keys must not repeat during a chord that is held for less than this time. The server repeats
+/// keys from 660 ms on (measured on Xvfb 21.1), but a server that was stopped measures a longer
+/// hold.
 const REPEATS: Duration = Duration::from_millis(660);
-/// How often one looks for a picture whose bell may have been taken by another wait.
+/// Poll interval while another thread takes a picture: another wait may have consumed the bell that
+/// announces it.
 const TAKEN: Duration = Duration::from_millis(100);
 
 /// State borrowed while executing one action.
@@ -38,12 +40,12 @@ pub(super) struct Hands<'a> {
     pub(super) cancel: &'a CancellationToken,
     pub(super) bell: &'a Bell,
     pub(super) until: Instant,
-    /// The ledger changed.
+    /// Called after each change of the ledger.
     pub(super) publish: &'a dyn Fn(&Ledger),
 }
 
 impl Hands<'_> {
-    /// Does one step. What it did so far is in `done` also when it stops.
+    /// Executes one planned action. `done` contains the progress also if the action ends early.
     pub(super) fn perform(&mut self, step: &Step, done: &mut Done) -> Result<(), Stop> {
         self.check()?;
         self.note_target(step)?;
@@ -59,7 +61,7 @@ impl Hands<'_> {
         match &performed {
             Ok(()) if done.pointer.is_some() => {}
             Err(Stop::Lost(_)) => done.pointer = None,
-            // Where it got to, also when it was to get further.
+            // Report the pointer's actual position, also if the action ended early.
             Ok(()) | Err(_) => done.pointer = Some(self.injector.pointer()?),
         }
         performed
@@ -91,12 +93,13 @@ impl Hands<'_> {
             Step::Paste { text, keys } => self.paste(&text.0, keys, done),
             Step::Chord { keys, repeat, hold } => self.chord(keys, *repeat, *hold, done),
             Step::Wait(time) => self.pause(*time),
-            // The input thread itself has it taken.
+            // `InputWorker::perform_one` requests the picture.
             Step::Screenshot(_) => Ok(()),
         }
     }
 
-    /// Releases what was pressed only for the call, and what else is `down` of these.
+    /// Releases input that was pressed only for the step, and the input in `down` that is still
+    /// held.
     pub(super) fn clean_up(&mut self, down: &[KeyOrButton]) -> Result<(), DisplayError> {
         self.injector.observer().end_watch()?;
         let held = down.iter().copied();
@@ -110,7 +113,7 @@ impl Hands<'_> {
         self.injector.confirm()
     }
 
-    /// Ends holds whose time is up.
+    /// Releases held input whose time is up.
     pub(super) fn end_holds(&mut self) -> Result<(), DisplayError> {
         end_holds(self.injector, self.ledger, self.publish)
     }
@@ -120,8 +123,7 @@ impl Hands<'_> {
         self.injector.mark(&self.ledger.marks())
     }
 
-    /// Reads the state of the keyboard, after it has cleared latches, which apply to the
-    /// next key only.
+    /// Clears latches, which apply to the next key only, and returns the state of the keyboard.
     pub(super) fn unlatched(&mut self) -> Result<KeyboardState, DisplayError> {
         let keyboard = self.injector.keyboard()?;
         if !keyboard.latched {
@@ -132,7 +134,7 @@ impl Hands<'_> {
     }
 
     pub(super) fn check(&self) -> Result<(), Stop> {
-        // A caller whose deadline has come goes away, too.
+        // A caller whose deadline has come also disconnects: check the deadline first.
         if Instant::now() >= self.until {
             return Err(Stop::Deadline);
         }
@@ -142,13 +144,14 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Between two events: whether to go on, and holds whose time is up.
+    /// Fails if the step must stop; releases held input whose time is up. Called between two
+    /// events.
     pub(super) fn tend(&mut self) -> Result<(), Stop> {
         self.check()?;
         Ok(self.end_holds()?)
     }
 
-    /// Waits, and ends holds meanwhile.
+    /// Waits for `time`, and meanwhile releases held input whose time is up.
     pub(super) fn pause(&mut self, time: Duration) -> Result<(), Stop> {
         self.injector.flush()?;
         let end = Instant::now() + time;
@@ -169,7 +172,8 @@ impl Hands<'_> {
         }
     }
 
-    /// Waits for a picture that another thread takes, and ends holds meanwhile.
+    /// Waits for a picture that another thread takes, and meanwhile releases held input whose time
+    /// is up.
     pub(super) fn until_taken(
         &mut self,
         action: usize,
@@ -190,14 +194,14 @@ impl Hands<'_> {
             let hold = self.ledger.next_end();
             let hold = hold.map_or(TAKEN, |end| end.saturating_sub(uptime()));
             let caller = self.until.saturating_duration_since(Instant::now());
-            // Who takes it rings the bell.
+            // The task that takes the picture rings the bell.
             let wait = TAKEN.min(hold).min(caller);
             self.bell.wait(None, wait).map_err(DisplayError::Lost)?;
         }
     }
 
-    /// Returns the keys to press. The hold of keys that are held and named is extended; if
-    /// their hold has ended since the step began, they are pressed again.
+    /// Returns the keys to press. The hold time of keys in `keys.renew` starts again. If their hold
+    /// has ended since they were planned, they are pressed again.
     pub(super) fn renewing(&mut self, keys: &Keys) -> Result<Vec<KeyOrButton>, Stop> {
         let (held, mut press): (Vec<KeyOrButton>, Vec<KeyOrButton>) = keys
             .renew
@@ -228,7 +232,7 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Enters what will be down for some time, and presses it.
+    /// Records in the ledger input that stays down for some time, and presses it.
     pub(super) fn hold_all(&mut self, inputs: &[KeyOrButton]) -> Result<(), Stop> {
         for input in inputs {
             let name = match input {
@@ -245,7 +249,8 @@ impl Hands<'_> {
         self.press_all(inputs)
     }
 
-    /// Releases what [`Self::hold_all`] pressed.
+    /// Releases what [`Self::hold_all`] pressed, and waits until the server has processed the
+    /// release.
     pub(super) fn let_go(&mut self, inputs: &[KeyOrButton]) -> Result<(), Stop> {
         self.release_all(inputs)?;
         for input in inputs {
@@ -271,7 +276,7 @@ impl Hands<'_> {
             }
         }
         let mut held = held.clone();
-        // From now, not from when the batch began.
+        // The hold time begins now, not when the action was planned.
         held.hold = held.hold.map(|(time, _)| (time, uptime() + time));
         let was = self.ledger.is_held(held.input);
         let input = held.input;
@@ -290,7 +295,7 @@ impl Hands<'_> {
         if matches!(input, KeyOrButton::Button(_)) {
             self.arrive(at, done)?;
         }
-        // Also what another program left down: who names it wants it up.
+        // Release also input that another program left down: the caller has named it.
         self.injector.release(input)?;
         if self.ledger.release(input) {
             self.note()?;
@@ -328,7 +333,7 @@ impl Hands<'_> {
     }
 }
 
-/// Ends holds whose time is up.
+/// Releases held input whose time is up.
 pub(super) fn end_holds(
     injector: &mut Injector,
     ledger: &mut Ledger,

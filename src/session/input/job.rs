@@ -1,4 +1,4 @@
-//! What the input thread is asked to do, and who waits for it.
+//! The orders to the input thread, and the channels for its answers.
 
 use std::{
     sync::{
@@ -22,46 +22,47 @@ use crate::{
     x11::Bell,
 };
 
-/// The requests to the thread.
+/// An order to the input thread.
 #[derive(Debug)]
 pub(super) enum InputOrder {
-    /// Do a step.
+    /// Execute a step.
     Perform(Box<Job>),
-    /// Release everything; what it was.
+    /// Release all held input, and reply with what was held.
     ReleaseAll(oneshot::Sender<Result<Vec<Pressed>, Failure>>),
-    /// The display is there: see whether something was left down.
+    /// The display is up: connect, and look for input that was left down.
     Connect,
-    /// Release everything, and end.
+    /// Release all held input, and end the thread.
     Close,
 }
 
-/// A step, and who waits for it.
+/// A step, and the channels to its call.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) begun: Arc<Begun>,
     pub(super) act: Arc<Act>,
     pub(super) space: Resolved,
     pub(super) cancel: CancellationToken,
-    /// The daemon stops.
+    /// Cancelled when the daemon stops.
     pub(super) stopping: CancellationToken,
     pub(super) until: Instant,
     pub(super) reply: oneshot::Sender<Result<Account, Refused>>,
-    /// Takes the pictures of the step's actions.
+    /// Sends the requests for the pictures of the step's actions.
     pub(super) camera: mpsc::UnboundedSender<Shot>,
-    /// The span of the log's lines.
+    /// The span of the step's log lines.
     pub(super) span: tracing::Span,
 }
 
-/// A picture that an action asks for. At most four are under way: those of one step.
+/// A request for the picture of an action. A step has at most four of them.
 #[derive(Debug)]
 pub(super) struct Shot {
-    /// The action's number.
+    /// Index of the action.
     pub(super) index: usize,
     pub(super) image: ImageSpec,
     pub(super) reply: oneshot::Sender<Taken>,
 }
 
-/// Whether the first event of a step was sent, which happens or is prevented.
+/// Whether a step began (sends its first event) or was prevented. The first of the two calls
+/// decides.
 #[derive(Debug, Default)]
 pub(super) struct Begun(AtomicU8);
 
@@ -69,12 +70,13 @@ impl Begun {
     const YES: u8 = 1;
     const NEVER: u8 = 2;
 
-    /// The first event is sent now; false when it must not be any more.
+    /// Records that the step begins now. Returns false if it was prevented: then no event may be
+    /// sent.
     pub(super) fn begin(&self) -> bool {
         self.turn(Self::YES)
     }
 
-    /// No event is sent any more; false when one was.
+    /// Prevents the step. Returns false if it has begun.
     pub(super) fn prevent(&self) -> bool {
         self.turn(Self::NEVER)
     }
@@ -86,7 +88,7 @@ impl Begun {
     }
 }
 
-/// Cancels a step when the last who waits for it has gone.
+/// Cancels a step when the last caller that waits for it drops this handle.
 #[derive(Debug)]
 pub(super) struct StepWaiting {
     pub(super) cancel: CancellationToken,
@@ -100,5 +102,6 @@ impl Drop for StepWaiting {
     }
 }
 
-/// Whether a picture was taken: a failure is shown by a card.
+/// The result of a request for a picture. `Some` contains the failure that a failure card shows in
+/// place of the picture.
 pub(super) type Taken = Result<Option<Failure>, Refusal>;

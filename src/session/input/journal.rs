@@ -1,5 +1,5 @@
-//! Which operations were begun, so that each is done once: the last ones with
-//! their account, older ones by their id alone.
+//! Records which operations were begun, so that each is executed once. Keeps recent operations with
+//! their account, and older ones only as a hash of their id.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -11,15 +11,16 @@ use tokio::sync::watch;
 
 use super::{action::Account, job::StepWaiting, refused::Refused};
 
-/// Accounts that are kept.
+/// Maximum number of accounts that are kept.
 const ACCOUNTS: usize = 256;
-/// Their size in bytes, of those that are done.
+/// Maximum size of the kept accounts in bytes; operations under way are not counted.
 const ACCOUNT_BYTES: usize = 4 << 20;
-/// Ids of older operations that are kept: a step a second for a day and a half,
-/// in about 2 MiB.
+/// Maximum number of older operations whose id is kept: one step a second for a day and a half, in
+/// about 2 MiB.
 const IDS: usize = 1 << 17;
 
-/// How far an operation came, and who keeps it going.
+/// The result of an operation, once it is known, and the handle that keeps the operation running
+/// while a caller waits.
 #[derive(Debug, Clone)]
 pub(super) struct StepProgress {
     pub(super) account: watch::Receiver<Option<Result<Account, Refused>>>,
@@ -29,13 +30,13 @@ pub(super) struct StepProgress {
 /// The recorded state of an operation.
 #[derive(Debug, Clone)]
 pub(super) enum KnownStep {
-    /// Not begun: it is entered now.
+    /// Not begun before; the journal now has an entry for it.
     New,
     /// Under way or done, with the same content.
     Same(StepProgress),
-    /// Begun with another content.
+    /// Begun before, with different content.
     Other,
-    /// Done so long ago that its account is gone.
+    /// Done so long ago that its account was dropped.
     Forgotten,
 }
 
@@ -45,7 +46,7 @@ struct Entry {
     progress: StepProgress,
 }
 
-/// The operations of this daemon life.
+/// The operations of this instance.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     entries: HashMap<String, Entry>,
@@ -57,7 +58,7 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Looks an operation up, and enters it when it is new.
+    /// Looks up an operation, and adds an entry if it is new.
     pub(super) fn enter(&mut self, id: &str, digest: u128, progress: &StepProgress) -> KnownStep {
         if let Some(entry) = self.entries.get(id) {
             if entry.digest != digest {
@@ -76,7 +77,7 @@ impl Journal {
         KnownStep::New
     }
 
-    /// Takes an operation back of which nothing was done: its id is free again.
+    /// Removes an operation of which nothing was done, so that its id can be used again.
     pub(super) fn take_back(&mut self, id: &str) {
         self.entries.remove(id);
         self.order.retain(|other| other != id);
@@ -99,9 +100,10 @@ impl Journal {
         accounts.map(|account| bytes(&account.borrow())).sum()
     }
 
-    /// Forgets the account of the oldest operation that is done; false when none is.
+    /// Drops the account of the oldest operation that is done, and keeps only the hash of its id.
+    /// Returns false if no operation is done.
     fn forget_oldest(&mut self) -> bool {
-        // At most 16 are under way: there is one that is done.
+        // At most 16 operations (`QUEUE`) are under way; all others are done.
         let is_done = |id: &String| {
             let entry = self.entries.get(id);
             entry.is_none_or(|entry| entry.progress.account.borrow().is_some())
@@ -164,7 +166,7 @@ mod tests {
                 "{id}"
             );
         }
-        // One that is under way is never dropped.
+        // An operation that is under way is never dropped.
         assert!(matches!(
             journal.enter("first", 1, &done),
             KnownStep::Same(_)

@@ -1,37 +1,37 @@
-//! The held input and its end times. It outlives the connection to the X server, where a
-//! key stays down when its client has gone.
+//! Records held input and when each hold ends. The ledger outlives the connection to the X server,
+//! because the server keeps a key down after the client that pressed it has disconnected.
 
 use std::time::Duration;
 
 use crate::x11::{KeyOrButton, Mark};
 
-/// Something that is down.
+/// A key or button that is down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) input: KeyOrButton,
     /// A key's name; empty for a button.
     pub(super) name: String,
-    /// For how long it is held each time it is named, and until when, in uptime;
-    /// `None`: only within the call.
+    /// The hold time and its end, in uptime. The hold time starts again each time an action names
+    /// the input. `None`: pressed only for the step.
     pub(super) hold: Option<(Duration, Duration)>,
 }
 
-/// All that is down, oldest first.
+/// All keys and buttons that deskd holds down, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     held: Vec<Held>,
-    /// Input that the step under way has named: it is not released meanwhile.
+    /// Input that the action under way has named: its hold does not end during that action.
     named: Vec<KeyOrButton>,
 }
 
 impl Ledger {
-    /// Notes a press.
+    /// Records a press.
     pub(super) fn press(&mut self, held: Held) {
         self.held.retain(|other| other.input != held.input);
         self.held.push(held);
     }
 
-    /// Notes a release. False when it was not held.
+    /// Records a release. Returns false if the input was not held.
     pub(super) fn release(&mut self, input: KeyOrButton) -> bool {
         let before = self.held.len();
         self.held.retain(|held| held.input != input);
@@ -59,30 +59,31 @@ impl Ledger {
         }
     }
 
-    /// Holds of these end only after the step that names them.
+    /// Sets the input whose hold does not end during the action under way.
     pub(super) fn keep(&mut self, named: &[KeyOrButton]) {
         self.named = named.to_vec();
     }
 
-    /// When the next hold ends, in uptime.
+    /// Returns when the next hold ends, in uptime. Input that the action under way has named is not
+    /// considered.
     pub(super) fn next_end(&self) -> Option<Duration> {
         let free = |held: &&Held| !self.named.contains(&held.input);
         let ends = self.held.iter().filter(free).filter_map(|held| held.hold);
         ends.map(|(_, until)| until).min()
     }
 
-    /// Input whose hold has ended, newest first.
+    /// Returns input whose hold has ended, newest first.
     pub(super) fn ended(&self, now: Duration) -> Vec<KeyOrButton> {
         let over = |held: &Held| held.hold.is_some_and(|(_, until)| until <= now);
         self.pick(|held| over(held) && !self.named.contains(&held.input))
     }
 
-    /// Input that was pressed for the call only, newest first.
+    /// Returns input that was pressed only for the step, newest first.
     pub(super) fn of_call(&self) -> Vec<KeyOrButton> {
         self.pick(|held| held.hold.is_none())
     }
 
-    /// Everything, newest first.
+    /// Returns all held input, newest first.
     pub(super) fn everything(&self) -> Vec<KeyOrButton> {
         self.pick(|_| true)
     }
@@ -92,7 +93,7 @@ impl Ledger {
         picked.map(|held| held.input).collect()
     }
 
-    /// The entries recorded on the X server.
+    /// Returns the marks of held input, which are stored in a property of the root window.
     pub(super) fn marks(&self) -> Vec<Mark> {
         let mark = |held: &Held| Mark {
             input: held.input,
@@ -101,7 +102,7 @@ impl Ledger {
         self.held.iter().map(mark).collect()
     }
 
-    /// Forgets everything: the X server is another one.
+    /// Forgets all held input, because its X server no longer exists.
     pub(super) fn clear(&mut self) {
         self.held.clear();
     }
@@ -128,7 +129,7 @@ mod tests {
         assert_eq!(ledger.next_end(), Some(Duration::from_secs(12)));
         assert_eq!(ledger.ended(Duration::from_secs(11)), []);
         ledger.renew(KeyOrButton::Key(64), Duration::from_secs(11));
-        // Not while a step counts on it.
+        // The hold of an input that was named does not end.
         ledger.keep(&[KeyOrButton::Key(64)]);
         assert_eq!(ledger.next_end(), Some(Duration::from_secs(20)));
         assert_eq!(
@@ -154,7 +155,7 @@ mod tests {
         assert_eq!(marks[2].until, Some(Duration::from_secs(21)));
         assert!(ledger.release(KeyOrButton::Key(50)));
         assert!(!ledger.release(KeyOrButton::Key(50)));
-        // Pressed again it is one entry, the newest.
+        // A key that is pressed again has one entry, the newest.
         ledger.press(held(37, None));
         assert_eq!(
             ledger.everything(),

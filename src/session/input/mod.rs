@@ -1,10 +1,10 @@
-//! Input: the steps of agents, validated whole, done once, settled, answered with the
-//! frame that shows them.
+//! Input: validates the steps of agents, executes each once, waits until the screen settles, and
+//! returns the frame that shows the result.
 //!
-//! The input belongs to one step at a time, from its first event until its frame
-//! is taken; others wait in the order in which they came. Captures never wait
-//! for it. Each step runs in a task of its own, so that a caller who goes away
-//! stops it between two events, and never between a press and its release.
+//! One step at a time owns the input, from its first event until its frame is taken; other steps
+//! wait in the order of arrival. Captures never wait for the input. Each step runs in a task of its
+//! own. If all its callers disconnect, the step stops between two events, and the keys and buttons
+//! that it pressed are released.
 
 mod action;
 mod call;
@@ -62,7 +62,7 @@ use job::InputOrder;
 use journal::Journal;
 use pressed::Board;
 
-/// A daemon that stops waits so long for what it holds to be released.
+/// Maximum time at shutdown for the input thread to release held input and to end.
 const LETTING_GO: Duration = Duration::from_secs(2);
 
 /// The input of one display.
@@ -70,16 +70,17 @@ const LETTING_GO: Duration = Duration::from_secs(2);
 pub struct Input {
     orders: Sender<InputOrder>,
     board: Board,
-    /// One permit: the input itself. Fair, so that callers have it in turns.
+    /// Has one permit; its holder owns the input. The semaphore is fair: it serves callers in the
+    /// order of arrival.
     turn: Arc<Semaphore>,
-    /// Callers that wait for it or have it.
+    /// Limits the number of callers that wait for the input or own it to [`QUEUE`].
     queue: Arc<Semaphore>,
     journal: Mutex<Journal>,
     /// Cancels the step under way.
     current: Mutex<CancellationToken>,
     tasks: Mutex<JoinSet<()>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
-    /// The thread's number in `/proc/self/task`; 0 before it runs.
+    /// The input thread's id in `/proc/self/task`; 0 before the thread runs.
     thread_number: Arc<AtomicI32>,
     capture: Arc<Capture>,
     instance_id: Arc<str>,
@@ -87,7 +88,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// Starts the input thread, which connects when the display is there.
+    /// Starts the input thread. It connects to the X server at the first order that requires it.
     pub(super) fn new(
         display: Arc<Display>,
         capture: Arc<Capture>,
@@ -115,14 +116,15 @@ impl Input {
         })
     }
 
-    /// Gives an order. False when the queue is full: then the thread waits for the
-    /// server, and has more orders than anybody waits for.
+    /// Sends an order to the input thread. Returns false if the mailbox is full. The mailbox holds
+    /// more orders than [`QUEUE`] callers send, so it fills only while the thread is blocked on the
+    /// X server.
     fn order(&self, order: InputOrder) -> bool {
         self.orders.try_send(order).is_ok()
     }
 
-    /// Where in the kernel the input thread waits, and in which system call (proc(5), `wchan`
-    /// and `syscall`), as far as the kernel says.
+    /// Returns the kernel function in which the input thread sleeps, and its current system call
+    /// (proc(5), `wchan` and `syscall`). A value that the kernel does not report is empty.
     fn waits_in(&self) -> (String, String) {
         let number = self.thread_number.load(Ordering::Relaxed);
         let read = |file: &str| {
@@ -130,7 +132,8 @@ impl Input {
             text.unwrap_or_default().trim().to_owned()
         };
         let call = read("syscall");
-        // The call's number and its first argument; the others are addresses.
+        // Keep the number of the system call and its first argument; the other arguments are
+        // addresses.
         let call: Vec<&str> = call.split(' ').take(2).collect();
         (read("wchan"), call.join(" "))
     }
@@ -140,13 +143,12 @@ impl Input {
         self.orders.bell().ring();
     }
 
-    /// The input that deskd holds down now, oldest first.
+    /// Returns the input that deskd holds down now, oldest first.
     pub fn pressed(&self) -> Vec<Pressed> {
         lock(&self.board).clone()
     }
 
-    /// Releases everything that deskd holds down, and cancels the step under
-    /// way; what it was.
+    /// Releases all held input, cancels the step under way, and returns what was held.
     ///
     /// # Errors
     ///
@@ -173,8 +175,8 @@ impl Input {
         Ok(released)
     }
 
-    /// Has the input thread look for what an earlier life of the daemon left
-    /// down, each time the display comes up. Until the daemon stops.
+    /// Sends `InputOrder::Connect` each time the display connection comes up, so that the input
+    /// thread finds and releases what an earlier instance left down. Runs until the daemon stops.
     pub async fn keep_hands_clean(self: Arc<Self>) {
         let mut link = self.capture.display.link();
         let mut seen = None;
@@ -193,7 +195,7 @@ impl Input {
         }
     }
 
-    /// Releases what is held, and ends the input thread: the daemon stops.
+    /// Releases held input and ends the input thread; called when the daemon stops.
     pub async fn let_go(&self) {
         self.cancel();
         self.order(InputOrder::Close);
@@ -208,6 +210,6 @@ impl Input {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Whole after any panic: changes are single steps.
+    // A panic leaves the value consistent, because each change is a single operation.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,22 +1,22 @@
 //! Pacing: an action of a step begins when the one before it has taken effect.
 //!
-//! X delivers input in order, but programs do not act on it in order. A window manager
-//! holds the pointer frozen until it has decided on a click, and moves the focus later. A
-//! browser looks for the clicked element in another process than the one that takes keys.
-//! An input method returns characters after the next click. So between two actions of one
-//! step five facts are established, each with a bound:
+//! X delivers input in order, but programs do not act on it in order. A window manager holds the
+//! pointer frozen until it has decided on a click, and moves the focus later. A browser looks for
+//! the clicked element in another process than the one that takes keys. An input method returns
+//! characters after the next click. So between two actions of one step five facts are established,
+//! each with a bound:
 //!
-//! 1. The server has processed what was sent: the pointer is where it was sent and what
-//!    was released is up.
-//! 2. The window manager has processed it: it has answered a later request.
-//! 3. The focus has arrived: keys that follow a press in a window that takes the focus
-//!    wait until that window has it.
-//! 4. The program has read it: it has answered a ping (`_NET_WM_PING`).
-//! 5. The program has dealt with it: every thread of it, of its child processes and of
-//!    the input methods sleeps, and none used the CPU between two looks.
+//! 1. The server has processed what was sent: the pointer is where it was sent, and released keys
+//!    and buttons are up.
+//! 2. The window manager has processed the input: it has answered a later request.
+//! 3. The focus has arrived: keys that follow a press in a window that takes the focus wait until
+//!    that window has the focus.
+//! 4. The program has read the input: it has answered a ping (`_NET_WM_PING`).
+//! 5. The program has dealt with the input: every thread of the program, of its child processes and
+//!    of the input methods sleeps, and none used the CPU between two polls.
 //!
-//! If the first or the fourth fails, the step ends, because input that follows could
-//! reach the wrong place. The others are reported as unconfirmed.
+//! If the first or the fourth fails, the step ends, because input that follows could reach the
+//! wrong place. The others are reported as unconfirmed.
 
 use std::time::{Duration, Instant};
 
@@ -43,33 +43,38 @@ const MANAGER: Duration = Duration::from_secs(2);
 const FOCUS: Duration = Duration::from_millis(300);
 /// Maximum time for a program to read its input.
 const READS: Duration = Duration::from_secs(5);
-/// The same in the middle of a text, after which the text goes on.
+/// Maximum time for a program to read its input in the middle of a text, after which the text
+/// continues. Also applies to windows that neither got the last input nor get the next.
 const IN_TEXT: Duration = Duration::from_secs(1);
-/// The same for one key under an input method, for a program that keeps working.
+/// Maximum time that a program and an input method may keep working on one key, not counting the
+/// time that they wait for a CPU.
 const ONE_KEY: Duration = Duration::from_millis(20);
-/// Maximum time that a program may keep working on its input, without the time that
-/// it waits for a CPU: an animation never ends.
+/// Maximum time that a program may keep working on its input, not counting the time that it waits
+/// for a CPU. An animation never ends, so this time is short.
 const WORKS: Duration = Duration::from_millis(150);
-/// The same with that time.
+/// Maximum time that a program may keep working on its input, including the time that it waits for
+/// a CPU.
 const STARVES: Duration = Duration::from_millis(1500);
-/// After a chord, which often opens something at the program's next frame: one frame at
-/// 60 Hz, and a little.
+/// Time in which a program draws its next frame: one frame at 60 Hz, plus a margin. A key or chord
+/// often opens something at that frame.
 pub(super) const FRAME: Duration = Duration::from_millis(20);
-/// A program that opened something has finished when it has slept for this long. GTK's
-/// file chooser was seen to reset its field 5 to 15 ms after the key that opened it.
+/// A program that opened something has finished when it has slept for this long. GTK's file chooser
+/// was seen to reset its field 5 to 15 ms after the key that opened it.
 const OPENED: Duration = Duration::from_millis(150);
-/// Maximum time for that.
+/// Maximum time for a program to finish opening something, not counting the time that it waits for
+/// a CPU.
 const OPENS: Duration = Duration::from_millis(1000);
-/// Time between two looks at the processes.
+/// Interval between two polls of the processes' CPU demand.
 const LOOK: Duration = Duration::from_millis(2);
-/// Time between two looks at a process that was stopped.
+/// Poll interval while the window manager is stopped.
 const STOPPED: Duration = Duration::from_millis(20);
-/// Time between two polls of the server.
+/// Interval between two polls of the server.
 const POLL: Duration = Duration::from_millis(1);
-/// The processes of a program are looked up again after this time.
+/// Time after which the processes of a program, and the presence of an input method, are looked up
+/// again.
 const FAMILY: Duration = Duration::from_secs(1);
 
-/// Which input is given.
+/// The kind of input that an action gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InputKind {
     Pointer,
@@ -96,7 +101,7 @@ fn of_input(input: KeyOrButton) -> InputKind {
     }
 }
 
-/// The input that an action gives.
+/// Returns the kind of input that an action gives.
 pub(super) fn input_of(action: &Action) -> InputKind {
     match action {
         Action::Move { .. }
@@ -114,7 +119,7 @@ pub(super) fn input_of(action: &Action) -> InputKind {
     }
 }
 
-/// Whether a step presses a button, which may move the focus.
+/// Whether a planned action presses or releases a button, which may move the focus.
 fn presses(step: &Step) -> bool {
     matches!(
         step,
@@ -123,7 +128,8 @@ fn presses(step: &Step) -> bool {
 }
 
 impl Hands<'_> {
-    /// Notes the window that the coming action acts on, for [`Self::take_effect`].
+    /// Stores the window in focus as the target of the coming key action, for
+    /// [`Self::take_effect`]. Clears the target for a pointer action.
     pub(super) fn note_target(&mut self, step: &Step) -> Result<(), Stop> {
         if kind(step) == InputKind::None {
             return Ok(());
@@ -136,14 +142,16 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Forgets a process id of another pid namespace: it says nothing here.
+    /// Clears the target's process id if no such process exists: it may be an id of another pid
+    /// namespace.
     fn note_whether_known(&mut self) {
         if let Some(target) = &mut self.pacing.target {
             target.pid = target.pid.filter(|pid| processes::exists(*pid));
         }
     }
 
-    /// The same for an action of the pointer, once it is at its place.
+    /// Stores the window under the pointer as the target of a pointer action; called after the
+    /// pointer has arrived.
     pub(super) fn note_target_at_pointer(&mut self) -> Result<(), Stop> {
         if self.pacing.on {
             self.pacing.target = self.injector.observer().at_pointer()?;
@@ -152,8 +160,8 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Waits until an action has taken effect, so that `next` can begin. What it took
-    /// is in `done`.
+    /// Waits until an action has taken effect, so that `next` can begin. Stores in `done` how long
+    /// that took and whether the effect is confirmed.
     pub(super) fn take_effect(
         &mut self,
         step: &Step,
@@ -167,7 +175,7 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Whether all facts were established.
+    /// Waits for facts 2 to 5 of the module documentation; returns whether all were established.
     fn until_in_effect(&mut self, step: &Step, next: InputKind) -> Result<bool, Stop> {
         let target = self.pacing.target.take();
         let mut certain = self.until_managed()?;
@@ -188,8 +196,8 @@ impl Hands<'_> {
                 windows.push(window);
             }
         }
-        // Only a program that got this input or gets the next may end the step: another
-        // one that hangs is no reason not to click here.
+        // Only a program that got this input or gets the next one may end the step. If another
+        // program hangs, the effect is only unconfirmed.
         for window in &windows {
             let same = |other: &Option<Focus>| {
                 other
@@ -226,7 +234,8 @@ impl Hands<'_> {
         Ok(certain)
     }
 
-    /// Keys that were meant for a program that has ended since must not reach another.
+    /// Fails if the program and the window that the next keys are meant for have gone, so that the
+    /// keys do not reach another program.
     fn same_program(&mut self, target: &Focus) -> Result<(), Stop> {
         let ended = target.pid.is_some_and(|pid| !processes::exists(pid));
         if !ended || self.injector.observer().describe(target.window)?.is_some() {
@@ -241,7 +250,8 @@ impl Hands<'_> {
         ))
     }
 
-    /// Waits until the server has processed the release of these, unless they are held.
+    /// Waits until the server reports all of `inputs` as up, except those that the ledger contains
+    /// (held input). Returns the pointer's position.
     pub(super) fn until_up(&mut self, inputs: &[KeyOrButton]) -> Result<(i32, i32), Stop> {
         let start = Instant::now();
         loop {
@@ -276,7 +286,8 @@ impl Hands<'_> {
         }
     }
 
-    /// Moves the pointer and waits until it is there; where it is at the end.
+    /// Waits, at most for a limited time, until the pointer is at `x`,`y`. Returns the pointer's
+    /// last position.
     pub(super) fn until_there(&mut self, x: i32, y: i32) -> Result<(i32, i32), Stop> {
         let start = Instant::now();
         let mut asked = false;
@@ -289,7 +300,7 @@ impl Hands<'_> {
                 if asked {
                     return Ok(there);
                 }
-                // A window manager that is slow may hold it frozen.
+                // A slow window manager may hold the pointer frozen.
                 self.until_managed()?;
                 asked = true;
                 continue;
@@ -298,7 +309,8 @@ impl Hands<'_> {
         }
     }
 
-    /// A pause between two polls: none at first, because most answers come at once.
+    /// Pauses between two polls. There is no pause during the first [`POLL`], because most answers
+    /// come at once.
     fn poll(&mut self, start: Instant) -> Result<(), Stop> {
         self.tend()?;
         if start.elapsed() > POLL {
@@ -307,7 +319,8 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Waits until the window manager has processed all input so far.
+    /// Waits until the window manager has processed all input so far. Returns false if it does not
+    /// answer; fails if it is stopped.
     fn until_managed(&mut self) -> Result<bool, Stop> {
         let Some(manager) = self.injector.observer().window_manager()? else {
             return Ok(true);
@@ -336,10 +349,11 @@ impl Hands<'_> {
                     None => {
                         let observer = self.injector.observer();
                         if !observer.manager_has_answered() {
-                            // It takes no pings at all.
+                            // This window manager has never answered such a request: do not send it
+                            // another one.
                             self.pacing.deaf = Some(manager.window);
                         }
-                        // It may have ended: its properties are read again.
+                        // The window manager may have ended: its properties are read again.
                         observer.forget_manager();
                         return Ok(false);
                     }
@@ -350,7 +364,8 @@ impl Hands<'_> {
         Ok(true)
     }
 
-    /// Waits until a window that takes the focus has it. Whether it has, or has gone.
+    /// Waits until `target` has the focus. Returns true also if `target` takes no focus or has
+    /// gone, or if no window manager runs.
     fn until_focused(&mut self, target: &Focus) -> Result<bool, Stop> {
         if !target.takes_focus || self.injector.observer().window_manager()?.is_none() {
             return Ok(true);
@@ -362,7 +377,7 @@ impl Hands<'_> {
                 return Ok(true);
             }
             if start.elapsed() >= FOCUS {
-                // A menu of the window may have it, or another window that came.
+                // A menu of the window, or a new window, may have the focus.
                 let there = self.injector.observer().describe(target.window)?;
                 return Ok(there.is_none());
             }
@@ -370,7 +385,7 @@ impl Hands<'_> {
         }
     }
 
-    /// Waits until a program has read its input.
+    /// Waits until a program has read its input; fails after [`READS`].
     fn until_answered(&mut self, window: &Focus) -> Result<(), Stop> {
         if self.has_answered_within(window, READS)? {
             return Ok(());
@@ -378,7 +393,8 @@ impl Hands<'_> {
         Err(self.unresponsive(window))
     }
 
-    /// Waits at most `limit` until a program has read its input. Whether it has.
+    /// Waits at most `limit` until a program has read its input. Returns whether the program has
+    /// read it.
     fn has_answered_within(&mut self, window: &Focus, limit: Duration) -> Result<bool, Stop> {
         let asked = self.ask(window)?;
         while !self.answered(window)? {
@@ -390,8 +406,8 @@ impl Hands<'_> {
         Ok(true)
     }
 
-    /// Waits until a program has dealt with what it got of a text so far, at most
-    /// [`IN_TEXT`]: one that hangs reads the rest later, in order.
+    /// Waits until a program has read (at most [`IN_TEXT`]) and processed the text that was sent so
+    /// far. A program that hangs reads the rest later, in order.
     pub(super) fn until_dealt_with(&mut self, window: &Focus) -> Result<(), Stop> {
         if self.has_answered_within(window, IN_TEXT)? {
             let pids: Vec<u32> = window.pid.into_iter().collect();
@@ -400,8 +416,8 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Whether a program has answered its ping. One that takes no pings counts as
-    /// having answered: [`Self::until_idle`] looks at its threads.
+    /// Whether a program has answered its ping. A program that takes no pings counts as having
+    /// answered unless it is stopped: [`Self::until_idle`] polls its threads.
     fn answered(&mut self, window: &Focus) -> Result<bool, Stop> {
         if window.pings {
             return Ok(self.injector.observer().answered(window.window)?);
@@ -424,8 +440,8 @@ impl Hands<'_> {
         )
     }
 
-    /// Waits until an input method and a program have dealt with one key, at most
-    /// [`ONE_KEY`] if they keep working.
+    /// Waits until a program has read one key, then at most [`ONE_KEY`] until the program and the
+    /// input method are idle.
     pub(super) fn until_key_dealt_with(&mut self, window: &Focus) -> Result<(), Stop> {
         if self.has_answered_within(window, IN_TEXT)? {
             let pids: Vec<u32> = window.pid.into_iter().collect();
@@ -434,21 +450,21 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Waits until a program that opens a field or a dialog has done so, at most
-    /// [`OPENS`].
+    /// Waits until a program has finished opening a field or a dialog, at most [`OPENS`].
     pub(super) fn until_opened(&mut self, window: &Focus) -> Result<(), Stop> {
         let pids: Vec<u32> = window.pid.into_iter().collect();
         self.until_asleep(&pids, OPENED, OPENS)?;
         Ok(())
     }
 
-    /// Waits until all threads of these processes and of what reacts with them sleep.
-    /// Whether they do.
+    /// Waits until all threads of `roots`, and of the processes that react to input for them,
+    /// sleep: at most [`WORKS`], plus waits for a CPU. Returns whether they sleep.
     pub(super) fn until_idle(&mut self, roots: &[u32]) -> Result<bool, Stop> {
         self.until_asleep(roots, Duration::ZERO, WORKS)
     }
 
-    /// The same, until they have slept for at least `rest`, but no longer than `works`.
+    /// Waits as [`Self::until_idle`] does, but until the threads have slept for at least `rest`,
+    /// and at most `works` plus waits for a CPU.
     fn until_asleep(
         &mut self,
         roots: &[u32],
@@ -456,7 +472,7 @@ impl Hands<'_> {
         works: Duration,
     ) -> Result<bool, Stop> {
         if roots.is_empty() {
-            // Nothing is known of the program: not confirmed.
+            // The processes of the program are not known, so the effect is not confirmed.
             self.pause(rest)?;
             return Ok(false);
         }
@@ -465,7 +481,8 @@ impl Hands<'_> {
         let (start, mut last) = (Instant::now(), first);
         let mut asleep_since = start;
         loop {
-            // An X event ends a wait early, and two looks at one moment show nothing.
+            // An X event ends a wait early, and two polls at almost the same time show no
+            // difference.
             let look = Instant::now();
             while look.elapsed() < LOOK {
                 self.tend()?;
@@ -517,7 +534,7 @@ impl Hands<'_> {
     }
 }
 
-/// Whether nothing ran between two looks.
+/// Whether no thread runs, and none ran between the two polls.
 fn is_idle(before: &Demand, now: &Demand) -> bool {
     !before.running && before == now
 }

@@ -1,5 +1,5 @@
-//! Pasting: a text on the selections, the chord that pastes, and a program that
-//! takes it.
+//! Pastes a text: offers it on the selections, presses the chord that pastes, and waits until the
+//! program takes it.
 
 use std::time::{Duration, Instant};
 
@@ -16,24 +16,24 @@ use crate::{
     x11::{Clipboard, Focus, KeyOrButton, Offer, WITHHELD},
 };
 
-/// The chord that pastes if the caller names none: GTK, Qt and Chromium paste CLIPBOARD by
-/// it, terminals PRIMARY.
+/// The chord that pastes if the caller names none (Shift and Insert): GTK, Qt and Chromium paste
+/// CLIPBOARD with it, terminals PRIMARY.
 pub(super) const DEFAULT_CHORD: [u32; 2] = [0xffe1, 0xff63];
-/// A program that has read the chord asks for the text within this time, or does
-/// not paste.
+/// Time after a program has read the chord within which it requests the text, or does not paste.
 const ASKED: Duration = Duration::from_secs(2);
-/// How often one looks.
+/// Interval between two polls.
 const LOOK: Duration = Duration::from_millis(5);
 
 impl Hands<'_> {
-    /// Has the program in focus paste a text.
+    /// Makes the program in focus paste a text.
     pub(super) fn paste(&mut self, text: &str, keys: &Keys, done: &mut Done) -> Result<(), Stop> {
         let Some(focus) = self.injector.observer().focus(None)? else {
             return Err(nobody(
                 "no window has the focus: click where it should go first",
             ));
         };
-        // What it marks by keys that were sent before is marked first.
+        // Earlier keys may select what the paste replaces: first wait until the program has read
+        // them.
         self.until_has_read(&focus)?;
         self.until_chord_is_dealt_with(&focus)?;
         let offer = self.clipboard()?.offer(text, &focus)?;
@@ -42,7 +42,8 @@ impl Hands<'_> {
             .and_then(|()| self.press_and_wait(keys, &focus, &offer));
         done.clipboard_lost |= offer.lost();
         if pasted.is_err() {
-            // What was told as not pasted must not come later, nor what was there before.
+            // A text that was reported as not pasted must not arrive later, and neither must the
+            // former content of the clipboard.
             offer.withdraw();
             self.pacing.untaken = Some((focus.window, Instant::now()));
             if let Some(clipboard) = self.clipboard.as_ref() {
@@ -55,8 +56,8 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Refuses a paste into a window whose program may still ask because of the chord of the
-    /// last one, which was reported as not done: the text would arrive for both chords.
+    /// Refuses a paste into a window whose program may still request the text because of the chord
+    /// of the last paste, which was reported as not done: the text would arrive for both chords.
     fn until_chord_is_dealt_with(&mut self, focus: &Focus) -> Result<(), Stop> {
         let untaken = self.pacing.untaken.take();
         let recent =
@@ -83,8 +84,9 @@ impl Hands<'_> {
         self.unlatched()?;
         let keys = &self.renewing(keys)?;
         self.injector.set_repeat(false)?;
-        // Of an unknown program any request counts, and a clipboard manager fetches the text
-        // as soon as it is there. A known one, as Chromium, may not ask again.
+        // From an unknown program (`grabbed`), any request counts, and a clipboard manager requests
+        // the text as soon as it is offered: count only later requests. A known program, such as
+        // Chromium, may have requested the text already and not request it again.
         let before = if focus.grabbed { offer.taken() } else { 0 };
         self.press_all(keys)?;
         self.release_all(keys)?;
@@ -93,7 +95,8 @@ impl Hands<'_> {
         let asked = self.ask(focus)?;
         let mut read: Option<Instant> = None;
         let mut last = Demand::default();
-        // Some ask before they have read the chord; the next key comes after that.
+        // Some programs request the text before they have read the chord. Wait for both, so that
+        // the next key comes after the chord was read.
         while offer.taken() == before || read.is_none() {
             self.works()?;
             if read.is_none() && self.has_read(focus, asked, &mut last)? {
@@ -123,7 +126,8 @@ impl Hands<'_> {
     fn clipboard(&mut self) -> Result<&Clipboard, Stop> {
         let works = self.clipboard.as_ref().is_some_and(Clipboard::works);
         if !works {
-            // Nothing was pressed yet: this action fails, and not the input's connection.
+            // No key was pressed yet, so only this action fails, and the input's connection is
+            // kept.
             let started = Clipboard::start(self.display, self.bell.clone());
             let started = started.map_err(|error| {
                 Stop::Failed(Failure {
@@ -138,7 +142,7 @@ impl Hands<'_> {
             .ok_or_else(|| nobody("there is no clipboard"))
     }
 
-    /// The keys of the default chord.
+    /// Returns the keys of the default chord.
     pub(super) fn paste_keys(&mut self) -> Result<Keys, Stop> {
         let group = self.injector.keyboard()?.group;
         let keymap = self.injector.keymap()?;

@@ -1,4 +1,5 @@
-//! One step on the input thread: begun, done action by action, cleaned up after, settled.
+//! Executes one step on the input thread: plans it, executes its actions one by one, releases
+//! leftover input, and waits until the screen settles.
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -28,18 +29,19 @@ const SPACE: u32 = 0x20;
 /// Alt, left and right.
 const ALT: [u32; 2] = [0xffe9, 0xffea];
 
-/// How far a step has come.
+/// The progress of a step.
 struct Course {
     outcome: Outcome,
-    /// One for each action so far.
+    /// One result for each action so far.
     results: Vec<Done>,
-    /// The executed step for each action so far.
+    /// The planned action of each action that was executed so far.
     steps: Vec<Step>,
-    /// Actions up to the last picture.
+    /// Number of actions up to and including the last picture.
     seen: usize,
     /// How the screen settled before that picture.
     settled: Option<Settled>,
-    /// Screen pixels of the pointer at the beginning, or at the last picture.
+    /// Position of the pointer in screen pixels at the beginning of the step, or at the last
+    /// picture.
     from: (i32, i32),
 }
 
@@ -64,8 +66,8 @@ impl Course {
         pressed.collect()
     }
 
-    /// Whether nothing was done since the last picture, or at all: the screen has nothing to
-    /// answer.
+    /// Whether no action was executed since the last picture, or since the beginning of the step.
+    /// Then the screen has nothing to answer.
     fn is_seen(&self) -> bool {
         let since = self.results[self.seen..].iter();
         since.map(|done| &done.refused).all(Option::is_some)
@@ -75,7 +77,7 @@ impl Course {
 impl InputWorker {
     pub(super) fn perform(&mut self, job: Job) {
         let answer = job.span.in_scope(|| self.attempt(&job));
-        // Who waits may have gone: the journal has taken it then.
+        // The receiver may be gone; then the account is not needed any more.
         drop(job.reply.send(answer));
     }
 
@@ -117,7 +119,8 @@ impl InputWorker {
                 course.results.push(done);
             }
         }
-        // Nobody releases what a step leaves down that does not go on.
+        // A step that stops early will not execute its own `button_up` and `key_up`, so what it
+        // left down is released here.
         let abandoned = matches!(course.outcome, Outcome::Cancelled | Outcome::Deadline);
         let down = if abandoned {
             course.pressed()
@@ -153,7 +156,8 @@ impl InputWorker {
         })
     }
 
-    /// Begins to watch what the screen does after the input that follows.
+    /// Begins to watch the screen, for the wait after the input that follows. Does nothing if the
+    /// step has no `settle`.
     fn watch_for_rest(&mut self, job: &Job) -> Result<(), DisplayError> {
         let (Some(settling), Some(connected)) = (job.act.settle, &mut self.connected) else {
             return Ok(());
@@ -168,12 +172,13 @@ impl InputWorker {
         began.inspect_err(|error| self.lose(error))
     }
 
-    /// Does the planned steps; then plans and does those of the other actions one by one,
-    /// until one of them cannot be done.
+    /// Executes the planned actions; then plans and executes the other actions one by one, until
+    /// one of them cannot be done.
     fn do_all(&mut self, job: &Job, planned: Vec<Step>, survey: &Survey, course: &mut Course) {
         let actions = &job.act.actions;
         let mut planned = VecDeque::from(planned);
-        // The last step that gave input: a wait after it changes nothing.
+        // Index of the last action that gave input. A wait or a picture after it does not change
+        // it.
         let mut acted = None;
         for (index, action) in actions.iter().enumerate() {
             let mut done = Done::default();
@@ -215,7 +220,7 @@ impl InputWorker {
                 hands.take_effect(step, next, done)
             });
             if let Err(stop) = paced {
-                // The next action is the one that could not begin.
+                // The failure belongs to the next action, which could not begin.
                 let mut done = Done::default();
                 course.outcome = self.stopped(job, stop, &mut done);
                 course.results.push(done);
@@ -257,7 +262,7 @@ impl InputWorker {
         Ok(self.watch_for_rest(job)?)
     }
 
-    /// Why a step ends, and what that means for the action that it ends at.
+    /// Stores in `done` why the step ends at this action, and returns the outcome of the step.
     fn stopped(&mut self, job: &Job, stop: Stop, done: &mut Done) -> Outcome {
         done.status = ActionStatus::Failed;
         match stop {
@@ -296,7 +301,7 @@ impl InputWorker {
         }
     }
 
-    /// Waits until the screen rests after what was done since the last picture.
+    /// Waits until the screen is at rest after the input since the last picture.
     fn settle(&mut self, job: &Job, course: &Course) -> Settled {
         let skipped = Settled::skipped();
         let Some(InputConnection { injector, resting }) = &mut self.connected else {
@@ -329,13 +334,13 @@ impl InputWorker {
     }
 }
 
-/// Whether the last key of a step is one that activates what has the focus.
+/// Whether the last action ends with a key that activates the control in focus.
 fn activates(actions: &[Action]) -> bool {
     const ACTIVATE: [u32; 3] = [RETURN, ENTER, SPACE];
     match actions.last() {
         Some(Action::Type { text, .. }) => text.0.ends_with(['\n', ' ']),
         Some(Action::Chord { keys, .. }) => {
-            // Alt and a letter press a button by its mnemonic.
+            // Alt with a letter activates a button by its mnemonic.
             let alt = keys.len() > 1 && keys.iter().any(|key| ALT.contains(&key.keysym));
             alt || keys
                 .last()
@@ -345,8 +350,8 @@ fn activates(actions: &[Action]) -> bool {
     }
 }
 
-/// The place of the press that ends the step; `None` when something else ends it, or
-/// where the pointer was is not named.
+/// Returns the point of the click that ends the step; `None` if something else ends it, or if the
+/// click names no point.
 fn last_press(steps: &[Step]) -> Option<(u32, u32)> {
     let mut acting = steps.iter().rev();
     match acting.find(|step| !matches!(step, Step::Wait(_) | Step::Move { .. }))? {
@@ -355,7 +360,8 @@ fn last_press(steps: &[Step]) -> Option<(u32, u32)> {
     }
 }
 
-/// Why a step does not go on that nobody waits for.
+/// Returns why a cancelled step ended: the daemon stops, all callers disconnected, or `ReleaseAll`
+/// was called.
 fn cancelled(job: &Job) -> Failure {
     let (cause, message) = if job.stopping.is_cancelled() {
         (Cause::ShuttingDown, "deskd is stopping")

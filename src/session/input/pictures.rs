@@ -1,15 +1,15 @@
-//! The pictures of a step: those of its actions, and the one that answers it.
+//! Takes the pictures of a step: those of its `screenshot` actions, and the frame in the answer.
 
 use tokio::time::Instant;
 
 use super::{Input, action::Act, job::Shot, refused::Refused};
 use crate::session::capture::{Frame, FrameKind, ImageSpec, Scale, Space, Spec};
 
-/// The frame after a step, and the pictures of its actions by their numbers.
+/// The frame after a step, and the pictures of its actions with the index of each action.
 pub(super) type StepPictures = (Option<Frame>, Vec<(usize, Frame)>);
 
 impl Input {
-    /// Takes the picture of an action, or a card in its place.
+    /// Takes the picture of an action, or a failure card in its place.
     pub(super) async fn photograph(
         &self,
         act: &Act,
@@ -29,7 +29,7 @@ impl Input {
         };
         let taken = tokio::select! {
             taken = self.capture.screenshot(&spec, Instant::now(), deadline) => taken,
-            // The step has ended.
+            // The step has ended and does not need the picture any more.
             () = reply.closed() => return,
         };
         let taken = taken.map(|frame| {
@@ -43,7 +43,7 @@ impl Input {
         drop(reply.send(taken));
     }
 
-    /// The picture that answers a step; `None` if none is asked for.
+    /// Returns the frame after a step; `None` if the request asks for none.
     pub(super) async fn show(
         &self,
         act: &Act,
@@ -63,7 +63,8 @@ impl Input {
             .await
         {
             Ok(frame) => frame,
-            // The step itself made it another screen: it is shown whole.
+            // The step changed the screen, so the requested picture is not possible: show the whole
+            // screen.
             Err(_) => {
                 let scale = match spec.image.scale {
                     Scale::Fit(fit) => Scale::Fit(fit),

@@ -1,6 +1,6 @@
-//! From actions to steps: points on the screen, keys of the live keymap, and
-//! what is held down meanwhile. Whatever cannot be done is found here, before
-//! the first event.
+//! Plans actions: resolves points to pixels of the screen and keys to keycodes of the current
+//! keymap, and tracks what is held down meanwhile. An action that cannot be done is refused here,
+//! before any of its events.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,7 +22,7 @@ use crate::{
     x11::{KeyOrButton, KeyboardState, Keymap, PointerState, Stroke},
 };
 
-/// The state from which steps are planned.
+/// The state on which the plan is based.
 pub(super) struct Ground<'a> {
     pub(super) space: &'a Resolved,
     pub(super) screen: Size,
@@ -32,15 +32,15 @@ pub(super) struct Ground<'a> {
     pub(super) pointer: PointerState,
     /// Logical buttons that no physical button gives.
     pub(super) missing_buttons: &'a [u8],
-    /// In uptime.
+    /// The current time, in uptime.
     pub(super) now: Duration,
 }
 
-/// The steps of the actions in `range`.
+/// Plans the actions in `range`.
 ///
 /// # Errors
 ///
-/// The first action that cannot be done.
+/// The refusal of the first action that cannot be done.
 pub(super) fn plan(
     ground: &Ground<'_>,
     actions: &[Action],
@@ -163,7 +163,8 @@ impl Planner<'_> {
                 }
             }
             Action::KeyUp { key } => {
-                // By what was pressed under that name: the layout may be another now.
+                // Release the keycode that was pressed for this keysym, because the layout may have
+                // changed since.
                 let same =
                     |held: &(&KeyOrButton, &String)| keys::keysym(held.1) == Some(key.keysym);
                 let held = self.held.iter().find(same).map(|(input, _)| *input);
@@ -202,7 +203,7 @@ impl Planner<'_> {
         Ok(input)
     }
 
-    /// The place of a scroll, whose buttons the pointer mapping must have.
+    /// Returns the point of a scroll; fails if the pointer mapping lacks a button of the wheel.
     fn wheel(
         &self,
         (right, down): (i32, i32),
@@ -220,7 +221,8 @@ impl Planner<'_> {
         self.place(at)
     }
 
-    /// While another program holds a button, the window that got it gets all buttons.
+    /// Refuses a button that the pointer mapping lacks. Refuses all buttons while another program
+    /// holds one, because the window that got that press gets all buttons.
     fn can_press_buttons(&self, button: Button) -> Result<(), Refused> {
         if self.ground.missing_buttons.contains(&button.number()) {
             return Err(Refused::NoButton {
@@ -230,7 +232,7 @@ impl Planner<'_> {
         }
         let ours = |number: &u8| self.ground.ledger.is_held(KeyOrButton::Button(*number));
         let held = self.ground.pointer.down().find(|number| !ours(number));
-        // A `button_up` earlier in the step releases it.
+        // A `button_up` earlier in the step releases that button.
         let held = held.filter(|number| !self.released.contains(number));
         match held {
             None => Ok(()),
@@ -268,7 +270,7 @@ impl Planner<'_> {
         })
     }
 
-    /// Modifiers that deskd holds already stay as they are.
+    /// Plans modifiers. Those that deskd holds already are not pressed again.
     fn modifiers(&self, keys: &[Key]) -> Result<Keys, Refused> {
         self.sequence(keys, false)
     }
@@ -278,10 +280,11 @@ impl Planner<'_> {
         self.sequence(keys, true)
     }
 
-    /// Refuses keys while another program holds one, because it would make another chord or
-    /// text of them.
+    /// Refuses keys while another program holds or locks a modifier, which would turn them into
+    /// another chord or text.
     fn nobody_else_holds_keys(&self) -> Result<(), Refused> {
-        // What deskd holds may be the reason; it is asked for, or released by then.
+        // Modifiers may be down because of keys that deskd holds. The caller intends these, or they
+        // are released before this action.
         let mut ours = self.ground.ledger.all().iter();
         let ours = ours.any(|held| matches!(held.input, KeyOrButton::Key(_)));
         let (keyboard, keymap) = (self.ground.keyboard, self.ground.keymap);
@@ -308,7 +311,8 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Keys in the order to press them, each once, with what their levels need.
+    /// Returns the keys in the order to press them, each once, with the modifiers that their levels
+    /// require. With `last_is_new`, refuses a last key that is held already.
     fn sequence(&self, keys: &[Key], last_is_new: bool) -> Result<Keys, Refused> {
         let mut inputs = Vec::new();
         for (index, key) in keys.iter().enumerate() {
@@ -334,10 +338,10 @@ impl Planner<'_> {
             .collect()
     }
 
-    /// Whether all of it can be typed; how, is found out when its turn comes,
-    /// because what is done before may lock a modifier or choose a layout.
+    /// Refuses a text that cannot be typed completely. The keys of each character are chosen when
+    /// the action's turn comes, because earlier actions may lock a modifier or choose a layout.
     fn can_type(&self, text: &str) -> Result<(), Refused> {
-        // Whatever is down would turn characters into others, or into shortcuts.
+        // A held key would turn characters into others, or into shortcuts.
         let keys = |held: &(&KeyOrButton, &String)| matches!(held.0, KeyOrButton::Key(_));
         if let Some((_, name)) = self.held.iter().find(keys) {
             return Err(self.is_held(&format!("the key {name:?}")));

@@ -1,4 +1,4 @@
-//! Actions of which all is known: pixels of the screen and keys of the live keymap.
+//! Planned actions: points are pixels of the screen, and keys are keycodes of the current keymap.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{session::capture::ImageSpec, x11::KeyOrButton};
 /// A pixel of the screen.
 pub(super) type Pixel = (u32, u32);
 
-/// One thing to do, of which all is known.
+/// One planned action. Only the keys of a text are looked up later, while it is typed.
 #[derive(Debug)]
 pub(super) enum Step {
     Move {
@@ -24,7 +24,7 @@ pub(super) enum Step {
     Down {
         at: Option<Pixel>,
         held: Held,
-        /// Keys to press with it for its level.
+        /// Keys to press together with the key, which select its level.
         with: Vec<KeyOrButton>,
     },
     Up {
@@ -62,8 +62,8 @@ pub(super) enum Step {
 /// Keys of a chord, or modifiers.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// To be pressed in this order, each once.
+    /// Keys to press in this order, each once.
     pub(super) press: Vec<KeyOrButton>,
-    /// Held already: they stay as they are, for as long again.
+    /// Keys that are held already. They are not pressed, and their hold time starts again.
     pub(super) renew: Vec<KeyOrButton>,
 }

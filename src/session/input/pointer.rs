@@ -1,5 +1,4 @@
-//! The pointer: moving, clicking, dragging, scrolling, so that GTK, Qt and Chromium
-//! take it for what is meant.
+//! Moves, clicks, drags and scrolls so that GTK, Qt and Chromium interpret the events as intended.
 
 use std::time::{Duration, Instant};
 
@@ -16,30 +15,30 @@ use crate::{
     x11::KeyOrButton,
 };
 
-/// Between the clicks of one action: Chromium takes two presses of the same
-/// millisecond for one.
+/// Pause between the clicks of one action: Chromium treats two presses in the same millisecond as
+/// one.
 const NEXT_CLICK: Duration = Duration::from_millis(3);
-/// A click comes so long after one at the same place that it is not taken for
-/// its second half: Chromium counts within 500 ms, GTK and Qt within 400.
+/// Minimum time between clicks of two actions at the same place, so that they do not count as a
+/// double click. Chromium counts within 500 ms, GTK and Qt within 400 ms.
 const CLICKS_APART: Duration = Duration::from_millis(520);
-/// The same after a double click, of which it would be the third: GTK counts within
-/// twice its 400 ms.
+/// Minimum time after a double click, so that the next click does not make it a triple click. GTK
+/// counts within twice its 400 ms.
 const AFTER_DOUBLE: Duration = Duration::from_millis(820);
-/// "The same place", in pixels: GTK's is 5.
+/// Distance in pixels up to which two clicks are at the same place; GTK's is 5.
 const CLICK_PLACE: u32 = 8;
 /// Maximum time for the pointer to begin to move after a drag's press.
 const THAW: Duration = Duration::from_millis(500);
-/// The time for that; a third of the drag's where that is less.
+/// Time for the last pixels of a drag; a third of the drag's duration if that is less.
 const DRAG_ENDS: Duration = Duration::from_millis(100);
-/// Turns of the wheel that are sent at once: between them the caller may cancel,
-/// and no more of them wait in the server than this.
+/// Maximum number of wheel notches that are sent at once. The caller may cancel between two bursts,
+/// and no more notches than this wait in the server.
 const BURST: usize = 64;
 
 impl Hands<'_> {
     /// Moves the pointer, and waits until it is there.
     pub(super) fn go(&mut self, (x, y): Pixel) -> Result<(i32, i32), Stop> {
         self.injector.move_to(x, y)?;
-        // A screen's side has 16 bits.
+        // A screen coordinate has 16 bits, so it fits.
         let narrow = |side: u32| i32::try_from(side).unwrap_or(i32::MAX);
         let there = self.until_there(narrow(x), narrow(y))?;
         if there != (narrow(x), narrow(y)) {
@@ -79,7 +78,7 @@ impl Hands<'_> {
     ) -> Result<(), Stop> {
         let place = self.arrive(at, done)?;
         self.keep_apart(button, place)?;
-        // One click is one write: a server that takes it takes all of it.
+        // A single click is sent in one write, so the server receives all of it or nothing.
         let modifiers = &self.renewing(modifiers)?;
         if count > 1 && !modifiers.is_empty() {
             self.hold_all(modifiers)?;
@@ -88,7 +87,7 @@ impl Hands<'_> {
         }
         for click in 0..count {
             if click > 0 {
-                // By the server's clock, which may do what it gets all at once.
+                // The server may process batched events at once: wait for the release, then pause.
                 self.until_up(&[button])?;
                 self.pause(NEXT_CLICK)?;
             }
@@ -100,8 +99,8 @@ impl Hands<'_> {
         } else {
             self.release_all(modifiers)?;
         }
-        // While the window manager holds the pointer frozen, the next movement would
-        // come before the release: the click would become a drag.
+        // While the window manager holds the pointer frozen, the next movement would be processed
+        // before the release, and the click would become a drag: wait for the release.
         let mut all = modifiers.clone();
         all.push(button);
         done.pointer = Some(self.until_up(&all)?);
@@ -112,7 +111,7 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// A press that the next one could be added to: also that of a drag.
+    /// Records a press, also that of a drag, with which a program could combine the next one.
     pub(super) fn clicked(&mut self, button: KeyOrButton, at: (i32, i32)) {
         *self.last_click = Some(LastClick {
             button,
@@ -122,7 +121,7 @@ impl Hands<'_> {
         });
     }
 
-    /// Two clicks of two actions are no double click.
+    /// Waits until a press at `place` does not count as a double click with the last press.
     pub(super) fn keep_apart(
         &mut self,
         button: KeyOrButton,
@@ -160,7 +159,7 @@ impl Hands<'_> {
         let ending = DRAG_ENDS.min(duration / 3);
         let points = gently(path, duration - ending, ending);
         if let Some((x, y)) = points.first().map(|(point, _)| *point) {
-            // The pointer may be frozen until the window manager has seen the press.
+            // The pointer may be frozen until the window manager has processed the press.
             self.until_thawed((x, y))?;
         }
         let began = Instant::now();
@@ -182,8 +181,8 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Moves the pointer and waits until it moves: it is not frozen any more. A program
-    /// that confines it is noticed at the end of the drag.
+    /// Moves the pointer and waits, at most [`THAW`], until its position changes: then it is not
+    /// frozen any more. A program that confines the pointer is detected at the end of the drag.
     fn until_thawed(&mut self, (x, y): Pixel) -> Result<(), Stop> {
         let before = self.injector.pointer()?;
         let narrow = |side: u32| i32::try_from(side).unwrap_or(i32::MAX);
@@ -238,7 +237,8 @@ impl Hands<'_> {
                     self.injector.press(wheel)?;
                     self.injector.release(wheel)?;
                 }
-                // No more than a burst is ahead of the server.
+                // This request waits for the server's reply, so at most one burst waits in the
+                // server.
                 self.injector.pointer()?;
                 left -= burst;
             }

@@ -1,5 +1,5 @@
-//! Planning the actions of a step on the present screen, keyboard and pointer: all of them
-//! before the first, or each when its turn comes.
+//! Plans the actions of a step for the current screen, keyboard and pointer: all of them before the
+//! first, or each when its turn comes.
 
 use std::{
     collections::VecDeque,
@@ -19,15 +19,16 @@ use super::{
 };
 use crate::x11::{DisplayError, Injector, KeyOrButton, Survey, uptime};
 
-/// Maximum time that a click of another program is waited for.
+/// Maximum time to wait for the end of another program's click.
 const CLICK: Duration = Duration::from_millis(200);
-/// How often one looks whether it has ended.
+/// Interval between two checks whether that click has ended.
 const LOOK: Duration = Duration::from_millis(2);
-/// The steps of some actions, or why one of them cannot be; and the state that says so.
+/// The planned actions, or the refusal of one of them; and the survey on which the plan is based.
 pub(super) type Prepared = (Result<Vec<Step>, Refused>, Survey);
 
 impl InputWorker {
-    /// Finds out how to do the actions in `range`, before the first of the step is done.
+    /// Connects if necessary, and plans the actions in `range`, before the first action of the step
+    /// is executed.
     pub(super) fn prepare(
         &mut self,
         job: &Job,
@@ -36,7 +37,8 @@ impl InputWorker {
         self.connect()?;
         let survey = match self.survey() {
             Ok(survey) => survey,
-            // A server that was replaced shows at the first question.
+            // If the X server was replaced, the first request on the old connection fails: connect
+            // again.
             Err(error) => {
                 self.lose(&error);
                 self.connect()?;
@@ -50,7 +52,8 @@ impl InputWorker {
         self.plan_with(job, survey, range)
     }
 
-    /// Plans actions; also with the keycodes of characters, where one is needed for a key.
+    /// Plans actions. If a key is missing while keycodes are bound to characters, unbinds these and
+    /// plans again.
     fn plan_with(
         &mut self,
         job: &Job,
@@ -63,11 +66,11 @@ impl InputWorker {
             .as_ref()
             .is_some_and(|c| c.injector.has_bound());
         if bound && self.typed.is_none() {
-            // Also those that were bound for a step that is refused are given back.
+            // Keycodes that were bound for a step that is then refused are unbound later, too.
             self.typed = Some(Instant::now());
         }
         if bound && matches!(planned, Err(Refused::NoKey { .. })) {
-            // It may be one that was taken for characters.
+            // The missing key may need a keycode that is bound to a character.
             let left = job.until.saturating_duration_since(Instant::now());
             if self.unbind(left)? {
                 let survey = self.survey()?;
@@ -77,8 +80,9 @@ impl InputWorker {
         Ok((planned, survey))
     }
 
-    /// A click of another program ends within milliseconds, while a window manager holds
-    /// the pointer frozen: it is no reason to refuse a step. Waits at most [`CLICK`].
+    /// Waits at most [`CLICK`] until no other program holds a button. Another program's click ends
+    /// within milliseconds, while a window manager holds the pointer frozen, so it is no reason to
+    /// refuse a step.
     fn until_others_let_go(
         &mut self,
         job: &Job,
@@ -144,8 +148,8 @@ impl InputWorker {
         Ok(plan(&ground, actions, range))
     }
 
-    /// The step of an action whose turn has come: as planned, or planned now if nothing was,
-    /// or if the screen is not the one any more that it was planned for.
+    /// Returns the planned action whose turn has come. Plans it now if it is not planned yet, or if
+    /// the screen has changed since it was planned.
     pub(super) fn next_step(
         &mut self,
         job: &Job,
@@ -173,8 +177,8 @@ impl InputWorker {
     }
 }
 
-/// Binds the named keys that the layout lacks to unused keycodes, so that every name
-/// that X knows can be pressed.
+/// Binds the named keys that the layout lacks to unused keycodes, so that every key name of X
+/// except a modifier's can be pressed.
 fn bind_keys(injector: &mut Injector, actions: &[Action], group: u8) -> Result<(), DisplayError> {
     let named = actions.iter().flat_map(|action| match action {
         Action::Chord { keys, .. } | Action::Paste { keys, .. } => keys.as_slice(),
@@ -207,7 +211,7 @@ fn bind_keys(injector: &mut Injector, actions: &[Action], group: u8) -> Result<(
     Ok(())
 }
 
-/// Refuses a step that is meant for another desktop.
+/// Refuses a step whose `expect` or coordinate space belongs to another desktop.
 fn expected(job: &Job, survey: &Survey) -> Result<(), Refused> {
     let expect = &job.act.expect;
     let now = survey.generation.to_string();

@@ -17,9 +17,9 @@ use crate::{
 /// One key or button that deskd holds down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pressed {
-    /// Which.
+    /// The key or button.
     pub what: PressedInput,
-    /// When it is released by itself; `None`: at the end of the step under way.
+    /// When deskd releases it by itself; `None`: at the end of the step under way.
     pub until: Option<SystemTime>,
 }
 
@@ -32,15 +32,15 @@ pub enum PressedInput {
     Button(Button),
 }
 
-/// The input that is held now.
+/// The held input, shared with the callers of [`super::Input::pressed`].
 pub(super) type Board = Arc<Mutex<Vec<Pressed>>>;
 
-/// Says what is held now.
+/// Stores the ledger's held input in the board.
 pub(super) fn publish(board: &Board, ledger: &Ledger) {
     *board.lock().unwrap_or_else(PoisonError::into_inner) = pressed(ledger);
 }
 
-/// A thing that another daemon life pressed.
+/// Returns the ledger's entry for input that an earlier connection or instance pressed.
 pub(super) fn adopt(injector: &mut Injector, mark: Mark) -> Result<Held, DisplayError> {
     let name = match mark.input {
         KeyOrButton::Key(code) => injector

@@ -1,23 +1,23 @@
-//! Why nothing was done of a step.
+//! The reasons to refuse a step, or one of its actions.
 
 use crate::failure::Failure;
 use crate::session::capture::Refusal;
 
-/// Callers that may wait for the input or have it.
+/// Maximum number of callers that wait for the input or own it.
 pub const QUEUE: usize = 16;
 
-/// Why a step is refused: no event was sent.
+/// Why a step, or an action whose turn has come, is refused. No event of it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Its picture or coordinate space cannot be.
+    /// The picture or the coordinate space is not possible on this screen.
     #[error(transparent)]
     Picture(#[from] Refusal),
-    /// The same of an action's picture.
+    /// The picture of a `screenshot` action is not possible on this screen.
     #[error("actions[{action}].screenshot: {refusal}")]
     OfPicture {
-        /// Which action, from 0.
+        /// Index of the action, from 0.
         action: usize,
-        /// Why.
+        /// Why the picture is not possible.
         refusal: Refusal,
     },
     /// A point outside its space or the screen.
@@ -26,11 +26,11 @@ pub enum Refused {
         point.0, point.1
     )]
     OutOfScreen {
-        /// Which action, from 0.
+        /// Index of the action, from 0.
         action: usize,
-        /// The point as asked.
+        /// The point as requested.
         point: (i32, i32),
-        /// The space that it must lie in, in words.
+        /// A description of the space that the point must lie in.
         within: String,
     },
     /// A key that the keymap lacks.
@@ -38,9 +38,9 @@ pub enum Refused {
         "actions[{action}]: the keyboard has no key {name:?}: `deskd key --list` says which names there are"
     )]
     NoKey {
-        /// Which action, from 0.
+        /// Index of the action, from 0.
         action: usize,
-        /// The key as named.
+        /// The key as the request names it.
         name: String,
     },
     /// A button that the pointer mapping lacks.
@@ -48,77 +48,78 @@ pub enum Refused {
         "actions[{action}]: no button of the pointer gives the {name} button (see `xmodmap -pp`); set a mapping that has it"
     )]
     NoButton {
-        /// Which action, from 0.
+        /// Index of the action, from 0.
         action: usize,
         /// The button's name.
         name: &'static str,
     },
-    /// A character that no key gives.
+    /// A character that cannot be typed.
     #[error(
         "actions[{action}]: no key of this keyboard layout gives U+{:04X}, character {position} of the text",
         u32::from(*character)
     )]
     Untypable {
-        /// Which action, from 0.
+        /// Index of the action, from 0.
         action: usize,
-        /// Which character, from 0.
+        /// Index of the character in the text, from 0.
         position: usize,
         /// The character.
         character: char,
     },
-    /// A key or button is down that must not be.
+    /// A key or button is held down that must be up.
     #[error(
         "actions[{action}]: {name} is held down, so this would not arrive as asked: release it first"
     )]
     Held {
-        /// Which action, from 0.
+        /// Index of the action, from 0.
         action: usize,
         /// The key or button.
         name: String,
     },
-    /// The desktop's paint is not proved.
+    /// There is no paint proof (the record on the root window that the desktop is painted).
     #[error("{}; call WaitReady first, or set `unproved`", .0.message)]
     NotPainted(Failure),
-    /// There is no X server that takes input.
+    /// No X server takes input, or the daemon stops.
     #[error("{}", .0.message)]
     NoInput(Failure),
-    /// Another X server than expected.
+    /// The server generation is not the expected one.
     #[error("the X server is {now}, not {expected}: take a new frame")]
     StaleGeneration {
-        /// As expected.
+        /// The expected value.
         expected: String,
-        /// As it is.
+        /// The current value.
         now: String,
     },
-    /// Another size than expected.
+    /// The geometry epoch is not the expected one.
     #[error("the geometry epoch is {now}, not {expected}: take a new frame")]
     StaleEpoch {
-        /// As expected.
+        /// The expected value.
         expected: u64,
-        /// As it is.
+        /// The current value.
         now: u64,
     },
-    /// Meant for another daemon life.
+    /// The operation was meant for another instance.
     #[error(
         "this operation was meant for another life of the daemon: whether it was done is not known; take a new frame and decide"
     )]
     OtherInstance,
-    /// Done so long ago that its results are gone.
+    /// The operation was done so long ago that its results were dropped.
     #[error("this operation was begun long ago and its results are gone: take a new frame")]
     Forgotten,
-    /// The id stands for something else.
+    /// The operation id was used before, with different content.
     #[error("this operation_id was already used with another content: choose a new one")]
     IdReused,
-    /// Too many wait.
+    /// Too many callers wait.
     #[error("{QUEUE} callers already have the input or wait for it: try again later")]
     QueueFull,
-    /// The deadline came first.
+    /// The deadline came before the step began, or before the running step that this call repeats
+    /// ended.
     #[error("the input was not free before the deadline: {}", .0.message)]
     Late(Failure),
 }
 
 impl Refused {
-    /// Whether it is about one action, and not about the step or the desktop.
+    /// Whether the refusal is about one action, and not about the step or the desktop.
     pub(super) fn is_of_action(&self) -> bool {
         match self {
             Self::Picture(_)

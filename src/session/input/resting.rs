@@ -1,4 +1,4 @@
-//! Watching the screen before and after input, for [`Settle`].
+//! Watches the screen before and after input, for [`Settle`].
 
 use std::{
     collections::HashMap,
@@ -15,39 +15,39 @@ use crate::{
     x11::{DisplayError, Injector, Observer},
 };
 
-/// After input the screen is looked at for so long, now and then, so that what
-/// moves on it by itself is known before the next.
+/// Time after input during which the screen is still polled, so that regions that move by
+/// themselves are known before the next input.
 const LINGER: Duration = Duration::from_secs(60);
-/// How often then, when something changes at all.
+/// Minimum interval between two such polls. If nothing changes, there is no poll.
 const LOOK: Duration = Duration::from_millis(250);
-/// Processes of the clients are looked up again after so long.
+/// Age at which the list of the clients' processes is read again.
 const FAMILY: Duration = Duration::from_secs(2);
-/// Samples of processes are no closer than this.
+/// Minimum interval between two samples of the processes.
 const SAMPLE: Duration = Duration::from_millis(20);
 
 /// The observed state of the screen between and after steps.
 pub(super) struct Resting {
     settle: Settle,
     began: Instant,
-    /// Looked at until then.
+    /// The screen is polled until this time.
     until: Instant,
     looked: Instant,
     clients: Vec<u32>,
     family: Vec<u32>,
     family_read: Option<Instant>,
     sampled: Option<Instant>,
-    /// When the input under way began.
+    /// When the last input began.
     input_at: Instant,
-    /// The processes of the program that is to answer it.
+    /// The processes of the programs that receive the input.
     answering: Vec<u32>,
-    /// Processes that were seen, and whether they came after the input and
-    /// belong to the display.
+    /// All processes that were seen. The value is true if the process started after the input and
+    /// belongs to the display.
     known: HashMap<u32, bool>,
     display: u16,
 }
 
 impl Resting {
-    /// On the display of that number; times are since `began`.
+    /// Creates the state for the display with that number. Times are counted from `began`.
     pub(super) fn new(observer: &Observer, display: u16, began: Instant) -> Self {
         let now = Instant::now();
         Self {
@@ -66,7 +66,7 @@ impl Resting {
         }
     }
 
-    /// Waits at most `limit` for orders or the server, and takes in what it says.
+    /// Waits at most `limit` for an order or an X event, and records the changes of the screen.
     pub(super) fn idle(
         &mut self,
         observer: &mut Observer,
@@ -81,7 +81,7 @@ impl Resting {
             return Ok(());
         }
         if now < next {
-            // Looked at in steps: what changes all the time costs little.
+            // Poll at most every `LOOK`, so that a screen that changes all the time costs little.
             return observer.pause(limit.min(next - now));
         }
         self.looked = now;
@@ -102,7 +102,7 @@ impl Resting {
         Ok(())
     }
 
-    /// Input is about to be given.
+    /// Records that input is about to be given.
     pub(super) fn begin(
         &mut self,
         observer: &mut Observer,
@@ -110,7 +110,8 @@ impl Resting {
     ) -> Result<(), DisplayError> {
         self.step(observer)?;
         self.known = processes::all().map(|pid| (pid, false)).collect();
-        // What the last step's programs still await is not of this one.
+        // Requests of the last step's programs that are still unanswered do not belong to this
+        // step.
         self.answering.clear();
         self.sample();
         self.input_at = Instant::now();
@@ -123,8 +124,8 @@ impl Resting {
         self.settle.given(given);
     }
 
-    /// Waits until the screen rests. `tend` ends holds meanwhile, and says how long
-    /// until the next.
+    /// Waits until the screen is at rest. `tend` releases held input whose time is up, and returns
+    /// the time until the next such release.
     pub(super) fn settle(
         &mut self,
         injector: &mut Injector,
@@ -168,7 +169,7 @@ impl Resting {
         })
     }
 
-    /// Looks at the processes of the clients, and at those that came since.
+    /// Samples the processes of the clients, and the processes that started since the input.
     fn sample(&mut self) {
         if self.sampled.is_some_and(|last| last.elapsed() < SAMPLE) {
             return;
@@ -188,7 +189,8 @@ impl Resting {
                     if let Some(ours) = ours {
                         self.known.insert(pid, ours);
                     }
-                    // Who it is shows at the next look; it works until then.
+                    // `is_of` cannot decide during an exec: until the next sample the process
+                    // counts as one of the display.
                     ours.unwrap_or(true)
                 }
             };
@@ -208,8 +210,8 @@ impl Resting {
         self.settle.observe(self.began.elapsed(), fact);
     }
 
-    /// Finds the clients' processes. This reads all processes, so it is not done while a
-    /// caller waits.
+    /// Finds the clients' processes, if the list is empty or older than [`FAMILY`]. This reads all
+    /// of `/proc`, so it runs only at the end of a wait, or if the list is empty.
     fn refresh(&mut self) {
         let old = self.family_read.is_none_or(|read| read.elapsed() > FAMILY);
         if old || self.family.is_empty() {
@@ -219,8 +221,8 @@ impl Resting {
     }
 }
 
-/// The processes of the programs that input reaches: of the window in focus and of the
-/// one under the pointer.
+/// Returns the processes of the programs that input reaches: of the window in focus and of the
+/// window under the pointer.
 fn answering(observer: &mut Observer) -> Result<Vec<u32>, DisplayError> {
     let windows = [observer.focus_window()?, observer.at_pointer()?];
     let mut pids: Vec<u32> = windows

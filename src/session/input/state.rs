@@ -1,4 +1,4 @@
-//! What the input thread remembers between actions and between steps.
+//! State that the input thread keeps between actions and between steps.
 
 use std::time::{Duration, Instant};
 
@@ -7,35 +7,37 @@ use crate::{
     x11::{Focus, KeyOrButton},
 };
 
-/// A click that another one could be added to.
+/// The last press, which a program may combine with the next one to a double click.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LastClick {
     pub(super) button: KeyOrButton,
     pub(super) at: (i32, i32),
     pub(super) time: Instant,
-    /// Time within which another click adds to it.
+    /// Time after the press within which a program may combine it with the next one.
     pub(super) open: Duration,
 }
 
-/// Windows that may have keys of bound keycodes still to read.
+/// Windows whose programs may still have keys of bound keycodes to read.
 pub(super) type Unread = Vec<Focus>;
 
 /// The state that pacing keeps between actions and steps.
 #[derive(Debug, Default)]
 pub(super) struct Pacing {
-    /// Whether the step under way is paced, and an action follows.
+    /// Whether the step under way is paced and another action follows.
     pub(super) on: bool,
     /// The client window that the action under way acts on.
     pub(super) target: Option<Focus>,
-    /// The window that the last press or keys of the step were for: the next keys are, too.
+    /// The window that the last press or keys of the step went to. The next keys must reach the
+    /// same program.
     pub(super) owner: Option<Focus>,
-    /// Processes, those that react with them, and when they were looked up.
+    /// Process ids, the ids of the processes that react to input for them, and the time of the
+    /// lookup.
     pub(super) family: Option<(Vec<u32>, Vec<u32>, Instant)>,
     /// Whether an input method runs, and when that was looked up.
     pub(super) method: Option<(bool, Instant)>,
     /// The check window of a window manager that has never granted a request to move the
     /// observer's window.
     pub(super) deaf: Option<u32>,
-    /// The window of the last paste that nobody took, and when that was.
+    /// The window of the last paste that no program took, and the time at which it failed.
     pub(super) untaken: Option<(WindowId, Instant)>,
 }

@@ -1,4 +1,4 @@
-//! Why an action ends early.
+//! The reasons why an action ends early.
 
 use super::refused::Refused;
 use crate::{
@@ -6,20 +6,20 @@ use crate::{
     x11::DisplayError,
 };
 
-/// Why the hands stop.
+/// Why an action ends early.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// No caller waits for it any more, or a call of `ReleaseAll` ended it.
+    /// All callers disconnected, `ReleaseAll` was called, or the daemon stops.
     Cancelled,
-    /// The caller's time is up.
+    /// The time for the step is over.
     Deadline,
-    /// The same, and what was waited for.
+    /// The time for the step is over; the failure names what was waited for.
     Late(Failure),
-    /// The connection ended.
+    /// The connection to the X server ended.
     Lost(DisplayError),
     /// This action cannot be done.
     Failed(Failure),
-    /// The same, found before it was begun.
+    /// This action cannot be done, which was found before it began.
     Refused(Refused),
 }
 
@@ -29,7 +29,7 @@ impl From<DisplayError> for Stop {
     }
 }
 
-/// An action that cannot be done.
+/// Returns the [`Stop`] of an action that cannot be done.
 pub(super) fn failed(cause: Cause, message: String) -> Stop {
     Stop::Failed(Failure {
         stage: Stage::Input,

@@ -1,5 +1,5 @@
-//! The input thread. It owns the connection that gives input, does one step at a time, ends
-//! holds on time, and releases what a lost connection or an earlier instance left down.
+//! The input thread. It owns the connection that gives input, executes one step at a time, releases
+//! held input on time, and releases what a lost connection or an earlier instance left down.
 
 use std::{
     io,
@@ -28,20 +28,21 @@ use crate::{
     x11::{Bell, Clipboard, Display, DisplayError, Generation, Injector, Receiver, uptime},
 };
 
-/// Pauses between attempts to reach a server on which something may be down: the
-/// first, and the longest.
+/// Pauses between attempts to connect to a server on which input may be down: the first pause and
+/// the longest.
 const RETRY: std::ops::Range<Duration> = Duration::from_millis(100)..Duration::from_secs(2);
-/// Spare keycodes are given back so long after the last text that used them.
+/// Bound keycodes are unbound this long after the last text that used them.
 const GIVE_BACK: Duration = Duration::from_secs(5);
-/// For a program to read its last keys before that; else it is tried again later.
+/// Maximum time to wait, before unbinding, for a program to read its last keys. If it does not read
+/// them, unbinding is tried again later.
 const READ: Duration = Duration::from_millis(300);
-/// The same at shutdown, when there is no later.
+/// Maximum time for that at shutdown, after which there is no other attempt.
 const LAST_READ: Duration = Duration::from_millis(500);
-/// With nothing to end and nobody to wait for, as long as one likes.
+/// Maximum duration of a wait when no hold is due to end.
 pub(super) const LONG: Duration = Duration::from_secs(3600);
 
-/// Starts the thread, which ends by [`InputOrder::Close`]. Its number in `/proc/self/task` is
-/// stored in `number`.
+/// Starts the thread, which ends after [`InputOrder::Close`]. The thread stores its kernel thread
+/// id (its folder in `/proc/self/task`) in `number`.
 pub(super) fn spawn(
     display: Arc<Display>,
     inbox: Receiver<InputOrder>,
@@ -86,20 +87,21 @@ pub(super) struct InputWorker {
     pub(super) board: Board,
     pub(super) connected: Option<InputConnection>,
     pub(super) ledger: Ledger,
-    /// The X server on which the ledger's entries are down.
+    /// The X server on which the ledger's input is down.
     of: Option<Generation>,
     last_click: Option<LastClick>,
     unread: Unread,
     pub(super) pacing: Pacing,
-    /// Once something was pasted.
+    /// `None` until the first paste.
     pub(super) clipboard: Option<Clipboard>,
-    /// When spare keycodes were last used, as long as some are bound.
+    /// When bound keycodes were last used; `None` if no keycode is bound.
     pub(super) typed: Option<Instant>,
-    /// A connection was lost: something may be down that only the server knows of.
+    /// Whether input may be down that the ledger does not contain, for example after a lost
+    /// connection.
     unsure: bool,
-    /// Pause before the next attempt to reach that server.
+    /// Pause before the next attempt to connect.
     retry: Duration,
-    /// When that attempt is due, after one that failed.
+    /// When the next attempt to connect is due, after one that failed.
     retry_at: Option<Instant>,
     began: Instant,
 }
@@ -111,8 +113,9 @@ impl InputWorker {
                 InputOrder::Perform(job) => {
                     let performed = AssertUnwindSafe(|| self.perform(*job));
                     if panic::catch_unwind(performed).is_err() {
-                        // Who waits is told by the end of the channel. What is down is
-                        // found by the marks, on a new connection.
+                        // The caller gets an error because the reply channel closes. The next
+                        // connection finds what is down by the marks of held input (a property of
+                        // the root window).
                         tracing::error!("a defect ended a step; what it holds is released");
                         self.connected = None;
                         self.unsure = true;
@@ -130,15 +133,17 @@ impl InputWorker {
                 InputOrder::Connect => {
                     if let Err(error) = self.connect() {
                         tracing::debug!("no input yet: {error}");
-                        // What another life left down may still be.
+                        // Input that an earlier instance left down may still be down.
                         self.unsure = true;
                     }
                 }
                 InputOrder::Close => {
-                    // What cannot be released now, the next daemon life finds marked.
+                    // The next instance finds input that cannot be released now by the marks of
+                    // held input.
                     drop(self.release_all());
                     if !matches!(self.unbind(LAST_READ), Ok(true)) {
-                        // Its text would be lost; the next daemon life finds the mark.
+                        // Unbinding would lose the unread text. The next instance finds the bound
+                        // keycodes by a property of the root window.
                         tracing::info!("a program has not read its keys: they stay bound for it");
                     }
                     return;
@@ -147,10 +152,10 @@ impl InputWorker {
         }
     }
 
-    /// Waits for the next order, ends holds, and processes X events.
+    /// Waits for the next order, and meanwhile releases held input on time and processes X events.
     ///
-    /// Each wait takes the bell that announces orders, so [`Self::idle`] waits at most
-    /// once: the queue is looked at between two waits.
+    /// Each wait consumes the bell that announces orders. So [`Self::idle`] waits at most once, and
+    /// the queue is read between two waits.
     fn next(&mut self) -> InputOrder {
         loop {
             match self.inbox.try_recv() {
@@ -176,14 +181,15 @@ impl InputWorker {
                 }
                 if let Err(error) = self.connect() {
                     self.without(&error);
-                    // What is held ends on time; else there is no hurry.
+                    // Held input must be released on time, so retry soon. Otherwise the pause
+                    // doubles.
                     let hurry = !self.ledger.is_empty();
                     let pause = if hurry { RETRY.start } else { self.retry };
                     self.retry = (2 * pause).min(RETRY.end);
                     self.retry_at = Some(Instant::now() + pause);
                 }
-                // Connecting may have waited for a program, and so have taken the bell of
-                // an order: look at the orders first.
+                // Connecting may have waited for a program and thereby consumed the bell of an
+                // order: read the queue first.
                 return Ok(());
             }
             self.hands(&CancellationToken::new(), Instant::now(), |hands| {
@@ -194,7 +200,7 @@ impl InputWorker {
             if !self.unbind(READ)? {
                 self.typed = Some(Instant::now());
             }
-            // That wait may have taken the bell of an order: look at the orders first.
+            // That wait may have consumed the bell of an order: read the queue first.
             return Ok(());
         }
         let next = self.ledger.next_end();
@@ -212,11 +218,11 @@ impl InputWorker {
         }
     }
 
-    /// Gives spare keycodes back, when no program has keys of them still to read;
-    /// false when one has after that time.
+    /// Unbinds the bound keycodes, once no program has keys of them still to read. Returns false if
+    /// a program has not read its keys within `limit`.
     pub(super) fn unbind(&mut self, limit: Duration) -> Result<bool, DisplayError> {
         if self.connected.is_none() {
-            // They are found by their mark, on the next connection.
+            // The next connection finds the bound keycodes by a property of the root window.
             self.typed = None;
             return Ok(true);
         }
@@ -233,11 +239,11 @@ impl InputWorker {
         Ok(true)
     }
 
-    /// The connection is of no use any more; what is down is not forgotten.
+    /// Drops the connection after an error. The ledger keeps the held input.
     pub(super) fn lose(&mut self, error: &DisplayError) {
         if self.connected.take().is_some() {
             tracing::debug!("the input's connection ended: {error}");
-            // Something may be down that only the server knows of.
+            // Input may be down that the ledger does not contain.
             self.unsure = true;
         }
         self.typed = None;
@@ -245,7 +251,7 @@ impl InputWorker {
         self.pacing = Pacing::default();
     }
 
-    /// Clears the ledger if there is no server: nothing is down then.
+    /// Clears the ledger if there is no X server: then nothing is down.
     fn without(&mut self, error: &DisplayError) {
         if error.failure().cause == Cause::NoDisplay {
             self.ledger.clear();
@@ -254,7 +260,8 @@ impl InputWorker {
         }
     }
 
-    /// Connects, unless it is, and releases what was left down.
+    /// Connects if there is no connection. Adopts the input that was left down: releases it now, or
+    /// when its hold ends.
     pub(super) fn connect(&mut self) -> Result<(), DisplayError> {
         if self.connected.is_some() {
             return Ok(());
@@ -262,7 +269,7 @@ impl InputWorker {
         let mut injector = Injector::connect(&self.display, self.bell.clone())?;
         let (generation, _) = injector.observer().identity();
         if self.of.replace(generation) != Some(generation) {
-            // Another server: nothing is down there, but for what is marked.
+            // On a new X server nothing is down, except input with marks.
             self.ledger.clear();
             self.last_click = None;
         }
@@ -289,8 +296,7 @@ impl InputWorker {
         self.adopt_bound()
     }
 
-    /// Spare keycodes that another life of the daemon bound are given back, once
-    /// their keys are read.
+    /// Unbinds keycodes that an earlier instance bound, once their keys are read.
     fn adopt_bound(&mut self) -> Result<(), DisplayError> {
         let Some(InputConnection { injector, .. }) = &mut self.connected else {
             return Ok(());
@@ -311,7 +317,7 @@ impl InputWorker {
         if self.ledger.is_empty() && !self.unsure {
             return Ok(());
         }
-        // What another connection left down is released with it.
+        // A new connection adopts what an earlier one left down, so that it is released here, too.
         self.connect()?;
         let Some(InputConnection { injector, .. }) = &mut self.connected else {
             return Ok(());
@@ -334,7 +340,7 @@ impl InputWorker {
         publish(&self.board, &self.ledger);
     }
 
-    /// Lends the hands, which must have a connection.
+    /// Calls `work` with the [`Hands`] of this connection; fails if there is no connection.
     pub(super) fn hands<T, E: From<DisplayError>>(
         &mut self,
         cancel: &CancellationToken,

@@ -1,5 +1,5 @@
-//! Typing a text: each character by the key that has it, else by a spare keycode
-//! that is bound for it, else through the selection.
+//! Types a text. Each character is sent by a key of the layout; otherwise by an unused keycode that
+//! deskd binds to it; otherwise through the selection.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,51 +21,54 @@ use crate::{
     x11::{ChangeWatch, DisplayError, Focus, KeyOrButton, KeyboardState, Mark, Stroke},
 };
 
-/// Characters that are sent at once: between them the caller may cancel, and no
-/// more of them wait in the server than this.
+/// Maximum number of characters that are sent at once. The caller may cancel between two bursts,
+/// and no more characters than this wait in the server.
 const BURST: usize = 64;
-/// A change of more than this height, in pixels, is more than a character: the line that a
-/// program redraws is lower.
+/// A change higher than this, in pixels, is more than a typed character: the line that a program
+/// redraws is lower.
 const LINE: u32 = 64;
-/// Characters at the beginning of a text that are sent one by one.
+/// Number of characters at the beginning of a text that are sent one by one.
 const FIRST: usize = 1;
-/// The same as [`BURST`] where an input method runs: Qt hands each key to it and goes on, and was seen
-/// to take answers out of order with 16 keys under way.
+/// The value of [`BURST`] where an input method runs. Qt passes each key to the input method
+/// without waiting for the answer, and was seen to take answers out of order with 16 keys under
+/// way.
 const METHOD_BURST: usize = 1;
-/// A program that answers no pings has so long to read its keys, and more while
-/// it works or is stopped.
+/// Minimum time for a program that answers no pings to read its keys. It gets more time while it
+/// works or is stopped.
 const UNPINGED: Duration = Duration::from_millis(50);
-/// The same for a program whose process is not known, as of one that grabbed the keyboard.
+/// Time after which a program whose process is not known counts as having read its keys, such as a
+/// program that grabbed the keyboard.
 const UNKNOWN: Duration = Duration::from_millis(500);
-/// One that never sleeps is taken to have read them after this time.
+/// Time after which a program that never sleeps counts as having read its keys.
 const NEVER_SLEEPS: Duration = Duration::from_secs(2);
-/// How often one looks whether it has.
+/// Interval between two checks whether a program has read its keys.
 const LOOK: Duration = Duration::from_millis(3);
-/// Runs of an account; the last one stands for the rest of the text.
+/// Maximum number of runs in the result of an action; the last run covers the rest of the text.
 const MAX_RUNS: usize = 256;
-/// Characters that are bound ahead: more than there can be places.
+/// Maximum number of characters that are bound ahead: more than there are keycodes.
 const AHEAD: usize = 1024;
 
 /// The text that is being typed, and the progress.
 struct Typing<'t> {
     characters: &'t [char],
     at: usize,
-    /// How each was typed: under another keymap that would be something else.
+    /// The stroke that typed each character, for [`Hands::still_the_same`]: after a keymap change,
+    /// the same stroke could give another character.
     used: HashMap<char, Stroke>,
     keyboard: KeyboardState,
-    /// The receiver now.
+    /// The window that receives the keys now.
     focus: Focus,
-    /// Characters that are still to be sent alone, see [`Hands::after_first`].
+    /// Number of characters that are still to be sent alone, see [`Hands::after_first`].
     alone: usize,
-    /// An input method may take the keys.
+    /// Whether an input method may take the keys.
     method: bool,
-    /// Between two characters.
+    /// Pause between two characters; `None`: no pause.
     pause: Option<Duration>,
     began: Instant,
 }
 
 impl Hands<'_> {
-    /// Types it all.
+    /// Types the whole text.
     pub(super) fn type_text(
         &mut self,
         text: &Text,
@@ -92,7 +95,8 @@ impl Hands<'_> {
             if !strokes.is_empty() {
                 self.strike_all(&mut typing, &strokes, done)?;
             } else if !self.bind(&mut typing)? {
-                // No keycode is unused, or this program does not take it from one.
+                // No keycode is unused, or this program does not accept the character from a bound
+                // keycode.
                 self.through_selection(&mut typing, done)?;
             }
         }
@@ -101,7 +105,7 @@ impl Hands<'_> {
         Ok(self.injector.flush()?)
     }
 
-    /// The receiver of the text.
+    /// Returns the window that receives the text; fails if no window has the focus.
     fn focus(&mut self, last: Option<&Focus>, sent: usize) -> Result<Focus, Stop> {
         let focus = self.injector.observer().focus(last)?;
         focus.ok_or_else(|| {
@@ -115,14 +119,15 @@ impl Hands<'_> {
         })
     }
 
-    /// How to type what comes next, as far as there are keys for it.
+    /// Returns the strokes of the next characters, up to the first character that no usable key
+    /// gives.
     fn strokes(&mut self, typing: &mut Typing<'_>) -> Result<Vec<Stroke>, Stop> {
         typing.keyboard = typing_state(self.injector.keyboard()?);
         self.injector.keymap()?;
         let (mut strokes, injector) = (Vec::new(), &mut *self.injector);
         for one in &typing.characters[typing.at..] {
             let stroke = injector.keymap()?.type_character(*one, typing.keyboard);
-            // A bound keycode is no use for what this program does not take from one.
+            // Skip a bound keycode if this program does not accept the character from one.
             let Some(stroke) =
                 stroke.filter(|s| !injector.is_bound(s.keycode) || typing.focus.takes_bound(*one))
             else {
@@ -133,7 +138,8 @@ impl Hands<'_> {
         Ok(strokes)
     }
 
-    /// Binds what the layout lacks of what comes next. False when nothing could be.
+    /// Binds unused keycodes to the next characters that the layout lacks. Returns whether a key
+    /// now gives the next character.
     fn bind(&mut self, typing: &mut Typing<'_>) -> Result<bool, Stop> {
         let next = typing.characters.get(typing.at);
         if next.is_none_or(|next| !typing.focus.takes_bound(*next)) {
@@ -156,27 +162,28 @@ impl Hands<'_> {
                 needed.extend(keys::unicode_keysym(*one));
             }
         }
-        // The first of them is not bound yet.
+        // No key gives the next character yet; `needed` begins with it.
         let next = *next.unwrap_or(&' ');
         let free = self.injector.bind(&needed, false)?;
         if free == 0 || !self.gives(next, typing.keyboard)? {
-            // What a program has not read yet would become something else.
+            // Rebinding changes the characters of keys that are still unread: first wait until all
+            // are read.
             self.until_read()?;
-            // Those were read: what their keys give from now on does not matter.
+            // The keys of bound keycodes were read, so a new meaning of their strokes does no harm.
             let injector = &*self.injector;
             typing
                 .used
                 .retain(|_, stroke| !injector.is_bound(stroke.keycode));
             self.injector.bind(&needed, true)?;
         }
-        // Chromium reads the new map on its own time: its first key must come after that.
+        // Chromium reads the new keymap asynchronously: its first key must come after that.
         if typing.focus.pings {
             self.until_dealt_with(&typing.focus)?;
         }
         self.gives(next, typing.keyboard)
     }
 
-    /// Whether some key gives that character in the state of the keyboard.
+    /// Whether a key gives the character in that state of the keyboard.
     fn gives(&mut self, one: char, keyboard: KeyboardState) -> Result<bool, Stop> {
         let keymap = self.injector.keymap()?;
         Ok(keymap.type_character(one, keyboard).is_some())
@@ -206,7 +213,8 @@ impl Hands<'_> {
         let parts: Vec<&[Stroke]> = first.chunks(1).chain(parts).collect();
         for part in parts.into_iter().filter(|part| !part.is_empty()) {
             if let Some(pause) = typing.pause {
-                // By the clock, so that what a pause is too long by is made up for.
+                // Pauses follow the clock: after a pause that was too long, the next ones are
+                // shorter.
                 let due = pause * u32::try_from(typing.at).unwrap_or(u32::MAX);
                 self.pause(due.saturating_sub(typing.began.elapsed()))?;
                 typing.focus = self.focus(Some(&typing.focus), typing.at)?;
@@ -231,11 +239,11 @@ impl Hands<'_> {
                 typing.at += 1;
                 binds |= bound;
             }
-            // No more than a burst is ahead of the server.
+            // This check waits for the server's reply, so at most one burst waits in the server.
             let changed = self.has_changed(typing)?;
             let focus = self.injector.observer().focus(Some(&typing.focus))?;
             if binds {
-                // It went to the one or the other.
+                // The keys went to the former or to the present window in focus.
                 self.is_to_read(&typing.focus)?;
                 if let Some(focus) = &focus {
                     self.is_to_read(focus)?;
@@ -246,7 +254,7 @@ impl Hands<'_> {
             }
             typing.focus = match focus {
                 Some(focus) => focus,
-                // The text ended with what closes the window.
+                // The last character of the text closed the window.
                 None if typing.at == typing.characters.len() => return Ok(()),
                 None => self.focus(None, typing.at)?,
             };
@@ -273,11 +281,11 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// The first character may move the focus inside the program: a file list opens a
-    /// search field for it, a page takes it for a shortcut. The others wait until the
-    /// program has dealt with it, and, if it opened something, until that is at rest.
-    /// False when it opened something or another window has the focus.
-    /// GTK's file chooser opens a field for the path, sooner or later than one frame.
+    /// Waits after the first character, which may move the focus inside the program: a file list
+    /// opens a search field for it, a page takes it for a shortcut. Waits until the program has
+    /// processed the character and, if it opened something, until that is at rest. Returns false if
+    /// the program opened something or another window has the focus. GTK's file chooser always
+    /// counts: it opens a field for the path, sooner or later than one frame.
     fn after_first(&mut self, typing: &mut Typing<'_>, watch: ChangeWatch) -> Result<bool, Stop> {
         if typing.at == typing.characters.len() {
             self.injector.observer().watched(watch)?;
@@ -285,7 +293,7 @@ impl Hands<'_> {
         }
         let sent = Instant::now();
         self.until_dealt_with(&typing.focus)?;
-        // What it opened shows at its next frame.
+        // Something that the program opened becomes visible at its next frame.
         self.pause(FRAME.saturating_sub(sent.elapsed()))?;
         let (changed, mapped) = self.injector.observer().watched(watch)?;
         let opened = mapped || changed.height > LINE || typing.focus.file_chooser;
@@ -299,7 +307,8 @@ impl Hands<'_> {
         Ok(typing.focus.window == before)
     }
 
-    /// Whether the keymap or what is locked is not what it was.
+    /// Whether the keymap, the locked modifiers or the group have changed. Stores the new state of
+    /// the keyboard.
     fn has_changed(&mut self, typing: &mut Typing<'_>) -> Result<bool, Stop> {
         let keyboard = typing_state(self.injector.keyboard()?);
         let changed = self.injector.keymap_changed()? || keyboard != typing.keyboard;
@@ -307,7 +316,7 @@ impl Hands<'_> {
         Ok(changed)
     }
 
-    /// A window has keys of bound keycodes to read.
+    /// Records that a window may have keys of bound keycodes still to read.
     fn is_to_read(&mut self, focus: &Focus) -> Result<(), Stop> {
         if !self.unread.contains(focus) {
             self.injector.note_unread(focus.window)?;
@@ -316,7 +325,7 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Whether a step presses a key whose keycode is bound for it.
+    /// Whether a planned action presses a key whose keycode deskd bound.
     pub(super) fn has_bound_key(&self, step: &Step) -> bool {
         let is_bound = |input: &KeyOrButton| match input {
             KeyOrButton::Key(code) => self.injector.is_bound(*code),
@@ -343,7 +352,7 @@ impl Hands<'_> {
         }
     }
 
-    /// Waits until the program in focus knows the keymap that its next key is from.
+    /// Waits until the program in focus has read the keymap that its next key belongs to.
     pub(super) fn until_map_is_known(&mut self) -> Result<(), Stop> {
         match self.injector.observer().focus_window()? {
             Some(focus) if focus.pings => self.until_dealt_with(&focus),
@@ -351,7 +360,7 @@ impl Hands<'_> {
         }
     }
 
-    /// The program in focus has a key of a bound keycode to read.
+    /// Records that the window in focus may have a key of a bound keycode still to read.
     pub(super) fn note_focus_unread(&mut self) -> Result<(), Stop> {
         match self.injector.observer().focus_window()? {
             Some(focus) => self.is_to_read(&focus),
@@ -359,8 +368,8 @@ impl Hands<'_> {
         }
     }
 
-    /// Reacts to a keymap that another program changed: keys that were sent may not have
-    /// been read yet, so they must keep their meaning.
+    /// Fails if another program changed the keymap so that keys that were sent give other
+    /// characters: the program in focus may not have read these keys yet.
     fn still_the_same(&mut self, typing: &Typing<'_>) -> Result<(), Stop> {
         let keymap = self.injector.keymap()?;
         let same = |(one, stroke): (&char, &Stroke)| {
@@ -378,7 +387,8 @@ impl Hands<'_> {
         ))
     }
 
-    /// A daemon that is killed between two writes may leave any of these down.
+    /// Adds the keys of `strokes` to the marks of held input (a property of the root window). If
+    /// the daemon is killed between two writes, any of these keys may stay down.
     fn mark_strokes(&mut self, strokes: &[Stroke]) -> Result<(), DisplayError> {
         let codes = strokes
             .iter()
@@ -404,7 +414,7 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Waits until every program has read the keys of bound keycodes that it got.
+    /// Waits until every program has read the keys of bound keycodes that it received.
     pub(super) fn until_read(&mut self) -> Result<(), Stop> {
         while let Some(focus) = self.unread.last().cloned() {
             self.until_has_read(&focus)?;
@@ -413,7 +423,7 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Waits until the program has read all keys that it got.
+    /// Waits until the program has read all keys that it got, or until its window has gone.
     pub(super) fn until_has_read(&mut self, focus: &Focus) -> Result<(), Stop> {
         if !self.is_same(focus)? {
             return Ok(());
@@ -428,15 +438,14 @@ impl Hands<'_> {
             }
         }
         if focus.pings {
-            // LibreOffice answers pings before it looks at the keys that it has read.
+            // LibreOffice answers pings before it processes the keys that it has read.
             self.until_idle(&focus.pid.into_iter().collect::<Vec<_>>())
                 .map_err(|stop| late(stop, focus))?;
         }
         Ok(())
     }
 
-    /// Whether the window is still there, and of the same program: the X server gives
-    /// ids again.
+    /// Whether the window still exists and belongs to the same program: the X server reuses ids.
     fn is_same(&mut self, focus: &Focus) -> Result<bool, Stop> {
         if focus.grabbed {
             return Ok(true);
@@ -445,7 +454,8 @@ impl Hands<'_> {
         Ok(now.is_some_and(|now| now.pid == focus.pid && now.pings == focus.pings))
     }
 
-    /// Asks a program to say when it has read its keys; and when it was asked.
+    /// Sends a ping, which a program answers after it has read its keys, if the window takes pings.
+    /// Returns the time of the ping.
     pub(super) fn ask(&mut self, focus: &Focus) -> Result<Instant, Stop> {
         if focus.pings {
             self.injector.observer().ask(focus.window)?;
@@ -453,8 +463,8 @@ impl Hands<'_> {
         Ok(Instant::now())
     }
 
-    /// Whether it has, since it was asked. `last` is what its threads did at the last
-    /// look.
+    /// Returns whether the program, pinged at `asked`, has read its keys. `last` holds the
+    /// program's CPU demand at the previous poll.
     pub(super) fn has_read(
         &mut self,
         focus: &Focus,
@@ -464,21 +474,21 @@ impl Hands<'_> {
         if focus.pings {
             return Ok(self.injector.observer().answered(focus.window)?);
         }
-        // All its threads sleep when it has read all that there is to read: in Java,
-        // others than the first one read.
+        // A program has read its keys when all its threads sleep. In Java, other threads than the
+        // first one read the keys.
         let Some(pid) = focus.pid else {
             return Ok(asked.elapsed() >= UNKNOWN);
         };
         let now = processes::demand(&[pid]);
         let rests = !now.running && !now.stopped && now == *last;
         *last = now;
-        // One that never sleeps, such as a terminal with much output, has read it by then.
+        // A program that never sleeps, such as a terminal with much output, counts as having read
+        // its keys after this time.
         let busy = asked.elapsed() >= NEVER_SLEEPS && !now.stopped;
         Ok(asked.elapsed() >= UNPINGED && (rests || busy))
     }
 
-    /// Sends what no key gives, up to the next character that a key does, through the
-    /// selection.
+    /// Pastes the next characters that no usable key gives, up to the first one that a key gives.
     fn through_selection(&mut self, typing: &mut Typing<'_>, done: &mut Done) -> Result<(), Stop> {
         let mut text = String::new();
         for one in &typing.characters[typing.at..] {
@@ -503,7 +513,7 @@ impl Hands<'_> {
     }
 }
 
-/// Strokes in the parts that a program may get at once.
+/// Splits strokes into parts that the program may get at once without changing their order.
 fn cuts<'s>(focus: &Focus, characters: &[char], strokes: &'s [Stroke]) -> Vec<&'s [Stroke]> {
     let (mut parts, mut start) = (Vec::new(), 0);
     for (index, pair) in characters.windows(2).enumerate() {
@@ -516,7 +526,7 @@ fn cuts<'s>(focus: &Focus, characters: &[char], strokes: &'s [Stroke]) -> Vec<&'
     parts
 }
 
-/// Adds characters to the account.
+/// Adds characters to the runs of an action's result.
 pub(super) fn note_run(done: &mut Done, method: Method, characters: u32) {
     let start = done.characters;
     done.characters += characters;
@@ -539,7 +549,8 @@ pub(super) fn note_run(done: &mut Done, method: Method, characters: u32) {
     }
 }
 
-/// Says what was waited for when the deadline came.
+/// Turns [`Stop::Deadline`] into [`Stop::Late`], whose message names the window that was waited
+/// for.
 fn late(stop: Stop, focus: &Focus) -> Stop {
     match stop {
         Stop::Deadline => Stop::Late(Failure {

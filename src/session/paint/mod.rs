@@ -1,5 +1,5 @@
-//! Waiting for the desktop's paint: one observation, shared by all who wait, and
-//! ended when nobody does.
+//! Waits until the desktop is painted. All waiting callers share one observation of the
+//! display, which ends when no caller waits.
 
 mod shared;
 mod watching;
@@ -21,17 +21,17 @@ use crate::{
 };
 use shared::{Assessment, PaintShared, PaintState, PaintWaiting, RETRY};
 
-/// Maximum time within which a caller that got NOT_PAINTED is expected again.
+/// Time within which a caller that received NOT_PAINTED is expected to call again.
 pub(super) const AWAITED: Duration = Duration::from_secs(12);
-/// An unproved frame waits so long for the first look at the display.
+/// Maximum time that an unproved frame waits for the first assessment of the display.
 const GLANCE: Duration = Duration::from_millis(250);
 
-/// The paint of one display.
+/// The paint state of one display.
 #[derive(Debug)]
 pub(super) struct Paint(Arc<PaintShared>);
 
 impl Paint {
-    /// Nothing is observed before somebody waits.
+    /// Creates the state. The observation begins when the first caller waits.
     pub(super) fn new(display: Arc<Display>, profile: Profile) -> Self {
         Self(Arc::new(PaintShared {
             display,
@@ -40,37 +40,38 @@ impl Paint {
         }))
     }
 
-    /// The daemon's own profile.
+    /// Returns the daemon's own paint profile.
     pub(super) fn profile(&self) -> Profile {
         self.0.profile
     }
 
-    /// Whether the frame is of a display that is proved.
+    /// Whether the display had a paint proof that covers the daemon's profile when `grab` was
+    /// captured.
     pub(super) fn trusts(&self, grab: &Grab) -> bool {
         grab.proof
             .is_some_and(|proof| proof.implies(self.0.profile))
     }
 
-    /// The evidence of the proof that a trusted frame rests on.
+    /// Returns the evidence of the paint proof that makes a frame trusted.
     pub(super) fn proof(&self, generation: Generation, epoch: u64) -> Arc<Evidence> {
         let place = self.0.place();
         let kept = place.kept.as_ref();
         let kept = kept
             .filter(|kept| kept.generation == generation && kept.geometry_epoch == epoch)
             .map(|kept| Arc::clone(&kept.evidence));
-        // Proved by an earlier life of the daemon.
+        // An earlier instance recorded the paint proof; its evidence is not available.
         kept.unwrap_or_else(|| Arc::new(Evidence::bare(Verdict::Ready, self.0.profile)))
     }
 
-    /// Keeps observing for `time`: somebody will ask again.
+    /// Keeps the observation running for `time`, because a caller is expected to query again.
     pub(super) fn expect(&self, time: Duration) {
         let mut place = self.0.place();
         place.until = place.until.max(Some(Instant::now() + time));
         self.ensure_running(&mut place);
     }
 
-    /// Waits until the paint is proved, and until the proof is in force: a step that
-    /// follows the answer at once is not refused as NOT_PAINTED.
+    /// Waits until the paint is proved and the paint proof (the record on the root window) is
+    /// written. A step that follows immediately is then not refused with NOT_PAINTED.
     pub(super) async fn until_ready(&self, awaited: &Awaited) -> Readiness {
         let (profile, lenient) = self.wish(awaited);
         let (_waiting, mut receiver) = self.wait(lenient, !awaited.windows.is_empty());
@@ -79,7 +80,7 @@ impl Paint {
             link.borrow_and_update();
             if let Some(now) = self.0.current(&mut receiver, profile, lenient)
                 && now.evidence.verdict == Verdict::Ready
-                // Judged before this caller came, it was proved for nobody.
+                // While no caller allowed motion, lenient evidence recorded no paint proof.
                 && (!lenient || may_move(&receiver))
                 && self.0.is_in_force(profile)
                 && missing(&receiver, awaited).is_empty()
@@ -91,14 +92,14 @@ impl Paint {
                 changed = link.changed() => changed.is_err(),
             };
             if ended {
-                // The observation has ended: begin another.
+                // The observation has ended; start another.
                 tokio::time::sleep(RETRY).await;
                 receiver = self.ensure_running(&mut self.0.place());
             }
         }
     }
 
-    /// The present assessment; waits for the first one only.
+    /// Returns the current assessment; waits only for the first one, at most [`GLANCE`].
     pub(super) async fn glance(&self, profile: Profile) -> Option<Arc<Evidence>> {
         let (_waiting, mut receiver) = self.wait(false, false);
         let first = async {
@@ -108,13 +109,13 @@ impl Paint {
                 }
             }
         };
-        // Without a look in time there is none.
+        // On timeout there is no assessment, and the result is `None`.
         drop(tokio::time::timeout(GLANCE, first).await);
         let now = self.0.current(&mut receiver, profile, false);
         now.map(|now| now.evidence)
     }
 
-    /// The present assessment for that caller, without waiting.
+    /// Returns the current assessment under the conditions of `awaited`, without waiting.
     pub(super) fn known_for(&self, awaited: &Awaited) -> Option<Readiness> {
         let (profile, lenient) = self.wish(awaited);
         let mut known = self.known(profile, lenient)?;
@@ -167,7 +168,7 @@ impl Paint {
             .spawn(move || watching::observe(&shared, &sender));
         match spawned {
             Ok(_) => place.running = Some(receiver.clone()),
-            // The sender is gone: who waits tries again.
+            // The sender was dropped, so waiting callers try again.
             Err(error) => tracing::error!("no thread to watch the paint: {error}"),
         }
         receiver
@@ -178,18 +179,18 @@ impl Paint {
         (profile, awaited.allow_unsettled)
     }
 
-    /// The present assessment, without waiting.
+    /// Returns the current assessment, without waiting.
     pub(super) fn known(&self, profile: Profile, lenient: bool) -> Option<Readiness> {
         let mut receiver = self.0.place().running.clone()?;
         self.0.current(&mut receiver, profile, lenient)
     }
 
-    /// Why a frame is not there: the paint is not proved.
+    /// Returns the failure for a frame that is missing because the paint is not proved.
     pub(super) fn failure(&self) -> Failure {
         let profile = self.0.profile;
         let known = self.known(profile, false);
-        // The card says what is missing, not what the screen looks like: a model
-        // must not take the word "blank" from it.
+        // The failure card lists what is missing. It does not describe the screen, because a
+        // model could take the word "blank" for its content.
         let what = known.map_or_else(
             || "deskd has not seen it yet".to_owned(),
             |known| {
@@ -205,7 +206,7 @@ impl Paint {
     }
 }
 
-/// Windows that a caller waits for and that are not on the screen, in words.
+/// Describes each awaited window that is not on the screen or not drawn.
 fn missing(receiver: &watch::Receiver<Option<Assessment>>, awaited: &Awaited) -> Vec<String> {
     let now = receiver.borrow();
     let named = now.as_ref().map_or(&[][..], |now| &now.named);
@@ -245,8 +246,8 @@ mod tests {
         Paint::new(Arc::new(display.unwrap()), Profile::Any)
     }
 
-    /// Without a display the answer is that there is none; nobody waits for ever, and the
-    /// observation ends when nobody waits any more.
+    /// Without a display, the verdict is NO_DISPLAY and the wait for READY goes on. The
+    /// observation ends when no caller waits.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_display_that_is_not_there_is_no_paint() {
         let paint = paint();
@@ -282,7 +283,7 @@ mod tests {
         );
     }
 
-    /// A caller who is expected again keeps the observation running.
+    /// A caller that is expected to query again keeps the observation running.
     #[tokio::test(flavor = "multi_thread")]
     async fn an_expected_caller_is_observed_for() {
         let paint = paint();

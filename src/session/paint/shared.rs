@@ -1,4 +1,4 @@
-//! What the callers who wait for the paint and the thread that observes it share.
+//! State that the callers waiting for the paint share with the thread that observes it.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,38 +13,40 @@ use crate::{
     x11::{Display, Generation, LinkState, Proof},
 };
 
-/// Time for which the observation goes on after the last waiting caller: callers often come
-/// again.
+/// Time for which the observation continues after the last caller has stopped waiting,
+/// because callers often return.
 const LINGER: Duration = Duration::from_secs(1);
-/// Pause between attempts to reach the display.
+/// Pause between attempts to connect to the display.
 pub(super) const RETRY: Duration = Duration::from_millis(100);
-/// An assessment older than this is of a server that does not answer.
+/// Age from which an assessment is stale: the X server does not answer.
 const STALE: Duration = Duration::from_millis(1500);
 
-/// The gate's verdicts at one moment.
+/// The paint gate's verdicts at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct Assessment {
     at: Instant,
-    /// Strict and lenient, for each profile.
+    /// For each profile, the strict evidence and the lenient one, which allows continuous
+    /// motion.
     xfce: [Arc<Evidence>; 2],
     any: [Arc<Evidence>; 2],
-    /// The X server and its size; `None` without one.
+    /// The server generation and geometry epoch; `None` without an X server.
     identity: Option<(Generation, u64)>,
-    /// A caller allowed continuous motion, so that it could be proved.
+    /// Whether a caller allowed continuous motion, so that lenient evidence could be recorded
+    /// as a paint proof.
     pub(super) may_move: bool,
-    /// The windows that can be seen, while somebody waits for some, and whether each is
-    /// drawn.
+    /// The visible windows, and whether each is drawn. Empty unless a caller waits for
+    /// windows.
     pub(super) named: Vec<(NamedWindow, bool)>,
 }
 
 /// The conditions that a caller waits for.
 #[derive(Debug, Clone, Default)]
 pub struct Awaited {
-    /// The definition of "painted"; `None`: the daemon's own.
+    /// The profile that defines "painted"; `None` for the daemon's own.
     pub profile: Option<Profile>,
-    /// Continuous motion in one place is no reason to wait.
+    /// Whether continuous motion in one place is allowed.
     pub allow_unsettled: bool,
-    /// Windows that must be on the screen besides.
+    /// Windows that must be drawn on the screen in addition.
     pub windows: Vec<ExpectedWindow>,
 }
 
@@ -78,18 +80,18 @@ impl Assessment {
     }
 }
 
-/// The answer to "is it painted?".
+/// The paint gate's verdict, and the screen that it applies to.
 #[derive(Debug, Clone)]
 pub struct Readiness {
-    /// The verdict and why.
+    /// The verdict and its reasons.
     pub evidence: Arc<Evidence>,
-    /// Identity of the X server; `None` when there is none.
+    /// The server generation; `None` without an X server.
     pub generation: Option<Generation>,
-    /// Rises with each resize; 0 when not known.
+    /// The geometry epoch, which increases with each resize; 0 if it is not known.
     pub geometry_epoch: u64,
 }
 
-/// A proof, and of what it is one.
+/// The evidence of a paint proof, and the screen that it applies to.
 #[derive(Debug, Clone)]
 pub(super) struct KeptProof {
     pub(super) generation: Generation,
@@ -101,11 +103,11 @@ pub(super) struct KeptProof {
 pub(super) struct PaintState {
     pub(super) running: Option<watch::Receiver<Option<Assessment>>>,
     pub(super) waiting: usize,
-    /// Those of them that allow continuous motion.
+    /// Number of waiting callers that allow continuous motion.
     pub(super) lenient: usize,
-    /// Those of them that wait for windows.
+    /// Number of waiting callers that wait for windows.
     pub(super) expecting: usize,
-    /// A caller is expected to ask again until then.
+    /// Time until which a caller is expected to query again.
     pub(super) until: Option<Instant>,
     pub(super) kept: Option<KeptProof>,
 }
@@ -117,7 +119,7 @@ pub(super) struct PaintShared {
     pub(super) place: Mutex<PaintState>,
 }
 
-/// One who waits: while it lives, the observation goes on.
+/// Represents one waiting caller: the observation continues while this value exists.
 pub(super) struct PaintWaiting<'a> {
     pub(super) shared: &'a PaintShared,
     pub(super) lenient: bool,
@@ -136,11 +138,12 @@ impl Drop for PaintWaiting<'_> {
 
 impl PaintShared {
     pub(super) fn place(&self) -> MutexGuard<'_, PaintState> {
-        // Whole after any panic: its changes are single steps.
+        // The state is consistent even after a panic: each change is a single operation.
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The newest assessment, with a server's silence added.
+    /// Returns the newest assessment. A stale one is at most UNSETTLED, and names the silence
+    /// of the X server as a reason.
     pub(super) fn current(
         &self,
         receiver: &mut watch::Receiver<Option<Assessment>>,
@@ -169,7 +172,7 @@ impl PaintShared {
         })
     }
 
-    /// Whether the X server keeps a proof that is enough for `profile`.
+    /// Whether the X server has a paint proof that covers `profile`.
     fn is_proved(&self, profile: Profile) -> bool {
         let link = self.display.link();
         let proof = match &link.borrow().state {
@@ -179,27 +182,28 @@ impl PaintShared {
         proof.is_some_and(|proof| proof.implies(profile))
     }
 
-    /// Whether what was proved for `profile` holds for all calls. What the daemon's own
-    /// profile does not follow from proves nothing for them.
+    /// Whether a READY verdict for `profile` takes effect for all calls. A profile that
+    /// implies the daemon's own requires its paint proof to be recorded. Any other profile
+    /// records none, so there is nothing to wait for.
     pub(super) fn is_in_force(&self, profile: Profile) -> bool {
         !profile.implies(self.profile) || self.is_proved(self.profile)
     }
 
-    /// Whether somebody allows what keeps moving.
+    /// Whether a waiting caller allows continuous motion.
     pub(super) fn may_move(&self) -> bool {
         self.place().lenient > 0
     }
 
-    /// Whether somebody waits for windows.
+    /// Whether a waiting caller waits for windows.
     pub(super) fn expects_windows(&self) -> bool {
         self.place().expecting > 0
     }
 
-    /// Whether somebody waits, or will soon; else the place is given up.
+    /// Whether a caller waits or is expected soon. Otherwise, ends the observation.
     pub(super) fn is_wanted(&self) -> bool {
         let mut place = self.place();
         let soon = place.until.is_some_and(|until| until > Instant::now());
-        // What is proved needs no more watching.
+        // Once the paint is proved, an expected caller needs no observation.
         let wanted = place.waiting > 0 || (soon && !self.is_proved(self.profile));
         if !wanted {
             place.running = None;
@@ -207,12 +211,12 @@ impl PaintShared {
         wanted
     }
 
-    /// Records what the assessment proves, before any caller gets it.
+    /// Records the paint proof that the assessment supports, before any caller receives it.
     pub(super) fn prove(&self, gate: &Gate, assessment: &Assessment) {
         let Some((generation, geometry_epoch)) = assessment.identity else {
             return;
         };
-        // The stronger one proves both.
+        // A paint proof for XFCE covers both profiles, so it is preferred.
         let ready = [Profile::Xfce, Profile::Any]
             .into_iter()
             .filter(|profile| profile.implies(self.profile))

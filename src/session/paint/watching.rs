@@ -1,4 +1,4 @@
-//! The thread that observes a display for the gate, while a caller needs it.
+//! The thread that observes a display for the paint gate, while a caller needs it.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::{
     x11::{Bell, DisplayError, Observer},
 };
 
-/// Processes are looked up again after so long.
+/// Interval at which the list of the desktop's processes is read again.
 const FAMILY: Duration = Duration::from_millis(400);
 
 /// Observes the display until no caller needs it.
@@ -62,7 +62,7 @@ pub(super) fn observe(shared: &PaintShared, sender: &watch::Sender<Option<Assess
     }
 }
 
-/// An observer, and what it is to look at next.
+/// The X connection of the observation, and the state between its rounds.
 struct Watching {
     observer: Observer,
     within: Duration,
@@ -71,7 +71,8 @@ struct Watching {
     display: u16,
 }
 
-/// The processes of the desktop, looked up now and then.
+/// The processes of the desktop. They are read again at an interval, and after each change of
+/// the windows.
 #[derive(Default)]
 struct Family {
     required: Vec<u32>,
@@ -90,7 +91,7 @@ impl Watching {
         }
     }
 
-    /// Waits for something to happen, and takes it in.
+    /// Waits for X events and passes the resulting facts to the paint gate.
     fn step(&mut self, gate: &mut Gate, began: Instant) -> Result<(), DisplayError> {
         self.observer.wait(self.within)?;
         let mut facts = Vec::new();
@@ -128,12 +129,12 @@ impl Watching {
         Ok(())
     }
 
-    /// The windows that can be seen, for those who wait for some.
+    /// Returns the names of the visible windows, for callers that wait for windows.
     fn named(&self, gate: &Gate) -> Vec<NamedWindow> {
         let windows = gate.scene().into_iter().flat_map(|scene| &scene.windows);
         let seen = windows.filter(|window| window.viewable && window.area.is_some());
         let seen: Vec<_> = seen.map(|window| window.id).collect();
-        // An error ends the connection, and shows with the next step.
+        // An error means that the connection has ended; the next round reports it.
         self.observer.names(&seen).unwrap_or_default()
     }
 
@@ -147,7 +148,8 @@ impl Watching {
         };
         let started = Instant::now();
         let picture = encode::Picture::new(&grab.pixels, Region::whole(grab.pixels.size()), None);
-        // Deflate does not fail on whole input; if it did, the rule says "no".
+        // Deflate does not fail on a complete buffer. If it did, 0 bytes would not meet the
+        // size rule.
         let bytes = encode::reference_bytes(&picture).unwrap_or(0);
         let seen = gate::look(&grab.pixels, &scene, bytes, started.elapsed());
         gate.observe(began.elapsed(), Fact::Picture(at, seen));
@@ -159,8 +161,8 @@ impl Watching {
         if family.read_at.is_none_or(|read| read.elapsed() >= FAMILY) {
             family.read_at = Some(Instant::now());
             family.required = processes::family(&gate.required_pids());
-            // Who has a window, or was started with the window manager. Others may
-            // look at the screen all the time, as a recorder does.
+            // Processes that own a window, or were started together with the window manager.
+            // Others are left out: a recorder, for example, captures the screen continuously.
             let clients = gate.scene().map(processes::clients).unwrap_or_default();
             family.others = processes::family(&clients);
             family.others.retain(|pid| !family.required.contains(pid));
@@ -180,7 +182,7 @@ impl Watching {
     }
 }
 
-/// Processes that may show a window soon.
+/// Returns the processes that may soon show their first window.
 fn starting(scene: &Scene, display: u16) -> Vec<u32> {
     let Some(manager) = scene.window_manager.and_then(|manager| manager.pid) else {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! A control group of the stack's own (cgroups(7), version 2): what is in it is found also
-//! when the init was killed and a program left its mark behind.
+//! A control group of the stack (cgroups(7), version 2). It identifies the stack's processes even
+//! after the init was killed, and if a program has removed its mark.
 
 use std::{
     fs, io,
@@ -8,16 +8,16 @@ use std::{
 
 use nix::unistd::Pid;
 
-/// Process ids that are read of a group; a desktop has some hundreds of them.
+/// Maximum number of process ids that are read from a group; a desktop has some hundreds.
 const MAX_PIDS: usize = 65_536;
 
-/// The group, where the system lets us make one.
+/// A control group, identified by its folder.
 #[derive(Debug)]
 pub(super) struct Group(PathBuf);
 
 impl Group {
-    /// Makes it below our own group, or takes the one that an earlier init left. `None`
-    /// without version 2, or where its file system is read-only.
+    /// Creates the group below our own group, or takes the one that an earlier init left. Returns
+    /// `None` without cgroups version 2, or if their file system is read-only.
     pub(super) fn make(name: &str) -> Option<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
@@ -28,21 +28,21 @@ impl Group {
         }
     }
 
-    /// A group of a part of the stack, within it.
+    /// Returns the subgroup of a part of the stack.
     pub(super) fn part(&self, name: &str) -> Self {
         let path = self.0.join(name);
-        // It may be there; and without it, the whole group remains.
+        // The subgroup may exist already. If it cannot be created, the whole group is used.
         drop(fs::create_dir(&path));
         Self(path)
     }
 
-    /// Puts a process in it, and with it all that it starts from then on.
+    /// Moves a process into the group; its later children are in it, too.
     pub(super) fn add(&self, pid: Pid) {
-        // One that has ended needs none.
+        // This fails for a process that has ended, which is no problem.
         drop(fs::write(self.0.join("cgroup.procs"), pid.to_string()));
     }
 
-    /// The processes in it and in its parts.
+    /// Returns the processes in the group and its subgroups.
     pub(super) fn processes(&self) -> Vec<Pid> {
         let groups = self.parts().into_iter().chain([self.0.clone()]);
         let texts = groups.map(|group| fs::read_to_string(group.join("cgroup.procs")));
@@ -59,7 +59,7 @@ impl Group {
         folders.map(|entry| entry.path()).collect()
     }
 
-    /// Whether no process lives in it or in its parts, at this instant.
+    /// Whether the group and its subgroups contain no process at this instant.
     pub(super) fn is_empty(&self) -> bool {
         let events = fs::read_to_string(self.0.join("cgroup.events"));
         events.map_or(true, |events| {
@@ -67,12 +67,12 @@ impl Group {
         })
     }
 
-    /// Kills all at once, also what is being started (Linux 5.14).
+    /// Kills all processes in the group at once, including those being forked (Linux 5.14).
     pub(super) fn kill(&self) {
         drop(fs::write(self.0.join("cgroup.kill"), "1"));
     }
 
-    /// Removes it with its parts, when nothing is left in it.
+    /// Removes the group and its subgroups, if they are empty.
     pub(super) fn remove(&self) {
         for group in self.parts().into_iter().chain([self.0.clone()]) {
             drop(fs::remove_dir(group));
@@ -80,7 +80,7 @@ impl Group {
     }
 }
 
-/// The folder of the group that we are in.
+/// Returns the folder of the group that this process is in.
 fn own_group(mounts: &str, groups: &str) -> Option<PathBuf> {
     let own = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
     let mount = mounts.lines().find_map(|line| {

@@ -1,4 +1,4 @@
-//! One running program, and the end of what it wrote.
+//! One running program, and the end of its output.
 
 use std::{
     ffi::OsString,
@@ -15,19 +15,19 @@ use nix::{
 
 use super::plan::UserAccount;
 
-/// Bytes of its output that are kept (R28).
+/// Number of bytes of its output that are kept (R28).
 const KEPT: usize = 4096;
 
-/// How to start a program.
+/// The program, arguments and settings of a process to start.
 #[derive(Debug, Clone)]
 pub(super) struct Start<'a> {
     pub(super) program: &'a str,
     pub(super) arguments: Vec<OsString>,
     pub(super) environment: Vec<(OsString, OsString)>,
-    /// `None`: as the init itself.
+    /// The user to run as; `None` for the init's own.
     pub(super) account: Option<&'a UserAccount>,
     pub(super) folder: PathBuf,
-    /// Set-user-ID programs give it nothing.
+    /// Whether set-user-ID programs give it no privileges.
     pub(super) no_new_privs: bool,
 }
 
@@ -37,9 +37,9 @@ pub(super) struct Child {
     pub(super) pid: Pid,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
-    /// Its standard output so far, where it reports that it is ready.
+    /// The end of its standard output, in which some programs report that they are ready.
     pub(super) said: Vec<u8>,
-    /// The end of what it wrote to standard error.
+    /// The end of its standard error output.
     pub(super) complained: Vec<u8>,
 }
 
@@ -58,7 +58,7 @@ fn is_executable(file: &Path) -> bool {
 }
 
 impl Child {
-    /// Starts it through our own binary, which arranges for its end.
+    /// Starts the program through `deskd exec-component`, which ensures that it ends with the init.
     pub(super) fn start(start: &Start<'_>) -> io::Result<Self> {
         let mut command = Command::new("/proc/self/exe");
         command.arg("exec-component").arg("--parent");
@@ -95,7 +95,7 @@ impl Child {
         })
     }
 
-    /// The pipes to wait for.
+    /// Returns its output pipes, for `poll`.
     pub(super) fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let stdout = self.stdout.as_ref().map(AsFd::as_fd);
         stdout
@@ -103,7 +103,7 @@ impl Child {
             .chain(self.stderr.as_ref().map(AsFd::as_fd))
     }
 
-    /// Takes what it wrote.
+    /// Reads its output.
     pub(super) fn read(&mut self) {
         if drain(&mut self.stdout, &mut self.said) {
             self.stdout = None;
@@ -114,13 +114,13 @@ impl Child {
     }
 }
 
-/// Reads all there is and keeps the end of it. True at the end of the stream.
+/// Reads the available output and keeps its end. Returns true at the end of the stream.
 fn drain(pipe: &mut Option<impl Read>, kept: &mut Vec<u8>) -> bool {
     let Some(pipe) = pipe else {
         return false;
     };
     let mut buffer = [0; 4096];
-    // A program that never stops writing must not keep us here.
+    // The number of reads is limited, because a program may write without a pause.
     for _ in 0..64 {
         match pipe.read(&mut buffer) {
             Ok(0) => return true,

@@ -1,8 +1,8 @@
-//! Times in milliseconds, as messages carry them.
+//! Times in milliseconds, as the messages carry them.
 
 use std::time::{Duration, SystemTime};
 
-/// Since 1970.
+/// Returns the milliseconds since 1970.
 pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, millis)

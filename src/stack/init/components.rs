@@ -1,4 +1,4 @@
-//! How each part is started, and when it counts as up.
+//! Defines how each part is started, and when it counts as up.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -11,27 +11,27 @@ use crate::stack::wire::{Component, Problem};
 
 /// The VNC server's port, on loopback.
 const VNC_PORT: u16 = 5900;
-/// Where Debian's noVNC has its page.
+/// The folder of the viewer's page in Debian's noVNC package.
 const VIEWER_PAGE: &str = "/usr/share/novnc";
 
-/// When a part counts as up.
+/// The event after which a part counts as up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ready {
-    /// It wrote a line to standard output.
+    /// It has written a line to standard output.
     Said,
-    /// It ended well.
+    /// It has ended with code 0.
     Ended,
-    /// It runs.
+    /// It has been started.
     Runs,
-    /// It listens on that port of loopback.
+    /// It listens on that loopback port.
     Listens(u16),
 }
 
-/// The component that must be up before a part is started.
+/// Returns the component that must be up before a part is started.
 pub(super) fn needs(component: Component) -> Option<Component> {
     match component {
         Component::Keymap | Component::X11vnc => Some(Component::Xvfb),
-        // It forwards to whoever listens on the VNC server's port.
+        // It forwards connections to the VNC server's port, so that server must be ours.
         Component::Websockify => Some(Component::X11vnc),
         Component::Dbus => Some(Component::Keymap),
         Component::Session => Some(Component::Dbus),
@@ -39,7 +39,7 @@ pub(super) fn needs(component: Component) -> Option<Component> {
     }
 }
 
-/// Whether a part goes down with another.
+/// Whether a part depends on another, directly or indirectly, and so ends with it.
 pub(super) fn stands_on(component: Component, other: Component) -> bool {
     let mut below = needs(component);
     while let Some(part) = below {
@@ -51,7 +51,7 @@ pub(super) fn stands_on(component: Component, other: Component) -> bool {
     false
 }
 
-/// When a part counts as up, and how long that may take.
+/// Returns when a part counts as up, and the time limit for that.
 pub(super) fn readiness(component: Component) -> (Ready, Duration) {
     let seconds = Duration::from_secs;
     match component {
@@ -64,7 +64,7 @@ pub(super) fn readiness(component: Component) -> (Ready, Duration) {
     }
 }
 
-/// The program and the Debian package that has it.
+/// Returns a component's program and the Debian package that contains it.
 fn program(component: Component) -> (&'static str, &'static str) {
     match component {
         Component::Xvfb => ("Xvfb", "xvfb"),
@@ -78,7 +78,7 @@ fn program(component: Component) -> (&'static str, &'static str) {
     }
 }
 
-/// Programs that a part starts by itself and is nothing without.
+/// Programs that a part starts by itself and cannot work without.
 fn companions(component: Component) -> &'static [(&'static str, &'static str)] {
     match component {
         Component::Xvfb | Component::Keymap => &[("xkbcomp", "x11-xkb-utils")],
@@ -92,7 +92,7 @@ fn companions(component: Component) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// A program that is not installed.
+/// Returns a required program that is not installed.
 pub(super) fn missing(component: Component) -> Option<Problem> {
     let own = [program(component)];
     let all = own.iter().chain(companions(component));
@@ -103,13 +103,13 @@ pub(super) fn missing(component: Component) -> Option<Problem> {
     })
 }
 
-/// How to start a part.
+/// Returns how a part is started.
 pub(super) fn start(component: Component, plan: &StackPlan) -> Start<'_> {
     let options = &plan.options;
     let display = format!(":{}", options.display);
     let bus = plan.desktop_dir.join("bus");
     let (size, max) = (options.geometry, options.max_geometry);
-    // The screen starts at its largest: Xvfb cannot grow beyond it.
+    // The screen is created at its largest size, because Xvfb cannot grow beyond it.
     let max = if size.width <= max.width && size.height <= max.height {
         max
     } else {
@@ -133,8 +133,8 @@ pub(super) fn start(component: Component, plan: &StackPlan) -> Start<'_> {
                 "tcp",
                 "-s",
                 "0",
-                // The server serves a busy client for 5 ms before it looks at others:
-                // docs/design/2026-11-26-stack.md.
+                // By default the server serves a busy client for 5 ms before it switches to
+                // another: docs/design/2026-11-26-stack.md.
                 "-schedInterval",
                 "1",
                 "-auth",
@@ -184,7 +184,7 @@ pub(super) fn start(component: Component, plan: &StackPlan) -> Start<'_> {
         arguments,
         environment: environment(component, plan, &display, &bus),
         account: plan.is_root.then_some(&plan.desktop),
-        // Of the parts only the session starts programs that may need it, as sudo.
+        // Only the session starts programs that may need privileges, such as sudo.
         no_new_privs: component != Component::Session || plan.options.no_new_privs,
         folder: if plan.desktop.home.is_dir() {
             plan.desktop.home.clone()
@@ -194,9 +194,9 @@ pub(super) fn start(component: Component, plan: &StackPlan) -> Start<'_> {
     }
 }
 
-/// Variables of deskd's own environment that reach the desktop: the language, the time
-/// zone, and how libraries behave. All others stay here, because a container's environment
-/// often holds keys of services. A name that ends in `*` stands for all that begin so.
+/// Variables of deskd's own environment that reach the desktop: the language, the time zone, and
+/// settings of libraries. All others are withheld, because a container's environment often holds
+/// secret keys. A name that ends in `*` stands for all names with that prefix.
 const PASSED: [&str; 24] = [
     "PATH",
     "LANG",
@@ -224,7 +224,7 @@ const PASSED: [&str; 24] = [
     "SSL_CERT_DIR",
 ];
 
-/// Whether a variable is one of those.
+/// Whether a variable is passed to the desktop.
 fn is_passed(name: &str, further: &[String]) -> bool {
     let names = PASSED.into_iter().chain(further.iter().map(String::as_str));
     names
@@ -235,7 +235,7 @@ fn is_passed(name: &str, further: &[String]) -> bool {
         })
 }
 
-/// The environment of a component: what is passed of ours, and what makes a session.
+/// Returns the environment of a component: the passed variables, and those of the session.
 fn environment(
     component: Component,
     plan: &StackPlan,
@@ -274,7 +274,7 @@ fn environment(
     list
 }
 
-/// The port that must answer, with the plan's in place of 0.
+/// Returns the port that a part must listen on; 0 stands for the plan's viewer port.
 pub(super) fn port(ready: Ready, plan: &StackPlan) -> Option<u16> {
     match ready {
         Ready::Listens(0) => Some(plan.options.viewer_port),

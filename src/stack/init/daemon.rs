@@ -1,4 +1,4 @@
-//! The daemon's process, and the messages over the socket pair that is its standard
+//! The daemon's process, and the messages over the socket pair whose other end is its standard
 //! input.
 
 use std::{
@@ -17,10 +17,10 @@ use nix::unistd::Pid;
 use super::plan::{PlanError, StackPlan};
 use crate::stack::wire::{ToDaemon, ToInit};
 
-/// Bytes that wait for a daemon which does not read.
+/// Maximum number of bytes that are buffered in each direction.
 const MAX_UNREAD: usize = 1 << 20;
 
-/// The daemon, and the socket that leads to it.
+/// The daemon's process, and the init's end of the socket pair.
 #[derive(Debug)]
 pub(super) struct Daemon {
     pub(super) pid: Pid,
@@ -32,16 +32,16 @@ pub(super) struct Daemon {
 /// Why the daemon cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartError {
-    /// Its cookie.
+    /// The daemon's cookie file cannot be written.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The system.
+    /// A system call failed.
     #[error(transparent)]
     System(#[from] io::Error),
 }
 
 impl Daemon {
-    /// Starts it, with a cookie that it can read.
+    /// Starts the daemon with a cookie file that it can read.
     pub(super) fn start(plan: &StackPlan) -> Result<Self, StartError> {
         if !plan.daemon_cookie.exists() {
             plan.write_cookies()?;
@@ -60,8 +60,8 @@ impl Daemon {
             }
             command.spawn()
         };
-        // By its name, so that it is found by it, and a new version is started
-        // where there is one; else what runs here.
+        // The program is started by its path, so that tools show its name and an updated version is
+        // used. If that fails, the running binary is started.
         let named = std::env::current_exe().and_then(|program| start(&by_name(&program)));
         let process = named.or_else(|_| start(Path::new("/proc/self/exe")))?;
         Ok(Self {
@@ -72,7 +72,7 @@ impl Daemon {
         })
     }
 
-    /// The socket to wait for.
+    /// Returns the socket, for `poll`.
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -82,7 +82,7 @@ impl Daemon {
         !self.unsent.is_empty()
     }
 
-    /// Takes its orders; `None` when it sent nothing at all.
+    /// Reads the daemon's orders; `None` if it sent nothing.
     pub(super) fn listen(&mut self) -> Option<Vec<ToInit>> {
         let mut buffer = [0; 4096];
         let mut has_spoken = false;
@@ -101,19 +101,19 @@ impl Daemon {
         has_spoken.then_some(orders)
     }
 
-    /// Sends a message, now or when the daemon reads. One that does not read gets the
-    /// newest state later.
-    pub(super) fn send(&mut self, message: &ToDaemon) {
-        if self.unsent.len() < MAX_UNREAD
-            && let Ok(line) = serde_json::to_vec(message)
-        {
+    /// Queues a message, and sends as much as the daemon reads. Returns false if the queue was
+    /// full and the message was dropped.
+    pub(super) fn send(&mut self, message: &ToDaemon) -> bool {
+        let has_room = self.unsent.len() < MAX_UNREAD;
+        if has_room && let Ok(line) = serde_json::to_vec(message) {
             self.unsent.extend_from_slice(&line);
             self.unsent.push(b'\n');
         }
         self.flush();
+        has_room
     }
 
-    /// Sends what waits, as far as the daemon reads.
+    /// Sends queued messages, as far as the daemon reads them.
     pub(super) fn flush(&mut self) {
         while !self.unsent.is_empty() {
             match self.socket.write(&self.unsent) {
@@ -126,9 +126,50 @@ impl Daemon {
     }
 }
 
-/// Where this program was found. The kernel marks a file that was replaced since.
+/// Returns the path of this program, without the kernel's mark of a replaced file.
 fn by_name(program: &Path) -> PathBuf {
     let name = program.as_os_str().as_encoded_bytes();
     let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
     OsStr::from_bytes(name).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A daemon that does not read gets the newest state once it reads again.
+    #[test]
+    fn what_is_dropped_is_reported() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        for end in [&ours, &theirs] {
+            end.set_nonblocking(true).unwrap();
+        }
+        let mut daemon = Daemon {
+            pid: Pid::this(),
+            socket: ours,
+            unread: Vec::new(),
+            unsent: Vec::new(),
+        };
+        let state = |wanted| ToDaemon::State {
+            wanted,
+            components: Vec::new(),
+            viewer_port: 0,
+        };
+        let dropped = (0..100_000).find(|_| !daemon.send(&state(false)));
+        assert!(dropped.is_some(), "the queue has a bound");
+        let mut reader = &theirs;
+        let mut read = Vec::new();
+        while daemon.has_unsent() {
+            // It ends with `WouldBlock` when all that was sent is read.
+            let _ = reader.read_to_end(&mut read);
+            daemon.flush();
+        }
+        assert!(daemon.send(&state(true)));
+        let _ = reader.read_to_end(&mut read);
+        let last = read.split(|byte| *byte == b'\n').rev().nth(1).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<ToDaemon>(last).unwrap(),
+            state(true)
+        );
+    }
 }

@@ -1,5 +1,5 @@
-//! The step between fork and a component's program: a session of its own, no
-//! blocked signals, and an end when the init ends, however that happens.
+//! Prepares a component's process between fork and exec: a session of its own, no blocked signals,
+//! and SIGKILL when the init ends for any reason.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -17,25 +17,25 @@ use nix::{
     unistd::{Gid, Pid, Uid, getppid, setgid, setgroups, setsid, setuid},
 };
 
-/// Undoes what the init does to its own signals, and children inherit.
+/// Undoes the init's signal mask, which children inherit.
 ///
 /// # Errors
 ///
-/// None in practice: the set is valid.
+/// None in practice, because the set is valid.
 pub fn unblock_signals() -> nix::Result<()> {
     SigSet::all().thread_unblock()
 }
 
-/// The start of a component.
+/// The program of a component and its settings.
 #[derive(Debug)]
 pub struct ComponentProgram<'a> {
-    /// The init, with which it ends.
+    /// The init's process id; the component is killed when that process ends.
     pub parent: i32,
-    /// Its user's and group's ids; `None`: as the init.
+    /// User and group ids; `None` keeps those of the init.
     pub user: Option<(u32, u32)>,
-    /// Its first folder.
+    /// The working folder.
     pub folder: &'a Path,
-    /// Neither it nor what it starts gains privileges by set-user-ID programs (prctl(2)).
+    /// Whether set-user-ID programs give neither it nor its children privileges (prctl(2)).
     pub no_new_privs: bool,
     /// The program.
     pub program: &'a OsStr,
@@ -43,20 +43,19 @@ pub struct ComponentProgram<'a> {
     pub arguments: &'a [OsString],
 }
 
-/// Becomes a component. Returns only when that fails.
+/// Replaces this process with a component's program. Returns only when that fails.
 ///
-/// The init waits only until this program runs. What the desktop's user can hold up comes
-/// after that: its folder, and signals, which it can send as soon as this is a process of
-/// its own.
+/// The init waits only until this `deskd` runs. Everything that the desktop's user can delay
+/// comes later: entering the folder, and running as that user, who can then send signals to it.
 pub fn exec(component: &ComponentProgram<'_>) -> io::Error {
     let prepare = || -> nix::Result<()> {
         if component.no_new_privs {
             prctl::set_no_new_privs()?;
         }
         become_user(component.user)?;
-        // Another user clears it.
+        // Changing the user clears the parent-death signal, so it is set afterwards.
         prctl::set_pdeathsig(Signal::SIGKILL)?;
-        // It may have ended before it was asked for.
+        // The init may have ended before the parent-death signal was set.
         if getppid() != Pid::from_raw(component.parent) {
             return Err(nix::errno::Errno::ESRCH);
         }
@@ -78,11 +77,11 @@ pub fn exec(component: &ComponentProgram<'_>) -> io::Error {
     }
 }
 
-/// Becomes that user, without further groups.
+/// Changes to that user and group, and drops all supplementary groups.
 ///
 /// # Errors
 ///
-/// When this process may not.
+/// When this process may not change its user.
 pub(super) fn become_user(user: Option<(u32, u32)>) -> nix::Result<()> {
     let Some((uid, gid)) = user else {
         return Ok(());

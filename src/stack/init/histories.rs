@@ -1,5 +1,5 @@
-//! Histories of a display stack that nobody would think of: no order is wrong, and in the
-//! end all is up.
+//! Property tests with random histories of a display stack: no order is wrong, and in the end every
+//! part is up.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -18,7 +18,7 @@ const ENABLED: [Component; 4] = [
     Component::Session,
 ];
 
-/// Something that happens.
+/// Something that happens to the stack.
 #[derive(Debug, Clone)]
 enum Happening {
     Passes(u64),
@@ -26,7 +26,7 @@ enum Happening {
     IsReady(Component),
     Ends(Component, Option<i32>),
     HasNoPort(Component),
-    /// The next starts fail, one for each.
+    /// This number of the next starts fails.
     Refused(u8),
     Missing,
     Orders(ToInit),
@@ -58,23 +58,23 @@ fn change() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// A machine that does what it is ordered, and checks each order.
+/// A simulated machine that carries out the supervisor's orders and checks each of them.
 struct Machine {
     supervisor: Supervisor,
     now: Duration,
     running: HashSet<Component>,
     up: HashSet<Component>,
     daemon: bool,
-    /// Daemons that were started.
+    /// Number of daemons that were started.
     daemons: u32,
-    /// The daemon has listened.
+    /// Whether the daemon has listened.
     listened: bool,
     wanted: bool,
     refused: u8,
     missing: bool,
-    /// An exit was ordered.
+    /// The exit code, once an exit was ordered.
     exited: Option<u8>,
-    /// When a part was started.
+    /// The parts that were ordered to start, and when.
     starts: Vec<(Component, Duration)>,
 }
 
@@ -194,7 +194,7 @@ impl Machine {
                 }
             }
             Happening::Ends(part, code) if self.running.remove(&part) => {
-                // A keymap that is not set leaves the screen usable.
+                // A keymap that could not be set leaves the screen usable, so it counts as up.
                 if readiness(part).0 == Ready::Ended {
                     self.up.insert(part);
                 } else {
@@ -229,7 +229,7 @@ impl Machine {
         }
     }
 
-    /// All goes well from now on, for that long.
+    /// From now on all starts succeed, for that time.
     fn goes_well(&mut self, time: Duration) {
         (self.refused, self.missing) = (0, false);
         let until = self.now + time;
@@ -251,8 +251,8 @@ impl Machine {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Nothing is started unasked, twice or without what it needs, nothing runs without
-    /// what it needs, there is one daemon, and after the end there is no order.
+    /// No part is started while it is not wanted, twice or without its prerequisite, and none runs
+    /// without it. There is one daemon, and no order follows the exit.
     #[test]
     fn no_history_makes_a_wrong_order(vnc: bool, changes in prop::collection::vec(change(), 1..120)) {
         let mut machine = Machine::new(vnc);
@@ -261,21 +261,21 @@ proptest! {
         }
     }
 
-    /// After any history all comes up when things go well, within the longest pause.
+    /// After any history, every part comes up within the longest pause once all starts succeed.
     #[test]
     fn every_history_ends_with_all_up(vnc: bool, changes in prop::collection::vec(change(), 1..120)) {
         let mut machine = Machine::new(vnc);
         for change in changes {
             machine.change(change);
         }
-        // A daemon that ended a while ago is started again first.
+        // First a daemon that has ended is started again.
         machine.goes_well(Duration::from_secs(31));
         machine.goes_well(Duration::from_secs(1));
         let all = if vnc { Component::STARTED.len() } else { ENABLED.len() };
         prop_assert!(machine.exited.is_some() || machine.up.len() == all, "{:?}", machine.up);
     }
 
-    /// After `Down` nothing runs, until `Up`.
+    /// After `Down` no part runs until `Up`.
     #[test]
     fn down_is_down(changes in prop::collection::vec(change(), 1..60), after in prop::collection::vec(change(), 1..60)) {
         let mut machine = Machine::new(true);
@@ -345,7 +345,7 @@ fn a_daemon_that_never_listened_ends_the_init_with_its_code() {
     let mut machine = Machine::new(false);
     machine.change(Happening::DaemonEnds(Some(9)));
     assert_eq!(machine.exited, Some(9));
-    // A signal is no mistake of the command line.
+    // An end by a signal does not indicate a wrong command line.
     let mut machine = Machine::new(false);
     machine.change(Happening::DaemonEnds(None));
     assert!(machine.exited.is_none() && machine.daemon);

@@ -1,8 +1,8 @@
-//! A fresh home, seeded so that XFCE paints at once: no saver, no lock, no
-//! question at the first start (R12). What is there is left alone.
+//! Prepares a fresh home so that XFCE paints at once: no screen saver, no lock, no dialog at the
+//! first start (R12). Existing files are left unchanged.
 //!
-//! Done as the home's user, in a process of its own: everything below a home can be
-//! changed by that user at any moment, so root must not follow a path there.
+//! This runs as the home's user, in a process of its own. That user can change everything below the
+//! home at any moment, so root must not follow a path there.
 
 use std::{
     ffi::OsString,
@@ -19,12 +19,12 @@ use std::{
 
 use super::{child::unblock, plan::UserAccount};
 
-/// Maximum time for it: a home may lie on a file system that does not answer.
+/// Maximum time of the preparation: a home may be on a file system that does not answer.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Bytes of what the process says that are kept.
+/// Number of bytes of the process's error output that are read.
 const SAID: u64 = 512;
 
-/// Channels of xfconf and what stands in them.
+/// Channels of xfconf and their properties.
 const CHANNELS: [(&str, &str); 3] = [
     (
         "xfce4-screensaver",
@@ -42,14 +42,14 @@ const CHANNELS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Wallpapers that Debian's packages bring, best first.
+/// Wallpapers of Debian packages, best first.
 const WALLPAPERS: [&str; 3] = [
     "/usr/share/images/desktop-base/default",
     "/usr/share/backgrounds/xfce/xfce-shapes.svg",
     "/usr/share/backgrounds/xfce/xfce-blue.jpg",
 ];
 
-/// Has this program write what is missing, as that user. `change_user`: it is another one.
+/// Runs `deskd seed-home` as that user; `change_user` if this process runs as another user.
 pub(super) fn seed_as(user: &UserAccount, change_user: bool) -> io::Result<()> {
     let mut command = Command::new("/proc/self/exe");
     let path: (OsString, OsString) = ("PATH".into(), "/usr/bin:/bin".into());
@@ -71,7 +71,8 @@ pub(super) fn seed_as(user: &UserAccount, change_user: bool) -> io::Result<()> {
             break status;
         }
         if Instant::now() >= end {
-            // Not waited for: who traces a process keeps it. The init collects it later.
+            // It is not waited for, because a tracer can keep it from ending. The init reaps it
+            // later.
             process.kill()?;
             let why = format!(
                 "its file system did not answer within {} s",
@@ -86,7 +87,7 @@ pub(super) fn seed_as(user: &UserAccount, change_user: bool) -> io::Result<()> {
     }
     let mut said = Vec::new();
     if let Some(stderr) = process.stderr.take() {
-        // Its user may have kept the other end open.
+        // The user may keep the other end of the pipe open.
         unblock(stderr.as_fd())?;
         match stderr.take(SAID).read_to_end(&mut said) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
@@ -97,11 +98,11 @@ pub(super) fn seed_as(user: &UserAccount, change_user: bool) -> io::Result<()> {
     Err(io::Error::other(said.trim().to_owned()))
 }
 
-/// Writes what is missing, as the user that this process runs as.
+/// Writes the missing files as the user of this process.
 ///
 /// # Errors
 ///
-/// The first path that cannot be made, and why.
+/// The first path that cannot be created, and the reason.
 pub(super) fn seed(home: &Path) -> Result<(), (PathBuf, io::Error)> {
     let folder = home.join(".config/xfce4/xfconf/xfce-perchannel-xml");
     make_dirs(&folder)?;
@@ -137,7 +138,7 @@ fn write_channel(path: &Path, channel: &str, properties: &str) -> io::Result<()>
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<channel name=\"{channel}\" version=\"1.0\">\n  {properties}\n</channel>\n"
     );
     if let Err(error) = file.write_all(text.as_bytes()) {
-        // Half a file would stay for ever.
+        // Otherwise an incomplete file would remain.
         drop(fs::remove_file(path));
         return Err(error);
     }

@@ -1,4 +1,4 @@
-//! One init a display, and X lock files that nobody stands behind.
+//! The lock that allows one init per display, and the removal of stale X lock files.
 
 use std::{
     ffi::OsStr,
@@ -31,22 +31,21 @@ use crate::{
     processes,
 };
 
-/// A lock file holds a process id and is no longer than this.
+/// Maximum length of a lock file, which holds a process id.
 const LOCK_BYTES: u64 = 64;
-/// Maximum wait for another init of the same display to end: it takes some seconds to end a
-/// desktop.
+/// Maximum wait for another init of the same display to end: ending a desktop takes some seconds.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// Takes the lock of a display; it goes with the process. With `at_once`, nobody
-/// is waited for.
+/// Takes the lock of a display; the kernel releases it when the process ends. With `at_once`, it
+/// does not wait for another init to end.
 ///
 /// # Errors
 ///
-/// When another init holds it, or the file cannot be made.
+/// When another init holds the lock, or the file cannot be created.
 pub(super) fn take(path: &Path, at_once: bool) -> io::Result<Flock<File>> {
     let until = Instant::now() + if at_once { Duration::ZERO } else { PATIENCE };
     let mut said = false;
-    // Whoever can open it can take the lock: nobody else may.
+    // A process that can open the file can take the lock, so only the owner may open it.
     let mut options = File::options();
     options.create(true).truncate(false).write(true).mode(0o600);
     let mut file = files::open_no_link(path, &mut options)?;
@@ -54,7 +53,8 @@ pub(super) fn take(path: &Path, at_once: bool) -> io::Result<Flock<File>> {
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut lock) => {
-                // On a full disk it is a lock all the same.
+                // If the disk is full, the process id cannot be written, but the lock is still
+                // held.
                 let written = lock.set_len(0);
                 drop(written.and_then(|()| writeln!(lock, "{}", std::process::id())));
                 return Ok(lock);
@@ -75,7 +75,7 @@ pub(super) fn take(path: &Path, at_once: bool) -> io::Result<Flock<File>> {
     }
 }
 
-/// The holder of the lock, in words.
+/// Describes the process that holds the lock.
 pub(super) fn holder(path: &Path) -> String {
     let pid = read(path).trim().parse::<u32>().ok();
     match pid.filter(|pid| processes::exists(*pid)) {
@@ -87,7 +87,7 @@ pub(super) fn holder(path: &Path) -> String {
     }
 }
 
-/// Whether a process holds that lock now.
+/// Whether any process holds that lock.
 pub(super) fn is_held(path: &Path) -> bool {
     let Ok(file) = files::open_no_link(path, File::options().read(true)) else {
         return false;
@@ -96,14 +96,15 @@ pub(super) fn is_held(path: &Path) -> bool {
     taken.is_err_and(|(_, error)| error == Errno::EWOULDBLOCK)
 }
 
-/// The text of a lock file; empty for what is none.
+/// Returns the text of a lock file; empty if it cannot be read.
 fn read(path: &Path) -> String {
     let bytes = files::read_no_link(path, LOCK_BYTES).unwrap_or_default();
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Who listens there: a process's name and number, empty where the kernel does not say.
-/// Never waits: a server that is stopped, and whose queue is full, listens, too.
+/// Finds the process that listens at a socket address: its name and id, or an empty text if the
+/// kernel does not report it; `None` if no process listens. Never blocks: a stopped server whose
+/// queue is full counts as listening.
 fn listener(address: &UnixAddr) -> io::Result<Option<String>> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
@@ -125,8 +126,8 @@ fn in_words(pid: u32) -> String {
 /// The folder of the X servers' sockets.
 pub(super) const SOCKETS: &str = "/tmp/.X11-unix";
 
-/// Removes a file or link in place of a folder, unless it belongs to root or to us. In /tmp
-/// anybody may make a link, and root's work in the folder would happen elsewhere.
+/// Removes a file or link that is in the place of a folder, unless it belongs to root or to us. In
+/// /tmp any user can create a link, which would redirect root's operations in the folder.
 pub(super) fn remove_link(folder: &Path) -> io::Result<()> {
     let Ok(found) = fs::symlink_metadata(folder) else {
         return Ok(());
@@ -143,46 +144,47 @@ pub(super) fn remove_link(folder: &Path) -> io::Result<()> {
     })
 }
 
-/// Removes a socket from its folder, which must be no link of a stranger's.
+/// Removes a socket from its folder, which must not be another user's link.
 fn remove(socket: &Path) -> io::Result<()> {
     let folder = Path::new(SOCKETS);
     remove_link(folder)?;
     let name = socket.file_name().and_then(OsStr::to_str);
     match Folder::open(folder) {
         Ok(open) => open.clear(name.unwrap_or_default()),
-        // Nobody else can put another link in place of a trusted one: /tmp is sticky.
+        // Other users cannot replace a trusted link, because /tmp is sticky.
         Err(_) if is_trusted(&fs::symlink_metadata(folder)?) => set_aside(socket),
         Err(error) => Err(error),
     }
 }
 
-/// Removes a file. A folder in its place may hold a large tree: it is renamed.
+/// Removes a file. A folder in its place may hold a large tree, so it is renamed.
 pub(super) fn set_aside(path: &Path) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().and_then(OsStr::to_str);
     Folder::open(parent)?.clear(name.unwrap_or_default())
 }
 
-/// Whether it belongs to root, or to us.
+/// Whether a file belongs to root or to us.
 fn is_trusted(found: &fs::Metadata) -> bool {
     [0, geteuid().as_raw()].contains(&found.uid())
 }
 
-/// The owner of a display number.
+/// The process that uses a display number.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holder {
-    /// None: leftover files are removed.
+    /// No process uses it; leftover files were removed.
     Nobody,
-    /// A living X server that is not ours, and which process it is, as far as that is known.
+    /// An X server that is not ours, with its process as far as that is known.
     Server(String),
 }
 
-/// Looks who holds the display, and removes lock and socket when nobody does.
+/// Finds the X server that uses a display number. If there is none, removes the leftover lock file
+/// and socket.
 ///
-/// Xvfb itself takes any living process of the lock's number for a server; after
-/// a restart of a container that is often another program (R26). And anybody may put
-/// anything in /tmp: only a socket is connected to, a link to another one is none, and only a
-/// process that was started for this display is an X server of it.
+/// Xvfb itself takes any living process with the id in the lock file for an X server; after the
+/// restart of a container that is often another program (R26). Any user can create any file in
+/// /tmp. So only a socket is connected to, not a link to one, and only a process that was started
+/// for this display counts as its X server.
 pub(super) fn judge(display: u16) -> io::Result<Holder> {
     let socket = Path::new(SOCKETS).join(format!("X{display}"));
     let lock = PathBuf::from(format!("/tmp/.X{display}-lock"));
@@ -200,7 +202,7 @@ pub(super) fn judge(display: u16) -> io::Result<Holder> {
         && processes::name(pid).starts_with('X')
         && is_of_display(&processes::command_line(pid), display)
     {
-        // It may just be starting, before its sockets.
+        // It may just be starting and not have its sockets yet.
         return Ok(Holder::Server(in_words(pid)));
     }
     for (left, removed) in [(&lock, set_aside(&lock)), (&socket, remove(&socket))] {
@@ -215,8 +217,8 @@ pub(super) fn judge(display: u16) -> io::Result<Holder> {
     Ok(Holder::Nobody)
 }
 
-/// Whether an X server was started for that display: `:N` is among its arguments, or none
-/// is a display and it chooses by itself (`-displayfd`).
+/// Whether an X server's command line is for that display: `:N` is among its arguments, or it names
+/// no display and chooses one by itself (`-displayfd`).
 fn is_of_display(command: &[u8], display: u16) -> bool {
     let own = format!(":{display}");
     let mut displays = command
@@ -246,7 +248,7 @@ mod tests {
         remove_link(&link).unwrap();
         remove_link(&there).unwrap();
         symlink(&there, &link).unwrap();
-        // An administrator's stays.
+        // A link that belongs to root remains.
         remove_link(&link).unwrap();
         assert!(fs::symlink_metadata(&link).is_ok());
         assert!(geteuid().is_root(), "this test gives files to others");

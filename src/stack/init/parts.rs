@@ -1,4 +1,4 @@
-//! The processes of the stack: started, looked at, ended.
+//! Starts, observes and ends the processes of the stack.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -25,14 +25,14 @@ use crate::{
     stack::wire::{Component, ComponentState, Problem},
 };
 
-/// How long a port may take to answer that somebody listens.
+/// Maximum time of a connection attempt that checks whether a program listens on a port.
 const KNOCK: Duration = Duration::from_millis(50);
 
 /// The process of a part.
 #[derive(Debug)]
 struct PartProcess {
     component: Component,
-    /// `None`: it does not run.
+    /// The running program; `None` when it does not run.
     child: Option<Child>,
     /// When it was started, in milliseconds since 1970.
     since_ms: u64,
@@ -42,14 +42,14 @@ struct PartProcess {
 #[derive(Debug)]
 pub(super) struct Parts {
     processes: Vec<PartProcess>,
-    /// Their control group, if one can be made.
+    /// The control group of the parts, if one can be created.
     group: Option<Group>,
-    /// What belongs to the init, and yet is no part of the stack.
+    /// The daemon, which is a child of the init but not part of the stack.
     pub(super) daemon: Option<Pid>,
 }
 
 impl Parts {
-    /// None runs; what an init that was killed left behind is ended.
+    /// Creates the state in which no part runs. Processes that a killed init left behind are ended.
     pub(super) fn new(plan: &StackPlan) -> Self {
         let group = Group::make(&format!("deskd-X{}", plan.options.display));
         let left = Which {
@@ -87,12 +87,12 @@ impl Parts {
             .filter_map(|process| process.child.as_ref())
     }
 
-    /// The pipes to wait for.
+    /// Returns the output pipes of all parts, for `poll`.
     pub(super) fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.children().flat_map(Child::pipes)
     }
 
-    /// Takes what they wrote.
+    /// Reads the output of all parts.
     pub(super) fn read(&mut self) {
         for process in &mut self.processes {
             if let Some(child) = &mut process.child {
@@ -101,7 +101,7 @@ impl Parts {
         }
     }
 
-    /// A part as the daemon is to know it.
+    /// Returns the state of a part as it is reported to the daemon.
     pub(super) fn state(&self, part: &Part) -> ComponentState {
         let process = self
             .processes
@@ -164,7 +164,7 @@ impl Parts {
         }
     }
 
-    /// What can be seen of a part that was started and is not up yet.
+    /// Checks a part that was started and is not up yet: whether it is up, or its port is taken.
     pub(super) fn look(&self, component: Component, plan: &StackPlan) -> Option<StackFact> {
         let child = self.child(component)?;
         let (ready, _) = components::readiness(component);
@@ -181,7 +181,7 @@ impl Parts {
         is_up.then_some(StackFact::Ready(component))
     }
 
-    /// A process of the init ended; `None` when it was no part.
+    /// Handles the end of a child process; `None` if the process is not a part.
     pub(super) fn ended(&mut self, pid: Pid, code: Option<i32>) -> Option<StackFact> {
         let is = |process: &&mut PartProcess| process.child.as_ref().is_some_and(|c| c.pid == pid);
         let process = self.processes.iter_mut().find(is)?;
@@ -201,8 +201,8 @@ impl Parts {
         }
     }
 
-    /// Ends all parts: the session is asked first, so that programs can save
-    /// what they have; then all, within two seconds together (R29).
+    /// Ends all parts. The session gets SIGTERM first, so that programs can save their data, then
+    /// all parts, within two seconds together (R29).
     pub(super) fn end_all(&mut self, plan: &StackPlan) {
         let half = tree::GRACE / 2;
         let group = self.group_of(Component::Session);
@@ -216,7 +216,7 @@ impl Parts {
         }
     }
 
-    /// Ends whatever was being started meanwhile, and gives the control group back.
+    /// Ends processes that were started during the tear-down, and removes the control group.
     pub(super) fn sweep(&mut self, plan: &StackPlan) {
         tree::end(&self.everything(plan), tree::GRACE);
         if let Some(group) = &self.group {
@@ -224,8 +224,8 @@ impl Parts {
         }
     }
 
-    /// The processes of one part. What came to the init without a mark is the session's:
-    /// the others start nothing that leaves them.
+    /// Selects the processes of one part. Orphans without a mark count as the session's, because no
+    /// other part starts processes that outlive it.
     fn processes_of<'a>(
         &self,
         component: Component,
@@ -260,7 +260,7 @@ impl Parts {
     }
 
     fn orphans(&self, plan: &StackPlan) -> Orphans {
-        // What the init itself started is none.
+        // The init's own children are not orphans.
         let parts = self.children().map(|child| child.pid);
         Orphans {
             of: plan.desktop.uid,
@@ -275,7 +275,7 @@ fn prepare(component: Component, plan: &StackPlan) -> Result<(), String> {
     let display = plan.options.display;
     match component {
         Component::Xvfb => {
-            // Of a life that ended while nobody looked.
+            // Processes of an earlier X server that still run although its end was not observed.
             let left = Which {
                 mark: plan.mark(Component::Xvfb.name()),
                 ..Which::default()
@@ -292,7 +292,7 @@ fn prepare(component: Component, plan: &StackPlan) -> Result<(), String> {
             plan.write_cookies().map_err(|error| error.to_string())
         }
         Component::Dbus => {
-            // Of a bus that was killed, or what its user put there.
+            // The socket of a bus that was killed, or a file that the user put there.
             match lock::set_aside(&plan.desktop_dir.join("bus")) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     let folder = plan.desktop_dir.display();
@@ -312,8 +312,8 @@ fn prepare(component: Component, plan: &StackPlan) -> Result<(), String> {
     }
 }
 
-/// The listener of a port of loopback. If the kernel does not report it, any answer counts
-/// as the component's.
+/// Finds the listener on a loopback port. If the kernel does not report it, any listener counts as
+/// the component's.
 fn listening(port: u16, pid: Pid) -> Listening {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     if TcpStream::connect_timeout(&address, KNOCK).is_err() {

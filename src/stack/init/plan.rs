@@ -1,4 +1,4 @@
-//! The users of the processes, and the places of their files.
+//! The users that the processes run as, and the paths of their files.
 
 use std::{
     ffi::OsString,
@@ -18,64 +18,64 @@ use crate::{
     frame::Size,
 };
 
-/// Maximum time for removing what a desktop left.
+/// Maximum wait for the removal of an earlier desktop's files.
 const REMOVED: Duration = Duration::from_secs(1);
 
-/// The options of the command line.
+/// Options of the stack, from the command line.
 #[derive(Debug, Clone)]
 pub struct StackOptions {
     /// The display's number.
     pub display: u16,
-    /// The screen's first size.
+    /// The screen's initial size.
     pub geometry: Size,
-    /// The size up to which the screen can grow without a restart.
+    /// The largest size to which the screen can grow without a restart of the X server.
     pub max_geometry: Size,
     /// Dots per inch.
     pub dpi: u32,
-    /// The user whose desktop it is; `None`: one called "desktop" where deskd is
-    /// root and there is one, else deskd's own.
+    /// The desktop's user. `None`: if deskd is root, the user called "desktop" if that exists, else
+    /// deskd's own user.
     pub desktop_user: Option<String>,
-    /// With x11vnc and noVNC.
+    /// Whether x11vnc and noVNC are started.
     pub vnc: bool,
     /// The viewer's port.
     pub viewer_port: u16,
-    /// Further variables of deskd's environment that the desktop's programs get; a name
-    /// that ends in `*` stands for all that begin so.
+    /// Further variables of deskd's environment that the desktop's programs get; a name that ends
+    /// in `*` stands for all names with that prefix.
     pub desktop_env: Vec<String>,
-    /// No program of the desktop gains privileges, as by sudo.
+    /// Whether no program of the desktop can gain privileges, for example by sudo.
     pub no_new_privs: bool,
-    /// Where the daemon listens.
+    /// The addresses at which the daemon listens.
     pub listen: Vec<Address>,
     /// The arguments of the daemon.
     pub daemon: Vec<OsString>,
 }
 
-/// Why the stack cannot be started.
+/// The reason why the stack cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// No such user.
     #[error("there is no user {0:?}: create it, or give another --desktop-user")]
     NoUser(String),
-    /// Only root can start programs as somebody else.
+    /// Only root can start programs as another user.
     #[error("--desktop-user {0:?} needs root: start deskd as root, or as that user")]
     NotRoot(String),
-    /// A file or folder cannot be made.
+    /// A file or folder cannot be created.
     #[error("{} cannot be made: {source}{}", path.display(), advice(source))]
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// The system's error.
         source: io::Error,
     },
-    /// No randomness.
+    /// The system provides no randomness.
     #[error("no randomness for the cookie: {0}")]
     Random(#[from] getrandom::Error),
-    /// The system does not report our user.
+    /// The user database cannot be read.
     #[error("the user database cannot be read: {0}")]
     Users(#[from] nix::Error),
 }
 
-/// What may be wrong when a file cannot be made.
+/// The advice for an error at the creation of a file.
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room",
@@ -88,7 +88,7 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// A user that something runs as.
+/// A user that a process runs as.
 #[derive(Debug, Clone)]
 pub(super) struct UserAccount {
     pub(super) name: String,
@@ -99,7 +99,7 @@ pub(super) struct UserAccount {
 }
 
 impl UserAccount {
-    /// Its user's and group's ids, for the command line.
+    /// The user and group ids, as on the command line.
     pub(super) fn ids(&self) -> String {
         format!("{}:{}", self.uid, self.gid)
     }
@@ -124,29 +124,29 @@ impl From<User> for UserAccount {
     }
 }
 
-/// All that the init needs to know.
+/// Everything that the init needs to start the stack.
 #[derive(Debug)]
 pub struct StackPlan {
     pub(super) options: StackOptions,
     pub(super) desktop: UserAccount,
     pub(super) daemon: UserAccount,
-    /// The init is root, and may become others.
+    /// Whether the init is root and can start processes as other users.
     pub(super) is_root: bool,
-    /// Lock file; also the beginning of every mark.
+    /// The lock file; its path is also the beginning of every mark.
     pub(super) lock: PathBuf,
     /// The desktop's `XDG_RUNTIME_DIR`.
     pub(super) desktop_dir: PathBuf,
-    /// Cookie files: the desktop's, and the daemon's.
+    /// The cookie files of the desktop and of the daemon.
     pub(super) desktop_cookie: PathBuf,
     pub(super) daemon_cookie: PathBuf,
 }
 
 impl StackPlan {
-    /// Finds users, and makes the folder that the lock lies in.
+    /// Finds the users, and creates the folder of the lock file.
     ///
     /// # Errors
     ///
-    /// When a user is missing, or the folder cannot be made.
+    /// When a user does not exist, or the folder cannot be created.
     pub fn new(options: StackOptions) -> Result<Self, PlanError> {
         let own = own()?;
         let is_root = geteuid().is_root();
@@ -168,12 +168,12 @@ impl StackPlan {
             own.clone()
         };
         let base = base_dir(is_root, own.uid);
-        // The daemon makes its socket there, too.
+        // The daemon creates its socket there, too.
         make_dir(&base, 0o755, is_root.then_some(&daemon))?;
         let number = options.display;
         let desktop_dir = base.join(format!("desktop-X{number}"));
         if !desktop.home.is_dir() {
-            // As "nobody" has none: one that goes with the machine.
+            // A user such as "nobody" has no home; this one is removed with the desktop's files.
             desktop.home = desktop_dir.join("home");
         }
         Ok(Self {
@@ -188,7 +188,7 @@ impl StackPlan {
         })
     }
 
-    /// Makes the folders of the display, which the lock must be held for.
+    /// Creates the folders of the display. The caller must hold the lock.
     pub(super) fn make_folders(&self) -> Result<(), PlanError> {
         let owner = self.is_root.then_some(&self.desktop);
         make_dir(&self.desktop_dir, 0o700, owner)?;
@@ -198,17 +198,17 @@ impl StackPlan {
             make_dir(&self.desktop.home, 0o700, owner)?;
         }
         if let Some(owner) = owner {
-            // Where that is refused, who cannot write to it says so.
+            // If this fails, a later write to the home reports the error.
             drop(adopt(&self.desktop.home, owner.owner()));
         }
         self.make_socket_dirs()
     }
 
-    /// Removes what the last desktop left: all but a home that was made here. Its user may
-    /// have made a tree that is long to remove: that is waited for at most a second, and goes
-    /// on while this process lives.
+    /// Removes the files of the last desktop, except a home that was created here. The user may
+    /// have created a tree that takes long to remove: the init waits for at most a second, and the
+    /// removal continues while this process lives.
     pub(super) fn remove_folders(&self) {
-        // What cannot be removed is there for the next to use.
+        // A file that cannot be removed remains for the next desktop.
         drop(fs::remove_file(&self.daemon_cookie));
         let base = self.lock.parent().unwrap_or(Path::new("/"));
         let prefix = format!("left-X{}.", self.options.display);
@@ -237,17 +237,17 @@ impl StackPlan {
             drop(done);
         };
         if thread::Builder::new().spawn(remove).is_ok() {
-            // It ends by the end of the thread, or by the time.
+            // The wait ends when the thread has finished, or after `REMOVED`.
             let _ = removed.recv_timeout(REMOVED);
         }
     }
 
-    /// The mark of a component's processes.
+    /// Returns the mark of a component's processes.
     pub(super) fn mark(&self, component: &str) -> String {
         format!("{}:{component}", self.lock.display())
     }
 
-    /// A new cookie for the X server, readable by those who need it.
+    /// Writes a new cookie for the X server, readable by the desktop and the daemon.
     pub(super) fn write_cookies(&self) -> Result<(), PlanError> {
         let mut cookie = [0; 16];
         getrandom::fill(&mut cookie)?;
@@ -256,7 +256,7 @@ impl StackPlan {
         self.write_private(&self.daemon_cookie, &file, &self.daemon)
     }
 
-    /// A new password for the VNC server: 8 characters, all that VNC looks at.
+    /// Writes a new password for the VNC server: 8 characters, the most that VNC uses.
     pub(super) fn write_vnc_password(&self) -> Result<(), PlanError> {
         let number = getrandom::u64()?;
         let password = format!("{:08x}\n", number & 0xffff_ffff);
@@ -264,7 +264,7 @@ impl StackPlan {
         self.write_private(&path, password.as_bytes(), &self.desktop)
     }
 
-    /// Writes a file for a user, in a folder that may be the user's own.
+    /// Writes a file for a user, in a folder that may belong to that user.
     fn write_private(
         &self,
         path: &Path,
@@ -283,7 +283,7 @@ impl StackPlan {
             })
     }
 
-    /// Folders that sockets lie in: X's own, and the daemon's.
+    /// Creates the folders that hold sockets: the X server's and the daemon's.
     fn make_socket_dirs(&self) -> Result<(), PlanError> {
         let x_sockets = Path::new(lock::SOCKETS);
         if self.is_root {
@@ -296,7 +296,7 @@ impl StackPlan {
             && let Ok(folder) = Folder::open(x_sockets)
             && folder.status().is_ok_and(|status| status.st_uid == 0)
         {
-            // Made less the umask; or a copy that lost its mode.
+            // The umask may have restricted the mode, or a copied folder may have lost it.
             drop(folder.set_mode(0o1777));
         }
         for address in &self.options.listen {
@@ -320,7 +320,7 @@ pub(super) fn own() -> Result<UserAccount, PlanError> {
         ..UserAccount::from(user)
     });
     Ok(user.unwrap_or_else(|| UserAccount {
-        // A container's user may have no entry.
+        // The user of a container may have no entry in the user database.
         name: uid.to_string(),
         uid: uid.as_raw(),
         gid: nix::unistd::getegid().as_raw(),
@@ -338,9 +338,9 @@ fn base_dir(is_root: bool, uid: u32) -> PathBuf {
     }
 }
 
-/// Makes room where something else lies than is wanted there. The desktop's user may have
-/// put anything into a folder of its own, also a tree that is long to remove: that is moved
-/// aside, until the end of the desktop.
+/// Removes an entry at `path` that is not of the wanted kind. The desktop's user may have put
+/// anything into its own folder, also a tree that takes long to remove, so a folder is renamed and
+/// remains until the desktop's files are removed.
 fn clear(path: &Path, is_wanted: fn(&fs::Metadata) -> bool) -> io::Result<()> {
     let Ok(found) = fs::symlink_metadata(path) else {
         return Ok(());
@@ -368,15 +368,15 @@ fn file_error<T>(path: &Path, done: io::Result<T>) -> Result<T, PlanError> {
     })
 }
 
-/// A new home, such as a tmpfs or a volume, belongs to root and is closed to others. The
-/// desktop's user gets it, with the files that such a home begins with.
+/// Gives a new home to the desktop's user, with the files that it contains. A new home, such as a
+/// tmpfs or a volume, belongs to root and is closed to others.
 fn adopt(home: &Path, owner: FileOwner) -> io::Result<()> {
     let folder = Folder::open(home)?;
     let status = folder.status()?;
     if owner.uid == 0 || status.st_uid != 0 || status.st_mode & 0o007 != 0 {
         return Ok(());
     }
-    // Nobody else can change what is in it.
+    // No other user can change the content, because the folder is closed.
     let entries: Vec<fs::DirEntry> = fs::read_dir(home)?.collect::<io::Result<_>>()?;
     let is_file = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
     if !entries.iter().all(is_file) {
@@ -388,7 +388,7 @@ fn adopt(home: &Path, owner: FileOwner) -> io::Result<()> {
     folder.give(owner)
 }
 
-/// A cookie file with one entry for every address and display (Xau: FamilyWild).
+/// Returns a cookie file with one entry for every address and display (Xau: `FamilyWild`).
 fn authority(cookie: &[u8; 16]) -> Vec<u8> {
     let mut file = vec![0xff, 0xff, 0, 0, 0, 0];
     let name = b"MIT-MAGIC-COOKIE-1";

@@ -1,5 +1,5 @@
-//! The loop: one thread, one `poll`, everything with a deadline. It tells the supervisor
-//! what happened, and carries out its orders.
+//! The init's loop: one thread, one `poll`, and a time limit on every wait. It reports facts to the
+//! supervisor and carries out its orders.
 
 use std::{
     collections::VecDeque,
@@ -31,26 +31,26 @@ use super::{
 };
 use crate::stack::wire::{Event, ToDaemon};
 
-/// How often a port or a deadline is looked at.
+/// Interval of the checks of ports and time limits while a part is to come up.
 const TICK: Duration = Duration::from_millis(50);
-/// Maximum time until the daemon has ended.
+/// Time after which a daemon that does not end is killed.
 const DAEMON_GRACE: Duration = Duration::from_secs(6);
-/// A turn of the loop that took longer was a pause of the machine.
+/// If a turn of the loop takes at least this time, the whole machine was paused.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Why the init cannot work.
+/// The reason why the init cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// A folder, file or user.
+    /// A user, a file or a folder.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// Another init has the display.
     #[error("another deskd ({1}) manages display :{0}: end it, or give another --display")]
     Locked(u16, String),
-    /// The lock file cannot be made.
+    /// The lock file cannot be created.
     #[error("the lock {0} cannot be taken: {1}")]
     Lock(String, io::Error),
-    /// The system.
+    /// A system call failed.
     #[error("cannot supervise: {0}")]
     System(#[from] io::Error),
 }
@@ -77,20 +77,20 @@ struct Init {
     daemon: Option<Daemon>,
     /// The start of the supervisor's clock.
     began: Instant,
-    /// The state that the daemon knows.
+    /// The state that was last sent to the daemon.
     told: Option<ToDaemon>,
-    /// The last turn of the loop.
+    /// The time of the last turn of the loop.
     turned: Instant,
-    /// Held as long as the process lives.
+    /// The lock of the display, held until the process ends.
     _lock: Flock<std::fs::File>,
 }
 
-/// Runs until SIGTERM or SIGINT, and returns the exit code. With `at_once`, an
-/// init that is just ending is not waited for.
+/// Runs until SIGTERM, SIGINT or SIGHUP, or an order to end; returns the exit code. With `at_once`,
+/// it does not wait for another init to end.
 ///
 /// # Errors
 ///
-/// When the display is another's, or the system refuses what an init needs.
+/// When another init has the display, or a system call fails.
 pub fn run(plan: StackPlan, at_once: bool) -> Result<u8, InitError> {
     let path = plan.lock.display().to_string();
     let lock = lock::take(&plan.lock, at_once).map_err(|error| match error.kind() {
@@ -99,7 +99,7 @@ pub fn run(plan: StackPlan, at_once: bool) -> Result<u8, InitError> {
         }
         _ => InitError::Lock(path.clone(), error),
     })?;
-    // Orphans of the session come to us, and are reaped.
+    // Orphans of the session become our children, and are reaped.
     prctl::set_child_subreaper(true)?;
     let mut signals = SigSet::empty();
     for signal in [
@@ -113,7 +113,7 @@ pub fn run(plan: StackPlan, at_once: bool) -> Result<u8, InitError> {
     signals.thread_block()?;
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
     let signals = SignalFd::with_flags(&signals, flags)?;
-    // An init that was killed left processes, and its user may have filled their folder.
+    // A killed init left processes, and the desktop's user may have filled their folder.
     let parts = Parts::new(&plan);
     plan.remove_folders();
     plan.make_folders()?;
@@ -152,7 +152,7 @@ impl Init {
         }
     }
 
-    /// What happened since the last turn.
+    /// Collects the facts since the last turn.
     fn look(&mut self) -> Vec<StackFact> {
         let mut facts = Vec::new();
         let pause = self.turned.elapsed();
@@ -174,8 +174,8 @@ impl Init {
         facts
     }
 
-    /// Carries out what the supervisor orders about a fact, and about what comes of that.
-    /// An exit code when it orders the end.
+    /// Passes a fact to the supervisor and carries out its orders, and does the same with the facts
+    /// that result. Returns an exit code when the supervisor orders the end.
     fn happened(&mut self, fact: StackFact) -> Result<Option<u8>, InitError> {
         let mut facts = VecDeque::from([fact]);
         while let Some(fact) = facts.pop_front() {
@@ -211,7 +211,7 @@ impl Init {
                         problem: report.problem,
                         message: report.message,
                     })),
-                    // The init's own words: the daemon, which has the log, may be missing.
+                    // The init logs this itself, because the daemon may not run.
                     StackOrder::Warn(message) => tracing::warn!("{message}"),
                     StackOrder::Exit(code) => return Ok(Some(code)),
                 }
@@ -226,7 +226,7 @@ impl Init {
         }
     }
 
-    /// Sends the state when it changed.
+    /// Sends the state to the daemon if it has changed.
     fn tell(&mut self) {
         let parts = self.supervisor.parts().iter();
         let options = &self.plan.options;
@@ -238,11 +238,11 @@ impl Init {
         let Some(daemon) = &mut self.daemon else {
             return;
         };
-        if self.told.as_ref() != Some(&state) {
-            daemon.send(&state);
+        daemon.flush();
+        // A state that found no room is sent in the next turn.
+        if self.told.as_ref() != Some(&state) && daemon.send(&state) {
             self.told = Some(state);
         }
-        daemon.flush();
     }
 
     fn wait(&self, signals: &SignalFd) -> Result<(), InitError> {
@@ -265,7 +265,7 @@ impl Init {
         }
     }
 
-    /// Collects every child that ended, the init's own and orphans.
+    /// Reaps every child that has ended, the init's own and orphans.
     fn reap(&mut self) -> Vec<StackFact> {
         let mut facts = Vec::new();
         loop {
@@ -284,12 +284,13 @@ impl Init {
         }
     }
 
-    /// The end: the daemon first, so that its callers get their cards; then all.
+    /// Ends everything: first SIGTERM to the daemon, so that its callers get failure cards, then
+    /// all parts.
     fn end(&mut self) {
         if let Some(daemon) = &self.daemon {
             let _ = kill(daemon.pid, Signal::SIGTERM);
         }
-        // It orders nothing that can fail.
+        // The supervisor orders nothing that can fail here.
         drop(self.happened(StackFact::Ending));
         let until = Instant::now() + DAEMON_GRACE;
         while let Some(daemon) = &self.daemon {

@@ -1,7 +1,7 @@
-//! What the init does about what happens, without doing it: facts in, orders out.
+//! Decides what the init does: it takes in facts and returns orders.
 //!
-//! It knows no process and no clock: `run` reports what happened and when,
-//! and carries out the orders. So it can be tested by histories that nobody would think of.
+//! It handles no process and no clock. `run` reports each fact with its time and carries out the
+//! orders, so property tests can drive the supervisor with random histories.
 
 use std::time::Duration;
 
@@ -11,104 +11,105 @@ use crate::{
     stack::wire::{Component, Problem, StageStatus, ToInit},
 };
 
-/// The longest pause between two starts of what keeps ending (R28).
+/// Maximum pause before a part that keeps ending is started again (R28).
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// After a life of this length a part's next end counts as its first.
+/// If a part ran for at least this time, its next end counts as its first.
 const STABLE: Duration = Duration::from_secs(20);
 /// A daemon that sends nothing for this time is replaced (R33).
 const SILENT: Duration = Duration::from_secs(10);
 
-/// What happened.
+/// A fact that `run` reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StackFact {
     /// Time passed.
     Tick,
-    /// The whole machine stood still for that time.
+    /// The whole machine was paused for that time.
     Paused(Duration),
     /// A part was started, as ordered.
     Started(Component),
-    /// It could not be.
+    /// A part could not be started.
     NotStarted(Component, Problem, String),
     /// A part that was started is up.
     Ready(Component),
     /// Another program listens on the port that a part needs.
     PortTaken(Component, u16),
-    /// A part ended, with its code unless by a signal, and the end of what it wrote.
+    /// A part ended: its exit code (`None` after a signal) and the end of its standard error
+    /// output.
     Ended(Component, Option<i32>, String),
     /// The daemon was started, as ordered.
     DaemonStarted,
     /// The daemon sent something.
     DaemonSpoke,
-    /// The daemon ended, with its code unless by a signal.
+    /// The daemon ended: its exit code (`None` after a signal).
     DaemonEnded(Option<i32>),
-    /// The daemon ordered something.
+    /// The daemon sent an order.
     Ordered(ToInit),
-    /// The init ends, because it was ordered to or by a signal.
+    /// The init ends, because of a signal or an order.
     Ending,
 }
 
-/// What is to be done.
+/// An order that `run` carries out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StackOrder {
     /// Start a part. [`StackFact::Started`] or [`StackFact::NotStarted`] follows.
     Start(Component),
     /// End every process of a part.
     End(Component),
-    /// End every process of all parts, the session's first.
+    /// End every process of all parts, beginning with the session's.
     EndAll,
     /// Start the daemon. [`StackFact::DaemonStarted`] follows.
     StartDaemon,
     /// Kill the daemon. [`StackFact::DaemonEnded`] follows.
     KillDaemon,
-    /// Have the next X server this size, and these dots per inch unless 0.
+    /// Use this size for the next X server, and these dots per inch unless 0.
     Resize(Size, u32),
-    /// Report a step.
+    /// Report an event to the daemon.
     Report(Report),
-    /// Write that to the log.
+    /// Write this warning to the log.
     Warn(String),
-    /// End all, and exit with that code.
+    /// End everything, and exit with that code.
     Exit(u8),
 }
 
-/// A step of a bring-up, restart or tear-down.
+/// A change in a bring-up, restart or tear-down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Report {
     pub(super) component: Component,
     pub(super) status: StageStatus,
-    /// Since the bring-up began.
+    /// Time since the bring-up began.
     pub(super) elapsed: Duration,
     pub(super) problem: Option<Problem>,
     pub(super) message: String,
 }
 
-/// A part, and what became of it. Times are of the init's own clock.
+/// The state of a part. Times are on the clock of [`Supervisor::step`].
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) component: Component,
     pub(super) enabled: bool,
-    /// Its process runs.
+    /// Whether its process runs, or its start was ordered.
     running: bool,
     pub(super) up: bool,
-    /// It must be up by then.
+    /// The time by which it must be up.
     due: Option<Duration>,
-    /// It is not started again before.
+    /// The earliest time of its next start.
     not_before: Option<Duration>,
     started: Duration,
-    /// Ends in a row.
+    /// Number of failures in a row.
     streak: u32,
     pub(super) restarts: u32,
     pub(super) problem: Option<Problem>,
     pub(super) last_output: String,
 }
 
-/// The daemon.
+/// The state of the daemon's process.
 #[derive(Debug, Default)]
 struct DaemonLife {
-    /// Since when it runs, and when it was last heard.
+    /// When it was started, and when it last sent something; `None` while it does not run.
     running: Option<(Duration, Duration)>,
     not_before: Option<Duration>,
     streak: u32,
-    /// It has listened once: from then on its end is no mistake of the command line.
+    /// Whether it has listened once. Before that, an exit code means a wrong command line.
     was_ready: bool,
 }
 
@@ -117,18 +118,19 @@ struct DaemonLife {
 pub(super) struct Supervisor {
     parts: Vec<Part>,
     daemon: DaemonLife,
-    /// The stack is to be up.
+    /// Whether the stack is to be up.
     pub(super) wanted: bool,
-    /// [`StackOrder::Exit`] was given.
+    /// Whether the init is ending; from then on only its end is ordered.
     ending: bool,
-    /// Of the bring-up.
+    /// When the current bring-up began.
     began: Duration,
     now: Duration,
     orders: Vec<StackOrder>,
 }
 
 impl Supervisor {
-    /// Nothing runs; all is to be brought up once the daemon listens. `vnc`: with a viewer.
+    /// Creates the state in which nothing runs, and everything is to be started once the daemon
+    /// listens. `vnc` adds the viewer.
     pub(super) fn new(vnc: bool) -> Self {
         let is_vnc = |c| matches!(c, Component::X11vnc | Component::Websockify);
         let part = |component| Part {
@@ -166,13 +168,13 @@ impl Supervisor {
         starting.map(|part| part.component)
     }
 
-    /// Whether something is to come up: then time matters.
+    /// Whether a part is still to come up, so that time limits must be checked often.
     pub(super) fn is_busy(&self) -> bool {
         self.wanted && self.parts.iter().any(|part| part.enabled && !part.up)
     }
 
-    /// Takes in that something happened at `now`, which never goes back. The orders are to
-    /// be carried out in their order.
+    /// Takes in a fact that happened at `now`, which never decreases between calls. The orders are
+    /// to be carried out in sequence.
     pub(super) fn step(&mut self, now: Duration, fact: StackFact) -> Vec<StackOrder> {
         self.now = self.now.max(now);
         if fact == StackFact::Ending {
@@ -196,7 +198,7 @@ impl Supervisor {
             StackFact::NotStarted(component, problem, message) => {
                 let now = self.now;
                 if let Some(part) = self.part(component) {
-                    // It ran for no time: the pauses grow.
+                    // The part ran for no time, so the pauses before its next starts grow.
                     part.started = now;
                     if problem == Problem::Failed {
                         part.last_output.clone_from(&message);
@@ -239,7 +241,7 @@ impl Supervisor {
         }));
     }
 
-    /// A pause of the whole machine is nobody's silence, and no part's delay.
+    /// Excludes a pause of the whole machine from the daemon's silence and the parts' time limits.
     fn paused(&mut self, pause: Duration) {
         if let Some((_, heard)) = &mut self.daemon.running {
             *heard = self.now;
@@ -249,7 +251,7 @@ impl Supervisor {
         }
     }
 
-    /// Starts what is to be up and has what it needs; ends what is late.
+    /// Ends parts that exceed their time limit, and starts wanted parts whose prerequisite is up.
     fn keep_parts(&mut self) {
         if !self.daemon.was_ready {
             return;
@@ -280,7 +282,7 @@ impl Supervisor {
             let hopeless = matches!(part.problem, Some(Problem::Missing { .. }));
             let due = part.not_before.is_none_or(|at| self.now >= at);
             if part.enabled && !part.up && !part.running && due && !hopeless && has_ground {
-                // Until it is known whether it was started.
+                // It counts as running until the result of its start is known.
                 self.parts[index].running = true;
                 self.orders
                     .push(StackOrder::Start(self.parts[index].component));
@@ -348,7 +350,8 @@ impl Supervisor {
                 self.is_up(component);
                 return;
             }
-            // Keys may be missing, but the screen is there: it is reported, no more.
+            // Without the keymap some keys may be missing, but the screen works, so only report
+            // this.
             (part.up, part.due) = (true, None);
             let message = format!("{} failed{said}", component.name());
             self.report(
@@ -364,14 +367,15 @@ impl Supervisor {
         self.fail(component, Problem::Failed, message);
     }
 
-    /// A part is not up: what stands on it goes down, and it is tried again.
+    /// Handles the failure of a part: ends everything that depends on it, and schedules its
+    /// restart.
     fn fail(&mut self, component: Component, problem: Problem, message: String) {
         for other in Component::STARTED.into_iter().rev() {
             if stands_on(other, component) {
                 self.end(other);
             }
         }
-        // What it started and left.
+        // End the processes that the part started and left behind.
         self.end(component);
         let now = self.now;
         if let Some(part) = self.part(component) {
@@ -393,7 +397,7 @@ impl Supervisor {
         }
     }
 
-    /// Ends all parts, for that reason.
+    /// Ends all parts; `why` is the reason in the reports.
     fn end_all(&mut self, why: &str) {
         let was = self.parts.iter().filter(|part| part.up || part.running);
         let was: Vec<Component> = was.map(|part| part.component).collect();
@@ -416,7 +420,7 @@ impl Supervisor {
                 self.orders.push(StackOrder::KillDaemon);
             }
         } else if self.daemon.not_before.is_none_or(|at| self.now >= at) {
-            // Until it is known that it was started.
+            // It counts as running until its start is reported.
             self.daemon.running = Some((self.now, self.now));
             self.orders.push(StackOrder::StartDaemon);
         }
@@ -448,7 +452,7 @@ impl Supervisor {
                 }
                 self.wanted = true;
                 for part in self.parts.iter_mut().filter(|part| !part.up) {
-                    // Somebody asks for it: it is tried at once.
+                    // An explicit order resets the pauses, so the part is started at once.
                     part.forget();
                 }
             }
@@ -466,7 +470,7 @@ impl Supervisor {
                     width: *width,
                     height: *height,
                 };
-                // The daemon has checked it; what it sends is checked all the same.
+                // The daemon has checked the size, but the init does not rely on that.
                 if let Err(error) = ScreenSize::try_from(size) {
                     self.orders.push(StackOrder::Warn(error.to_string()));
                     return;

@@ -1,6 +1,6 @@
-//! Finds every process of the stack, and no other: by a mark in their environment, which
-//! children inherit, also after the init was killed; by their descent, because orphans come
-//! to the init; and by a control group, where there is one.
+//! Finds every process of the stack, and no other. It uses three criteria: a mark in the
+//! environment, which children inherit and which survives a killed init; descent, because orphans
+//! become children of the init; and a control group, if there is one.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,41 +17,41 @@ use nix::{
 use super::{cgroup::Group, lock};
 use crate::processes;
 
-/// The variable that marks them: lock file, colon, component.
+/// The environment variable that marks the processes: lock file, colon, component.
 pub(super) const MARK: &str = "DESKD_STACK";
 
-/// Maximum time of a process to end after SIGTERM (R29).
+/// Maximum time for a process to end after SIGTERM (R29).
 pub(super) const GRACE: Duration = Duration::from_secs(2);
-/// Maximum time until the rest is gone after SIGKILL.
+/// Maximum time for the remaining processes to end after SIGKILL.
 const GONE: Duration = Duration::from_secs(2);
 
-/// Some of the stack's processes.
+/// Selects some of the stack's processes: those that meet any of these criteria.
 #[derive(Debug, Default)]
 pub(super) struct Which<'a> {
-    /// The beginning of their mark.
+    /// Processes whose mark begins with this text.
     pub(super) mark: String,
-    /// These, and all that descend from them.
+    /// These processes and all their descendants.
     pub(super) from: Vec<Pid>,
-    /// Orphans that came to this init without a mark, and all that descend from them.
+    /// Orphans without a mark that became children of this init, and all their descendants.
     pub(super) orphans: Option<Orphans>,
-    /// All of a group.
+    /// All processes of a control group.
     pub(super) group: Option<&'a Group>,
 }
 
-/// Which orphans are the stack's. In a container where the init is the first process, those
-/// of other programs come to it, too, as of `docker exec`.
+/// Selects the stack's orphans. If the init is the first process of a container, orphans of other
+/// programs become its children, too, for example those of `docker exec`.
 #[derive(Debug)]
 pub(super) struct Orphans {
-    /// The user of the desktop.
+    /// The user id of the desktop.
     pub(super) of: u32,
-    /// The init's own children.
+    /// The init's own children, which are not orphans.
     pub(super) but: Vec<Pid>,
     /// The init's lock file.
     pub(super) lock: PathBuf,
 }
 
 impl Which<'_> {
-    /// Those that live.
+    /// Returns the selected processes that are alive.
     fn processes(&self) -> Vec<Pid> {
         let own = Pid::this();
         let living: HashMap<Pid, Pid> = processes::living()
@@ -71,7 +71,7 @@ impl Which<'_> {
             found.extend(orphans.filter(|pid| processes::is_user(number(**pid), *of)));
         }
         found.extend(self.group.map(Group::processes).unwrap_or_default());
-        // And what descends from them.
+        // Adds the descendants of all processes found.
         let mut seen = HashSet::new();
         while let Some(pid) = found.pop() {
             if pid != own && seen.insert(pid) {
@@ -83,7 +83,8 @@ impl Which<'_> {
             .collect()
     }
 
-    /// Whether none is left: also of those that start others faster than one looks.
+    /// Whether no selected process is left. The group also covers processes that fork faster than
+    /// `/proc` can be read.
     fn is_empty(&self) -> bool {
         self.processes().is_empty() && self.group.is_none_or(Group::is_empty)
     }
@@ -97,7 +98,7 @@ fn number(pid: Pid) -> u32 {
     pid.as_raw().cast_unsigned()
 }
 
-/// The mark of a process; `None` without one, and of one that cannot be looked at.
+/// Returns the mark of a process; `None` without one, or if its environment cannot be read.
 fn mark(pid: Pid) -> Option<String> {
     let environment = processes::environment(number(pid)).ok()?;
     let mut variables = environment.split(|byte| *byte == 0);
@@ -108,8 +109,8 @@ fn mark(pid: Pid) -> Option<String> {
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
-/// Whether a process is of another init: its mark names the lock of another display, which is
-/// held. Any process can carry any mark.
+/// Whether a process belongs to another init: its mark names the lock file of another display, and
+/// that lock is held. The mark alone is no evidence, because any process can set it.
 fn is_anothers(pid: Pid, own: &Path) -> bool {
     let Some(mark) = mark(pid) else {
         return false;
@@ -121,8 +122,8 @@ fn is_anothers(pid: Pid, own: &Path) -> bool {
     lock != own && lock.parent() == own.parent() && lock::is_held(lock)
 }
 
-/// Asks them to end, by SIGTERM, and waits for at most `grace`. Whether they
-/// have. Children are not collected meanwhile: a zombie keeps its number.
+/// Sends SIGTERM to the processes and waits at most `grace` for their end. Returns whether all have
+/// ended. The init's children are not reaped meanwhile, so a zombie keeps its process id.
 pub(super) fn ask(which: &Which<'_>, grace: Duration) -> bool {
     send(&which.processes(), Signal::SIGTERM);
     let until = Instant::now() + grace;
@@ -137,7 +138,7 @@ pub(super) fn ask(which: &Which<'_>, grace: Duration) -> bool {
     }
 }
 
-/// Ends them: SIGTERM, and SIGKILL after `grace`, which is at most two seconds
+/// Ends the processes: SIGTERM first, and SIGKILL after `grace`, which is at most two seconds
 /// (R29).
 pub(super) fn end(which: &Which<'_>, grace: Duration) {
     let has_ended = ask(which, grace);
@@ -148,7 +149,7 @@ pub(super) fn end(which: &Which<'_>, grace: Duration) {
         return;
     }
     let until = Instant::now() + GONE;
-    // Again and again: one may be starting another at this moment.
+    // SIGKILL is repeated, because a process may be forking at this moment.
     loop {
         if which.is_empty() || Instant::now() >= until {
             return;
@@ -160,7 +161,7 @@ pub(super) fn end(which: &Which<'_>, grace: Duration) {
 
 fn send(pids: &[Pid], signal: Signal) {
     for pid in pids {
-        // Gone already, when it fails.
+        // This fails only if the process has ended.
         let _ = kill(*pid, signal);
     }
 }
@@ -176,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    /// A process cannot hide by its name.
+    /// A process cannot hide by a strange name.
     #[test]
     fn a_process_with_a_strange_name_is_found() {
         let folder = tempfile::tempdir().unwrap();
@@ -184,7 +185,7 @@ mod tests {
         symlink("/bin/sleep", &program).unwrap();
         let mut child = Command::new(&program);
         child.arg("60").env_clear();
-        // The kernel shows this before the mark, too.
+        // `/proc` shows the process before its environment contains the mark.
         let mut child = child.env(MARK, "place:session").spawn().unwrap();
         let pid = Pid::from_raw(child.id().cast_signed());
         let found = (0..100).any(|_| {
