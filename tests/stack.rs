@@ -629,8 +629,8 @@ fn a_program_without_a_mark_ends_too_and_none_sees_deskds_secrets() {
     });
 }
 
-/// Programs that cannot be told from others by their mark, that look like zombies, or that
-/// start each other faster than one can look end with the desktop, also on `down`.
+/// Programs with a forged mark, programs that look like zombies, and chains of forks end with
+/// the desktop, also on `down`.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hides_ends_with_the_desktop() {
     let mut stack = Managed::new(&[]);
@@ -680,8 +680,8 @@ async fn what_hides_ends_with_the_desktop() {
     assert_eq!(pid("forks"), last, "the chain goes on");
 }
 
-/// What anybody can put into /tmp keeps no desktop down: a link to a socket of another
-/// program, folders, and the number of a process that is no X server of the display.
+/// Files in /tmp do not keep a desktop down: a link to another program's socket, folders,
+/// and a lock file with the number of a process that is not the display's X server.
 #[test]
 fn files_alone_keep_no_desktop_down() {
     let mut stack = Managed::new(&[]);
@@ -726,7 +726,7 @@ fn files_alone_keep_no_desktop_down() {
     }
 }
 
-/// Whoever can open the lock file can hold it.
+/// Only the init's user can open the lock file: opening it is enough to hold the lock.
 #[test]
 fn nobody_else_can_take_the_lock() {
     use std::os::unix::fs::PermissionsExt as _;
