@@ -70,7 +70,7 @@ DENY = target/tools/bin/cargo-deny
 MACHETE = target/tools/bin/cargo-machete
 
 $(DENY) $(MACHETE): Makefile
-	@CARGO_TARGET_DIR=target/tools/build $(CARGO) install --quiet --locked --root target/tools cargo-deny@0.20.2 cargo-machete@0.9.1
+	@CARGO_TARGET_DIR=target/tools/build $(CARGO) install --quiet --locked --force --root target/tools cargo-deny@0.20.2 cargo-machete@0.9.1
 	@touch $(DENY) $(MACHETE)
 
 lint: deps $(BUF) $(DENY) $(MACHETE) ## Formatting, clippy, documentation, the API and the dependencies, warnings as errors
