@@ -1,35 +1,35 @@
-//! Adler-32 of two pieces from the Adler-32 of each (RFC 1950, section 9), so
-//! that pieces can be compressed side by side.
+//! Computes the Adler-32 of two joined pieces from the Adler-32 of each (RFC 1950, section 9), so
+//! that pieces can be compressed in parallel.
 
 const MODULUS: u32 = 65_521;
 
-/// Pixels of which sums fit in 32 bits.
+/// Number of pixels whose sums fit in 32 bits.
 const AT_ONCE: usize = 1024;
 
 /// The checksum of `first` followed by `second`, which is `second_length` long.
 pub fn combine(first: u32, second: u32, second_length: usize) -> u32 {
-    // Both halves of a checksum are below the modulus, so are all sums here
-    // below 2^32 when taken in 64 bits and reduced.
+    // Both halves of a checksum are below the modulus, so no sum overflows 64 bits, and the reduced
+    // results fit in 32 bits.
     let modulus = u64::from(MODULUS);
     let (a1, b1) = (u64::from(first & 0xffff), u64::from(first >> 16));
     let (a2, b2) = (u64::from(second & 0xffff), u64::from(second >> 16));
     let length = second_length as u64 % modulus;
-    // The second piece's sums started from 1, not from a1.
+    // The sums of the second piece started from 1, not from a1.
     let a = (a1 + a2 + modulus - 1) % modulus;
     let b = (b1 + b2 + length * (a1 + modulus - 1)) % modulus;
-    // Each below the modulus, which has 16 bits.
+    // Both are below the modulus, which has 16 bits.
     u32::try_from(b << 16 | a).unwrap_or(0)
 }
 
-/// The checksum of rows of pixels `0x00RRGGBB`: of a byte 0, and red, green, blue of
-/// each pixel.
+/// The checksum of rows of pixels `0x00RRGGBB`. Each row counts as a byte 0, followed by red, green
+/// and blue of each pixel.
 pub(super) fn of_rows<'w>(rows: impl Iterator<Item = &'w [u32]>) -> u32 {
     let modulus = u64::from(MODULUS);
     let (mut a, mut b) = (1_u64, 0_u64);
     for row in rows {
         b += a;
         for words in row.chunks(AT_ONCE) {
-            // Of byte i of n the first sum has one, the second n - i.
+            // Byte i of n contributes once to the first sum, and n - i times to the second.
             let (mut bytes, mut places, mut within) = (0_u32, 0_u32, 0_u32);
             for (place, word) in (0_u32..).zip(words) {
                 let (red, green, blue) = (word >> 16, word >> 8 & 255, word & 255);

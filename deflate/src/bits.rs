@@ -1,6 +1,6 @@
-//! The stream of bits, the lowest first (RFC 1951, section 3.1.1).
+//! Writes a bit stream, the lowest bit first (RFC 1951, section 3.1.1).
 
-/// Writes into a buffer that is long enough.
+/// Writes into a buffer, which must be long enough.
 #[derive(Debug)]
 pub(super) struct Bits<'b> {
     out: &'b mut [u8],
@@ -19,20 +19,20 @@ impl<'b> Bits<'b> {
         }
     }
 
-    /// At most 56 bits may wait between two flushes.
+    /// Adds `count` bits; at most 56 may be added between two flushes.
     #[inline(always)]
     pub(super) fn put(&mut self, bits: u64, count: u32) {
         self.waiting |= bits << self.count;
         self.count += count;
     }
 
-    /// A code with its length above bit 16.
+    /// Adds a code, whose length is in the bits from 16 on.
     #[inline(always)]
     pub(super) fn put_code(&mut self, code: u32) {
         self.put(u64::from(code & 0xffff), code >> 16);
     }
 
-    /// Whole bytes leave; fewer than 8 bits wait afterwards.
+    /// Writes the whole bytes; fewer than 8 bits remain.
     #[inline(always)]
     pub(super) fn flush(&mut self) {
         let bytes = self.count / 8;
@@ -42,7 +42,7 @@ impl<'b> Bits<'b> {
         self.count %= 8;
     }
 
-    /// Ends on a whole byte by an empty stored block, and says how many there are.
+    /// Ends the stream on a whole byte with an empty stored block, and returns its length in bytes.
     pub(super) fn end(mut self) -> usize {
         self.put(0, 3);
         self.flush();

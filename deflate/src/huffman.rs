@@ -1,22 +1,22 @@
-//! Codes for the symbols of one block, and the header that describes them (RFC 1951,
+//! The Huffman codes for the symbols of one block, and the header that describes them (RFC 1951,
 //! sections 3.2.2 and 3.2.7).
 
 use super::bits::Bits;
 
-/// Literals, the end of the block, lengths.
+/// Number of symbols for literals, the end of the block, and lengths of matches.
 const LITERALS: usize = 286;
 const DISTANCES: usize = 30;
 /// The symbol that ends a block.
 pub(super) const END: usize = 256;
-/// The longest code, and the longest of the code of the codes' lengths.
+/// Maximum length of a code, and of a code for code lengths.
 const LONGEST: usize = 15;
 const LONGEST_OF_LENGTHS: usize = 7;
-/// The order in which the header gives the lengths of the code of lengths.
+/// The order in which the header gives the lengths of the codes for code lengths.
 const ORDER: [usize; 19] = [
     16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
 ];
 
-/// How often each symbol comes.
+/// How often each symbol occurs.
 #[derive(Debug)]
 pub(super) struct Counts {
     pub(super) literals: [u32; LITERALS],
@@ -24,7 +24,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// None but the end, which comes once.
+    /// All counts are 0, except that of the end symbol, which occurs once.
     pub(super) fn new() -> Self {
         let mut literals = [0; LITERALS];
         literals[END] = 1;
@@ -35,14 +35,15 @@ impl Counts {
     }
 }
 
-/// Codes, the first bit lowest, with their lengths above bit 16; 0 for what has none.
+/// Codes, the first bit lowest, with their lengths in the bits from 16 on; 0 for a symbol that has
+/// no code.
 #[derive(Debug)]
 pub(super) struct Codes {
     pub(super) literals: [u32; LITERALS],
     pub(super) distances: [u32; DISTANCES],
 }
 
-/// Writes the header of a block that is not the last, and gives its codes.
+/// Writes the header of a block that is not the last, and returns the block's codes.
 pub(super) fn begin(bits: &mut Bits<'_>, counts: &Counts) -> Codes {
     let mut lengths = [0_u8; LITERALS + DISTANCES];
     let (literals, distances) = lengths.split_at_mut(LITERALS);
@@ -72,7 +73,7 @@ pub(super) fn begin(bits: &mut Bits<'_>, counts: &Counts) -> Codes {
     let last = ORDER.iter().rposition(|symbol| lengths[*symbol] > 0);
     let lengths_told = last.map_or(4, |last| 4.max(last + 1));
 
-    // Not the last block, of codes of its own.
+    // Not the last block; dynamic Huffman codes.
     bits.put(0b100, 3);
     bits.put((literals_told - 257) as u64, 5);
     bits.put((distances_told - 1) as u64, 5);
@@ -90,7 +91,8 @@ pub(super) fn begin(bits: &mut Bits<'_>, counts: &Counts) -> Codes {
     codes
 }
 
-/// Encodes lengths as symbols with repetitions, each with its extra bits and their number.
+/// Encodes code lengths as symbols with repetitions. Each entry is a symbol, its extra bits and
+/// their number.
 fn runs(lengths: &[u8]) -> Vec<(u8, u8, u32)> {
     let mut told = Vec::with_capacity(lengths.len());
     for run in lengths.chunk_by(|a, b| a == b) {
@@ -119,10 +121,10 @@ fn runs(lengths: &[u8]) -> Vec<(u8, u8, u32)> {
     told
 }
 
-/// Lengths of an optimal code (Moffat and Katajainen, "In-Place Calculation of
-/// Minimum-Redundancy Codes", 1995), then cut to the longest allowed.
+/// Computes the lengths of an optimal code (Moffat and Katajainen, "In-Place Calculation of
+/// Minimum-Redundancy Codes", 1995), then limits them to `longest`.
 fn choose(counts: &[u32], longest: usize, lengths: &mut [u8]) {
-    // Count and symbol in one number: sorted at once.
+    // Count and symbol are packed into one number, so that one sort orders both.
     let mut symbols = [0_u64; LITERALS];
     let mut number = 0;
     for (symbol, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -143,7 +145,7 @@ fn choose(counts: &[u32], longest: usize, lengths: &mut [u8]) {
     for (node, packed) in nodes.iter_mut().zip(&*symbols) {
         *node = packed >> 16;
     }
-    // Left to right: weights of inner nodes, and whose child each is.
+    // Left to right: the weights of inner nodes, and the parent of each.
     let (mut leaf, mut root) = (0, 0);
     for next in 0..number - 1 {
         let mut sum = 0;
@@ -159,12 +161,12 @@ fn choose(counts: &[u32], longest: usize, lengths: &mut [u8]) {
         }
         nodes[next] = sum;
     }
-    // Right to left: depths of inner nodes.
+    // Right to left: the depths of inner nodes.
     nodes[number - 2] = 0;
     for next in (0..number - 2).rev() {
         nodes[next] = nodes[nodes[next] as usize] + 1;
     }
-    // And of leaves: how many codes there are of each length.
+    // From the depths of inner nodes: the number of codes of each length.
     let mut of_length = [0_u64; 64];
     let (mut available, mut depth, mut inner) = (1, 0, number - 1);
     while available > 0 {
@@ -178,7 +180,7 @@ fn choose(counts: &[u32], longest: usize, lengths: &mut [u8]) {
         depth += 1;
     }
     cut(&mut of_length, longest);
-    // The rarest get the longest.
+    // The rarest symbols get the longest codes.
     let mut rest = symbols.iter();
     for length in (1..=longest).rev() {
         for packed in rest.by_ref().take(of_length[length] as usize) {
@@ -187,8 +189,8 @@ fn choose(counts: &[u32], longest: usize, lengths: &mut [u8]) {
     }
 }
 
-/// Makes codes that are too long as long as allowed, and others longer until the code
-/// is one again (Kraft's inequality).
+/// Shortens codes that are longer than `longest`, then lengthens others until the code is valid
+/// again (Kraft's inequality).
 fn cut(of_length: &mut [u64; 64], longest: usize) {
     for length in longest + 1..64 {
         of_length[longest] += std::mem::take(&mut of_length[length]);
@@ -211,13 +213,13 @@ fn cut(of_length: &mut [u64; 64], longest: usize) {
     }
 }
 
-/// Codes of those lengths, in the order of their symbols.
+/// Assigns canonical codes of these lengths, in the order of the symbols.
 fn assign(lengths: &[u8], codes: &mut [u32]) {
     let mut next = [0_u32; LONGEST + 2];
     for length in lengths.iter().filter(|length| **length > 0) {
         next[usize::from(*length) + 1] += 1;
     }
-    // From how many there are of each length to the first code of each.
+    // Turns the number of codes of each length into the first code of each length.
     let mut code = 0;
     for first in &mut next[1..] {
         code = (code + *first) << 1;
@@ -244,7 +246,7 @@ mod tests {
 
     #[test]
     fn codes_are_complete_optimal_and_no_longer_than_allowed() {
-        // Fibonacci's numbers make the longest codes.
+        // Fibonacci numbers as counts make the longest codes.
         let mut fibonacci = [0_u32; 40];
         (fibonacci[0], fibonacci[1]) = (1, 1);
         for at in 2..40 {

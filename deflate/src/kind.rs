@@ -1,16 +1,16 @@
-//! Telling an interface from a photograph.
+//! Distinguishes an interface from a photograph.
 
 use super::words::Words;
 
 /// One row in this number is sampled to distinguish an interface from a photograph.
 const SAMPLED: usize = 8;
-/// In a photograph a pixel that is like neither neighbour differs by so little.
+/// Maximum difference of a pixel that still counts as similar to a neighbour.
 const SLIGHT: u8 = 8;
-/// So few such pixels, one of so many, are better left as they are.
+/// If at most one pixel in this number is similar but not equal, the stripe is not a photograph.
 const FEW: u32 = 50;
 
-/// Whether most pixels that are like neither the one to the left nor the one above
-/// are nearly so. On six screens this is right for all stripes but one in a hundred
+/// Whether most pixels that equal neither the left nor the upper neighbour are similar to one of
+/// them. On six screens this is right for all stripes but one in a hundred
 /// (docs/design/2026-11-26-encoding.md).
 #[inline(always)]
 pub(super) fn is_photograph(words: &Words) -> bool {
@@ -34,7 +34,7 @@ pub(super) fn is_photograph(words: &Words) -> bool {
     slight > strong && slight * FEW > seen
 }
 
-/// The largest difference of a channel.
+/// The largest difference in any channel.
 #[inline(always)]
 fn differ(a: u32, b: u32) -> u8 {
     let (a, b) = (a.to_le_bytes(), b.to_le_bytes());

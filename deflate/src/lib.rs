@@ -1,16 +1,16 @@
-//! Deflate (RFC 1951) for stripes of pixels, as rows of a PNG of 8-bit RGB. deskd has its
-//! own because no library can be given pixels in place of bytes, and none that is fast on
-//! photographs can be cut into pieces that are joined.
+//! Deflate (RFC 1951) for stripes of pixels, as rows of a PNG of 8-bit RGB. deskd has its own
+//! implementation, because no library accepts pixels in place of bytes, and none that is fast on
+//! photographs produces pieces that can be joined.
 //!
 //! - `words`: the pixels.
-//! - `kind`: interface or photograph?
-//! - `matches`: pixels that stood before, for interfaces.
-//! - `residuals`: differences to what the neighbours foretell, for photographs.
-//! - `huffman`, `bits`: codes for a block, and the stream of bits.
-//! - `adler`: the checksum of pieces.
+//! - `kind`: distinguishes interfaces from photographs.
+//! - `matches`: encodes pixels as matches with earlier ones, for interfaces.
+//! - `residuals`: encodes differences from predictions by the neighbours, for photographs.
+//! - `huffman`, `bits`: the codes of a block, and the bit stream.
+//! - `adler`: the checksum of joined pieces.
 //!
-//! Each stripe ends on a whole byte, as after zlib's sync flush, and refers to nothing
-//! before it, so stripes can be joined in any combination.
+//! Each stripe ends on a whole byte, as after zlib's sync flush, and does not refer to anything
+//! before it. Stripes can therefore be joined in any combination.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -32,32 +32,32 @@ pub use words::Words;
 use bits::Bits;
 use huffman::Codes;
 
-/// The longest match.
+/// Length of the longest match, in bytes.
 const LONGEST: usize = 258;
 
-/// Ends a stream of stripes: an empty block of fixed codes that says it is the last.
+/// Ends a stream of stripes: an empty block with fixed codes and the final-block bit.
 pub const LAST: [u8; 2] = [0x03, 0x00];
 
-/// Memory that is used again from stripe to stripe.
+/// Buffers that are reused for every stripe.
 #[derive(Debug, Default)]
 pub struct Scratch {
     matches: matches::Memory,
     residuals: residuals::Memory,
 }
 
-/// Deflates a stripe as what it looks like, each row behind its filter byte; and the
-/// Adler-32 of the bytes before compression.
+/// Deflates a stripe by the method for its kind, with the filter byte before each row. Returns the
+/// compressed bytes, and the Adler-32 of the bytes before compression.
 pub fn deflate<'s>(words: &Words, scratch: &'s mut Scratch) -> (&'s [u8], u32) {
     #[cfg(target_arch = "x86_64")]
     if has_wide() {
         #[allow(unsafe_code, reason = "instructions that not every processor has")]
-        // SAFETY: this processor has them.
+        // SAFETY: `has_wide` returned true, so this processor has the instructions of `wide`.
         return unsafe { wide(words, scratch) };
     }
     by_kind(words, scratch)
 }
 
-/// Whether the processor has what [`wide`] is compiled for.
+/// Whether the processor has the instructions that [`wide`] is compiled for.
 #[cfg(target_arch = "x86_64")]
 fn has_wide() -> bool {
     std::is_x86_feature_detected!("avx2")
@@ -66,14 +66,15 @@ fn has_wide() -> bool {
         && std::is_x86_feature_detected!("lzcnt")
 }
 
-/// The same code with the instructions of x86-64-v3: a tenth faster.
+/// The same as [`by_kind`], compiled with the instructions of x86-64-v3: a tenth faster.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 fn wide<'s>(words: &Words, scratch: &'s mut Scratch) -> (&'s [u8], u32) {
     by_kind(words, scratch)
 }
 
-// This and what it calls is always inlined: so it is compiled once more in `wide`.
+// This function and those that it calls are always inlined, so that `wide` gets its own copy of
+// them, compiled with its instructions.
 #[inline(always)]
 fn by_kind<'s>(words: &Words, scratch: &'s mut Scratch) -> (&'s [u8], u32) {
     if kind::is_photograph(words) {
@@ -83,8 +84,8 @@ fn by_kind<'s>(words: &Words, scratch: &'s mut Scratch) -> (&'s [u8], u32) {
     }
 }
 
-/// For each length of a match, from 3 on: symbol, extra bits, the first length of that
-/// symbol (RFC 1951, section 3.2.5).
+/// For each length of a match, from 3 on: the symbol, the number of extra bits, and the first
+/// length of that symbol (RFC 1951, section 3.2.5).
 static LENGTHS: [(u16, u8, u16); LONGEST + 1] = lengths();
 
 const fn lengths() -> [(u16, u8, u16); LONGEST + 1] {
@@ -104,7 +105,7 @@ const fn lengths() -> [(u16, u8, u16); LONGEST + 1] {
     table
 }
 
-/// Symbol and extra bits of a distance, from 1 on.
+/// Returns the symbol of a distance (at least 1), and the number of its extra bits.
 #[inline(always)]
 fn distance(distance: u32) -> (usize, u32) {
     let value = distance - 1;
@@ -116,7 +117,7 @@ fn distance(distance: u32) -> (usize, u32) {
     ((2 * high + (value >> extra & 1)) as usize, extra)
 }
 
-/// Writes a match.
+/// Writes a match of `length` bytes at the distance `back`.
 #[inline(always)]
 fn put_match(bits: &mut Bits<'_>, codes: &Codes, length: usize, back: u32) {
     let (symbol, extra, base) = LENGTHS[length];
@@ -128,8 +129,8 @@ fn put_match(bits: &mut Bits<'_>, codes: &Codes, length: usize, back: u32) {
     bits.flush();
 }
 
-/// Bytes that a block of so many bytes takes at the most: all literals of the longest
-/// codes, and the header.
+/// Maximum compressed size of a block of this number of bytes: all of them as literals with the
+/// longest codes, and the header.
 fn bound(bytes: usize) -> usize {
     2 * bytes + 1024
 }
@@ -194,7 +195,7 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             state >> 8
         };
-        // How many different pixels: one, few, many, all.
+        // The number of different pixels: one, few, many, all.
         for (palette, width, height) in [
             (1, 1, 1),
             (1, 1300, 16),
@@ -213,7 +214,7 @@ mod tests {
                 let words: Vec<u32> = (0..width * height)
                     .map(|at| match way {
                         0 | 1 => (random() % palette).wrapping_mul(0x01_3579) & 0xff_ffff,
-                        // Smooth, and runs.
+                        // Smooth; the next one has runs of one colour.
                         2 => ((at % width) as u32 / 5 * 0x01_0203 + random() % 3) & 0xff_ffff,
                         _ => (at as u32 / 37 % 11).wrapping_mul(0x77_5533) & 0xff_ffff,
                     })

@@ -1,10 +1,9 @@
-//! Rows without filter, as pixels that stood before: to the left, above, or where the
-//! same pixels were last in this stripe.
+//! Encodes rows without a filter, as matches with earlier pixels: to the left, above, or where the
+//! same pixels last occurred in this stripe.
 //!
-//! Whole pixels are compared, a word each. An interface therefore costs a third of what its
-//! bytes would. Matches of a single pixel are found, which no byte matcher finds: on a
-//! terminal's smoothed text they save a tenth of the size
-//! (docs/design/2026-11-26-encoding.md).
+//! Whole pixels are compared, one word each, so an interface costs a third of what its bytes would
+//! cost. Matches of a single pixel are found too, which no byte matcher finds: on a terminal's
+//! smoothed text they save a tenth of the size (docs/design/2026-11-26-encoding.md).
 
 use super::{
     LENGTHS, LONGEST, adler,
@@ -15,28 +14,31 @@ use super::{
     words::{AT_ONCE, Words},
 };
 
-/// How far back a match may lie, in bytes.
+/// Maximum distance of a match, in bytes.
 const FARTHEST: u32 = 32 * 1024;
-/// Pixels of the longest match.
+/// Length of the longest match, in pixels.
 const LONGEST_PIXELS: usize = LONGEST / 3;
-/// A match of so many pixels next to this one is as good as any.
+/// If a match to the left or above has at least this number of pixels, no other is searched for.
 const GOOD: usize = 8;
-/// More pixels that are as above are looked at for being one colour.
+/// A match with the row above is tested for being one colour if it has more pixels than this.
 const FLAT: usize = 16;
-/// In a match that is no longer than this, each pixel may begin the next match.
+/// The pixels inside a match of at most this length are indexed, so that a later match can begin
+/// at each of them.
 const SHORT: usize = 3;
-/// Bits of an index of three pixels, and of one.
+/// Number of bits of the hash of three pixels.
 const THREES: u32 = 12;
+/// Number of bits of the hash of one pixel.
 const ONES: u32 = 12;
-/// Nothing stood there.
+/// An index entry for pixels that have not occurred.
 const NOWHERE: u32 = u32::MAX;
-/// Bits of a place that say which pixel; above them which row.
+/// Number of bits of an index entry that hold the pixel; the bits above hold the row.
 const PIXEL: u32 = 20;
-/// A token: a pixel; the filter byte before a row; or a match, length and distance.
+/// Flags of a token: without a flag, it is a pixel; `FILTER` is the filter byte before a row;
+/// `MATCH` is a match with its length and distance.
 const FILTER: u32 = 1 << 30;
 const MATCH: u32 = 1 << 31;
 
-/// Used again from stripe to stripe.
+/// Buffers that are reused for every stripe.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     tokens: Vec<u32>,
@@ -45,7 +47,7 @@ pub(super) struct Memory {
     out: Vec<u8>,
 }
 
-/// How many words are the same from both places on: at most to the end of a row.
+/// Returns the number of equal words from both positions on; rows end the comparison.
 #[inline(always)]
 fn run(words: &[u32], a: usize, b: usize) -> usize {
     let (a, b) = (
@@ -75,7 +77,8 @@ fn three(words: &[u32], at: usize) -> usize {
     hash(a ^ b << 24 ^ c << 40, THREES)
 }
 
-/// Deflates a stripe: a filter byte 0, "None", before each row of RGB. And its Adler-32.
+/// Deflates a stripe with the filter byte 0, "None", before each row of RGB. Returns the
+/// compressed bytes, and the Adler-32 of the bytes before compression.
 #[inline(always)]
 pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u32) {
     let counts = tokens(words, memory);
@@ -90,12 +93,13 @@ pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u
     (&memory.out[..length], adler::of_rows(words.rows()))
 }
 
-/// Splits the stripe into symbols, and counts them.
+/// Splits the stripe into tokens, and counts their symbols.
 #[inline(always)]
 fn tokens(stripe: &Words, memory: &mut Memory) -> Counts {
     let (words, width, rows) = (stripe.words(), stripe.width(), stripe.height());
     let pitch = width + 1;
-    // In the stream a row begins with its filter byte, and here ends with a word.
+    // The distance in bytes between two pixels. A row adds one byte to the stream, its filter
+    // byte, and one word (3 bytes in this calculation) to `words`.
     let back =
         |from: usize, y: usize, to: usize, of: usize| 3 * (from - to) as u32 - 2 * (y - of) as u32;
     let above = 3 * width as u32 + 1;
@@ -121,7 +125,7 @@ fn tokens(stripe: &Words, memory: &mut Memory) -> Counts {
             }
             if length < GOOD && y > 0 && words[at - pitch] == pixel && above <= FARTHEST {
                 let found = run(words, at, at - pitch);
-                // What is flat costs less as a run: the distance above has many bits.
+                // One colour costs less as a run, because the distance above has many bits.
                 flat =
                     found > FLAT && words[at + 1] == pixel && run(words, at + 1, at) + 1 >= found;
                 if flat || found > length {
@@ -137,7 +141,7 @@ fn tokens(stripe: &Words, memory: &mut Memory) -> Counts {
                     let (pixel, row) = (packed & ((1 << PIXEL) - 1), packed >> PIXEL);
                     (pixel as usize, row as usize)
                 };
-                // Where this pixel never was, no three from it on were.
+                // If this pixel has not occurred, neither have three that begin with it.
                 let (one_at, one_row) = place(last_one);
                 if last_one != NOWHERE && words[one_at] == pixel {
                     let (three_at, three_row) = place(last_three);

@@ -1,8 +1,8 @@
-//! Rows as differences to what their neighbours foretell (PNG's filters Sub and
-//! Paeth), of which only the zeros repeat.
+//! Encodes rows as differences from what their neighbours predict (PNG's filters Sub and Paeth).
+//! Only runs of zeros become matches.
 //!
-//! A photograph has next to no matches, but its differences are small: a code of
-//! their own for each stripe says them in a third of the bits (docs/design/2026-11-26-encoding.md).
+//! A photograph has almost no matches, but its differences are small: Huffman codes made for each
+//! stripe encode them in a third of the bits (docs/design/2026-11-26-encoding.md).
 
 use super::{
     LENGTHS, LONGEST,
@@ -16,21 +16,21 @@ use super::{
 /// PNG's filter types (PNG, section 9.2).
 const SUB: u8 = 1;
 const PAETH: u8 = 4;
-/// Zeros that are worth a match.
+/// A run of zeros becomes a match if it fills an aligned group of this number of bytes.
 const ZEROS: usize = 8;
 
-/// Used again from stripe to stripe.
+/// Buffers that are reused for every stripe.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     above: Vec<u8>,
     row: Vec<u8>,
     filtered: Vec<u8>,
-    /// Literals up to a run of zeros, and its length.
+    /// Number of literals up to and including the first zero of a run, and of the zeros after it.
     parts: Vec<(u32, u32)>,
     out: Vec<u8>,
 }
 
-/// Deflates a stripe, and gives the Adler-32 of its filtered rows.
+/// Deflates a stripe. Returns the compressed bytes, and the Adler-32 of the filtered rows.
 #[inline(always)]
 pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u32) {
     filter(words, memory);
@@ -47,8 +47,7 @@ pub(super) fn deflate<'s>(words: &Words, memory: &'s mut Memory) -> (&'s [u8], u
     (&memory.out[..length], adler)
 }
 
-/// The first row by the pixel to the left, so that it needs none above; the others by
-/// Paeth's predictor.
+/// Filters the first row with Sub, which needs no row above, and the other rows with Paeth.
 #[inline(always)]
 fn filter(words: &Words, memory: &mut Memory) {
     memory.filtered.clear();
@@ -79,7 +78,7 @@ fn filter(words: &Words, memory: &mut Memory) {
     }
 }
 
-/// The one of the three that is nearest to `left + up - corner` (PNG, section 9.4).
+/// Returns the one of the three that is nearest to `left + up - corner` (PNG, section 9.4).
 #[inline(always)]
 fn paeth(left: u8, up: u8, corner: u8) -> u8 {
     let [a, b, c] = [left, up, corner].map(i16::from);
@@ -112,7 +111,7 @@ fn parts(filtered: &[u8], parts: &mut Vec<(u32, u32)>) -> Counts {
             .iter()
             .take_while(|word| **word == [0; ZEROS]);
         let (from, to) = (index * ZEROS, (index + more.count()) * ZEROS);
-        // Zeros before and behind the words that are all zero.
+        // The run includes the zeros before and after the groups that are all zero.
         let is_zero = |byte: &&u8| **byte == 0;
         let start = from
             - filtered[began..from]
@@ -121,7 +120,7 @@ fn parts(filtered: &[u8], parts: &mut Vec<(u32, u32)>) -> Counts {
                 .take_while(is_zero)
                 .count();
         let end = to + filtered[to..].iter().take_while(is_zero).count();
-        // The first is said; the others repeat it.
+        // The first zero is a literal, which the match repeats.
         let mut left = end - start - 1;
         parts.push(((start + 1 - began) as u32, left as u32));
         zeros += left;
@@ -136,7 +135,7 @@ fn parts(filtered: &[u8], parts: &mut Vec<(u32, u32)>) -> Counts {
         index = end.div_ceil(ZEROS);
     }
     parts.push(((filtered.len() - began) as u32, 0));
-    // Four counters, so that equal neighbours do not wait for each other.
+    // Four counters, so that counting equal neighbours does not have to wait for the last result.
     let mut literals = [[0_u32; 256]; 4];
     for word in words {
         let [a, b, c, d, e, f, g, h] = *word;

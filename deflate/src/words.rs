@@ -1,10 +1,11 @@
-//! Pixels as whole words, so that they are compared as such.
+//! Pixels as 32-bit words, so that whole pixels are compared.
 
-/// After each row stands a word that no pixel is, other in each row: it ends matches.
+/// Marks the word after each row. It equals no pixel and differs from row to row, so that it ends
+/// every match.
 const AFTER: u32 = 1 << 31;
-/// Pixels that are compared at once, and stand after the last row for that.
+/// Number of pixels compared at once; as many extra words follow the last row.
 pub(super) const AT_ONCE: usize = 4;
-/// The number of rows that the places of matches have bits for.
+/// Maximum number of rows for which the index of matches has bits.
 const MOST_ROWS: usize = 64;
 const WIDEST: usize = 16_384;
 
@@ -17,7 +18,7 @@ pub struct Words {
 }
 
 impl Words {
-    /// A number of rows that `fill` writes one after the other.
+    /// Loads a number of rows, which `fill` writes one after the other.
     ///
     /// # Panics
     ///
@@ -37,17 +38,17 @@ impl Words {
         }
     }
 
-    /// Pixels of a row.
+    /// Number of pixels in a row.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows.
+    /// Number of rows.
     pub fn height(&self) -> usize {
         self.rows
     }
 
-    /// All words, with what stands between the rows.
+    /// All words, including those after each row.
     pub(super) fn words(&self) -> &[u32] {
         &self.words
     }

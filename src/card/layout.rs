@@ -1,8 +1,8 @@
-//! A card's layout: a red stripe, the title, and paragraphs in the largest type
-//! in which they all fit.
+//! A card's layout: a red stripe, the title, and paragraphs in the largest type in which they all
+//! fit.
 //!
-//! Light letters on one dark ground throughout: an OCR program takes letters on
-//! a band of their own for a picture and passes over them (tesseract 5.3, seen).
+//! All letters are light on the same dark background: an OCR program takes letters on a band of
+//! another colour for a picture and ignores them (observed with tesseract 5.3).
 
 use noto_sans_mono_bitmap::FontWeight;
 
@@ -15,11 +15,11 @@ const PAPER: Colour = [34, 24, 28];
 const STRIPE: Colour = [30, 30, 200];
 const INK: Colour = [240, 244, 248];
 
-/// Space between paragraphs, as a part of a line: 1/4.
+/// Space between paragraphs: the height of a line divided by this.
 const GAP: u32 = 4;
 
-/// Draws title and paragraphs; where space is short, paragraph `cut` is
-/// shortened. `None` only when `size` is empty.
+/// Draws title and paragraphs; if space is short, paragraph `cut` is shortened. `None` only if
+/// `size` is empty.
 pub(super) fn draw<const N: usize>(
     size: Size,
     title: &str,
@@ -58,7 +58,7 @@ pub(super) fn draw<const N: usize>(
     let spare = room.saturating_sub(height(&lines, body));
     shorten(&mut lines, cut, body, room);
 
-    // A little air, when there is some, and the rest at the bottom.
+    // At most half a line of the spare space goes above the text, the rest below.
     let mut y = top + spare.min(body.height() / 2);
     for paragraph in lines {
         for line in paragraph {
@@ -83,7 +83,7 @@ fn height(paragraphs: &[Vec<String>], size: Typeface) -> u32 {
     lines.saturating_add(gaps)
 }
 
-/// Takes lines from the end of paragraph `cut` until all fit or one is left.
+/// Removes lines from the end of paragraph `cut` until all fit or one line is left.
 fn shorten(paragraphs: &mut [Vec<String>], cut: usize, size: Typeface, room: u32) {
     while height(paragraphs, size) > room {
         let Some(lines) = paragraphs.get_mut(cut).filter(|lines| lines.len() > 1) else {
@@ -123,7 +123,7 @@ impl Canvas {
         }
     }
 
-    /// Lays ink over a pixel; outside the canvas nothing happens.
+    /// Blends ink over a pixel; does nothing outside the canvas.
     fn ink(&mut self, x: u32, y: u32, coverage: u8) {
         if x >= self.size.width || y >= self.size.height || coverage == 0 {
             return;

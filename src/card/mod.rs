@@ -1,9 +1,9 @@
-//! The failure card: what a worker gets in place of a frame, so that a model
-//! can read in words that, and why, the screen could not be captured.
+//! The failure card: the image that a caller gets in place of a frame, so that a model can read in
+//! words that the screen could not be captured, and why.
 //!
-//! Needs nothing that can fail: glyphs are tables in the binary, and if even
-//! drawing goes wrong there is [`FALLBACK_PNG`]. [`session`](crate::session)
-//! draws and encodes it.
+//! Drawing it needs nothing that can fail: glyphs are tables in the binary. If drawing or encoding
+//! fails nevertheless, [`FALLBACK_PNG`] is sent. [`session`](crate::session) draws and encodes the
+//! card.
 
 mod layout;
 mod text;
@@ -11,8 +11,8 @@ mod text;
 use crate::failure::{Failure, Stage};
 use crate::frame::{Pixels, Size};
 
-/// A 1280 × 800 card without particulars, for when drawing or encoding fails. A test draws
-/// the same card and compares.
+/// A 1280 × 800 card without details, for when drawing or encoding fails. A test draws the same
+/// card and compares the two.
 pub const FALLBACK_PNG: &[u8] = include_bytes!("fallback.png");
 
 /// Size of [`FALLBACK_PNG`].
@@ -21,13 +21,13 @@ pub const FALLBACK_SIZE: Size = Size {
     height: 800,
 };
 
-/// Smallest card: below it the text would not be legible.
+/// Size of the smallest card: the text of a smaller one would not be legible.
 pub const MIN_SIZE: Size = Size {
     width: 320,
     height: 240,
 };
 
-/// The size of a card in place of a frame of `wanted` size.
+/// The size of the card that replaces a frame of size `wanted`.
 pub fn size_for(wanted: Size) -> Size {
     Size {
         width: wanted.width.max(MIN_SIZE.width),
@@ -35,8 +35,8 @@ pub fn size_for(wanted: Size) -> Size {
     }
 }
 
-/// The paragraph that may be cut when space is short: the message may be long,
-/// what the card is and what to do must be readable.
+/// The paragraph that is cut if space is short. The message may be long, but the text must stay
+/// readable that explains what the card is and what to do.
 const MESSAGE: usize = 2;
 
 /// Draws a card of `size`, which is at least [`MIN_SIZE`].
@@ -67,7 +67,7 @@ pub fn draw(failure: &Failure, size: Size, time: &str, frame_id: &str) -> Option
     )
 }
 
-/// A model must not conclude from a card that the screen is blank.
+/// Returns the text that keeps a model from concluding from a card that the screen is blank.
 fn why_not_blank(stage: Stage) -> &'static str {
     match stage {
         Stage::Paint => {
@@ -94,8 +94,8 @@ mod tests {
         }
     }
 
-    /// Compares the fallback with a drawing. `UPDATE_FALLBACK=1 cargo test fallback`
-    /// replaces it after an intended change.
+    /// Compares the fallback file with a new drawing. `UPDATE_FALLBACK=1 cargo test fallback`
+    /// replaces the file after an intended change.
     #[test]
     fn the_fallback_is_what_the_code_draws() {
         let failure = failure("the card for this failure could not be drawn");

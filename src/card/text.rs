@@ -31,7 +31,7 @@ pub(super) fn sizes(weight: FontWeight, tallest: u32) -> Vec<Typeface> {
         .filter(|size| size.scale == 1 || size.raster.val() >= 24)
         .filter(|size| size.height() <= tallest)
         .collect();
-    // Of equal heights the finer raster last, because the last is taken.
+    // Of equal heights, the finer raster comes last, because callers take the last one that fits.
     sizes.sort_by_key(|size| (size.height(), size.raster.val()));
     sizes
 }
@@ -47,8 +47,8 @@ impl Typeface {
         u32::try_from(get_raster_width(self.weight, self.raster)).unwrap_or(8) * self.scale
     }
 
-    /// Calls `draw` with column, row and coverage (0 to 255) of every pixel of
-    /// the character's box. What is not printable ASCII is drawn as `?`.
+    /// Calls `draw` with column, row and coverage (0 to 255) of every pixel of the character's
+    /// box. A character that is not printable ASCII is drawn as `?`.
     pub(super) fn glyph(self, c: char, mut draw: impl FnMut(u32, u32, u8)) {
         let raster = |c| get_raster(c, self.weight, self.raster);
         let Some(glyph) = raster(c).or_else(|| raster('?')) else {
@@ -66,8 +66,7 @@ impl Typeface {
     }
 }
 
-/// Breaks a text into lines of at most `columns` characters, at spaces where
-/// there are some.
+/// Breaks a text into lines of at most `columns` characters, at spaces if possible.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();

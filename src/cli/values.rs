@@ -63,7 +63,7 @@ pub(super) fn metrics(text: &str) -> Result<Address, String> {
     match text.parse() {
         Ok(address @ Address::Tcp { .. }) => Ok(address),
         Ok(Address::Unix(_)) | Err(_) => {
-            Err("Prometheus reads host:port, for example 127.0.0.1:9464".into())
+            Err("give the address for Prometheus as host:port, for example 127.0.0.1:9464".into())
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Baseline JPEG (ITU-T T.81) of stripes, by libjpeg-turbo: restart markers stand
-//! between the stripes, so that each is encoded apart, on whichever core is free, and
-//! kept.
+//! Baseline JPEG (ITU-T T.81) in stripes, by libjpeg-turbo. Restart markers separate the stripes,
+//! so that each is encoded separately, on any free core, and kept.
 //!
-//! 1280×800 at quality 85 on one core, a desktop and a photograph: libjpeg-turbo 4.2 and
-//! 2.3 ms, `jpeg-encoder` with its AVX2 13.5 and 7.5 ms, for the same bytes.
+//! Measured at 1280×800 and quality 85 on one core, for a desktop and a photograph:
+//! libjpeg-turbo takes 4.2 and 2.3 ms, `jpeg-encoder` with AVX2 takes 13.5 and 7.5 ms, for the
+//! same bytes.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 use super::{error::EncodeError, picture::Picture, stripes::StripedFormat};
 use crate::frame::{BYTES_PER_PIXEL, STRIPE_ROWS, Size};
 
-/// From this quality on, colours have as many pixels as brightness.
+/// From this quality on, colour has as many samples as brightness (no chroma subsampling).
 const FULL_COLOUR: u8 = 90;
 
 /// Markers (T.81, table B.1).
@@ -22,7 +22,7 @@ const RESTART_INTERVAL: u8 = 0xdd;
 const RESTART: u8 = 0xd0;
 const END: [u8; 2] = [0xff, 0xd9];
 
-/// The format, at a quality of 1 to 100.
+/// JPEG in stripes, at a quality of 1 to 100.
 #[derive(Debug)]
 pub(super) struct Jpeg {
     pub(super) quality: u8,
@@ -40,7 +40,7 @@ impl Jpeg {
         Ok(compressor)
     }
 
-    /// Units of the scan in one stripe (T.81, A.2.4): of 16×16 pixels, or of 8×8.
+    /// Number of coded units in one stripe (MCU; T.81, A.2.4), of 16×16 or of 8×8 pixels.
     fn units(&self, width: u32) -> u32 {
         if self.quality < FULL_COLOUR {
             width.div_ceil(16)
@@ -50,7 +50,7 @@ impl Jpeg {
     }
 }
 
-/// A whole file of rows, as one scan without restarts.
+/// Encodes rows as a complete file with one scan and no restart markers.
 fn file(compressor: &mut Compressor, bgrx: &[u8], size: Size) -> Result<Vec<u8>, EncodeError> {
     let (width, height) = (size.width as usize, size.height as usize);
     Ok(compressor.compress_to_vec(Image {
@@ -62,16 +62,16 @@ fn file(compressor: &mut Compressor, bgrx: &[u8], size: Size) -> Result<Vec<u8>,
     })?)
 }
 
-/// All rows in one scan, in fewer bytes: the same quantisation, and so the same pixels,
-/// with codes made for this picture.
+/// Encodes all rows in one scan, with Huffman codes made for this picture. This takes fewer bytes;
+/// the quantisation, and so the decoded pixels, are the same.
 pub(super) fn small(picture: &Picture<'_>, quality: u8) -> Result<Vec<u8>, EncodeError> {
     let mut compressor = Jpeg { quality }.compressor()?;
     compressor.set_optimize(true)?;
     file(&mut compressor, &picture.to_bgrx(), picture.size())
 }
 
-/// Calls `each` with the marker of every segment before the scan's data, and its range;
-/// and returns where the data begins.
+/// Calls `each` with the marker and the range of every segment before the scan's data. Returns
+/// where that data begins.
 fn segments(file: &[u8], mut each: impl FnMut(u8, Range<usize>)) -> Option<usize> {
     let mut at = 2;
     loop {
@@ -93,7 +93,7 @@ fn unreadable() -> EncodeError {
 }
 
 impl StripedFormat for Jpeg {
-    /// The scan's data, and the restart marker behind it.
+    /// Returns the scan's data and the restart marker after it, and no checksum (0).
     fn stripe(
         &self,
         picture: &Picture<'_>,
@@ -116,7 +116,7 @@ impl StripedFormat for Jpeg {
         Ok((data, 0))
     }
 
-    /// That of a small picture, with this size, and how long a stripe is.
+    /// Takes the head of a small picture's file, sets `size` in it, and adds the restart interval.
     fn head(&self, size: Size) -> Result<Vec<u8>, EncodeError> {
         let short = |value: u32| {
             let short = u16::try_from(value).map_err(|_| EncodeError::Size(size));
@@ -137,7 +137,7 @@ impl StripedFormat for Jpeg {
             _ => {}
         });
         small.truncate(data.ok_or_else(unreadable)?);
-        // Marker, length and precision stand before it (T.81, B.2.2).
+        // Height and width follow the marker, the length and the precision (T.81, B.2.2).
         let sides = small.get_mut(frame + 5..frame + 9).ok_or_else(unreadable)?;
         sides[..2].copy_from_slice(&height);
         sides[2..].copy_from_slice(&width);
@@ -159,7 +159,7 @@ mod tests {
         frame::{Pixels, Region},
     };
 
-    /// Smooth, with edges.
+    /// A smooth picture with edges.
     fn pixels(size: Size) -> Pixels {
         let rows = (0..size.height).flat_map(|y| {
             (0..size.width).flat_map(move |x| {
@@ -188,7 +188,7 @@ mod tests {
         (size, rgb)
     }
 
-    /// Joined stripes are the picture that libjpeg-turbo makes of the whole.
+    /// Joined stripes decode to the same pixels as libjpeg-turbo's file of the whole picture.
     #[test]
     fn stripes_are_the_whole_picture() {
         for (width, height) in [

@@ -1,14 +1,14 @@
-//! Pixels in; PNG, JPEG, WebP or raw bytes out.
+//! Encodes pixels as PNG, JPEG, WebP or raw bytes.
 //!
-//! Pure and synchronous: [`session`](crate::session) calls it off the async
-//! threads. It knows neither X11 nor gRPC.
+//! Pure and synchronous: [`session`](crate::session) calls it off the async threads. It does not
+//! depend on X11 or gRPC.
 //!
-//! - [`Picture`]: the part of a capture that is wanted, with or without pointer.
-//! - `stripes`: images of stripes that are made apart and kept; `png` (by the crate
-//!   `deskd-deflate`) and `jpeg` are such.
+//! - [`Picture`]: the requested part of a capture, with or without the pointer.
+//! - `stripes`: images in stripes that are encoded separately and kept; `png` (by the crate
+//!   `deskd-deflate`) and `jpeg` are such formats.
 //! - `reference`: PNG by libraries.
-//! - `threads`: who encodes.
-//! - [`Tiles`]: where two pictures differ.
+//! - `threads`: the threads that encode.
+//! - [`Tiles`]: finds where two pictures differ.
 //! - `webp`, `scale`: thin layers over the crates that do the work.
 
 mod error;
@@ -39,7 +39,7 @@ use stripes::KeptStripes;
 pub enum Format {
     /// 8-bit RGB, lossless.
     Png,
-    /// Baseline JPEG of that quality, 1 to 100.
+    /// Baseline JPEG of this quality, 1 to 100.
     Jpeg(u8),
     /// Lossless WebP.
     Webp,
@@ -50,14 +50,14 @@ pub enum Format {
 /// How much work to spend on a small image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effort {
-    /// As fast as it goes.
+    /// The fastest encoding.
     Fast,
-    /// As small as it gets in some tens of milliseconds a megapixel, without
-    /// losing more than [`Effort::Fast`] does.
+    /// The smallest image that can be made in some tens of milliseconds per megapixel, without
+    /// more loss than [`Effort::Fast`].
     Tight,
 }
 
-/// An encoded image, and what of it serves the next one.
+/// An encoded image, with what is needed to reuse its parts in the next one.
 #[derive(Debug, Clone)]
 pub struct Encoded {
     /// The file, or the rows.
@@ -68,28 +68,29 @@ pub struct Encoded {
     pub stride: u32,
     /// The hashes of the picture's stripes.
     pub prints: Vec<Print>,
-    /// The stripes of the picture before, for a format that is made of stripes.
+    /// The stripes of this image, for reuse; `None` if it was not encoded in stripes.
     kept: Option<KeptStripes>,
 }
 
-/// The input and options of an image.
+/// The options for encoding an image.
 #[derive(Debug, Clone, Copy)]
 pub struct EncodeOrder {
     /// Size of the image.
     pub output: Size,
     /// Its encoding.
     pub format: Format,
-    /// How much work it may be.
+    /// How much work to spend on it.
     pub effort: Effort,
-    /// By the calling thread alone; else by all of the pool, where it is worth it.
+    /// Whether only the calling thread encodes. Otherwise the pool shares the work, if there is
+    /// more than one stripe to encode.
     pub is_alone: bool,
-    /// Seed of the prints.
+    /// Seed of the hashes.
     pub seed: u64,
 }
 
-/// Bytes of a picture in the reference encoding of the paint gate's probes: PNG,
-/// 8-bit RGB, no filter, one zlib stream of level 1. It stays as it is whatever
-/// becomes of the encoders that callers get.
+/// Returns the size in bytes of a picture in the reference encoding of the paint gate's probes:
+/// PNG, 8-bit RGB, no filter, one zlib stream of level 1. It does not change when the encoders
+/// for callers change.
 ///
 /// # Errors
 ///
@@ -98,12 +99,12 @@ pub fn reference_bytes(picture: &Picture<'_>) -> Result<u64, EncodeError> {
     Ok(reference::unfiltered(picture)?.len() as u64)
 }
 
-/// Encodes a picture. Of `before`, which was made by the same order of the same region,
-/// all serves that `may_differ` says cannot have changed since.
+/// Encodes a picture. `before` is an earlier image of the same region and order; its parts are
+/// reused for rows that cannot have changed since, according to `may_differ`.
 ///
 /// # Errors
 ///
-/// Those of the format's encoder.
+/// When the format's encoder fails.
 pub fn encode(
     picture: &Picture<'_>,
     order: EncodeOrder,
@@ -178,7 +179,7 @@ fn striped(
 }
 
 impl EncodeOrder {
-    /// Whether the image is made stripe by stripe.
+    /// Whether the image is encoded in stripes.
     pub fn is_striped(&self) -> bool {
         self.effort == Effort::Fast && matches!(self.format, Format::Png | Format::Jpeg(_))
     }

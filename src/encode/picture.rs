@@ -1,4 +1,4 @@
-//! The part of a capture that is wanted, with or without the pointer.
+//! The requested part of a capture, with or without the pointer.
 
 use std::ops::Range;
 
@@ -6,9 +6,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::frame::{BYTES_PER_PIXEL, CursorImage, Pixels, Region, STRIPE_ROWS, Size};
 
-/// A region of a screen. The pointer is drawn over it row by row as it is read: the
-/// captured pixels stay as they are, so that one capture serves callers with and without
-/// pointer.
+/// A region of a screen. The pointer is drawn over each row when the row is read. The captured
+/// pixels are not modified, so that one capture serves callers with and without the pointer.
 #[derive(Debug, Clone, Copy)]
 pub struct Picture<'a> {
     pixels: &'a Pixels,
@@ -16,17 +15,17 @@ pub struct Picture<'a> {
     cursor: Option<&'a CursorImage>,
 }
 
-/// Stands for what a stripe of a picture shows: equal ones have equal prints, and
-/// those that differ have different ones, up to a chance of 2^-128.
+/// Hash of what a stripe of a picture shows. Equal stripes have equal hashes, except as noted at
+/// `Picture::print`; the chance that different ones have equal hashes is 2^-128.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Print(u128);
 
-/// Stands for what a picture shows, as its stripes' prints do.
+/// Hash of what a picture shows, computed from the hashes of its stripes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest(u128);
 
 impl Digest {
-    /// Combines the prints of a picture's stripes.
+    /// Combines the hashes of a picture's stripes.
     pub fn of(prints: &[Print]) -> Self {
         let mut hash = Xxh3::new();
         for print in prints {
@@ -56,11 +55,11 @@ impl<'a> Picture<'a> {
         self.region.size
     }
 
-    /// A print of some rows: their pixels, and the pointer over them. The seed keeps
-    /// a program from preparing two screens with one print.
+    /// Computes the hash of some rows: their pixels, and the pointer over them. The seed prevents
+    /// a program from preparing two screens with the same hash.
     ///
-    /// Where the byte without meaning of BGRX differs, so may the print: then an
-    /// unchanged picture counts as changed, never the reverse.
+    /// The hash includes the unused fourth byte of BGRX. A picture in which only that byte has
+    /// changed counts as changed; a changed picture never counts as unchanged.
     pub(super) fn print(&self, rows: Range<u32>, seed: u64) -> Print {
         let mut hash = Xxh3::with_seed(seed);
         for y in rows.clone() {
@@ -84,8 +83,8 @@ impl<'a> Picture<'a> {
         Print(hash.digest128())
     }
 
-    /// Prints of all its stripes. Those that cannot differ from `before` are taken
-    /// from there.
+    /// Returns the hashes of all stripes. Those of stripes that cannot have changed are taken
+    /// from `before`.
     pub fn prints(
         &self,
         before: Option<&[Print]>,
@@ -175,7 +174,7 @@ impl<'a> Picture<'a> {
         if !(0..i64::from(cursor.size.height)).contains(&row) {
             return;
         }
-        // Within the cursor's own bounds, so it fits.
+        // The row lies within the cursor's bounds, so it fits.
         let row = usize::try_from(row).unwrap_or(0) * cursor.size.width as usize;
         let first = left(cursor) - i64::from(self.region.x);
         for (column, argb) in (first..).zip(&cursor.argb[row..row + cursor.size.width as usize]) {
@@ -203,9 +202,9 @@ fn meet(a: &Range<i64>, b: &Range<i64>) -> bool {
     a.start < b.end && b.start < a.end
 }
 
-/// Four pixels at a time: as 32-bit words, swapped and packed into three.
+/// Converts four pixels at a time: four 32-bit words are byte-swapped and packed into three.
 fn bgrx_to_rgb(bgrx: &[u8], rgb: &mut [u8]) {
-    // Little-endian, blue is the lowest byte: swapped and shifted, red is.
+    // In a little-endian word, blue is the lowest byte; swapped and shifted, red is.
     let word = |pixel: &[u8]| match *pixel {
         [blue, green, red, other] => u32::from_be_bytes([blue, green, red, other]) >> 8,
         _ => 0,

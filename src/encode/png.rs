@@ -1,8 +1,8 @@
-//! PNG (ISO/IEC 15948, "Portable Network Graphics (PNG) Specification") of stripes,
-//! each its own IDAT chunk, kept: what did not change is not encoded again.
+//! PNG (ISO/IEC 15948, "Portable Network Graphics (PNG) Specification") in stripes. Each stripe is
+//! an IDAT chunk of its own and is kept, so that unchanged stripes are not encoded again.
 //!
-//! The zlib stream's header and its end, with the Adler-32 of all rows, are chunks of
-//! their own, so that a stripe's chunk with its CRC stays as it is.
+//! The zlib stream's header and its end, with the Adler-32 of all rows, are separate chunks, so
+//! that the chunk of an unchanged stripe can be reused with its CRC.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const ZLIB_HEADER: [u8; 2] = [0x78, 0x01];
 
 thread_local! {
-    /// Kept as long as the thread, which encodes again soon or ends.
+    /// Kept for the lifetime of the thread, which encodes again soon or ends.
     static WORKSHOP: std::cell::RefCell<Workshop> = std::cell::RefCell::default();
 }
 
@@ -28,12 +28,12 @@ struct Workshop {
     scratch: Scratch,
 }
 
-/// The format.
+/// PNG in stripes.
 #[derive(Debug)]
 pub(super) struct Png;
 
 impl StripedFormat for Png {
-    /// A chunk, and the Adler-32 of its bytes before compression.
+    /// Returns the stripe's IDAT chunk, and the Adler-32 of its bytes before compression.
     fn stripe(
         &self,
         picture: &Picture<'_>,
@@ -82,14 +82,14 @@ pub(super) fn header(size: Size) -> [u8; 13] {
     let mut header = [0; 13];
     header[..4].copy_from_slice(&size.width.to_be_bytes());
     header[4..8].copy_from_slice(&size.height.to_be_bytes());
-    // 8 bits a sample, truecolour; deflate, adaptive filtering, not interlaced.
+    // 8 bits per sample, truecolour; deflate, adaptive filtering, not interlaced.
     header[8..].copy_from_slice(&[8, 2, 0, 0, 0]);
     header
 }
 
 /// Appends a chunk: length, type, data, CRC of type and data.
 pub(super) fn chunk(file: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
-    // Below 33 Mpx a chunk holds far less than 2^31 bytes.
+    // An image has at most 33 Mpx, so a chunk holds far less than 2^31 bytes.
     let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
     file.reserve(data.len() + 12);
     file.extend_from_slice(&length.to_be_bytes());
@@ -108,7 +108,7 @@ mod tests {
         frame::{BYTES_PER_PIXEL, Pixels, Region},
     };
 
-    /// Some noise, some of it flat, some smooth: all kinds of stripe.
+    /// Pixels for all kinds of stripe: noise, smooth colours, scattered dots, and one colour.
     fn screen(size: Size, mut state: u32) -> Vec<u8> {
         let mut random = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -207,7 +207,7 @@ mod tests {
             bytes[row * 200 + round * 4] ^= 0x55;
             let now = pixels(size, bytes.clone());
             let mut stale = vec![false; 10];
-            // What is not told to differ is not looked at.
+            // A stripe that cannot differ according to `stale` is not read.
             assert_eq!(next(Some(&kept), &now, &stale, false).file, before.file);
             stale[stripe] = true;
             kept = next(Some(&kept), &now, &stale, false);
@@ -219,7 +219,7 @@ mod tests {
                 .filter(|(a, b)| *a != b)
                 .count();
             assert_eq!(changed, 1);
-            // What was told and does not differ is the same file.
+            // If no stripe differs, the file is the same, although all were compared.
             let again = next(Some(&kept), &now, &[true; 10], false);
             assert_eq!(again.file.as_ptr(), kept.file.as_ptr());
         }

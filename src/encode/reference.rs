@@ -1,6 +1,5 @@
-//! PNG by libraries: the reference encoding of the paint gate, which stays as it is
-//! whatever becomes of ours, and the smallest image that some tens of milliseconds
-//! can make.
+//! PNG by libraries: the reference encoding of the paint gate, which must not change when deskd's
+//! own encoder changes, and the smallest PNG that can be made in some tens of milliseconds.
 
 use flate2::{Compress, Compression, FlushCompress};
 
@@ -9,16 +8,17 @@ use super::{
     png::{SIGNATURE, chunk, header},
 };
 
-/// Rows handed to the compressor at once: at 1280 pixels 120 KiB, so that they
-/// are still in the cache of the core that converted them.
+/// Number of rows passed to the compressor at once: 120 KiB at 1280 pixels, so that they are still
+/// in the cache of the core that converted them.
 const ROWS: u32 = 32;
 
-/// Without filter at level 1 in one stream.
+/// Encodes without filters, at level 1 and in one zlib stream.
 pub(super) fn unfiltered(picture: &Picture<'_>) -> Result<Vec<u8>, EncodeError> {
     plain(picture, Compression::new(1))
 }
 
-/// The smaller of two: no filter for interfaces, adaptive filters for photographs.
+/// Encodes twice and returns the smaller file: without filters, which suits interfaces, and with
+/// adaptive filters, which suit photographs.
 pub(super) fn small(picture: &Picture<'_>) -> Result<Vec<u8>, EncodeError> {
     let plain = plain(picture, Compression::new(6))?;
     let filtered = filtered(picture)?;
@@ -72,14 +72,14 @@ fn deflate_into(
         deflate.compress_vec(input, out, flush)?;
         let taken = usize::try_from(deflate.total_in() - before).unwrap_or(usize::MAX);
         input = &input[taken.min(input.len())..];
-        // Room left over means that nothing waits to be written.
+        // If capacity is left over, the compressor has no more output.
         if input.is_empty() && out.len() < out.capacity() {
             return Ok(());
         }
     }
 }
 
-/// Adaptive filters by the `png` crate, for what shows photographs.
+/// Encodes with the adaptive filters of the `png` crate, which suit photographs.
 fn filtered(picture: &Picture<'_>) -> Result<Vec<u8>, EncodeError> {
     let size = picture.size();
     let mut file = Vec::new();

@@ -1,6 +1,6 @@
-//! Scaling by the `fast_image_resize` crate: convolution with a Lanczos-3
-//! kernel that widens with the ratio when it shrinks, so that thin lines and
-//! small text blur instead of vanishing.
+//! Scales with the `fast_image_resize` crate: convolution with a Lanczos-3 kernel. When the
+//! picture shrinks, the kernel widens with the ratio, so that thin lines and small text blur
+//! instead of vanishing.
 
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
@@ -10,12 +10,12 @@ use fast_image_resize::{
 use super::{EncodeError, Picture};
 use crate::frame::Size;
 
-/// The picture at another size, as BGRX without padding, the fourth byte 255.
+/// Scales a picture to `output`, as BGRX without padding, the fourth byte 255.
 pub(super) fn scale(picture: &Picture<'_>, output: Size) -> Result<Vec<u8>, EncodeError> {
     let (size, bgrx) = (picture.size(), picture.to_bgrx());
     let source = ImageRef::new(size.width, size.height, &bgrx, PixelType::U8x4)?;
     let mut scaled = Image::new(output.width, output.height, PixelType::U8x4);
-    // The fourth byte is no transparency: nothing to multiply by.
+    // The fourth byte is not alpha, so colours are not multiplied by it.
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .use_alpha(false);

@@ -1,5 +1,5 @@
-//! An image of stripes, each made apart and kept: what did not change is not encoded
-//! again.
+//! An image in stripes. Each stripe is encoded separately and kept, so that unchanged stripes are
+//! not encoded again.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use crate::frame::{STRIPE_ROWS, Size};
 
 /// A file format that can be cut into stripes.
 pub(super) trait StripedFormat: Sync {
-    /// Makes the file's part for a stripe, and a checksum of it.
+    /// Encodes a stripe. Returns its part of the file, and a checksum of it.
     fn stripe(
         &self,
         picture: &Picture<'_>,
@@ -28,7 +28,7 @@ pub(super) trait StripedFormat: Sync {
     fn tail(&self, size: Size, sums: &[u32]) -> Vec<u8>;
 }
 
-/// A file, and what of it can be used for the next.
+/// An encoded file, with what is needed to reuse its stripes in the next one.
 #[derive(Debug, Clone)]
 pub(super) struct KeptStripes {
     pub(super) file: Bytes,
@@ -39,27 +39,28 @@ pub(super) struct KeptStripes {
 #[derive(Debug, Clone)]
 struct Stripe {
     print: Print,
-    /// Where it is in the file.
+    /// Its bytes in the file.
     part: Range<usize>,
     sum: u32,
 }
 
-/// The source of one stripe.
+/// Where a stripe of the new file comes from.
 enum Fate {
-    /// It is that of the file before.
+    /// From the previous file: `may_differ` excludes a change.
     Stays,
-    /// The file before has it, by its print.
+    /// From the previous file: the hashes are equal.
     Same,
     Made(Print, Vec<u8>, u32),
 }
 
 impl KeptStripes {
-    /// Encodes a picture; `may_differ` says which stripes can have changed since `before`
-    /// was made, of the same region and format. `is_alone`: by this thread.
+    /// Encodes a picture. `before` is the previous file of the same region and format;
+    /// `may_differ` returns whether rows may have changed since. If `is_alone`, only this thread
+    /// encodes.
     ///
     /// # Errors
     ///
-    /// Those of the format.
+    /// When the format's encoder fails.
     pub(super) fn next(
         format: &impl StripedFormat,
         before: Option<&Self>,
@@ -129,7 +130,7 @@ impl KeptStripes {
                     file.extend_from_slice(&before.file[old.part.clone()]);
                     (old.print, old.sum)
                 }
-                // Nothing stays of what was not.
+                // Not reached: without a previous file, every stripe is `Made`.
                 (_, None) => continue,
             };
             let part = start..file.len();

@@ -1,9 +1,9 @@
-//! The encoders' threads: one a core, kept, and shared by all that is encoded.
+//! The pool of encoder threads: one per core, kept, and shared by all encodings.
 //!
-//! A thread that is made for one image begins on the core of its creator, and waits there
-//! for up to 4 ms until the kernel moves it. A thread that hands out work must not wait for
-//! a helper that has not begun (docs/design/2026-11-26-encoding.md). So images are encoded
-//! by the threads of this pool, and a thread does itself what no other has begun.
+//! A thread that is created for one image starts on the core of its creator, and waits there for
+//! up to 4 ms until the kernel moves it (docs/design/2026-11-26-encoding.md). So images are encoded
+//! by the threads of this pool. A thread that hands out work must not wait for a helper that has
+//! not started: it does itself the work that no other thread has started.
 
 use std::{
     sync::{
@@ -19,15 +19,15 @@ use nix::{
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// More are never used.
+/// Maximum number of threads in the pool.
 const MOST: usize = 8;
 
-/// On a machine of at most this number of cores, each thread has its own core. The kernel
-/// of a virtual machine mistakes a sleeping core for one that its host uses, and wakes two
+/// On a machine with at most this number of cores, each thread is bound to a core of its own. The
+/// kernel of a virtual machine mistakes a sleeping core for one that its host uses, and wakes two
 /// threads on one core: half of the images took twice as long.
 const FEW: usize = 4;
 
-/// `None` when the system gives no threads.
+/// `None` if the threads cannot be created.
 static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let named = ThreadPoolBuilder::new().thread_name(|index| format!("encode-{index}"));
@@ -40,14 +40,14 @@ static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     named.num_threads(cores.min(MOST)).build().ok()
 });
 
-/// The cores that this process may use; none where the system does not say.
+/// The cores that this process may use; empty if the kernel does not report them.
 fn cpus() -> Vec<usize> {
     let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
     let is_allowed = |cpu: &usize| allowed.is_set(*cpu).unwrap_or(false);
     (0..CpuSet::count()).filter(is_allowed).collect()
 }
 
-/// Keeps this thread on a core. Where that is refused it may run anywhere.
+/// Binds this thread to a core. If that fails, the thread may run on any core.
 fn keep_on(cpu: usize) {
     let mut one = CpuSet::new();
     let kept = one
@@ -58,7 +58,7 @@ fn keep_on(cpu: usize) {
     }
 }
 
-/// Runs work on one of the threads.
+/// Runs work on a thread of the pool, or on the calling thread if there is no pool.
 pub fn spawn(work: impl FnOnce() + Send + 'static) {
     match &*POOL {
         Some(pool) => pool.spawn(work),
@@ -66,7 +66,8 @@ pub fn spawn(work: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Does the work of each index: on whichever thread is free next, or on this one.
+/// Calls `one` for each index in `work`, on the pool's free threads or, if `is_alone`, on this
+/// thread. The results are in no particular order.
 pub(super) fn each<T: Send>(
     work: &[usize],
     is_alone: bool,

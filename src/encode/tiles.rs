@@ -1,4 +1,4 @@
-//! Where two pictures of one size differ, as a few rectangles.
+//! Finds where two pictures of the same size differ, as a few rectangles.
 
 use std::ops::Range;
 
@@ -7,23 +7,23 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 use super::Picture;
 use crate::frame::{Region, STRIPE_ROWS, Size};
 
-/// Columns of a tile; it is [`STRIPE_ROWS`] high. A letter changes one or two.
+/// Width of a tile in pixels; its height is [`STRIPE_ROWS`]. A letter changes one or two tiles.
 const TILE_COLUMNS: u32 = 64;
 
-/// If more rectangles changed than this, one around them all is reported.
+/// Maximum number of reported rectangles; if there are more, one around them all is reported.
 const MAX_REGIONS: usize = 32;
 
 /// The hashes of a picture's tiles, row by row.
 #[derive(Debug, Clone)]
 pub struct Tiles {
     size: Size,
-    /// Equal tiles have equal ones, others different ones up to a chance of 2^-128.
+    /// Equal tiles have equal hashes. The chance that different tiles have equal ones is 2^-128.
     prints: Vec<u128>,
 }
 
 impl Tiles {
-    /// Computes the prints of a picture's tiles; `seed` keeps a program from preparing two
-    /// pictures with one print.
+    /// Computes the hashes of a picture's tiles; `seed` prevents a program from preparing two
+    /// pictures with the same hashes.
     pub fn of(picture: &Picture<'_>, seed: u64) -> Self {
         let size = picture.size();
         let columns = size.width.div_ceil(TILE_COLUMNS);
@@ -45,11 +45,11 @@ impl Tiles {
         Self { size, prints }
     }
 
-    /// Where it differs from an earlier picture of the same size: rectangles that do not
-    /// meet, in pixels of the picture; none when both are equal.
+    /// Returns where the picture differs from an earlier one of the same size: rectangles that do
+    /// not overlap, in pixels of the picture; empty if the pictures are equal.
     pub fn changed_since(&self, before: &Self) -> Vec<Region> {
         let columns = self.size.width.div_ceil(TILE_COLUMNS) as usize;
-        // In tiles: columns, and rows.
+        // Ranges of tile columns and of tile rows.
         let mut found: Vec<(Range<usize>, Range<usize>)> = Vec::new();
         let rows = self
             .prints
@@ -84,7 +84,7 @@ impl Tiles {
             found = around.into_iter().collect();
         }
         let side = |tiles: Range<usize>, tile: u32, end: u32| {
-            // No picture has as many tiles as 32 bits count.
+            // The number of tiles in a picture fits in 32 bits.
             let at = |tiles: usize| {
                 u32::try_from(tiles)
                     .unwrap_or(u32::MAX)

@@ -1,14 +1,14 @@
 //! Lossless WebP by the `image-webp` crate.
 //!
-//! 1280×800 on one core, a desktop, a photograph and a terminal: `image-webp` 7.8, 8.1
-//! and 3.5 ms for 490, 322 and 110 KB; libwebp at its fastest 39, 45 and 22 ms for 453,
-//! 317 and 91 KB. (PNG as deskd makes it: 373, 295 and 134 KB.)
+//! Measured at 1280×800 on one core, for a desktop, a photograph and a terminal: `image-webp`
+//! takes 7.8, 8.1 and 3.5 ms for 490, 322 and 110 KB; libwebp at its fastest takes 39, 45 and
+//! 22 ms for 453, 317 and 91 KB. (deskd's PNG: 373, 295 and 134 KB.)
 
 use image_webp::{ColorType, WebPEncoder};
 
 use super::{EncodeError, Picture};
 
-/// The most pixels of a side (RFC 9649, section 3.4).
+/// Maximum number of pixels of a side (RFC 9649, section 3.4).
 const LONGEST: u32 = 1 << 14;
 
 pub(super) fn encode(picture: &Picture<'_>) -> Result<Vec<u8>, EncodeError> {

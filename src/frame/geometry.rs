@@ -8,8 +8,8 @@ pub const BYTES_PER_PIXEL: usize = 4;
 /// Largest image that a request may ask for, in pixels (7680 × 4320; R43).
 pub const MAX_OUTPUT_PIXELS: u64 = 33_177_600;
 
-/// Longest side of an image that a request may ask for, in pixels: the scaler's
-/// memory grows with a side times the other side of the screen.
+/// Longest side of an image that a request may ask for, in pixels. The scaler's memory grows with
+/// this side multiplied by the other side of the screen.
 pub const MAX_OUTPUT_SIDE: u32 = 16_384;
 
 /// Width and height in pixels, both at least 1.
@@ -44,7 +44,7 @@ impl fmt::Display for Size {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScreenSize(Size);
 
-/// Not a [`ScreenSize`].
+/// The error for a size that is not a [`ScreenSize`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no screen of {0} can be made: its sides must be 64 to 16384 pixels, and it must have at most {MAX_OUTPUT_PIXELS} in all"
@@ -91,12 +91,12 @@ impl Region {
         }
     }
 
-    /// All of a screen or image of that size.
+    /// All of a screen or image of this size.
     pub fn whole(size: Size) -> Self {
         Self { x: 0, y: 0, size }
     }
 
-    /// Whether every pixel of it lies within `0..size`.
+    /// Whether the region lies entirely within an image of `size`.
     pub fn fits(&self, size: Size) -> bool {
         u64::from(self.x) + u64::from(self.size.width) <= u64::from(size.width)
             && u64::from(self.y) + u64::from(self.size.height) <= u64::from(size.height)
@@ -109,7 +109,7 @@ impl Region {
         self.size.pixels()
     }
 
-    /// The part of a rectangle, which may reach beyond the screen, that lies on it.
+    /// Returns the part of a rectangle that lies on the screen; `None` if no part does.
     pub fn clipped(x: i64, y: i64, width: u32, height: u32, screen: Size) -> Option<Self> {
         let clip = |start: i64, length: u32, limit: u32| {
             let from = start.clamp(0, limit.into());
@@ -126,7 +126,7 @@ impl Region {
         })
     }
 
-    /// The smallest region that holds both.
+    /// The smallest region that contains both.
     pub fn union(&self, other: &Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
         let right = (self.x + self.size.width).max(other.x + other.size.width);
@@ -141,7 +141,7 @@ impl Region {
         }
     }
 
-    /// The pixels that lie in both.
+    /// The pixels that lie in both regions; `None` if there are none.
     pub fn intersection(&self, other: &Self) -> Option<Self> {
         let (x, y) = (self.x.max(other.x), self.y.max(other.y));
         let right = (self.x + self.size.width).min(other.x + other.size.width);

@@ -1,7 +1,7 @@
-//! The words that every other module shares: sizes, regions, pixels, cursors. Failures are in
+//! The types that all other modules share: sizes, regions, pixels, cursors. Failures are in
 //! [`failure`](crate::failure).
 //!
-//! A leaf: it knows no X11, no gRPC and no encoder.
+//! This module does not depend on X11, gRPC or an encoder.
 
 mod geometry;
 mod pixels;

@@ -7,11 +7,10 @@ use super::geometry::{BYTES_PER_PIXEL, Size};
 /// Rows of a stripe, the unit in which changes of a screen are reported and encoded.
 pub const STRIPE_ROWS: u32 = 16;
 
-/// An image of BGRX pixels: blue, green, red and one byte without meaning,
-/// 8 bits each, top row first.
+/// An image of BGRX pixels: blue, green, red and one unused byte, 8 bits each, top row first.
 ///
-/// The bytes may lie in memory shared with the X server, so they must be read
-/// once into private memory before anything depends on them twice.
+/// The bytes may lie in memory shared with the X server, which can change them. Code that needs a
+/// value twice must therefore copy it to private memory first.
 pub struct Pixels {
     bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
     size: Size,
@@ -21,7 +20,7 @@ pub struct Pixels {
 impl Pixels {
     /// Wraps `bytes`, whose rows are `stride` bytes apart.
     ///
-    /// Returns `None` when they are too few for `size`.
+    /// Returns `None` if there are too few bytes for `size`, or if a row does not fit in `stride`.
     pub fn new(
         bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
         size: Size,
@@ -47,7 +46,7 @@ impl Pixels {
     ///
     /// # Panics
     ///
-    /// When that lies outside the image.
+    /// When these pixels lie outside the image.
     pub fn row(&self, x: u32, y: u32, width: u32) -> &[u8] {
         assert!(u64::from(x) + u64::from(width) <= u64::from(self.size.width));
         assert!(y < self.size.height);
@@ -58,7 +57,7 @@ impl Pixels {
 
 impl fmt::Debug for Pixels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Never the pixels themselves: what is captured stays out of logs.
+        // Never the pixels themselves: screen content must not get into logs.
         write!(f, "Pixels({})", self.size)
     }
 }
@@ -82,7 +81,7 @@ pub struct CursorImage {
 }
 
 impl CursorImage {
-    /// Whether the image is too large to be read: only its place and size are known.
+    /// Whether the image is too large to be read, so that only its position and size are known.
     pub fn is_left_out(&self) -> bool {
         self.argb.is_empty() && self.size.pixels() > 0
     }
@@ -99,7 +98,7 @@ impl fmt::Debug for CursorImage {
     }
 }
 
-/// How pixels come from the X server.
+/// How pixels are transferred from the X server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CaptureMode {
     /// MIT-SHM 1.2 on a sealed memfd.

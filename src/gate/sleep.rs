@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Notes one sample every 100 ms; the last change is at 100 ms.
+    /// Feeds the samples to `Sleep`, 100 ms apart; the screen changes last at 100 ms.
     fn after(samples: &[ProcessSample]) -> Vec<(u32, bool, Unrest)> {
         let mut sleep = Sleep::default();
         for (at, sample) in (0..).map(|i| ms(i * 100)).zip(samples) {

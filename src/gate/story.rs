@@ -42,7 +42,7 @@ pub(super) struct StoryDisplay {
     pub(super) unseen: bool,
     /// Duration of a pixel sample.
     pub(super) look: Duration,
-    /// Number of the session's restart; the process ids depend on it.
+    /// How often the session was restarted; the process ids depend on it.
     pub(super) life: u32,
     pub(super) others: Option<usize>,
     /// Age of the processes that own windows.

@@ -162,7 +162,7 @@ pub async fn serve(
     };
     tokio::select! {
         result = server => result?,
-        () = overdue => tracing::warn!("calls were still open {} s after shutdown began", DRAIN.as_secs()),
+        () = overdue => tracing::warn!("cut off the calls that were still open {} s after shutdown began", DRAIN.as_secs()),
     }
     // The accept loops end on `shutdown` and remove their socket files.
     while tasks.try_join_next().is_some() {}

@@ -100,7 +100,7 @@ pub struct ComponentState {
     pub up: bool,
     /// Process id; 0 when not running.
     pub pid: u32,
-    /// When it was started, in milliseconds since 1970; 0 when it is not up.
+    /// When the component was started, in milliseconds since 1970; 0 if it is not up.
     pub since_ms: u64,
     /// Restarts since the stack was brought up.
     pub restarts: u32,

@@ -95,7 +95,7 @@ pub enum DisplayError {
         is_match: bool,
     },
     /// The screen kept changing its size while it was read.
-    #[error("the screen was resized while it was read ({0} tries)")]
+    #[error("the screen was resized during each of {0} captures; try again when its size is stable")]
     Resizing(u32),
     /// The screen's memory size is beyond what deskd takes.
     #[error("the screen is {0}, beyond the limit of deskd")]

@@ -143,8 +143,8 @@ fn geometry(sequence: u16, size: Size) -> Vec<u8> {
     reply(sequence, 24, &body)
 }
 
-/// Answers requests as a plain server without extensions would, but `image` by
-/// the script.
+/// Answers requests as a server without extensions does; image requests are answered by
+/// `image`.
 fn serve(mut stream: UnixStream, mut image: impl FnMut(u16, &mut UnixStream) -> bool) {
     read_greeting(&mut stream);
     stream.write_all(&good_greeting()).unwrap();

@@ -55,7 +55,7 @@ pub enum Refused {
     },
     /// A character that cannot be typed.
     #[error(
-        "actions[{action}]: no key of this keyboard layout gives U+{:04X}, character {position} of the text",
+        "actions[{action}]: neither a key nor the clipboard can deliver U+{:04X}, character {position} of the text: leave it out",
         u32::from(*character)
     )]
     Untypable {

@@ -13,7 +13,7 @@ pub(super) struct LastClick {
     pub(super) button: KeyOrButton,
     pub(super) at: (i32, i32),
     pub(super) time: Instant,
-    /// Time after the press within which a program may combine it with the next one.
+    /// Time after the press within which a second press makes a double click.
     pub(super) open: Duration,
 }
 

@@ -1,5 +1,5 @@
-//! The differences of two captures, for X servers that do not report drawing (without
-//! DAMAGE, or without XFIXES to fetch it).
+//! Finds the differences of two captures, for X servers that do not report drawing (without DAMAGE,
+//! or without XFIXES to fetch the damage).
 
 use std::ops::Range;
 
@@ -8,8 +8,8 @@ use crate::frame::{BYTES_PER_PIXEL, Pixels, Region, Size};
 /// Number of rows that are compared together: changes further apart are separate.
 const ROWS: u32 = 16;
 
-/// The rectangles in which two images of one size differ; the whole screen where their
-/// sizes do.
+/// Returns the rectangles in which two images of one size differ. If the sizes differ, returns the
+/// whole screen.
 pub(in crate::x11) fn differences(before: &Pixels, after: &Pixels) -> Vec<Region> {
     let size = after.size();
     if before.size() != size {
@@ -21,7 +21,7 @@ pub(in crate::x11) fn differences(before: &Pixels, after: &Pixels) -> Vec<Region
         let Some(change) = difference(before, after, rows) else {
             continue;
         };
-        // A change that continues below is one change, unless it lies elsewhere.
+        // A change that continues in the next rows, in common columns, is one change.
         match found.last_mut() {
             Some(last) if follows(last, &change) => *last = last.union(&change),
             _ => found.push(change),
@@ -35,7 +35,7 @@ fn follows(last: &Region, next: &Region) -> bool {
     meets && last.x < next.x + next.size.width && next.x < last.x + last.size.width
 }
 
-/// The rectangle around all differences in some rows.
+/// Returns the bounding box of all differences in some rows.
 fn difference(before: &Pixels, after: &Pixels, rows: Range<u32>) -> Option<Region> {
     let width = after.size().width;
     let (mut columns, mut lines): (Option<Range<u32>>, Option<Range<u32>>) = (None, None);
@@ -93,12 +93,12 @@ mod tests {
             differences(&image(&[(99, 69)]), &image(&[(0, 0), (3, 5)])),
             [Region::new(0, 0, 4, 6), Region::new(99, 69, 1, 1)]
         );
-        // Over the border of 16 rows.
+        // Across the border of 16 rows.
         assert_eq!(
             differences(&image(&[]), &image(&[(10, 15), (12, 15), (11, 16)])),
             [Region::new(10, 15, 3, 2)]
         );
-        // Side by side below one another, but not touching.
+        // In adjacent rows, without common columns.
         assert_eq!(
             differences(&image(&[]), &image(&[(10, 15), (50, 16)])),
             [Region::new(10, 15, 1, 1), Region::new(50, 16, 1, 1)]

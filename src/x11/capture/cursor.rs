@@ -1,4 +1,4 @@
-//! The pointer's image, by XFIXES.
+//! Reads the pointer's image with XFIXES.
 
 use std::{
     cell::RefCell,
@@ -21,11 +21,11 @@ use crate::x11::{
     error::DisplayError,
 };
 
-/// The largest image that is read, in pixels: 512 × 512. Any program can set one of
-/// 32,767 × 32,767, which the server sends whole for each question.
+/// Maximum size of an image that is read, in pixels: 512 × 512. Any program can set an image of
+/// 32,767 × 32,767, which the server sends in full for each request.
 pub(in crate::x11) const MAX_PIXELS: u32 = 512 * 512;
-/// After a larger one, the image is not asked for again for this time, nor for so many
-/// times as long as the server took to send it.
+/// Pauses after a larger image, before the image is requested again: at least this time, and at
+/// least [`TIMES`] times as long as the server took to send the image.
 const AGAIN: Duration = Duration::from_secs(2);
 const TIMES: u32 = 20;
 /// Bytes of a reply before the pixels.
@@ -35,19 +35,20 @@ const HEAD: usize = 32;
 #[derive(Debug)]
 pub(in crate::x11) struct Cursor {
     is_there: bool,
-    /// The last image that was too large, without its pixels, and when it is asked for again.
+    /// The last image that was too large, without its pixels, and when the image is requested
+    /// again.
     large: RefCell<Option<(Instant, CursorImage)>>,
 }
 
-/// A question that was sent.
+/// A request that was sent.
 pub(in crate::x11) enum CursorAsked<'c> {
     Image(Cookie<'c, XConnection, GetCursorImageReply>, Instant),
-    /// Where it is; the image is known to be too large.
+    /// Only the position is requested, because the image is known to be too large.
     Place(Cookie<'c, XConnection, QueryPointerReply>, CursorImage),
 }
 
 impl Cursor {
-    /// Finds out whether the server can show its cursor to us.
+    /// Determines whether the server provides its cursor.
     ///
     /// # Errors
     ///
@@ -59,12 +60,13 @@ impl Cursor {
         })
     }
 
-    /// Whether the server shows its cursor.
+    /// Whether the server provides its cursor.
     pub(in crate::x11) fn is_there(&self) -> bool {
         self.is_there
     }
 
-    /// Asks for it; the question stays in the buffer. `None` when the server has none.
+    /// Requests the cursor; the request stays in the output buffer. Returns `None` if the server
+    /// does not provide its cursor.
     ///
     /// # Errors
     ///
@@ -88,7 +90,7 @@ impl Cursor {
         Ok(Some(CursorAsked::Image(image, Instant::now())))
     }
 
-    /// The answer; `None` when no cursor is shown at all.
+    /// Waits for the reply. Returns `None` if no cursor is shown.
     ///
     /// # Errors
     ///
@@ -111,7 +113,7 @@ impl Cursor {
         };
         let bytes = match image.raw_reply() {
             Ok(bytes) => bytes,
-            // BadCursor: the server shows none.
+            // BadCursor: the server shows no cursor.
             Err(ReplyError::X11Error(_)) => return Ok(None),
             Err(error) => return Err(DisplayError::reply("XFixesGetCursorImage", error)),
         };
@@ -124,8 +126,8 @@ impl Cursor {
     }
 }
 
-/// `GetCursorImage` is of XFIXES 1.0, and the extension requires a request for its version
-/// before any other.
+/// Whether the server has `GetCursorImage` (XFIXES 1.0). The extension requires a version query
+/// before any other request.
 fn available(conn: &impl RequestConnection) -> Result<bool, DisplayError> {
     if conn
         .extension_information(xfixes::X11_EXTENSION_NAME)?
@@ -140,7 +142,7 @@ fn available(conn: &impl RequestConnection) -> Result<bool, DisplayError> {
         >= 1)
 }
 
-/// A reply, whole or cut to its head (XFIXES 2.0, `GetCursorImage`).
+/// Parses a reply, which is complete or cut to its head (XFIXES 2.0, `GetCursorImage`).
 fn parse(bytes: &[u8]) -> Result<CursorImage, DisplayError> {
     let wrong = || DisplayError::Protocol("a cursor image has the wrong length");
     let head = bytes.get(..HEAD).ok_or_else(wrong)?;

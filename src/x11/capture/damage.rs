@@ -1,7 +1,7 @@
 //! Changes of the screen since the last query (DAMAGE 1.1, XFIXES 2).
 //!
-//! The server accumulates them, and sends an event when their bounding box grows. A query
-//! empties the record: later drawing is in the next answer.
+//! The server accumulates the changes, and sends an event when their bounding box grows. A query
+//! empties the server's record, so later drawing is in the next answer.
 
 use std::cell::Cell;
 
@@ -21,18 +21,18 @@ use crate::x11::{
     error::{DisplayError, no_id},
 };
 
-/// Rectangles of one answer that are looked at one by one.
+/// Maximum number of rectangles in an answer that are processed individually.
 const MANY: usize = 64;
 
-/// The damage of the whole screen, with all windows on it.
+/// The record of what is drawn on the whole screen, with all its windows.
 #[derive(Debug)]
 pub(in crate::x11) struct Damage {
     damage: damage::Damage,
-    /// The region through which it is fetched.
+    /// The region into which the damage is moved to be fetched.
     parts: xfixes::Region,
-    /// The last request that emptied it.
+    /// The last request that emptied the record.
     emptied: Cell<SequenceNumber>,
-    /// The rectangle around the answers since [`Self::begin`].
+    /// The bounding box of the answers since [`Self::begin`].
     answered: Cell<Option<Region>>,
 }
 
@@ -45,7 +45,7 @@ const UNTOUCHED: Rectangle = Rectangle {
     height: 1,
 };
 
-/// Moves what was drawn into `parts`, and asks for it.
+/// Moves the recorded damage into `parts`, and requests the content of `parts`.
 ///
 /// # Errors
 ///
@@ -68,7 +68,7 @@ pub(in crate::x11) fn take<'c>(
     Ok((number, conn.xfixes_fetch_region(parts)?))
 }
 
-/// Whether the damage that was to be taken does not exist any more.
+/// Whether the reply shows that the damage object does not exist any more.
 pub(in crate::x11) fn is_gone(reply: &xfixes::FetchRegionReply) -> bool {
     let [part] = reply.rectangles.as_slice() else {
         return false;
@@ -76,11 +76,11 @@ pub(in crate::x11) fn is_gone(reply: &xfixes::FetchRegionReply) -> bool {
     (part.x, part.y) == (UNTOUCHED.x, UNTOUCHED.y)
 }
 
-/// A question that was sent.
+/// A query that was sent.
 pub(in crate::x11) struct DamageAsked<'c>(Cookie<'c, XConnection, xfixes::FetchRegionReply>);
 
 impl Damage {
-    /// Starts to follow the screen; `None` when the server cannot say.
+    /// Starts to record drawing; returns `None` if the server does not support that.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Damage {
         }))
     }
 
-    /// Ends the record: the server sends no event of it after the next request.
+    /// Destroys the damage object. The server sends no event for the object after the next request.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl Damage {
         Ok(())
     }
 
-    /// Queries and empties the record; the request remains in the buffer.
+    /// Queries and empties the record; the requests stay in the output buffer.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl Damage {
         Ok(DamageAsked(region))
     }
 
-    /// Discards earlier answers, at the beginning of a capture.
+    /// Discards earlier answers at the beginning of a capture.
     pub(in crate::x11) fn begin(&self) {
         self.answered.set(None);
     }
@@ -149,8 +149,8 @@ impl Damage {
         self.answered.set(all.reduce(|all, part| all.union(&part)));
     }
 
-    /// Whether an event for `area` that followed request `after` is covered by the last answers.
-    /// It is not if another program emptied the record before.
+    /// Whether the last answers cover an event for `area` that the server sent after request
+    /// `after`. They do not if another program emptied the record before.
     pub(in crate::x11) fn knew(&self, area: &Region, after: SequenceNumber) -> bool {
         let answered = self.answered.get();
         after < self.emptied.get() && answered.is_some_and(|all| all.union(area) == all)
@@ -189,7 +189,7 @@ pub(in crate::x11) fn clipped(part: &Rectangle, screen: Size) -> Option<Region> 
     Region::clipped(x, y, part.width.into(), part.height.into(), screen)
 }
 
-/// Whether the server has the extensions for it.
+/// Whether the server has the extensions DAMAGE and XFIXES.
 ///
 /// # Errors
 ///
@@ -200,7 +200,7 @@ pub(in crate::x11) fn available(server: &Server) -> Result<bool, DisplayError> {
     if has(damage::X11_EXTENSION_NAME)?.is_none() || has(xfixes::X11_EXTENSION_NAME)?.is_none() {
         return Ok(false);
     }
-    // Both want to be asked for their version before anything else.
+    // Both extensions require a version query before any other request.
     let fixes = conn.xfixes_query_version(5, 0)?.reply();
     let damage = conn.damage_query_version(1, 1)?.reply();
     Ok(fixes.is_ok() && damage.is_ok())

@@ -1,4 +1,4 @@
-//! Reading the whole screen in one piece.
+//! Captures the whole screen at one instant.
 
 use std::{
     io,
@@ -37,14 +37,14 @@ use crate::{
     frame::{BYTES_PER_PIXEL, CaptureMode, CursorImage, Pixels, Region, STRIPE_ROWS, Size},
 };
 
-/// Tries while the screen keeps changing its size.
+/// Maximum number of attempts while the screen keeps changing its size.
 const MAX_TRIES: u32 = 5;
 
-/// Readings of what changed, while more changes between them; then all is read at
-/// once, which is of one instant by itself.
+/// Maximum number of reads of the changed rows, if drawing continues during each of them. Then one
+/// request reads the whole screen, which the server serves at one instant.
 const ROUNDS: u32 = 3;
 
-/// The fastest way that may be used; slower ones follow where it is refused.
+/// The fastest capture mode that may be used. If the server refuses it, slower modes are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CaptureChoice(Option<CaptureMode>);
 
@@ -54,31 +54,31 @@ impl From<CaptureMode> for CaptureChoice {
     }
 }
 
-/// The whole screen at one instant, with the pointer apart from it.
+/// The whole screen at one instant, and the pointer separately.
 #[derive(Debug)]
 pub struct Grab {
-    /// Counts the captures of this daemon life.
+    /// Number of the capture, counted from 1 by the thread that captures.
     pub number: u64,
     /// The screen without the pointer.
     pub pixels: Arc<Pixels>,
-    /// For each stripe of [`STRIPE_ROWS`] rows the number of the capture in which it
-    /// last changed, or may have.
+    /// For each stripe of [`STRIPE_ROWS`] rows, the number of the capture in which the stripe last
+    /// changed, or may have changed.
     pub changed: Arc<[u64]>,
-    /// The pointer; `None` when the server shows none.
+    /// The pointer; `None` if the server shows none.
     pub cursor: Option<CursorImage>,
     /// Identity of the X server.
     pub generation: Generation,
     /// Rises with each resize.
     pub geometry_epoch: u64,
-    /// How it was read.
+    /// The mode in which the pixels were read.
     pub mode: CaptureMode,
-    /// When the first request of it was sent.
+    /// When the capture's first request was sent.
     pub started: Instant,
-    /// The same by the sandbox's clock.
+    /// The same instant by the sandbox's clock.
     pub time: SystemTime,
-    /// How long it took.
+    /// Duration of the capture.
     pub took: Duration,
-    /// The profile that the display was proved under when the pixels were read.
+    /// The profile of the paint proof that was valid when the pixels were read.
     pub proof: Option<Profile>,
 }
 
@@ -89,48 +89,48 @@ pub(in crate::x11) struct Capturer {
     mode_reason: Option<String>,
     cursor: Cursor,
     segments: Segments,
-    /// Reports changes; `None` if the server cannot: then everything is read each time.
+    /// The record of changes. Without it, the whole screen is read each time.
     damage: Option<Damage>,
     last: Option<Last>,
-    /// For each stripe the number of the capture in which it last may have changed.
+    /// For each stripe, the number of the capture in which the stripe last may have changed.
     changed: Vec<u64>,
-    /// Drawn on since the last capture, as the server said already, at least.
+    /// Areas drawn on since the last capture, as far as the server has reported them already.
     pending: Vec<Region>,
-    /// The last request of the last capture.
+    /// Sequence number of the last request of the last capture.
     last_request: SequenceNumber,
 }
 
-/// The subject of the last capture, and its pixels unless their memory is needed.
+/// The screen of the last capture, and its pixels unless a new capture needs their memory.
 #[derive(Debug)]
 struct Last {
     known: KnownScreen,
     pixels: Option<Arc<Pixels>>,
 }
 
-/// The result of the first look.
+/// The result of `Capturer::look`.
 enum FirstLook {
     /// The screen has another size.
     Resized,
-    /// Nothing was drawn since the last capture.
+    /// Nothing was drawn since the last capture. Contains that capture's pixels and the pointer.
     Same(Arc<Pixels>, Option<CursorImage>),
-    /// Something was; and whether the server was asked for all of it.
+    /// Something was drawn. Contains whether all the damage was queried already.
     Changed(bool),
 }
 
-/// The result of reading.
+/// The result of `Capturer::read`.
 enum Reading {
     Resized,
-    /// All segments are in use.
+    /// Readers use all slots.
     Busy,
     Done(Arc<Pixels>, Option<CursorImage>),
 }
 
 impl Capturer {
-    /// Finds the fastest way that works on this server, once a connection.
+    /// Finds the fastest capture mode that works on this server, once per connection.
     ///
     /// # Errors
     ///
-    /// Only those that end the connection: a refused way is passed over.
+    /// Only errors that end the connection. After any other error, the next mode is tried.
     pub(in crate::x11) fn probe(
         server: &Server,
         size: Size,
@@ -175,9 +175,9 @@ impl Capturer {
         Ok(capturer)
     }
 
-    /// While the server reads pixels for GetImage, it takes its cursor off the screen and
-    /// sends a DamageNotify in the middle of the reply (Xvfb 21.1). The stream cannot be
-    /// read after that, so damage is not reported on this connection.
+    /// While the server reads pixels for GetImage, it takes its cursor off the screen and sends a
+    /// DamageNotify in the middle of the reply (Xvfb 21.1). After that, the stream cannot be
+    /// parsed. So a connection that uses GetImage does not follow damage.
     fn end_damage(&mut self, server: &Server) -> Result<(), DisplayError> {
         self.pending.clear();
         self.damage
@@ -185,7 +185,7 @@ impl Capturer {
             .map_or(Ok(()), |damage| damage.end(server))
     }
 
-    /// How pixels are read, and why not faster.
+    /// The capture mode, and why no faster mode is used.
     pub(in crate::x11) fn mode(&self) -> (CaptureMode, Option<String>) {
         (self.mode, self.mode_reason.clone())
     }
@@ -195,7 +195,7 @@ impl Capturer {
         &self.cursor
     }
 
-    /// The request after which the last capture was whole.
+    /// Sequence number of the last request of the last capture.
     pub(in crate::x11) fn last_request(&self) -> SequenceNumber {
         self.last_request
     }
@@ -226,8 +226,8 @@ impl Capturer {
             return Err(unavailable("the X server's MIT-SHM is older than 1.2"));
         }
         self.segments.attach(server, mode, size)?;
-        // Attaching proves little: a server in another IPC namespace or container
-        // may attach something else. One pixel through it proves the way.
+        // That the server attached a segment does not suffice: a server in another IPC namespace or
+        // container may attach another one. So one pixel is read through the segment.
         let one = server
             .conn
             .shm_get_image(
@@ -249,13 +249,13 @@ impl Capturer {
         Ok(())
     }
 
-    /// The screen as it is, following it when it was resized. What was not drawn on
-    /// since the last capture is not read again. `None` when all segments are in use:
-    /// the X thread is woken when one is let go.
+    /// Captures the screen, at its new size if it was resized. Areas that were not drawn on since
+    /// the last capture are not read again. Returns `None` if all slots are in use; the X thread is
+    /// woken when a reader releases one.
     ///
     /// # Errors
     ///
-    /// Those of the stages capture and connect.
+    /// Errors of the stages capture and connect.
     pub(in crate::x11) fn grab(
         &mut self,
         server: &Server,
@@ -273,13 +273,14 @@ impl Capturer {
                 FirstLook::Changed(asked) => self.read(server, known, number, asked),
             });
             let read = match read {
-                // Asked for rows that the screen has no more: it is being resized.
+                // Rows were requested that the screen no longer has: it is being resized.
                 Err(error @ DisplayError::Request { is_match: true, .. }) => {
                     refused = Some(error);
                     Reading::Resized
                 }
                 Err(error) => {
-                    // What was drawn may have been fetched and is lost: all is read anew.
+                    // Damage may have been fetched and is lost now, so the next capture reads
+                    // everything.
                     self.last = None;
                     return Err(error);
                 }
@@ -305,14 +306,14 @@ impl Capturer {
                 Reading::Resized => {}
             }
             self.last = None;
-            // A resize voids the proof, and with it the windows that carry it.
+            // A resize voids the paint proof, so no windows carry it.
             (*known, _) = KnownScreen::read(server)?;
         }
         tracing::debug!(elapsed = ?first.elapsed(), "the screen kept changing its size");
         Err(refused.unwrap_or(DisplayError::Resizing(MAX_TRIES)))
     }
 
-    /// Asks what was drawn since the last capture, and where the pointer is.
+    /// Queries what was drawn since the last capture, and the pointer.
     fn look(
         &mut self,
         server: &Server,
@@ -325,7 +326,7 @@ impl Capturer {
         let same = |last: &&Last| last.known.is_the_screen_of(known);
         let (Some(last), Some(damage)) = (self.last.as_ref().filter(same), &self.damage) else {
             if let Some(damage) = &self.damage {
-                // What was drawn so far is in what is read next.
+                // The following read includes what was drawn so far, so the answer is ignored.
                 drop(damage.ask(server)?);
             }
             let stripes = known.size.height.div_ceil(STRIPE_ROWS) as usize;
@@ -335,7 +336,8 @@ impl Capturer {
             return Ok(FirstLook::Changed(true));
         };
         if !self.pending.is_empty() {
-            // What the server told is read at once, and with it what it did not tell.
+            // Areas that the server has reported are read at once. `read` queries the rest with
+            // them.
             let drawn = std::mem::take(&mut self.pending);
             self.note(&drawn, number);
             return Ok(FirstLook::Changed(false));
@@ -358,7 +360,7 @@ impl Capturer {
         })
     }
 
-    /// Notes what was drawn on: it is to be read, and to be encoded, again.
+    /// Marks drawn areas, so that they are read and encoded again.
     fn note(&mut self, drawn: &[Region], number: u64) {
         for part in drawn {
             let rows = part.y..part.y + part.size.height;
@@ -371,21 +373,21 @@ impl Capturer {
         }
     }
 
-    /// Takes in that the server reported drawing there by itself, after that request.
+    /// Processes an event that reports drawing in `area`, sent after request `after`.
     pub(in crate::x11) fn drawn(&mut self, area: &Rectangle, after: SequenceNumber, screen: Size) {
         if let Some(area) = damage::clipped(area, screen) {
             let is_known = |damage: &Damage| damage.knew(&area, after);
             if self.damage.as_ref().is_some_and(is_known) {
                 return;
             }
-            // It is around all that was told before.
+            // The new area replaces earlier ones that lie inside it.
             self.pending.retain(|part| area.union(part) != area);
             self.pending.push(area);
         }
     }
 
-    /// Reads what changed, until nothing changes between: a frame is of one instant.
-    /// `asked`: whether all that was drawn before is known.
+    /// Reads what changed, until nothing is drawn during a read: a frame shows one instant.
+    /// `asked`: whether the damage before the read was queried already.
     fn read(
         &mut self,
         server: &Server,
@@ -394,7 +396,7 @@ impl Capturer {
         mut asked: bool,
     ) -> Result<Reading, DisplayError> {
         let whole = 0..known.size.height;
-        // Its memory may be the one to read into.
+        // Releases the last pixels, because their memory may be the one to read into.
         self.last = Some(Last {
             known: *known,
             pixels: None,
@@ -405,13 +407,14 @@ impl Capturer {
                 Ok(Some(slot)) => Some(slot),
                 Ok(None) => return Ok(Reading::Busy),
                 Err(error) if error.ends_connection() => return Err(error),
-                // Memory for one more is short: wait for one in use.
+                // No memory for one more slot: the capture waits for one in use.
                 Err(_) if !self.segments.is_empty() => return Ok(Reading::Busy),
                 Err(error) => {
                     self.mode = CaptureMode::GetImage;
                     self.mode_reason = Some(error.to_string());
                     self.end_damage(server)?;
-                    // Others may follow the screen on this connection, and end that first.
+                    // The caller first destroys its own damage objects on this connection, if any,
+                    // then retries.
                     return Err(error);
                 }
             },
@@ -422,8 +425,8 @@ impl Capturer {
                 Some(stale) if round < ROUNDS && !stale.is_empty() => stale,
                 _ => whole.clone(),
             };
-            // All requests leave in one write. The size is asked before and after
-            // the pixels, so that a frame never has parts of two sizes.
+            // All requests are sent in one write. The size is queried before and after the pixels,
+            // so that a frame never has parts of two sizes.
             let ask = || self.damage.as_ref().map(|damage| damage.ask(server));
             let drawn_before = if asked { None } else { ask() };
             let drawn_before = drawn_before.transpose()?;
@@ -462,7 +465,7 @@ impl Capturer {
             if let Some(slot) = slot.filter(|_| is_all) {
                 self.segments.clean(slot);
             }
-            // Some of it lies before the pixels, some after.
+            // This drawing happened partly before and partly after the pixels were read.
             self.note(&drawn, number);
             if rows != whole && !(drawn.is_empty() && is_all) {
                 continue;
@@ -489,7 +492,7 @@ impl Capturer {
         }
     }
 
-    /// Asks for rows, which go where they belong in the slot.
+    /// Requests rows. Shared memory receives them at their place in the whole image.
     fn ask_image<'c>(
         &self,
         server: &'c Server,
@@ -531,7 +534,7 @@ impl Capturer {
         })
     }
 
-    /// Wraps the data of a reading as pixels.
+    /// Wraps the captured data as pixels, and converts their format if necessary.
     fn pixels(
         &self,
         server: &Server,
@@ -554,29 +557,29 @@ impl Capturer {
         pixels.ok_or_else(too_short)
     }
 
-    /// Gives back what a burst of captures needed and a quiet time does not.
+    /// Frees slots that a burst of captures needed and no reader uses.
     pub(in crate::x11) fn trim(&mut self) {
         self.segments.trim();
     }
 }
 
-/// An image that was asked for.
+/// An image request that was sent.
 struct AskedImage<'c> {
     asked: ImageAsked<'c>,
-    /// Bytes that it has.
+    /// Minimum number of bytes in the reply.
     expected: usize,
     depth: u8,
 }
 
 enum ImageAsked<'c> {
-    /// Into shared memory.
+    /// The image goes into shared memory.
     Shared(Cookie<'c, XConnection, shm::GetImageReply>),
-    /// Over the socket.
+    /// The image comes over the socket.
     Plain(Cookie<'c, XConnection, GetImageReply>),
 }
 
 impl AskedImage<'_> {
-    /// Its bytes; none when they are in shared memory.
+    /// Returns the image's bytes; none if they are in shared memory.
     fn reply(self) -> Result<Vec<u8>, DisplayError> {
         let (depth, bytes, data) = match self.asked {
             ImageAsked::Shared(cookie) => {

@@ -1,5 +1,5 @@
-//! The segment that the server writes images into, and the memory into which they are
-//! copied for their readers.
+//! The segment into which the server writes images, and the slots into which they are copied for
+//! readers.
 
 use std::{num::NonZeroUsize, ops::Range, os::fd::OwnedFd, sync::Arc};
 
@@ -16,15 +16,15 @@ use crate::x11::{
     error::DisplayError,
 };
 
-/// Stores at most, and so captures whose pixels are in use at once. A capture
-/// beyond them waits for the first that is let go.
+/// Maximum number of stores, and so of captures whose pixels are in use at once. A further capture
+/// waits until a reader releases one.
 const MAX_STORES: usize = 4;
 
-/// Largest screen image in bytes: what an answer over the socket may have.
+/// Maximum size of a screen image in bytes: that of a packet over the socket.
 const MAX_SCREEN_BYTES: u64 = MAX_PACKET_BYTES;
 
-/// A segment that the server has attached. Every client of the server can name it, and have
-/// it overwritten or detached.
+/// A segment that the server has attached. Every client of the server can name the segment, and can
+/// make the server overwrite or detach it.
 #[derive(Debug)]
 struct Attached {
     id: Seg,
@@ -35,12 +35,12 @@ struct Attached {
 #[derive(Debug)]
 pub(in crate::x11) struct Slot {
     store: Arc<Store>,
-    /// Rows that were drawn on since they were copied into it, and those between them.
+    /// The range from the first to the last row drawn on since the rows were copied into the slot.
     stale: Range<u32>,
 }
 
-/// A slot's memory in use. When it is let go, the X thread is woken, because a
-/// capture may be waiting for it.
+/// A slot's memory, in use by a reader. Dropping the lease wakes the X thread, because a capture
+/// may be waiting for the memory.
 struct Lease {
     store: Option<Arc<Store>>,
     wake: Bell,
@@ -59,7 +59,7 @@ impl Drop for Lease {
     }
 }
 
-/// The shared memory of one connection.
+/// The segment and the slots of one connection.
 #[derive(Debug)]
 pub(in crate::x11) struct Segments {
     attached: Option<Attached>,
@@ -68,7 +68,7 @@ pub(in crate::x11) struct Segments {
 }
 
 impl Segments {
-    /// None yet. `wake` wakes the X thread.
+    /// Starts without a segment or slots. `wake` wakes the X thread.
     pub(in crate::x11) fn new(wake: Bell) -> Self {
         Self {
             attached: None,
@@ -85,12 +85,12 @@ impl Segments {
         &self.slots[index]
     }
 
-    /// The server's name for the segment that it has attached; 0, which names none, before.
+    /// The resource id of the attached segment; 0, which names no segment, if none is attached.
     pub(in crate::x11) fn id(&self) -> Seg {
         self.attached.as_ref().map_or(0, |attached| attached.id)
     }
 
-    /// A slot's memory for a reader; the slot is not free until it is dropped.
+    /// Lends a slot's memory to a reader. The slot is in use until the result is dropped.
     pub(in crate::x11) fn lease(&self, slot: &Slot) -> impl AsRef<[u8]> + Send + Sync + 'static {
         Lease {
             store: Some(Arc::clone(&slot.store)),
@@ -98,19 +98,19 @@ impl Segments {
         }
     }
 
-    /// These rows of the screen were drawn on.
+    /// Marks rows as drawn on, in all slots.
     pub(in crate::x11) fn note(&mut self, rows: &Range<u32>) {
         for slot in &mut self.slots {
             slot.note(rows);
         }
     }
 
-    /// Its rows are as on the screen.
+    /// Marks a slot as equal to the screen.
     pub(in crate::x11) fn clean(&mut self, index: usize) {
         self.slots[index].stale = 0..0;
     }
 
-    /// Copies what the server has just written into a slot that nobody reads.
+    /// Copies bytes that the server has just written into a slot that no reader uses.
     pub(in crate::x11) fn take(&mut self, index: usize, bytes: Range<usize>) {
         let store = Arc::get_mut(&mut self.slots[index].store);
         if let (Some(store), Some(attached)) = (store, &self.attached) {
@@ -118,8 +118,8 @@ impl Segments {
         }
     }
 
-    /// Index of a slot of the screen's size that nobody reads, the one of which the
-    /// least is stale; made when there is none and room for one more.
+    /// Returns the index of a slot that has the screen's size and no reader: the one with the
+    /// fewest stale rows. Creates one if there is none, up to [`MAX_STORES`]; then returns `None`.
     pub(in crate::x11) fn free(
         &mut self,
         server: &Server,
@@ -131,8 +131,7 @@ impl Segments {
         if !self.attached.as_ref().is_some_and(fits) {
             self.attach(server, mode, size)?;
         }
-        // A resize leaves copies of the wrong length behind. Readers keep the memory until
-        // they are done.
+        // A resize leaves slots of the wrong length. Readers keep the memory until they drop it.
         self.slots
             .retain(|slot| (*slot.store).as_ref().len() == bytes.get());
         let free = (0..self.slots.len())
@@ -149,7 +148,7 @@ impl Segments {
         Ok(Some(self.slots.len() - 1))
     }
 
-    /// Keeps one, and those that are read.
+    /// Drops unused slots until one slot is left.
     pub(in crate::x11) fn trim(&mut self) {
         while self.slots.len() > 1 {
             let free = self
@@ -161,8 +160,8 @@ impl Segments {
         }
     }
 
-    /// Makes a segment of the screen's size and has the server attach it, in place of the
-    /// one before.
+    /// Creates a segment of the screen's size, in place of the one before, and makes the server
+    /// attach it.
     pub(in crate::x11) fn attach(
         &mut self,
         server: &Server,
@@ -189,7 +188,7 @@ impl Segments {
                     .check()
                     .map_err(|error| DisplayError::reply("ShmAttach", error))
             });
-            // Whatever came of it: the segment must not outlive both of us.
+            // Even after an error: the segment must not outlive both processes.
             remove_sysv(sysv);
             attached?;
             segment
@@ -198,7 +197,7 @@ impl Segments {
         Ok(())
     }
 
-    /// Has the server let its segment go.
+    /// Makes the server detach its segment.
     pub(in crate::x11) fn detach(&mut self, server: &Server) -> Result<(), DisplayError> {
         if let Some(Attached { id, .. }) = self.attached.take() {
             server.conn.shm_detach(id)?.ignore_error();
@@ -215,7 +214,7 @@ fn bytes_of(server: &Server, size: Size) -> Result<NonZeroUsize, DisplayError> {
 }
 
 impl Slot {
-    /// Rows that are not as on the screen, and those between them.
+    /// The range from the first to the last row that may differ from the screen.
     pub(in crate::x11) fn stale(&self) -> Range<u32> {
         self.stale.clone()
     }
@@ -228,7 +227,7 @@ impl Slot {
         };
     }
 
-    /// The copy.
+    /// The copied image.
     pub(in crate::x11) fn bytes(&self) -> &[u8] {
         (*self.store).as_ref()
     }

@@ -1,8 +1,8 @@
-//! Memory shared with the X server: a sealed memfd, or a System V segment; and memory of
-//! deskd's own, into which images are copied from there.
+//! Memory shared with the X server (a sealed memfd or a System V segment), and private memory into
+//! which images are copied from there.
 //!
-//! The one module with `unsafe` code: mapping memory that another process
-//! writes has no safe interface.
+//! This module has `unsafe` code, because mapping memory that another process writes has no safe
+//! interface.
 #![allow(unsafe_code)]
 
 use std::{io, num::NonZeroUsize, ops::Range, os::fd::OwnedFd, ptr::NonNull};
@@ -17,11 +17,10 @@ use nix::{
 
 /// A read-only mapping of memory into which the X server writes images.
 ///
-/// Any client can have the X server write there at any time, because the server checks no
-/// owner. So nothing is read from it in place: [`Store::copy_from`] copies the result of an
-/// image request. The memory cannot shrink under the mapping (a memfd is sealed, a System V
-/// segment has no resize) and is allocated before it is mapped, so a read never ends in
-/// SIGBUS.
+/// Any client can make the X server write there at any time, because the server checks no owner. So
+/// the content is never read in place: [`Store::copy_from`] copies the result of an image request.
+/// The memory cannot shrink under the mapping (a memfd is sealed, a System V segment has no resize)
+/// and is allocated before it is mapped, so a read never ends in SIGBUS.
 #[derive(Debug)]
 pub(in crate::x11) struct Segment {
     start: NonNull<u8>,
@@ -29,8 +28,8 @@ pub(in crate::x11) struct Segment {
     kind: SegmentKind,
 }
 
-/// Memory that no other process can reach. It counts as shared memory of the process, as a
-/// segment does, and is given back to the system when it is dropped.
+/// Memory that no other process can access. The kernel counts it as shared memory of the process,
+/// like a segment. It is unmapped when the store is dropped.
 #[derive(Debug)]
 pub(in crate::x11) struct Store {
     start: NonNull<u8>,
@@ -54,24 +53,24 @@ unsafe impl Send for Store {}
 unsafe impl Sync for Store {}
 
 impl Segment {
-    /// A mapping of a new memfd of `bytes`, sealed against shrinking and
-    /// growing, and the descriptor to pass to the server.
+    /// Maps a new memfd of `bytes`, sealed against shrinking and growing, and returns the
+    /// descriptor to pass to the server as well.
     ///
     /// # Errors
     ///
-    /// Whatever the kernel says; `ENOSPC` or `ENOMEM` when memory is short.
+    /// Any error of the kernel; `ENOSPC` or `ENOMEM` when memory is short.
     pub(in crate::x11) fn memfd(bytes: NonZeroUsize) -> io::Result<(Self, OwnedFd)> {
         let length = i64::try_from(bytes.get()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let fd = memfd_create(
             c"deskd-capture",
             MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
         )?;
-        // Allocated now: a full memory must be an error here, not a SIGBUS later.
+        // Allocated now, so that a lack of memory is an error here and not a SIGBUS later.
         fallocate(&fd, FallocateFlags::empty(), 0, length)?;
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
-        // SAFETY: a fresh mapping at an address of the kernel's choice, of a
-        // descriptor that is at least as long and can no longer shrink.
+        // SAFETY: a new mapping, at an address that the kernel chooses, of a file that has at least
+        // this length and can no longer shrink.
         let start = unsafe {
             mmap(
                 None,
@@ -92,20 +91,20 @@ impl Segment {
         ))
     }
 
-    /// A mapping of a new System V segment of `bytes`, and its id. The caller
-    /// removes the id with [`remove_sysv`] once the server has attached.
+    /// Maps a new System V segment of `bytes`, and returns its id as well. The caller removes the
+    /// id with [`remove_sysv`] once the server has attached the segment.
     ///
     /// # Errors
     ///
-    /// Whatever the kernel says; `ENOSPC` or `ENOMEM` when memory is short.
+    /// Any error of the kernel; `ENOSPC` or `ENOMEM` when memory is short.
     pub(in crate::x11) fn sysv(bytes: NonZeroUsize) -> io::Result<(Self, i32)> {
-        // SAFETY: shmget takes plain integers and touches no memory of ours.
-        // Mode 0600: the server must be root, or of deskd's user.
+        // SAFETY: shmget takes plain integers and accesses no memory of this process. Mode 0600:
+        // the server must run as root or as deskd's user.
         let id = unsafe { libc::shmget(libc::IPC_PRIVATE, bytes.get(), libc::IPC_CREAT | 0o600) };
         if id < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: attaches a segment of our own at an address of the kernel's choice.
+        // SAFETY: attaches a segment of this process at an address that the kernel chooses.
         let start = unsafe { libc::shmat(id, std::ptr::null(), libc::SHM_RDONLY) };
         let failed = start.addr() == usize::MAX;
         match NonNull::new(start.cast()) {
@@ -131,21 +130,21 @@ impl Segment {
     }
 }
 
-/// Marks a System V segment for removal when its last user detaches.
+/// Marks a System V segment for removal when the last process detaches it.
 pub(in crate::x11) fn remove_sysv(id: i32) {
     // SAFETY: IPC_RMID ignores the buffer; a wrong id is an error without effect.
     unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
 }
 
 impl Store {
-    /// `bytes` zeroes.
+    /// Creates a store of `bytes` zero bytes.
     ///
     /// # Errors
     ///
     /// `ENOMEM` when memory is short.
     pub(in crate::x11) fn new(bytes: NonZeroUsize) -> io::Result<Self> {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a fresh mapping at an address of the kernel's choice.
+        // SAFETY: a new mapping at an address that the kernel chooses.
         let start = unsafe { mmap_anonymous(None, bytes, access, MapFlags::MAP_SHARED)? };
         Ok(Self {
             start: start.cast(),
@@ -153,17 +152,17 @@ impl Store {
         })
     }
 
-    /// Copies bytes from the same place of a segment.
+    /// Copies a range of bytes from a segment to the same offset in the store.
     ///
     /// # Panics
     ///
-    /// When that lies outside one of them.
+    /// When the range exceeds the segment or the store.
     pub(in crate::x11) fn copy_from(&mut self, segment: &Segment, range: Range<usize>) {
         assert!(range.start <= range.end && range.end <= self.bytes.get());
         assert!(range.end <= segment.bytes.get());
-        // SAFETY: both mappings are at least so long, as was just checked; they are apart
-        // from each other; this one is writable and borrowed uniquely. Another process may
-        // write the segment meanwhile: any bytes are pixels.
+        // SAFETY: both mappings contain the range, as was just checked. They do not overlap. The
+        // store is writable and borrowed uniquely. Another process may write the segment meanwhile,
+        // but any bytes are valid pixels.
         unsafe {
             self.start
                 .add(range.start)

@@ -1,23 +1,24 @@
-//! How many requests for a selection are answered: a client that asks without end must
-//! not hold up the others, or a paste.
+//! Limits how many requests for a selection are answered, so that a client that sends them without
+//! end delays neither other clients nor a paste.
 
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
 
-/// Requests of one client at once. A clipboard manager asks for each format in turn.
+/// Maximum burst of answered requests of one client. A clipboard manager requests each format in
+/// turn.
 const BURST: u32 = 64;
-/// One more request of a client is answered after so long.
+/// Interval after which one more request of a client is answered.
 const EACH: Duration = Duration::from_millis(50);
-/// The same for all clients together: an answer may cost a round trip, which takes 10 ms
+/// The same limits for all clients together. An answer may cost a round trip, which takes 10 ms
 /// while another client keeps the X server busy.
 const BURST_OF_ALL: u32 = 256;
 const EACH_OF_ALL: Duration = Duration::from_millis(20);
-/// Clients that are followed; the X server has as many at once by default.
+/// Maximum number of tracked clients: the X server's default limit of clients.
 const MAX_CLIENTS: usize = 256;
 
-/// The remaining part of an allowance, which fills up again with time (a token bucket).
+/// A token bucket: the number of requests that are still answered, refilled over time.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     left: u32,
@@ -36,8 +37,9 @@ impl Bucket {
     }
 }
 
-/// The bits of a window's id above this one identify the client that made it, on a server
-/// with up to 2,048 clients. With fewer clients, one client may have several such numbers.
+/// Number of low bits of a window id that the client chooses, on a server for up to 2,048 clients.
+/// The bits above them identify the client. On a server for fewer clients, one client may have
+/// several such numbers.
 const CLIENT_BITS: u32 = 18;
 
 /// The allowances of all clients.
@@ -45,12 +47,12 @@ const CLIENT_BITS: u32 = 18;
 pub(in crate::x11) struct Allowance {
     all: Bucket,
     clients: HashMap<u32, Bucket>,
-    /// The client that a paste is for: the others' number does not matter to it.
+    /// The client that receives a paste. It is exempt from the limit for all clients together.
     awaited: Option<u32>,
 }
 
 impl Allowance {
-    /// Full ones.
+    /// Starts with full buckets.
     pub(in crate::x11) fn new(now: Instant) -> Self {
         Self {
             all: Bucket {
@@ -62,17 +64,18 @@ impl Allowance {
         }
     }
 
-    /// Names a window of the client that a paste is for.
+    /// Sets the client that receives a paste, by one of its windows.
     pub(in crate::x11) fn awaited(&mut self, window: u32) {
         self.awaited = Some(window >> CLIENT_BITS);
     }
 
-    /// Whether one more request of a window's client is answered.
+    /// Counts one more request of the client that created `requestor`, and returns whether it is
+    /// answered.
     pub(in crate::x11) fn allows(&mut self, requestor: u32, now: Instant) -> bool {
         let client = requestor >> CLIENT_BITS;
         let awaited = self.awaited == Some(client);
         if self.clients.len() >= MAX_CLIENTS && !self.clients.contains_key(&client) {
-            // The oldest has had the time to fill up again, or all are new.
+            // Evicts the client that was refilled longest ago: it is full again, or all are new.
             let oldest = self.clients.iter().min_by_key(|(_, bucket)| bucket.filled);
             let oldest = oldest.map(|(client, _)| *client);
             self.clients.retain(|client, _| Some(*client) != oldest);
@@ -89,7 +92,7 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    /// A window of a client.
+    /// Returns a window id of `client`.
     fn window(client: u32) -> u32 {
         client << CLIENT_BITS | 7
     }
@@ -101,7 +104,7 @@ mod tests {
         let answered = (0..1000).filter(|_| allowance.allows(window(1), start));
         assert_eq!(answered.count(), 64);
         assert!(allowance.allows(window(2), start));
-        // 20 a second from then on.
+        // After the burst, 20 requests a second are answered.
         let within = |ms: &u64| start + Duration::from_millis(*ms);
         let second = (0..1000).filter(|ms| allowance.allows(window(1), within(ms)));
         assert_eq!(second.count(), 19);

@@ -22,12 +22,12 @@ impl DisplayName {
 /// Why a display name cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// It names a host.
+    /// The name contains a host.
     #[error(
         "the display {0:?} names a host; deskd never uses TCP: give a local display such as :0"
     )]
     Host(String),
-    /// It is not a display name at all.
+    /// The text is not a display name.
     #[error("{0:?} is not a display name: give :NUMBER or :NUMBER.SCREEN, for example :0")]
     Malformed(String),
 }

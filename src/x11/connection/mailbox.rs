@@ -1,5 +1,5 @@
-//! A thread's inbox: a bounded queue with a bell that `poll` can wait for, so that the
-//! thread waits for callers and for the X server at the same time.
+//! A thread's inbox: a bounded queue with an eventfd ([`Bell`]) that `poll` can wait for, so that
+//! the thread waits for callers and for the X server at the same time.
 
 use std::{
     io,
@@ -17,12 +17,12 @@ use nix::{
     sys::eventfd::{EfdFlags, EventFd},
 };
 
-/// Wakes a thread that waits for it.
+/// An eventfd that wakes the thread that waits for it.
 #[derive(Debug, Clone)]
 pub struct Bell(Arc<EventFd>);
 
 impl Bell {
-    /// A bell that nobody rang.
+    /// Creates a bell that has not been rung.
     ///
     /// # Errors
     ///
@@ -32,25 +32,25 @@ impl Bell {
         Ok(Self(Arc::new(EventFd::from_flags(flags)?)))
     }
 
-    /// Wakes who waits, or the next who does.
+    /// Wakes the waiting thread, or the next one to wait.
     pub fn ring(&self) {
-        // A bell that is full has been rung.
+        // The write fails only if the counter is full, and then the bell has already been rung.
         let _ = self.0.write(1);
     }
 
-    /// Waits for the bell, for bytes on `socket`, or for the time to pass; which
-    /// of the first two it was shows when one looks.
+    /// Waits until the bell rings, `socket` is readable or `limit` has passed. [`Woken::Work`] does
+    /// not say which of the first two happened.
     ///
     /// # Errors
     ///
-    /// When the system cannot wait.
+    /// When `poll` fails.
     pub fn wait(&self, socket: Option<BorrowedFd<'_>>, limit: Duration) -> io::Result<Woken> {
         let deadline = Instant::now() + limit;
         let mut fds = vec![PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         fds.extend(socket.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            // Rounded up: else the last part of a millisecond is spent turning.
+            // Rounded up to a millisecond; otherwise the loop would spin through the last fraction.
             let left = Duration::from_millis(
                 u64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u64::MAX),
             );
@@ -62,13 +62,13 @@ impl Bell {
                 Err(error) => return Err(error.into()),
             }
         }
-        // Silenced before the queue is looked at: nothing is missed.
+        // Resets the bell before the caller reads the queue, so that no message is missed.
         let _ = self.0.read();
         Ok(Woken::Work)
     }
 }
 
-/// A sender and the receiver of at most `capacity` messages.
+/// Creates a queue of at most `capacity` messages and returns its two ends.
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ pub fn mailbox<T>(capacity: usize) -> io::Result<(Sender<T>, Receiver<T>)> {
     Ok((sender, receiver))
 }
 
-/// Sends messages, and rings.
+/// Sends messages, and rings the bell for each.
 #[derive(Debug)]
 pub struct Sender<T> {
     queue: SyncSender<T>,
@@ -95,11 +95,11 @@ pub struct Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// Never blocks.
+    /// Adds a message to the queue. Never blocks.
     ///
     /// # Errors
     ///
-    /// A full queue, or nobody who takes from it.
+    /// When the queue is full or the receiver was dropped.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.queue.try_send(message)?;
         self.bell.ring();
@@ -112,7 +112,7 @@ impl<T> Sender<T> {
     }
 }
 
-/// Takes messages.
+/// Receives messages.
 #[derive(Debug)]
 pub struct Receiver<T> {
     queue: mpsc::Receiver<T>,
@@ -120,11 +120,11 @@ pub struct Receiver<T> {
 }
 
 impl<T> Receiver<T> {
-    /// The next message, if there is one.
+    /// Returns the next message, if there is one.
     ///
     /// # Errors
     ///
-    /// None waits, or nobody sends any more.
+    /// When the queue is empty or all senders were dropped.
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         self.queue.try_recv()
     }
@@ -140,7 +140,7 @@ impl<T> Receiver<T> {
 pub enum Woken {
     /// The time passed.
     Time,
-    /// There is something to look at.
+    /// The bell rang, or the socket is readable.
     Work,
 }
 
@@ -158,7 +158,7 @@ mod tests {
         let long = Duration::from_secs(60);
         assert_eq!(receiver.bell().wait(None, long).unwrap(), Woken::Work);
         assert_eq!(receiver.try_recv(), Ok(7));
-        // Heard once.
+        // The wait above has reset the bell.
         assert_eq!(receiver.bell().wait(None, short).unwrap(), Woken::Time);
     }
 

@@ -1,4 +1,4 @@
-//! Reaching the X server, being let in, and reading what it sends.
+//! Connects to the X server, authenticates, and reads what the server sends.
 
 pub(in crate::x11) mod allowance;
 pub mod display_name;

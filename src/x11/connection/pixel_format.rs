@@ -1,5 +1,4 @@
-//! The meaning of the bytes of the screen's pixels: read from the server's setup, never
-//! assumed.
+//! The pixel format of the screen, read from the server's connection setup and never assumed.
 //!
 //! Masks, depth, bits per pixel, scanline pad and byte order are those of the
 //! X11 protocol's connection setup ("Connection Setup" and "Visual Information"
@@ -19,7 +18,7 @@ struct Channel {
 }
 
 impl Channel {
-    /// `None` unless the mask is one run of 1 to 10 bits.
+    /// Returns `None` unless the mask is one run of 1 to 10 bits.
     fn of_mask(mask: u32) -> Option<Self> {
         let max = mask.checked_shr(mask.trailing_zeros())?;
         (max != 0 && max <= 1023 && (max + 1).is_power_of_two()).then(|| Self {
@@ -28,8 +27,8 @@ impl Channel {
         })
     }
 
-    /// The channel's value in 8 bits, rounded to nearest: the value that
-    /// QueryColors gives for it, in 8 bits instead of 16.
+    /// The channel's value in 8 bits, rounded to nearest. QueryColors returns the same value in 16
+    /// bits.
     fn eight_bits(self, pixel: u32) -> u8 {
         let value = (pixel >> self.shift) & self.max;
         // At most 255 by construction.
@@ -37,7 +36,7 @@ impl Channel {
     }
 }
 
-/// How to read the root window's pixels.
+/// The layout of the root window's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::x11) struct PixelFormat {
     bytes_per_pixel: usize,
@@ -49,12 +48,12 @@ pub(in crate::x11) struct PixelFormat {
 }
 
 impl PixelFormat {
-    /// The format of a screen's root window.
+    /// Reads the format of a screen's root window.
     ///
     /// # Errors
     ///
-    /// [`DisplayError::PixelFormat`] for everything but TrueColor of depths 24 and 30 in
-    /// 32 bits and depth 16 in 16 bits.
+    /// [`DisplayError::PixelFormat`] for all formats but TrueColor of depth 24 or 30 in 32 bits and
+    /// of depth 16 in 16 bits; [`DisplayError::Protocol`] if the setup is inconsistent.
     pub(in crate::x11) fn of_root(setup: &Setup, screen: &Screen) -> Result<Self, DisplayError> {
         let depth = screen.root_depth;
         let visual = screen
@@ -112,17 +111,17 @@ impl PixelFormat {
             && (self.blue, self.green, self.red) == (byte(0), byte(8), byte(16))
     }
 
-    /// Bytes from one row to the next of a ZPixmap `width` pixels wide.
+    /// Bytes from one row to the next in a ZPixmap that is `width` pixels wide.
     pub(in crate::x11) fn stride(&self, width: u32) -> usize {
         (width as usize * self.bytes_per_pixel).next_multiple_of(self.scanline_pad_bytes)
     }
 
-    /// Bytes of a whole ZPixmap.
+    /// Bytes of a complete ZPixmap.
     pub(in crate::x11) fn image_bytes(&self, size: Size) -> usize {
         self.stride(size.width) * size.height as usize
     }
 
-    /// The server's pixels as BGRX without padding.
+    /// Converts the server's pixels to BGRX without padding.
     ///
     /// Returns `None` when `image` is too short for `size`.
     pub(in crate::x11) fn to_bgrx(self, image: &[u8], size: Size) -> Option<Vec<u8>> {

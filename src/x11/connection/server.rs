@@ -1,4 +1,4 @@
-//! Being let in by the X server, and understanding its screen.
+//! Authenticates with the X server, and reads the properties of its screen.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -26,14 +26,14 @@ use crate::x11::{
     error::{CookieLookup, DisplayError},
 };
 
-/// x11rb's connection over our stream.
+/// An x11rb connection over an [`XStream`].
 pub(in crate::x11) type XConnection = RustConnection<XStream>;
 
-/// Events that are taken from a connection before one looks at something else: a client
-/// may make them without end. More than the X server sends within a turn of the loop.
+/// Maximum number of events that are processed before other work continues, because a client can
+/// cause events without end. The X server sends fewer during one iteration of the loop.
 pub(in crate::x11) const EVENTS_AT_ONCE: usize = 16_384;
 
-/// A connection that was let in, with its screen.
+/// An authenticated connection, and the properties of its screen.
 #[derive(Debug)]
 pub(in crate::x11) struct Server {
     pub(in crate::x11) conn: XConnection,
@@ -53,7 +53,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Every [`DisplayError`] of the stages connect, auth and display.
+    /// Any [`DisplayError`] of the stages connect, auth and display.
     pub(in crate::x11) fn open(
         display: DisplayName,
         patience: Duration,
@@ -70,7 +70,7 @@ impl Server {
         Ok(server)
     }
 
-    /// The same over a stream that is connected already.
+    /// Like [`Self::open`], over a stream that is already connected.
     pub(in crate::x11) fn over(
         stream: XStream,
         display: DisplayName,
@@ -114,7 +114,8 @@ impl Server {
         })
     }
 
-    /// The next event that waits, and the last request that was done before it.
+    /// Returns the next pending event, and the number of the last request that the server processed
+    /// before the event.
     ///
     /// # Errors
     ///
@@ -123,7 +124,7 @@ impl Server {
         &self,
     ) -> Result<Option<(Event, SequenceNumber)>, DisplayError> {
         let next = self.conn.poll_for_event_with_sequence()?;
-        // Errors of unchecked requests come as events, too.
+        // Errors of unchecked requests also arrive as events; the stream does not count them.
         if let Some((event, _)) = &next
             && !matches!(event, Event::Error(_))
         {
@@ -132,28 +133,29 @@ impl Server {
         Ok(next)
     }
 
-    /// Whether events were lost since the last question: then anything may have changed.
+    /// Whether events were dropped since the last call. If so, anything may have changed.
     pub(in crate::x11) fn lost_events(&self) -> bool {
         self.conn.stream().overflowed()
     }
 
-    /// Whether a text about the screen is one that this daemon wrote.
+    /// Whether `text`, the content of the state property `_DESKD_STATE`, is the one that deskd
+    /// wrote last.
     pub(in crate::x11) fn trusts(&self, text: &[u8]) -> bool {
         self.trust.holds(self.life, text)
     }
 
-    /// The text about the screen that this daemon wrote last.
+    /// The content of `_DESKD_STATE` that this daemon wrote last to this X server.
     pub(in crate::x11) fn last_written(&self) -> Option<Vec<u8>> {
         self.trust.last(self.life)
     }
 
-    /// Notes a text about the screen that is about to be written.
+    /// Records a content of `_DESKD_STATE` that is about to be written.
     pub(in crate::x11) fn will_write(&self, text: &[u8]) {
         self.trust.note(self.life, text);
     }
 
-    /// A window outside the screen that reports changes of its properties, for requests
-    /// that need a window.
+    /// Creates a window outside the screen, for requests that need a window. The connection
+    /// receives its property changes.
     pub(in crate::x11) fn own_window(&self) -> Result<Window, DisplayError> {
         let conn = &self.conn;
         let window = conn.generate_id();
@@ -176,7 +178,7 @@ impl Server {
         Ok(window)
     }
 
-    /// The root window's size now.
+    /// Queries the root window's size.
     pub(in crate::x11) fn geometry(&self) -> Result<Size, DisplayError> {
         let reply = self.conn.get_geometry(self.root)?.reply();
         let reply = reply.map_err(|error| DisplayError::reply("GetGeometry", error))?;
@@ -184,7 +186,7 @@ impl Server {
     }
 }
 
-/// Refuses sizes that no X server has and that arithmetic should not meet.
+/// Rejects a size with a zero side: no X server has one, and later arithmetic does not support it.
 pub(in crate::x11) fn screen_size(width: u16, height: u16) -> Result<Size, DisplayError> {
     if width == 0 || height == 0 {
         return Err(DisplayError::Protocol("its root window has no size"));
@@ -201,7 +203,7 @@ fn dots_per_inch(screen: &Screen) -> u32 {
     (u32::from(screen.width_in_pixels) * 254 + millimetres * 5) / (millimetres * 10)
 }
 
-/// The cookie for `display`, from `$XAUTHORITY`, else `~/.Xauthority`.
+/// Finds the cookie for `display` in `$XAUTHORITY`, else in `~/.Xauthority`.
 fn find_cookie(display: DisplayName) -> (CookieLookup, (Vec<u8>, Vec<u8>)) {
     let file = cookie_file();
     let host = nix::unistd::gethostname().unwrap_or_default();
@@ -219,7 +221,7 @@ fn find_cookie(display: DisplayName) -> (CookieLookup, (Vec<u8>, Vec<u8>)) {
     }
 }
 
-/// The file in which a cookie is looked for: `$XAUTHORITY`, else `~/.Xauthority`.
+/// Path of the file that is searched for a cookie: `$XAUTHORITY`, else `~/.Xauthority`.
 pub fn cookie_file() -> String {
     let named = std::env::var_os("XAUTHORITY");
     let home = || {
@@ -237,7 +239,8 @@ fn refusal(display: DisplayName, error: ConnectError, cookie: CookieLookup) -> D
         ConnectError::InvalidScreen => return DisplayError::NoScreen { display },
         _ => return error.into(),
     };
-    // The server's words end up on cards and in logs: printable ASCII, bounded.
+    // The server's text is shown on failure cards and in logs, so only printable ASCII is kept, at
+    // most 120 characters.
     let printable = |byte: &&u8| byte.is_ascii_graphic() || **byte == b' ';
     let said: String = said
         .iter()

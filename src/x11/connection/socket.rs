@@ -1,8 +1,8 @@
-//! Reaching the X server: the display's socket by path, else by its abstract
-//! name, never TCP; and a stream that gives up on a silent server.
+//! Connects to the display's socket by path, else by its abstract name, and never over TCP.
+//! [`XStream`] limits the wait for a server that sends nothing.
 //!
-//! `Xvfb -nolisten unix` leaves only the abstract socket, which x11rb's own
-//! connect no longer tries; and x11rb waits for replies without limit.
+//! `Xvfb -nolisten unix` leaves only the abstract socket, which x11rb's own connect no longer
+//! tries. Besides, x11rb waits for replies without a time limit.
 
 use std::{
     io,
@@ -39,8 +39,8 @@ use crate::x11::{
 };
 use crate::{frame::MAX_OUTPUT_PIXELS, processes};
 
-/// Time for which an answer is awaited without sleeping: most come sooner than a sleeping
-/// thread is woken.
+/// Time for which the thread polls for a reply before it sleeps. Most replies arrive sooner than a
+/// sleeping thread would be woken.
 const SOON: Duration = Duration::from_micros(60);
 
 /// Which of a display's two sockets is in use.
@@ -52,40 +52,40 @@ pub enum SocketKind {
     Abstract,
 }
 
-/// A connected socket, and who is at the other end.
+/// A connected socket, and the identity of the X server at its other end.
 #[derive(Debug)]
 pub(in crate::x11) struct OpenSocket {
     pub(in crate::x11) stream: UnixStream,
     pub(in crate::x11) kind: SocketKind,
     /// User id of the X server, if the kernel reports it.
     pub(in crate::x11) server_uid: Option<u32>,
-    /// Its process id, if the kernel reports it or the stack started it.
+    /// Process id of the X server, if the kernel reports it or the stack started the server.
     pub(in crate::x11) server_pid: Option<u32>,
 }
 
-/// The X servers that may be connected to.
+/// Restricts the X servers to which deskd connects.
 #[derive(Debug, Clone)]
 pub struct ServerOwner(Arc<AtomicU32>);
 
 impl ServerOwner {
     const NOBODY: u32 = u32::MAX;
 
-    /// Any X server that answers on the display.
+    /// Allows any X server that answers on the display.
     pub fn anybody() -> Self {
         Self(Arc::new(AtomicU32::new(0)))
     }
 
-    /// No X server, until [`Self::set`] names a process.
+    /// Allows no X server until [`Self::set`] sets a process.
     pub fn nobody() -> Self {
         Self(Arc::new(AtomicU32::new(Self::NOBODY)))
     }
 
-    /// The X server of that process alone; `None`: nobody.
+    /// Allows only the X server with this process id; `None` allows no X server.
     pub fn set(&self, pid: Option<u32>) {
         self.0.store(pid.unwrap_or(Self::NOBODY), Ordering::Relaxed);
     }
 
-    /// The process that it is, when one was named.
+    /// The process id of the allowed X server, if one is set.
     fn pid(&self) -> Option<u32> {
         let pid = self.0.load(Ordering::Relaxed);
         (pid != 0 && pid != Self::NOBODY).then_some(pid)
@@ -95,21 +95,22 @@ impl ServerOwner {
         match self.0.load(Ordering::Relaxed) {
             0 => true,
             Self::NOBODY => false,
-            // Where the kernel does not tell, a stack's own server is the one that took
-            // its number.
+            // If the kernel does not report the peer's process id, the server that uses the display
+            // number is assumed to be the one that the stack started.
             own => pid.is_none_or(|pid| pid == own),
         }
     }
 }
 
-/// Connects to the display's path, else to its abstract socket.
+/// Connects to the display's socket by path, else to its abstract socket.
 ///
-/// Never blocks: a server that is stopped accepts by its backlog, and a full
-/// backlog is an error.
+/// Never blocks: the kernel queues connections to a stopped server in the socket's backlog, and a
+/// full backlog is an error.
 ///
 /// # Errors
 ///
-/// [`DisplayError::NoServer`] with what both sockets said; [`DisplayError::Foreign`].
+/// [`DisplayError::NoServer`] with the errors of both sockets; [`DisplayError::Foreign`] if `owner`
+/// does not allow the server.
 pub(in crate::x11) fn open(
     display: DisplayName,
     owner: &ServerOwner,
@@ -135,7 +136,7 @@ pub(in crate::x11) fn open(
             }
         },
     };
-    // gVisor names who asks, not who is at the other end.
+    // gVisor reports the process that asks, not the peer. Such a result is ignored.
     let own = std::process::id();
     let is_told = |peer: &UnixCredentials| u32::try_from(peer.pid()).is_ok_and(|pid| pid != own);
     let peer = getsockopt(&stream, PeerCredentials).ok().filter(is_told);
@@ -158,10 +159,10 @@ pub(in crate::x11) fn open(
 #[derive(Debug)]
 pub(in crate::x11) struct Pulse {
     origin: Instant,
-    /// Milliseconds since `origin`, plus 1, when the present wait for the
-    /// server began; 0 when there is none.
+    /// Start of the current wait for the server in milliseconds since `origin`, plus 1; 0 if the
+    /// thread does not wait.
     waiting_since: AtomicU64,
-    /// Milliseconds since `origin` when the thread last came round.
+    /// When the thread last began a pass of its loop, in milliseconds since `origin`.
     turned_at: AtomicU64,
 }
 
@@ -174,7 +175,8 @@ impl Pulse {
         }
     }
 
-    /// How long the X thread has been waiting for the server's next byte.
+    /// How long the X thread has been waiting for the server's next byte; `None` if it does not
+    /// wait.
     pub(in crate::x11) fn waiting(&self) -> Option<Duration> {
         let since = self.waiting_since.load(Ordering::Relaxed).checked_sub(1)?;
         Some(
@@ -184,13 +186,13 @@ impl Pulse {
         )
     }
 
-    /// The thread comes round.
+    /// Records that the thread starts a loop iteration.
     pub(in crate::x11) fn turn(&self) {
         let now = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.turned_at.store(now, Ordering::Relaxed);
     }
 
-    /// How long ago the thread came round.
+    /// Time since the thread started its last loop iteration.
     pub(in crate::x11) fn turned(&self) -> Duration {
         let at = Duration::from_millis(self.turned_at.load(Ordering::Relaxed));
         self.origin.elapsed().saturating_sub(at)
@@ -211,35 +213,34 @@ impl Pulse {
 /// packet must be stopped before x11rb sees it.
 pub(in crate::x11) const MAX_PACKET_BYTES: u64 = MAX_OUTPUT_PIXELS * 4 + (1 << 20);
 
-/// The type of a reply, which no event has.
+/// Type of a reply. No event has this type.
 const REPLY: u8 = 1;
 
-/// Maximum number of events that wait to be read. Further ones are dropped, and the reader
-/// is notified. x11rb keeps all events that come before a reply, and a client can make any
+/// Maximum number of unprocessed events. Further ones are dropped, and [`XStream::overflowed`]
+/// reports that. x11rb keeps all events that arrive before a reply, and a client can cause any
 /// number of them.
 const MAX_EVENTS: usize = 8192;
 
-/// Bytes that are read in one go: x11rb reads until nothing is left, and a client that
-/// makes events without end would keep it there.
+/// Number of bytes after which a read returns `WouldBlock` at the end of a packet. x11rb reads
+/// until nothing is left, so a client that causes events without end would keep x11rb reading.
 const MAX_GO_BYTES: usize = 256 << 10;
 
-/// The bit of an event's type that says that a client made it (SendEvent).
+/// Bit of an event's type that marks an event that a client made (SendEvent).
 const SENT: u8 = 0x80;
 
-/// The purpose of a connection: it decides which events of other clients (SendEvent) reach
-/// it.
+/// The purpose of a connection. It decides which events that other clients made (SendEvent) pass.
 ///
-/// Any client can send any event, so only those are let through that exist in no other
-/// form. One of them, KeymapNotify, would end the connection: it has no sequence number,
-/// which x11rb 0.14 knows of the server's own, but not with the sent bit.
+/// Any client can send any event. So only those events pass that exist in no other form. A sent
+/// KeymapNotify would even end the connection: the event has no sequence number, and x11rb 0.14
+/// takes that into account only without the [`SENT`] bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::x11) enum Purpose {
-    /// Captures: none.
+    /// Captures: no sent events pass.
     Screen,
-    /// The observer: ClientMessage, which answers to pings are.
+    /// The observer: ClientMessage passes, which programs send to answer a ping.
     Observer,
-    /// The clipboard: SelectionNotify, an owner's answer to ConvertSelection. Requests for
-    /// a selection are limited by an [`Allowance`].
+    /// The clipboard: SelectionNotify passes, an owner's answer to ConvertSelection. An
+    /// [`Allowance`] limits the requests for a selection.
     Clipboard,
 }
 
@@ -253,34 +254,32 @@ impl Purpose {
     }
 }
 
-/// Follows the packets of the server's side of the stream (X11 protocol,
-/// "Request Format", "Reply Format", "Event Format", and its greeting), and takes out
-/// those that are not let through.
+/// Follows the packets that the server sends (X11 protocol, "Request Format", "Reply Format",
+/// "Event Format", and the connection setup), and removes those that must not pass.
 #[derive(Debug)]
 struct Framing {
     purpose: Purpose,
-    /// The allowance for requests for a selection.
+    /// The limit for selection requests.
     allowance: Allowance,
-    /// When these bytes came.
+    /// Time at which the current bytes were read.
     now: Instant,
-    /// A reply that is cut to its head if it has more units of 4 bytes after that: the low
-    /// bits of its sequence number.
+    /// A reply with a limit: the low bits of its sequence number, and the number of 4-byte
+    /// units that may follow its head. A longer reply is cut to its head.
     cut: Option<(u16, u32)>,
-    /// Bytes after the packet that are left out.
+    /// Number of bytes to discard after the current packet.
     skip: u64,
-    /// The packet is taken out.
+    /// Whether the current packet is removed.
     drops: bool,
-    /// Events that were let through and not looked at.
+    /// Number of events that have passed and are not processed yet.
     events: usize,
-    /// One was taken out because too many were.
+    /// Whether an event was removed because [`MAX_EVENTS`] were unprocessed.
     overflowed: bool,
-    /// Bytes since the stream was last left.
+    /// Number of bytes read since the last read that returned an error.
     in_go: usize,
-    /// The packet's first bytes; 8 say how long the greeting is, and how long
-    /// any other packet.
+    /// The packet's first 8 bytes, which contain its length, also for the connection setup.
     head: [u8; 8],
     filled: usize,
-    /// Bytes of the packet that are still to come after its head.
+    /// Number of bytes of the packet after its first 8 that are still to come.
     rest: u64,
     greeted: bool,
 }
@@ -304,8 +303,8 @@ impl Framing {
         }
     }
 
-    /// Takes the stream's next bytes, and moves those that are let through to the front.
-    /// How many they are; `None` when a packet is too long.
+    /// Processes the stream's next bytes, and moves those that pass to the front. Returns their
+    /// number, or `None` if a packet is too long.
     fn accept(&mut self, bytes: &mut [u8]) -> Option<usize> {
         let (mut at, mut kept) = (0, 0);
         self.now = Instant::now();
@@ -330,7 +329,7 @@ impl Framing {
                 self.filled += part;
                 if self.filled == self.head.len() {
                     self.filled = 0;
-                    // A head that came in two pieces is let through as it is.
+                    // A reply whose first 8 bytes arrive in two pieces is not cut.
                     if part == self.head.len() && self.is_cut() {
                         self.skip = self.length_after_head() - (32 - 8);
                         self.head[4..].fill(0);
@@ -355,7 +354,7 @@ impl Framing {
         Some(kept)
     }
 
-    /// Whether the packet that begins there is taken out; an event that is not counts.
+    /// Whether the packet that begins with these bytes is removed. Counts an event that passes.
     fn is_unwanted(&mut self, packet: &[u8]) -> bool {
         let kind = packet[0];
         if kind <= REPLY {
@@ -364,7 +363,7 @@ impl Framing {
         if kind & SENT != 0 && !self.purpose.lets_through(kind & !SENT) {
             return true;
         }
-        // One whose requestor comes with the next piece is let through.
+        // If the requestor is not part of this piece, the event passes.
         if kind == SELECTION_REQUEST_EVENT
             && let Some(requestor) = packet.get(12..16)
         {
@@ -392,7 +391,7 @@ impl Framing {
     fn length_after_head(&self) -> u64 {
         let [kind, _, _, _, a, b, c, d] = self.head;
         if !self.greeted {
-            // 16 bits in units of 4 bytes.
+            // 16 bits, in units of 4 bytes.
             return u64::from(u16::from_ne_bytes([c, d])) * 4;
         }
         // Replies and generic events may be longer than 32 bytes.
@@ -405,7 +404,7 @@ impl Framing {
     }
 }
 
-/// x11rb's stream, with an end to its patience and to its trust.
+/// x11rb's stream, with a time limit for each wait and with a filter for packets.
 #[derive(Debug)]
 pub(in crate::x11) struct XStream {
     inner: DefaultStream,
@@ -432,34 +431,34 @@ impl XStream {
 }
 
 impl XStream {
-    /// An event that was let through has been looked at.
+    /// Records that an event that passed was processed.
     pub(in crate::x11) fn event_was_taken(&self) {
         let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
         framing.events = framing.events.saturating_sub(1);
     }
 
-    /// Names a window of the client whose requests for a selection are awaited.
+    /// Sets the client whose selection requests are awaited, by one of its windows.
     pub(in crate::x11) fn await_requests_of(&self, window: u32) {
         let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
         framing.allowance.awaited(window);
     }
 
-    /// Cuts the reply to that request to its head if it has more than `most` units of 4
-    /// bytes after that.
+    /// Cuts the reply to request `sequence` to its head of 32 bytes, if more than `most` units of 4
+    /// bytes follow the head.
     pub(in crate::x11) fn cut_reply(&self, sequence: SequenceNumber, most: u32) {
         let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
-        // The wire has the low 16 bits.
+        // A packet contains the low 16 bits of the sequence number.
         let low = u16::try_from(sequence & 0xffff).unwrap_or(0);
         framing.cut = Some((low, most));
     }
 
-    /// Whether events were taken out since the last question, because too many waited.
+    /// Whether events were removed since the last call, because too many were unprocessed.
     pub(in crate::x11) fn overflowed(&self) -> bool {
         let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut framing.overflowed)
     }
 
-    /// Reads what is left out, in large pieces.
+    /// Reads and discards the rest of a cut reply, in large pieces.
     fn skip(&self, framing: &mut Framing, fds: &mut Vec<RawFdContainer>) -> io::Result<()> {
         let length = usize::try_from(framing.skip).unwrap_or(usize::MAX);
         let mut scratch = vec![0; length.min(MAX_GO_BYTES)];
@@ -497,7 +496,7 @@ impl Stream for XStream {
                 Err(_) => PollTimeout::MAX,
             };
             match poll(&mut [PollFd::new(self.inner.as_fd(), flags)], timeout) {
-                // The core is the server's if it has no other.
+                // Yields, because the server needs the core if there is only one.
                 Ok(0) if is_soon => std::thread::yield_now(),
                 Ok(0) => break Err(io::Error::from(io::ErrorKind::TimedOut)),
                 Ok(_) => break Ok(()),
@@ -512,7 +511,7 @@ impl Stream for XStream {
     fn read(&self, buf: &mut [u8], fds: &mut Vec<RawFdContainer>) -> io::Result<usize> {
         let mut framing = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            // Within a packet reading goes on: the server is sending it.
+            // Within a packet the read continues: the server is still sending the packet.
             if framing.in_go >= MAX_GO_BYTES && framing.rest == 0 {
                 framing.in_go = 0;
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -531,7 +530,7 @@ impl Stream for XStream {
             };
             framing.in_go += count;
             match framing.accept(&mut buf[..count]) {
-                // To return 0 would mean the end of the stream.
+                // A return value of 0 would mean the end of the stream.
                 Some(0) => {}
                 Some(kept) => return Ok(kept),
                 None => return Err(io::ErrorKind::InvalidData.into()),
@@ -588,7 +587,7 @@ mod tests {
         }
     }
 
-    /// Passes a stream through in pieces of that size, and returns the kept bytes.
+    /// Passes a stream through in pieces of `size` bytes, and returns the kept bytes.
     fn kept(stream: &[u8], size: usize, sent: Purpose) -> Option<Vec<u8>> {
         let mut framing = Framing::new(sent);
         let mut kept = Vec::new();
@@ -671,7 +670,7 @@ mod tests {
         assert_eq!(kept, stream.len() - 5 * 32);
         assert_eq!(bytes[kept - 32], REPLY);
         assert!(framing.overflowed);
-        // One was looked at.
+        // One event was processed.
         framing.events -= 1;
         assert_eq!(framing.accept(&mut event.repeat(2)), Some(32));
     }

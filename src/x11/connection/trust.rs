@@ -1,8 +1,8 @@
-//! Which proof of paint is believed.
+//! Decides which paint proofs are accepted.
 //!
-//! A proof is kept in a property of the root window, which any program of the desktop can
-//! write. So it is believed only if it equals what this daemon wrote last, or what an
-//! earlier instance left in a file that the desktop's user cannot write.
+//! A paint proof is stored in a property of the root window, which any program of the desktop can
+//! write. So it is accepted only if the property equals what this daemon wrote last, or what an
+//! earlier instance recorded in a file that the desktop's user cannot write.
 
 use std::{
     fs,
@@ -19,24 +19,25 @@ use nix::unistd::Uid;
 
 use crate::{files, processes};
 
-/// The longest file that is read, in bytes.
+/// Maximum size of the file that is read, in bytes.
 const MAX_BYTES: u64 = 4096;
 
-/// One life of an X server: no program of the desktop can choose any part of it.
+/// Identity of one X server process. No program of the desktop can choose any part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::x11) enum ServerLife {
-    /// A process.
+    /// A known process.
     Process {
         pid: u32,
-        /// In clock ticks since boot.
+        /// Start time in clock ticks since boot.
         started: u64,
     },
-    /// An unknown process: the server at the end of the connection with this number.
+    /// An unknown process, identified by the number of the connection to it.
     Connection(u64),
 }
 
 impl ServerLife {
-    /// Identifies the X server with that process id, if it is known.
+    /// Identifies the X server by its process id, if that is known, else by a new connection
+    /// number.
     pub(in crate::x11) fn of(pid: Option<u32>) -> Self {
         static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
         let process = pid.and_then(|pid| Some((pid, processes::started(pid)?)));
@@ -47,22 +48,22 @@ impl ServerLife {
     }
 }
 
-/// The record that was written last, shared by all connections.
+/// The content of `_DESKD_STATE` that deskd wrote last, shared by all connections.
 #[derive(Debug, Clone, Default)]
 pub struct Trust(Arc<Mutex<Written>>);
 
 #[derive(Debug, Default)]
 struct Written {
     text: Option<(ServerLife, Vec<u8>)>,
-    /// Where it is kept for the next life of the daemon.
+    /// The file in which the record is kept for the next daemon instance.
     file: Option<PathBuf>,
-    /// The record: the X server's process, and the text.
+    /// The content of that file at the start, in the format of [`record`].
     kept: Option<Vec<u8>>,
 }
 
 impl Trust {
-    /// Believes the record that an earlier instance left in that file about the same X
-    /// server; `None`: no file is kept.
+    /// Accepts the record that an earlier instance left in `file` about the same X server. Without
+    /// a file, no record is read or kept.
     pub fn kept_in(file: Option<&Path>) -> Self {
         let kept = file.and_then(|file| {
             read_own(file)
@@ -80,7 +81,8 @@ impl Trust {
         Self(Arc::new(Mutex::new(written)))
     }
 
-    /// Whether a text that was found is the one that was written.
+    /// Whether `text`, the content of `_DESKD_STATE`, is what this instance wrote last or, before
+    /// its first write, what an earlier instance recorded.
     pub(in crate::x11) fn holds(&self, life: ServerLife, text: &[u8]) -> bool {
         let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match (&written.text, &written.kept) {
@@ -90,14 +92,14 @@ impl Trust {
         }
     }
 
-    /// The last record of this instance about that X server.
+    /// What this instance wrote last, if that was to the X server `life`.
     pub(in crate::x11) fn last(&self, life: ServerLife) -> Option<Vec<u8>> {
         let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (of, text) = written.text.as_ref()?;
         (*of == life).then(|| text.clone())
     }
 
-    /// Notes what is about to be written.
+    /// Records a text that is about to be written.
     pub(in crate::x11) fn note(&self, life: ServerLife, text: &[u8]) {
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Some((life, text.to_owned()));
@@ -108,14 +110,14 @@ impl Trust {
         if let (Some(file), Some(record)) = (&written.file, record(life, text))
             && let Err(error) = write_own(file, &record)
         {
-            // The next life of the daemon proves the paint again.
+            // The next daemon instance then has to prove the paint again.
             tracing::debug!("{} cannot be written: {error}", file.display());
         }
     }
 }
 
-/// `1 BOOT PID STARTED TEXT`; `None` for a server that another life of the daemon would not
-/// know again.
+/// Returns `1 BOOT PID STARTED TEXT`, or `None` for a server that is known only by its connection,
+/// because another daemon instance could not recognize it.
 fn record(life: ServerLife, text: &[u8]) -> Option<Vec<u8>> {
     let ServerLife::Process { pid, started } = life else {
         return None;
@@ -126,7 +128,7 @@ fn record(life: ServerLife, text: &[u8]) -> Option<Vec<u8>> {
     Some(record)
 }
 
-/// A file that nobody else can have written.
+/// Reads a file that no other user can have written.
 fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     let file = files::open_no_link(path, fs::File::options().read(true))?;
     let metadata = file.metadata()?;
@@ -136,7 +138,7 @@ fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     files::take(&file, MAX_BYTES)
 }
 
-/// Replaced whole, and never written through.
+/// Replaces the file by a new one; never writes into an existing file.
 fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
@@ -192,7 +194,7 @@ mod tests {
         assert!(again().holds(LIFE, b"a"));
         assert!(!again().holds(LATER, b"a") && !again().holds(LIFE, b"b"));
         assert!(!again().holds(ServerLife::of(None), b"a"));
-        // One that others can write says nothing.
+        // A record that other users can write is ignored.
         fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
         assert!(!again().holds(LIFE, b"a"));
     }

@@ -1,8 +1,8 @@
-//! Spare keycodes, bound to characters that the keymap lacks, and given back as
-//! they were (X Keyboard Extension 1.0, `SetMap`).
+//! Binds unused keycodes to characters that the keymap lacks, and restores their former symbols
+//! afterwards (X Keyboard Extension 1.0, `SetMap`).
 //!
-//! Some of the keys that nobody presses are grabbed, so that only the program with the grab
-//! would get them. Each key is therefore tried with a grab of our own before it is used.
+//! Another program may have grabbed an unused keycode; that program alone would then receive the
+//! key. deskd therefore tries to grab each keycode before it uses it.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -23,14 +23,13 @@ use crate::x11::{
     input::keymap::{CORE_KEYBOARD, Keymap, Symbols},
 };
 
-/// The root window's property that says which keycodes are bound, and what they
-/// gave before.
+/// The root window's property that records the bound keycodes and their former symbols.
 const BOUND: &[u8] = b"_DESKD_BOUND";
-/// The first keycode that may be bound, and with it all others above. Under `evdev`
-/// there are, but for ten, only multimedia keys and none at all; below are Super
-/// and Menu, which people's options change.
+/// The lowest keycode that may be bound. Under `evdev`, all but ten keycodes from here on are
+/// multimedia keys or no key at all. Below are Super and Menu, which users' keymap options
+/// change.
 const FIRST: u8 = 147;
-/// The longest such property that is read, in units of 4 bytes.
+/// Maximum length of [`BOUND`] that is read, in units of 4 bytes.
 const MAX_PROPERTY: u32 = 64 * 1024;
 
 /// A keycode that deskd bound.
@@ -41,13 +40,13 @@ struct Binding {
     now: Symbols,
 }
 
-/// All that are bound.
+/// All bound keycodes.
 #[derive(Debug, Default)]
 pub(in crate::x11) struct Bindings {
     all: Vec<Binding>,
-    /// Windows that may have keys of them still to read.
+    /// Windows that may still have key events of bound keycodes to read.
     unread: Vec<WindowId>,
-    /// Keysyms that a step names as keys: they make no room until it ends.
+    /// Keysyms that the current step names as keys: they are not replaced until the step ends.
     pinned: HashSet<u32>,
 }
 
@@ -60,13 +59,13 @@ impl Bindings {
         self.all.iter().any(|binding| binding.keycode == keycode)
     }
 
-    /// Windows that may have keys of what is bound still to read, also of another
-    /// life of the daemon.
+    /// Windows that may still have key events of bound keycodes to read, including those that an
+    /// earlier instance recorded.
     pub(in crate::x11) fn unread(&self) -> &[WindowId] {
         &self.unread
     }
 
-    /// Notes another one, for another life of the daemon.
+    /// Adds a window to [`Self::unread()`] and records it on the X server for a later instance.
     ///
     /// # Errors
     ///
@@ -83,8 +82,8 @@ impl Bindings {
         self.mark(server)
     }
 
-    /// Gives up those that somebody grabbed since they were bound: what they give
-    /// would reach nobody else.
+    /// Restores bound keycodes that another program has grabbed meanwhile, because only that
+    /// program would receive them. Returns whether there were any.
     ///
     /// # Errors
     ///
@@ -111,10 +110,9 @@ impl Bindings {
         Ok(true)
     }
 
-    /// Binds as many of these keysyms as there is room for, from the first on, and
-    /// returns how many are bound then. Without `replace` only free places are used;
-    /// with it, what is bound and not among them makes room, and what is among them
-    /// stays where it is.
+    /// Binds the first `wanted` keysyms that fit, and returns their number. Without `replace`,
+    /// uses only free places and does not count keysyms that are bound already. With `replace`,
+    /// removes bound keysyms that are neither wanted nor pinned; wanted ones keep their place.
     ///
     /// # Errors
     ///
@@ -128,7 +126,7 @@ impl Bindings {
     ) -> Result<usize, DisplayError> {
         self.forget_replaced(keymap);
         let (kind, levels) = keymap.letters();
-        // A keycode that is bound to nothing now looks unused.
+        // A bound keycode that has no keysym now looks unused: exclude it.
         let more = keymap.unused().filter(|keycode| *keycode >= FIRST);
         let more = more.filter(|keycode| !self.has(*keycode) && keymap.can_carry(*keycode));
         let mut more = free(server, &more.collect::<Vec<_>>())?;
@@ -151,7 +149,7 @@ impl Bindings {
         }
         let places = || self.all.iter().flat_map(|binding| &binding.now.keysyms);
         let room = match replace {
-            // What is pinned stays.
+            // Pinned keysyms are not replaced.
             true => places()
                 .filter(|keysym| !self.pinned.contains(keysym))
                 .count(),
@@ -179,7 +177,7 @@ impl Bindings {
             .filter(|keysym| !replace || !bound.contains(keysym))
             .collect();
         let changes = !left.is_empty();
-        // First of all the level that needs no modifier.
+        // Fill the level that needs no modifier first.
         for level in 0..usize::from(levels) {
             for binding in &mut self.all {
                 let free = binding.now.keysyms.get_mut(level);
@@ -201,12 +199,12 @@ impl Bindings {
         Ok(wanted.len())
     }
 
-    /// Sets the keysyms that make no room for others.
+    /// Sets the keysyms that [`Self::bind`] must not replace.
     pub(in crate::x11) fn pin(&mut self, keysyms: &[u32]) {
         self.pinned = keysyms.iter().copied().collect();
     }
 
-    /// Gives all keycodes back.
+    /// Restores the former symbols of all bound keycodes.
     ///
     /// # Errors
     ///
@@ -226,7 +224,7 @@ impl Bindings {
         self.mark(server)
     }
 
-    /// Takes over what another life of the daemon bound.
+    /// Takes over the bindings that an earlier instance recorded on the X server.
     ///
     /// # Errors
     ///
@@ -247,11 +245,11 @@ impl Bindings {
         Ok(())
     }
 
-    /// Says what the keys from [`FIRST`] on give, also those that stay as they are.
+    /// Sends the symbols of all keycodes from [`FIRST`] on, including unchanged ones.
     ///
-    /// Sends all of it in one request, and always the same keys. While Xlib reads a change,
-    /// it loses notices of other changes (libX11 1.8, `_XkbCheckPendingRefresh`); if they
-    /// are of the same keys, the reply has them already. With several requests, xterm lost
+    /// One request always covers the same keycodes. While Xlib reads a change, it loses
+    /// notifications of other changes (libX11 1.8, `_XkbCheckPendingRefresh`). If those concern
+    /// the same keycodes, the reply already contains them. With several requests, xterm lost
     /// whole texts.
     fn set(&self, server: &Server, keymap: &Keymap) -> Result<(), DisplayError> {
         let setup = server.conn.setup();
@@ -303,7 +301,7 @@ impl Bindings {
         )?;
         match set.check() {
             Ok(()) => Ok(()),
-            // Xwayland answers BadValue to any SetMap of a map that a compositor made.
+            // Xwayland answers every SetMap with BadValue if a compositor made the keymap.
             Err(ReplyError::X11Error(error)) => {
                 tracing::debug!(
                     "XkbSetMap: {:?}; by ChangeKeyboardMapping instead",
@@ -315,9 +313,9 @@ impl Bindings {
         }
     }
 
-    /// The same by the core protocol (`ChangeKeyboardMapping`), where each key has up to
-    /// two groups of two levels, then the further levels (XKB protocol, 12.4). A key's
-    /// third and fourth group are lost.
+    /// Does the same with the core protocol (`ChangeKeyboardMapping`). There, the keysyms of a key
+    /// are two levels each of up to two groups, then the further levels (XKB protocol, 12.4). The
+    /// third and fourth group of a key are lost.
     fn set_core(&self, server: &Server, keymap: &Keymap) -> Result<(), DisplayError> {
         const WIDTH: u8 = 8;
         let last = server.conn.setup().max_keycode;
@@ -338,7 +336,7 @@ impl Bindings {
             .map_err(|error| DisplayError::reply("ChangeKeyboardMapping", error))
     }
 
-    /// A keycode that somebody else changed meanwhile is theirs.
+    /// Drops the bindings of keycodes that another program has changed: they are not restored.
     fn forget_replaced(&mut self, keymap: &Keymap) {
         self.all.retain(|binding| {
             let symbols = keymap.symbols(binding.keycode);
@@ -346,7 +344,7 @@ impl Bindings {
         });
     }
 
-    /// Notes with the X server what is, or is about to be, bound.
+    /// Records on the X server which keycodes are, or are about to be, bound.
     fn mark(&self, server: &Server) -> Result<(), DisplayError> {
         let conn = &server.conn;
         let name = conn.intern_atom(false, BOUND)?.reply();
@@ -364,7 +362,7 @@ impl Bindings {
     }
 }
 
-/// Those of the keycodes that nobody grabbed.
+/// Returns the keycodes that no other program has grabbed.
 fn free(server: &Server, keycodes: &[u8]) -> Result<Vec<u8>, DisplayError> {
     let (conn, root) = (&server.conn, server.root);
     let (any, mode) = (ModMask::ANY, GrabMode::ASYNC);
@@ -380,7 +378,7 @@ fn free(server: &Server, keycodes: &[u8]) -> Result<Vec<u8>, DisplayError> {
     for (keycode, tried) in tries {
         match tried.check() {
             Ok(()) => free.push(keycode),
-            // Another program has it.
+            // Another program has grabbed the keycode.
             Err(ReplyError::X11Error(_)) => {}
             Err(error) => return Err(DisplayError::reply("GrabKey", error)),
         }
@@ -388,8 +386,9 @@ fn free(server: &Server, keycodes: &[u8]) -> Result<Vec<u8>, DisplayError> {
     Ok(free)
 }
 
-/// `1 89:0.0.0.0/0/0/=2.0.0.0/1/2/1000431,0 w40000a`: version; keycode; what it gave
-/// before and gives now: types, groups, levels, keysyms in hexadecimal; windows.
+/// Text such as `1 89:0.0.0.0/0/0/=2.0.0.0/1/2/1000431,0 w40000a`: the version; each keycode with
+/// its former and its present symbols (types, groups, levels, keysyms in hexadecimal); the
+/// unread windows.
 fn format(bindings: &[Binding], unread: &[WindowId]) -> String {
     let symbols = |symbols: &Symbols| {
         let types = symbols.types.map(|kind| kind.to_string()).join(".");
@@ -407,7 +406,7 @@ fn format(bindings: &[Binding], unread: &[WindowId]) -> String {
     text
 }
 
-/// Text that no daemon wrote means nothing.
+/// Parses the text that `format` writes. Ignores malformed entries, and other versions entirely.
 fn parse(text: &[u8]) -> (Vec<Binding>, Vec<WindowId>) {
     let symbols = |text: &str| {
         let mut parts = text.split('/');

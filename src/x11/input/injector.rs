@@ -1,9 +1,8 @@
-//! Giving input: XTEST on a connection that also watches what comes of it
-//! (XTEST Extension Library 2.2, FakeInput).
+//! Gives input through XTEST, on a connection that also observes the effect of the input (XTEST
+//! Extension Library 2.2, FakeInput).
 //!
-//! Requests are buffered and sent in one write where they belong together: a
-//! press and its release reach the server at once, so that nothing happens
-//! between them.
+//! Requests that belong together are buffered and sent in one write: a press and its release
+//! reach the server at once, so that nothing happens between them.
 
 use std::{cell::Cell, fmt, time::Duration};
 
@@ -48,17 +47,17 @@ pub enum KeyOrButton {
     Button(u8),
 }
 
-/// A key or button that a daemon pressed, as it is noted with the X server, so
-/// that another life of the daemon can release it.
+/// A key or button that deskd pressed, as recorded on the X server, so that a later instance can
+/// release it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     /// The input that is down.
     pub input: KeyOrButton,
-    /// The time of its release, by the clock of [`uptime`]; `None`: within one call.
+    /// When it is to be released, by the clock of [`uptime`]; `None`: within the step.
     pub until: Option<Duration>,
 }
 
-/// Time since the machine started, also while it slept.
+/// Time since boot, including suspend.
 pub fn uptime() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME)
         .or_else(|_| clock_gettime(ClockId::CLOCK_MONOTONIC))
@@ -74,11 +73,11 @@ pub struct Injector {
     pointer: Pointer,
     marked: u32,
     is_marked: bool,
-    /// The recorded input.
+    /// The keys and buttons that are recorded on the X server.
     marks: Vec<Mark>,
-    /// Keys do not repeat, because deskd says so.
+    /// Whether deskd has turned off the keyboard's auto-repeat.
     keeps_from_repeating: bool,
-    /// The server has answered since the last request without an answer.
+    /// Whether the server has sent a reply since the last request that has none.
     is_confirmed: Cell<bool>,
 }
 
@@ -87,7 +86,7 @@ pub struct Injector {
 pub struct Survey {
     /// Identity of the X server.
     pub generation: Generation,
-    /// Rises with each resize.
+    /// The geometry epoch, which increases with each resize.
     pub epoch: u64,
     /// The screen's size in pixels.
     pub screen: Size,
@@ -97,24 +96,26 @@ pub struct Survey {
     pub pointer: PointerState,
 }
 
-/// The root window's property that says what deskd holds down.
+/// The root window's property that records the keys and buttons that deskd has pressed.
 const PRESSED: &[u8] = b"_DESKD_PRESSED";
-/// The selection that is owned by who gives input: one deskd a display.
+/// The selection that the input connection owns, so that only one deskd a display gives input.
 const INPUT: &str = "_DESKD_INPUT";
-/// How often that is tried, and the pause between.
+/// Number of attempts to take [`INPUT`] while another client owns it.
 const TRIES: u32 = 5;
+/// Pause between two of these attempts.
 const AGAIN: Duration = Duration::from_millis(20);
-/// The longest hold that the API accepts. A mark of a longer one was not written by deskd.
+/// The longest hold that the API accepts; a recorded time beyond it is reduced to it.
 const LONGEST: Duration = Duration::from_secs(60);
 
 impl Injector {
     /// Connects to the display; `bell` ends a wait.
     ///
-    /// Blocks as long as the server takes, at most 15 s at a time.
+    /// Blocks while the server does not answer, at most 15 s at a time.
     ///
     /// # Errors
     ///
-    /// Any of reaching the display, and a server without XTEST or XKB.
+    /// When the display cannot be reached, the server lacks XTEST or XKB, or another deskd gives
+    /// input on the display.
     pub fn connect(display: &Display, bell: Bell) -> Result<Self, DisplayError> {
         let observer = Observer::connect(display, bell)?;
         let conn = &observer.server.conn;
@@ -123,7 +124,7 @@ impl Injector {
         }
         let version = conn.xtest_get_version(2, 2)?.reply();
         version.map_err(|error| DisplayError::reply("XTestGetVersion", error))?;
-        // Another client's server grab holds up everything else, but not input.
+        // Another client's server grab must not delay requests of this connection.
         conn.xtest_grab_control(true)?.ignore_error();
         keymap::enable(conn)?;
         own(&observer)?;
@@ -149,7 +150,7 @@ impl Injector {
         &mut self.observer
     }
 
-    /// The keymap in force.
+    /// The current keymap.
     ///
     /// # Errors
     ///
@@ -176,9 +177,9 @@ impl Injector {
         Ok(self.keymap.is_none())
     }
 
-    /// Binds as many of these keysyms to unused keycodes as there is room for, from the
-    /// first on, and returns how many. With `replace`, bound keysyms that are not among
-    /// them make room: then no program may have a key of them still to read.
+    /// Binds the first of these keysyms that fit to unused keycodes, and returns their number.
+    /// With `replace`, removes other bound keysyms to make room; then no program may still have
+    /// key events of bound keycodes to read.
     ///
     /// # Errors
     ///
@@ -194,13 +195,12 @@ impl Injector {
         Ok(count)
     }
 
-    /// Sets the bound keysyms that make no room for others: the keys of a step.
+    /// Sets the bound keysyms that [`Self::bind`] must not replace: the keys that a step names.
     pub fn pin(&mut self, keysyms: &[u32]) {
         self.bindings.pin(keysyms);
     }
 
-    /// Gives all spare keycodes back: no program may have a key of them still to
-    /// read.
+    /// Restores all bound keycodes. No program may still have key events of them to read.
     ///
     /// # Errors
     ///
@@ -216,7 +216,7 @@ impl Injector {
         self.settle_keymap()
     }
 
-    /// Gives up bound keycodes that somebody grabbed meanwhile.
+    /// Restores bound keycodes that another program has grabbed meanwhile.
     ///
     /// # Errors
     ///
@@ -235,13 +235,13 @@ impl Injector {
         self.settle_keymap()
     }
 
-    /// Windows that may have keys of bound keycodes still to read, as they are noted
-    /// with the X server.
+    /// Windows that may still have key events of bound keycodes to read, as recorded on the X
+    /// server.
     pub fn unread(&self) -> &[WindowId] {
         self.bindings.unread()
     }
 
-    /// Notes such a window, for another life of the daemon.
+    /// Adds a window to [`Self::unread`] for a later instance.
     ///
     /// # Errors
     ///
@@ -250,14 +250,14 @@ impl Injector {
         self.bindings.note_unread(&self.observer.server, window)
     }
 
-    /// Takes the news of our own change; what comes later is somebody else's.
+    /// Discards the notification of deskd's own keymap change; a later one is another program's.
     fn settle_keymap(&mut self) -> Result<(), DisplayError> {
         self.pointer()?;
         self.observer.take_keymap_news()?;
         Ok(())
     }
 
-    /// Ends what is latched: it would change the next key.
+    /// Clears latched modifiers and the latched group, which would change the next key.
     ///
     /// # Errors
     ///
@@ -280,7 +280,7 @@ impl Injector {
         !self.bindings.is_empty()
     }
 
-    /// Whether that keycode is one that was bound.
+    /// Whether deskd has bound this keycode.
     pub fn is_bound(&self, keycode: u8) -> bool {
         self.bindings.has(keycode)
     }
@@ -294,7 +294,7 @@ impl Injector {
         keymap::state(&self.observer.server.conn)
     }
 
-    /// Whether keys are down, by keycode.
+    /// Whether each key is down, by keycode.
     ///
     /// # Errors
     ///
@@ -307,8 +307,8 @@ impl Injector {
         }))
     }
 
-    /// Reads the pointer mapping again if it changed, and returns whether some
-    /// physical button gives this logical one.
+    /// Reads the pointer mapping again if it changed, and returns whether a physical button is
+    /// mapped to this logical one.
     ///
     /// # Errors
     ///
@@ -320,7 +320,7 @@ impl Injector {
         Ok(self.pointer.physical(number).is_some())
     }
 
-    /// Presses; sent with the next [`Self::flush`] or question.
+    /// Presses a key or button; sent with the next [`Self::flush`] or query.
     ///
     /// # Errors
     ///
@@ -332,8 +332,8 @@ impl Injector {
         }
     }
 
-    /// XTEST takes physical buttons; callers name logical ones. A logical button that
-    /// no physical one gives was refused before, see [`Self::has_button`].
+    /// Sends an event of the physical button that XTEST requires; callers name the logical one.
+    /// A logical button without a physical one was refused earlier, see [`Self::has_button`].
     fn fake_button(&self, kind: u8, number: u8) -> Result<(), DisplayError> {
         match self.pointer.physical(number) {
             Some(physical) => self.fake(kind, physical, (0, 0)),
@@ -341,7 +341,7 @@ impl Injector {
         }
     }
 
-    /// Releases; sent with the next [`Self::flush`] or question.
+    /// Releases a key or button; sent with the next [`Self::flush`] or query.
     ///
     /// # Errors
     ///
@@ -353,14 +353,13 @@ impl Injector {
         }
     }
 
-    /// Moves the pointer to a pixel of the screen; sent with the next
-    /// [`Self::flush`] or question.
+    /// Moves the pointer to a pixel of the screen; sent with the next [`Self::flush`] or query.
     ///
     /// # Errors
     ///
     /// When the connection ended.
     pub fn move_to(&self, x: u32, y: u32) -> Result<(), DisplayError> {
-        // A screen's side has 16 bits, of which X gives the pointer 15.
+        // A screen's side has 16 bits, but X11 gives pointer coordinates a sign and 15 bits.
         let narrow = |side: u32| i16::try_from(side).unwrap_or(i16::MAX);
         self.fake(MOTION_NOTIFY_EVENT, 0, (narrow(x), narrow(y)))
     }
@@ -375,7 +374,7 @@ impl Injector {
         Ok(())
     }
 
-    /// Sends what waits.
+    /// Sends all buffered requests.
     ///
     /// # Errors
     ///
@@ -384,8 +383,8 @@ impl Injector {
         Ok(self.observer.server.conn.flush()?)
     }
 
-    /// The pointer's position in screen pixels, after the server has taken all input
-    /// that was sent.
+    /// The pointer's position in screen pixels, after the server has processed all input that was
+    /// sent.
     ///
     /// # Errors
     ///
@@ -407,8 +406,8 @@ impl Injector {
         Ok(state)
     }
 
-    /// Waits until the server has done all that was sent, unless it is known to have: it
-    /// forgets what it has not read of a connection that ends.
+    /// Waits until the server has processed everything that was sent, unless it has confirmed
+    /// that already. If the connection ends, the server drops requests that it has not read.
     ///
     /// # Errors
     ///
@@ -420,7 +419,7 @@ impl Injector {
         Ok(())
     }
 
-    /// Reads all that a step is planned on, in one wait.
+    /// Reads the state on which a step is planned, in one round trip unless the screen changed.
     ///
     /// # Errors
     ///
@@ -444,9 +443,9 @@ impl Injector {
         })
     }
 
-    /// Whether keys that are held down repeat. The server's clock decides that,
-    /// and a server that was stopped would repeat a key that was held for an
-    /// instant; sent with the next [`Self::flush`] or question.
+    /// Turns the auto-repeat of keys that are down on or off. The server's clock times repeats: a
+    /// server that was stopped would repeat a key that was held only for an instant. Sent with the
+    /// next [`Self::flush`] or query.
     ///
     /// # Errors
     ///
@@ -462,14 +461,14 @@ impl Injector {
             let control = conn.get_keyboard_control()?.reply();
             let control =
                 control.map_err(|error| DisplayError::reply("GetKeyboardControl", error))?;
-            // Where somebody else turned it off, it stays off.
+            // If another program turned auto-repeat off, leave it off.
             if control.global_auto_repeat != AutoRepeatMode::ON {
                 return Ok(());
             }
             AutoRepeatMode::OFF
         };
         self.keeps_from_repeating = !on;
-        // Noted before it is so, as every press is.
+        // Recorded before it takes effect, like every press.
         self.note()?;
         let aux = ChangeKeyboardControlAux::new().auto_repeat_mode(mode);
         let conn = &self.observer.server.conn;
@@ -478,8 +477,8 @@ impl Injector {
         Ok(())
     }
 
-    /// Notes with the X server what is, or is about to be, down; sent before any
-    /// press that follows.
+    /// Records on the X server which keys and buttons are, or are about to be, down; sent before
+    /// any press that follows.
     ///
     /// # Errors
     ///
@@ -518,8 +517,8 @@ impl Injector {
         Ok(())
     }
 
-    /// Reads the marks of an earlier instance, which may have left input down. Restores the
-    /// keys' repeat.
+    /// Returns the marks of an earlier instance whose keys and buttons are still down. Turns
+    /// auto-repeat on again if that instance turned it off.
     ///
     /// # Errors
     ///
@@ -543,7 +542,7 @@ impl Injector {
             }
         });
         if kept {
-            // A daemon that was killed turned it off.
+            // An instance that was killed turned auto-repeat off.
             self.keeps_from_repeating = true;
             self.set_repeat(true)?;
         }
@@ -551,11 +550,11 @@ impl Injector {
     }
 }
 
-/// The owner of that selection.
+/// The owner of the [`INPUT`] selection.
 #[derive(Debug)]
 struct GrabHolder {
     window: WindowId,
-    /// Its process, name and user, if the server and the system report them.
+    /// Its process, name and user id, if the server and the kernel report them.
     process: Option<(u32, String, u32)>,
 }
 
@@ -569,11 +568,12 @@ impl GrabHolder {
         Ok(Self { window, process })
     }
 
-    /// A daemon runs as our user or as root. Of what is not known anything may be.
+    /// Whether the owner may be another deskd, which runs as the same user or as root. An unknown
+    /// process may be one.
     fn may_be_deskd(&self) -> bool {
         self.process.as_ref().is_none_or(|(pid, name, user)| {
-            // Anybody can name a window of ours as the owner; one that we made is let go
-            // before another is.
+            // Any client can name a window of this process as the owner. deskd itself never has
+            // two input connections: it drops the old one first.
             let own = *pid == std::process::id();
             !own && name == "deskd" && (*user == geteuid().as_raw() || *user == 0)
         })
@@ -589,7 +589,7 @@ impl fmt::Display for GrabHolder {
     }
 }
 
-/// Has this connection be the one that gives input on its display.
+/// Makes this connection the only one that gives input on its display, by owning [`INPUT`].
 fn own(observer: &Observer) -> Result<(), DisplayError> {
     let conn = &observer.server.conn;
     let name = conn.intern_atom(false, INPUT.as_bytes())?.reply();
@@ -610,7 +610,7 @@ fn own(observer: &Observer) -> Result<(), DisplayError> {
             tracing::warn!("{holder} owns {INPUT}, and is no deskd: it is taken from it");
             break;
         }
-        // A connection that has just ended may not have been noticed yet.
+        // The server may not have noticed yet that the owner's connection has just ended.
         std::thread::sleep(AGAIN);
     }
     conn.set_selection_owner(observer.asking(), name, x11rb::CURRENT_TIME)?
@@ -618,8 +618,8 @@ fn own(observer: &Observer) -> Result<(), DisplayError> {
     Ok(())
 }
 
-/// `1 r k37:0 b1:81230`: version; whether deskd keeps keys from repeating; key or
-/// button, and the uptime in milliseconds until which it is held, 0 within a call.
+/// Text such as `1 r k37:0 b1:81230`: the version; `r` if deskd has turned auto-repeat off; each
+/// key or button with its release time, an uptime in milliseconds, or 0 for within the step.
 fn format(marks: &[Mark], keeps_from_repeating: bool) -> String {
     let mut text = if keeps_from_repeating { "1 r" } else { "1" }.to_owned();
     for mark in marks {
@@ -633,7 +633,7 @@ fn format(marks: &[Mark], keeps_from_repeating: bool) -> String {
     text
 }
 
-/// Text that no daemon wrote means nothing.
+/// Parses the text that `format` writes. Ignores malformed entries, and other versions entirely.
 fn parse(text: &[u8]) -> (Vec<Mark>, bool) {
     let Ok(text) = std::str::from_utf8(text) else {
         return Default::default();

@@ -1,5 +1,5 @@
-//! The live keymap: which key, with which modifiers held, gives a keysym or a
-//! character (X Keyboard Extension 1.0, "Computing Effective Modifier and Group").
+//! The server's keymap: which key, with which modifiers held, gives a keysym or a character (X
+//! Keyboard Extension 1.0, "Computing Effective Modifier and Group").
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use x11rb::protocol::xkb::{self, ConnectionExt as _, KeySymMap, KeyType, MapPart
 use crate::keys;
 use crate::x11::{connection::server::XConnection, error::DisplayError};
 
-/// The core keyboard.
+/// XKB's device id of the core keyboard.
 pub(in crate::x11) const CORE_KEYBOARD: xkb::DeviceSpec = 0x100;
 
 /// Shift's bit in the core protocol.
@@ -17,26 +17,27 @@ const SHIFT: u8 = 1;
 /// Lock's bit, which Caps Lock sets.
 const LOCK: u8 = 2;
 
-/// The keysym of the key that chooses a third level.
+/// The keysym of the key that selects the third level (`ISO_Level3_Shift`).
 const LEVEL3: u32 = 0xfe03;
 
-/// The key type `ALPHABETIC`, which every keymap has at that place (XKB, "The
-/// Canonical Key Types"): Shift and Caps Lock choose the second of two levels.
+/// Index of the key type `ALPHABETIC` in every keymap (XKB, "The Canonical Key Types"): Shift and
+/// Caps Lock select the second of two levels.
 const ALPHABETIC: u8 = 2;
 
-/// Keysyms of vendors, where the multimedia keys are.
+/// Vendor-specific keysyms, which include those of multimedia keys.
 const VENDOR: std::ops::RangeInclusive<u32> = 0x1008_0000..=0x1008_ffff;
 
-/// Keycode 8 is no key to many programs: its evdev code is 0, "reserved".
+/// The lowest keycode that is used. Many programs ignore keycode 8: its evdev code is 0,
+/// "reserved".
 const FIRST_USABLE: u8 = 9;
 
-/// The last keycode of the keys that keyboards have: letters, digits, function keys and
-/// keypad (`evdev`). Above are multimedia keys.
+/// The highest keycode of the main block: letters, digits, function keys and keypad (`evdev`).
+/// Above are multimedia keys.
 const LAST_MAIN: u8 = 135;
 
-/// Keys that a browser acts upon by their place, whatever they give. Chromium was
-/// seen to do so with copy, paste, cut and reload; the others have a meaning of
-/// that kind too (Linux `input-event-codes.h`, plus 8).
+/// Keycodes on which a browser acts regardless of their keysyms. Chromium was observed to do so
+/// with copy, paste, cut and reload; the others have functions of that kind too (keycode = code
+/// in Linux `input-event-codes.h` plus 8).
 const BY_PLACE: [u8; 22] = [
     // power, stop, copy, open, paste, cut, sleep,
     124, 136, 141, 142, 143, 145, 150, //
@@ -49,16 +50,15 @@ const BY_PLACE: [u8; 22] = [
 /// The modifier Control in the core protocol.
 const CONTROL: u8 = 4;
 
-/// Keysyms of keys whose modifiers make shortcuts of characters: Meta, Alt, Super,
-/// Hyper.
+/// Keysyms of modifier keys that turn a character into a shortcut: Meta, Alt, Super, Hyper.
 const SHORTCUTS: std::ops::RangeInclusive<u32> = 0xffe7..=0xffee;
 
-/// Keysyms of keys that hold a modifier for as long as they are down.
+/// Keysyms of keys that set a modifier while they are down.
 const HOLDING: [std::ops::RangeInclusive<u32>; 3] = [
-    // Shift, Control; Meta, Alt, Super, Hyper: not the locks in between.
+    // Shift, Control; Meta, Alt, Super, Hyper. The lock keys lie between the two ranges.
     0xffe1..=0xffe4,
     0xffe7..=0xffee,
-    // ISO_Level3_Shift; Mode_switch is left to those who want it.
+    // ISO_Level3_Shift. deskd does not use Mode_switch.
     0xfe03..=0xfe03,
 ];
 
@@ -69,13 +69,13 @@ pub struct KeyboardState {
     pub down: u8,
     /// Modifiers that are locked.
     pub locked: u8,
-    /// Modifiers, or the layout, are latched: for the next key only.
+    /// Whether modifiers or the layout are latched, for the next key only.
     pub latched: bool,
     /// The effective group (layout), from 0.
     pub group: u8,
 }
 
-/// A key and what must be held with it.
+/// A key, and the modifier keys to hold with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stroke {
     /// The key.
@@ -91,14 +91,14 @@ struct KeyPlace {
     level: u8,
 }
 
-/// The symbols of a key, as the protocol has them (XKB, `KEYSYMMAP`).
+/// The symbols of a key, as the protocol encodes them (XKB, `KEYSYMMAP`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::x11) struct Symbols {
     /// Key type of each group.
     pub(in crate::x11) types: [u8; 4],
-    /// The number of groups, and what happens to groups beyond them.
+    /// Number of groups (low 4 bits), and how groups beyond them are mapped.
     pub(in crate::x11) group_info: u8,
-    /// Levels of a group.
+    /// Number of levels in each group.
     pub(in crate::x11) width: u8,
     /// By group, then by level.
     pub(in crate::x11) keysyms: Vec<u32>,
@@ -109,8 +109,8 @@ impl Symbols {
         self.group_info & 0x0f
     }
 
-    /// Its first two groups as the core protocol orders them: two levels of each, then
-    /// levels 3 and 4 of each (XKB protocol, 12.4). One group serves as both.
+    /// The keysyms of the first two groups in the order of the core protocol: two levels of each,
+    /// then levels 3 and 4 of each (XKB protocol, 12.4). A single group is used for both.
     pub(in crate::x11) fn in_core_order(&self) -> [u32; 8] {
         let level = |group: u8, level: u8| {
             let group = group.min(self.groups().saturating_sub(1));
@@ -135,8 +135,9 @@ impl Symbols {
         .map(|(group, number)| level(group, number))
     }
 
-    /// Whether the first group gives what `wanted` has there. A server that got it by the
-    /// core protocol chose the key type itself, and fills in the capital of a letter.
+    /// Whether the first group gives the keysyms of `wanted`. If the keysyms were set with the
+    /// core protocol, the server chose the key type and filled in the capital of a letter, so a
+    /// keysym where `wanted` has no capital is accepted.
     pub(in crate::x11) fn serves_as(&self, wanted: &Self) -> bool {
         let (here, wanted) = (self.in_core_order(), wanted.in_core_order());
         [0, 1, 4, 5].into_iter().all(|place| {
@@ -145,7 +146,7 @@ impl Symbols {
         })
     }
 
-    /// Whether the key gives anything.
+    /// Whether the key has any keysym.
     pub(in crate::x11) fn gives(&self) -> bool {
         self.keysyms.iter().any(|keysym| *keysym != 0)
     }
@@ -173,7 +174,7 @@ impl From<KeySymMap> for Symbols {
     }
 }
 
-/// One state of the server's keymap.
+/// The server's keymap at one moment.
 #[derive(Debug)]
 pub struct Keymap {
     first: u8,
@@ -181,13 +182,13 @@ pub struct Keymap {
     types: Vec<KeyType>,
     keysyms: HashMap<u32, Vec<KeyPlace>>,
     characters: HashMap<char, Vec<KeyPlace>>,
-    /// For each modifier the keys that hold it, lowest keycode first.
+    /// For each modifier, the keys that set it while they are down, lowest keycode first.
     holders: [Vec<u8>; 8],
     /// Keys that set any modifier.
     modifiers: Vec<u8>,
-    /// Modifiers that make shortcuts of characters.
+    /// Modifiers that turn a character into a shortcut.
     shortcuts: u8,
-    /// Keys that make the server itself act: no program receives them.
+    /// Keys with XKB actions: the server itself acts on them, and no program receives them.
     acting: Vec<u8>,
 }
 
@@ -225,15 +226,15 @@ pub(in crate::x11) fn state(conn: &XConnection) -> Result<KeyboardState, Display
     answer(ask_state(conn)?)
 }
 
-/// A question for the keyboard's state that was sent.
+/// A pending request for the keyboard's state.
 type StateCookie<'c> = x11rb::cookie::Cookie<'c, XConnection, xkb::GetStateReply>;
 
-/// Asks for it; the question stays in the buffer.
+/// Requests the keyboard's state; the request stays in the buffer.
 pub(in crate::x11) fn ask_state(conn: &XConnection) -> Result<StateCookie<'_>, DisplayError> {
     Ok(conn.xkb_get_state(CORE_KEYBOARD)?)
 }
 
-/// The answer to that.
+/// Waits for the reply to [`ask_state`].
 pub(in crate::x11) fn answer(asked: StateCookie<'_>) -> Result<KeyboardState, DisplayError> {
     let reply = asked.reply();
     let reply = reply.map_err(|error| DisplayError::reply("XkbGetState", error))?;
@@ -250,7 +251,7 @@ fn mask(mods: x11rb::protocol::xproto::ModMask) -> u8 {
 }
 
 impl Keymap {
-    /// Reads the server's.
+    /// Reads the server's keymap.
     ///
     /// # Errors
     ///
@@ -345,7 +346,7 @@ impl Keymap {
         Ok(map)
     }
 
-    /// Modifiers that make shortcuts of characters: Control, Alt, Super and the like.
+    /// Modifiers that turn a character into a shortcut: Control, Alt, Super and similar.
     pub fn shortcuts(&self) -> u8 {
         self.shortcuts
     }
@@ -355,7 +356,7 @@ impl Keymap {
             return;
         }
         self.keysyms.entry(keysym).or_default().push(place);
-        // The keypad's characters are for the keypad's keys.
+        // Text is not typed with the keys of the keypad, whose keysyms have characters too.
         let function = (0xff00..=0xffff).contains(&keysym);
         let character = keys::character(keysym).filter(|_| keys::is_mapped_back(keysym));
         if let Some(character) = character.filter(|_| !function) {
@@ -363,15 +364,15 @@ impl Keymap {
         }
     }
 
-    /// How to give a character. Line feed is Return, tab is Tab. `None` when no
-    /// key of the group in force has it, or the modifiers that are down keep it away.
+    /// Finds how to type a character; a line feed is Return, a tab is Tab. `None` if no key gives
+    /// it in the effective group, or the modifiers that are down prevent that.
     pub fn type_character(&self, character: char, state: KeyboardState) -> Option<Stroke> {
         let places = match character {
             '\n' => self.keysyms.get(&0xff0d),
             '\t' => self.keysyms.get(&0xff09),
             character => self.characters.get(&character),
         };
-        // A program that finds Caps Lock on raises what its key leaves alone.
+        // While Caps Lock is on, a program may change the letter of a key that ignores the lock.
         let raised = character.to_uppercase().next() != Some(character);
         self.best(
             places?,
@@ -386,7 +387,7 @@ impl Keymap {
     pub fn press_keysym(&self, keysym: u32, group: u8) -> Option<Stroke> {
         let places = self.keysyms.get(&keysym)?;
         self.best(places, group, 0, false)
-            // A key of another layout that lies nowhere in this one.
+            // No key of this layout gives the keysym: use a key of another layout.
             .or_else(|| {
                 let first = places.iter().find(|place| place.level == 0)?;
                 Some(Stroke {
@@ -396,7 +397,7 @@ impl Keymap {
             })
     }
 
-    /// The keysym that a key gives alone.
+    /// The keysym that a key gives without modifiers.
     pub fn keysym(&self, keycode: u8) -> Option<u32> {
         let here = |place: &&KeyPlace| place.keycode == keycode && place.level == 0;
         let found = self
@@ -412,8 +413,7 @@ impl Keymap {
         self.keys.get(usize::from(index))
     }
 
-    /// Keys that give nothing that anybody presses: nothing at all, or what
-    /// multimedia keys give. In ascending order.
+    /// Keycodes that have no keysym, or only keysyms of multimedia keys, in ascending order.
     pub(in crate::x11) fn unused(&self) -> impl Iterator<Item = u8> + '_ {
         let keycodes = (self.first.max(FIRST_USABLE)..=u8::MAX)
             .filter(|keycode| !self.modifiers.contains(keycode));
@@ -424,13 +424,14 @@ impl Keymap {
         })
     }
 
-    /// Whether what that key gives would reach the program in focus as a character.
+    /// Whether a keysym bound to that keycode would reach the focused program as a character.
     pub(in crate::x11) fn can_carry(&self, keycode: u8) -> bool {
         !self.acting.contains(&keycode) && !BY_PLACE.contains(&keycode)
     }
 
-    /// The key type for characters of which some are letters, and its levels: the
-    /// one with four, where the keymap has it and a key that chooses the third.
+    /// The key type for keycodes that are bound to characters, and its number of levels: the type
+    /// with four levels, if the keymap has it and a key that selects the third, else
+    /// [`ALPHABETIC`].
     pub(in crate::x11) fn letters(&self) -> (u8, u8) {
         let level3 = self.level3();
         let wanted = [
@@ -457,7 +458,7 @@ impl Keymap {
         }
     }
 
-    /// The modifier that chooses the third level; 0 without one.
+    /// The modifier that selects the third level; 0 if there is none.
     fn level3(&self) -> u8 {
         let holders = |bit: &u8| &self.holders[usize::from(*bit)];
         let places = self.keysyms.get(&LEVEL3).into_iter().flatten();
@@ -466,9 +467,9 @@ impl Keymap {
         bit.map_or(0, |bit| 1 << bit)
     }
 
-    /// Prefers a key of the main block, then the fewest modifiers, then the lowest keycode.
-    /// Under `evdev`, a parenthesis has a keycode of its own beyond the main block, which
-    /// Wine does not support. With `raised`, only keys that Caps Lock affects are taken.
+    /// Prefers a key of the main block, then the fewest modifiers, then the lowest keycode. Under
+    /// `evdev`, a parenthesis also has a keycode beyond the main block, which Wine does not
+    /// support. With `raised`, only keys that Caps Lock affects are used.
     fn best(&self, places: &[KeyPlace], group: u8, in_force: u8, raised: bool) -> Option<Stroke> {
         let is_main = |place: &&KeyPlace| place.keycode <= LAST_MAIN;
         let main: Vec<KeyPlace> = places.iter().filter(is_main).copied().collect();
@@ -496,7 +497,7 @@ impl Keymap {
             })
     }
 
-    /// Keys that hold these modifiers.
+    /// Returns one key for each of these modifiers; `None` if a modifier has no key.
     fn hold(&self, modifiers: u8) -> Option<Vec<u8>> {
         let wanted = (0..8).filter(|bit| modifiers & (1 << bit) != 0);
         wanted
@@ -504,12 +505,12 @@ impl Keymap {
             .collect()
     }
 
-    /// Whether the key gives the keysym of that place with these in force.
+    /// Whether the key of `place` gives the keysym of `place` with this group and these modifiers.
     fn gives(&self, place: &KeyPlace, group: u8, modifiers: u8, raised: bool) -> bool {
         let Some(key) = self.symbols(place.keycode) else {
             return false;
         };
-        // Groups that a key lacks wrap around.
+        // A group that the key lacks wraps around.
         let effective = group % key.groups().max(1);
         if place.group != effective {
             return false;

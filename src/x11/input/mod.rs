@@ -1,4 +1,4 @@
-//! Giving input: keys, buttons, the pointer, and what keys mean.
+//! Gives input: keys, buttons and the pointer; and reads the keymap.
 
 pub(in crate::x11) mod bindings;
 pub(in crate::x11) mod injector;

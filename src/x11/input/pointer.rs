@@ -31,7 +31,7 @@ pub struct PointerState {
     pub y: i32,
     /// Bit `n` is set while logical button `n` is down.
     buttons: u32,
-    /// The highest button that the server reports.
+    /// The highest button number that the server reports.
     reported: u8,
 }
 
@@ -50,7 +50,7 @@ impl PointerState {
 /// Reads the pointer of one server.
 #[derive(Debug)]
 pub(in crate::x11) struct Pointer {
-    /// X Input 2 is there: it reports all buttons, and fractions of a pixel.
+    /// Whether the server has X Input 2, which reports all buttons and fractions of a pixel.
     has_xinput2: bool,
     /// The logical button of each physical one, from physical button 1.
     mapping: Vec<u8>,
@@ -74,7 +74,7 @@ impl Pointer {
         Ok(pointer)
     }
 
-    /// Reads which logical button each physical one gives.
+    /// Reads the logical button of each physical button.
     pub(in crate::x11) fn read_mapping(&mut self, server: &Server) -> Result<(), DisplayError> {
         let reply = server.conn.get_pointer_mapping()?.reply();
         let reply = reply.map_err(|error| DisplayError::reply("GetPointerMapping", error))?;
@@ -82,7 +82,7 @@ impl Pointer {
         Ok(())
     }
 
-    /// The lowest physical button that gives this logical one; `None` without one.
+    /// The lowest physical button that is mapped to this logical one; `None` if none is.
     pub(in crate::x11) fn physical(&self, logical: u8) -> Option<u8> {
         let mut physical = (1..=u8::MAX).zip(&self.mapping);
         physical
@@ -90,7 +90,7 @@ impl Pointer {
             .map(|(p, _)| p)
     }
 
-    /// Asks where it is and which buttons are down; the question stays in the buffer.
+    /// Requests the pointer's position and buttons; the request stays in the buffer.
     pub(in crate::x11) fn ask<'c>(
         &self,
         server: &'c Server,
@@ -104,14 +104,14 @@ impl Pointer {
     }
 }
 
-/// A question that was sent.
+/// A pending request for the pointer's state.
 pub(in crate::x11) enum PointerAsked<'c> {
     Core(Cookie<'c, XConnection, QueryPointerReply>),
     XInput2(Cookie<'c, XConnection, XIQueryPointerReply>),
 }
 
 impl PointerAsked<'_> {
-    /// The answer.
+    /// Waits for the reply.
     pub(in crate::x11) fn answer(self) -> Result<PointerState, DisplayError> {
         match self {
             Self::Core(cookie) => {

@@ -1,4 +1,4 @@
-//! The window that keys go to or that lies under the pointer, and its program.
+//! Finds the window that receives keys or lies under the pointer, and its program.
 
 use x11rb::{
     connection::Connection as _,
@@ -12,42 +12,43 @@ use crate::x11::{
     observe::{owner::pid, properties::Atoms},
 };
 
-/// How far a focused window may lie below its top-level window.
+/// Maximum number of levels that are searched in the window tree.
 const DEEPEST: usize = 16;
-/// `WM_HINTS.flags`: the window says whether it takes the focus (ICCCM 4.1.2.4).
+/// Flag in `WM_HINTS.flags`: the field that says whether the window takes the focus is set
+/// (ICCCM 4.1.2.4).
 const INPUT_HINT: u32 = 1;
 
 /// The client window that has the focus or lies under the pointer.
 ///
-/// It is the innermost one with `WM_STATE` (ICCCM 4.1.3.1), which the window manager sets.
-/// Without one it is the innermost with `WM_CLASS` or `WM_PROTOCOLS`, else the child of
-/// the root window.
+/// Of the focused window and its ancestors, this is the innermost one with `WM_STATE` (ICCCM
+/// 4.1.3.1), which the window manager sets. If none has it, it is the innermost one with
+/// `WM_CLASS` or `WM_PROTOCOLS`, else the child of the root window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Focus {
     /// Its id.
     pub window: WindowId,
-    /// It takes part in `_NET_WM_PING`.
+    /// Whether the window supports `_NET_WM_PING`.
     pub pings: bool,
-    /// The process that made it, where the X server reports it (X-Resource), else the
+    /// The process that created the window, if the X server reports it (X-Resource), else the
     /// one that `_NET_WM_PID` names.
     pub pid: Option<u32>,
     /// `WM_CLASS`, in lower case.
     pub class: String,
-    /// A window manager gives it the focus when it is clicked: it has `WM_STATE`, is
-    /// neither a desktop nor a dock, and takes the focus or sets it itself.
+    /// Whether a window manager gives the window the focus on a click: it has `WM_STATE`, is
+    /// neither a desktop nor a dock, and accepts the focus or sets it itself (`WM_TAKE_FOCUS`).
     pub takes_focus: bool,
-    /// It is GTK's file chooser, by its `WM_WINDOW_ROLE`.
+    /// Whether the window is GTK's file chooser, by its `WM_WINDOW_ROLE`.
     pub file_chooser: bool,
-    /// No window has the focus, and a program that is not known has grabbed the keyboard,
-    /// as prompts such as dmenu do.
+    /// Whether this is a stand-in: no window has the focus, and an unknown program has grabbed
+    /// the keyboard, as prompts such as dmenu do.
     pub grabbed: bool,
-    /// The bits of an id that say which client it belongs to.
+    /// Mask of the bits of a resource id that identify its client.
     client: u32,
-    /// The window that the server reports as its focus.
+    /// The window that the server reported as the focus; `window` or a descendant of it.
     focused: Window,
 }
 
-/// Words of the `WM_CLASS` of terminals, between `-`, `_` and `.`.
+/// Words in the `WM_CLASS` of terminals; `-`, `_` and `.` separate words.
 const TERMINALS: [&str; 33] = [
     "alacritty",
     "aterm",
@@ -84,35 +85,35 @@ const TERMINALS: [&str; 33] = [
     "term",
 ];
 
-/// The same of xterm, under its names.
+/// Words in the `WM_CLASS` of xterm and its variants.
 const XTERMS: [&str; 3] = ["xterm", "uxterm", "koi8rxterm"];
 
 impl Focus {
-    /// Whether it is a terminal, by its `WM_CLASS`.
+    /// Whether the window is a terminal, by its `WM_CLASS`.
     pub fn is_terminal(&self) -> bool {
         self.words().any(|word| TERMINALS.contains(&word))
     }
 
-    /// Whether its program takes a character from a keycode that is bound for it.
-    /// The alternative is the selection. Wine sees only the first two levels of
-    /// keycodes that it knew at its start; Java drops characters beyond U+FFFF.
+    /// Whether the program receives a character correctly from a keycode that deskd bound to it.
+    /// If not, the character is pasted through the selection. Wine sees only the first two levels
+    /// of keycodes that it knew at its start; Java drops characters beyond U+FFFF.
     pub fn takes_bound(&self, character: char) -> bool {
         let code = u32::from(character);
-        // GTK and Chromium look keysyms up in tables of 16 bits: one that ends like a
-        // dead key, `Multi_key` or a Greek accent begins a sequence.
+        // GTK and Chromium look keysyms up by their low 16 bits. A keysym whose low bits are those
+        // of a dead key, `Multi_key` or a Greek accent begins a compose sequence.
         let sequence = matches!(code & 0xffff, 0xfe50..=0xfe93 | 0xff20 | 0x07ae | 0x07af);
-        // xterm and prompts take keysyms from Xlib, which compares all of their bits.
+        // xterm and prompts use Xlib, which compares all bits of a keysym.
         let xlib = self.grabbed || self.words().any(|word| XTERMS.contains(&word));
         let by_table = code > 0xff && sequence && !xlib;
-        // Xlib's compose file makes two letters of these ligatures.
+        // Xlib's compose file turns each of these ligatures into two letters.
         let by_xlib = matches!(code, 0xfef5 | 0xfef7 | 0xfef9 | 0xfefb);
         !by_table && !by_xlib && !self.is_wine() && (code <= 0xffff || !self.is_java())
     }
 
-    /// Whether the program must have dealt with `before` until it gets `next`, because it
-    /// would change their order, or take two for one. LibreOffice handles characters,
-    /// line feeds and zero-width characters on different paths, and its plain X11 plugin
-    /// takes quick presses of one key for repeats.
+    /// Whether the program must have processed `before` when it receives `next`, because it
+    /// could swap them or merge them into one. LibreOffice handles characters, line feeds and
+    /// zero-width characters on different paths, and its plain X11 plugin takes quick presses of
+    /// one key for auto-repeat.
     pub fn reorders(&self, before: char, next: char) -> bool {
         let alone = |one: char| {
             one.is_control()
@@ -127,13 +128,13 @@ impl Focus {
             .any(|word| matches!(word, "libreoffice" | "soffice"))
     }
 
-    /// Whether it is a window of Wine.
+    /// Whether the window belongs to Wine.
     pub(in crate::x11) fn is_wine(&self) -> bool {
         self.class.split('\0').any(|part| part.ends_with(".exe"))
     }
 
     fn is_java(&self) -> bool {
-        // Java has the focus in a window of its own.
+        // Java gives the focus to a helper window of its own.
         self.class
             .split('\0')
             .any(|name| name == "focusproxy" || name.starts_with("sun-awt-x11"))
@@ -144,14 +145,14 @@ impl Focus {
         self.class.split(['\0', '-', '_', '.'])
     }
 
-    /// Whether the same client made that window.
+    /// Whether the same client created `window`.
     pub fn made(&self, window: WindowId) -> bool {
         window & self.client == self.window & self.client
     }
 }
 
-/// The window that has the focus, quicker when it is still `last`, or a stand-in for a
-/// program that has grabbed the keyboard; `None` when there is neither.
+/// The window that has the focus, else a stand-in for a program that has grabbed the keyboard;
+/// `None` if there is neither. Faster if the focus is still on `last`.
 pub(in crate::x11) fn read(
     server: &Server,
     atoms: &Atoms,
@@ -181,7 +182,7 @@ pub(in crate::x11) fn window(
     }
     let at_pointer = window == u32::from(u8::from(InputFocus::POINTER_ROOT));
     if at_pointer || window == server.root {
-        // Keys go to whatever lies under the pointer.
+        // The window under the pointer receives the keys.
         window = under_pointer(server)?;
     } else if let Some(last) = last.filter(|last| last.focused == focused) {
         return Ok(Some(last.clone()));
@@ -199,9 +200,9 @@ pub(in crate::x11) fn at_pointer(
     describe(server, atoms, has_resource, under_pointer(server)?)
 }
 
-/// A stand-in for the program that has grabbed the keyboard; `None` when none has. The
-/// protocol has no question for that: a grab of our own is refused. Asked only when no
-/// window has the focus, because a grab that succeeds sends focus events.
+/// Returns a stand-in for the program that has grabbed the keyboard; `None` if none has. X11 has
+/// no request for that, so deskd tries a grab of its own, which then fails with AlreadyGrabbed.
+/// Called only if no window has the focus, because a successful grab sends focus events.
 fn grabber(server: &Server) -> Result<Option<Focus>, DisplayError> {
     let (conn, mode) = (&server.conn, GrabMode::ASYNC);
     let reply = conn
@@ -227,7 +228,7 @@ fn grabber(server: &Server) -> Result<Option<Focus>, DisplayError> {
     }))
 }
 
-/// The client window of a window; `None` when it has gone.
+/// Finds the client window of `window`, see [`Focus`]; `None` if `window` no longer exists.
 pub(in crate::x11) fn describe(
     server: &Server,
     atoms: &Atoms,
@@ -251,7 +252,7 @@ pub(in crate::x11) fn describe(
         let kind = conn.get_property(false, window, kind, AtomEnum::ATOM, 0, 8)?;
         let role = conn.get_property(false, window, atoms.WM_WINDOW_ROLE, text, 0, 16)?;
         let tree = conn.query_tree(window)?;
-        // It may go meanwhile.
+        // The window may be destroyed meanwhile.
         let (Ok(class), Ok(protocols), Ok(state)) =
             (class.reply(), protocols.reply(), state.reply())
         else {
@@ -296,7 +297,7 @@ pub(in crate::x11) fn describe(
     Ok(found)
 }
 
-/// The smallest window under the pointer; 0 without one.
+/// The innermost window under the pointer; 0 if only the root window lies there.
 fn under_pointer(server: &Server) -> Result<Window, DisplayError> {
     let (mut window, mut below) = (0, server.root);
     for _ in 0..DEEPEST {

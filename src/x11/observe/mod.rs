@@ -1,4 +1,5 @@
-//! A second connection, which looks at windows while a caller waits for the paint or for rest.
+//! The observer: a second connection, which observes windows while a caller waits for the
+//! desktop to be painted, or for the screen to be at rest.
 
 pub(in crate::x11) mod focus;
 pub(in crate::x11) mod observer;

@@ -1,8 +1,8 @@
-//! Watching a display, while somebody waits for its paint and around each step:
-//! what is drawn, which windows come and go, who answers pings.
+//! Observes a display while a caller waits for the desktop to be painted, and around each
+//! step: drawing, windows that appear or disappear, and answers to pings.
 //!
-//! It uses a connection of its own, because it selects far more events than captures
-//! need; the selections end with the connection.
+//! The observer has its own connection, because it selects far more events than captures
+//! need. The X server drops these event selections when the connection closes.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -47,87 +47,88 @@ use crate::{
     frame::{Pixels, Region, Size},
 };
 
-/// Steps are no closer than this: a storm of damage costs a step each.
+/// Minimum interval between two [`Observer::step`] calls. Without it, a burst of damage
+/// events would cause a call for each event.
 const APART: Duration = Duration::from_millis(20);
-/// The scene is read again after so long even when nothing seemed to change.
+/// The scene is read again after this time, even if no event reported a change.
 const REREAD: Duration = Duration::from_secs(1);
-/// Answers to pings that are kept until the next step; more are left out.
+/// Maximum number of received pongs kept until the next [`Observer::step`]; more are dropped.
 const MAX_PONGS: usize = 256;
 /// Maximum number of pings without an answer; older ones are discarded.
 const MAX_PINGED: usize = 128;
-/// Windows whose damage is followed one by one.
+/// Maximum number of windows, the root window included, that have a Damage object each.
 const MAX_FOLLOWED: usize = 64;
 
-/// A connection that watches.
+/// A connection that observes the display.
 #[derive(Debug)]
 pub struct Observer {
     pub(in crate::x11) server: Server,
     known: KnownScreen,
-    /// Once pixels were wanted.
+    /// Created by the first [`Self::grab`].
     capturer: Option<Capturer>,
     bell: Bell,
     choice: CaptureChoice,
     atoms: Atoms,
     has_resource: bool,
     has_damage: bool,
-    /// The last compared capture, if the server does not report drawing.
+    /// The capture that the next one is compared with, if the server does not report drawing.
     compared: Option<Arc<Pixels>>,
-    /// The places of the viewable windows, to which differences are attributed.
+    /// The areas of the viewable windows, to which differences between captures are attributed.
     standing: Vec<(Window, Region)>,
-    /// Damage id → its window's origin on the screen.
+    /// Damage id → its window, and the position of that window's origin on the screen.
     followed: HashMap<u32, PlacedWindow>,
     damaged: Vec<(u32, Rectangle)>,
-    /// The request that last fetched drawing on the screen, and found some.
+    /// Sequence number of the last DamageSubtract on the screen that returned any drawing.
     screen_fetched: SequenceNumber,
-    /// The XFIXES region that damage is fetched through.
+    /// The XFIXES region through which damage is fetched.
     parts: u32,
-    /// Our own window, which is never mapped: what the window manager does with it shows
-    /// that it is at work.
+    /// deskd's own window, which is never mapped. The window manager answers requests to move
+    /// it, see [`Self::ping_manager`], which shows that the window manager is at work.
     asking: Window,
     scene_is_stale: bool,
     keymap_is_stale: bool,
-    /// The pointer mapping may have changed.
+    /// Whether the pointer mapping may have changed.
     mapping_is_stale: bool,
-    /// The window manager, once read; read again when its property changes.
+    /// The cached window manager. The outer `None` means that its properties must be read again.
     manager: Option<Option<WindowManager>>,
     /// The damage object of the last [`Self::watch`], until it is destroyed.
     watching: Option<u32>,
-    /// Windows that were mapped as children of the root window.
+    /// Increases with each MapNotify event, and whenever events were lost.
     maps: u64,
-    /// The check window of the last one.
+    /// The check window of the last window manager that was read.
     last_manager: Option<Window>,
-    /// That window manager has answered.
+    /// Whether the window manager of `last_manager` has answered a ping.
     manager_spoke: bool,
-    /// Places that our window was asked to take and has not taken yet, oldest first.
+    /// Positions that `asking` was requested to move to and has not reached yet, oldest first.
     places: VecDeque<i16>,
-    /// Pings without an answer, by their serial, and their windows, oldest first.
+    /// Unanswered pings as (serial, window), oldest first.
     pinged: VecDeque<(u32, WindowId)>,
     scene_read_at: Option<Instant>,
     pongs: Vec<Pinged>,
     last_step: Option<Instant>,
-    /// The place that our window was last asked to take, in pixels from the left.
+    /// The x coordinate that `asking` was last requested to move to.
     place: i16,
-    /// The serial of a question whose answer is not among the facts, and the window.
+    /// Serial and window of the ping of [`Self::ask`], whose answer is not added to the facts.
     asked: Option<(u32, WindowId)>,
     grabs: u64,
 }
 
-/// A collection of what changes on the screen, see [`Observer::watch`].
+/// The state at the start of a watch for screen changes, see [`Observer::watch`].
 #[derive(Debug)]
 pub struct ChangeWatch {
     maps: u64,
-    /// The first capture, if the server does not report drawing.
+    /// The capture at the start of the watch, if the server does not report drawing.
     before: Option<Arc<Pixels>>,
 }
 
 impl Observer {
     /// Connects to the display; `bell` ends a wait.
     ///
-    /// Blocks as long as the server takes, at most 15 s at a time.
+    /// Blocks while the server does not answer, at most 15 s at a time.
     ///
     /// # Errors
     ///
-    /// Any of reaching the display.
+    /// When the display cannot be reached.
     pub fn connect(display: &Display, bell: Bell) -> Result<Self, DisplayError> {
         let (name, choice) = (display.name(), display.choice());
         let pulse = Arc::new(Pulse::new());
@@ -191,7 +192,7 @@ impl Observer {
         Ok(observer)
     }
 
-    /// Which X server, and which of its sizes, the facts are about.
+    /// The X server's generation and the geometry epoch that the facts belong to.
     pub fn identity(&self) -> (Generation, u64) {
         (self.known.generation, self.known.epoch)
     }
@@ -201,22 +202,23 @@ impl Observer {
         self.server.root
     }
 
-    /// Whether the server reports the process of a client.
+    /// Whether the server reports the process of a client (X-Resource).
     pub(in crate::x11) fn has_resource(&self) -> bool {
         self.has_resource
     }
 
-    /// A window of its own.
+    /// A window that this connection created and never maps.
     pub(in crate::x11) fn asking(&self) -> WindowId {
         self.asking
     }
 
-    /// The screen's size, as last seen.
+    /// The screen's size when the observer last read it.
     pub fn size(&self) -> Size {
         self.known.size
     }
 
-    /// As [`Self::identity`], when the server has just reported the screen's size.
+    /// As [`Self::identity`]. If `size`, which the server has just reported, differs from the
+    /// known size, the identity is read again first.
     ///
     /// # Errors
     ///
@@ -247,8 +249,9 @@ impl Observer {
         self.take_events()
     }
 
-    /// Returns true if there is something to look at; otherwise waits at most `limit` and
-    /// returns false. It never does both, because a wait takes the bell of an order.
+    /// Returns true if there is news: a stale scene, damage or a pong. Otherwise waits at most
+    /// `limit` and returns false. It never waits and then returns true, because the wait may
+    /// consume the bell of a queued command.
     ///
     /// # Errors
     ///
@@ -262,7 +265,7 @@ impl Observer {
         Ok(false)
     }
 
-    /// Waits for the bell alone.
+    /// Waits for the bell only, at most `limit`; X events do not end the wait.
     ///
     /// # Errors
     ///
@@ -272,7 +275,8 @@ impl Observer {
         Ok(())
     }
 
-    /// Waits until the server sends an event, at most `within`.
+    /// Waits at most `within` for an event or the bell, but not less than the rest of the 20 ms
+    /// since the last [`Self::step`].
     ///
     /// # Errors
     ///
@@ -297,7 +301,7 @@ impl Observer {
         Ok(())
     }
 
-    /// The names of windows; empty for those that no longer exist.
+    /// Returns the names of windows; they are empty for windows that no longer exist.
     ///
     /// # Errors
     ///
@@ -306,7 +310,8 @@ impl Observer {
         scene::names(&self.server, &self.atoms, windows)
     }
 
-    /// The focused window; faster if it is still the last one.
+    /// The window that has the focus, or a stand-in for a program that has grabbed the keyboard.
+    /// Faster if the focus is still on `last`.
     ///
     /// # Errors
     ///
@@ -324,7 +329,7 @@ impl Observer {
         focus::at_pointer(&self.server, &self.atoms, self.has_resource)
     }
 
-    /// A window as if it had the focus; `None` when it has gone.
+    /// Describes `window` as [`Self::focus`] would; `None` if `window` no longer exists.
     ///
     /// # Errors
     ///
@@ -333,7 +338,7 @@ impl Observer {
         focus::describe(&self.server, &self.atoms, self.has_resource, window)
     }
 
-    /// Asks a window for an answer that is not among the facts.
+    /// Pings a window. [`Self::answered`] reports the answer; it is not added to the facts.
     ///
     /// # Errors
     ///
@@ -344,7 +349,8 @@ impl Observer {
         Ok(())
     }
 
-    /// Whether the answer came, or none will, because the window has gone.
+    /// Whether the ping of [`Self::ask`] was answered, or never will be because `window` no
+    /// longer exists.
     ///
     /// # Errors
     ///
@@ -363,19 +369,19 @@ impl Observer {
         Ok(self.asked.is_none())
     }
 
-    /// Whether the keymap changed since the last question.
+    /// Whether the keymap changed since the last call.
     pub(in crate::x11) fn take_keymap_news(&mut self) -> Result<bool, DisplayError> {
         self.take_events()?;
         Ok(std::mem::take(&mut self.keymap_is_stale))
     }
 
-    /// Whether the pointer mapping may have changed since the last question.
+    /// Whether the pointer mapping may have changed since the last call.
     pub(in crate::x11) fn take_pointer_mapping_news(&mut self) -> Result<bool, DisplayError> {
         self.take_events()?;
         Ok(std::mem::take(&mut self.mapping_is_stale))
     }
 
-    /// The window manager, as its properties say; `None` without one.
+    /// The window manager that the root window's properties name; `None` if there is none.
     ///
     /// # Errors
     ///
@@ -390,7 +396,7 @@ impl Observer {
         Ok(*self.manager.insert(manager))
     }
 
-    /// Resets the pings when the window manager is another one.
+    /// Discards the unanswered window manager pings if the window manager has changed.
     fn note_manager(&mut self, manager: Option<WindowManager>) {
         let window = manager.map(|manager| manager.window);
         if window != self.last_manager {
@@ -400,8 +406,8 @@ impl Observer {
         }
     }
 
-    /// Sends the window manager a request that it answers after everything that the
-    /// server sent it before.
+    /// Sends the window manager a request that it answers only after it has processed all
+    /// earlier events from the server.
     ///
     /// # Errors
     ///
@@ -410,7 +416,7 @@ impl Observer {
         self.ping(Pinged::WindowManager, &mut Vec::new())
     }
 
-    /// Whether the window manager has answered every such request.
+    /// Whether the window manager has answered every request of [`Self::ask_manager`].
     ///
     /// # Errors
     ///
@@ -420,18 +426,18 @@ impl Observer {
         Ok(self.places.is_empty())
     }
 
-    /// Whether this window manager has ever answered such a request.
+    /// Whether this window manager has ever answered a request of [`Self::ask_manager`].
     pub fn manager_has_answered(&self) -> bool {
         self.manager_spoke
     }
 
-    /// Reads the window manager's properties again before the next request.
+    /// Discards the cached window manager, so that its properties are read again.
     pub fn forget_manager(&mut self) {
         self.manager = None;
     }
 
-    /// The window that has the focus, without looking for a program that has grabbed the
-    /// keyboard: that look sends focus events.
+    /// The window that has the focus. Unlike [`Self::focus`], does not test whether a program has
+    /// grabbed the keyboard, because that test sends focus events.
     ///
     /// # Errors
     ///
@@ -440,7 +446,7 @@ impl Observer {
         focus::window(&self.server, &self.atoms, self.has_resource, None)
     }
 
-    /// Begins to collect what changes on the screen, apart from the facts.
+    /// Starts to record changes on the screen, independently of the facts.
     ///
     /// # Errors
     ///
@@ -454,7 +460,7 @@ impl Observer {
             let damage = conn.generate_id().map_err(no_id)?;
             conn.damage_create(damage, self.server.root, DamageLevel::NON_EMPTY)?
                 .ignore_error();
-            // A new one covers the whole window at first.
+            // A new Damage object reports the whole window as damaged: discard that.
             conn.damage_subtract(damage, x11rb::NONE, x11rb::NONE)?
                 .ignore_error();
             self.watching = Some(damage);
@@ -467,7 +473,7 @@ impl Observer {
         Ok(ChangeWatch { maps, before })
     }
 
-    /// Ends a watch that a step left when it stopped.
+    /// Ends a watch that an aborted step left open.
     ///
     /// # Errors
     ///
@@ -479,8 +485,8 @@ impl Observer {
         Ok(())
     }
 
-    /// Ends that: the width and height in pixels of the largest changed rectangle, each
-    /// for itself, and whether a window was mapped.
+    /// Ends a watch. Returns the largest width and the largest height, in pixels, of all changed
+    /// rectangles, and whether a window was mapped.
     ///
     /// # Errors
     ///
@@ -519,7 +525,7 @@ impl Observer {
         self.scene_is_stale || !self.damaged.is_empty() || !self.pongs.is_empty()
     }
 
-    /// All that happened since the last step.
+    /// Adds everything that happened since the last call to `facts`.
     ///
     /// # Errors
     ///
@@ -535,7 +541,7 @@ impl Observer {
         }
         self.take_damage(facts)?;
         let asked = Instant::now();
-        // After its answer, all that was drawn before has been told.
+        // This reply arrives after the events for everything drawn before the request.
         let size = self.server.geometry()?;
         let latency = asked.elapsed();
         self.take_events()?;
@@ -551,7 +557,7 @@ impl Observer {
         Ok(())
     }
 
-    /// Sends a ping.
+    /// Pings a window or the window manager, and adds that to `facts`.
     ///
     /// # Errors
     ///
@@ -568,12 +574,13 @@ impl Observer {
         Ok(())
     }
 
-    /// Asks the window manager to move our window. It grants that, because it does not
-    /// manage the window (ICCCM 4.1.5), and it does so in the order of its events. No
-    /// other client can: the server redirects every request to move the window to the window
-    /// manager, and marks the event of a window that was exempted.
+    /// Requests a move of deskd's window. The server redirects the request to the window manager,
+    /// which grants it because it does not manage the window (ICCCM 4.1.5). It processes the
+    /// request in the order of its events. No other client can answer in its place: the server
+    /// redirects their requests too. If a client exempts the window (override-redirect), the
+    /// ConfigureNotify event shows that.
     fn ping_manager(&mut self) -> Result<(), DisplayError> {
-        // Another place each time: otherwise nothing changes, and nothing is reported.
+        // Use a new position each time: without a change, the server sends no event.
         let last = self.places.back().copied().unwrap_or(self.place);
         let next = if last <= -250 { -10 } else { last - 1 };
         self.place = next;
@@ -587,15 +594,15 @@ impl Observer {
         Ok(())
     }
 
-    /// Handles a new place of our window.
+    /// Handles a ConfigureNotify event of deskd's window: the answer to a ping.
     fn moved(&mut self, event: &ConfigureNotifyEvent) -> Result<(), DisplayError> {
         if event.override_redirect {
-            // Another program took the window from the window manager.
+            // Another client set override-redirect: the window manager no longer gets requests.
             return Err(DisplayError::robbed("window"));
         }
         let answered = self.places.iter().position(|place| *place == event.x);
         if let Some(answered) = answered {
-            // Several may have become one.
+            // One move may answer several requests.
             self.places.drain(..=answered);
             self.manager_spoke = true;
             if self.pongs.len() < MAX_PONGS {
@@ -623,11 +630,11 @@ impl Observer {
         Ok(serial)
     }
 
-    /// The whole screen; `None` while it is being resized.
+    /// Captures the whole screen; `None` while it is being resized.
     ///
     /// # Errors
     ///
-    /// Those of captures.
+    /// When the capture fails.
     pub fn grab(&mut self) -> Result<Option<Grab>, DisplayError> {
         self.grabs += 1;
         let before = self.identity();
@@ -638,7 +645,8 @@ impl Observer {
                 none.insert(Capturer::probe(&self.server, size, self.choice, bell)?)
             }
         };
-        // DamageNotify must not come on the connection of a GetImage.
+        // A connection that captures with GetImage must not receive DamageNotify events, because
+        // the server may send one in the middle of the reply.
         if self.has_damage && !capturer.has_damage() {
             self.end_damage()?;
             return Ok(None);
@@ -651,7 +659,7 @@ impl Observer {
         Ok(grab)
     }
 
-    /// Switches to comparing captures.
+    /// Stops using DAMAGE; from now on, changes are found by comparing captures.
     fn end_damage(&mut self) -> Result<(), DisplayError> {
         self.has_damage = false;
         self.end_watch()?;
@@ -663,8 +671,8 @@ impl Observer {
         Ok(())
     }
 
-    /// Adds the changes since the last comparison, for the screen and for each window at
-    /// that place, as DAMAGE would report them.
+    /// Compares a new capture with the last one. Adds the changes for the screen and for each
+    /// window that they overlap, as DAMAGE would report them.
     fn compare(&mut self, facts: &mut Vec<Fact>) -> Result<(), DisplayError> {
         let Some(grab) = self.grab()? else {
             return Ok(());
@@ -692,7 +700,8 @@ impl Observer {
                 break;
             };
             match event {
-                // Its drawing was fetched already: the event was on its way meanwhile.
+                // The drawing was fetched already: the server sent this event before it processed
+                // that request.
                 Event::DamageNotify(event)
                     if event.drawable == self.server.root && after < self.screen_fetched => {}
                 Event::DamageNotify(event) => {
@@ -739,7 +748,8 @@ impl Observer {
         Ok(())
     }
 
-    /// Anything may have changed, and answers may have been lost.
+    /// Handles lost events: marks everything as changed, and repeats pings whose answers may be
+    /// among them.
     fn events_were_lost(&mut self) -> Result<(), DisplayError> {
         tracing::debug!("events were lost: too many came at once");
         self.scene_is_stale = true;
@@ -761,7 +771,7 @@ impl Observer {
             self.ask(window)?;
         }
         if !self.places.is_empty() {
-            // The answer to the last request is the answer to all.
+            // The answer to one new request shows that all earlier ones were processed.
             self.places.clear();
             self.ping(Pinged::WindowManager, &mut Vec::new())?;
         }
@@ -782,7 +792,7 @@ impl Observer {
         if protocol != self.atoms._NET_WM_PING {
             return;
         }
-        // The window manager's own pings come back here, too.
+        // Answers to the window manager's own pings arrive here, too.
         let sent = self
             .pinged
             .iter()
@@ -820,7 +830,7 @@ impl Observer {
             .followed
             .extract_if(|_, placed| placed.window != root && !viewable(placed.window));
         for (damage, placed) in left {
-            // One that has gone took its damage with it.
+            // This fails if the window was destroyed, because that destroys its Damage object.
             let conn = &self.server.conn;
             conn.damage_destroy(damage)?.ignore_error();
             conn.change_window_attributes(placed.window, &no_events)?
@@ -843,7 +853,7 @@ impl Observer {
             let placed = seen.filter_map(|window| Some((window.id, window.area?)));
             let before = std::mem::replace(&mut self.standing, placed.collect());
             let stood = |window: &Window| before.iter().any(|(other, _)| other == window);
-            // A new one is drawn on as a whole.
+            // A new window counts as drawn on as a whole.
             let new = self.standing.iter().filter(|(window, _)| !stood(window));
             facts.extend(new.map(|(window, area)| Fact::Damage {
                 window: *window,
@@ -854,7 +864,7 @@ impl Observer {
         Ok(())
     }
 
-    /// Selects reports of drawing into a window.
+    /// Creates a Damage object that reports drawing into a window.
     fn follow(&mut self, placed: PlacedWindow) -> Result<(), DisplayError> {
         if !self.has_damage || self.followed.len() >= MAX_FOLLOWED {
             return Ok(());
@@ -863,7 +873,8 @@ impl Observer {
         let damage = conn.generate_id().map_err(no_id)?;
         conn.damage_create(damage, placed.window, DamageLevel::NON_EMPTY)?
             .ignore_error();
-        // A client's window lies within a frame: it tells of itself.
+        // A client's window lies inside a frame, so the root window's event selection does not
+        // cover it.
         if placed.window != self.server.root {
             let select = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
             conn.change_window_attributes(placed.window, &select)?
@@ -873,8 +884,8 @@ impl Observer {
         Ok(())
     }
 
-    /// Fetches what was drawn where the server reported that something was, and always for
-    /// the screen: a destroyed Damage object reports nothing.
+    /// Fetches the drawing of each Damage object that reported some. The screen's object is
+    /// always fetched, because a destroyed object reports nothing.
     fn take_damage(&mut self, facts: &mut Vec<Fact>) -> Result<(), DisplayError> {
         let root = self.server.root;
         let screen = self
@@ -891,10 +902,10 @@ impl Observer {
         let mut asked = Vec::new();
         for (damage, area) in told {
             let Some(placed) = self.followed.get(&damage) else {
-                // Its window has gone, or is not looked at any more.
+                // The window no longer exists or is no longer followed.
                 continue;
             };
-            // One region serves all: requests are done in their order.
+            // One XFIXES region serves all objects, because requests are processed in order.
             let (number, fetch) = damage::take(conn, damage, self.parts)?;
             asked.push((damage, *placed, area, number, fetch));
         }
@@ -905,7 +916,8 @@ impl Observer {
                 if placed.window == root {
                     return Err(DisplayError::robbed("record of what is drawn"));
                 }
-                // With its window, or alone: then it is followed anew.
+                // Another client or the end of the window destroyed the Damage object. If the
+                // window still exists, the next scene creates a new one.
                 self.followed.remove(&damage);
                 self.scene_is_stale = true;
             }
@@ -915,10 +927,10 @@ impl Observer {
             let reported = [area];
             let whole = [region.extents];
             let list = match region.rectangles.as_slice() {
-                // Another program may have taken it away.
+                // Another client may have emptied the Damage object: use the event's area.
                 [] => reported.as_slice(),
                 _ if damage::is_gone(&region) => reported.as_slice(),
-                // Many rectangles say no more than the one that holds them.
+                // Report many rectangles as the one that contains them.
                 many if many.len() > 16 => whole.as_slice(),
                 list => list,
             };

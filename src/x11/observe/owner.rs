@@ -1,4 +1,4 @@
-//! Which process a window is of.
+//! Finds the process that a window belongs to.
 
 use x11rb::{
     connection::{Connection as _, RequestConnection as _},
@@ -15,7 +15,7 @@ use crate::x11::{
     observe::properties::{Atoms, PropertyCookie, property, values},
 };
 
-/// The process of a window: as the server reports it, else as the window says.
+/// The process of a window: from the server if it reports processes, else from `_NET_WM_PID`.
 pub(in crate::x11) fn pid(
     server: &Server,
     atoms: &Atoms,
@@ -23,15 +23,15 @@ pub(in crate::x11) fn pid(
     has_resource: bool,
 ) -> Result<Option<u32>, DisplayError> {
     if !has_resource {
-        // No other program's window is deskd's own.
+        // The window belongs to another program, so its property must not name deskd.
         let pid = own_word(process(&server.conn, atoms, window)?)?;
         return Ok(pid.filter(|pid| *pid != std::process::id()));
     }
     client_pid(server, window)
 }
 
-/// The process of the client that made a window, as the server reports it; `None` when
-/// the window's client has gone.
+/// The process of the client that created a window, as the server reports it; `None` if that
+/// client has ended or the server cannot name its process.
 pub(in crate::x11) fn client_pid(
     server: &Server,
     window: Window,
@@ -47,11 +47,11 @@ pub(in crate::x11) fn client_pid(
         Err(error) => return Err(DisplayError::reply("XResQueryClientIds", error)),
     };
     let pid = reply.ids.iter().find_map(|id| id.value.first().copied());
-    // 0: a process that the server cannot name.
+    // The pid is 0 if the server cannot determine the process.
     Ok(pid.filter(|pid| *pid != 0))
 }
 
-/// Which process a window says that it is of (EWMH): where the server does not know.
+/// Requests `_NET_WM_PID` (EWMH), for a server that does not report processes.
 pub(in crate::x11) fn process<'c>(
     conn: &'c XConnection,
     atoms: &Atoms,
@@ -65,9 +65,9 @@ pub(in crate::x11) fn own_word(said: PropertyCookie<'_>) -> Result<Option<u32>, 
     Ok(pid.filter(|pid| *pid > 1))
 }
 
-/// Whether the server reports the process of each client. Under gVisor it reports itself
-/// for all of them (`SO_PEERCRED` names the caller); in another pid namespace, the numbers
-/// differ.
+/// Whether the server correctly reports the process of each client, tested with this connection.
+/// Under gVisor, the server reports itself for all of them, because `SO_PEERCRED` returns the
+/// caller; in another pid namespace, the numbers differ.
 pub(in crate::x11) fn knows_processes(server: &Server) -> Result<bool, DisplayError> {
     let conn = &server.conn;
     if conn

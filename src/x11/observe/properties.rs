@@ -1,4 +1,4 @@
-//! Reading properties of windows, which may go at any moment.
+//! Reads window properties. A window can be destroyed at any moment, which is not an error here.
 
 use x11rb::{
     errors::ReplyError,
@@ -8,7 +8,7 @@ use x11rb::{
 use crate::x11::{connection::server::XConnection, error::DisplayError};
 
 x11rb::atom_manager! {
-    /// Names that observing needs.
+    /// The atoms that the observer uses.
     pub(in crate::x11) Atoms: AtomsCookie {
         _NET_ACTIVE_WINDOW,
         _NET_CLIENT_LIST,
@@ -39,7 +39,7 @@ pub(in crate::x11) fn property(
     Ok(conn.get_property(false, window, name, kind, 0, 1024)?)
 }
 
-/// Windows come and go while one looks: an X error means that it has gone.
+/// Returns `None` for an X error, which means that the window was destroyed meanwhile.
 pub(in crate::x11) fn gone<T>(reply: Result<T, ReplyError>) -> Result<Option<T>, DisplayError> {
     match reply {
         Ok(reply) => Ok(Some(reply)),

@@ -28,11 +28,10 @@ use crate::{
     processes,
 };
 
-/// Windows that are looked at; more are left out.
+/// Maximum number of windows read from each list; more are ignored.
 const MAX_WINDOWS: usize = 256;
 
-/// A window as it was found, with its place on the screen, which may lie
-/// partly outside.
+/// A window, and the position of its top-left corner on the screen, which may lie outside.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::x11) struct PlacedWindow {
     pub(in crate::x11) window: Window,
@@ -40,7 +39,7 @@ pub(in crate::x11) struct PlacedWindow {
     pub(in crate::x11) y: i16,
 }
 
-/// The scene, and where each of its windows' origins lies.
+/// Reads the scene, and the position of each window in it.
 pub(in crate::x11) fn read(
     server: &Server,
     atoms: &Atoms,
@@ -91,7 +90,8 @@ pub(in crate::x11) fn read(
     };
     let of_manager =
         |window: Window| manager.is_some_and(|manager| owners.same_client(window, manager.window));
-    // A window manager's frames hold its clients' windows, which are listed.
+    // Children of the root window that belong to the window manager are frames. The client
+    // windows inside them are listed in `_NET_CLIENT_LIST`.
     let mut candidates = if manager.is_some() {
         listed
     } else {
@@ -101,7 +101,7 @@ pub(in crate::x11) fn read(
     let managed = candidates.len();
     let children = children.children.iter().copied().rev();
     let (frames, mut rest): (Vec<Window>, Vec<Window>) = children.partition(|w| of_manager(*w));
-    // i3 lists no docks, and they lie in frames too.
+    // i3 does not list docks, although they lie in frames too.
     let framed = framed(conn, &frames[..frames.len().min(MAX_WINDOWS)])?;
     rest.extend(framed.into_iter().filter(|window| !of_manager(*window)));
     for window in rest.into_iter().take(MAX_WINDOWS) {
@@ -126,7 +126,7 @@ pub(in crate::x11) fn read(
     Ok((scene, places))
 }
 
-/// The windows that lie in a window manager's frames. One round trip.
+/// Returns the children of the window manager's frames, in one round trip.
 fn framed(conn: &XConnection, frames: &[Window]) -> Result<Vec<Window>, DisplayError> {
     let mut asked = Vec::new();
     for frame in frames {
@@ -184,7 +184,7 @@ pub(in crate::x11) fn names(
     Ok(found)
 }
 
-/// The window manager alone: what pacing asks before each step.
+/// Reads the window manager only, for the pacing of a step.
 pub(in crate::x11) fn window_manager(
     server: &Server,
     atoms: &Atoms,
@@ -202,8 +202,8 @@ pub(in crate::x11) fn window_manager(
     }))
 }
 
-/// The check window, if it points to itself as EWMH requires. The property of a window
-/// manager that has ended does not.
+/// Returns the check window if its own property names it, as EWMH requires. Otherwise the root
+/// window's property was left by a window manager that has ended.
 fn manager(
     conn: &XConnection,
     atoms: &Atoms,
@@ -230,7 +230,7 @@ fn windows(
     screen: Size,
 ) -> Result<(Vec<facts::Window>, Vec<PlacedWindow>), DisplayError> {
     let conn = &server.conn;
-    // All questions leave together: one round trip for all windows.
+    // All requests are sent before the first reply is read: one round trip for all windows.
     let candidates = || managed.iter().chain(others);
     let mut asked = Vec::new();
     for window in candidates() {
@@ -292,9 +292,9 @@ fn windows(
     Ok((found, places))
 }
 
-/// Which process owns which client's ids.
+/// Maps the resource ids of clients to their processes.
 struct Owners {
-    /// `None` where the server does not know.
+    /// Client id → pid; `None` if the server does not report processes.
     pids: Option<HashMap<u32, u32>>,
     id_mask: u32,
 }
@@ -304,7 +304,7 @@ impl Owners {
         let pids = ids.map(|ids| {
             ids.iter()
                 .filter_map(|id| Some((id.spec.client & !id_mask, *id.value.first()?)))
-                // The server itself.
+                // Client 0 is the server itself.
                 .filter(|(client, _)| *client != 0)
                 .collect()
         });
@@ -314,7 +314,7 @@ impl Owners {
     fn pid(&self, window: Window) -> Option<u32> {
         let pids = self.pids.as_ref()?;
         let pid = pids.get(&(window & !self.id_mask)).copied();
-        // 0: a process that the server cannot name.
+        // The pid is 0 if the server cannot determine the process.
         pid.filter(|pid| *pid != 0)
     }
 
@@ -322,15 +322,15 @@ impl Owners {
         a & !self.id_mask == b & !self.id_mask
     }
 
-    /// Clients that are neither deskd's nor the window manager's, and show a window or
-    /// were started lately: a VNC server, a clipboard manager and the accessibility bus
-    /// draw nothing.
+    /// Number of clients besides deskd and the window manager that show a window or were started
+    /// within the last 5 s. Others, such as a VNC server, a clipboard manager or the
+    /// accessibility bus, draw nothing.
     fn others(&self, manager: Option<u32>, seen: &[Window]) -> Option<usize> {
         let own = std::process::id();
         let is_other = |pid: u32| pid != own && Some(pid) != manager && pid != 0;
         let may_draw = |(client, pid): &(&u32, &u32)| {
             let shows = seen.iter().any(|window| window & !self.id_mask == **client);
-            // One whose process has gone passed its connection on, as `xclip` does.
+            // If the process has ended, it passed its connection on, as `xclip` does: not young.
             let young = || processes::age(**pid).is_some_and(|age| age < processes::YOUNG);
             is_other(**pid) && (shows || young())
         };

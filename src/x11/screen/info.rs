@@ -1,4 +1,4 @@
-//! What is known of a connected screen.
+//! The properties of a connected screen, as reported to callers.
 
 use crate::x11::{
     capture::grab::Capturer,
@@ -10,12 +10,12 @@ use crate::{
     frame::{CaptureMode, Size},
 };
 
-/// A connected screen.
+/// The properties of a connected screen.
 #[derive(Debug, Clone)]
 pub struct ScreenInfo {
-    /// Size in pixels, as last seen.
+    /// Size in pixels, as last read.
     pub size: Size,
-    /// Dots per inch, rounded, as stated when the connection was made.
+    /// Dots per inch, rounded, as the server reported when the connection was made.
     pub dpi: u32,
     /// Bits of a pixel that carry colour.
     pub depth: u8,
@@ -23,29 +23,29 @@ pub struct ScreenInfo {
     pub generation: Generation,
     /// Rises with each resize.
     pub geometry_epoch: u64,
-    /// The profile under which the display was proved: its paint was seen whole and at
-    /// rest.
+    /// The profile of the valid paint proof: under this profile, the desktop was seen completely
+    /// painted and at rest.
     pub proof: Option<Profile>,
-    /// Windows that carry the proof and still stand.
+    /// Number of existing windows that carry the paint proof.
     pub carriers: usize,
-    /// How pixels are read.
+    /// The mode in which pixels are read.
     pub capture_mode: CaptureMode,
     /// Why the mode is not `ShmFd`.
     pub capture_mode_reason: Option<String>,
-    /// Whether the server shows its cursor (XFIXES).
+    /// Whether the server provides the image of its cursor (XFIXES).
     pub has_cursor: bool,
     /// Whether the server reports drawing (DAMAGE).
     pub has_damage: bool,
-    /// Whether the server takes input from its clients (XTEST).
+    /// Whether the server accepts input from its clients (XTEST).
     pub has_xtest: bool,
-    /// Which socket leads to the server.
+    /// The kind of socket that the connection uses.
     pub socket: SocketKind,
     /// User id of the X server, if the kernel reports it.
     pub server_uid: Option<u32>,
 }
 
 impl ScreenInfo {
-    /// All that is known of the screen.
+    /// Collects the properties. `carriers` is 0; the caller sets it.
     pub(in crate::x11) fn of(server: &Server, known: &KnownScreen, capturer: &Capturer) -> Self {
         let (capture_mode, capture_mode_reason) = capturer.mode();
         Self {

@@ -1,4 +1,4 @@
-//! The screen as it was last seen.
+//! The size, identity and paint proof of the screen, as last read.
 
 use x11rb::protocol::xproto::Window;
 
@@ -9,7 +9,7 @@ use crate::x11::{
 };
 use crate::{facts::Profile, frame::Size};
 
-/// The screen as it was last seen.
+/// The size, identity and paint proof of the screen, as last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::x11) struct KnownScreen {
     pub(in crate::x11) size: Size,
@@ -19,12 +19,12 @@ pub(in crate::x11) struct KnownScreen {
 }
 
 impl KnownScreen {
-    /// Whether that is of the same server at the same size.
+    /// Whether `other` has the same server generation, geometry epoch and size.
     pub(in crate::x11) fn is_the_screen_of(&self, other: &Self) -> bool {
         (self.generation, self.epoch, self.size) == (other.generation, other.epoch, other.size)
     }
 
-    /// Reads all of it, and the windows that carry the proof.
+    /// Reads these properties, and the windows that carry the paint proof.
     pub(in crate::x11) fn read(server: &Server) -> Result<(Self, Vec<Window>), DisplayError> {
         let state = root_state::identify(server)?;
         let (proof, windows) = state

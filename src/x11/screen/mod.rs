@@ -1,4 +1,4 @@
-//! The screen of a connection: its size, its identity, the proof that is kept with it.
+//! The screen of a connection: its size, its identity, and its paint proof.
 
 pub(in crate::x11) mod info;
 pub(in crate::x11) mod known;

@@ -6,7 +6,7 @@ use x11rb::protocol::randr::{ConnectionExt as _, Crtc, Mode, Output, Rotation, S
 use crate::frame::Size;
 use crate::x11::{connection::server::Server, error::DisplayError};
 
-/// Resizes the screen. False when the server cannot take that size.
+/// Resizes the screen. Returns false if the server does not accept that size.
 pub(in crate::x11) fn resize(server: &Server, dpi: u32, size: Size) -> Result<bool, DisplayError> {
     let conn = &server.conn;
     let reply = |name: &'static str| move |error| DisplayError::reply(name, error);
@@ -41,8 +41,8 @@ pub(in crate::x11) fn resize(server: &Server, dpi: u32, size: Size) -> Result<bo
         },
     };
     let millimetres = |pixels: u16| u32::from(pixels) * 254 / (dpi.max(1) * 10);
-    // A CRTC larger than the screen would be refused: off, resize, on. Nobody
-    // else sees the screen without one.
+    // The server refuses a screen that is smaller than its CRTC. So the CRTC is switched off before
+    // the resize and on again afterwards. The grab hides this from other clients.
     use x11rb::{connection::Connection as _, protocol::xproto::ConnectionExt as _};
     conn.grab_server()?.ignore_error();
     let off = set_crtc(server, *crtc, 0, &[]);
@@ -76,7 +76,7 @@ fn set_crtc(
     Ok(reply.status == SetConfig::SUCCESS)
 }
 
-/// A mode of that size, at 60 Hz in name only: there is no monitor.
+/// Creates a mode of that size. Its rate of 60 Hz is nominal: there is no monitor.
 fn new_mode(
     server: &Server,
     output: Output,

@@ -1,5 +1,5 @@
-//! The identity that deskd keeps in a property of the root window, so that it
-//! survives reconnects and restarts of deskd and dies with the X server.
+//! The identity that deskd keeps in the root window's state property `_DESKD_STATE`. It survives
+//! reconnects and restarts of deskd, and ends with the X server.
 
 use std::fmt;
 
@@ -19,20 +19,20 @@ use crate::x11::{
 };
 use crate::{facts::Profile, frame::Size};
 
-/// Name of the root window's property, of type STRING.
+/// Name of the state property on the root window, of type STRING.
 const PROPERTY: &[u8] = b"_DESKD_STATE";
-/// Name of the property of each window that carries the proof.
+/// Name of the property on each window that carries the paint proof.
 const MARK: &[u8] = b"_DESKD_PROVED";
-/// Windows that may carry it.
+/// Maximum number of windows that carry the paint proof.
 const MAX_WINDOWS: usize = 8;
 
-/// Identity of one life of an X server: 32 hexadecimal digits.
+/// Identity of one X server process: 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Generation(u128);
 
 #[cfg(test)]
 impl Generation {
-    /// One for tests without an X server.
+    /// Creates a generation for tests without an X server.
     pub(crate) fn of(number: u128) -> Self {
         Self(number)
     }
@@ -44,29 +44,29 @@ impl fmt::Display for Generation {
     }
 }
 
-/// The content of the property.
+/// The content of the state property.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::x11) struct RootState {
     pub(in crate::x11) generation: Generation,
     /// Rises by one with each resize, from 1.
     pub(in crate::x11) epoch: u64,
-    /// The size that `epoch` stands for.
+    /// The size of the screen in that epoch.
     pub(in crate::x11) size: Size,
-    /// The proof of the paint gate at that size.
+    /// The paint proof for that size.
     pub(in crate::x11) proof: Option<Proven>,
 }
 
-/// A proof of paint.
+/// A paint proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::x11) struct Proven {
     pub(in crate::x11) profile: Profile,
-    /// The windows that carry it: each has a property of its own, which goes
-    /// with the window, so that an id used again proves nothing.
+    /// The windows that carry the proof. Each has the property `_DESKD_PROVED`, which ends with its
+    /// window. So a window that reuses the id does not carry the proof.
     pub(in crate::x11) windows: Vec<Window>,
 }
 
 impl RootState {
-    /// A larger epoch was written by another program, to hide resizes.
+    /// Maximum epoch. Another program wrote a larger one, to hide resizes.
     const MAX_EPOCH: u64 = 1 << 53;
 
     fn write(&self) -> String {
@@ -80,8 +80,8 @@ impl RootState {
         })
     }
 
-    /// `None` for anything that deskd did not write: the property belongs to
-    /// the session, where anybody can change it.
+    /// Returns `None` for any text that deskd would not write: every program of the session can
+    /// change the property.
     fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         let mut words = text.split(' ');
@@ -106,19 +106,19 @@ impl RootState {
             },
             proof: profile.map(|profile| Proven { profile, windows }),
         };
-        // Written back it must be the same text: no signs, no leading zeros.
+        // Writing the state must produce the same text. This rejects signs and leading zeros.
         (version == "1" && state.epoch <= Self::MAX_EPOCH && state.write() == text).then_some(state)
     }
 }
 
-/// The screen's size now, and the identity kept with it.
+/// Reads the screen's current size, and the state kept with it.
 pub(in crate::x11) fn identify(server: &Server) -> Result<RootState, DisplayError> {
     let size = server.geometry()?;
     adopt(server, size)
 }
 
-/// Reads the state, or makes one; counts a resize that happened meanwhile, and
-/// drops a proof whose windows have gone.
+/// Reads the state, or creates one. Increments the epoch if the size has changed, and drops the
+/// paint proof if all its windows have been destroyed.
 ///
 /// Two daemons that start at once agree on one generation, because the server
 /// is grabbed between reading and writing.
@@ -127,8 +127,8 @@ fn adopt(server: &Server, size: Size) -> Result<RootState, DisplayError> {
     let atoms = Atoms::intern(conn)?;
     grabbed(conn, || {
         let kept = read(server, &atoms)?;
-        // Any program can take the property away or write another: of one X server, what
-        // this daemon wrote holds.
+        // Any program can delete or overwrite the property. If it does not have the generation that
+        // this daemon wrote last to this X server, the state that the daemon wrote is used.
         let own = server
             .last_written()
             .and_then(|text| RootState::parse(&text));
@@ -169,9 +169,9 @@ fn adopt(server: &Server, size: Size) -> Result<RootState, DisplayError> {
     })
 }
 
-/// Writes a proof, or takes it back, if the screen is still the one given; a property that
-/// another program took away or wrote is replaced. Returns the windows that carry it, or
-/// `None` when the screen was resized meanwhile.
+/// Writes or removes a paint proof, unless the screen was resized since. A property that another
+/// program deleted or overwrote is replaced. Returns the windows that carry the proof; `None` if
+/// the screen was resized or all those windows were destroyed.
 pub(in crate::x11) fn set_proof(
     server: &Server,
     state: &RootState,
@@ -203,7 +203,7 @@ pub(in crate::x11) fn set_proof(
                 let watch =
                     ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
                 let watch = conn.change_window_attributes(*window, &watch)?;
-                // A window that has gone meanwhile carries nothing.
+                // A window that was destroyed since carries no proof.
                 if mark.check().is_ok() & watch.check().is_ok() {
                     carried.push(*window);
                 }
@@ -220,7 +220,7 @@ pub(in crate::x11) fn set_proof(
     })
 }
 
-/// Subscribes to the end of windows that carry a proof.
+/// Subscribes to the destruction of windows that carry a paint proof.
 pub(in crate::x11) fn watch(conn: &XConnection, windows: &[Window]) -> Result<(), DisplayError> {
     for window in windows {
         let watch = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
@@ -251,14 +251,14 @@ impl Atoms {
     }
 }
 
-/// Does `work` while no other client can do anything.
+/// Runs `work` while the server processes no other client's requests (GrabServer).
 fn grabbed<T>(
     conn: &XConnection,
     work: impl FnOnce() -> Result<T, DisplayError>,
 ) -> Result<T, DisplayError> {
     conn.grab_server()?.ignore_error();
     let result = work();
-    // Also after an error: another client's requests wait for it.
+    // Also after an error: other clients' requests wait until then.
     conn.ungrab_server()?.ignore_error();
     conn.flush()?;
     result
@@ -275,14 +275,14 @@ fn has_mark(
         .reply();
     match mark {
         Ok(mark) => Ok(mark.value == generation.to_string().as_bytes()),
-        // The window has gone.
+        // The window does not exist any more.
         Err(ReplyError::X11Error(_)) => Ok(false),
         Err(error) => Err(DisplayError::reply("GetProperty", error)),
     }
 }
 
-/// Reads the root window's property; `None` if it is not deskd's. A proof that this daemon
-/// did not write is left out.
+/// Reads the state property; returns `None` if deskd did not write its text. Leaves out a paint
+/// proof that neither this daemon nor an earlier instance wrote.
 fn read(server: &Server, atoms: &Atoms) -> Result<Option<RootState>, DisplayError> {
     let reply = server
         .conn

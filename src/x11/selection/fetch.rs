@@ -13,33 +13,33 @@ use super::{
 };
 use crate::x11::DisplayError;
 
-/// For the answer to one request, and for the next piece of a long one.
+/// Maximum time for the answer to one request, and for the next piece of long content.
 const ANSWER: Duration = Duration::from_millis(500);
-/// For all of it.
+/// Maximum time for reading all formats of a selection.
 const ALL: Duration = Duration::from_secs(2);
-/// Bytes that are kept of one selection.
+/// Maximum number of bytes kept of one selection.
 const MAX_BYTES: usize = 16 << 20;
-/// Formats that are kept of one selection.
+/// Maximum number of formats kept of one selection.
 const MAX_TARGETS: usize = 32;
 
-/// Data that was read.
+/// The content that was read.
 pub(super) struct Fetched {
     pub(super) content: TargetItems,
-    /// Nothing is missing.
+    /// Whether no content is missing.
     pub(super) whole: bool,
 }
 
-/// The answer to the question for one format.
+/// The result of requesting one format.
 enum FetchStep {
     Item(Item),
-    /// Its owner does not have it.
+    /// The owner does not have this format.
     Refused,
-    /// It is too long, or comes too late.
+    /// The content is too long, or did not arrive in time.
     Missed,
 }
 
 impl SelectionWorker {
-    /// All formats in which a selection can be had.
+    /// Reads a selection in all formats that its owner offers.
     pub(super) fn fetch_all(&mut self, selection: Atom) -> Result<Fetched, DisplayError> {
         let mut fetched = Fetched {
             content: TargetItems::new(),
@@ -80,7 +80,7 @@ impl SelectionWorker {
                     left -= item.data.len().min(left);
                     fetched.content.insert(target, item);
                 }
-                // What its owner lists and refuses is not lost by us.
+                // deskd loses nothing if the owner refuses a format that it lists.
                 FetchStep::Refused => {}
                 FetchStep::Missed => fetched.whole = false,
             }
@@ -89,7 +89,7 @@ impl SelectionWorker {
         Ok(fetched)
     }
 
-    /// One format of it.
+    /// Reads a selection in one format, until the time `until` and at most `most` bytes.
     fn fetch(
         &mut self,
         selection: Atom,
@@ -123,7 +123,7 @@ impl SelectionWorker {
         if item.kind != self.atoms.INCR {
             return Ok(FetchStep::Item(item));
         }
-        // In pieces, each put there when the one before was taken away.
+        // INCR: the owner sends pieces, each after deskd has deleted the property of the last one.
         let (mut data, mut kind, mut format) = (Vec::new(), 0, 8);
         loop {
             let limit = until.min(Instant::now() + ANSWER);
@@ -152,7 +152,7 @@ impl SelectionWorker {
         }
     }
 
-    /// Reads the answer, and takes it away; `None` when it is longer than that.
+    /// Reads and deletes the property with the answer; `None` if it is longer than `most`.
     fn take_property(&mut self, most: usize) -> Result<Option<Item>, DisplayError> {
         let units = u32::try_from(most / 4 + 1).unwrap_or(u32::MAX);
         let name = self.atoms._DESKD_SELECTION;
@@ -174,7 +174,7 @@ impl SelectionWorker {
         }))
     }
 
-    /// Waits for an event, answering others; `None` when the time is up.
+    /// Waits for an event that `wanted` accepts, and handles all others; `None` after `limit`.
     pub(super) fn until<T>(
         &mut self,
         limit: Instant,
@@ -182,8 +182,8 @@ impl SelectionWorker {
     ) -> Result<Option<T>, DisplayError> {
         use x11rb::connection::Connection as _;
         loop {
-            // What waits to be sent, of questions and of answers to others, is sent
-            // before one waits; that may bring events.
+            // Requests and answers in the buffer are sent before the wait; sending may bring
+            // events.
             let mut event = self.server.next_event()?;
             if event.is_none() {
                 self.server.conn.flush()?;

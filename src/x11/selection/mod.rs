@@ -1,11 +1,11 @@
-//! The selections: text that deskd offers for a paste, and what was there before,
-//! given back afterwards (ICCCM 2.0, section 2).
+//! The selections: deskd offers text for a paste, and restores the former content afterwards
+//! (ICCCM 2.0, section 2).
 //!
-//! It runs on a thread and a connection of its own, because an owner must answer at any
-//! time: the program that pastes waits for it.
+//! This code has its own thread and connection, because a selection owner must answer at any
+//! time: the program that pastes waits for the answer.
 //!
-//! - `fetch`: what another program has on a selection.
-//! - `serve`: answering those who ask.
+//! - `fetch`: reads the content of another program's selection.
+//! - `serve`: answers requests for a selection.
 
 mod fetch;
 mod item;
@@ -47,18 +47,18 @@ use crate::x11::{
 };
 use item::{Item, TargetItems, Transfer};
 
-/// Time after the last request for the text, and after the end of the step, before the
-/// former content is restored. Chromium asks as soon as the text is there, and not again
-/// when it pastes.
+/// Time after the last request for the text, and after the end of the step, before the former
+/// content is restored. Chromium requests the text as soon as it is offered, and not again when
+/// it pastes.
 const GIVE_BACK: Duration = Duration::from_millis(500);
-/// After a paste that nobody took, nothing can be had for so long: a program that is
-/// late must not paste what was there before instead.
+/// Time after a paste that no program took in which requests are refused: a program that is late
+/// must not paste the former content instead.
 pub const WITHHELD: Duration = Duration::from_secs(10);
-/// At the end a clipboard manager has so long to take over what was given back.
+/// Time that a clipboard manager has at the end to take over the restored content.
 const SAVED: Duration = Duration::from_millis(500);
-/// Orders that wait while the former owner is asked: more than there can be steps.
+/// Capacity of the command queue while the former owner is queried: more than there can be steps.
 const ORDERS: usize = 1024;
-/// Nothing else to do.
+/// Limit of a wait without a deadline.
 const LONG: Duration = Duration::from_secs(3600);
 
 x11rb::atom_manager! {
@@ -86,16 +86,16 @@ x11rb::atom_manager! {
 #[derive(Debug)]
 struct Selection {
     name: Atom,
-    /// Since when deskd owns it, in the server's time.
+    /// Server time at which deskd became the owner; `None` if deskd is not the owner.
     since: Option<Timestamp>,
-    /// The content that deskd answers with.
+    /// The content with which deskd answers requests.
     content: TargetItems,
-    /// The content before the text; `None` while there is no text on it.
+    /// The former content, while deskd offers text on this selection; otherwise `None`.
     before: Option<TargetItems>,
 }
 
 impl Selection {
-    /// Another program has it: there is nothing to give back.
+    /// Notes that another program owns the selection: there is nothing to restore.
     fn lose(&mut self) {
         self.since = None;
         self.content.clear();
@@ -103,35 +103,36 @@ impl Selection {
     }
 }
 
-/// How far a text that is offered was taken. Shared with who waits for that.
+/// Progress of an offered text. Shared with the step that waits for it.
 #[derive(Debug, Default)]
 pub struct Offer {
     ready: AtomicBool,
     taken: AtomicU32,
     asked: AtomicBool,
-    /// The former content of a selection could not be read.
+    /// Whether the former content of a selection could not be read completely.
     lost: AtomicBool,
-    /// No caller waits for it any more.
+    /// Whether the step no longer waits for this offer.
     withdrawn: AtomicBool,
 }
 
 impl Offer {
-    /// Whether the text is there.
+    /// Whether deskd owns the selections, so that the text can be requested.
     pub fn ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
     }
 
-    /// How often the program for which it was meant has all of it.
+    /// How often the focused program has received the whole text.
     pub fn taken(&self) -> u32 {
         self.taken.load(Ordering::Acquire)
     }
 
-    /// Whether that program asked at all.
+    /// Whether the focused program has requested the text at all.
     pub fn asked(&self) -> bool {
         self.asked.load(Ordering::Acquire)
     }
 
-    /// Takes it back: it is not put there any more, and where it is, nobody gets it.
+    /// Withdraws the offer: a text that is not on the selections yet is not put there any more.
+    /// [`Clipboard::withhold`] withdraws a text that is there.
     pub fn withdraw(&self) {
         self.withdrawn.store(true, Ordering::Release);
     }
@@ -140,7 +141,7 @@ impl Offer {
         self.withdrawn.load(Ordering::Acquire)
     }
 
-    /// Whether something that was there before is gone.
+    /// Whether some former content could not be read and is lost.
     pub fn lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
     }
@@ -156,7 +157,7 @@ enum SelectionOrder {
     Withhold,
 }
 
-/// The handle of the thread, which ends with it.
+/// The handle of the clipboard thread, which ends when the handle is dropped.
 #[derive(Debug)]
 pub struct Clipboard {
     orders: Sender<SelectionOrder>,
@@ -174,11 +175,11 @@ impl std::fmt::Debug for SelectionOrder {
 }
 
 impl Clipboard {
-    /// Connects to the display; `bell` is rung for each request.
+    /// Connects to the display; `bell` is rung when the state of an [`Offer`] changes.
     ///
     /// # Errors
     ///
-    /// Any of reaching the display.
+    /// When the display cannot be reached, or no thread can be started.
     pub fn start(display: &Display, bell: Bell) -> Result<Self, DisplayError> {
         let (orders, inbox) = mailbox(ORDERS).map_err(DisplayError::Lost)?;
         let worker = SelectionWorker::connect(display, inbox, bell)?;
@@ -192,13 +193,13 @@ impl Clipboard {
         })
     }
 
-    /// Puts a text on the selections, for the window that has the focus. It is there
-    /// when the offer says so: after a second or two, when the program that had it
-    /// before does not give up what it had.
+    /// Puts a text on the selections, for the window that has the focus. [`Offer::ready`] reports
+    /// when it is there. That takes a second or two if the former owner does not answer when
+    /// deskd reads its content.
     ///
     /// # Errors
     ///
-    /// When the connection ended.
+    /// When the thread has ended or its queue is full.
     pub fn offer(&self, text: &str, focus: &Focus) -> Result<Arc<Offer>, DisplayError> {
         let offer = Arc::new(Offer::default());
         let order = SelectionOrder::Offer {
@@ -211,19 +212,19 @@ impl Clipboard {
         Ok(offer)
     }
 
-    /// The step has ended: what was there may be given back soon.
+    /// Reports the end of the step, after which the former content is restored soon.
     pub fn finish(&self) {
         drop(self.orders.try_send(SelectionOrder::Finish));
     }
 
-    /// The offer was withdrawn: who asks now gets nothing, and what was there is given
-    /// back later.
+    /// Removes the text of a withdrawn offer: requests are refused, and the former content is
+    /// restored after [`WITHHELD`].
     pub fn withhold(&self) {
-        // A thread that has ended has nothing to give.
+        // If the thread has ended, no text is offered.
         drop(self.orders.try_send(SelectionOrder::Withhold));
     }
 
-    /// Whether the thread is of use.
+    /// Whether the thread is running.
     pub fn works(&self) -> bool {
         self.thread.as_ref().is_some_and(|t| !t.is_finished())
     }
@@ -234,23 +235,23 @@ struct SelectionWorker {
     atoms: Atoms,
     window: Window,
     inbox: Receiver<SelectionOrder>,
-    /// Rung for those who wait for an offer.
+    /// Rung for the step that waits for an offer.
     bell: Bell,
     selections: [Selection; 2],
     transfers: Vec<Transfer>,
-    /// The server reports which process each client is.
+    /// Whether the server reports the process of each client.
     has_resource: bool,
-    /// The text was given in the answer that is being made.
+    /// Whether the answer in progress gives the text to the focused program.
     given: bool,
     offer: Option<(Arc<Offer>, Focus)>,
-    /// Windows that asked since then, and whether they are of the program in focus.
+    /// Windows that sent requests since the offer, and whether they belong to the focused program.
     requestors: HashMap<Window, bool>,
-    /// When somebody last asked for the text, or it was put there, or the step that
-    /// did so ended.
+    /// Time of the last request of the focused program, of the offer, or of the end of its step,
+    /// whichever came last.
     active: Instant,
-    /// That step has ended.
+    /// Whether the step of the offer has ended.
     finished: bool,
-    /// Nothing can be had since then, because nobody took the text in time.
+    /// Since when requests are refused, because no program took the text in time.
     withheld: Option<Instant>,
 }
 
@@ -272,7 +273,7 @@ impl SelectionWorker {
         let atoms = Atoms::new(conn)?.reply();
         let atoms = atoms.map_err(|error| DisplayError::reply("InternAtom", error))?;
         let window = server.own_window()?;
-        // Its end is the end of what it owns.
+        // The events report the destruction of the window, with which deskd loses its selections.
         let events = EventMask::PROPERTY_CHANGE | EventMask::STRUCTURE_NOTIFY;
         let select = ChangeWindowAttributesAux::new().event_mask(events);
         conn.change_window_attributes(window, &select)?
@@ -321,15 +322,15 @@ impl SelectionWorker {
         }
     }
 
-    /// One round; false when nobody gives orders any more.
+    /// Runs one turn of the loop; returns false if the [`Clipboard`] was dropped.
     fn turn(&mut self) -> Result<bool, DisplayError> {
         match self.inbox.try_recv() {
             Ok(SelectionOrder::Offer { text, focus, offer }) => {
                 self.offer(&text, focus, offer)?;
                 return Ok(true);
             }
-            // After each order the queue is looked at again: a wait in between may have
-            // taken the bell of the next one.
+            // Read the queue again after each command: a wait in between may have consumed the
+            // bell of the next one.
             Ok(SelectionOrder::Finish) => {
                 self.finished = true;
                 self.active = Instant::now();
@@ -343,7 +344,7 @@ impl SelectionWorker {
             Err(TryRecvError::Empty) => {}
         }
         if self.take_events()? {
-            // There may be more; the orders come first.
+            // More events may be pending, but commands come first.
             return Ok(true);
         }
         let left = match self.withheld {
@@ -368,10 +369,10 @@ impl SelectionWorker {
         Ok(true)
     }
 
-    /// Sends all answers, and waits, unless there is something to do.
+    /// Sends all answers. Then handles an event that is pending, or waits at most `limit`.
     fn doze(&mut self, limit: Duration) -> Result<(), DisplayError> {
         self.server.conn.flush()?;
-        // Sending may have brought events.
+        // x11rb may have received events while it sent.
         if let Some((event, _)) = self.server.next_event()? {
             return self.take(&event);
         }
@@ -381,7 +382,7 @@ impl SelectionWorker {
         Ok(())
     }
 
-    /// Takes a bounded number of events. Whether there may be more.
+    /// Handles a limited number of events. Returns whether events were lost.
     fn take_events(&mut self) -> Result<bool, DisplayError> {
         for _ in 0..EVENTS_AT_ONCE {
             let Some((event, _)) = self.server.next_event()? else {
@@ -396,8 +397,8 @@ impl SelectionWorker {
         Ok(false)
     }
 
-    /// Requests were lost, which is the fault of who sends so many, and perhaps that
-    /// another program has a selection now.
+    /// Handles lost events. Lost requests stay unanswered, which is the fault of the client that
+    /// sends so many. A lost SelectionClear is found by reading the owner again.
     fn events_were_lost(&mut self) -> Result<(), DisplayError> {
         tracing::debug!("events were lost: too many came at once");
         for index in 0..self.selections.len() {
@@ -414,7 +415,7 @@ impl SelectionWorker {
         Ok(())
     }
 
-    /// Handles a request that any client may send at any time.
+    /// Handles an event. Any client can cause one at any time.
     fn take(&mut self, event: &Event) -> Result<(), DisplayError> {
         match event {
             Event::DestroyNotify(event) if event.window == self.window => {
@@ -445,7 +446,7 @@ impl SelectionWorker {
             return Ok(());
         }
         let content = self.text(text);
-        // From now on who asks is heard.
+        // From now on, requests of the focused program are let through, whatever others send.
         self.server.conn.stream().await_requests_of(focus.window);
         self.offer = Some((Arc::clone(&offer), focus.clone()));
         self.requestors.clear();
@@ -460,7 +461,7 @@ impl SelectionWorker {
             let before = self.before(index, &offer)?;
             let time = self.time()?;
             if offer.is_withdrawn() {
-                // The chord was not pressed yet, so nobody is about to paste.
+                // The paste chord was not pressed yet, so no program is about to paste.
                 let selection = &mut self.selections[index];
                 selection.before = selection.since.map(|_| before);
                 return self.give_back();
@@ -473,7 +474,7 @@ impl SelectionWorker {
             conn.set_selection_owner(self.window, selection.name, time)?
                 .ignore_error();
         }
-        // It is there when the server says so.
+        // The reply shows that the server has processed SetSelectionOwner.
         self.server.geometry()?;
         offer.ready.store(true, Ordering::Release);
         self.bell.ring();
@@ -481,9 +482,9 @@ impl SelectionWorker {
         Ok(())
     }
 
-    /// Whether the program in focus owns PRIMARY and would unmark what it has
-    /// marked when it loses that, as GTK does: then nothing would be pasted over.
-    /// Terminals paste from PRIMARY itself, and nothing over anything.
+    /// Whether the focused program owns PRIMARY and would deselect its text when it loses PRIMARY,
+    /// as GTK does: the paste would then not replace the selected text. Terminals paste from
+    /// PRIMARY itself, and their pastes replace nothing.
     fn marks_what_is_pasted_over(&self, focus: &Focus) -> Result<bool, DisplayError> {
         let primary = u32::from(AtomEnum::PRIMARY);
         let owner = self.server.conn.get_selection_owner(primary)?.reply();
@@ -491,7 +492,8 @@ impl SelectionWorker {
         Ok(owner.owner != x11rb::NONE && focus.made(owner.owner) && !focus.is_terminal())
     }
 
-    /// Reads the present content of a selection, unless it is a text of ours.
+    /// Returns the content to restore later. Content that deskd does not have is read from the
+    /// selection's owner.
     fn before(&mut self, index: usize, offer: &Offer) -> Result<TargetItems, DisplayError> {
         let selection = &mut self.selections[index];
         if let Some(before) = selection.before.take() {
@@ -518,9 +520,8 @@ impl SelectionWorker {
         self.transfers.retain(|transfer| !transfer.is_offered());
     }
 
-    /// Has a clipboard manager, where there is one, take over what was given back,
-    /// which would end with this connection (ICCCM and freedesktop.org, "Clipboard
-    /// Manager").
+    /// Lets a clipboard manager, if there is one, take over the restored content, which would be
+    /// lost with this connection (ICCCM and freedesktop.org, "Clipboard Manager").
     fn save(&mut self) -> Result<(), DisplayError> {
         let selection = &self.selections[0];
         if selection.since.is_none() || selection.content.is_empty() {
@@ -574,7 +575,7 @@ impl SelectionWorker {
                 },
             );
         }
-        // Latin-1, where it can say all of it.
+        // Latin-1, if it can represent the whole text.
         let latin: Option<Vec<u8>> = text.chars().map(|one| u8::try_from(one).ok()).collect();
         if let Some(latin) = latin {
             let kind = u32::from(AtomEnum::STRING);
@@ -591,7 +592,7 @@ impl SelectionWorker {
         content
     }
 
-    /// Restores the former content.
+    /// Restores the former content of the selections.
     fn give_back(&mut self) -> Result<(), DisplayError> {
         self.offer = None;
         self.withheld = None;
@@ -610,20 +611,21 @@ impl SelectionWorker {
             };
             selection.content = before;
             let conn = &self.server.conn;
-            // Set anew also where deskd has it: that tells those who watch.
+            // Set even if deskd is already the owner: this notifies clients that watch the
+            // selection.
             conn.set_selection_owner(owner, selection.name, time)?
                 .ignore_error();
         }
         Ok(self.server.conn.flush()?)
     }
 
-    /// The server's time (ICCCM 2.1: by a property change of nothing).
+    /// The server's time, from the event that an empty property change causes (ICCCM 2.1).
     fn time(&mut self) -> Result<Timestamp, DisplayError> {
         let (conn, name) = (&self.server.conn, self.atoms._DESKD_SELECTION);
         conn.change_property8(PropMode::APPEND, self.window, name, AtomEnum::STRING, &[])?
             .ignore_error();
         self.server.geometry()?;
-        // It came before that answer.
+        // The event arrived before that reply.
         while let Some((event, _)) = self.server.next_event()? {
             match &event {
                 Event::PropertyNotify(event)
@@ -638,14 +640,14 @@ impl SelectionWorker {
     }
 }
 
-/// Whether `a` is not before `b`, in the server's milliseconds, which wrap.
+/// Whether `a` is not before `b`; both are server times in milliseconds, which wrap around.
 fn newer(a: Timestamp, b: Timestamp) -> bool {
     a == x11rb::CURRENT_TIME || a.wrapping_sub(b) < u32::MAX / 2
 }
 
 impl Drop for Clipboard {
     fn drop(&mut self) {
-        // The thread ends when nobody gives orders any more; it is not waited for.
+        // The thread ends when its sender is dropped; the bell wakes it. It is then joined.
         let (closed, _) = match mailbox(1) {
             Ok(pair) => pair,
             Err(_) => return,

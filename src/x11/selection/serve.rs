@@ -1,4 +1,4 @@
-//! Answering those who ask for a selection.
+//! Answers requests for a selection.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -22,23 +22,23 @@ use crate::{
     x11::{error::DisplayError, observe::owner},
 };
 
-/// Longer data goes in pieces of this size (ICCCM 2.7.2), so that no request is near the
-/// server's limit and no other requestor waits for it.
+/// Maximum length of data that is sent at once. Longer data is sent in pieces of this size (ICCCM
+/// 2.7.2), so that no request is near the server's limit and no other requestor waits for it.
 const PIECE: usize = 64 << 10;
-/// A requestor that takes no piece for so long gets no more.
+/// A transfer ends if the requestor takes no piece for this time.
 const STALLED: Duration = Duration::from_secs(5);
-/// Long answers that are under way at once, to one requestor and to all. They
-/// share what they send, so each costs little.
+/// Maximum number of transfers in pieces at the same time, to one requestor and in total. They
+/// share the data that they send, so each costs little.
 const MAX_TRANSFERS: (usize, usize) = (8, 64);
-/// Requestors of which is known whether they are of the program in focus.
+/// Maximum number of requestors in `SelectionWorker::requestors`.
 const MAX_REQUESTORS: usize = 256;
-/// Targets of one MULTIPLE request.
+/// Maximum number of targets in a MULTIPLE request; further ones are ignored.
 const MAX_MULTIPLE: usize = 64;
 
 impl SelectionWorker {
-    /// Answers a request: with what was asked for, or that it cannot be had.
+    /// Answers a request: with the requested content, or with a refusal.
     pub(super) fn answer(&mut self, event: &SelectionRequestEvent) -> Result<(), DisplayError> {
-        // Old clients name no property (ICCCM 2.2).
+        // Obsolete clients name no property (ICCCM 2.2).
         let property = if event.property == x11rb::NONE {
             event.target
         } else {
@@ -62,8 +62,8 @@ impl SelectionWorker {
         conn.send_event(false, event.requestor, EventMask::NO_EVENT, notice)?
             .ignore_error();
         if std::mem::take(&mut self.given) {
-            // Told only when the server has it: the next key, which goes on another
-            // connection, must come after it.
+            // Reported only after the server has processed the answer: the next key, which is
+            // sent on another connection, must come after it.
             self.server.geometry()?;
             self.tell(true);
         }
@@ -107,8 +107,8 @@ impl SelectionWorker {
         };
         let content = target != self.atoms.TARGETS && target != self.atoms.TIMESTAMP;
         let offered = is_text && content;
-        // Others, such as a program that polls the clipboard, do not delay the return of
-        // what was there before.
+        // Requests of other programs, such as one that polls the clipboard, do not delay the
+        // restoration of the former content.
         let awaited = is_text && self.is_of_focus(requestor)?;
         if awaited {
             self.active = Instant::now();
@@ -121,7 +121,7 @@ impl SelectionWorker {
             self.given |= awaited && offered;
             return Ok(true);
         }
-        // One that it did not take to the end gives way.
+        // A transfer that this requestor did not take to the end is replaced.
         let same = |t: &Transfer| t.requestor == requestor && t.property == property;
         self.transfers.retain(|transfer| !same(transfer));
         let to_it = self.transfers.iter().filter(|t| t.requestor == requestor);
@@ -149,8 +149,7 @@ impl SelectionWorker {
         Ok(true)
     }
 
-    /// Several targets in one request (ICCCM 2.6.2): those that cannot be had are
-    /// named NONE.
+    /// Answers a request for several targets (ICCCM 2.6.2); refused ones are replaced by NONE.
     fn give_multiple(
         &mut self,
         event: &SelectionRequestEvent,
@@ -162,7 +161,7 @@ impl SelectionWorker {
             .conn
             .get_property(false, event.requestor, property, AtomEnum::ANY, 0, units)?
             .reply();
-        // The requestor may have gone.
+        // The requestor may have ended.
         let Ok(reply) = reply else {
             return Ok(false);
         };
@@ -180,7 +179,7 @@ impl SelectionWorker {
         Ok(true)
     }
 
-    /// A requestor took what was there: it gets the next piece.
+    /// Sends the next piece of a transfer, after the requestor has deleted the property.
     pub(super) fn go_on(&mut self, requestor: Window, property: Atom) -> Result<(), DisplayError> {
         let same = |t: &Transfer| t.requestor == requestor && t.property == property;
         let Some(index) = self.transfers.iter().position(same) else {
@@ -207,7 +206,7 @@ impl SelectionWorker {
         self.put(requestor, property, &item, &piece)
     }
 
-    /// Ends transfers that nobody takes; how long until the next would.
+    /// Ends stalled transfers, and returns the time until the next one would be stalled.
     pub(super) fn end_stalled(&mut self) -> Option<Duration> {
         self.transfers.retain(|t| t.last.elapsed() < STALLED);
         let left = |t: &Transfer| STALLED.saturating_sub(t.last.elapsed());
@@ -238,8 +237,8 @@ impl SelectionWorker {
         Ok(())
     }
 
-    /// Reports to the step that waits for the offer that the program in focus asks, or
-    /// has all of it.
+    /// Reports to the step that waits for the offer that the focused program has requested the
+    /// text, or if `whole`, that it has received all of it.
     fn tell(&self, whole: bool) {
         let Some((offer, _)) = &self.offer else {
             return;
@@ -252,14 +251,14 @@ impl SelectionWorker {
         self.bell.ring();
     }
 
-    /// Whether a window belongs to the program for which the text is meant. That may be the
-    /// same client, another X connection of its process (LibreOffice has one), or another
-    /// process of the same Wine, whose explorer.exe asks for all programs.
+    /// Whether a window belongs to the focused program, for which the text is meant. The window
+    /// may be of the same client, of another X connection of its process (LibreOffice has one), or
+    /// of another process of the same Wine, whose explorer.exe sends requests for all programs.
     fn is_of_focus(&mut self, requestor: Window) -> Result<bool, DisplayError> {
         let Some((_, focus)) = &self.offer else {
             return Ok(false);
         };
-        // Which program has grabbed the keyboard is not known.
+        // The program that has grabbed the keyboard is unknown, so any window may be of it.
         if focus.grabbed || focus.made(requestor) {
             return Ok(true);
         }
