@@ -1,4 +1,4 @@
-//! Errors between deskd and the X server, and the text of their failure cards.
+//! Errors between deskd and the X server, and the failures that cards show for them.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::x11::connection::display_name::DisplayName;
 /// opened again.
 pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
-/// An error of the display's side.
+/// An error of the connection to the display, or of a request on it.
 #[derive(Debug, thiserror::Error)]
 pub enum DisplayError {
     /// Neither of the display's sockets accepts a connection.
@@ -34,37 +34,37 @@ pub enum DisplayError {
         /// The error of connecting to the abstract socket.
         abstract_error: io::Error,
     },
-    /// A server answers that deskd did not start, though it starts its own.
+    /// Another X server answers than the one that deskd starts on this display.
     #[error("the X server that deskd starts on {display} is not up")]
     Foreign {
         /// The display.
         display: DisplayName,
     },
-    /// The X server let nobody in without a better cookie.
+    /// The X server refused the connection: the cookie is missing or wrong.
     #[error("the X server on {display} refused the connection ({said}); {cookie}")]
     Refused {
         /// The display asked for.
         display: DisplayName,
-        /// The server's own words, printable ASCII.
+        /// The server's text, printable ASCII.
         said: String,
         /// The result of the search for a cookie.
         cookie: CookieLookup,
     },
-    /// The X server has as many clients as it takes.
+    /// The X server has reached its maximum number of clients.
     #[error("the X server on {display} takes no further client ({said})")]
     Full {
         /// The display asked for.
         display: DisplayName,
-        /// The server's own words, printable ASCII.
+        /// The server's text, printable ASCII.
         said: String,
     },
-    /// Nothing came from the X server for too long while something was asked.
+    /// The X server sent nothing for this time while a reply was due.
     #[error("the X server sent nothing for {} s", .0.as_secs())]
     Silent(Duration),
     /// The connection ended.
     #[error("the connection to the X server ended: {0}")]
     Lost(#[source] io::Error),
-    /// Bytes that are not the X protocol.
+    /// The X server violated the X protocol.
     #[error("the X server broke the X protocol: {0}")]
     Protocol(&'static str),
     /// A screen number that the server does not have.
@@ -73,13 +73,14 @@ pub enum DisplayError {
         /// The display asked for.
         display: DisplayName,
     },
-    /// Pixels that deskd cannot convert exactly.
+    /// A pixel format that deskd cannot convert exactly.
     #[error("the screen's pixels are of {0}; deskd reads TrueColor of depth 30, 24 and 16")]
     PixelFormat(String),
     /// The X server lacks an extension.
     #[error("the X server has no {0} extension")]
     NoExtension(&'static str),
-    /// Another deskd gives input here, or a program that says so.
+    /// The selection `_DESKD_INPUT` has another owner: another deskd that gives input on this
+    /// display, or a program that claims to.
     #[error(
         "{0} owns the selection _DESKD_INPUT, as a deskd that gives input on this display does: use that deskd, or end it"
     )]
@@ -91,19 +92,21 @@ pub enum DisplayError {
         request: &'static str,
         /// The X error's name.
         error: String,
-        /// It is BadMatch: what was asked for does not fit what is there.
+        /// Whether the error is BadMatch: the request does not fit the screen's current state.
         is_match: bool,
     },
-    /// The screen kept changing its size while it was read.
-    #[error("the screen was resized during each of {0} captures; try again when its size is stable")]
+    /// The screen changed its size during every attempt to read it.
+    #[error(
+        "the screen was resized during each of {0} captures; try again when its size is stable"
+    )]
     Resizing(u32),
-    /// The screen's memory size is beyond what deskd takes.
+    /// The screen is larger than deskd supports.
     #[error("the screen is {0}, beyond the limit of deskd")]
     TooLarge(Size),
-    /// Shared memory could not be had.
+    /// Shared memory could not be allocated.
     #[error("shared memory: {0}")]
     SharedMemory(#[source] io::Error),
-    /// No more resource ids.
+    /// The X server has no more resource ids.
     #[error("the X server has no more resource ids for deskd")]
     IdsExhausted,
 }
@@ -111,10 +114,10 @@ pub enum DisplayError {
 /// The result of the search for a cookie.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CookieLookup {
-    /// One was found and sent.
+    /// A cookie was found and sent.
     #[error("the cookie that XAUTHORITY has for it is wrong")]
     Sent,
-    /// The file has none for this display, or there is no file.
+    /// The file has no cookie for this display, or there is no file.
     #[error("no cookie for it was found in {0}")]
     None(String),
     /// The file cannot be read.
@@ -123,7 +126,7 @@ pub enum CookieLookup {
 }
 
 impl DisplayError {
-    /// Whether the connection is of no use any more.
+    /// Whether the connection can no longer be used.
     pub(super) fn ends_connection(&self) -> bool {
         !matches!(
             self,
@@ -131,8 +134,8 @@ impl DisplayError {
         )
     }
 
-    /// Whether trying again soon is pointless, so that callers get the error at once and
-    /// not at their deadline.
+    /// Whether a retry soon is pointless. Callers then get the error at once and not at their
+    /// deadline.
     pub(super) fn is_final(&self) -> bool {
         matches!(
             self,
@@ -143,7 +146,7 @@ impl DisplayError {
         )
     }
 
-    /// The failure that a card shows.
+    /// The failure that a failure card shows.
     pub fn failure(&self) -> Failure {
         let (stage, cause) = match self {
             _ if self.is_out_of_descriptors() => (Stage::Connect, Cause::OutOfDescriptors),
@@ -210,9 +213,9 @@ impl DisplayError {
         }
     }
 
-    /// A resource of this connection has gone. Any X client can destroy the resources of
-    /// any other, and the server does not report it: the connection is closed and opened
-    /// again.
+    /// Returns the error for a resource of this connection that was destroyed. Any X client can
+    /// destroy the resources of any other, and the server does not report it. The connection is
+    /// closed and opened again.
     pub(super) fn robbed(what: &str) -> Self {
         let why = format!("another program destroyed deskd's {what} on the X server");
         Self::Lost(io::Error::other(why))
@@ -252,7 +255,7 @@ impl From<ConnectionError> for DisplayError {
 }
 
 impl From<ConnectError> for DisplayError {
-    /// For everything but a refusal, which `super::connect` words itself.
+    /// Converts every error except a refusal, which `refusal` in `connection::server` converts.
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::IoError(error) => Self::io(error),
@@ -265,7 +268,7 @@ impl From<ConnectError> for DisplayError {
     }
 }
 
-/// Converts the error of a server that gives no more ids.
+/// Converts the error of a server that has no more resource ids.
 pub(super) fn no_id(error: ReplyOrIdError) -> DisplayError {
     DisplayError::reply_or_id("GetXIDRange", error)
 }

@@ -1,5 +1,5 @@
-//! Tests against a server that lies, stutters and falls silent, as Xvfb cannot
-//! be made to: the other end of the stream is a thread with a script.
+//! Tests against a server that sends wrong data, partial data or nothing, which Xvfb cannot be made
+//! to do: a thread runs a script on the other end of the stream.
 
 use std::{
     io::{Read, Write},
@@ -33,7 +33,7 @@ const SIZE: Size = Size {
     height: 48,
 };
 
-/// Connects to a thread that runs `script` on the other end.
+/// Connects to a thread that runs `script` on the other end of the stream.
 fn connect(
     script: impl FnOnce(UnixStream) + Send + 'static,
 ) -> (Result<Server, DisplayError>, JoinHandle<()>) {
@@ -50,7 +50,7 @@ fn padded(length: usize) -> usize {
     length.next_multiple_of(4)
 }
 
-/// Reads the client's greeting (X11 protocol, "Connection Setup").
+/// Reads the client's connection setup (X11 protocol, "Connection Setup").
 fn read_greeting(stream: &mut UnixStream) {
     let mut head = [0; 12];
     stream.read_exact(&mut head).unwrap();
@@ -59,7 +59,7 @@ fn read_greeting(stream: &mut UnixStream) {
     stream.read_exact(&mut rest).unwrap();
 }
 
-/// A greeting with one TrueColor screen, with these masks.
+/// Returns a connection setup with one TrueColor screen that has these masks.
 fn greeting(depth: u8, bits: u8, masks: [u32; 3]) -> Vec<u8> {
     let mut body = Vec::new();
     let mut put = |bytes: &[u8]| body.extend_from_slice(bytes);
@@ -117,7 +117,7 @@ fn read_request(stream: &mut UnixStream) -> Option<u8> {
     Some(head[0])
 }
 
-/// A reply: `detail` is its second byte, `body` begins at byte 8.
+/// Builds a reply: `detail` is its second byte, and `body` begins at byte 8.
 fn reply(sequence: u16, detail: u8, body: &[u8]) -> Vec<u8> {
     let mut whole = vec![1, detail];
     whole.extend_from_slice(&sequence.to_ne_bytes());
@@ -169,7 +169,7 @@ fn serve(mut stream: UnixStream, mut image: impl FnMut(u16, &mut UnixStream) -> 
     }
 }
 
-/// One capture from a server whose answer to GetImage is the script's.
+/// Captures once from a server whose answers to GetImage come from `image`.
 fn capture(
     image: impl FnMut(u16, &mut UnixStream) -> bool + Send + 'static,
 ) -> Result<(), DisplayError> {
@@ -263,7 +263,7 @@ fn garbage_in_place_of_a_reply_is_an_error_and_no_panic() {
     }
 }
 
-/// x11rb alone would make room for 16 GiB.
+/// x11rb alone would allocate 16 GiB.
 #[test]
 fn an_announced_length_beyond_any_screen_ends_the_connection() {
     let error = capture(|sequence, stream| {
@@ -422,7 +422,7 @@ fn a_root_window_without_a_size_is_an_error() {
     thread.join().unwrap();
 }
 
-/// An error of a request (X11 protocol, "Error Format").
+/// Builds the error of a request (X11 protocol, "Error Format").
 fn error(sequence: u16, code: u8) -> Vec<u8> {
     let mut whole = vec![0, code];
     whole.extend_from_slice(&sequence.to_ne_bytes());
@@ -434,7 +434,7 @@ fn error(sequence: u16, code: u8) -> Vec<u8> {
 
 const BAD_MATCH: u8 = 8;
 
-/// Rows that the screen has no more, because it is being resized, are asked for again.
+/// GetImage fails while the screen is being resized, so the capture is repeated.
 #[test]
 fn an_image_that_does_not_match_the_screen_is_taken_again() {
     let mut times = 0;
@@ -447,7 +447,7 @@ fn an_image_that_does_not_match_the_screen_is_taken_again() {
         stream.write_all(&answer).is_ok()
     })
     .unwrap();
-    // A server that never has them is told of.
+    // If every GetImage fails, the capture fails.
     let never = capture(|sequence, stream| stream.write_all(&error(sequence, BAD_MATCH)).is_ok());
     assert!(!never.unwrap_err().ends_connection());
 }

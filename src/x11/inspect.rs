@@ -1,4 +1,4 @@
-//! A look at the display for the doctor, on a connection of its own.
+//! Inspects the display for the doctor, on a separate connection.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::x11::{
     screen::{info::ScreenInfo, known::KnownScreen},
 };
 
-/// Extensions that deskd uses, and what for.
+/// Extensions that deskd uses, and their purposes.
 const EXTENSIONS: [(&str, &str); 6] = [
     ("MIT-SHM", "fast captures"),
     ("XFIXES", "the pointer in the picture"),
@@ -35,28 +35,28 @@ const EXTENSIONS: [(&str, &str); 6] = [
 pub struct Findings {
     /// The screen and how it can be captured.
     pub screen: ScreenInfo,
-    /// Extensions that deskd uses but the server lacks, and what for.
+    /// Extensions that deskd uses but the server lacks, and their purposes.
     pub missing_extensions: Vec<(&'static str, &'static str)>,
     /// Printable ASCII characters that no key of the keymap produces.
     pub untypable: Vec<char>,
-    /// Whether a window manager runs (EWMH: `_NET_SUPPORTING_WM_CHECK`).
+    /// Name of the running window manager, if there is one (EWMH: `_NET_SUPPORTING_WM_CHECK`).
     pub window_manager: Option<String>,
 }
 
-/// Connects, looks, and disconnects.
+/// Connects, collects the findings, and disconnects.
 ///
-/// Blocks for at most about `patience` at a time.
+/// Each wait for the server is limited to about `patience`.
 ///
 /// # Errors
 ///
-/// Any error of reaching the display.
+/// Any error of connecting to the display or of reading its properties.
 pub fn inspect(
     display: DisplayName,
     choice: CaptureChoice,
     patience: Duration,
 ) -> Result<Findings, DisplayError> {
     look(display, choice, patience).map_err(|error| match error {
-        // The patience here is not that of a daemon.
+        // The error contains the daemon's timeout, which is not the one of this connection.
         DisplayError::Silent(_) => DisplayError::Silent(patience),
         error => error,
     })
@@ -91,8 +91,8 @@ fn look(
     })
 }
 
-/// Characters from space to tilde that the core keyboard mapping lacks: their
-/// keysyms are their code points (X11 protocol, appendix "Keysym Encoding").
+/// Returns the characters from space to tilde that the core keyboard mapping lacks. Their keysyms
+/// equal their code points (X11 protocol, appendix "Keysym Encoding").
 fn untypable(server: &Server) -> Result<Vec<char>, DisplayError> {
     let setup = server.conn.setup();
     let (first, last) = (setup.min_keycode, setup.max_keycode);
@@ -115,7 +115,7 @@ fn window_manager(server: &Server) -> Result<Option<String>, DisplayError> {
             .atom)
     };
     let check = atom("_NET_SUPPORTING_WM_CHECK")?;
-    // A window that has gone meanwhile is an error that says: no.
+    // An error means that the window was destroyed, so there is no window manager.
     let child = |window: u32| -> Result<Option<u32>, DisplayError> {
         let reply = conn
             .get_property(false, window, check, AtomEnum::WINDOW, 0, 1)?
@@ -125,7 +125,7 @@ fn window_manager(server: &Server) -> Result<Option<String>, DisplayError> {
     let Some(window) = child(server.root)? else {
         return Ok(None);
     };
-    // A stale property of a dead window manager: the child must point to itself.
+    // The property may be left over from a dead window manager: the child must name itself.
     if child(window)? != Some(window) {
         return Ok(None);
     }

@@ -1,16 +1,16 @@
 //! The display: connections to the X server, each owned by one thread.
 //!
-//! The only module that knows x11rb. [`session`](crate::session) asks a
-//! [`Display`] for captures and the cursor; the doctor asks [`inspect`].
-//! Nothing here calls upwards.
+//! This is the only module that uses x11rb. [`session`](crate::session) requests captures and the
+//! cursor from a [`Display`]; the doctor calls [`inspect`]. This module calls none of the modules
+//! that use it.
 //!
-//! - [`connection`]: reaching the server without TCP, being let in, noticing its silence.
+//! - [`connection`]: connects without TCP, authenticates, and detects a silent server.
 //! - `screen`: the size, and the identity that deskd keeps in a property of the root window.
-//! - `capture`: reading the screen and the pointer.
-//! - `command`: the handle, its queue, the thread that owns the connection, and its work.
-//! - `input`: keys, buttons, the pointer, and unused keys for what the keymap lacks.
-//! - `selection`: owning the selections for a paste, and giving them back.
-//! - `observe`: a second connection, which looks at windows.
+//! - `capture`: reads the screen and the pointer.
+//! - `command`: the handle, its queue, and the thread that owns the connection and does the work.
+//! - `input`: keys, buttons and the pointer; assigns unused keys to characters without a key.
+//! - `selection`: owns the selections during a paste, and restores their content afterwards.
+//! - `observe`: a second connection, which observes windows.
 
 mod capture;
 mod command;

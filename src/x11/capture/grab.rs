@@ -465,7 +465,7 @@ impl Capturer {
             if let Some(slot) = slot.filter(|_| is_all) {
                 self.segments.clean(slot);
             }
-            // This drawing happened partly before and partly after the pixels were read.
+            // The server may have drawn this before or after it read the pixels.
             self.note(&drawn, number);
             if rows != whole && !(drawn.is_empty() && is_all) {
                 continue;

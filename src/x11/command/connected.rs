@@ -1,5 +1,5 @@
-//! The work on one connection: captures, the pointer, proofs, resizes, and events of the
-//! server. [`thread`](super::thread) decides when.
+//! The work on one connection: captures, the pointer, paint proofs, resizes, and events of the
+//! server. [`thread`](super::thread) calls it.
 
 use std::{
     os::fd::AsFd,
@@ -35,27 +35,27 @@ use crate::x11::{
     },
 };
 
-/// How often a quiet connection is checked. Health requires an answer that is at most 5 s
-/// old, so two checks fit into that.
+/// Interval at which a quiet connection is checked. Health requires an answer that is at most 5 s
+/// old, so two checks fit into this time.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
-/// A connection, and what is known of its screen.
+/// A connection, and the state of its screen.
 pub(in crate::x11) struct ScreenConnection {
     server: Server,
     known: KnownScreen,
     capturer: Capturer,
-    /// Windows that carry the proof.
+    /// The windows that carry the paint proof.
     carriers: Vec<Window>,
     publish: watch::Sender<Link>,
     draw: watch::Sender<u64>,
 }
 
 impl ScreenConnection {
-    /// Connects, and reports it.
+    /// Connects, and publishes the screen.
     ///
     /// # Errors
     ///
-    /// Any of reaching the display.
+    /// Any error of connecting to the display or of reading its screen.
     pub(in crate::x11) fn open(job: &ThreadSetup) -> Result<Self, DisplayError> {
         let server = Server::open(
             job.name,
@@ -64,7 +64,8 @@ impl ScreenConnection {
             (&job.owner, &job.trust),
             Purpose::Screen,
         )?;
-        // Resizes are told, and the end of the windows that carry the proof.
+        // Resizes of the root window are reported as events. `root_state::watch` does the same for
+        // the end of the windows that carry the paint proof.
         let watch = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
         server
             .conn
@@ -97,7 +98,7 @@ impl ScreenConnection {
     ///
     /// # Errors
     ///
-    /// One that ends the connection.
+    /// An error that ends the connection.
     pub(in crate::x11) fn work(&mut self, orders: &mut Orders) -> Result<(), DisplayError> {
         self.resize(&mut orders.resizes)?;
         self.keep_proofs(std::mem::take(&mut orders.proofs))?;
@@ -107,11 +108,12 @@ impl ScreenConnection {
         Ok(self.server.conn.flush()?)
     }
 
-    /// Waits for orders or for the server; asks it when nothing happens.
+    /// Waits for a command or for the server. After [`HEARTBEAT`] without either, queries the
+    /// screen.
     ///
     /// # Errors
     ///
-    /// One that ends the connection.
+    /// An error that ends the connection.
     pub(in crate::x11) fn wait(&mut self, bell: &Bell) -> Result<(), DisplayError> {
         let socket = self.server.conn.stream().as_fd();
         match bell
@@ -126,10 +128,11 @@ impl ScreenConnection {
         }
     }
 
-    /// Takes in events: resizes, and windows that have ended. Errors of unchecked requests
-    /// and MappingNotify come as events, too, and would pile up. A bounded number is taken
-    /// in, then the daemon looks once. With `before`, those that the server sent before it
-    /// worked on that request: later ones can wait.
+    /// Processes events: resizes, drawing, and the end of windows that carry the paint proof.
+    /// Errors of unchecked requests and MappingNotify also arrive as events, and would accumulate.
+    /// One call processes at most [`EVENTS_AT_ONCE`] events and then acts on them once. With
+    /// `before`, it stops after the first event that the server sent after it processed that
+    /// request: later events can wait.
     fn take_events(&mut self, before: Option<SequenceNumber>) -> Result<(), DisplayError> {
         let (mut resized, mut ended, mut drawn) = (false, false, false);
         for _ in 0..EVENTS_AT_ONCE {
@@ -148,7 +151,7 @@ impl ScreenConnection {
                 }
                 _ => {}
             }
-            // Events carry the number of the last request that was worked on.
+            // Events contain the number of the last request that the server processed before them.
             if before.is_some_and(|request| after >= request) {
                 break;
             }
@@ -178,7 +181,7 @@ impl ScreenConnection {
         self.draw.send_modify(|times| *times += 1);
     }
 
-    /// The last window that carried the proof has gone.
+    /// Removes the paint proof, because the last window that carried it was destroyed.
     fn void(&mut self) -> Result<(), DisplayError> {
         tracing::info!("the windows that carried the proof of paint have gone");
         self.known.proof = None;
@@ -231,7 +234,7 @@ impl ScreenConnection {
         Ok(())
     }
 
-    /// One capture for all who wait.
+    /// Makes one capture for all waiting callers.
     fn capture(&mut self, orders: &mut Orders) -> Result<(), DisplayError> {
         if orders.captures.is_empty() {
             return Ok(());
@@ -240,7 +243,7 @@ impl ScreenConnection {
         let number = orders.grabs + 1;
         let mut grab = self.capturer.grab(&self.server, &mut self.known, number);
         if grab.is_err() && self.capturer.mode().0 != before.1 {
-            // No memory to share any more: it is read in another way.
+            // Shared memory is no longer available, so the capturer now uses GetImage.
             grab = self.capturer.grab(&self.server, &mut self.known, number);
         }
         let grab = match grab {
@@ -249,8 +252,8 @@ impl ScreenConnection {
             Err(error) if error.ends_connection() => return Err(error),
             Err(error) => Err(error.failure()),
         };
-        // What was told before the pixels lies before them in the stream. In a flood the
-        // events after them do not end.
+        // Events that the server sent before the pixels precede them in the stream. Later events
+        // are not awaited, because a client may cause them without end.
         self.take_events(Some(self.capturer.last_request()))?;
         let grab = grab.map(|mut grab| {
             let same =
@@ -260,7 +263,7 @@ impl ScreenConnection {
         });
         orders.grabs += 1;
         for reply in orders.captures.drain(..) {
-            // The caller may have given up meanwhile.
+            // The caller may have given up.
             drop(reply.send(grab.clone()));
         }
         if before == (self.known, self.capturer.mode().0) {
@@ -300,7 +303,7 @@ impl ScreenConnection {
         Ok(())
     }
 
-    /// Notes a resize.
+    /// Queries the screen's size, and reads the screen's state if the size has changed.
     fn look_again(&mut self) -> Result<(), DisplayError> {
         if self.server.geometry()? == self.known.size {
             self.publish_answer();
@@ -311,8 +314,8 @@ impl ScreenConnection {
         Ok(())
     }
 
-    /// Notes that the server answered. Who looks at the age of the answer looks
-    /// by the second, so a burst of captures does not wake them each time.
+    /// Records the time of the server's answer, at most once per second: readers of the answer's
+    /// age need no more, and a burst of captures must not wake them each time.
     fn publish_answer(&self) {
         self.publish.send_if_modified(|link| {
             let now = Instant::now();

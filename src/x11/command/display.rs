@@ -1,4 +1,4 @@
-//! The handle to the display: what the rest of deskd may ask the X thread.
+//! The handle to the display, through which the rest of deskd sends requests to the X thread.
 
 use std::{
     io,
@@ -28,13 +28,13 @@ use crate::{
     frame::Size,
 };
 
-/// Requests that may wait at once: every stream of every connection (64 × 16).
+/// Capacity of the queue of requests. Further requests are refused.
 const QUEUE: usize = 1024;
 
-/// The X thread comes round every 2 s when nothing happens.
+/// Maximum age of the X thread's last loop iteration. An idle thread starts one every 2 s.
 const STUCK: Duration = Duration::from_secs(10);
 
-/// A handle to the display: cheap to share, never blocks.
+/// A handle to the display. It is cheap to share, and sending a request never blocks.
 #[derive(Debug)]
 pub struct Display {
     name: DisplayName,
@@ -48,12 +48,12 @@ pub struct Display {
 }
 
 impl Display {
-    /// Starts the thread, which connects as soon as the display exists and is
-    /// `owner`'s. Of proofs that are kept with it those are believed that `trust` holds.
+    /// Starts the X thread, which connects as soon as the display exists and `owner` allows its X
+    /// server. A paint proof that is stored there is accepted only if `trust` confirms it.
     ///
     /// # Errors
     ///
-    /// When the system has no thread left.
+    /// When no thread or file descriptor is left.
     pub fn open(
         name: DisplayName,
         choice: CaptureChoice,
@@ -92,32 +92,32 @@ impl Display {
         })
     }
 
-    /// Rises when something was drawn since the last capture, and when the connection
-    /// comes or goes.
+    /// A counter that increases when the server reports drawing, and when the connection is
+    /// established or lost.
     pub fn drawn(&self) -> watch::Receiver<u64> {
         self.drawn.clone()
     }
 
-    /// The owner of the X server that it connects to.
+    /// The X servers to which the display may connect.
     pub fn owner(&self) -> &ServerOwner {
         &self.owner
     }
 
-    /// The owner of the X server that it connects to, and which records there are believed.
+    /// The X servers to which the display may connect, and the paint proofs accepted from them.
     pub(in crate::x11) fn reach(&self) -> (&ServerOwner, &Trust) {
         (&self.owner, &self.trust)
     }
 
-    /// The fastest way to read pixels that may be used.
+    /// The fastest capture mode that may be used.
     pub fn choice(&self) -> CaptureChoice {
         self.choice
     }
 
-    /// Keeps a proof with the X server, unless the screen is another one by now.
-    /// Captures asked for after this call carry it.
+    /// Stores a paint proof with the X server, unless the screen has changed since. Captures
+    /// requested after this call report the proof.
     pub fn prove(&self, proof: Proof) {
-        // Without the thread, or behind a full queue, the paint is proved again
-        // by the next who waits.
+        // If the thread has ended or the queue is full, the proof is dropped. The next caller that
+        // waits for the paint proves it again.
         drop(self.commands.try_send(DisplayRequest::Prove(proof)));
     }
 
@@ -126,56 +126,55 @@ impl Display {
         self.name
     }
 
-    /// The state of the connection, and a signal when it changes.
+    /// The state of the connection. The receiver is notified when the state changes.
     pub fn link(&self) -> watch::Receiver<Link> {
         self.link.clone()
     }
 
-    /// How long the X thread has been waiting for the server's next byte; `None`
-    /// when it is not waiting.
+    /// How long the X thread has been waiting for the server's next byte; `None` when it does not
+    /// wait.
     pub fn waiting(&self) -> Option<Duration> {
         self.pulse.waiting()
     }
 
-    /// The whole screen, captured after this call began. Calls that wait
-    /// together share one capture.
+    /// Captures the whole screen after this call began. Concurrent calls share one capture.
     ///
-    /// Waits as long as it takes: the caller brings the deadline.
+    /// Waits without a time limit: the caller sets the deadline.
     ///
     /// # Errors
     ///
-    /// A failure that does not go away by waiting.
+    /// A failure that does not end by waiting.
     pub async fn capture(&self) -> Result<Arc<Grab>, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(DisplayRequest::Capture(reply))?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
-    /// The pointer, read after this call began. Waits as [`Self::capture`] does.
+    /// Reads the pointer after this call began. Waits as [`Self::capture`] does.
     ///
     /// # Errors
     ///
-    /// A failure that does not go away by waiting.
+    /// A failure that does not end by waiting.
     pub async fn cursor(&self) -> Result<CursorReading, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(DisplayRequest::Cursor(reply))?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
-    /// Resizes the screen. False when the server cannot take that size. Waits as
+    /// Resizes the screen. Returns false if the server does not accept that size. Waits as
     /// [`Self::capture`] does.
     ///
     /// # Errors
     ///
-    /// A failure that does not go away by waiting.
+    /// A failure that does not end by waiting.
     pub async fn resize(&self, size: Size) -> Result<bool, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(DisplayRequest::Resize(size, reply))?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
-    /// Whether the X thread turns: it waits for the server, which is bounded, or
-    /// it came round lately. A thread that does neither is stuck.
+    /// Whether the X thread makes progress: it waits for the server, which has a time limit, or it
+    /// started a loop iteration in the last 10 s.
     pub fn works(&self) -> bool {
         self.pulse.waiting().is_some() || self.pulse.turned() < STUCK
     }
@@ -196,7 +195,7 @@ impl Display {
 
 impl Drop for Display {
     fn drop(&mut self) {
-        // A full queue: the thread finds the receivers gone and ends later.
+        // If the queue is full, the thread ends later, when it finds that the sender was dropped.
         drop(self.commands.try_send(DisplayRequest::Close));
     }
 }

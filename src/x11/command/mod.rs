@@ -1,4 +1,4 @@
-//! The handle to the display, and the thread that owns the connection.
+//! The handle to the display, and the thread that owns the connection and does its work.
 
 pub(in crate::x11) mod connected;
 pub(in crate::x11) mod display;

@@ -1,4 +1,4 @@
-//! The requests to the X thread, and what it reports.
+//! The requests to the X thread, and the state that it reports.
 
 use std::{
     sync::Arc,
@@ -26,29 +26,29 @@ use crate::{
 /// A request to the X thread. Each answer goes to its own channel.
 #[derive(Debug)]
 pub(in crate::x11) enum DisplayRequest {
-    /// A capture that starts after this command was sent.
+    /// Capture the screen, after this request was sent.
     Capture(oneshot::Sender<Result<Arc<Grab>, Failure>>),
-    /// Where the pointer is now.
+    /// Read the pointer's current position and image.
     Cursor(oneshot::Sender<Result<CursorReading, Failure>>),
-    /// Keep a proof of paint, if it is of the screen as it is now.
+    /// Store a paint proof, if it belongs to the current screen.
     Prove(Proof),
-    /// Resize the screen: whether the server took the size.
+    /// Resize the screen. The answer is whether the server accepted the size.
     Resize(Size, oneshot::Sender<Result<bool, Failure>>),
     /// End the thread.
     Close,
 }
 
-/// A proof of paint, to be kept with the X server.
+/// A paint proof, to be stored with the X server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// The profile that was proved.
+    /// The profile under which the desktop is painted.
     pub profile: Profile,
-    /// The X server that it was proved of.
+    /// The generation of the X server to which the proof applies.
     pub generation: Generation,
-    /// At which size.
+    /// The geometry epoch to which the proof applies.
     pub geometry_epoch: u64,
-    /// The windows that carry it: with the last of them it is void. None: it
-    /// stands until the screen is resized or the server ends.
+    /// The windows that carry the proof. The proof is void when the last of them is destroyed. If
+    /// there are none, it is valid until the screen is resized or the server ends.
     pub windows: Vec<WindowId>,
 }
 
@@ -65,29 +65,29 @@ pub struct CursorReading {
     pub geometry_epoch: u64,
 }
 
-/// The state of the connection.
+/// The state of the connection to the X server.
 #[derive(Debug, Clone)]
 pub struct Link {
-    /// Whether there is one.
+    /// Whether deskd is connected.
     pub state: LinkState,
-    /// The screen as last seen, also after the connection was lost.
+    /// The screen as last read, also after the connection was lost.
     pub last_screen: Option<ScreenInfo>,
     /// When the server last answered.
     pub last_answer: Option<Instant>,
 }
 
-/// Whether there is a connection.
+/// Whether deskd is connected to the X server.
 #[derive(Debug, Clone)]
 pub enum LinkState {
-    /// Not yet tried to the end.
+    /// The first attempt to connect has not ended.
     Connecting,
     /// Connected.
     Up(ScreenInfo),
-    /// Not connected, and why; deskd keeps trying.
+    /// Not connected, and the reason; deskd keeps trying.
     Down(Failure),
 }
 
-/// The work of the thread, as its handle requests it.
+/// The parameters of the X thread, set by its handle.
 pub(in crate::x11) struct ThreadSetup {
     pub(in crate::x11) name: DisplayName,
     pub(in crate::x11) choice: CaptureChoice,
@@ -100,20 +100,20 @@ pub(in crate::x11) struct ThreadSetup {
     pub(in crate::x11) trust: Trust,
 }
 
-/// Requests that are not done. They outlive a connection.
+/// Pending requests. They are kept when a connection ends.
 #[derive(Default)]
 pub(in crate::x11) struct Orders {
     pub(in crate::x11) captures: Vec<oneshot::Sender<Result<Arc<Grab>, Failure>>>,
     pub(in crate::x11) cursors: Vec<oneshot::Sender<Result<CursorReading, Failure>>>,
     pub(in crate::x11) proofs: Vec<Proof>,
     pub(in crate::x11) resizes: Vec<(Size, oneshot::Sender<Result<bool, Failure>>)>,
-    /// Captures made so far.
+    /// Number of captures so far.
     pub(in crate::x11) grabs: u64,
 }
 
 impl Orders {
     pub(in crate::x11) fn answer_all(&mut self, failure: &Failure) {
-        // A caller that has gone away needs no answer.
+        // A caller that has given up needs no answer.
         for reply in self.captures.drain(..) {
             drop(reply.send(Err(failure.clone())));
         }
@@ -136,7 +136,7 @@ impl Orders {
         true
     }
 
-    /// Work that was queued for a caller who gave up never runs.
+    /// Drops the requests whose callers have given up.
     pub(in crate::x11) fn forget_gone(&mut self) {
         self.captures.retain(|reply| !reply.is_closed());
         self.cursors.retain(|reply| !reply.is_closed());

@@ -1,11 +1,10 @@
 //! The thread that owns the connection.
 //!
-//! X replies are waited for without limit by x11rb, so the waiting happens
-//! here, and callers wait on channels with their own deadlines. A caller that
-//! gives up takes nothing from the others: its request is dropped when its
-//! turn comes. The connection is rebuilt only at end of stream, after a
-//! protocol error, or after [`SILENCE`](crate::x11::error::SILENCE) with work
-//! pending; what was asked meanwhile is done on the next connection.
+//! x11rb waits for replies without a time limit. So this thread does the waiting, and callers wait
+//! on channels with their own deadlines. If a caller gives up, its request is dropped before the
+//! next round of work, and other requests are not affected. The connection is opened again after
+//! end of stream, a protocol error, or [`SILENCE`](crate::x11::error::SILENCE) while a reply is
+//! due. Pending requests are processed on the next connection.
 
 use std::{
     io,
@@ -23,7 +22,7 @@ use crate::x11::{
     error::DisplayError,
 };
 
-/// Pauses between attempts to connect: from the first to the longest.
+/// Pauses between attempts to connect: the first and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
 /// Why the work on a connection ended.
@@ -32,7 +31,7 @@ enum End {
     Failed(DisplayError),
 }
 
-/// Starts the thread, which ends by [`DisplayRequest::Close`](super::order::DisplayRequest).
+/// Starts the thread. [`DisplayRequest::Close`](super::order::DisplayRequest) ends it.
 pub(in crate::x11) fn spawn(job: ThreadSetup) -> io::Result<()> {
     let worker = ScreenWorker {
         job,
@@ -54,7 +53,7 @@ impl ScreenWorker {
         let mut pause = BACKOFF.0;
         loop {
             let before = Instant::now();
-            // A defect in reading one reply must not end the daemon's sight.
+            // A panic while a reply is read must not end the thread.
             let end = catch_unwind(AssertUnwindSafe(|| self.one_connection()));
             let (failure, is_final) = match end {
                 Ok(End::Closed) => return,
@@ -85,7 +84,7 @@ impl ScreenWorker {
         }
     }
 
-    /// Reports each new failure once, to the log and to the callers.
+    /// Reports each new failure once, in the log and in the published state of the connection.
     fn report(&self, failure: &Failure) {
         let repeated =
             matches!(&self.job.publish.borrow().state, LinkState::Down(last) if last == failure);
@@ -101,7 +100,7 @@ impl ScreenWorker {
         }
     }
 
-    /// Collects commands for that long. False when the thread must end.
+    /// Collects commands for the time `pause`. Returns false if the thread must end.
     fn collect_for(&mut self, pause: Duration) -> bool {
         let until = Instant::now() + pause;
         loop {
@@ -110,7 +109,7 @@ impl ScreenWorker {
             if left.is_zero() {
                 break;
             }
-            // Without a socket to wait for, only commands wake it.
+            // Without a connection, only a command ends the wait.
             if self.job.inbox.bell().wait(None, left).is_err() || !self.take_commands() {
                 return false;
             }
@@ -119,7 +118,7 @@ impl ScreenWorker {
         true
     }
 
-    /// Takes all commands that wait. False when the thread must end.
+    /// Takes all queued commands. Returns false if the thread must end.
     fn take_commands(&mut self) -> bool {
         loop {
             match self.job.inbox.try_recv() {
