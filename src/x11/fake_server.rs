@@ -14,10 +14,8 @@ use crate::frame::{CaptureMode, Size};
 use crate::x11::{
     capture::grab::{CaptureChoice, Capturer},
     connection::{
-        display_name::DisplayName,
-        mailbox::Bell,
-        server::Server,
-        socket::{Pulse, Purpose, SocketKind, XStream},
+        display_name::DisplayName, framing::Purpose, mailbox::Bell, pulse::Pulse,
+        reach::SocketKind, server::Server, socket::XStream,
     },
     error::DisplayError,
     screen::known::KnownScreen,

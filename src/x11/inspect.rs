@@ -10,11 +10,8 @@ use x11rb::{
 use crate::x11::{
     capture::grab::{CaptureChoice, Capturer},
     connection::{
-        display_name::DisplayName,
-        mailbox::Bell,
-        server::Server,
-        socket::{Pulse, Purpose, ServerOwner},
-        trust::Trust,
+        display_name::DisplayName, framing::Purpose, mailbox::Bell, pulse::Pulse,
+        reach::ServerOwner, server::Server, trust::Trust,
     },
     error::DisplayError,
     screen::{info::ScreenInfo, known::KnownScreen},

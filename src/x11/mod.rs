@@ -33,8 +33,8 @@ pub use command::{
 pub use connection::{
     display_name::DisplayName,
     mailbox::{Bell, Receiver, Sender, mailbox},
+    reach::{ServerOwner, SocketKind},
     server::cookie_file,
-    socket::{ServerOwner, SocketKind},
     trust::Trust,
 };
 pub use error::DisplayError;

@@ -3,7 +3,6 @@
 //! of each plan is kept, so that the next one re-encodes only what changed.
 
 use std::{
-    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, Weak},
     thread::available_parallelism,
@@ -13,104 +12,13 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::{OnceCell, Semaphore, oneshot};
 
+use super::kept::{ImagePlan, KeptImages, Made};
 use crate::{
     encode::{self, Digest, Effort, EncodeOrder, Encoded, Format, Picture, Tiles, encode},
     failure::{Cause, Failure, Stage},
-    frame::{CursorImage, Pixels, Region, STRIPE_ROWS, Size},
-    x11::{Generation, Grab},
+    frame::{Pixels, Region},
+    x11::Grab,
 };
-
-/// The parameters of an image that is made of a capture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ImagePlan {
-    pub(super) region: Region,
-    pub(super) output: Size,
-    pub(super) format: Format,
-    pub(super) cursor: bool,
-    pub(super) effort: Effort,
-}
-
-impl ImagePlan {
-    fn picture<'a>(&self, grab: &'a Grab) -> Picture<'a> {
-        Picture::new(&grab.pixels, self.region, self.cursor_of(grab))
-    }
-
-    /// Whether the image is encoded stripe by stripe directly from the capture, without
-    /// scaling.
-    fn is_striped(&self) -> bool {
-        let is_plain = self.output == self.region.size && self.effort == Effort::Fast;
-        is_plain && matches!(self.format, Format::Png | Format::Jpeg(_))
-    }
-
-    fn cursor_of<'a>(&self, grab: &'a Grab) -> Option<&'a CursorImage> {
-        let cursor = grab.cursor.as_ref();
-        cursor.filter(|cursor| self.cursor && !cursor.is_left_out())
-    }
-}
-
-/// An encoded image with its digest and frame id.
-#[derive(Debug, Clone)]
-pub(super) struct Made {
-    pub(super) encoded: Encoded,
-    pub(super) digest: Digest,
-    pub(super) frame_id: String,
-    pub(super) took: Duration,
-}
-
-/// Maximum number of plans whose last image is kept.
-const KEPT: usize = 16;
-
-/// Maximum total size of the kept images, as a number of raw images of the whole screen.
-const KEPT_SCREENS: usize = 2;
-
-/// An image with at most this many changed pixels is encoded on the calling thread. That
-/// takes less than 1 ms, and is faster than a handover to another thread and back.
-const FEW_PIXELS: u64 = 64 * 1024;
-
-/// The last image that was encoded for a plan.
-#[derive(Debug)]
-struct KeptImage {
-    plan: ImagePlan,
-    generation: Generation,
-    epoch: u64,
-    /// The number of the capture that the image shows.
-    grab: u64,
-    /// The pointer that is drawn into the image.
-    cursor: Option<CursorImage>,
-    made: Arc<Made>,
-}
-
-impl KeptImage {
-    /// Whether the stripes that may differ in a later capture have at most [`FEW_PIXELS`]
-    /// pixels.
-    fn is_near(&self, grab: &Grab) -> bool {
-        let Size { width, height } = self.plan.region.size;
-        let stripes = (0..height).step_by(STRIPE_ROWS as usize);
-        let rows = stripes.map(|first| first..(first + STRIPE_ROWS).min(height));
-        let pixels = rows
-            .filter(|rows| self.may_differ(grab, rows.clone()))
-            .map(|rows| rows.len() as u64 * u64::from(width));
-        pixels.sum::<u64>() <= FEW_PIXELS
-    }
-
-    /// Whether these rows of the image may differ in a later capture: a stripe changed, or a
-    /// pointer that changed covers or covered them.
-    fn may_differ(&self, grab: &Grab, rows: Range<u32>) -> bool {
-        let first = self.plan.region.y;
-        let (from, to) = (first + rows.start, first + rows.end);
-        let stripes = (from / STRIPE_ROWS) as usize..to.div_ceil(STRIPE_ROWS) as usize;
-        let drawn = grab.changed.get(stripes);
-        if drawn.is_none_or(|drawn| drawn.iter().any(|number| *number > self.grab)) {
-            return true;
-        }
-        let now = self.plan.cursor_of(grab);
-        let covers = |cursor: &CursorImage| {
-            let top = i64::from(cursor.y) - i64::from(cursor.hot_y);
-            top < i64::from(to) && top + i64::from(cursor.size.height) > i64::from(from)
-        };
-        now != self.cursor.as_ref() && self.cursor.iter().chain(now).any(covers)
-    }
-}
 
 /// The result cell that all callers of one image wait for.
 type Work = OnceCell<Result<Arc<Made>, Failure>>;
@@ -129,7 +37,7 @@ pub(super) struct Encodings {
     cores: Arc<Semaphore>,
     shared: Mutex<Vec<Pending>>,
     /// Ordered by last use: the image that was used most recently is last.
-    kept: Arc<Mutex<Vec<Arc<KeptImage>>>>,
+    kept: KeptImages,
 }
 
 impl Encodings {
@@ -139,7 +47,7 @@ impl Encodings {
             seed,
             cores: Arc::new(Semaphore::new(cores)),
             shared: Mutex::default(),
-            kept: Arc::default(),
+            kept: KeptImages::default(),
         }
     }
 
@@ -149,8 +57,8 @@ impl Encodings {
         grab: &Arc<Grab>,
         plan: ImagePlan,
     ) -> Result<Digest, Failure> {
-        let before = self.before(grab, plan);
-        if let Some(same) = before.as_ref().filter(|before| stays(before, grab)) {
+        let before = self.kept.before(grab, plan);
+        if let Some(same) = before.as_ref().filter(|before| before.stays(grab)) {
             return Ok(same.made.digest);
         }
         let (grab, seed) = (Arc::clone(grab), self.seed);
@@ -178,8 +86,8 @@ impl Encodings {
         plan: ImagePlan,
         issue_id: impl FnOnce() -> String,
     ) -> Result<Arc<Made>, Failure> {
-        let before = self.before(grab, plan);
-        if let Some(same) = before.as_ref().filter(|before| stays(before, grab)) {
+        let before = self.kept.before(grab, plan);
+        if let Some(same) = before.as_ref().filter(|before| before.stays(grab)) {
             return Ok(Arc::new(Made {
                 took: Duration::ZERO,
                 ..(*same.made).clone()
@@ -188,7 +96,7 @@ impl Encodings {
         let work = self.join(grab.number, plan);
         let make = || async {
             let (grab, seed, frame_id) = (Arc::clone(grab), self.seed, issue_id());
-            let kept = Arc::clone(&self.kept);
+            let kept = self.kept.clone();
             let is_small = before
                 .as_ref()
                 .is_some_and(|before| plan.is_striped() && before.is_near(&grab));
@@ -221,7 +129,7 @@ impl Encodings {
                     frame_id,
                     took: began.elapsed(),
                 });
-                keep(&kept, &grab, plan, &made);
+                kept.keep(&grab, plan, &made);
                 Ok(made)
             };
             if is_small {
@@ -264,21 +172,6 @@ impl Encodings {
         })
         .await
         .flatten()
-    }
-
-    /// Returns the kept image of the plan, if it shows the same X server at the same geometry
-    /// epoch and is not newer than `grab`.
-    fn before(&self, grab: &Grab, plan: ImagePlan) -> Option<Arc<KeptImage>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let serves = |kept: &Arc<KeptImage>| {
-            kept.plan == plan
-                && (kept.generation, kept.epoch) == (grab.generation, grab.geometry_epoch)
-                && kept.grab <= grab.number
-        };
-        let found = kept.iter().position(serves)?;
-        let found = kept.remove(found);
-        kept.push(Arc::clone(&found));
-        Some(found)
     }
 
     /// Encodes a failure card.
@@ -349,43 +242,6 @@ impl Encodings {
     }
 }
 
-/// Whether the kept image certainly has the same content in the capture `grab`.
-fn stays(kept: &KeptImage, grab: &Grab) -> bool {
-    !kept.may_differ(grab, 0..kept.plan.region.size.height)
-}
-
-/// Stores an image as the last one of its plan. Then drops the least recently used images,
-/// until the limits [`KEPT`] and [`KEPT_SCREENS`] are met.
-fn keep(kept: &Mutex<Vec<Arc<KeptImage>>>, grab: &Grab, plan: ImagePlan, made: &Arc<Made>) {
-    let room = KEPT_SCREENS * grab.pixels.size().bgrx_bytes();
-    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-    if kept
-        .iter()
-        .any(|kept| kept.plan == plan && kept.grab > grab.number)
-    {
-        return;
-    }
-    kept.retain(|kept| kept.plan != plan);
-    // This image alone would evict all others.
-    if made.encoded.bytes.len() > room {
-        return;
-    }
-    kept.push(Arc::new(KeptImage {
-        plan,
-        generation: grab.generation,
-        epoch: grab.geometry_epoch,
-        grab: grab.number,
-        cursor: plan.cursor_of(grab).cloned(),
-        made: Arc::clone(made),
-    }));
-    let bytes = |kept: &Vec<Arc<KeptImage>>| -> usize {
-        kept.iter().map(|kept| kept.made.encoded.bytes.len()).sum()
-    };
-    while kept.len() > KEPT || bytes(&kept) > room {
-        kept.remove(0);
-    }
-}
-
 fn failed(cause: Cause, message: String) -> Failure {
     Failure {
         stage: Stage::Encode,
@@ -406,7 +262,11 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::frame::CaptureMode;
+    use crate::{
+        frame::{CaptureMode, CursorImage, STRIPE_ROWS, Size},
+        session::capture::kept::{KEPT, KEPT_SCREENS},
+        x11::Generation,
+    };
 
     const SIZE: Size = Size {
         width: 320,
@@ -563,12 +423,12 @@ mod tests {
         for n in 0..u32::try_from(KEPT).unwrap() + 3 {
             made(&encodings, &first, nth(n)).await;
         }
-        assert_eq!(encodings.kept.lock().unwrap().len(), KEPT);
-        assert!(encodings.before(&first, nth(2)).is_none());
-        assert!(encodings.before(&first, nth(3)).is_some());
+        assert_eq!(encodings.kept.size().0, KEPT);
+        assert!(encodings.kept.before(&first, nth(2)).is_none());
+        assert!(encodings.kept.before(&first, nth(3)).is_some());
         // The plan that was used most recently is dropped last.
         made(&encodings, &first, nth(90)).await;
-        assert!(encodings.before(&first, nth(3)).is_some());
+        assert!(encodings.kept.before(&first, nth(3)).is_some());
         let other = |change: fn(&mut Grab)| {
             let mut grab = Arc::into_inner(grab(1, None, &still(1), None)).unwrap();
             change(&mut grab);
@@ -579,7 +439,7 @@ mod tests {
             other(|grab| grab.geometry_epoch = 2),
             other(|grab| grab.number = 0),
         ] {
-            assert!(encodings.before(&changed, nth(3)).is_none());
+            assert!(encodings.kept.before(&changed, nth(3)).is_none());
         }
         // There is room for two raw images of the whole screen.
         for n in 0..4 {
@@ -591,8 +451,7 @@ mod tests {
             };
             made(&encodings, &first, raw).await;
         }
-        let kept = encodings.kept.lock().unwrap();
-        let bytes: usize = kept.iter().map(|kept| kept.made.encoded.bytes.len()).sum();
+        let (_, bytes) = encodings.kept.size();
         assert!(bytes <= KEPT_SCREENS * SIZE.bgrx_bytes(), "{bytes}");
     }
 

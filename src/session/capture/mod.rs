@@ -6,6 +6,7 @@ mod encoding;
 mod failure_card;
 mod fit;
 mod frames;
+mod kept;
 mod picture;
 mod refusal;
 mod screenshot;

@@ -11,8 +11,8 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     Capture,
-    encoding::ImagePlan,
     frames::{Shown, Source},
+    kept::ImagePlan,
     picture::{Frame, FrameKind, Spec},
     refusal::Refusal,
     screenshot::Look,

@@ -23,12 +23,14 @@ mod planned;
 mod pointer;
 mod prepare;
 mod pressed;
+mod reading;
 mod refused;
 mod resting;
 mod state;
 mod stop;
 mod thread;
 mod typing;
+mod waits;
 
 use std::{
     io,

@@ -1,20 +1,14 @@
 //! Captures the whole screen at one instant.
 
 use std::{
-    io,
-    ops::Range,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use x11rb::{
-    connection::{RequestConnection as _, SequenceNumber},
-    cookie::Cookie,
+    connection::SequenceNumber,
     errors::ReplyError,
-    protocol::{
-        shm::{self, ConnectionExt as _},
-        xproto::{ConnectionExt as _, GetGeometryReply, GetImageReply, ImageFormat, Rectangle},
-    },
+    protocol::xproto::{ConnectionExt as _, GetGeometryReply, Rectangle},
 };
 
 use crate::x11::{
@@ -23,12 +17,11 @@ use crate::x11::{
         cursor::Cursor,
         damage,
         damage::Damage,
+        image,
+        image::too_short,
         segments::{Segments, Slot},
     },
-    connection::{
-        mailbox::Bell,
-        server::{Server, XConnection, screen_size},
-    },
+    connection::server::{Server, screen_size},
     error::DisplayError,
     screen::{known::KnownScreen, root_state::Generation},
 };
@@ -46,7 +39,7 @@ const ROUNDS: u32 = 3;
 
 /// The fastest capture mode that may be used. If the server refuses it, slower modes are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CaptureChoice(Option<CaptureMode>);
+pub struct CaptureChoice(pub(super) Option<CaptureMode>);
 
 impl From<CaptureMode> for CaptureChoice {
     fn from(mode: CaptureMode) -> Self {
@@ -85,24 +78,24 @@ pub struct Grab {
 /// Reads the screen of one connection.
 #[derive(Debug)]
 pub(in crate::x11) struct Capturer {
-    mode: CaptureMode,
-    mode_reason: Option<String>,
-    cursor: Cursor,
-    segments: Segments,
+    pub(super) mode: CaptureMode,
+    pub(super) mode_reason: Option<String>,
+    pub(super) cursor: Cursor,
+    pub(super) segments: Segments,
     /// The record of changes. Without it, the whole screen is read each time.
-    damage: Option<Damage>,
-    last: Option<Last>,
+    pub(super) damage: Option<Damage>,
+    pub(super) last: Option<Last>,
     /// For each stripe, the number of the capture in which the stripe last may have changed.
-    changed: Vec<u64>,
+    pub(super) changed: Vec<u64>,
     /// Areas drawn on since the last capture, as far as the server has reported them already.
-    pending: Vec<Region>,
+    pub(super) pending: Vec<Region>,
     /// Sequence number of the last request of the last capture.
-    last_request: SequenceNumber,
+    pub(super) last_request: SequenceNumber,
 }
 
 /// The screen of the last capture, and its pixels unless a new capture needs their memory.
 #[derive(Debug)]
-struct Last {
+pub(super) struct Last {
     known: KnownScreen,
     pixels: Option<Arc<Pixels>>,
 }
@@ -126,59 +119,10 @@ enum Reading {
 }
 
 impl Capturer {
-    /// Finds the fastest capture mode that works on this server, once per connection.
-    ///
-    /// # Errors
-    ///
-    /// Only errors that end the connection. After any other error, the next mode is tried.
-    pub(in crate::x11) fn probe(
-        server: &Server,
-        size: Size,
-        choice: CaptureChoice,
-        wake: Bell,
-    ) -> Result<Self, DisplayError> {
-        let mut capturer = Self {
-            mode: CaptureMode::GetImage,
-            mode_reason: None,
-            cursor: Cursor::of(server)?,
-            segments: Segments::new(wake),
-            damage: Damage::follow(server)?,
-            last: None,
-            changed: Vec::new(),
-            pending: Vec::new(),
-            last_request: 0,
-        };
-        let mut reasons = Vec::new();
-        for mode in [CaptureMode::ShmFd, CaptureMode::ShmSysv] {
-            let allowed = match choice.0 {
-                None | Some(CaptureMode::ShmFd) => true,
-                Some(CaptureMode::ShmSysv) => mode == CaptureMode::ShmSysv,
-                Some(CaptureMode::GetImage) => false,
-            };
-            if !allowed {
-                reasons.push(format!("{mode:?}: not wanted (--capture-mode)"));
-                continue;
-            }
-            match capturer.try_shm(server, mode, size) {
-                Ok(()) => {
-                    capturer.mode = mode;
-                    break;
-                }
-                Err(error) if error.ends_connection() => return Err(error),
-                Err(error) => reasons.push(format!("{mode:?}: {error}")),
-            }
-        }
-        capturer.mode_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
-        if capturer.mode == CaptureMode::GetImage {
-            capturer.end_damage(server)?;
-        }
-        Ok(capturer)
-    }
-
     /// While the server reads pixels for GetImage, it takes its cursor off the screen and sends a
     /// DamageNotify in the middle of the reply (Xvfb 21.1). After that, the stream cannot be
     /// parsed. So a connection that uses GetImage does not follow damage.
-    fn end_damage(&mut self, server: &Server) -> Result<(), DisplayError> {
+    pub(super) fn end_damage(&mut self, server: &Server) -> Result<(), DisplayError> {
         self.pending.clear();
         self.damage
             .take()
@@ -203,50 +147,6 @@ impl Capturer {
     /// Whether the server reports drawing.
     pub(in crate::x11) fn has_damage(&self) -> bool {
         self.damage.is_some()
-    }
-
-    fn try_shm(
-        &mut self,
-        server: &Server,
-        mode: CaptureMode,
-        size: Size,
-    ) -> Result<(), DisplayError> {
-        let unavailable =
-            |why: &str| DisplayError::SharedMemory(io::Error::new(io::ErrorKind::Unsupported, why));
-        if server
-            .conn
-            .extension_information(shm::X11_EXTENSION_NAME)?
-            .is_none()
-        {
-            return Err(unavailable("the X server has no MIT-SHM"));
-        }
-        let version = server.conn.shm_query_version()?.reply();
-        let version = version.map_err(|error| DisplayError::reply("ShmQueryVersion", error))?;
-        if mode == CaptureMode::ShmFd && (version.major_version, version.minor_version) < (1, 2) {
-            return Err(unavailable("the X server's MIT-SHM is older than 1.2"));
-        }
-        self.segments.attach(server, mode, size)?;
-        // That the server attached a segment does not suffice: a server in another IPC namespace or
-        // container may attach another one. So one pixel is read through the segment.
-        let one = server
-            .conn
-            .shm_get_image(
-                server.root,
-                0,
-                0,
-                1,
-                1,
-                u32::MAX,
-                ImageFormat::Z_PIXMAP.into(),
-                self.segments.id(),
-                0,
-            )?
-            .reply();
-        if let Err(error) = one {
-            self.segments.detach(server)?;
-            return Err(DisplayError::reply("ShmGetImage", error));
-        }
-        Ok(())
     }
 
     /// Captures the screen, at its new size if it was resized. Areas that were not drawn on since
@@ -431,7 +331,8 @@ impl Capturer {
             let drawn_before = if asked { None } else { ask() };
             let drawn_before = drawn_before.transpose()?;
             let before = server.conn.get_geometry(server.root)?;
-            let image = self.ask_image(server, known.size, slot, &rows)?;
+            let segment = slot.map(|_| self.segments.id());
+            let image = image::ask(server, known.size, segment, &rows)?;
             let drawn = ask().transpose()?;
             let pointer = self.cursor.ask(server)?;
             let after = server.conn.get_geometry(server.root)?;
@@ -492,48 +393,6 @@ impl Capturer {
         }
     }
 
-    /// Requests rows. Shared memory receives them at their place in the whole image.
-    fn ask_image<'c>(
-        &self,
-        server: &'c Server,
-        size: Size,
-        slot: Option<usize>,
-        rows: &Range<u32>,
-    ) -> Result<AskedImage<'c>, DisplayError> {
-        let (conn, root, format) = (&server.conn, server.root, ImageFormat::Z_PIXMAP);
-        let (width, _) = wire_size(size)?;
-        let short = |pixels: u32| i16::try_from(pixels).map_err(|_| DisplayError::TooLarge(size));
-        let (y, height) = (
-            short(rows.start)?,
-            u16::try_from(rows.len()).map_err(|_| DisplayError::TooLarge(size))?,
-        );
-        let band = Size {
-            height: rows.end - rows.start,
-            ..size
-        };
-        let expected = server.format.image_bytes(band);
-        let depth = server.depth;
-        let kind = match slot {
-            Some(_) => {
-                let offset = server.format.stride(size.width) * rows.start as usize;
-                let offset = u32::try_from(offset).map_err(|_| DisplayError::TooLarge(size))?;
-                let (id, all) = (self.segments.id(), u32::MAX);
-                let format = format.into();
-                ImageAsked::Shared(
-                    conn.shm_get_image(root, 0, y, width, height, all, format, id, offset)?,
-                )
-            }
-            None => {
-                ImageAsked::Plain(conn.get_image(format, root, 0, y, width, height, u32::MAX)?)
-            }
-        };
-        Ok(AskedImage {
-            asked: kind,
-            expected,
-            depth,
-        })
-    }
-
     /// Wraps the captured data as pixels, and converts their format if necessary.
     fn pixels(
         &self,
@@ -563,53 +422,7 @@ impl Capturer {
     }
 }
 
-/// An image request that was sent.
-struct AskedImage<'c> {
-    asked: ImageAsked<'c>,
-    /// Minimum number of bytes in the reply.
-    expected: usize,
-    depth: u8,
-}
-
-enum ImageAsked<'c> {
-    /// The image goes into shared memory.
-    Shared(Cookie<'c, XConnection, shm::GetImageReply>),
-    /// The image comes over the socket.
-    Plain(Cookie<'c, XConnection, GetImageReply>),
-}
-
-impl AskedImage<'_> {
-    /// Returns the image's bytes; none if they are in shared memory.
-    fn reply(self) -> Result<Vec<u8>, DisplayError> {
-        let (depth, bytes, data) = match self.asked {
-            ImageAsked::Shared(cookie) => {
-                let reply = cookie.reply();
-                let reply = reply.map_err(|error| DisplayError::reply("ShmGetImage", error))?;
-                (reply.depth, reply.size as usize, Vec::new())
-            }
-            ImageAsked::Plain(cookie) => {
-                let reply = cookie.reply();
-                let reply = reply.map_err(|error| DisplayError::reply("GetImage", error))?;
-                (reply.depth, reply.data.len(), reply.data)
-            }
-        };
-        if depth != self.depth || bytes < self.expected {
-            return Err(too_short());
-        }
-        Ok(data)
-    }
-}
-
-fn too_short() -> DisplayError {
-    DisplayError::Protocol("an image is shorter than the screen")
-}
-
 fn size_of(reply: Result<GetGeometryReply, ReplyError>) -> Result<Size, DisplayError> {
     let reply = reply.map_err(|error| DisplayError::reply("GetGeometry", error))?;
     screen_size(reply.width, reply.height)
-}
-
-fn wire_size(size: Size) -> Result<(u16, u16), DisplayError> {
-    let side = |pixels: u32| u16::try_from(pixels).map_err(|_| DisplayError::TooLarge(size));
-    Ok((side(size.width)?, side(size.height)?))
 }

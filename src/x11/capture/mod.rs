@@ -4,5 +4,7 @@ pub(in crate::x11) mod compare;
 pub(in crate::x11) mod cursor;
 pub(in crate::x11) mod damage;
 pub(in crate::x11) mod grab;
+mod image;
+mod probe;
 pub(in crate::x11) mod segments;
 pub(in crate::x11) mod shm;

@@ -12,7 +12,7 @@ use x11rb::{
 use crate::frame::{CaptureMode, Size};
 use crate::x11::{
     capture::shm::{Segment, Store, remove_sysv},
-    connection::{mailbox::Bell, server::Server, socket::MAX_PACKET_BYTES},
+    connection::{framing::MAX_PACKET_BYTES, mailbox::Bell, server::Server},
     error::DisplayError,
 };
 

@@ -22,9 +22,9 @@ use crate::x11::{
     capture::grab::Capturer,
     command::order::{CursorReading, Link, LinkState, Orders, Proof, ThreadSetup},
     connection::{
+        framing::Purpose,
         mailbox::{Bell, Woken},
         server::{EVENTS_AT_ONCE, Server},
-        socket::Purpose,
     },
     error::DisplayError,
     screen::{

@@ -15,10 +15,7 @@ use crate::x11::{
         thread,
     },
     connection::{
-        display_name::DisplayName,
-        mailbox,
-        mailbox::mailbox,
-        socket::{Pulse, ServerOwner},
+        display_name::DisplayName, mailbox, mailbox::mailbox, pulse::Pulse, reach::ServerOwner,
         trust::Trust,
     },
     error::SILENCE,

@@ -10,9 +10,7 @@ use tokio::sync::{oneshot, watch};
 use crate::x11::{
     capture::grab::{CaptureChoice, Grab},
     connection::{
-        display_name::DisplayName,
-        mailbox::Receiver,
-        socket::{Pulse, ServerOwner},
+        display_name::DisplayName, mailbox::Receiver, pulse::Pulse, reach::ServerOwner,
         trust::Trust,
     },
     screen::{info::ScreenInfo, root_state::Generation},

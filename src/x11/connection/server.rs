@@ -18,9 +18,11 @@ use crate::frame::Size;
 use crate::x11::{
     connection::{
         display_name::DisplayName,
+        framing::Purpose,
         pixel_format::PixelFormat,
-        socket,
-        socket::{Pulse, Purpose, ServerOwner, SocketKind, XStream},
+        pulse::Pulse,
+        reach::{self, ServerOwner, SocketKind},
+        socket::XStream,
         trust::{ServerLife, Trust},
     },
     error::{CookieLookup, DisplayError},
@@ -61,7 +63,7 @@ impl Server {
         (owner, trust): (&ServerOwner, &Trust),
         purpose: Purpose,
     ) -> Result<Self, DisplayError> {
-        let connected = socket::open(display, owner)?;
+        let connected = reach::open(display, owner)?;
         let stream = XStream::new(connected.stream, patience, Arc::clone(pulse), purpose)
             .map_err(DisplayError::Lost)?;
         let mut server = Self::over(stream, display, connected.kind, connected.server_uid)?;

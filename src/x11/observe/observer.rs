@@ -34,9 +34,10 @@ use crate::x11::{
     },
     command::display::Display,
     connection::{
+        framing::Purpose,
         mailbox::Bell,
+        pulse::Pulse,
         server::{EVENTS_AT_ONCE, Server},
-        socket::{Pulse, Purpose},
     },
     error::{DisplayError, SILENCE, no_id},
     observe::{focus, focus::Focus, owner, properties::Atoms, scene, scene::PlacedWindow},

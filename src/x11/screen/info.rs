@@ -2,7 +2,7 @@
 
 use crate::x11::{
     capture::grab::Capturer,
-    connection::{server::Server, socket::SocketKind},
+    connection::{reach::SocketKind, server::Server},
     screen::{known::KnownScreen, root_state::Generation},
 };
 use crate::{

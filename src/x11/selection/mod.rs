@@ -38,9 +38,10 @@ use x11rb::{
 use crate::x11::{
     command::display::Display,
     connection::{
+        framing::Purpose,
         mailbox::{Bell, Receiver, Sender, mailbox},
+        pulse::Pulse,
         server::{EVENTS_AT_ONCE, Server},
-        socket::{Pulse, Purpose},
     },
     error::{DisplayError, SILENCE},
     observe::{focus::Focus, owner},
