@@ -451,6 +451,32 @@ async fn a_screen_that_is_resized_in_the_middle_is_noticed() {
     }
 }
 
+/// A step was executed, so its answer is no refusal, even if the screen became larger than an
+/// image may be.
+#[tokio::test]
+async fn a_screen_that_becomes_too_large_is_shown_smaller() {
+    let server = XServer::with_screen("17000x200x24", &[]);
+    let mut witness = crate::common::Witness::new(&server);
+    witness.resize(800, 200);
+    let daemon = Daemon::start(&server);
+    let mut client = daemon.client().await;
+    screen(&mut client, raw()).await;
+    let request = bare(vec![move_to(1, 1), pause(1500), move_to(7, 7)]);
+    let request = v1::ActRequest {
+        no_frame: false,
+        ..request
+    };
+    let mut other = client.clone();
+    let step = tokio::spawn(async move { other.act(request).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    witness.resize(17_000, 200);
+    let reply = step.await.unwrap().unwrap().into_inner();
+    assert_eq!(reply.outcome(), v1::ActOutcome::Done, "{reply:?}");
+    let frame = reply.frame.unwrap();
+    assert_eq!(frame.kind(), v1::FrameKind::Screen);
+    assert_eq!((frame.width, frame.screen_width), (16_384, 17_000));
+}
+
 /// A step that ends early leaves nothing down, and says why it ended and where the pointer
 /// is.
 #[tokio::test]

@@ -563,3 +563,33 @@ fn key_names_are_a_document_too() {
     );
     assert!(document["aliases"].is_object());
 }
+
+/// A user who owns the runtime folder in root's environment could listen there.
+#[test]
+fn a_runtime_folder_of_another_user_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener =
+        std::os::unix::net::UnixListener::bind(folder.path().join("deskd.sock")).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let run = || {
+        command(binary())
+            .args(["info", "--deadline", "300ms"])
+            .env("XDG_RUNTIME_DIR", folder.path())
+            .env_remove("DESKD_SERVER")
+            .output()
+            .unwrap()
+    };
+    let output = run();
+    assert!(
+        listener.accept().is_ok(),
+        "one's own folder is used: {output:?}"
+    );
+    while listener.accept().is_ok() {}
+    std::os::unix::fs::chown(folder.path(), Some(65534), Some(65534)).unwrap();
+    let output = run();
+    assert!(listener.accept().is_err(), "{output:?}");
+    assert!(
+        complaint(&output).contains("/run/deskd/deskd.sock"),
+        "{output:?}"
+    );
+}

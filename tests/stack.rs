@@ -726,6 +726,22 @@ fn files_alone_keep_no_desktop_down() {
     }
 }
 
+/// The desktop's user may fill the file system of its runtime folder, and the init may be
+/// killed then: the next one removes what is there before it needs room.
+#[test]
+fn a_runtime_folder_that_is_full_is_emptied_first() {
+    let mut stack = Managed::new(&[]);
+    let number = stack.number;
+    let fill = format!(
+        "mount -t tmpfs -o size=256k tmpfs /run/deskd && mkdir /run/deskd/desktop-X{number} && \
+         {{ head -c 1M /dev/zero >/run/deskd/desktop-X{number}/fill; true; }} && exec \"$0\" \"$@\""
+    );
+    fs::create_dir_all("/run/deskd").unwrap();
+    stack.start(&["unshare", "--mount", "sh", "-c", &fill]);
+    stack.wait_for_socket();
+    stack.up();
+}
+
 /// Only the init's user can open the lock file: opening it is enough to hold the lock.
 #[test]
 fn nobody_else_can_take_the_lock() {

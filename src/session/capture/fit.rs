@@ -87,6 +87,17 @@ impl Fit {
         Ok(fit)
     }
 
+    /// The limits of every image, without enlargement.
+    pub(crate) fn any_image() -> Self {
+        Self {
+            max_side: MAX_OUTPUT_SIDE,
+            max_pixels: MAX_OUTPUT_PIXELS,
+            tiles: None,
+            multiple_of: 1,
+            may_enlarge: false,
+        }
+    }
+
     /// Returns the largest image size within the limits for a region of at least one pixel.
     pub fn size(&self, region: Size) -> Size {
         let long = region.width.max(region.height);

@@ -127,7 +127,7 @@ impl Input {
         let account = outcome(act, &mut account).await?;
         let (frame, pictures) = match frame.await {
             Ok(seen) => seen,
-            Err(_) => (self.show(act, reply_by).await?, Vec::new()),
+            Err(_) => (self.show(act, reply_by).await, Vec::new()),
         };
         drop(waiting);
         Ok(Acted {
@@ -149,7 +149,7 @@ impl Input {
         let _waiting = progress.waiting.upgrade();
         let account = tokio::time::timeout_at(reply_by, outcome(act, &mut progress.account));
         let account = account.await.unwrap_or_else(|_| Err(still_at_work()))?;
-        let frame = self.show(act, reply_by).await?;
+        let frame = self.show(act, reply_by).await;
         Ok(Acted {
             account,
             frame,
@@ -199,10 +199,8 @@ impl Input {
             known.get_or_insert(account);
             new
         });
-        if done
-            && !cancel.is_cancelled()
-            && let Ok(frame) = self.show(&act, reply_by).await
-        {
+        if done && !cancel.is_cancelled() {
+            let frame = self.show(&act, reply_by).await;
             // The caller may have disconnected.
             drop(framed.send((frame, pictures)));
         }

@@ -2,8 +2,8 @@
 
 use tokio::time::Instant;
 
-use super::{Input, action::Act, job::Shot, refused::Refused};
-use crate::session::capture::{Frame, FrameKind, ImageSpec, Scale, Space, Spec};
+use super::{Input, action::Act, job::Shot};
+use crate::session::capture::{Fit, Frame, FrameKind, ImageSpec, Scale, Space, Spec};
 
 /// The frame after a step, and the pictures of its actions with the index of each action.
 pub(super) type StepPictures = (Option<Frame>, Vec<(usize, Frame)>);
@@ -43,47 +43,40 @@ impl Input {
         drop(reply.send(taken));
     }
 
-    /// Returns the frame after a step; `None` if the request asks for none.
-    pub(super) async fn show(
-        &self,
-        act: &Act,
-        reply_by: Instant,
-    ) -> Result<Option<Frame>, Refused> {
-        let Some(image) = &act.picture else {
-            return Ok(None);
-        };
+    /// Returns the frame after a step; `None` if the request asks for none. The step was executed,
+    /// so a picture that is not possible any more is no reason to refuse it.
+    pub(super) async fn show(&self, act: &Act, reply_by: Instant) -> Option<Frame> {
+        let image = act.picture.as_ref()?;
         let spec = Spec {
             image: image.clone(),
             if_changed_since: None,
             unproved: act.unproved,
         };
-        let frame = match self
+        let shown = self
             .capture
             .screenshot(&spec, Instant::now(), reply_by)
-            .await
-        {
-            Ok(frame) => frame,
+            .await;
+        match shown {
+            Ok(frame) => Some(frame),
             // The step changed the screen, so the requested picture is not possible: show the whole
-            // screen.
+            // screen, as large as an image may be.
             Err(_) => {
-                let scale = match spec.image.scale {
-                    Scale::Fit(fit) => Scale::Fit(fit),
-                    Scale::Native | Scale::Size(_) => Scale::Native,
+                let fit = match spec.image.scale {
+                    Scale::Fit(fit) => fit,
+                    Scale::Native | Scale::Size(_) => Fit::any_image(),
                 };
                 let whole = Spec {
                     image: ImageSpec {
                         region: None,
-                        scale,
+                        scale: Scale::Fit(fit),
                         space: Space::Screen,
                         ..spec.image
                     },
                     ..spec
                 };
-                self.capture
-                    .screenshot(&whole, Instant::now(), reply_by)
-                    .await?
+                let whole = self.capture.screenshot(&whole, Instant::now(), reply_by);
+                whole.await.ok()
             }
-        };
-        Ok(Some(frame))
+        }
     }
 }
