@@ -1,5 +1,5 @@
-//! Frames of which only the changes are read and encoded equal the screen, whatever is
-//! drawn.
+//! Incremental frames, whose changes alone are read and encoded, equal the screen for every
+//! kind of drawing.
 
 use deskd::v1;
 

@@ -680,8 +680,8 @@ async fn what_hides_ends_with_the_desktop() {
     assert_eq!(pid("forks"), last, "the chain goes on");
 }
 
-/// Files in /tmp do not keep a desktop down: a link to another program's socket, folders,
-/// and a lock file with the number of a process that is not the display's X server.
+/// Files in /tmp do not prevent a start: not a link to another program's socket, not folders,
+/// and not a lock file with the pid of a process other than the display's X server.
 #[test]
 fn files_alone_keep_no_desktop_down() {
     let mut stack = Managed::new(&[]);

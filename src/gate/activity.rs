@@ -204,8 +204,8 @@ impl Activity {
         }
     }
 
-    /// Returns the region of any size that moves all the time, such as a video: at least four
-    /// changes in each of the last two seconds, with nearly the same extent in both.
+    /// Returns the region of any size that moves all the time, such as a video. It has at least
+    /// four changes in each of the last two seconds, with nearly the same extent in both.
     fn playing(&self, now: Duration) -> Option<Cluster> {
         let second = Duration::from_secs(1);
         let extent = |from: Duration, to: Duration| {

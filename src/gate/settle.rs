@@ -52,10 +52,11 @@ const MAX_PINGS: usize = 24;
 const STILL_MOVING: Duration = Duration::from_millis(1500);
 /// A change this near to a moving region, in pixels, belongs to it.
 const NEAR: u32 = 8;
-/// A change near the place of a press counts as a redraw of the pressed control if it is at most
-/// this wide and high (pixels) and comes within this time after the press. It shows that the press
-/// arrived, but it is not the program's answer.
+/// Maximum width and height, in pixels, of a change near a press that counts as the redraw of
+/// the pressed control. Such a redraw shows that the press arrived, but it is not the program's
+/// answer.
 const CONTROL: (u32, u32) = (400, 120);
+/// Maximum time from the press to such a redraw.
 const CONTROL_TIME: Duration = Duration::from_millis(300);
 
 /// Why the wait ended.

@@ -1,6 +1,7 @@
-//! Starts, stops and resizes the desktop: sends orders to the init that runs the stack, waits
-//! for the paint proof (the record on the root window that the desktop is painted), and
-//! reports to callers.
+//! Starts, stops and resizes the desktop.
+//!
+//! It sends orders to the init that runs the stack, waits for the paint proof (the record on the
+//! root window that the desktop is painted), and reports to callers.
 
 mod keeping;
 #[cfg(test)]

@@ -56,8 +56,8 @@ impl Hands<'_> {
         Ok(())
     }
 
-    /// Refuses a paste into a window whose program may still request the text because of the chord
-    /// of the last paste, which was reported as not done: the text would arrive for both chords.
+    /// Refuses a paste into a window whose program may still request the text of the last paste,
+    /// which was reported as not done. The text would arrive for both chords.
     fn until_chord_is_dealt_with(&mut self, focus: &Focus) -> Result<(), Stop> {
         let untaken = self.pacing.untaken.take();
         let recent =

@@ -1,6 +1,9 @@
-//! Finds every process of the stack, and no other. It uses three criteria: a mark in the
-//! environment, which children inherit and which survives a killed init; descent, because orphans
-//! become children of the init; and a control group, if there is one.
+//! Finds every process of the stack, and no other.
+//!
+//! It uses three criteria:
+//! - A mark in the environment, which children inherit and which survives a killed init.
+//! - Descent, because orphans become children of the init.
+//! - A control group, if there is one.
 
 use std::{
     collections::{HashMap, HashSet},

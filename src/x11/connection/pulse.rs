@@ -1,4 +1,4 @@
-//! What other threads can see of the X thread while it waits for the server.
+//! The state of the X thread that other threads can read while it waits for the server.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -92,7 +92,7 @@ impl Trust {
         }
     }
 
-    /// What this instance wrote last, if that was to the X server `life`.
+    /// Returns the text that this instance wrote last, if it was written to the X server `life`.
     pub(in crate::x11) fn last(&self, life: ServerLife) -> Option<Vec<u8>> {
         let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (of, text) = written.text.as_ref()?;

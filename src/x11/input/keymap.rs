@@ -135,9 +135,10 @@ impl Symbols {
         .map(|(group, number)| level(group, number))
     }
 
-    /// Whether the first group gives the keysyms of `wanted`. If the keysyms were set with the
-    /// core protocol, the server chose the key type and filled in the capital of a letter, so a
-    /// keysym where `wanted` has no capital is accepted.
+    /// Whether the first group gives the keysyms of `wanted`.
+    ///
+    /// For keysyms that were set with the core protocol, the server chooses the key type and adds
+    /// the capital of a letter. So a keysym where `wanted` has no capital is accepted.
     pub(in crate::x11) fn serves_as(&self, wanted: &Self) -> bool {
         let (here, wanted) = (self.in_core_order(), wanted.in_core_order());
         [0, 1, 4, 5].into_iter().all(|place| {
@@ -429,9 +430,10 @@ impl Keymap {
         !self.acting.contains(&keycode) && !BY_PLACE.contains(&keycode)
     }
 
-    /// The key type for keycodes that are bound to characters, and its number of levels: the type
-    /// with four levels, if the keymap has it and a key that selects the third, else
-    /// [`ALPHABETIC`].
+    /// The key type for keycodes that are bound to characters, and its number of levels.
+    ///
+    /// It is the type with four levels, if the keymap has it and a key that selects the third
+    /// level. Otherwise it is [`ALPHABETIC`].
     pub(in crate::x11) fn letters(&self) -> (u8, u8) {
         let level3 = self.level3();
         let wanted = [

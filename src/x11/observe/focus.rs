@@ -20,7 +20,7 @@ const INPUT_HINT: u32 = 1;
 
 /// The client window that has the focus or lies under the pointer.
 ///
-/// Of the focused window and its ancestors, this is the innermost one with `WM_STATE` (ICCCM
+/// It is the innermost of the focused window and its ancestors that has `WM_STATE` (ICCCM
 /// 4.1.3.1), which the window manager sets. If none has it, it is the innermost one with
 /// `WM_CLASS` or `WM_PROTOCOLS`, else the child of the root window.
 #[derive(Debug, Clone, PartialEq, Eq)]

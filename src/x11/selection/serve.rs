@@ -251,9 +251,11 @@ impl SelectionWorker {
         self.bell.ring();
     }
 
-    /// Whether a window belongs to the focused program, for which the text is meant. The window
-    /// may be of the same client, of another X connection of its process (LibreOffice has one), or
-    /// of another process of the same Wine, whose explorer.exe sends requests for all programs.
+    /// Whether a window belongs to the focused program, for which the text is meant.
+    ///
+    /// The window may be of the same client or of another X connection of its process
+    /// (LibreOffice has one). It may also be of another process of the same Wine, whose
+    /// explorer.exe sends requests for all programs.
     fn is_of_focus(&mut self, requestor: Window) -> Result<bool, DisplayError> {
         let Some((_, focus)) = &self.offer else {
             return Ok(false);
