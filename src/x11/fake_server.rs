@@ -18,7 +18,7 @@ use crate::x11::{
         reach::SocketKind, server::Server, socket::XStream,
     },
     error::DisplayError,
-    screen::known::KnownScreen,
+    screen::{known::KnownScreen, root_state},
 };
 
 const DISPLAY: DisplayName = DisplayName {
@@ -129,6 +129,9 @@ fn reply(sequence: u16, detail: u8, body: &[u8]) -> Vec<u8> {
 const INTERN_ATOM: u8 = 16;
 const GET_PROPERTY: u8 = 20;
 const GET_GEOMETRY: u8 = 14;
+const CHANGE_PROPERTY: u8 = 18;
+const GRAB_SERVER: u8 = 36;
+const UNGRAB_SERVER: u8 = 37;
 const GET_IMAGE: u8 = 73;
 const QUERY_EXTENSION: u8 = 98;
 const GET_INPUT_FOCUS: u8 = 43;
@@ -449,3 +452,35 @@ fn an_image_that_does_not_match_the_screen_is_taken_again() {
     let never = capture(|sequence, stream| stream.write_all(&error(sequence, BAD_MATCH)).is_ok());
     assert!(!never.unwrap_err().ends_connection());
 }
+
+/// The size and the state are read while the server is grabbed. Otherwise, another connection could
+/// resize the screen in between, and the two would disagree about the epoch.
+#[test]
+fn the_size_is_read_within_the_grab() {
+    let (server, script) = connect(|mut stream| {
+        read_greeting(&mut stream);
+        stream.write_all(&good_greeting()).unwrap();
+        let (mut opcodes, mut sequence) = (Vec::new(), 0);
+        while let Some(opcode) = read_request(&mut stream) {
+            sequence += 1;
+            opcodes.push(opcode);
+            let answer = match opcode {
+                GET_GEOMETRY => geometry(sequence, SIZE),
+                GRAB_SERVER | UNGRAB_SERVER | CHANGE_PROPERTY => continue,
+                _ => reply(sequence, 0, &[0; 24]),
+            };
+            stream.write_all(&answer).unwrap();
+        }
+        SENT.set(opcodes).unwrap();
+    });
+    let state = root_state::identify(&server.unwrap()).unwrap();
+    assert_eq!((state.epoch, state.size), (1, SIZE));
+    script.join().unwrap();
+    let sent = SENT.get().unwrap();
+    let grab = sent.iter().rposition(|code| *code == GRAB_SERVER).unwrap();
+    let size = sent.iter().rposition(|code| *code == GET_GEOMETRY).unwrap();
+    assert!(grab < size, "{sent:?}");
+}
+
+/// The opcodes that [`the_size_is_read_within_the_grab`] sent.
+static SENT: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();

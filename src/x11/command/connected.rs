@@ -207,13 +207,19 @@ impl ScreenConnection {
 
     fn keep_proofs(&mut self, proofs: Vec<Proof>) -> Result<(), DisplayError> {
         for proof in proofs {
-            let current = proof.generation == self.known.generation
-                && proof.geometry_epoch == self.known.epoch;
+            let is_known = |known: &KnownScreen| {
+                (known.generation, known.epoch) == (proof.generation, proof.geometry_epoch)
+            };
+            if !is_known(&self.known) {
+                // The observation has its own connection, and may know of a resize first.
+                (self.known, self.carriers) = KnownScreen::read(&self.server)?;
+                self.publish_screen();
+            }
             let better = !self
                 .known
                 .proof
                 .is_some_and(|kept| kept.implies(proof.profile));
-            if !(current && better) {
+            if !(is_known(&self.known) && better) {
                 continue;
             }
             let proven = Proven {

@@ -111,21 +111,17 @@ impl RootState {
     }
 }
 
-/// Reads the screen's current size, and the state kept with it.
-pub(in crate::x11) fn identify(server: &Server) -> Result<RootState, DisplayError> {
-    let size = server.geometry()?;
-    adopt(server, size)
-}
-
-/// Reads the state, or creates one. Increments the epoch if the size has changed, and drops the
-/// paint proof if all its windows have been destroyed.
+/// Reads the screen's current size and the state kept with it, or creates a state. Increments the
+/// epoch if the size has changed, and drops the paint proof if all its windows have been destroyed.
 ///
-/// Two daemons that start at once agree on one generation, because the server
-/// is grabbed between reading and writing.
-fn adopt(server: &Server, size: Size) -> Result<RootState, DisplayError> {
+/// All connections agree on one generation and epoch, because the server is grabbed from reading
+/// the size to writing the state. A size that was read before a resize of another connection would
+/// count as a second resize, of which that connection never learns.
+pub(in crate::x11) fn identify(server: &Server) -> Result<RootState, DisplayError> {
     let conn = &server.conn;
     let atoms = Atoms::intern(conn)?;
     grabbed(conn, || {
+        let size = server.geometry()?;
         let kept = read(server, &atoms)?;
         // Any program can delete or overwrite the property. If it does not have the generation that
         // this daemon wrote last to this X server, the state that the daemon wrote is used.
