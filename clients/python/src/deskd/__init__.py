@@ -1,0 +1,64 @@
+"""Client of deskd: see a Linux desktop sandbox, and act on it.
+
+    from deskd import Desktop
+
+    with Desktop("unix:/run/deskd/deskd.sock") as desktop:
+        desktop.screenshot().save("screen.png")
+        desktop.click(640, 400)
+        desktop.type("hello")
+
+`AsyncDesktop` has the same methods for asyncio. `deskd.adapters` connects the tools of AI models.
+`deskd.v1` has the protobuf messages.
+"""
+
+from . import actions
+from .desktop_async import AsyncDesktop, AsyncStack
+from .desktop_sync import Desktop, Stack
+from .errors import (
+    ActionFailed,
+    CaptureFailed,
+    DeadlineExceeded,
+    DeskdError,
+    InvalidRequest,
+    OutcomeUnknown,
+    PermissionRefused,
+    StaleTarget,
+    StreamEnded,
+    Unavailable,
+    Unsupported,
+)
+from .frame import Failure, Frame, Rect
+from .options import ANTHROPIC, ANTHROPIC_OLDER, OPENAI, Fit, Picture
+from .step import ActionResult, Settle, Step
+
+__version__ = "0.2.0"
+
+__all__ = [
+    "ANTHROPIC",
+    "ANTHROPIC_OLDER",
+    "OPENAI",
+    "ActionFailed",
+    "ActionResult",
+    "AsyncDesktop",
+    "AsyncStack",
+    "CaptureFailed",
+    "DeadlineExceeded",
+    "DeskdError",
+    "Desktop",
+    "Failure",
+    "Fit",
+    "Frame",
+    "InvalidRequest",
+    "OutcomeUnknown",
+    "PermissionRefused",
+    "Picture",
+    "Rect",
+    "Settle",
+    "Stack",
+    "StaleTarget",
+    "Step",
+    "StreamEnded",
+    "Unavailable",
+    "Unsupported",
+    "actions",
+]

@@ -1,0 +1,292 @@
+"""Actions: the elements of a step. Give them to `Desktop.act`.
+
+    desktop.act([actions.click(40, 12), actions.type_text("hello"), actions.press("Return")])
+
+Coordinates are pixels of the step's coordinate space: the screen, unless `act` or the `Desktop`
+names another one. The daemon refuses a point outside; it never moves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from .errors import InvalidRequest
+from .v1 import action_pb2 as pb
+from .v1 import frame_pb2
+from .v1.action_pb2 import Action as Action
+
+__all__ = [
+    "Action",
+    "button_down",
+    "button_up",
+    "click",
+    "drag",
+    "key_down",
+    "key_up",
+    "keys",
+    "move",
+    "paste",
+    "press",
+    "screenshot",
+    "scroll",
+    "type_text",
+    "wait",
+]
+
+_BUTTONS = {
+    "left": pb.BUTTON_LEFT,
+    "middle": pb.BUTTON_MIDDLE,
+    "wheel": pb.BUTTON_MIDDLE,
+    "right": pb.BUTTON_RIGHT,
+    "back": pb.BUTTON_BACK,
+    "forward": pb.BUTTON_FORWARD,
+}
+
+
+def invalid(message: str) -> InvalidRequest:
+    """The error for a wrong argument, as the daemon would send it."""
+    return InvalidRequest(message, reason="INVALID_FIELD", status="INVALID_ARGUMENT")
+
+
+def pixel(value: Any, name: str) -> int:
+    """Returns a coordinate as a whole number of pixels.
+
+    Raises:
+        InvalidRequest: If it is not a whole number within 32 bits.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise invalid(f"{name} is {value!r}; give a whole number of pixels")
+    if value != value or value in (float("inf"), float("-inf")) or int(value) != value:
+        raise invalid(f"{name} is {value!r}; give a whole number of pixels")
+    if not -(1 << 31) <= value < 1 << 31:
+        raise invalid(f"{name} is {value!r}, which no screen has; give a pixel of the screen")
+    return int(value)
+
+
+def target(x: Any, y: Any) -> Any:
+    """The place of an action as a protobuf `Target`, or None if neither coordinate is given."""
+    if x is None and y is None:
+        return None
+    return pb.Target(point=frame_pb2.Point(x=pixel(x, "x"), y=pixel(y, "y")))
+
+
+def duration(seconds: float, name: str = "duration") -> Duration:
+    """Converts seconds.
+
+    Raises:
+        InvalidRequest: If the time is negative or not a number.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise invalid(f"{name} is {seconds!r}; give seconds")
+    if not 0 <= seconds < 1e9:
+        raise invalid(f"{name} is {seconds!r}; give seconds, at least 0")
+    message = Duration()
+    message.FromNanoseconds(round(seconds * 1e9))
+    return message
+
+
+def button(name: str) -> int:
+    """Returns the protobuf value of a button's name.
+
+    Raises:
+        InvalidRequest: If there is no such button.
+    """
+    try:
+        return int(_BUTTONS[name])
+    except (KeyError, TypeError):
+        known = ", ".join(_BUTTONS)
+        raise invalid(f"there is no button {name!r}; choose one of {known}") from None
+
+
+def keys(chord: str | Sequence[str]) -> list[str]:
+    """Splits a chord such as `ctrl+shift+s` into key names. A list is returned as it is.
+
+    `+` is itself a key: `ctrl++` is Ctrl and plus.
+    """
+    if not isinstance(chord, str):
+        return list(chord)
+    if chord == "+":
+        return ["+"]
+    names = chord.replace("++", "+\0").split("+")
+    return [name.replace("\0", "+").strip() or name for name in names]
+
+
+def move(x: int, y: int, *, modifiers: str | Sequence[str] = ()) -> Action:
+    """Moves the pointer. `modifiers` are keys that are held meanwhile, such as `ctrl+shift`."""
+    return Action(move=pb.MoveAction(to=target(x, y), modifiers=_held(modifiers)))
+
+
+def click(
+    x: int | None = None,
+    y: int | None = None,
+    *,
+    button: str = "left",
+    count: int = 1,
+    modifiers: str | Sequence[str] = (),
+) -> Action:
+    """Clicks `count` times (1 to 3); without a point, where the pointer is."""
+    made = pb.ClickAction(
+        at=target(x, y), button=_button(button), count=_count(count), modifiers=_held(modifiers)
+    )
+    return Action(click=made)
+
+
+def button_down(
+    x: int | None = None, y: int | None = None, *, button: str = "left", hold: float | None = None
+) -> Action:
+    """Presses a button, which stays down after the step, at most `hold` seconds (default 10)."""
+    made = pb.ButtonDownAction(at=target(x, y), button=_button(button))
+    if hold is not None:
+        made.hold.CopyFrom(duration(hold, "hold"))
+    return Action(button_down=made)
+
+
+def button_up(x: int | None = None, y: int | None = None, *, button: str = "left") -> Action:
+    """Releases a button."""
+    return Action(button_up=pb.ButtonUpAction(at=target(x, y), button=_button(button)))
+
+
+def drag(
+    path: Iterable[tuple[int, int]],
+    *,
+    button: str = "left",
+    modifiers: str | Sequence[str] = (),
+    seconds: float | None = None,
+) -> Action:
+    """Presses at the first point, moves through all points, and releases at the last."""
+    made = pb.DragAction(
+        path=[target(x, y) for x, y in path], button=_button(button), modifiers=_held(modifiers)
+    )
+    if seconds is not None:
+        made.duration.CopyFrom(duration(seconds))
+    return Action(drag=made)
+
+
+def scroll(
+    dx: int = 0,
+    dy: int = 0,
+    *,
+    x: int | None = None,
+    y: int | None = None,
+    unit: str = "notch",
+    modifiers: str | Sequence[str] = (),
+) -> Action:
+    """Turns the wheel: `dy` down, `dx` to the right, in notches or (`unit="pixel"`) in pixels."""
+    units = {"notch": pb.SCROLL_UNIT_NOTCH, "pixel": pb.SCROLL_UNIT_PIXEL}
+    if unit not in units:
+        raise invalid(f"unit is {unit!r}; choose notch or pixel")
+    made = pb.ScrollAction(
+        at=target(x, y),
+        dx=pixel(dx, "dx"),
+        dy=pixel(dy, "dy"),
+        unit=units[unit],
+        modifiers=_held(modifiers),
+    )
+    return Action(scroll=made)
+
+
+def type_text(text: str, *, rate: int | None = None) -> Action:
+    """Types text of any script, at most 64 KiB of UTF-8. `rate` limits the characters per second."""
+    _text(text)
+    return Action(type=pb.TypeAction(text=text, rate=rate))
+
+
+def paste(text: str, *, chord: str = "") -> Action:
+    """Pastes text through the clipboard. `chord` is the program's key for it (Shift+Insert)."""
+    _text(text)
+    return Action(paste=pb.PasteAction(text=text, chord=chord))
+
+
+def press(*chord: str, repeat: int | None = None, hold: float | None = None) -> Action:
+    """Presses keys together: `press("ctrl+s")` or `press("ctrl", "s")`."""
+    names = keys(chord[0]) if len(chord) == 1 else list(chord)
+    made = pb.KeyAction(keys=names, repeat=repeat)
+    if hold is not None:
+        made.hold.CopyFrom(duration(hold, "hold"))
+    return Action(key=made)
+
+
+def key_down(key: str, *, hold: float | None = None) -> Action:
+    """Presses a key, which stays down after the step, at most `hold` seconds (default 10)."""
+    made = pb.KeyDownAction(key=key)
+    if hold is not None:
+        made.hold.CopyFrom(duration(hold, "hold"))
+    return Action(key_down=made)
+
+
+def key_up(key: str) -> Action:
+    """Releases a key."""
+    return Action(key_up=pb.KeyUpAction(key=key))
+
+
+def wait(seconds: float) -> Action:
+    """Waits before the next action, at most 300 s."""
+    return Action(wait=pb.WaitAction(duration=duration(seconds)))
+
+
+def screenshot(capture: Any = None) -> Action:
+    """Takes a picture in the middle of a step, at most 4 in one step."""
+    return Action(screenshot=pb.ScreenshotAction(capture=capture))
+
+
+def seconds(action: Action) -> float:
+    """Returns the time that an action takes by itself, in seconds."""
+    kind = action.WhichOneof("action")
+    if kind == "wait":
+        return float(action.wait.duration.ToNanoseconds() / 1e9)
+    if kind == "drag":
+        return float(action.drag.duration.ToNanoseconds() / 1e9)
+    if kind == "key":
+        repeat = action.key.repeat if action.key.HasField("repeat") else 1
+        return float(action.key.hold.ToNanoseconds() / 1e9 * max(repeat, 1))
+    return 0.0
+
+
+def has_point(action: Action) -> bool:
+    """Whether an action names a place in a coordinate space."""
+    made = getattr(action, action.WhichOneof("action") or "wait")
+    fields = {field.name for field, _ in made.ListFields()}
+    return bool(fields & {"at", "to", "path"})
+
+
+def features(action: Action) -> set[str]:
+    """Returns the daemon's features that an action needs, beside `act`."""
+    kind = action.WhichOneof("action")
+    if kind == "type":
+        return {"type"}
+    if kind == "paste":
+        return {"paste"}
+    if kind == "screenshot":
+        return {"screenshot_action"}
+    if kind == "move" and action.move.modifiers:
+        return {"move_modifiers"}
+    return set()
+
+
+def _button(name: str) -> int:
+    return button(name)
+
+
+def _held(modifiers: str | Sequence[str]) -> list[str]:
+    return keys(modifiers) if modifiers else []
+
+
+def _count(count: int) -> int:
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 1 << 31:
+        raise invalid(f"count is {count!r}; give 1, 2 or 3")
+    return count
+
+
+def _text(text: Any) -> None:
+    if not isinstance(text, str):
+        raise invalid(f"text is a {type(text).__name__}; give a string")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        where = f"character {error.start} of the text is a lone surrogate"
+        raise InvalidRequest(
+            f"{where}; give valid Unicode", reason="UNTYPABLE_CHARACTER", status="INVALID_ARGUMENT"
+        ) from None

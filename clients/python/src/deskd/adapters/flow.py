@@ -1,0 +1,415 @@
+"""Runs the calls of a model on a desktop: several calls in one step, each with a result.
+
+This module talks to no desktop. A flow is a generator that yields what it needs from one (`Ask`)
+and receives the answer. `run` and `run_async` carry flows out, so that every adapter exists for
+both kinds of desktop.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeVar
+
+from ..actions import Action, has_point, screenshot
+from ..errors import (
+    DeadlineExceeded,
+    DeskdError,
+    OutcomeUnknown,
+    StaleTarget,
+    Unavailable,
+)
+from ..frame import Frame
+from ..options import Picture, Space
+from ..step import ActionResult, Step
+
+T = TypeVar("T")
+
+MAX_ACTIONS = 100
+"""Maximum number of actions of a step."""
+MAX_PICTURES = 4
+"""Maximum number of pictures within a step."""
+
+
+class Ask(NamedTuple):
+    """A call of a method of the desktop, by its name, or of a function, which may be a coroutine
+    on an `AsyncDesktop`."""
+
+    method: str | Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    options: dict[str, Any] = {}
+
+
+Flow = Generator[Ask, Any, T]
+
+
+def run(desktop: Any, flow: Flow[T]) -> T:
+    """Carries a flow out on a `Desktop`."""
+    answer, error = None, None
+    while True:
+        try:
+            ask = flow.throw(error) if error is not None else flow.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer, error = None, None
+        try:
+            answer = _target(desktop, ask)(*ask.arguments, **ask.options)
+        except DeskdError as failed:
+            error = failed
+
+
+async def run_async(desktop: Any, flow: Flow[T]) -> T:
+    """Carries a flow out on an `AsyncDesktop`."""
+    answer, error = None, None
+    while True:
+        try:
+            ask = flow.throw(error) if error is not None else flow.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer, error = None, None
+        try:
+            answer = _target(desktop, ask)(*ask.arguments, **ask.options)
+            if inspect.isawaitable(answer):
+                answer = await answer
+        except DeskdError as failed:
+            error = failed
+
+
+def _target(desktop: Any, ask: Ask) -> Callable[..., Any]:
+    if callable(ask.method):
+        return ask.method
+    return getattr(desktop, ask.method)  # type: ignore[no-any-return]
+
+
+class Status(enum.Enum):
+    """What became of a model's call."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """It was not done, or only in part."""
+    NOT_EXECUTED = "not executed"
+    """It was not begun, because an earlier call failed."""
+    UNKNOWN = "unknown"
+    """It is not known whether it was done."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A model's call, translated.
+
+    Attributes:
+        actions: The actions to perform; may be empty.
+        picture: The picture that the call asks for, taken after its actions.
+        is_whole: Whether that picture shows the whole screen, so that later points refer to it.
+        wants_cursor: Whether the call asks for the position of the pointer.
+        said: What the model reads when the call is done.
+        error: Why the call cannot be translated. Nothing of it is performed.
+        control: What the call asks of the worker in place of the desktop, such as `finished`.
+        value: The text that comes with `control`.
+    """
+
+    actions: tuple[Action, ...] = ()
+    picture: Picture | None = None
+    is_whole: bool = True
+    wants_cursor: bool = False
+    said: str = "OK"
+    error: str | None = None
+    control: str | None = None
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a model's call.
+
+    Attributes:
+        status: What became of it.
+        text: One or more sentences for the model.
+        frame: The picture that the call asked for, or a failure card.
+        cursor: The position of the pointer in pixels of the screen, if the call asked for it.
+    """
+
+    status: Status
+    text: str
+    frame: Frame | None = None
+    cursor: tuple[int, int] | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the call was not done, or its picture is a failure card."""
+        return self.status is not Status.DONE or (self.frame is not None and self.frame.is_card)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The results of a model's calls.
+
+    Attributes:
+        outcomes: One for each call, in order.
+        frame: The screen after the calls, if it was asked for, or a failure card.
+        is_shown: Whether that frame is the picture of one of the calls.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    frame: Frame | None
+    is_shown: bool
+
+    @property
+    def is_error(self) -> bool:
+        """Whether a call was not done."""
+        return any(each.is_error for each in self.outcomes)
+
+
+Confirm = Callable[[str, "dict[str, Any]"], "bool | Awaitable[bool]"]
+"""Asks a person whether a call may be performed: its name and its arguments. On an `AsyncDesktop`
+it may be a coroutine function. All calls of a turn are confirmed before the first is performed."""
+
+
+def confirmed(confirm: Confirm | None, name: str, arguments: Any, made: Wanted) -> Flow[Wanted]:
+    """Returns the call itself, or one that says that a person did not allow it."""
+    if confirm is None or made.error is not None or (yield Ask(confirm, (name, dict(arguments or {})))):
+        return made
+    return Wanted(error=f"Not performed: a person did not allow {name}.")
+
+
+class Session:
+    """What an adapter knows of a desktop between the calls of a model.
+
+    Args:
+        picture: The picture of the whole screen that the model sees.
+        grid: Size of the coordinate grid of a model that does not count pixels, such as 1000.
+        halted: What the model reads for calls after one that failed.
+    """
+
+    def __init__(
+        self,
+        picture: Picture,
+        *,
+        grid: int | None = None,
+        halted: str = "Not executed: an earlier action failed.",
+    ) -> None:
+        self.picture = picture
+        self.grid = grid
+        self.halted = halted
+        self.seen: Frame | None = None
+        """The last picture of the whole screen that the model saw."""
+
+    @property
+    def space(self) -> Space:
+        """The coordinate space of the model's points."""
+        return (self.grid, self.grid) if self.grid is not None else self.seen
+
+    def look(self) -> Flow[Frame]:
+        """Takes the picture of the whole screen."""
+        frame: Frame = yield Ask("screenshot", (), {"picture": self.picture})
+        return self.saw(frame)
+
+    def saw(self, frame: Frame) -> Frame:
+        """Notes a picture of the whole screen. A card has no pixels to point at."""
+        if not frame.is_card:
+            self.seen = replace(frame, image=b"")
+        return frame
+
+    def perform(
+        self,
+        wanted: Sequence[Wanted],
+        *,
+        frame_after: bool = True,
+        must_see: bool = False,
+    ) -> Flow[Batch]:
+        """Performs calls in order, and stops at the first that fails.
+
+        Args:
+            wanted: The calls.
+            frame_after: Whether to take the screen after the calls, unless the last call asks for a
+                picture itself.
+            must_see: Whether to take it in any case.
+        """
+        outcomes: list[Outcome] = []
+        last: tuple[Frame, bool] | None = None
+        index = 0
+        while index < len(wanted) and not (outcomes and _halts(outcomes[-1])):
+            call = wanted[index]
+            if call.error is not None:
+                outcomes.append(Outcome(Status.FAILED, call.error))
+                break
+            if call.wants_cursor:
+                outcomes.append((yield from self._cursor(call)))
+                last, index = None, index + 1
+                continue
+            part = _part(wanted[index:])
+            is_last = index + len(part) == len(wanted) or wanted[index + len(part)].error is not None
+            made, last = yield from self._step(part, frame_after and is_last)
+            outcomes += made
+            index += len(part)
+        rest = len(wanted) - len(outcomes)
+        outcomes += [Outcome(Status.NOT_EXECUTED, self.halted)] * rest
+        frame, is_shown = last if last is not None else (None, False)
+        failed = any(each.is_error for each in outcomes)
+        if (must_see or (frame_after and failed)) and frame is None:
+            try:
+                frame, is_shown = (yield from self.look()), False
+            except DeskdError as error:
+                if must_see:
+                    raise
+                outcomes[-1] = _with_text(outcomes[-1], f"No new picture: {_text(error)}")
+        return Batch(tuple(outcomes), frame, is_shown)
+
+    def _cursor(self, call: Wanted) -> Flow[Outcome]:
+        try:
+            cursor: tuple[int, int] = yield Ask("cursor")
+        except DeskdError as error:
+            return Outcome(Status.FAILED, _text(error))
+        return Outcome(Status.DONE, call.said, cursor=cursor)
+
+    def _step(
+        self, part: Sequence[Wanted], frame_after: bool
+    ) -> Flow[tuple[list[Outcome], tuple[Frame, bool] | None]]:
+        """Performs calls as one step. Returns their outcomes, and the last frame with whether it is
+        the picture of the last call."""
+        final, actions, owners = part[-1], [], []
+        for number, call in enumerate(part):
+            mine = list(call.actions)
+            if call.picture is not None and call is not final:
+                mine.append(screenshot(call.picture.message()))
+            actions += mine
+            owners += [number] * len(mine)
+        try:
+            if any(map(has_point, actions)) and self.space is None:
+                yield from self.look()
+            if not actions:
+                made, last = yield from self._picture(final)
+                return [Outcome(Status.DONE, call.said) for call in part[:-1]] + made, last
+            step: Step = yield Ask(
+                "act",
+                (actions,),
+                {
+                    "space": self.space,
+                    "expect": self.seen if self.grid is not None else None,
+                    "stop_at_first": True,
+                    "frame": final.picture is not None or frame_after,
+                    "picture": final.picture or self.picture,
+                    "check": False,
+                },
+            )
+        except DeskdError as error:
+            return self._refused(part, error), None
+        outcomes = [
+            self._outcome(call, [step.results[at] for at, own in enumerate(owners) if own == number])
+            for number, call in enumerate(part)
+        ]
+        for number, outcome in enumerate(outcomes):
+            if number > 0 and _halts(outcomes[number - 1]) and outcome.status is not Status.UNKNOWN:
+                outcomes[number] = Outcome(Status.NOT_EXECUTED, self.halted)
+        frame, shown = step.frame, False
+        if frame is not None:
+            if final.picture is not None and outcomes[-1].status is Status.DONE:
+                outcomes[-1], shown = replace(outcomes[-1], frame=frame), True
+            elif final.picture is not None and not final.is_whole:
+                # The picture of a part was taken although its call was not reached.
+                frame = None
+            if frame is not None and (final.picture is None or final.is_whole):
+                self.saw(frame)
+        done = [at for at, each in enumerate(outcomes) if each.status is Status.DONE]
+        if done and part[done[-1]].actions:
+            outcomes[done[-1]] = _with_text(outcomes[done[-1]], _settled(step))
+        return outcomes, (frame, shown) if frame is not None else None
+
+    def _picture(self, call: Wanted) -> Flow[tuple[list[Outcome], tuple[Frame, bool] | None]]:
+        """Takes the picture of a call that does nothing else."""
+        if call.picture is None:
+            return [Outcome(Status.DONE, call.said)], None
+        frame: Frame = yield Ask("screenshot", (), {"picture": call.picture})
+        if call.is_whole:
+            self.saw(frame)
+        return [Outcome(Status.DONE, call.said, frame=frame)], (frame, True)
+
+    def _outcome(self, call: Wanted, results: Sequence[ActionResult]) -> Outcome:
+        frame = results[-1].frame if results else None
+        if frame is not None and call.is_whole:
+            self.saw(frame)
+        for result in results:
+            if result.status == "DONE":
+                continue
+            if result.status == "NOT_EXECUTED":
+                return Outcome(Status.NOT_EXECUTED, self.halted, frame)
+            why = result.failure
+            text = f"{why.message} [{why.reason}]" if why else f"the action was {result.status}"
+            if result.status == "UNKNOWN":
+                return Outcome(Status.UNKNOWN, f"It is not known whether this was done: {text}", frame)
+            return Outcome(Status.FAILED, f"Failed: {text}", frame)
+        return Outcome(Status.DONE, call.said, frame)
+
+    def _refused(self, part: Sequence[Wanted], error: DeskdError) -> list[Outcome]:
+        if isinstance(error, (OutcomeUnknown, DeadlineExceeded, Unavailable)):
+            text = f"It is not known whether this was done: {_text(error)}. Look at the screen."
+            return [Outcome(Status.UNKNOWN, text)] * len(part)
+        if isinstance(error, StaleTarget):
+            # The picture that the model points at is gone; a new one follows.
+            self.seen = None
+        first = Outcome(Status.FAILED, f"Not performed: {_text(error)}")
+        return [first] + [Outcome(Status.NOT_EXECUTED, self.halted)] * (len(part) - 1)
+
+    def to_image(self, point: tuple[int, int]) -> tuple[int, int]:
+        """Converts a pixel of the screen to the model's coordinates."""
+        seen = self.seen
+        if seen is None or seen.region is None:
+            return point
+        width, height = seen.size if self.grid is None else (self.grid, self.grid)
+        x = (2 * (point[0] - seen.region.x) + 1) * width // (2 * seen.region.width)
+        y = (2 * (point[1] - seen.region.y) + 1) * height // (2 * seen.region.height)
+        return x, y
+
+
+def _part(wanted: Sequence[Wanted]) -> Sequence[Wanted]:
+    """Returns the first calls that fit into one step."""
+    actions = pictures = 0
+    for number, call in enumerate(wanted):
+        actions += len(call.actions) + (call.picture is not None)
+        pictures += call.picture is not None
+        is_full = actions > MAX_ACTIONS or pictures > MAX_PICTURES
+        if call.error is not None or call.wants_cursor or (is_full and number > 0):
+            return wanted[:number]
+    return wanted
+
+
+def _halts(outcome: Outcome) -> bool:
+    return outcome.status is not Status.DONE or (outcome.frame is not None and outcome.frame.is_card)
+
+
+def _with_text(outcome: Outcome, text: str) -> Outcome:
+    return replace(outcome, text=f"{outcome.text} {text}") if text else outcome
+
+
+def _settled(step: Step) -> str:
+    if step.settle.state == "NO_CHANGE":
+        return "The screen did not change."
+    if step.settle.state == "TIMEOUT":
+        return "The screen is still changing."
+    return ""
+
+
+def _text(error: DeskdError) -> str:
+    return f"{error.message} [{error.reason}]" if error.reason else error.message
+
+
+class Driver:
+    """Carries flows out on a `Desktop`."""
+
+    def __init__(self, desktop: Any) -> None:
+        self.desktop = desktop
+
+    def _run(self, flow: Flow[T]) -> T:
+        return run(self.desktop, flow)
+
+
+class AsyncDriver:
+    """Carries flows out on an `AsyncDesktop`."""
+
+    def __init__(self, desktop: Any) -> None:
+        self.desktop = desktop
+
+    def _run(self, flow: Flow[T]) -> Awaitable[T]:
+        return run_async(self.desktop, flow)

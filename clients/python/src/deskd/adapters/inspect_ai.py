@@ -1,0 +1,125 @@
+"""The `computer` tool of inspect_ai, on a desktop that deskd serves.
+
+    @task
+    def desk():
+        tools = [computer(AsyncDesktop("unix:/run/deskd/deskd.sock"))]
+        return Task(solver=[use_tools(tools), generate()], …)
+
+The tool has the name and the parameters of inspect_ai's own, so models with a computer tool use
+theirs. It needs no program in the sandbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .. import actions as make
+from ..options import ANTHROPIC_OLDER, Fit, Picture
+from . import anthropic
+from .fields import Arguments, Malformed
+from .flow import Outcome, Session, Wanted, run_async
+
+__all__ = ["computer", "translate"]
+
+PARAMETERS = (
+    "action",
+    "coordinate",
+    "duration",
+    "region",
+    "scroll_amount",
+    "scroll_direction",
+    "start_coordinate",
+    "text",
+    "repeat",
+    "press_enter",
+    "actions",
+)
+"""The parameters of the tool."""
+
+_SIDES = {"back_click": "back", "forward_click": "forward"}
+
+
+def translate(action: Mapping[str, Any], picture: Picture, seen: Any) -> Wanted:
+    """Translates one action.
+
+    Raises:
+        Malformed: If it is wrong.
+    """
+    name = action.get("action")
+    rest = {key: value for key, value in action.items() if key != "action" and value is not None}
+    if name in _SIDES:
+        given = Arguments(str(name), rest, ("coordinate",))
+        at = given.point("coordinate") if given.has("coordinate") else (None, None)
+        return Wanted((make.click(*at, button=_SIDES[str(name)]),), said="Clicked.")
+    if name == "type":
+        given = Arguments("type", rest, ("text", "coordinate", "press_enter"))
+        made = [make.click(*given.point("coordinate"))] if given.has("coordinate") else []
+        made.append(make.type_text(given.text("text")))
+        if given.flag("press_enter", False):
+            made.append(make.press("Return"))
+        return Wanted(tuple(made), said="Typed.")
+    if name == "navigate":
+        url = Arguments("navigate", rest, ("text",)).text("text")
+        opened = (make.press("ctrl", "l"), make.type_text(url), make.press("Return"))
+        return Wanted(opened, said="Entered the address.")
+    if name == "open_web_browser":
+        raise Malformed("open_web_browser is not available here; click the browser's icon")
+    return anthropic.translate(str(name), rest, picture, seen)
+
+
+def computer(desktop: Any, *, fit: Fit | None = None, max_screenshots: int | None = 1) -> Any:
+    """Returns the tool.
+
+    Args:
+        desktop: An `AsyncDesktop`.
+        fit: Limits of the screenshots.
+        max_screenshots: Maximum number of screenshots that the model sees again. None: all.
+    """
+    from inspect_ai.model import ContentImage, ContentText
+    from inspect_ai.tool import ToolDef, ToolError
+    from inspect_ai.tool import computer as own
+
+    session = Session(Picture(fit=fit or ANTHROPIC_OLDER), halted=anthropic.HALTED)
+
+    async def execute(**given: Any) -> Any:
+        actions = given.get("actions")
+        calls = actions if actions is not None else [given]
+        if not isinstance(calls, list) or not all(isinstance(each, Mapping) for each in calls):
+            raise ToolError("actions must be a list of objects")
+        if session.seen is None:
+            await run_async(desktop, session.look())
+        wanted = []
+        for call in calls:
+            try:
+                wanted.append(translate(call, session.picture, session.seen))
+            except Exception as error:
+                wanted.append(Wanted(error=f"Invalid action, not performed: {error}"))
+        batch = await run_async(desktop, session.perform(wanted))
+        failed = next((each for each in batch.outcomes if each.is_error), None)
+        if failed is not None and failed.frame is None:
+            raise ToolError(" ".join(each.text for each in batch.outcomes if each.is_error))
+        text = " ".join(_text(session, each) for each in batch.outcomes).strip()
+        content: list[Any] = [ContentText(text=text)] if text else []
+        frames = [each.frame for each in batch.outcomes if each.frame is not None]
+        if batch.frame is not None and not batch.is_shown:
+            frames.append(batch.frame)
+        return content + [ContentImage(image=frame.data_url()) for frame in frames]
+
+    # The description and parameters are inspect_ai's own, by which it recognises its tool.
+    tool = ToolDef(own(max_screenshots=max_screenshots))
+    made = ToolDef(
+        execute,
+        name="computer",
+        description=tool.description,
+        parameters=tool.parameters,
+        model_input=tool.model_input,
+    )
+    return made.as_tool()
+
+
+def _text(session: Session, outcome: Outcome) -> str:
+    if outcome.cursor is not None:
+        x, y = session.to_image(outcome.cursor)
+        return f"X={x},Y={y}"
+    return outcome.text

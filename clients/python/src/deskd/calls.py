@@ -1,0 +1,269 @@
+"""What the synchronous and the asynchronous client share: requests, retries and errors."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import grpc
+
+from . import errors
+from .actions import Action, duration, features, has_point, invalid, seconds
+from .frame import Frame, Rect, frame, rect
+from .options import Picture, space
+from .v1 import action_pb2, frame_pb2
+from .v1 import desktop_pb2 as pb
+
+DESKTOP = "/deskd.v1.Desktop/"
+STACK = "/deskd.v1.Stack/"
+
+_RETRIED = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
+"""Statuses of a call that may succeed when it is made again."""
+_FINAL = frozenset({"INPUT_TAKEN", "EXTENSION_MISSING", "SCREEN_NOT_FOUND", "X_AUTH_REFUSED"})
+"""Reasons of such a status for which it does not."""
+
+
+def timeout_error(what: str, seconds: float) -> errors.DeskdError:
+    """The error of a call that did not end in time."""
+    return errors.DeadlineExceeded(
+        f"{what} did not end within {seconds:g} s", reason="DEADLINE", status="DEADLINE_EXCEEDED"
+    )
+
+
+def error_of(failed: grpc.RpcError) -> errors.DeskdError:
+    """Converts a gRPC error."""
+    status = failed.code().name
+    trailers = failed.trailing_metadata() or ()
+    reason = next((value for key, value in trailers if key == "deskd-reason"), "")
+    if isinstance(reason, bytes):
+        reason = reason.decode("ascii", "replace")
+    return errors.of_status(status, reason, failed.details() or status)
+
+
+class Attempts:
+    """The time of one call, and the pauses between its attempts."""
+
+    def __init__(self, what: str, timeout: float) -> None:
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+            raise invalid(f"timeout is {timeout!r}; give seconds above 0")
+        self._what, self._timeout = what, timeout
+        self._end = time.monotonic() + timeout
+        self._pause = 0.1
+        self.number = 0
+
+    def left(self) -> float:
+        """Returns the seconds that are left for the next attempt.
+
+        Raises:
+            DeadlineExceeded: If the time is over.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise timeout_error(self._what, self._timeout)
+        self.number += 1
+        return left
+
+    def pause(self, error: errors.DeskdError) -> float:
+        """Returns the seconds to wait before the next attempt.
+
+        Raises:
+            DeskdError: The error itself, if another attempt is useless or there is no time for it.
+        """
+        pause = self._pause
+        is_final = error.status not in _RETRIED or error.reason in _FINAL
+        if is_final or time.monotonic() + pause >= self._end:
+            raise error
+        self._pause = min(2 * pause, 2.0)
+        return pause
+
+
+def requires(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """The header that makes a daemon refuse a call whose fields it does not know."""
+    listed = ",".join(sorted(set(names)))
+    return (("deskd-require", listed),) if listed else ()
+
+
+def picture_features(*captures: Any) -> set[str]:
+    """Returns the daemon's features that pictures need."""
+    found = set()
+    for capture in captures:
+        if capture is not None and capture.HasField("fit"):
+            found.add("fit")
+        if capture is not None and capture.format == frame_pb2.IMAGE_FORMAT_WEBP:
+            found.add("webp")
+    return found
+
+
+class Defaults:
+    """What a client uses for each call that does not say otherwise.
+
+    Attributes:
+        picture: The options of pictures. Its size is also the coordinate space of points. If it has
+            a `fit`, points are pixels of the last picture of the whole screen.
+        timeout: Seconds that a call may take, beside the time that its actions take by themselves.
+    """
+
+    def __init__(self, size: tuple[int, int] | None, picture: Picture | None, timeout: float) -> None:
+        if size is not None and picture is not None:
+            raise invalid("size and picture exclude each other; put the size into the picture")
+        self.picture = picture or Picture(size=size)
+        self.picture.message()
+        self.timeout = timeout
+        self._seen: str | None = None
+
+    def space(self, of: Any, has_points: bool) -> Any:
+        """The coordinate space of a call, of which `...` stands for the default."""
+        if of is not ...:
+            return space(of)
+        if self.picture.fit is None or not has_points:
+            return space(self.picture.size)
+        if self._seen is None:
+            raise invalid("points are pixels of the last screenshot; take one first, or give space=")
+        return space(self._seen)
+
+    def saw(self, picture: Picture | None, frame: Frame | None) -> None:
+        """Notes a frame of the default picture, to whose pixels later points refer."""
+        is_default = picture is None and self.picture.region is None
+        if is_default and frame is not None and not frame.is_card:
+            self._seen = frame.frame_id
+
+
+class StepRequest:
+    """One step: its request, its time and the features that it needs."""
+
+    def __init__(
+        self,
+        defaults: Defaults,
+        actions: Iterable[Action],
+        *,
+        space: Any,
+        picture: Picture | None,
+        without_frame: bool,
+        stop_at_first: bool,
+        settle: float | None,
+        quiet: float | None,
+        expect: Frame | None,
+        unproved: bool,
+        no_pacing: bool,
+        timeout: float | None,
+    ) -> None:
+        listed = list(actions)
+        request = pb.ActRequest(
+            operation_id=uuid.uuid4().hex,
+            actions=listed,
+            coordinate_space=defaults.space(space, any(map(has_point, listed))),
+            unproved=unproved,
+            no_frame=without_frame,
+            no_pacing=no_pacing,
+        )
+        if not without_frame:
+            capture = (picture or defaults.picture).message()
+            if capture.ByteSize():
+                request.capture.CopyFrom(capture)
+        if stop_at_first:
+            request.on_failure = pb.ON_FAILURE_STOP_AT_FIRST
+        if settle is not None:
+            if settle == 0:
+                request.settle.skip = True
+            else:
+                request.settle.timeout.CopyFrom(duration(settle, "settle"))
+        if quiet is not None:
+            request.settle.quiet.CopyFrom(duration(quiet, "quiet"))
+        if expect is not None:
+            request.expect.frame_id = expect.frame_id
+        self.request = request
+        own = sum(seconds(each) for each in request.actions)
+        self.timeout = timeout if timeout is not None else defaults.timeout + own
+        needed = {"act"}.union(*(features(each) for each in request.actions))
+        needed |= picture_features(
+            request.capture if request.HasField("capture") else None,
+            *(each.screenshot.capture for each in request.actions if each.HasField("screenshot")),
+        )
+        if stop_at_first:
+            needed.add("on_failure")
+        self.metadata = requires(needed)
+
+
+def watch_request(
+    picture: Picture, max_fps: int | None, regions: bool, unproved: bool, since: str
+) -> Any:
+    """The request of a stream."""
+    request = pb.WatchRequest(
+        max_fps=max_fps, changed_regions=regions, unproved=unproved, if_changed_since=since
+    )
+    request.capture.CopyFrom(picture.message())
+    if regions:
+        # Changes are laid over raw pixels, which needs no decoder.
+        request.capture.format = frame_pb2.IMAGE_FORMAT_RAW_BGRX
+    return request
+
+
+class Canvas:
+    """The last picture of a stream of changed regions."""
+
+    def __init__(self) -> None:
+        self._last: Frame | None = None
+
+    @property
+    def frame_id(self) -> str:
+        """The id of the last picture; empty before the first one and after a card."""
+        return self._last.frame_id if self._last is not None and not self._last.is_card else ""
+
+    def draw(self, response: Any) -> Frame:
+        """Applies one update, and returns the complete picture."""
+        if response.WhichOneof("update") == "frame":
+            self._last = frame(response.frame)
+            return self._last
+        last, update = self._last, response.regions
+        if last is None or last.region is None:
+            raise errors.StreamEnded("the daemon sent changes before a complete frame")
+        made, pixels = frame(update.frame), bytearray(last.image)
+        changed = []
+        for part in update.changed:
+            where = rect(part.region)
+            x, y = where.x - last.region.x, where.y - last.region.y
+            row = 4 * where.width
+            for line in range(where.height):
+                start = (y + line) * last.stride + 4 * x
+                pixels[start : start + row] = part.image[line * row : (line + 1) * row]
+            changed.append(Rect(x, y, where.width, where.height))
+        values = {**made.__dict__, "image": bytes(pixels), "changed": tuple(changed)}
+        values |= {"width": last.width, "height": last.height, "stride": last.stride}
+        self._last = Frame(**{**values, "format": "raw"})
+        return self._last
+
+
+def wait_ready_request(
+    timeout: float, windows: Sequence[str | dict[str, str]], allow_unsettled: bool
+) -> Any:
+    """The request of `WaitReady`. A window is a part of its title, or {"class": …, "title": …}."""
+    request = pb.WaitReadyRequest(allow_unsettled=allow_unsettled)
+    request.timeout.CopyFrom(duration(timeout, "timeout"))
+    for each in windows:
+        fields = {"title": each} if isinstance(each, str) else each
+        if not set(fields) <= {"title", "class"}:
+            raise invalid(f"window {each!r} has unknown fields; give a title, a class or both")
+        window = request.expected_windows.add()
+        window.title = fields.get("title", "")
+        setattr(window, "class", fields.get("class", ""))
+    return request
+
+
+
+
+def check_ready(reply: Any, timeout: float) -> None:
+    """Raises `DeadlineExceeded` if the desktop is not ready."""
+    evidence = reply.evidence
+    if evidence.verdict != frame_pb2.PAINT_VERDICT_READY:
+        missing = "; ".join(evidence.missing) or "it is not at rest"
+        text = f"the desktop was not ready within {timeout:g} s: {missing}"
+        raise errors.DeadlineExceeded(text, reason="NOT_PAINTED")
+
+
+def pressed_name(pressed: Any) -> str:
+    """The name of a key or button that is held down: `Shift_L`, or `left button`."""
+    if pressed.WhichOneof("input") == "key":
+        return str(pressed.key)
+    return f"{action_pb2.Button.Name(pressed.button).removeprefix('BUTTON_').lower()} button"

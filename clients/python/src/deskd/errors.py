@@ -1,0 +1,123 @@
+"""Errors of this package. Each carries the daemon's `reason`, a name of `deskd.v1.Reason`.
+
+`deskd.v1` lists the reasons, and `docs/reference/reasons.md` of the project says what to do about
+each.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .step import Step
+
+__all__ = [
+    "ActionFailed",
+    "CaptureFailed",
+    "DeadlineExceeded",
+    "DeskdError",
+    "InvalidRequest",
+    "OutcomeUnknown",
+    "PermissionRefused",
+    "StaleTarget",
+    "StreamEnded",
+    "Unavailable",
+    "Unsupported",
+]
+
+
+class DeskdError(Exception):
+    """The daemon refused a call, or no daemon answered.
+
+    Attributes:
+        reason: Name of the cause, for example `OUT_OF_SCREEN`. Empty if the daemon did not send one,
+            for example because no daemon answered.
+        status: Name of the gRPC status, for example `OUT_OF_RANGE`. Empty if there was no call.
+        message: What failed, why, and what to do.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", status: str = "") -> None:
+        super().__init__(f"{message} [{reason}]" if reason else message)
+        self.message = message
+        self.reason = reason
+        self.status = status
+
+
+class InvalidRequest(DeskdError):
+    """A field of the request is wrong. The daemon did nothing. Correct the request."""
+
+
+class StaleTarget(DeskdError):
+    """The request does not fit the present screen: another size, another X server, or an unknown
+    frame. The daemon did nothing. Take a new screenshot and decide again."""
+
+
+class OutcomeUnknown(DeskdError):
+    """It is not known whether the step was done. Take a new screenshot and decide again."""
+
+
+class PermissionRefused(DeskdError):
+    """The caller is not allowed to make the call: token, user id, or a read-only daemon."""
+
+
+class Unsupported(DeskdError):
+    """The daemon or the X server lacks a feature that the call needs."""
+
+
+class Unavailable(DeskdError):
+    """No daemon answered, or the desktop cannot be reached at present. Retries did not help."""
+
+
+class DeadlineExceeded(DeskdError):
+    """The call did not end in time."""
+
+
+class StreamEnded(DeskdError):
+    """A stream of frames ended and could not be resumed."""
+
+
+class CaptureFailed(DeskdError):
+    """The image is a failure card. Raised only by `Frame.check`."""
+
+
+class ActionFailed(DeskdError):
+    """An action of a step was not done. Earlier actions of the step stay done.
+
+    Attributes:
+        step: The whole step, with a result for each action, if it is known.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", step: Step | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.step = step
+
+
+_BY_REASON: dict[str, type[DeskdError]] = {
+    "OUTCOME_UNKNOWN": OutcomeUnknown,
+    "UNKNOWN_FRAME": StaleTarget,
+    "FRAME_IS_CARD": StaleTarget,
+    "STALE_GENERATION": StaleTarget,
+    "STALE_EPOCH": StaleTarget,
+    "OUT_OF_SCREEN": InvalidRequest,
+    "EXTENSION_MISSING": Unsupported,
+    "UNSUPPORTED_FEATURE": Unsupported,
+    "STACK_NOT_MANAGED": Unsupported,
+    "READ_ONLY": PermissionRefused,
+}
+
+_BY_STATUS: dict[str, type[DeskdError]] = {
+    "INVALID_ARGUMENT": InvalidRequest,
+    "OUT_OF_RANGE": InvalidRequest,
+    "UNAUTHENTICATED": PermissionRefused,
+    "PERMISSION_DENIED": PermissionRefused,
+    "UNIMPLEMENTED": Unsupported,
+    "UNAVAILABLE": Unavailable,
+    "RESOURCE_EXHAUSTED": Unavailable,
+    "DEADLINE_EXCEEDED": DeadlineExceeded,
+}
+
+
+def of_status(status: str, reason: str, message: str) -> DeskdError:
+    """Returns the error for a gRPC status."""
+    kind = _BY_REASON.get(reason) or _BY_STATUS.get(status) or DeskdError
+    return kind(message, reason=reason, status=status)
