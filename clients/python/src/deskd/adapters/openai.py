@@ -158,7 +158,8 @@ def _report(batch: Batch, actions: Any) -> str:
         return ""
     lines = []
     for number, outcome in enumerate(batch.outcomes):
-        name = actions[number].get("type") if number < len(actions) else None
+        action = actions[number]
+        name = action.get("type") if isinstance(action, Mapping) else None
         if outcome.is_error:
             text = outcome.text if outcome.frame is None else "The screen could not be captured."
             lines.append(f"Action {number + 1} ({name}): {text}")

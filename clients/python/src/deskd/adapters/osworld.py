@@ -117,9 +117,9 @@ class _Computer:
         try:
             if isinstance(action, str):
                 calls = opencua.parse(action)
-                made = [(name, each, opencua.translate(name, each, False)) for name, each in calls]
+                made = [(called, each, opencua.translate(called, each, False)) for called, each in calls]
             else:
-                made = [(str(name), dict(action or {}), translate(action))]
+                made = [(str(name), action, translate(action))]
         except (Malformed, DeskdError) as error:
             made = [(str(name), {}, translated(error))]
         return (yield from turn(self._session, self._confirm, made))
