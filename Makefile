@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: api-baseline reference help deps demo quickstart image deb dist dist-test image-test test lint bench bench-floods bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
+.PHONY: api-baseline reference help deps demo quickstart image deb dist dist-test image-test test lint bench bench-fitted bench-floods bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
 
 CARGO ?= cargo
 
@@ -90,6 +90,10 @@ bench: deps ## Measure beside scrot and the older transaction: target/bench/repo
 bench-floods: deps ## What floods of events from the desktop cost a screenshot, about a minute
 	$(CARGO) build --release --locked --bin deskd --example bench_floods
 	target/release/examples/bench_floods
+
+bench-fitted: deps ## Fitted pictures by what changed, beside native ones, about a minute
+	$(CARGO) build --release --locked --bin deskd --example bench_fitted
+	target/release/examples/bench_fitted
 
 bench-frames: deps ## Frames by change, screen, size and format, beside others, about 20 minutes (SHORT=short: one size)
 	@image/install-packages.sh tests/bench-packages

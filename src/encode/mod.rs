@@ -31,7 +31,8 @@ pub use picture::{Digest, Picture, Print};
 pub use threads::spawn;
 pub use tiles::Tiles;
 
-use crate::frame::{BYTES_PER_PIXEL, Pixels, Region, Size};
+use crate::frame::{BYTES_PER_PIXEL, Pixels, Region, STRIPE_ROWS, Size};
+use scale::Scaling;
 use stripes::KeptStripes;
 
 /// Encoding of an image.
@@ -126,18 +127,39 @@ pub fn encode(
     if let Some(before) = before.filter(|before| before.prints == prints) {
         return Ok(before.clone());
     }
+    let scaling = Scaling::new(picture.size(), order.output);
+    let is_changed = |index: usize| {
+        let before = before.and_then(|before| before.prints.get(index));
+        before.is_none_or(|before| *before != prints[index])
+    };
+    // A row of a scaled image is computed from several rows of the picture.
+    let may_differ = |rows: Range<u32>| {
+        let sources = scaling.sources(&rows);
+        let first = (sources.start / STRIPE_ROWS) as usize;
+        let end = (sources.end.div_ceil(STRIPE_ROWS) as usize).min(prints.len());
+        (first..end).any(is_changed)
+    };
     let scaled;
     let picture = if order.output == picture.size() {
         picture
     } else {
-        let rows = scale::scale(picture, order.output)?;
+        let stripes = (0..order.output.height).step_by(STRIPE_ROWS as usize);
+        let stripes = stripes.map(|first| first..(first + STRIPE_ROWS).min(order.output.height));
+        // A raw image contains the scaled rows. Stripes of PNG and JPEG are kept encoded.
+        let raw = before.filter(|_| order.format == Format::RawBgrx);
+        let is_partial = raw.is_some() || (order.is_striped() && kept.is_some());
+        let stale: Vec<Range<u32>> = stripes
+            .filter(|rows| !is_partial || may_differ(rows.clone()))
+            .collect();
+        let raw = raw.map(|before| &*before.bytes);
+        let rows = scaling.image(picture, &stale, raw, order.is_alone)?;
         let stride = order.output.width as usize * BYTES_PER_PIXEL;
         let pixels = Pixels::new(Box::new(rows), order.output, stride);
         scaled = pixels.ok_or(EncodeError::Size(order.output))?;
         &Picture::new(&scaled, Region::whole(order.output), None)
     };
     if order.is_striped() {
-        let kept = striped(picture, order, kept, |_| true)?;
+        let kept = striped(picture, order, kept, may_differ)?;
         return Ok(Encoded {
             prints,
             ..made(kept)
