@@ -2,7 +2,7 @@
 # Builds the image from image/Dockerfile with buildah, also where no registry is
 # reached: the base then comes from Debian's packages, by mmdebstrap.
 #   usage: build.sh [TAG]          (default: localhost/deskd:dev)
-# Wants target/image/deskd; VIEWER=1 adds x11vnc and noVNC.
+# Requires target/image/deskd; VIEWER=1 adds x11vnc and noVNC, LINKS=1 the drop-in commands.
 set -eu
 cd "$(dirname "$0")/.."
 tag=${1:-localhost/deskd:dev}
@@ -33,7 +33,7 @@ if ! podman run --rm --network=none "$base" test -s /etc/apt/sources.list.d/debi
 fi
 # shellcheck disable=SC2086 # no argument, or two words
 buildah build --format docker --isolation chroot --pull=never --layers $mount \
-    --build-arg "BASE=$base" --build-arg BINARY=prebuilt --build-arg "VIEWER=${VIEWER:-}" \
+    --build-arg "BASE=$base" --build-arg BINARY=prebuilt --build-arg "VIEWER=${VIEWER:-}" --build-arg "LINKS=${LINKS:-}" \
     -f image/Dockerfile -t "$tag" .
 
 echo "image: $tag"

@@ -23,6 +23,7 @@ mod incremental;
 mod keys;
 mod lifecycle;
 mod limits;
+mod links;
 mod mouse;
 mod operating;
 mod pacing;

@@ -90,6 +90,13 @@ pub(super) enum Command {
     /// The daemon's socket over standard input and output, for providers that only
     /// give exec.
     Bridge(BridgeArgs),
+    /// Make links named scrot, xdotool, gnome-screenshot and import to deskd, which then does
+    /// through the daemon what those programs do.
+    InstallLinks {
+        /// The folder, which must come early in PATH.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Seed this user's home for XFCE; for deskd-session.service.
     #[command(hide = true)]
     SeedHome {

@@ -17,7 +17,7 @@ use super::{
 use crate::rpc::v1;
 
 impl FormatArg {
-    fn wire(self) -> v1::ImageFormat {
+    pub(super) fn wire(self) -> v1::ImageFormat {
         match self {
             Self::Png => v1::ImageFormat::Png,
             Self::Jpeg => v1::ImageFormat::Jpeg,

@@ -15,6 +15,7 @@ mod exit;
 mod image;
 mod info;
 mod json;
+mod links;
 mod print;
 mod ready;
 mod screenshot;
@@ -33,9 +34,14 @@ pub use exit::Exit;
 
 use args::{Cli, Command};
 use exit::CliError;
+use links::Link;
 
 /// Parses the command line, runs the command, and returns the exit code.
 pub fn run() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    if let Some(link) = arguments.next().and_then(|name| Link::of(name.as_ref())) {
+        return link.run(arguments.collect());
+    }
     // If the arguments are wrong, this exits with 2 and a usage line.
     let cli = Cli::parse();
     let done = match cli.command {
@@ -78,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Ready(ready) => call::block_on(ready::run(ready)),
         Command::Doctor(doctor) => call::block_on(doctor::run(doctor)),
         Command::Bridge(bridge) => bridge::run(&bridge),
+        Command::InstallLinks { folder } => links::install(&folder),
         Command::SeedHome { user } => crate::stack::init::seed_home(user)
             .map(|()| Exit::Done)
             .map_err(|error| CliError::new(Exit::Local, error.to_string())),

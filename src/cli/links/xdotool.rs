@@ -1,0 +1,651 @@
+//! `xdotool` through the daemon: the pointer, the wheel, keys and text.
+//!
+//! All commands of a call are read before the first is carried out, and consecutive ones are one
+//! step. A command that cannot be carried out thus leaves nothing half done.
+
+use std::{io::Read as _, time::Duration};
+
+use super::{
+    super::{
+        client_args::ClientArgs,
+        exit::{CliError, Exit},
+        print::say,
+    },
+    Settings,
+    words::{Words, refused, unknown},
+};
+use crate::{
+    client::{Connection, DesktopClient, reason},
+    files, keys,
+    rpc::v1::{self, action::Action},
+};
+
+/// Time after which the daemon releases a key or button that a command left down: the longest.
+const HOLD: Duration = Duration::from_secs(300);
+/// Maximum number of actions of a step.
+const MOST: usize = 100;
+/// Default pause of xdotool between keys, in milliseconds. deskd needs none: it waits for the
+/// program that receives the keys.
+const USUAL_DELAY: u64 = 12;
+/// Pause between two clicks, in milliseconds, up to which programs take them for a double click.
+const DOUBLE_CLICK: u64 = 400;
+
+/// One part of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Part {
+    /// An action of a step.
+    Act(Action),
+    /// Moves the pointer by a distance in pixels.
+    MoveBy(i32, i32),
+    /// Prints the position of the pointer; the prefix of shell variables, if they are requested.
+    Location(Option<String>),
+    /// Prints the size of the screen; whether as shell variables.
+    Geometry(bool),
+}
+
+/// Reads the commands of a call.
+///
+/// # Errors
+///
+/// When a command or option is unknown, or a value is missing or malformed.
+pub(super) fn parse(arguments: &[String]) -> Result<Vec<Part>, CliError> {
+    let mut words = Words::new(arguments);
+    let mut parts = Vec::new();
+    if words.peek().is_none() {
+        return Err(refused("give a command, such as `click 1`"));
+    }
+    while let Some(command) = words.next() {
+        match command {
+            "mousemove" => parts.push(mousemove(&mut words)?),
+            "mousemove_relative" => parts.push(mousemove_relative(&mut words)?),
+            "click" => parts.extend(click(&mut words)?),
+            "mousedown" => parts.push(mousedown(&mut words)?),
+            "mouseup" => parts.push(mouseup(&mut words)?),
+            "key" => parts.extend(key(&mut words)?),
+            "keydown" => parts.extend(keydown(&mut words)?),
+            "keyup" => parts.extend(keyup(&mut words)?),
+            "type" => parts.extend(type_text(&mut words)?),
+            "sleep" => parts.extend(sleep(&mut words)?),
+            "getmouselocation" => parts.push(location(&mut words)?),
+            "getdisplaygeometry" => parts.push(geometry(&mut words)?),
+            other => return Err(unknown(other)),
+        }
+    }
+    Ok(parts)
+}
+
+/// The commands after which `key` and the like read no further.
+const COMMANDS: [&str; 12] = [
+    "mousemove",
+    "mousemove_relative",
+    "click",
+    "mousedown",
+    "mouseup",
+    "key",
+    "keydown",
+    "keyup",
+    "type",
+    "sleep",
+    "getmouselocation",
+    "getdisplaygeometry",
+];
+
+/// Reads the options of a command. `own` handles those that are not common to all; it returns
+/// whether it knows the option.
+fn options<'a>(
+    words: &mut Words<'a>,
+    mut own: impl FnMut(&str, &mut Words<'a>) -> Result<bool, CliError>,
+) -> Result<(), CliError> {
+    while let Some(word) = words.peek().filter(|word| word.starts_with('-')) {
+        // A negative number is a value.
+        if word.len() > 1 && word[1..].starts_with(|one: char| one.is_ascii_digit()) {
+            return Ok(());
+        }
+        words.next();
+        match word {
+            "--" => return Ok(()),
+            // deskd sends no keys while others are down that would change them.
+            "--clearmodifiers" | "-c" => {}
+            other => {
+                if !own(other, words)? {
+                    return Err(unknown(other));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn mousemove(words: &mut Words<'_>) -> Result<Part, CliError> {
+    options(words, |option, words| match option {
+        // deskd always waits until the pointer has arrived.
+        "--sync" => Ok(true),
+        "--screen" if words.peek() == Some("0") => Ok(words.next().is_some()),
+        _ => Ok(false),
+    })?;
+    if words.peek() == Some("restore") {
+        return Err(unknown("mousemove restore"));
+    }
+    let to = (words.number("mousemove X")?, words.number("mousemove Y")?);
+    Ok(Part::Act(Action::Move(v1::MoveAction {
+        to: Some(to.into()),
+        modifiers: Vec::new(),
+    })))
+}
+
+fn mousemove_relative(words: &mut Words<'_>) -> Result<Part, CliError> {
+    options(words, |option, _| Ok(option == "--sync"))?;
+    let x = words.number("mousemove_relative X")?;
+    Ok(Part::MoveBy(x, words.number("mousemove_relative Y")?))
+}
+
+fn click(words: &mut Words<'_>) -> Result<Vec<Part>, CliError> {
+    let (mut repeat, mut delay) = (1_u32, 0_u64);
+    options(words, |option, words| {
+        match option {
+            "--repeat" => repeat = words.number("click --repeat")?,
+            "--delay" => delay = words.number("click --delay")?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let number: u32 = words.number("click BUTTON")?;
+    if repeat == 0 || repeat > 1000 {
+        return Err(refused(format!("click --repeat {repeat}: give 1 to 1000")));
+    }
+    if let Some((x, y)) = wheel(number) {
+        let turns = i32::try_from(repeat).unwrap_or(i32::MAX);
+        return Ok(vec![Part::Act(Action::Scroll(v1::ScrollAction {
+            at: None,
+            dx: x * turns,
+            dy: y * turns,
+            unit: v1::ScrollUnit::Notch.into(),
+            modifiers: Vec::new(),
+        }))]);
+    }
+    let button = button(number)?;
+    let click = |count: u32| {
+        Part::Act(Action::Click(v1::ClickAction {
+            at: None,
+            button: button.into(),
+            count: Some(count),
+            modifiers: Vec::new(),
+        }))
+    };
+    // Clicks that follow one another at once are a double or a triple click.
+    if repeat <= 3 && delay <= DOUBLE_CLICK {
+        return Ok(vec![click(repeat)]);
+    }
+    Ok((0..repeat).map(|_| click(1)).collect())
+}
+
+/// Returns the direction of a button that stands for the wheel.
+fn wheel(button: u32) -> Option<(i32, i32)> {
+    match button {
+        4 => Some((0, -1)),
+        5 => Some((0, 1)),
+        6 => Some((-1, 0)),
+        7 => Some((1, 0)),
+        _ => None,
+    }
+}
+
+fn button(number: u32) -> Result<v1::Button, CliError> {
+    match number {
+        1 => Ok(v1::Button::Left),
+        2 => Ok(v1::Button::Middle),
+        3 => Ok(v1::Button::Right),
+        8 => Ok(v1::Button::Back),
+        9 => Ok(v1::Button::Forward),
+        _ => Err(refused(format!(
+            "there is no button {number}: give 1 to 9; nothing was done"
+        ))),
+    }
+}
+
+fn hold() -> Option<prost_types::Duration> {
+    HOLD.try_into().ok()
+}
+
+fn mousedown(words: &mut Words<'_>) -> Result<Part, CliError> {
+    options(words, |_, _| Ok(false))?;
+    let button = button(words.number("mousedown BUTTON")?)?;
+    Ok(Part::Act(Action::ButtonDown(v1::ButtonDownAction {
+        at: None,
+        button: button.into(),
+        hold: hold(),
+    })))
+}
+
+fn mouseup(words: &mut Words<'_>) -> Result<Part, CliError> {
+    options(words, |_, _| Ok(false))?;
+    let button = button(words.number("mouseup BUTTON")?)?;
+    Ok(Part::Act(Action::ButtonUp(v1::ButtonUpAction {
+        at: None,
+        button: button.into(),
+    })))
+}
+
+/// Takes the chords of `key`, `keydown` or `keyup`, up to the next command.
+fn chords(what: &str, words: &mut Words<'_>) -> Result<Vec<Vec<String>>, CliError> {
+    let mut chords = Vec::new();
+    while let Some(word) = words.peek().filter(|word| !COMMANDS.contains(word)) {
+        words.next();
+        // Models send several chords in one argument.
+        let single = word.split_whitespace();
+        chords
+            .extend(single.map(|chord| keys::chord(chord).into_iter().flat_map(shifted).collect()));
+    }
+    if chords.is_empty() {
+        return Err(refused(format!("{what} requires a key; nothing was done")));
+    }
+    Ok(chords)
+}
+
+/// For xdotool, a capital letter is a character: it needs Shift.
+fn shifted(name: String) -> Vec<String> {
+    let mut letters = name.chars();
+    match (letters.next(), letters.next()) {
+        (Some(letter), None) if letter.is_uppercase() => {
+            vec!["Shift_L".to_owned(), letter.to_lowercase().to_string()]
+        }
+        _ => vec![name],
+    }
+}
+
+fn key(words: &mut Words<'_>) -> Result<Vec<Part>, CliError> {
+    let (mut delay, mut repeat) = (USUAL_DELAY, 1_u32);
+    options(words, |option, words| {
+        match option {
+            "--delay" | "--repeat-delay" => delay = words.number("key --delay")?,
+            "--repeat" => repeat = words.number("key --repeat")?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let chords = chords("key", words)?;
+    let mut parts = Vec::new();
+    for keys in chords {
+        if !parts.is_empty() && delay > USUAL_DELAY {
+            parts.push(wait(Duration::from_millis(delay)));
+        }
+        parts.push(Part::Act(Action::Key(v1::KeyAction {
+            keys,
+            repeat: Some(repeat),
+            hold: None,
+        })));
+    }
+    Ok(parts)
+}
+
+fn keydown(words: &mut Words<'_>) -> Result<Vec<Part>, CliError> {
+    delay(words, "keydown")?;
+    let down = |key| Part::Act(Action::KeyDown(v1::KeyDownAction { key, hold: hold() }));
+    Ok(chords("keydown", words)?
+        .into_iter()
+        .flatten()
+        .map(down)
+        .collect())
+}
+
+fn keyup(words: &mut Words<'_>) -> Result<Vec<Part>, CliError> {
+    delay(words, "keyup")?;
+    let up = |key| Part::Act(Action::KeyUp(v1::KeyUpAction { key }));
+    let chords = chords("keyup", words)?;
+    // A chord is released in the reverse order.
+    Ok(chords
+        .into_iter()
+        .flat_map(|chord| chord.into_iter().rev())
+        .map(up)
+        .collect())
+}
+
+fn delay(words: &mut Words<'_>, what: &str) -> Result<(), CliError> {
+    options(words, |option, words| match option {
+        "--delay" => words.number::<u64>(what).map(|_| true),
+        _ => Ok(false),
+    })
+}
+
+fn type_text(words: &mut Words<'_>) -> Result<Vec<Part>, CliError> {
+    let (mut delay, mut file) = (USUAL_DELAY, None);
+    options(words, |option, words| {
+        match option {
+            "--delay" => delay = words.number("type --delay")?,
+            "--file" => file = Some(words.value("type --file")?.to_owned()),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    // xdotool types its arguments one after another, without a space.
+    let text = match file {
+        Some(file) => content(&file)?,
+        None => words.rest().concat(),
+    };
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rate = (delay > USUAL_DELAY).then(|| u32::try_from(1000 / delay).unwrap_or(1).max(1));
+    Ok(vec![Part::Act(Action::Type(v1::TypeAction { text, rate }))])
+}
+
+fn content(file: &str) -> Result<String, CliError> {
+    let read = match file {
+        "-" => {
+            let mut text = Vec::new();
+            let limit = files::SMALL as u64;
+            std::io::stdin()
+                .take(limit)
+                .read_to_end(&mut text)
+                .map(|_| text)
+        }
+        path => files::read_at_most(path.as_ref(), files::SMALL),
+    };
+    let bytes = read.map_err(|error| refused(format!("{file} cannot be read: {error}")))?;
+    String::from_utf8(bytes).map_err(|_| refused(format!("{file} is not valid UTF-8")))
+}
+
+fn sleep(words: &mut Words<'_>) -> Result<Option<Part>, CliError> {
+    let seconds: f64 = words.number("sleep")?;
+    let time = Duration::try_from_secs_f64(seconds)
+        .map_err(|_| refused(format!("sleep {seconds}: give seconds, at least 0")))?;
+    Ok((time > Duration::ZERO).then(|| wait(time)))
+}
+
+fn wait(time: Duration) -> Part {
+    Part::Act(Action::Wait(v1::WaitAction {
+        duration: time.try_into().ok(),
+    }))
+}
+
+fn location(words: &mut Words<'_>) -> Result<Part, CliError> {
+    let (mut shell, mut prefix) = (false, String::new());
+    options(words, |option, words| {
+        match option {
+            "--shell" => shell = true,
+            "--prefix" => prefix = words.value("getmouselocation --prefix")?.to_owned(),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(Part::Location(shell.then_some(prefix)))
+}
+
+fn geometry(words: &mut Words<'_>) -> Result<Part, CliError> {
+    let mut shell = false;
+    options(words, |option, _| {
+        shell |= option == "--shell";
+        Ok(option == "--shell")
+    })?;
+    Ok(Part::Geometry(shell))
+}
+
+/// Carries out the parts of a call.
+///
+/// # Errors
+///
+/// When the daemon cannot be reached or refuses a step.
+pub(super) async fn run(parts: Vec<Part>, settings: Settings) -> Result<Exit, CliError> {
+    let Settings {
+        mut client,
+        unproved,
+        ..
+    } = settings;
+    let mut daemon = client.connect().await?;
+    let mut pending: Vec<v1::Action> = Vec::new();
+    for part in parts {
+        match part {
+            Part::Act(action) => {
+                pending.push(v1::Action {
+                    action: Some(action),
+                });
+                continue;
+            }
+            Part::MoveBy(x, y) => {
+                act(&mut daemon, &client, unproved, &mut pending).await?;
+                let here = pointer(&mut daemon, &client).await?;
+                let to = (here.x().saturating_add(x), here.y().saturating_add(y));
+                let to = v1::MoveAction {
+                    to: Some(to.into()),
+                    modifiers: Vec::new(),
+                };
+                pending.push(v1::Action {
+                    action: Some(Action::Move(to)),
+                });
+            }
+            Part::Location(prefix) => {
+                act(&mut daemon, &client, unproved, &mut pending).await?;
+                let here = pointer(&mut daemon, &client).await?;
+                let (x, y) = (here.x(), here.y());
+                // deskd does not report the window below the pointer.
+                match prefix {
+                    None => say!("x:{x} y:{y} screen:0 window:0"),
+                    Some(prefix) => {
+                        say!("{prefix}X={x}\n{prefix}Y={y}\n{prefix}SCREEN=0\n{prefix}WINDOW=0");
+                    }
+                }
+            }
+            Part::Geometry(shell) => {
+                act(&mut daemon, &client, unproved, &mut pending).await?;
+                let request = client.request(v1::GetInfoRequest {});
+                let info = daemon.get_info(request).await?.into_inner();
+                let size = info.geometry.and_then(|geometry| geometry.size);
+                let size = size.ok_or_else(|| {
+                    CliError::new(Exit::Refused, "the size of the screen is not known yet")
+                })?;
+                match shell {
+                    false => say!("{} {}", size.width, size.height),
+                    true => say!("WIDTH={}\nHEIGHT={}", size.width, size.height),
+                }
+            }
+        }
+    }
+    act(&mut daemon, &client, unproved, &mut pending).await?;
+    Ok(Exit::Done)
+}
+
+async fn pointer(
+    daemon: &mut DesktopClient<Connection>,
+    client: &ClientArgs,
+) -> Result<v1::Point, CliError> {
+    let request = client.request(v1::GetCursorRequest {});
+    let cursor = daemon.get_cursor(request).await?.into_inner().cursor;
+    let position = cursor.and_then(|cursor| cursor.position);
+    position.ok_or_else(|| CliError::new(Exit::Refused, "the pointer's position is not known"))
+}
+
+/// Performs the pending actions. Waits first until the desktop is painted.
+async fn act(
+    daemon: &mut DesktopClient<Connection>,
+    client: &ClientArgs,
+    unproved: bool,
+    pending: &mut Vec<v1::Action>,
+) -> Result<(), CliError> {
+    let actions = std::mem::take(pending);
+    for actions in actions.chunks(MOST) {
+        let request = v1::ActRequest {
+            actions: actions.to_vec(),
+            no_frame: true,
+            unproved,
+            settle: Some(v1::SettleOptions {
+                skip: true,
+                ..v1::SettleOptions::default()
+            }),
+            ..v1::ActRequest::default()
+        };
+        let mut extended = client.request(request.clone());
+        // The step's own waits come on top of the deadline.
+        let own: Duration = actions.iter().filter_map(time).sum();
+        extended.set_timeout(client.deadline.saturating_add(own));
+        let reply = match daemon.act(extended).await {
+            Err(status) if reason(&status) == v1::Reason::NotPainted => {
+                let ready = client.request(v1::WaitReadyRequest::default());
+                daemon.wait_ready(ready).await?;
+                daemon.act(client.request(request)).await?
+            }
+            reply => reply?,
+        };
+        let reply = reply.into_inner();
+        let failed = reply
+            .results
+            .iter()
+            .find_map(|result| result.failure.as_ref());
+        if let Some(failure) = failed {
+            return Err(CliError::new(Exit::Refused, failure.message.clone()));
+        }
+        if reply.outcome() != v1::ActOutcome::Done {
+            let outcome = reply.outcome().as_str_name();
+            let outcome = outcome.trim_start_matches("ACT_OUTCOME_").to_lowercase();
+            return Err(CliError::new(
+                Exit::Refused,
+                format!("the step ended as {outcome}: look at the screen"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn time(action: &v1::Action) -> Option<Duration> {
+    match action.action.as_ref()? {
+        Action::Wait(wait) => wait.duration?.try_into().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Vec<Part>, String> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        parse(&words).map_err(|error| error.message)
+    }
+
+    fn click(button: v1::Button, count: u32) -> Part {
+        Part::Act(Action::Click(v1::ClickAction {
+            at: None,
+            button: button.into(),
+            count: Some(count),
+            modifiers: Vec::new(),
+        }))
+    }
+
+    fn moved(x: i32, y: i32) -> Part {
+        Part::Act(Action::Move(v1::MoveAction {
+            to: Some((x, y).into()),
+            modifiers: Vec::new(),
+        }))
+    }
+
+    fn scrolled(dx: i32, dy: i32) -> Part {
+        Part::Act(Action::Scroll(v1::ScrollAction {
+            at: None,
+            dx,
+            dy,
+            unit: v1::ScrollUnit::Notch.into(),
+            modifiers: Vec::new(),
+        }))
+    }
+
+    fn pressed(keys: &[&str]) -> Part {
+        Part::Act(Action::Key(v1::KeyAction {
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            repeat: Some(1),
+            hold: None,
+        }))
+    }
+
+    fn typed(text: &str, rate: Option<u32>) -> Part {
+        Part::Act(Action::Type(v1::TypeAction {
+            text: text.to_owned(),
+            rate,
+        }))
+    }
+
+    #[test]
+    fn the_commands_of_published_agents_are_read() {
+        use v1::Button::{Left, Middle, Right};
+        for (line, parts) in [
+            ("mousemove --sync 10 20", vec![moved(10, 20)]),
+            (
+                "mousemove 10 20 click 1",
+                vec![moved(10, 20), click(Left, 1)],
+            ),
+            ("click 2", vec![click(Middle, 1)]),
+            ("click --repeat 2 --delay 60 1", vec![click(Left, 2)]),
+            ("click --repeat 3 --delay 10 1", vec![click(Left, 3)]),
+            (
+                "mousemove 5 6 click --repeat 4 5",
+                vec![moved(5, 6), scrolled(0, 4)],
+            ),
+            ("click --repeat 2 6", vec![scrolled(-2, 0)]),
+            (
+                "click --repeat 2 --delay 900 3",
+                vec![click(Right, 1), click(Right, 1)],
+            ),
+            ("key -- ctrl+s", vec![pressed(&["ctrl", "s"])]),
+            (
+                "key Down Down Return",
+                vec![pressed(&["Down"]), pressed(&["Down"]), pressed(&["Return"])],
+            ),
+            ("key A", vec![pressed(&["Shift_L", "a"])]),
+            (
+                "key ctrl+plus click 1",
+                vec![pressed(&["ctrl", "plus"]), click(Left, 1)],
+            ),
+            ("type --delay 12 -- hello", vec![typed("hello", None)]),
+            ("type --delay 100 hello", vec![typed("hello", Some(10))]),
+            (
+                "type --clearmodifiers -- -1 click",
+                vec![typed("-1click", None)],
+            ),
+            ("mousemove_relative -- -5 7", vec![Part::MoveBy(-5, 7)]),
+            ("mousemove_relative -5 7", vec![Part::MoveBy(-5, 7)]),
+            ("getmouselocation", vec![Part::Location(None)]),
+            (
+                "getmouselocation --shell",
+                vec![Part::Location(Some(String::new()))],
+            ),
+            ("getdisplaygeometry", vec![Part::Geometry(false)]),
+            (
+                "sleep 0.5 click 1",
+                vec![wait(Duration::from_millis(500)), click(Left, 1)],
+            ),
+        ] {
+            assert_eq!(parsed(line), Ok(parts), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_drag_holds_the_button_as_long_as_possible() {
+        let parts = parsed("mousemove 1 2 mousedown 1 mousemove --sync 3 4 mouseup 1").unwrap();
+        assert_eq!(parts.len(), 4);
+        let Part::Act(Action::ButtonDown(down)) = &parts[1] else {
+            panic!("{parts:?}")
+        };
+        assert_eq!(down.hold.map(|hold| hold.seconds), Some(300));
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_name() {
+        for (line, name) in [
+            ("search --name x", "\"search\""),
+            ("windowactivate 5", "\"windowactivate\""),
+            ("click --window 5 1", "\"--window\""),
+            ("key --window 5 a", "\"--window\""),
+            ("mousemove --polar 1 2", "\"--polar\""),
+            ("mousemove restore", "\"mousemove restore\""),
+            ("mousemove 10 20 exec ls", "\"exec\""),
+            ("click ten", "\"ten\""),
+            ("click 10", "button 10"),
+            ("click --repeat 0 1", "--repeat 0"),
+            ("mousemove 10", "mousemove Y"),
+            ("key", "key requires"),
+            ("sleep -1", "sleep -1"),
+        ] {
+            let message = parsed(line).unwrap_err();
+            assert!(message.contains(name), "{line}: {message}");
+        }
+        assert!(parse(&[]).is_err());
+    }
+}
