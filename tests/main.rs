@@ -10,6 +10,7 @@ mod batches;
 mod capture;
 mod card;
 mod cli;
+mod client;
 mod conformance;
 mod coordinates;
 mod cursor;

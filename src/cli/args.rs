@@ -90,6 +90,8 @@ pub(super) enum Command {
     /// The daemon's socket over standard input and output, for providers that only
     /// give exec.
     Bridge(BridgeArgs),
+    /// Serve the desktop to an MCP host on standard input and output.
+    Mcp(ClientArgs),
     /// Make links named scrot, xdotool, gnome-screenshot and import to deskd, which then does
     /// through the daemon what those programs do.
     InstallLinks {

@@ -119,18 +119,23 @@ impl ClientArgs {
     async fn attempt(&self) -> Result<Result<client::Connection, ConnectError>, CliError> {
         let token = self.token_file.as_deref().map(Token::read).transpose();
         let token = token.map_err(|error| CliError::new(Exit::Usage, error.to_string()))?;
-        let tls = match &self.tls_ca {
-            None => None,
-            Some(authority) => Some(client::Tls {
-                authority: read(authority)?,
-                identity: match (&self.tls_client_cert, &self.tls_client_key) {
-                    (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
-                    _ => None,
-                },
-            }),
-        };
+        let tls = self.tls()?;
         let address = self.address();
         Ok(client::connect(&address, token.as_ref(), tls.as_ref(), self.deadline).await)
+    }
+
+    /// Reads the TLS files; `None` without TLS.
+    pub(super) fn tls(&self) -> Result<Option<client::Tls>, CliError> {
+        let Some(authority) = &self.tls_ca else {
+            return Ok(None);
+        };
+        Ok(Some(client::Tls {
+            authority: read(authority)?,
+            identity: match (&self.tls_client_cert, &self.tls_client_key) {
+                (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+                _ => None,
+            },
+        }))
     }
 
     /// Returns a request with the deadline.

@@ -16,6 +16,7 @@ mod image;
 mod info;
 mod json;
 mod links;
+mod mcp;
 mod print;
 mod ready;
 mod screenshot;
@@ -84,6 +85,7 @@ pub fn run() -> ExitCode {
         Command::Ready(ready) => call::block_on(ready::run(ready)),
         Command::Doctor(doctor) => call::block_on(doctor::run(doctor)),
         Command::Bridge(bridge) => bridge::run(&bridge),
+        Command::Mcp(client) => call::block_on(mcp::run(client)),
         Command::InstallLinks { folder } => links::install(&folder),
         Command::SeedHome { user } => crate::stack::init::seed_home(user)
             .map(|()| Exit::Done)

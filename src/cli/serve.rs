@@ -4,6 +4,7 @@ use std::{
     ffi::OsString,
     io,
     os::{fd::AsFd, unix::net::UnixStream},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -20,7 +21,11 @@ use crate::{
     config::{self, Address, DEFAULT_GEOMETRY},
     frame::{CaptureMode, ScreenSize, Size},
     memory, metrics,
-    rpc::{self, Listener, ServerOptions, ServerTls},
+    rpc::{
+        self, Listener, ServerOptions, ServerTls,
+        client::Desktop,
+        mcp::{HttpOptions, serve_http},
+    },
     session::Session,
     stack::{
         Stack,
@@ -97,6 +102,11 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         .as_ref()
         .map(|address| Listener::bind(address, 0, true));
     let metrics = metrics.transpose()?;
+    let http = args
+        .http
+        .as_ref()
+        .map(|address| Listener::bind(address, 0, true));
+    let http = http.transpose()?;
     // Pixels and blocking waits have threads of their own. One thread suffices for the sockets:
     // with two, each answer passes between them (docs/design/2026-11-26-connections.md). The
     // blocking threads are few, because each keeps memory of the frames that it encoded.
@@ -147,7 +157,14 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
     if let Some(listener) = &metrics {
         tracing::info!(address = %listener.address(), "metrics");
     }
+    if let Some(listener) = &http {
+        tracing::info!(address = %listener.address(), "HTTP: MCP at /mcp");
+    }
     let options = options(&args)?;
+    let mcp = match http {
+        Some(listener) => Some((listener, own_client(socket)?, http_options(&options)?)),
+        None => None,
+    };
     let served = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| local(&error))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| local(&error))?;
@@ -184,6 +201,14 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
             let served = rpc::serve_metrics(listener, session.clone(), shutdown.clone());
             tokio::spawn(served);
         }
+        if let Some((listener, desktop, options)) = mcp {
+            let served = serve_http(listener, desktop, options, shutdown.clone());
+            tokio::spawn(async move {
+                if let Err(error) = served.await {
+                    tracing::error!("{error}");
+                }
+            });
+        }
         let told = tokio::spawn(service::tell(Arc::clone(&session.capture)));
         let served = rpc::serve(listeners, session, options, shutdown.clone()).await;
         told.abort();
@@ -202,6 +227,27 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
     // A thread that is blocked by a hung X server must not delay the exit.
     runtime.shutdown_background();
     served.map(|()| Exit::Done)
+}
+
+/// The client by which the MCP server calls its own daemon.
+fn own_client(socket: Option<&PathBuf>) -> Result<Desktop, CliError> {
+    let path = socket.ok_or_else(|| {
+        let why = "--mcp calls the daemon through a Unix socket: add one with --listen unix:/path";
+        CliError::new(Exit::Usage, why)
+    })?;
+    Ok(Desktop::new(Address::Unix(path.clone())))
+}
+
+/// The token and TLS files of HTTP are those of gRPC.
+fn http_options(options: &ServerOptions) -> Result<HttpOptions, CliError> {
+    let token_file = options
+        .token_file
+        .clone()
+        .ok_or_else(|| CliError::new(Exit::Usage, "--http requires a token: give --token-file"))?;
+    Ok(HttpOptions {
+        token_file,
+        tls: options.tls.clone(),
+    })
 }
 
 /// Connects to the init. The daemon's end of the socket pair is its standard input.
@@ -286,11 +332,15 @@ fn become_init(args: &ServeArgs, geometry: Size) -> Result<Exit, CliError> {
 
 fn options(args: &ServeArgs) -> Result<ServerOptions, CliError> {
     let own = nix::unistd::geteuid().as_raw();
-    let allowed_uids = if args.allow_uid.is_empty() {
+    let mut allowed_uids = if args.allow_uid.is_empty() {
         vec![own, 0]
     } else {
         args.allow_uid.clone()
     };
+    // The MCP server is a client of its own daemon.
+    if args.mcp && !allowed_uids.contains(&own) {
+        allowed_uids.push(own);
+    }
     let tls = args
         .tls_cert
         .clone()

@@ -123,6 +123,13 @@ pub(super) struct ServeArgs {
     /// Where Prometheus reads metrics, host:port; plain HTTP, no token.
     #[arg(long, env = "DESKD_METRICS", value_parser = values::metrics, value_name = "ADDR")]
     pub(super) metrics: Option<Address>,
+    /// Serve HTTP at host:port: with --mcp, MCP at /mcp. Every request needs the token.
+    #[arg(long, env = "DESKD_HTTP", value_parser = values::http, requires_all = ["mcp", "token_file"], value_name = "ADDR")]
+    pub(super) http: Option<Address>,
+    /// Serve MCP (Streamable HTTP) at the address of --http. It uses the first Unix socket of
+    /// --listen.
+    #[arg(long, env = "DESKD_MCP", value_parser = values::switch, requires = "http")]
+    pub(super) mcp: bool,
     /// Refuse every call that acts on the desktop or changes it.
     #[arg(long, env = "DESKD_READ_ONLY", value_parser = values::switch)]
     pub(super) read_only: bool,

@@ -68,6 +68,16 @@ pub(super) fn metrics(text: &str) -> Result<Address, String> {
     }
 }
 
+/// Parses the address of the HTTP server.
+pub(super) fn http(text: &str) -> Result<Address, String> {
+    match text.parse() {
+        Ok(address @ Address::Tcp { .. }) => Ok(address),
+        Ok(Address::Unix(_)) | Err(_) => {
+            Err("give the address for HTTP as host:port, for example 127.0.0.1:7080".into())
+        }
+    }
+}
+
 /// Parses the mode of a file.
 pub(super) fn mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8)

@@ -7,11 +7,13 @@
 //! - `messages`: converts messages to internal values and back; only its module `status`
 //!   converts errors to gRPC statuses.
 //! - `transport`: sockets, peers, TLS, tokens, deadlines, and limits of each connection.
+//! - `mcp`: the desktop as tools of the Model Context Protocol, a client of the same API.
 //! - [`client`]: connections for the command line and for Rust programs.
 
 pub mod client;
 mod limits;
 mod limits_table;
+pub(crate) mod mcp;
 mod messages;
 mod server;
 mod services;

@@ -170,7 +170,7 @@ pub async fn serve(
     Ok(())
 }
 
-fn acceptor(files: &ServerTls) -> Result<TlsAcceptor, ServeError> {
+pub(in crate::rpc) fn acceptor(files: &ServerTls) -> Result<TlsAcceptor, ServeError> {
     let failed = |path: &PathBuf| {
         let path = path.clone();
         move |source| ServeError::TlsFile { path, source }

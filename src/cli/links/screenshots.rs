@@ -27,8 +27,7 @@ fn expanded(arguments: &[String], with_value: &str) -> Vec<String> {
             }
             continue;
         }
-        let mut letters = argument[1..].char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in argument[1..].char_indices() {
             all.push(format!("-{letter}"));
             let value = &argument[1 + at + letter.len_utf8()..];
             if with_value.contains(letter) && !value.is_empty() {

@@ -333,9 +333,8 @@ fn content(file: &str) -> Result<String, CliError> {
     let read = match file {
         "-" => {
             let mut text = Vec::new();
-            let limit = files::SMALL as u64;
             std::io::stdin()
-                .take(limit)
+                .take(files::SMALL)
                 .read_to_end(&mut text)
                 .map(|_| text)
         }

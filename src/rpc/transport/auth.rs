@@ -229,6 +229,12 @@ impl Gatekeeper {
         })
     }
 
+    /// Whether `token` is the one in the token file. Without a token file, no token is.
+    pub(in crate::rpc) fn allows(&self, token: &[u8]) -> bool {
+        let file = self.token.as_ref();
+        file.is_some_and(|file| file.allows(token).is_some())
+    }
+
     /// Returns the peers that are admitted without a token.
     pub(in crate::rpc) fn known(&self) -> KnownPeer {
         KnownPeer {

@@ -1,4 +1,8 @@
-//! A client of the daemon's API: the generated stubs, and a connection to any [`Address`].
+//! A client of the daemon's API: [`Desktop`], the generated stubs, and a connection to any
+//! [`Address`].
+
+mod desktop;
+mod error;
 
 use std::{
     io,
@@ -23,6 +27,9 @@ use tonic::{
     service::{Interceptor, interceptor::InterceptedService},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
+
+pub use desktop::Desktop;
+pub use error::{CallError, CallErrorKind};
 
 use crate::config::Address;
 pub use crate::rpc::v1::{desktop_client::DesktopClient, stack_client::StackClient};
@@ -241,7 +248,7 @@ pub async fn connect(
     let channel = channel.map_err(|error| {
         let address = address.clone();
         // The daemon accepted the connection and closed it.
-        if let Some(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) = kind(&error) {
+        if let Some(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) = io_kind(&error) {
             return ConnectError::HungUp { address };
         }
         ConnectError::Unreachable {
@@ -273,7 +280,7 @@ pub fn reason(status: &tonic::Status) -> v1::Reason {
 }
 
 /// Returns the kind of the first I/O error in the error chain, if there is one.
-fn kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
+fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<io::Error>() {

@@ -1,0 +1,222 @@
+//! MCP over Streamable HTTP, at `/mcp`. Every request needs the daemon's bearer token, and none may
+//! come from a web page (header `Origin`).
+//!
+//! Requests are served without sessions in both protocol eras, so that a caller leaves no state.
+
+use std::{
+    convert::Infallible,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::{Api, Handler};
+use crate::rpc::{
+    client::Desktop,
+    server::{ServeError, ServerTls, acceptor},
+    transport::{
+        auth::{Gatekeeper, TokenError},
+        listen::{ListenSocket, Listener},
+    },
+};
+
+/// Maximum number of connections.
+const CONNECTIONS: usize = 64;
+/// Maximum time to receive the head of a request, also of the next one on a connection.
+const HEAD: Duration = Duration::from_secs(10);
+/// Maximum time for the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Maximum size of a request in bytes: a text of 64 KiB, with room for its escapes.
+const BODY: usize = 1 << 20;
+/// Pause after a failed accept.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Options of the HTTP server.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// File with the token that every request must carry.
+    pub token_file: PathBuf,
+    /// TLS files.
+    pub tls: Option<ServerTls>,
+}
+
+/// Why the HTTP server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The token file cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The TLS files cannot be used.
+    #[error(transparent)]
+    Tls(#[from] ServeError),
+    /// The socket cannot be used.
+    #[error("HTTP cannot be served: {0}")]
+    Io(#[from] io::Error),
+}
+
+type Body = BoxBody<Bytes, Infallible>;
+type Mcp<A> = StreamableHttpService<Handler<A>, NeverSessionManager>;
+
+/// Serves MCP for `desktop` until `shutdown` is cancelled.
+///
+/// # Errors
+///
+/// Fails if the token file, a TLS file or the socket cannot be used.
+pub async fn serve_http(
+    listener: Listener,
+    desktop: Desktop,
+    options: HttpOptions,
+    shutdown: CancellationToken,
+) -> Result<(), HttpError> {
+    let gatekeeper = Arc::new(Gatekeeper::new(Some(&options.token_file), &[])?);
+    let tls = options.tls.as_ref().map(acceptor).transpose()?;
+    let ListenSocket::Tcp(listener) = listener.socket else {
+        return Err(io::Error::from(io::ErrorKind::Unsupported).into());
+    };
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let handler = Handler::new(desktop);
+    // The token makes a forged `Host` useless, and the server may have any name.
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .disable_allowed_hosts()
+        .enforce_origin_validation()
+        .with_max_request_body_bytes(BODY)
+        .with_cancellation_token(shutdown.child_token());
+    let mcp = StreamableHttpService::new(
+        move || Ok(handler.clone()),
+        Arc::new(NeverSessionManager::default()),
+        config,
+    );
+    let mut connections: Vec<Served> = Vec::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        let Ok((stream, _)) = stream else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        connections.retain(|connection| !connection.task.is_finished());
+        if connections.len() >= CONNECTIONS {
+            // A stranger gives way to a newcomer; a caller with the token does not.
+            let strange = |one: &Served| !one.is_known.load(Ordering::Relaxed);
+            match connections.iter().position(strange) {
+                Some(oldest) => connections.remove(oldest).task.abort(),
+                None => continue,
+            }
+        }
+        let is_known = Arc::new(AtomicBool::new(false));
+        let place = Place {
+            mcp: mcp.clone(),
+            gatekeeper: Arc::clone(&gatekeeper),
+            is_known: Arc::clone(&is_known),
+        };
+        let (tls, shutdown) = (tls.clone(), shutdown.clone());
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = converse(stream, tls, place) => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+        connections.push(Served { task, is_known });
+    }
+}
+
+/// One connection.
+struct Served {
+    task: tokio::task::JoinHandle<()>,
+    /// Whether a request with the token came on it.
+    is_known: Arc<AtomicBool>,
+}
+
+/// What a connection needs.
+struct Place<A> {
+    mcp: Mcp<A>,
+    gatekeeper: Arc<Gatekeeper>,
+    is_known: Arc<AtomicBool>,
+}
+
+async fn converse<A: Api>(
+    stream: tokio::net::TcpStream,
+    tls: Option<TlsAcceptor>,
+    place: Place<A>,
+) {
+    // Errors that the peer causes are ignored.
+    match tls {
+        None => answer_all(stream, place).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+                answer_all(stream, place).await;
+            }
+        }
+    }
+}
+
+async fn answer_all<A: Api>(stream: impl AsyncRead + AsyncWrite + Unpin, place: Place<A>) {
+    let answer = service_fn(|request| {
+        let place = &place;
+        async move { Ok::<_, Infallible>(answer(request, place).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), answer);
+    drop(connection.await);
+}
+
+async fn answer<A: Api>(request: Request<Incoming>, place: &Place<A>) -> Response<Body> {
+    if !place.gatekeeper.allows(bearer(request.headers())) {
+        let mut refusal = plain(
+            StatusCode::UNAUTHORIZED,
+            "send the header `authorization: Bearer TOKEN` with the daemon's token\n",
+        );
+        let scheme = header::HeaderValue::from_static("Bearer");
+        refusal
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, scheme);
+        return refusal;
+    }
+    place.is_known.store(true, Ordering::Relaxed);
+    match request.uri().path() {
+        "/mcp" => place.mcp.handle(request).await,
+        _ => plain(StatusCode::NOT_FOUND, "only /mcp is here\n"),
+    }
+}
+
+/// Returns the bearer token of a request; empty if there is none.
+fn bearer(headers: &HeaderMap) -> &[u8] {
+    let value = headers
+        .get(header::AUTHORIZATION)
+        .map(|value| value.as_bytes());
+    match value.and_then(|value| value.split_at_checked(b"Bearer ".len())) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"Bearer ") => token,
+        _ => &[],
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Full::from(text).boxed());
+    *response.status_mut() = status;
+    let kind = header::HeaderValue::from_static("text/plain");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

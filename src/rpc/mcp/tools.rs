@@ -1,0 +1,111 @@
+//! The tools that a host sees. They have the names and arguments of Anthropic's computer tool, on
+//! which models are trained. `screenshot` and `zoom` are tools of their own as well: hosts ask a
+//! person before a tool that changes something, and these change nothing.
+
+use std::sync::Arc;
+
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde_json::{Value, json};
+
+/// What a host may tell its model about the server.
+pub(super) const INSTRUCTIONS: &str = "These tools see and control a Linux desktop. Coordinates \
+    are pixels of the last screenshot, from its top left corner. Each action of `computer` waits \
+    until the screen has settled, and returns a new screenshot. If an image says that the screen \
+    could not be captured, it is not the screen.";
+
+/// The actions of the tool `computer`.
+pub(super) const ACTIONS: [&str; 17] = [
+    "key",
+    "hold_key",
+    "type",
+    "cursor_position",
+    "mouse_move",
+    "left_mouse_down",
+    "left_mouse_up",
+    "left_click",
+    "left_click_drag",
+    "right_click",
+    "middle_click",
+    "double_click",
+    "triple_click",
+    "scroll",
+    "wait",
+    "screenshot",
+    "zoom",
+];
+
+/// Returns all tools.
+pub(super) fn all() -> Vec<Tool> {
+    let region = json!({
+        "type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4,
+        "description": "[x0, y0, x1, y1]: the part to show, in pixels of the last screenshot.",
+    });
+    let point = |what: &str| {
+        json!({
+            "type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2,
+            "description": format!("[x, y]: {what}, in pixels of the last screenshot."),
+        })
+    };
+    let computer = object(
+        json!({
+            "action": {"type": "string", "enum": ACTIONS, "description": "What to do."},
+            "coordinate": point("where to act; without it, where the pointer is"),
+            "start_coordinate": point("where `left_click_drag` begins"),
+            "text": {"type": "string", "description": "For `type`: the text. For `key` and \
+                `hold_key`: the keys, such as ctrl+s. For clicks, drags and scrolls: keys to hold \
+                meanwhile."},
+            "repeat": {"type": "integer", "minimum": 1, "maximum": 100,
+                "description": "For `key`: how often to press it."},
+            "duration": {"type": "number", "minimum": 0, "maximum": 300,
+                "description": "For `wait` and `hold_key`: seconds."},
+            "scroll_direction": {"type": "string", "enum": ["up", "down", "left", "right"]},
+            "scroll_amount": {"type": "integer", "minimum": 0, "maximum": 1000,
+                "description": "For `scroll`: notches of the wheel."},
+            "region": region,
+        }),
+        &["action"],
+    );
+    let acts = ToolAnnotations::with_title("Use the desktop")
+        .read_only(false)
+        .destructive(true)
+        .open_world(true);
+    let looks = |title: &str| {
+        ToolAnnotations::with_title(title)
+            .read_only(true)
+            .open_world(false)
+    };
+    vec![
+        Tool::new(
+            "computer",
+            "Performs one action with the mouse or keyboard of a Linux desktop, waits until the \
+             screen has settled, and returns a screenshot.",
+            computer,
+        )
+        .with_annotations(acts),
+        Tool::new(
+            "screenshot",
+            "Takes a screenshot of the desktop. Changes nothing.",
+            object(json!({}), &[]),
+        )
+        .with_annotations(looks("Take a screenshot")),
+        Tool::new(
+            "zoom",
+            "Shows a part of the screen at full resolution, enlarged. Coordinates stay those of \
+             the last screenshot. Changes nothing.",
+            object(json!({ "region": region }), &["region"]),
+        )
+        .with_annotations(looks("Look closer")),
+    ]
+}
+
+/// The schema of an object with these properties and no others.
+fn object(properties: Value, required: &[&str]) -> Arc<JsonObject> {
+    let mut schema = JsonObject::new();
+    schema.insert("type".into(), "object".into());
+    schema.insert("properties".into(), properties);
+    if !required.is_empty() {
+        schema.insert("required".into(), json!(required));
+    }
+    schema.insert("additionalProperties".into(), false.into());
+    Arc::new(schema)
+}
