@@ -19,7 +19,7 @@ demo: ## Start a desktop and deskd, take a screenshot: target/demo/desktop.png
 	$(CARGO) build --release --locked --bin deskd --example demo
 	@target/release/examples/demo
 
-quickstart: deps ## Run the quick starts in Python, TypeScript and Rust: target/quickstart
+quickstart: deps ## Run the quick starts in Python, TypeScript, Go and Rust: target/quickstart
 	@echo "quickstart: building for development (the first time takes about 3 minutes)"
 	$(CARGO) build --locked --bin deskd --example quickstart --example first_frame
 	@target/debug/examples/quickstart

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the libraries of the examples, when they are not there yet: grpcio into
-# target/examples/python, grpc-js and tsx into examples/typescript/node_modules.
+# target/examples/python, grpc-js and tsx into examples/typescript/node_modules; builds the example
+# in Go.
 #   usage: install.sh
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,4 +26,10 @@ if ! cmp -s package-lock.json node_modules/installed; then
     echo "examples: installing Node's gRPC"
     npm ci --silent --no-audit --no-fund
     cp package-lock.json node_modules/installed
+fi
+cd ../..
+go=target/examples/go/first_frame
+if [ ! -x "$go" ] || [ -n "$(find proto examples/go -newer "$go" -type f)" ]; then
+    echo "examples: building the example in Go"
+    examples/go/build.sh
 fi

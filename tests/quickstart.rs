@@ -1,5 +1,5 @@
-//! `make quickstart`: a desktop, deskd on it, and the first frame in Python, TypeScript
-//! and Rust, by the examples as they stand. Leaves nothing running.
+//! `make quickstart`: a desktop, deskd on it, and the first frame in Python, TypeScript,
+//! Go and Rust, by the examples as they stand. Leaves nothing running.
 
 // The harness is shared with the tests; this is a program that fails loudly.
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
@@ -29,6 +29,7 @@ fn main() {
                 "examples/typescript/first_frame.ts",
             ],
         ),
+        ("go", ["target/examples/go/first_frame", ""]),
         ("rust", [rust.to_str().unwrap(), ""]),
     ] {
         let folder = root.join("target/quickstart").join(language);
