@@ -377,6 +377,34 @@ vector(
     options={"fit": {"max_side": 1024}, "format": "jpeg"},
 )
 
+vector(
+    "anthropic/more than a hundred actions are two steps",
+    "anthropic",
+    [use(number, "wait", {"duration": 1}) for number in range(101)],
+    [
+        act([wait("1s")] * 100, None, no_frame=True),
+        act([wait("1s")], FIT),
+    ],
+    [*[result(number, "Waited 1 s.") for number in range(100)], result(100, "Waited 1 s.", PICTURE)],
+)
+vector(
+    "anthropic/points after a card refer to the last real picture",
+    "anthropic",
+    [use(1, "screenshot", {}), use(2, "left_click", {"coordinate": [40, 12]})],
+    [act([picture(FIT), click(AT)], FIT, results=[{**failed("X_UNRESPONSIVE", "the X server did not answer", "CAPTURE"), "frame": frame(5, card=True)}, NOT_EXECUTED], card=True)],
+    [result(1, "Failed: the X server did not answer [X_UNRESPONSIVE]", FAILED, error=True), result(2, HALT, FAILED, error=True)],
+)
+vector(
+    "anthropic/a zoom that was not reached is not shown",
+    "anthropic",
+    [use(1, "left_click", {"coordinate": [5000, 10]}), use(2, "zoom", {"region": [100, 50, 400, 250]})],
+    [
+        act([click((5000, 10))], {**PART, "fit": ENLARGED}, results=[failed("OUT_OF_SCREEN", OUTSIDE)]),
+        shot(FIT, number=2),
+    ],
+    [result(1, f"Failed: {OUTSIDE} [OUT_OF_SCREEN]", error=True), result(2, HALT, PICTURE, error=True)],
+)
+
 # The versions before the toolset.
 
 

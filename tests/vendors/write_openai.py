@@ -62,6 +62,7 @@ def good(name, action, actions):
 
 def bad(name, action, why):
     kind = action.get("type") if isinstance(action, dict) else None
+    kind = kind if isinstance(kind, str) else None
     said = f"Action 1 ({kind}): Invalid action, not performed: {why}"
     vector(f"openai/{name}", "openai", [call(action)], [shot(FIT)], output(said))
 
@@ -110,6 +111,14 @@ bad("wait with a duration", {"type": "wait", "ms": 5}, "wait: unknown argument '
 bad("unknown action", {"type": "fly"}, "there is no computer action 'fly'")
 bad("no object", "click", "there is no computer action None")
 
+bad("type is a list", {"type": ["click"]}, "there is no computer action ['click']")
+vector(
+    "openai/safety checks without an action",
+    "openai",
+    [call(checks=CHECKS)],
+    [shot(FIT)],
+    output("Action 1 (None): Not performed: a person must confirm first: The page may be hostile."),
+)
 vector("openai/screenshot", "openai", [call({"type": "screenshot"})], [shot(FIT)], output())
 vector("openai/screenshot, a card", "openai", [call({"type": "screenshot"})], [shot(FIT, card=True)], output("Action 1 (screenshot): The screen could not be captured.", card=True))
 vector("openai/no action: a screenshot", "openai", [call()], [shot(FIT)], output())

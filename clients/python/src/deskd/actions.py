@@ -203,7 +203,7 @@ def paste(text: str, *, chord: str = "") -> Action:
 def press(*chord: str, repeat: int | None = None, hold: float | None = None) -> Action:
     """Presses keys together: `press("ctrl+s")` or `press("ctrl", "s")`."""
     names = keys(chord[0]) if len(chord) == 1 else list(chord)
-    made = pb.KeyAction(keys=names, repeat=repeat)
+    made = pb.KeyAction(keys=_names(names), repeat=repeat)
     if hold is not None:
         made.hold.CopyFrom(duration(hold, "hold"))
     return Action(key=made)
@@ -211,7 +211,7 @@ def press(*chord: str, repeat: int | None = None, hold: float | None = None) -> 
 
 def key_down(key: str, *, hold: float | None = None) -> Action:
     """Presses a key, which stays down after the step, at most `hold` seconds (default 10)."""
-    made = pb.KeyDownAction(key=key)
+    made = pb.KeyDownAction(key=_names([key])[0])
     if hold is not None:
         made.hold.CopyFrom(duration(hold, "hold"))
     return Action(key_down=made)
@@ -219,7 +219,7 @@ def key_down(key: str, *, hold: float | None = None) -> Action:
 
 def key_up(key: str) -> Action:
     """Releases a key."""
-    return Action(key_up=pb.KeyUpAction(key=key))
+    return Action(key_up=pb.KeyUpAction(key=_names([key])[0]))
 
 
 def wait(seconds: float) -> Action:
@@ -271,7 +271,26 @@ def _button(name: str) -> int:
 
 
 def _held(modifiers: str | Sequence[str]) -> list[str]:
-    return keys(modifiers) if modifiers else []
+    return _names(keys(modifiers)) if modifiers else []
+
+
+def _names(names: Sequence[Any]) -> list[str]:
+    """Checks the names of keys, which the daemon knows or not, but which must be text."""
+    for name in names:
+        if not isinstance(name, str) or not _is_text(name):
+            raise InvalidRequest(
+                f"there is no key {name!r}", reason="UNKNOWN_KEY", status="INVALID_ARGUMENT"
+            )
+    return list(names)
+
+
+def _is_text(text: str) -> bool:
+    """Whether the text has no lone surrogates, which no encoding can carry."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _count(count: int) -> int:

@@ -124,8 +124,14 @@ class Address:
 
 
 def _default() -> str:
-    folder = os.environ.get("XDG_RUNTIME_DIR")
-    if folder and os.path.exists(os.path.join(folder, "deskd.sock")):
+    folder = os.environ.get("XDG_RUNTIME_DIR", "")
+    try:
+        owner = os.stat(folder).st_uid
+    except OSError:
+        return DEFAULT
+    # Another user could listen there, and would receive typed text.
+    is_trusted = owner in (0, os.geteuid())
+    if is_trusted and os.path.exists(os.path.join(folder, "deskd.sock")):
         return f"unix:{folder}/deskd.sock"
     return DEFAULT
 

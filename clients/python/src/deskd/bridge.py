@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import weakref
 
 from .errors import DeskdError
 
@@ -18,6 +19,8 @@ class Bridge:
     """Listens on a socket that only this user can reach. Runs the command for each connection,
     with the connection as its standard input and output.
 
+    The commands end, and the socket is removed, with `close`, with the object, or with the process.
+
     Attributes:
         path: The path of the socket.
     """
@@ -25,45 +28,58 @@ class Bridge:
     def __init__(self, command: list[str]) -> None:
         if shutil.which(command[0]) is None:
             raise DeskdError(f"the program {command[0]!r} is not installed or cannot be executed")
-        self._command = command
-        self._folder = tempfile.mkdtemp(prefix="deskd-")
-        self.path = os.path.join(self._folder, "bridge.sock")
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(self.path)
-        self._listener.listen()
-        self._owner = os.getpid()
-        self._children: list[subprocess.Popen[bytes]] = []
-        self._is_closed = False
-        threading.Thread(target=self._serve, name="deskd-bridge", daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection:
-                try:
-                    child = subprocess.Popen(
-                        self._command, stdin=connection.fileno(), stdout=connection.fileno()
-                    )
-                except OSError:
-                    # The connection closes; gRPC reports that nobody answers.
-                    continue
-            self._children = [each for each in self._children if each.poll() is None]
-            self._children.append(child)
-            if self._is_closed:
-                child.kill()
+        folder = tempfile.mkdtemp(prefix="deskd-")
+        self.path = os.path.join(folder, "bridge.sock")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self.path)
+        listener.listen()
+        children: list[subprocess.Popen[bytes]] = []
+        self._finalizer = weakref.finalize(self, _end, os.getpid(), listener, children, folder)
+        threading.Thread(
+            target=_serve, args=(listener, command, children), name="deskd-bridge", daemon=True
+        ).start()
 
     def close(self) -> None:
         """Ends the commands and removes the socket."""
-        if os.getpid() != self._owner or self._is_closed:
+        self._finalizer()
+
+
+def _serve(
+    listener: socket.socket, command: list[str], children: list[subprocess.Popen[bytes]]
+) -> None:
+    """Runs the command for each connection, until the listener is closed."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
             return
-        self._is_closed = True
-        # Wakes the thread, which then finds the listener closed.
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for child in self._children:
+        with connection:
+            try:
+                child = subprocess.Popen(
+                    command, stdin=connection.fileno(), stdout=connection.fileno()
+                )
+            except OSError:
+                # The connection closes; gRPC reports that nobody answers.
+                continue
+        children[:] = [each for each in children if each.poll() is None]
+        children.append(child)
+        if listener.fileno() == -1:
             child.kill()
-            child.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _end(
+    owner: int,
+    listener: socket.socket,
+    children: list[subprocess.Popen[bytes]],
+    folder: str,
+) -> None:
+    """Ends everything, in the process that started it."""
+    if os.getpid() != owner:
+        return
+    # Wakes the thread, which then finds the listener closed.
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    for child in children:
+        child.kill()
+        child.wait()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -79,6 +79,75 @@ class Attempts:
         return pause
 
 
+_LOST = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL")
+"""Statuses of gRPC itself, without a reason of the daemon, for a call that got no answer."""
+_NEVER_SENT = ("failed to connect", "DNS resolution failed")
+"""How gRPC's messages begin for a call that found no connection. A call whose message changes counts
+as sent."""
+
+
+class StepAttempts(Attempts):
+    """The attempts of one step, and what they show about it: whether the daemon may have done it.
+
+    Attributes:
+        reply: The last answer whose outcome is UNKNOWN. None if there is none.
+    """
+
+    def __init__(self, request: Any, timeout: float) -> None:
+        super().__init__("Act", timeout)
+        self._request = request
+        self._is_sending = self._may_be_done = False
+        self._has_waited = self._has_renewed = False
+        self._queries = 0
+        self.reply: Any = None
+
+    def send(self, instance: str) -> float:
+        """Addresses the step to an instance of the daemon, unless another one may have done it.
+        Returns the seconds that are left."""
+        left = self.left()
+        self._is_sending = True
+        if not self._may_be_done:
+            self._request.instance_id = instance
+        # The daemon may learn the outcome later, but not much later.
+        return left if self.reply is None else min(left, 2.0)
+
+    def answered(self, reply: Any) -> float | None:
+        """Returns None if the answer is final, else the seconds to wait before the next attempt."""
+        self._is_sending, self._may_be_done = False, True
+        if reply.outcome != pb.ACT_OUTCOME_UNKNOWN or self._queries == 3:
+            return None
+        self._queries += 1
+        self.reply = reply
+        return 0.5
+
+    def failed(self, error: errors.DeskdError) -> float:
+        """Returns the seconds to wait before the next attempt.
+
+        Raises:
+            OutcomeUnknown: If there is none, and the daemon may have done the step.
+            DeskdError: The error itself, if there is none, and the daemon did nothing.
+        """
+        is_lost = error.status in _LOST and not error.reason
+        if self._is_sending and is_lost and not error.message.startswith(_NEVER_SENT):
+            self._may_be_done = True
+        self._is_sending = False
+        if not self._may_be_done:
+            if error.reason == "OUTCOME_UNKNOWN" and not self._has_renewed:
+                # The daemon has restarted, and its former instance never received this step.
+                self._has_renewed = True
+                return 0.0
+            if error.reason == "NOT_PAINTED" and not self._has_waited:
+                self._has_waited = True
+                return 0.0
+        try:
+            return self.pause(error)
+        except errors.DeskdError:
+            if not self._may_be_done or isinstance(error, errors.OutcomeUnknown):
+                raise
+            text = f"it is not known whether the step was done: {error.message}"
+            raise errors.OutcomeUnknown(text, reason=error.reason, status=error.status) from None
+
+
 def requires(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """The header that makes a daemon refuse a call whose fields it does not know."""
     listed = ",".join(sorted(set(names)))
@@ -251,8 +320,6 @@ def wait_ready_request(
     return request
 
 
-
-
 def check_ready(reply: Any, timeout: float) -> None:
     """Raises `DeadlineExceeded` if the desktop is not ready."""
     evidence = reply.evidence
@@ -263,7 +330,7 @@ def check_ready(reply: Any, timeout: float) -> None:
 
 
 def pressed_name(pressed: Any) -> str:
-    """The name of a key or button that is held down: `Shift_L`, or `left button`."""
+    """The name of a key or button that is held down: as `key_down` named it, or `left button`."""
     if pressed.WhichOneof("input") == "key":
         return str(pressed.key)
     return f"{action_pb2.Button.Name(pressed.button).removeprefix('BUTTON_').lower()} button"

@@ -1,4 +1,4 @@
-"""One channel of the asynchronous client."""
+"""The channels of the asynchronous client."""
 
 from __future__ import annotations
 
@@ -9,39 +9,57 @@ from typing import Any
 import grpc.aio
 
 from .address import Address
+from .forks import ForkSafe
 
 __all__ = ["Connection"]
 
 
-class Connection:
-    """A channel that is opened at the first call, and again in another event loop and after a fork:
-    a channel belongs to the process and the loop that opened it."""
+class Connection(ForkSafe):
+    """A channel for each event loop, which is opened at the loop's first call, and again after a
+    fork: a channel belongs to the process and the loop that opened it.
+
+    gRPC requires that the channels are closed before a fork. Otherwise asynchronous calls of the
+    child process never return."""
 
     def __init__(self, address: Address) -> None:
+        super().__init__()
         self.address = address
-        self._channel: Any = None
+        self._channels: dict[asyncio.AbstractEventLoop, Any] = {}
         self._bridge: Any = None
-        self._owner: tuple[int, Any] | None = None
+        self._owner: int | None = None
 
     def channel(self) -> Any:
         """Returns the channel of this process and event loop."""
-        owner = (os.getpid(), asyncio.get_running_loop())
-        if self._owner != owner:
-            # The former channel belongs to another process or loop and cannot be closed here.
-            address = self.address
-            self._bridge = address.open_bridge()
-            target, credentials = address.target(self._bridge), address.credentials()
-            if credentials is None:
-                self._channel = grpc.aio.insecure_channel(target, options=address.options)
-            else:
-                self._channel = grpc.aio.secure_channel(target, credentials, options=address.options)
-            self._owner = owner
-        return self._channel
+        loop = asyncio.get_running_loop()
+        with self.lock:
+            if self._owner != os.getpid():
+                # The former channels belong to the parent and cannot be closed here.
+                self._channels = {}
+                self._bridge = self.address.open_bridge()
+                self._owner = os.getpid()
+            if loop not in self._channels:
+                # A channel closes with its last reference.
+                kept = {each: made for each, made in self._channels.items() if not each.is_closed()}
+                self._channels = {**kept, loop: self._open()}
+            return self._channels[loop]
+
+    def _open(self) -> Any:
+        address = self.address
+        target, credentials = address.target(self._bridge), address.credentials()
+        if credentials is None:
+            return grpc.aio.insecure_channel(target, options=address.options)
+        return grpc.aio.secure_channel(target, credentials, options=address.options)
 
     async def close(self) -> None:
-        """Closes the channel. A later call opens another one."""
-        if self._owner is not None and self._owner[0] == os.getpid():
-            await self._channel.close()
-            if self._bridge is not None:
-                self._bridge.close()
-        self._owner = None
+        """Closes the channels. A later call opens another one."""
+        with self.lock:
+            if self._owner != os.getpid():
+                return
+            own = self._channels.pop(asyncio.get_running_loop(), None)
+            bridge, self._bridge = self._bridge, None
+            self._channels = {}
+            self._owner = None
+        if own is not None:
+            await own.close()
+        if bridge is not None:
+            bridge.close()

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import Any
 
 import grpc
 
 from .address import Address
+from .forks import ForkSafe
 
 __all__ = ["Connection"]
 
 
-class Connection:
+class Connection(ForkSafe):
     """A channel that is opened at the first call, and again after a fork: a channel belongs to the
     process that opened it. Any number of threads may use it."""
 
     def __init__(self, address: Address) -> None:
+        super().__init__()
         self.address = address
-        self._lock = threading.Lock()
         self._channel: Any = None
         self._bridge: Any = None
         self._owner: int | None = None
-        # A fork may happen while another thread of the parent has the lock.
-        os.register_at_fork(after_in_child=self._renew_lock)
-
-    def _renew_lock(self) -> None:
-        self._lock = threading.Lock()
 
     def channel(self) -> Any:
         """Returns the channel of this process."""
-        with self._lock:
+        with self.lock:
             if self._owner != os.getpid():
                 # The former channel belongs to the parent and cannot be closed here.
                 address = self.address
@@ -48,7 +43,7 @@ class Connection:
 
     def close(self) -> None:
         """Closes the channel. A later call opens another one."""
-        with self._lock:
+        with self.lock:
             if self._owner == os.getpid():
                 self._channel.close()
                 if self._bridge is not None:

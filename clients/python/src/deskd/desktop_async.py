@@ -20,6 +20,7 @@ from .calls import (
     Attempts,
     Canvas,
     Defaults,
+    StepAttempts,
     StepRequest,
     check_ready,
     error_of,
@@ -30,7 +31,7 @@ from .calls import (
     watch_request,
 )
 from .connection_async import Connection
-from .errors import DeskdError, OutcomeUnknown
+from .errors import DeskdError
 from .frame import Frame, frame
 from .options import Picture, Space
 from .options import size as size_message
@@ -163,31 +164,42 @@ class AsyncDesktop:
         """Yields a frame whenever the screen has changed, the first one at once.
 
         With `regions`, the daemon sends only what changed, and each frame has the complete raw
-        pixels (`format` is `raw`) and the changed rectangles. A stream that breaks off is resumed
-        for `timeout` seconds after its last frame. A consumer that is slow gets the latest picture.
+        pixels (`format` is `raw`) and the changed rectangles. If the stream breaks off, it is opened
+        again, for at most `timeout` seconds. A consumer that is slow gets the latest picture. Each
+        stream has its own connection.
         """
         own, last = picture or self._defaults.picture, Canvas()
         needed = requires({"watch"} | picture_features(own.message()))
         wait = timeout if timeout is not None else self._defaults.timeout
         attempts = Attempts("Watch", wait)
-        while True:
-            request = watch_request(own, max_fps, regions, unproved, last.frame_id)
-            method = self._connection.channel().unary_stream(
-                DESKTOP + "Watch",
-                request_serializer=pb.WatchRequest.SerializeToString,
-                response_deserializer=pb.WatchResponse.FromString,
-            )
-            call = method(request, metadata=(*self._connection.address.metadata(), *needed))
-            try:
-                async for response in call:
-                    attempts = Attempts("Watch", wait)
-                    yield last.draw(response)
-                return
-            except grpc.RpcError as failed:
-                pause = attempts.pause(error_of(failed))
-            finally:
-                call.cancel()
-            await asyncio.sleep(pause)
+        is_resumed = False
+        # The daemon closes the connection of a stream that is not read, with all of its calls.
+        connection = Connection(self._connection.address)
+        try:
+            while True:
+                request = watch_request(own, max_fps, regions, unproved, last.frame_id)
+                method = connection.channel().unary_stream(
+                    DESKTOP + "Watch",
+                    request_serializer=pb.WatchRequest.SerializeToString,
+                    response_deserializer=pb.WatchResponse.FromString,
+                )
+                call = method(request, metadata=(*connection.address.metadata(), *needed))
+                try:
+                    # A daemon that accepted the stream has sent headers.
+                    if await call.initial_metadata():
+                        is_resumed = False
+                    async for response in call:
+                        yield last.draw(response)
+                    return
+                except grpc.RpcError as failed:
+                    if not is_resumed:
+                        attempts, is_resumed = Attempts("Watch", wait), True
+                    pause = attempts.pause(error_of(failed))
+                finally:
+                    call.cancel()
+                await asyncio.sleep(pause)
+        finally:
+            await connection.close()
 
     async def cursor(self) -> tuple[int, int]:
         """Returns the position of the pointer, in pixels of the screen."""
@@ -407,7 +419,8 @@ class AsyncDesktop:
     ) -> Any:
         """Makes a call that changes nothing or can be repeated, until it succeeds or the time is
         over."""
-        attempts = Attempts(path.rpartition("/")[2], timeout or self._defaults.timeout)
+        allowed = timeout if timeout is not None else self._defaults.timeout
+        attempts = Attempts(path.rpartition("/")[2], allowed)
         while True:
             try:
                 return await self._once(path, request, response, attempts.left(), metadata)
@@ -418,35 +431,32 @@ class AsyncDesktop:
     async def _act(self, plan: StepRequest) -> Any:
         """Makes a step, again with the same id if the connection breaks. Another instance of the
         daemon cannot know whether the first one executed it, and refuses it."""
-        attempts = Attempts("Act", plan.timeout)
-        was_sent = False
+        attempts = StepAttempts(plan.request, plan.timeout)
         while True:
             try:
-                if self._instance is None:
-                    self._instance = (await self._get_info(attempts.left())).instance_id
-                plan.request.instance_id = plan.request.instance_id or self._instance
+                instance = self._instance
+                if instance is None:
+                    instance = (await self._get_info(attempts.left())).instance_id
+                    self._instance = instance
                 reply = await self._once(
-                    DESKTOP + "Act", plan.request, pb.ActResponse, attempts.left(), plan.metadata
+                    DESKTOP + "Act",
+                    plan.request,
+                    pb.ActResponse,
+                    attempts.send(instance),
+                    plan.metadata,
                 )
-                was_sent = True
-                if reply.outcome != pb.ACT_OUTCOME_UNKNOWN or attempts.number > 4:
-                    return reply
-                pause = 0.5
-            except OutcomeUnknown:
-                self._instance = None
-                if was_sent:
-                    raise
-                # The daemon has restarted since the last call, and this step never reached it.
-                plan.request.instance_id = ""
-                was_sent = True
-                continue
             except DeskdError as error:
-                if error.reason == "NOT_PAINTED" and not was_sent:
+                if attempts.reply is not None:
+                    return attempts.reply
+                pause: float | None = attempts.failed(error)
+                if error.reason == "OUTCOME_UNKNOWN":
+                    self._instance = None
+                elif error.reason == "NOT_PAINTED":
                     await self.wait_ready(attempts.left())
-                    was_sent = True
-                    continue
-                pause = attempts.pause(error)
-                was_sent = True
+            else:
+                pause = attempts.answered(reply)
+            if pause is None:
+                return reply
             await asyncio.sleep(pause)
 
     async def _get_info(self, timeout: float) -> Any:

@@ -48,32 +48,73 @@ _BUTTONS: dict[str | int, str] = {
     3: "right",
 }
 _KEYS = {
-    "winleft": "Super_L",
-    "winright": "Super_R",
-    "prtsc": "Print",
-    "prtscr": "Print",
-    "prntscrn": "Print",
-    "del": "Delete",
-    "ctrlleft": "Control_L",
-    "ctrlright": "Control_R",
-    "shiftleft": "Shift_L",
-    "shiftright": "Shift_R",
+    "add": "KP_Add",
     "altleft": "Alt_L",
     "altright": "Alt_R",
-    "pgup": "Page_Up",
-    "pgdn": "Page_Down",
-    "numlock": "Num_Lock",
-    "scrolllock": "Scroll_Lock",
+    "browserback": "XF86Back",
+    "browserfavorites": "XF86Favorites",
+    "browserforward": "XF86Forward",
+    "browserhome": "XF86HomePage",
+    "browserrefresh": "XF86Refresh",
+    "browsersearch": "XF86Search",
+    "browserstop": "XF86Stop",
     "capslock": "Caps_Lock",
-    "volumeup": "XF86AudioRaiseVolume",
+    "convert": "Henkan_Mode",
+    "ctrlleft": "Control_L",
+    "ctrlright": "Control_R",
+    "decimal": "KP_Decimal",
+    "del": "Delete",
+    "divide": "KP_Divide",
+    "hanguel": "Hangul",
+    "hanja": "Hangul_Hanja",
+    "junja": "Hangul_Jeonja",
+    "launchapp1": "XF86Launch1",
+    "launchapp2": "XF86Launch2",
+    "launchmail": "XF86Mail",
+    "launchmediaselect": "XF86AudioMedia",
+    "multiply": "KP_Multiply",
+    "nexttrack": "XF86AudioNext",
+    "nonconvert": "Muhenkan",
+    "numlock": "Num_Lock",
+    "optionleft": "Alt_L",
+    "optionright": "Alt_R",
+    "pgdn": "Page_Down",
+    "pgup": "Page_Up",
+    "playpause": "XF86AudioPlay",
+    "prevtrack": "XF86AudioPrev",
+    "prntscrn": "Print",
+    "prtsc": "Print",
+    "prtscr": "Print",
+    "scrolllock": "Scroll_Lock",
+    "separator": "KP_Separator",
+    "shiftleft": "Shift_L",
+    "shiftright": "Shift_R",
+    "sleep": "XF86Sleep",
+    "stop": "XF86AudioStop",
+    "subtract": "KP_Subtract",
     "volumedown": "XF86AudioLowerVolume",
     "volumemute": "XF86AudioMute",
+    "volumeup": "XF86AudioRaiseVolume",
+    "winleft": "Super_L",
+    "winright": "Super_R",
     "\n": "Return",
     "\r": "Return",
     "\t": "Tab",
     " ": "space",
     **{f"num{digit}": f"KP_{digit}" for digit in range(10)},
 }
+_SAME_NAME = (
+    "alt apps backspace clear command ctrl delete down end enter esc escape execute hangul help home "
+    "insert kanji left option pagedown pageup pause print printscreen return right select shift space "
+    "tab up win yen"
+)
+KEYBOARD_KEYS = KEY_NAMES = [
+    *(chr(code) for code in range(ord("!"), 127) if not chr(code).isupper()),
+    *(f"f{number}" for number in range(1, 25)),
+    *_SAME_NAME.split(),
+    *_KEYS,
+]
+"""The names of the keys. Those of pyautogui that no X keyboard has are missing."""
 
 
 class PyAutoGUIException(Exception):
@@ -440,8 +481,25 @@ def failSafeCheck() -> None:
 
 
 def isValidKey(key: str) -> bool:
-    """Whether a name can be a key. The daemon has the last word."""
-    return isinstance(key, str) and bool(key)
+    """Whether a name is that of a key, or a single character."""
+    return isinstance(key, str) and (len(key) == 1 or key.lower() in KEYBOARD_KEYS)
+
+
+def linear(n: float) -> float:
+    """The course of a movement in time. The pointer moves at once here, so it has no effect."""
+    return n
+
+
+easeInQuad = easeOutQuad = easeInOutQuad = linear
+easeInCubic = easeOutCubic = easeInOutCubic = linear
+easeInQuart = easeOutQuart = easeInOutQuart = linear
+easeInQuint = easeOutQuint = easeInOutQuint = linear
+easeInSine = easeOutSine = easeInOutSine = linear
+easeInExpo = easeOutExpo = easeInOutExpo = linear
+easeInCirc = easeOutCirc = easeInOutCirc = linear
+easeInElastic = easeOutElastic = easeInOutElastic = linear
+easeInBack = easeOutBack = easeInOutBack = linear
+easeInBounce = easeOutBounce = easeInOutBounce = linear
 
 
 def _unavailable(name: str) -> Callable[..., Any]:
@@ -462,7 +520,11 @@ locateAll = _unavailable("locateAll")
 locateAllOnScreen = _unavailable("locateAllOnScreen")
 locateCenterOnScreen = _unavailable("locateCenterOnScreen")
 locateOnScreen = _unavailable("locateOnScreen")
+displayMousePosition = _unavailable("displayMousePosition")
+mouseInfo = _unavailable("mouseInfo")
+run = _unavailable("run")
 getActiveWindow = _unavailable("getActiveWindow")
+getActiveWindowTitle = _unavailable("getActiveWindowTitle")
 getAllWindows = _unavailable("getAllWindows")
 getWindowsWithTitle = _unavailable("getWindowsWithTitle")
 

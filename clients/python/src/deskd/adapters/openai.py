@@ -49,9 +49,9 @@ def translate(action: Any, picture: Picture) -> Wanted:
         Malformed: If the action is wrong.
     """
     name = action.get("type") if isinstance(action, Mapping) else None
-    if name not in ACTIONS:
+    if not isinstance(name, str) or name not in ACTIONS:
         raise Malformed(f"there is no computer action {name!r}")
-    given = Arguments(str(name), action, ACTIONS[str(name)])
+    given = Arguments(name, action, ACTIONS[name])
     if name == "screenshot":
         return Wanted(picture=picture)
     if name == "wait":
@@ -158,8 +158,9 @@ def _report(batch: Batch, actions: Any) -> str:
         return ""
     lines = []
     for number, outcome in enumerate(batch.outcomes):
-        action = actions[number]
-        name = action.get("type") if isinstance(action, Mapping) else None
+        action = actions[number] if number < len(actions) else None
+        kind = action.get("type") if isinstance(action, Mapping) else None
+        name = kind if isinstance(kind, str) else None
         if outcome.is_error:
             text = outcome.text if outcome.frame is None else "The screen could not be captured."
             lines.append(f"Action {number + 1} ({name}): {text}")

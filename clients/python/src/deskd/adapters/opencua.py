@@ -109,7 +109,7 @@ def _call(call: ast.Call) -> tuple[str, dict[str, Any]]:
         raise Malformed(f"{name}: the arguments must be literals") from None
     if name == "pyautogui.hotkey" and not (len(given) == 1 and isinstance(given[0], (list, tuple))):
         given = [given]
-    if len(given) == 1 and isinstance(given[0], tuple) and known[:2] == _PLACE:
+    if len(given) == 1 and isinstance(given[0], (list, tuple)) and known[:2] == _PLACE:
         given = list(given[0])
     if len(given) > len(known):
         raise Malformed(f"{name}: too many arguments")

@@ -57,13 +57,13 @@ def translate(action: Any) -> Wanted:
     if not isinstance(action, dict):
         raise Malformed("the action is no object")
     name = action.get("action_type")
-    if name not in ACTIONS:
+    if not isinstance(name, str) or name not in ACTIONS:
         raise Malformed(f"there is no action {name!r}")
     rest = {key: value for key, value in action.items() if key not in ("action_type", "parameters")}
-    given = Arguments(str(name), action.get("parameters", rest) or {}, ACTIONS[str(name)])
+    given = Arguments(name, action.get("parameters", rest) or {}, ACTIONS[name])
     if name in _CONTROL:
-        return Wanted(control=_CONTROL[str(name)])
-    return Wanted(tuple(_actions(str(name), given)))
+        return Wanted(control=_CONTROL[name])
+    return Wanted(tuple(_actions(name, given)))
 
 
 def _actions(name: str, given: Arguments) -> list[Action]:

@@ -78,8 +78,8 @@ def parse(answer: str) -> list[Any]:
     for block in _BLOCK.findall(answer):
         try:
             call = json.loads(block)
-        except ValueError as error:
-            raise Malformed(f"the tool call is not JSON: {error}") from None
+        except (ValueError, RecursionError):
+            raise Malformed("the tool call is not JSON") from None
         if not isinstance(call, dict) or "arguments" not in call:
             raise Malformed("the tool call has no arguments")
         if call.get("name") not in ("computer_use", "computer"):
@@ -97,9 +97,9 @@ def translate(values: Any, known: dict[str, tuple[str, ...]]) -> Wanted:
         Malformed: If the call is wrong.
     """
     name = values.get("action") if isinstance(values, dict) else None
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise Malformed(f"there is no action {name!r}")
-    given = Arguments(str(name), values, known[str(name)])
+    given = Arguments(name, values, known[name])
     if name == "terminate":
         status = given.choice("status", ("success", "failure"))
         done = "finished" if status == "success" else "failed"
@@ -108,7 +108,7 @@ def translate(values: Any, known: dict[str, tuple[str, ...]]) -> Wanted:
         return Wanted(control="finished", value=given.text("text"))
     if name == "pause_and_memorize_fact":
         return Wanted(said=f"Noted: {given.text('fact')}")
-    return Wanted(tuple(_actions(str(name), given)))
+    return Wanted(tuple(_actions(name, given)))
 
 
 def _actions(name: str, given: Arguments) -> list[Action]:

@@ -1,0 +1,77 @@
+/** A local socket that leads to a daemon through a command, for providers that only have an exec. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { accessSync, constants, mkdtempSync, rmSync, statSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { DeskdError } from "./errors.js";
+
+const open = new Set<Bridge>();
+
+/**
+ * Listens on a socket in a folder that only this user can enter. Runs the command for each
+ * connection, with the connection as its standard input and output. The commands end, and the
+ * socket is removed, with `close` or with the process.
+ */
+export class Bridge {
+  /** The path of the socket. */
+  readonly path: string;
+  readonly #folder: string;
+  readonly #server: Server;
+  readonly #children = new Set<ChildProcess>();
+
+  /** Throws `DeskdError` if the program of the command is not installed. */
+  constructor(command: readonly string[]) {
+    const [program = "", ...rest] = command;
+    if (!isProgram(program)) {
+      throw new DeskdError(`the program '${program}' is not installed or cannot be executed`);
+    }
+    this.#folder = mkdtempSync(join(tmpdir(), "deskd-"));
+    this.path = join(this.#folder, "bridge.sock");
+    // A paused connection: the command reads it, this process does not.
+    this.#server = createServer({ pauseOnConnect: true }, (connection) =>
+      this.#run(program, rest, connection),
+    );
+    this.#server.listen(this.path);
+    this.#server.unref();
+    if (open.size === 0) process.once("exit", closeAll);
+    open.add(this);
+  }
+
+  #run(program: string, rest: string[], connection: Socket): void {
+    connection.on("error", () => {});
+    const child = spawn(program, rest, { stdio: [connection, connection, "inherit"] });
+    this.#children.add(child);
+    child.on("error", () => this.#children.delete(child));
+    child.on("exit", () => this.#children.delete(child));
+    child.unref();
+    // The command has its own descriptor. If it did not start, gRPC reports the closed connection.
+    connection.destroy();
+  }
+
+  /** Ends the commands and removes the socket. */
+  close(): void {
+    open.delete(this);
+    if (open.size === 0) process.off("exit", closeAll);
+    this.#server.close();
+    for (const child of this.#children) child.kill("SIGKILL");
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function closeAll(): void {
+  for (const bridge of open) bridge.close();
+}
+
+function isProgram(name: string): boolean {
+  const folders = name.includes("/") ? [""] : (process.env["PATH"] ?? "").split(delimiter);
+  return folders.some((folder) => {
+    const path = folder === "" ? name : join(folder, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return statSync(path).isFile();
+    } catch {
+      return false;
+    }
+  });
+}

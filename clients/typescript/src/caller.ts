@@ -1,0 +1,128 @@
+/** Makes calls to a daemon, and makes them again where that is safe. */
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  create,
+  type DescMessage,
+  type DescMethodUnary,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import { Attempts, StepAttempts } from "./attempts.js";
+import type { StepRequest } from "./calls.js";
+import { type CallSettings, Connection } from "./connection.js";
+import { DeskdError } from "./errors.js";
+import * as pb from "./v1/desktop_pb.js";
+
+const { act, getInfo, watch } = pb.Desktop.method;
+
+/** One daemon, as a caller sees it. */
+export class Caller {
+  #instance: string | undefined;
+
+  /** `timeout` is in seconds, for calls that name no time. */
+  constructor(
+    readonly connection: Connection,
+    private readonly timeout: number,
+  ) {}
+
+  /**
+   * Makes a call that changes nothing or can be repeated, until it succeeds or the time is over.
+   */
+  async call<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageShape<I>,
+    settings: CallSettings = {},
+  ): Promise<MessageShape<O>> {
+    const attempts = new Attempts(method.name, settings.timeout ?? this.timeout);
+    while (true) {
+      try {
+        const timeout = attempts.left();
+        return await this.connection.unary(method, request, { ...settings, timeout });
+      } catch (error) {
+        await pause(attempts, error, settings.signal);
+      }
+    }
+  }
+
+  /** Describes the daemon, and notes its instance id for later steps. */
+  async info(settings: CallSettings = {}): Promise<pb.GetInfoResponse> {
+    const reply = await this.call(getInfo, create(pb.GetInfoRequestSchema), settings);
+    this.#instance = reply.instanceId;
+    return reply;
+  }
+
+  /**
+   * Makes a step, again with the same id if the connection breaks. Another instance of the daemon
+   * cannot know whether the first one executed the step, and refuses it. If the desktop is not
+   * painted, `waitReady` is called with the seconds that are left.
+   */
+  async act(
+    { request, timeout, required }: StepRequest,
+    waitReady: (timeout: number) => Promise<unknown>,
+    signal?: AbortSignal,
+  ): Promise<pb.ActResponse> {
+    const attempts = new StepAttempts(request, timeout);
+    while (true) {
+      let reply: pb.ActResponse | undefined;
+      let pause: number | undefined;
+      try {
+        this.#instance ??= await this.#instanceId(attempts.left(), signal);
+        const settings = { timeout: attempts.send(this.#instance), required, signal };
+        reply = await this.connection.unary(act, request, settings);
+        pause = attempts.answered(reply);
+      } catch (error) {
+        if (!(error instanceof DeskdError)) throw error;
+        if (attempts.reply !== undefined) return attempts.reply;
+        pause = attempts.failed(error);
+        if (error.reason === "OUTCOME_UNKNOWN") this.#instance = undefined;
+        if (error.reason === "NOT_PAINTED") await waitReady(attempts.left());
+      }
+      if (pause === undefined) return reply!;
+      await rest(pause, signal);
+    }
+  }
+
+  async #instanceId(timeout: number, signal?: AbortSignal): Promise<string> {
+    const request = create(pb.GetInfoRequestSchema);
+    return (await this.connection.unary(getInfo, request, { timeout, signal })).instanceId;
+  }
+
+  /**
+   * Yields the updates of a stream. If the stream breaks off, it is opened again with a new request,
+   * for at most `resume` seconds. The stream has its own connection: the daemon closes the
+   * connection of a stream that is not read, with all of its calls.
+   */
+  async *watch(
+    request: () => pb.WatchRequest,
+    resume: number,
+    settings: CallSettings,
+  ): AsyncGenerator<pb.WatchResponse, void, undefined> {
+    const connection = new Connection(this.connection.address);
+    let attempts: Attempts | undefined;
+    try {
+      while (true) {
+        try {
+          // A daemon that accepted the stream has sent headers.
+          const onOpen = () => (attempts = undefined);
+          yield* connection.stream(watch, request(), { ...settings, onOpen });
+          return;
+        } catch (error) {
+          attempts ??= new Attempts("Watch", resume);
+          await pause(attempts, error, settings.signal);
+        }
+      }
+    } finally {
+      connection.close();
+    }
+  }
+}
+
+/** Waits before the next attempt, or throws the error again. */
+async function pause(attempts: Attempts, error: unknown, signal?: AbortSignal): Promise<void> {
+  if (!(error instanceof DeskdError)) throw error;
+  await rest(attempts.pause(error), signal);
+}
+
+/** Waits, unless the signal cancels the call. */
+async function rest(seconds: number, signal?: AbortSignal): Promise<void> {
+  await sleep(seconds * 1000, undefined, { signal }).catch(() => signal?.throwIfAborted());
+}

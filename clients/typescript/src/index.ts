@@ -1,0 +1,69 @@
+/**
+ * Client of deskd: see a Linux desktop sandbox, and act on it.
+ *
+ *     import { Desktop } from "@deskd/client";
+ *
+ *     const desktop = new Desktop("unix:/run/deskd/deskd.sock");
+ *     await (await desktop.screenshot()).save("screen.png");
+ *     await desktop.click(640, 400);
+ *     await desktop.type("hello");
+ *     await desktop.close();
+ *
+ * `@deskd/client/adapters/…` connects the tools of AI models. `@deskd/client/v1` has the protobuf
+ * messages.
+ */
+export * as actions from "./actions.js";
+export type { Action, Button, Keys, Point, ScrollUnit } from "./actions.js";
+export type { Access } from "./address.js";
+export type { Window } from "./calls.js";
+export { Desktop } from "./desktop.js";
+export {
+  ActionFailed,
+  CaptureFailed,
+  DeadlineExceeded,
+  DeskdError,
+  type ErrorDetails,
+  InvalidRequest,
+  OutcomeUnknown,
+  PermissionRefused,
+  StaleTarget,
+  StreamEnded,
+  Unavailable,
+  Unsupported,
+} from "./errors.js";
+export {
+  type Failure,
+  Frame,
+  type FrameFormat,
+  type FrameValues,
+  type MediaType,
+  type Rect,
+} from "./frame.js";
+export {
+  ANTHROPIC,
+  ANTHROPIC_OLDER,
+  type Fit,
+  type Format,
+  OPENAI,
+  type Picture,
+  type Size,
+  type Space,
+} from "./options.js";
+export type {
+  ActOptions,
+  CallOptions,
+  ClickOptions,
+  DesktopOptions,
+  DragOptions,
+  MoveOptions,
+  PasteOptions,
+  PlainClickOptions,
+  PressOptions,
+  ScreenshotOptions,
+  ScrollOptions,
+  TypeOptions,
+  WaitReadyOptions,
+  WatchOptions,
+} from "./settings.js";
+export { Stack } from "./stack.js";
+export { type ActionResult, type Settle, Step } from "./step.js";

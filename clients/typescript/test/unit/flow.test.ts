@@ -1,0 +1,139 @@
+/** How the calls of a model become steps, where the vectors have no case. */
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { type Desk, Session, type Wanted } from "../../src/adapters/flow.js";
+import * as qwen from "../../src/adapters/qwenCalls.js";
+import { type ActOptions, actions, Frame, StaleTarget, Step } from "../../src/index.js";
+import * as pb from "../../src/v1/desktop_pb.js";
+import { FrameKind, FrameSchema } from "../../src/v1/frame_pb.js";
+
+const PICTURE = { fit: { maxSide: 100 } };
+const { DONE, FAILED, NOT_EXECUTED } = pb.ActionStatus;
+
+let steps: { actions: actions.Action[]; options: ActOptions }[] = [];
+let statuses: pb.ActionStatus[] = [];
+let isCard = false;
+let failure: Error | undefined;
+let frames = 0;
+
+function frame() {
+  const kind = isCard ? FrameKind.FAILURE_CARD : FrameKind.SCREEN;
+  return create(FrameSchema, { frameId: `f${++frames}`, kind, width: 1, height: 1 });
+}
+
+const desk: Desk = {
+  cursor: async () => [1, 2],
+  screenshot: async () => new Frame({ ...shot(), isCard }),
+  act: async (list, options = {}) => {
+    const listed = [...list];
+    steps.push({ actions: listed, options });
+    if (failure !== undefined) throw failure;
+    const results = listed.map((_, at) => ({ status: statuses[at] ?? DONE }));
+    return new Step(
+      create(pb.ActResponseSchema, {
+        outcome: statuses.length > 0 ? pb.ActOutcome.PARTIAL : pb.ActOutcome.DONE,
+        results,
+        frame: options.frame === false ? undefined : frame(),
+      }),
+      "id",
+    );
+  },
+};
+
+function shot() {
+  const image = Buffer.from("x");
+  const size = { width: 1, height: 1, screen: [1, 1] as const };
+  return { image, format: "png" as const, frameId: `f${++frames}`, ...size };
+}
+
+function wanted(count: number, more: Wanted = {}): Wanted {
+  return { actions: Array.from({ length: count }, () => actions.move(1, 2)), ...more };
+}
+
+const statusesOf = (outcomes: readonly { status: string }[]) => outcomes.map((each) => each.status);
+
+beforeEach(() => {
+  steps = [];
+  statuses = [];
+  isCard = false;
+  failure = undefined;
+  frames = 0;
+});
+
+describe("a session", () => {
+  test("splits calls that do not fit into one step", async () => {
+    const session = new Session(desk, PICTURE);
+    const { outcomes } = await session.perform([wanted(60), wanted(40), wanted(1), wanted(150)]);
+    assert.deepEqual(
+      steps.map((each) => each.actions.length),
+      [100, 1, 150],
+    );
+    assert.deepEqual(statusesOf(outcomes), ["done", "done", "done", "done"]);
+    assert.deepEqual(
+      steps.map((each) => each.options.frame),
+      [false, false, true],
+    );
+  });
+
+  test("refers to the last picture that is no card", async () => {
+    const session = new Session(desk, PICTURE);
+    await session.look();
+    isCard = true;
+    await session.perform([wanted(1)]);
+    await session.perform([wanted(1)]);
+    const spaces = steps.map((each) => (each.options.space as Frame).frameId);
+    assert.deepEqual(spaces, ["f1", "f1"]);
+  });
+
+  test("forgets a picture to which points cannot refer any more", async () => {
+    const session = new Session(desk, PICTURE);
+    await session.look();
+    failure = new StaleTarget("resized", { reason: "STALE_EPOCH" });
+    const { outcomes } = await session.perform([wanted(1), wanted(1)], { frameAfter: false });
+    assert.deepEqual(statusesOf(outcomes), ["failed", "not executed"]);
+    assert.equal(outcomes[0]!.text, "Not performed: resized [STALE_EPOCH]");
+    assert.equal(session.seen, undefined);
+  });
+
+  test("does not show the picture of a part whose call was not reached", async () => {
+    const session = new Session(desk, PICTURE);
+    await session.look();
+    statuses = [FAILED, NOT_EXECUTED];
+    const part = { picture: { region: [0, 0, 1, 1] as const }, isPart: true };
+    const { outcomes, frame, isShown } = await session.perform([wanted(1), wanted(1, part)]);
+    assert.deepEqual(statusesOf(outcomes), ["failed", "not executed"]);
+    // f2 is the picture of the part, f3 the screen that was taken in its place.
+    assert.deepEqual([frame?.frameId, isShown, session.seen?.frameId], ["f3", false, "f3"]);
+  });
+
+  test("keeps no images", async () => {
+    const session = new Session(desk, PICTURE);
+    assert.equal((await session.look()).image.length, 1);
+    assert.equal(session.seen?.image.length, 0);
+  });
+});
+
+test("modifiers are pressed in order and released in reverse", () => {
+  const values = { action: "left_click_drag", coordinate: [1, 2], text: "ctrl+shift" };
+  const made = qwen.translate(values, qwen.QWEN).actions!;
+  const named = made.map(({ action: { case: name, value } }) =>
+    value !== undefined && "key" in value ? `${name} ${value.key}` : name,
+  );
+  assert.deepEqual(named, [
+    ...["keyDown ctrl", "keyDown shift", "buttonDown", "move", "buttonUp"],
+    ...["keyUp shift", "keyUp ctrl"],
+  ]);
+});
+
+test("a list of one name is a chord", () => {
+  const keysOf = (chord: actions.Keys) => {
+    const { action } = actions.press(chord);
+    return action.case === "key" ? action.value.keys : [];
+  };
+  assert.deepEqual(keysOf(["CTRL+L"]), ["CTRL", "L"]);
+  assert.deepEqual(keysOf(["CTRL", "L+"]), ["CTRL", "L+"]);
+  assert.deepEqual(keysOf("ctrl++"), ["ctrl", "+"]);
+  assert.deepEqual(keysOf("+"), ["+"]);
+  assert.deepEqual(actions.keys(" ctrl + a "), ["ctrl", "a"]);
+});
