@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: api-baseline reference help deps demo quickstart image deb dist dist-test image-test test lint bench bench-fitted bench-floods bench-frames bench-step bench-text gate-table boots matrix pacing characters fmt
+.PHONY: api-baseline clients reference help deps demo quickstart image deb dist dist-test image-test test lint bench bench-fitted bench-floods bench-frames bench-links bench-step bench-text gate-table boots matrix pacing characters fmt
 
 CARGO ?= cargo
 
@@ -35,7 +35,7 @@ deb: ## Build the Debian package, with units, man pages and completions: target/
 	$(CARGO) build --release --locked --bin deskd
 	@systemd/deb.sh
 
-dist: ## Make what a release offers: tarball, Debian package, bill of materials, checksums: target/dist
+dist: ## Make what a release offers: tarball, Debian package, wheel, npm package, bill of materials: target/dist
 	@image/install-packages.sh tests/packages
 	$(CARGO) build --release --locked --bin deskd
 	@packaging/dist.sh
@@ -55,6 +55,10 @@ test: deps ## Run every test on real X servers and a real XFCE
 		$(CARGO) test --locked --workspace -- --test-threads 4; \
 	fi
 	$(CARGO) test --locked --workspace --doc
+
+clients: deps ## Build the Python and TypeScript packages and run all of their tests, about 5 minutes
+	$(CARGO) build --locked --bin deskd
+	@clients/test.sh
 
 reference: deps ## Write the generated pages of docs/reference
 	$(CARGO) build --locked --bin deskd
@@ -109,6 +113,10 @@ gate-table: deps ## Judge every kind of screen at seven sizes, nine window manag
 boots: deps ## Judge 68 boots of XFCE, slowed in 13 ways, about 25 minutes (SHORT=short: 9, 2); needs root
 	$(CARGO) build --locked --bin deskd --example boots
 	target/debug/examples/boots $(SHORT)
+
+bench-links: deps ## The drop-in commands beside xdotool and scrot, and MCP's first answer, a minute
+	$(CARGO) build --release --locked --bin deskd --example bench_links
+	target/release/examples/bench_links
 
 bench-step: deps ## Measure 60 real steps beside xdotool with others' waits, and what pacing costs, about 90 minutes (RUNS=1: 10)
 	@image/install-packages.sh tests/matrix-packages

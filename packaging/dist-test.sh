@@ -68,3 +68,30 @@ for kind in tarball package; do
     umount "$root/proc"
     rm -rf "$root"
 done
+
+# The client packages: installed where nothing of them is, they reach a daemon.
+target/release/deskd serve --display :59 --listen "unix:$work/deskd.sock" 2>"$work/serve.log" &
+daemon=$!
+python3 -m venv "$work/python"
+"$work/python/bin/python" -m pip install --quiet --disable-pip-version-check "$out"/deskd-"$version"-py3-none-any.whl
+said=$("$work/python/bin/python" -c '
+import sys, deskd
+with deskd.Desktop(sys.argv[1]) as desktop:
+    frame = desktop.screenshot(timeout=2)
+    print(deskd.__version__, desktop.info().version, frame.is_card)
+' "unix:$work/deskd.sock")
+[ "$said" = "$version $version True" ] || { say "wheel: $said" >&2; exit 1; }
+say "wheel: installed, answers with a failure card"
+mkdir "$work/node"
+(cd "$work/node" && npm init --yes >/dev/null && npm install --silent --no-audit --no-fund "$out"/deskd-client-"$version".tgz)
+said=$(cd "$work/node" && node --input-type=module -e '
+import { Desktop } from "@deskd/client";
+const desktop = new Desktop(process.argv[1]);
+const frame = await desktop.screenshot({ timeout: 2 });
+console.log((await desktop.info()).version, frame.isCard);
+await desktop.close();
+' "unix:$work/deskd.sock")
+kill "$daemon"
+wait "$daemon" || true
+[ "$said" = "$version true" ] || { say "npm package: $said" >&2; exit 1; }
+say "npm package: installed, answers with a failure card"

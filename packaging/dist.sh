@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes what a release offers, in target/dist: the tarball with binary, man pages and
-# completions, the Debian package, the bill of materials (CycloneDX), and checksums.
+# completions, the Debian package, the packages of the clients for Python and Node.js, the bill of
+# materials (CycloneDX), and checksums.
 # Wants target/release/deskd.
 set -eu
 cd "$(dirname "$0")/.."
@@ -41,10 +42,12 @@ install -m 644 proto/deskd/v1/*.proto "$tree/share/deskd/proto/deskd/v1/"
 tar --create --directory target/dist-tree --sort=name --owner=0 --group=0 --numeric-owner \
     --mtime="@$stamp" "$name" | gzip --no-name --best >"$out/$name.tar.gz"
 
+SOURCE_DATE_EPOCH=$stamp clients/build.sh "$out" >/dev/null
+
 PATH=$tools/bin:$PATH SOURCE_DATE_EPOCH=$stamp cargo cyclonedx --quiet --format json --spec-version 1.5 \
     --override-filename deskd-sbom --manifest-path Cargo.toml
 mv deskd-sbom.json "$out/deskd-$version.cdx.json"
-rm -f deflate/deskd-sbom.json
+rm -f deflate/deskd-sbom.json mcp/deskd-sbom.json
 
 (cd "$out" && sha256sum -- * >SHA256SUMS)
 ls -l "$out"

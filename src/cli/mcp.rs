@@ -1,12 +1,12 @@
 //! `deskd mcp`: MCP on standard input and output.
 
-use rmcp::{ServiceExt as _, transport::io::stdio_pipes};
+use std::sync::Arc;
 
 use super::{
     client_args::ClientArgs,
     exit::{CliError, Exit},
 };
-use crate::rpc::{Token, client, mcp::Handler};
+use crate::rpc::{Token, client, mcp::DesktopTools};
 
 /// Serves until the host closes standard input. The daemon is connected at the first call, so that
 /// the host gets its answer to `initialize` at once.
@@ -20,10 +20,7 @@ pub(super) async fn run(args: ClientArgs) -> Result<Exit, CliError> {
     if let Some(tls) = args.tls()? {
         desktop = desktop.with_tls(tls);
     }
-    let failed = |error: String| CliError::new(Exit::Local, format!("MCP: {error}"));
-    let service = Handler::new(desktop).serve(stdio_pipes()).await;
-    let service = service.map_err(|error| failed(error.to_string()))?;
-    let ended = service.waiting().await;
-    ended.map_err(|error| failed(error.to_string()))?;
+    let served = deskd_mcp::serve_stdio(Arc::new(DesktopTools::new(desktop))).await;
+    served.map_err(|error| CliError::new(Exit::Local, format!("MCP: {error}")))?;
     Ok(Exit::Done)
 }

@@ -58,7 +58,7 @@ pub(super) fn parse(arguments: &[String]) -> Result<Vec<Part>, CliError> {
         match command {
             "mousemove" => parts.push(mousemove(&mut words)?),
             "mousemove_relative" => parts.push(mousemove_relative(&mut words)?),
-            "click" => parts.extend(click(&mut words)?),
+            "click" => join_clicks(&mut parts, click(&mut words)?),
             "mousedown" => parts.push(mousedown(&mut words)?),
             "mouseup" => parts.push(mouseup(&mut words)?),
             "key" => parts.extend(key(&mut words)?),
@@ -177,6 +177,21 @@ fn click(words: &mut Words<'_>) -> Result<Vec<Part>, CliError> {
         return Ok(vec![click(repeat)]);
     }
     Ok((0..repeat).map(|_| click(1)).collect())
+}
+
+/// Appends clicks. One that directly follows a click of the same button makes a double or triple
+/// click of it, as with xdotool; deskd keeps separate clicks apart.
+fn join_clicks(parts: &mut Vec<Part>, clicks: Vec<Part>) {
+    if let ([Part::Act(Action::Click(next))], Some(Part::Act(Action::Click(last)))) =
+        (&clicks[..], parts.last_mut())
+        && last.button == next.button
+        && let count = last.count.unwrap_or(1) + next.count.unwrap_or(1)
+        && count <= 3
+    {
+        last.count = Some(count);
+        return;
+    }
+    parts.extend(clicks);
 }
 
 /// Returns the direction of a button that stands for the wheel.
@@ -571,6 +586,13 @@ mod tests {
                 vec![moved(10, 20), click(Left, 1)],
             ),
             ("click 2", vec![click(Middle, 1)]),
+            ("click 1 click 1", vec![click(Left, 2)]),
+            ("click 1 click 1 click 1", vec![click(Left, 3)]),
+            ("click 1 click 3", vec![click(Left, 1), click(Right, 1)]),
+            (
+                "click 1 sleep 1 click 1",
+                vec![click(Left, 1), wait(Duration::from_secs(1)), click(Left, 1)],
+            ),
             ("click --repeat 2 --delay 60 1", vec![click(Left, 2)]),
             ("click --repeat 3 --delay 10 1", vec![click(Left, 3)]),
             (

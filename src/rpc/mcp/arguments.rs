@@ -1,19 +1,19 @@
 //! Reads the arguments of a call. A model wrote them, so anything may be wrong; the errors are for
 //! the model.
 
-use rmcp::model::JsonObject;
+use deskd_mcp::Arguments as Object;
 use serde_json::Value;
 
 /// The arguments of one call.
 pub(super) struct Arguments {
     call: String,
-    values: JsonObject,
+    values: Object,
 }
 
 impl Arguments {
     /// Takes the arguments of the action `call`, which has those in `known` and no others.
-    pub(super) fn new(call: &str, values: JsonObject, known: &[&str]) -> Result<Self, String> {
-        let values: JsonObject = values
+    pub(super) fn new(call: &str, values: Object, known: &[&str]) -> Result<Self, String> {
+        let values: Object = values
             .into_iter()
             .filter(|(_, value)| !value.is_null())
             .collect();

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
+use deskd_mcp::{Answer, Arguments as Object, Content};
 
 use super::{Api, arguments::Arguments, tools::ACTIONS};
 use crate::{
@@ -57,7 +57,7 @@ impl<A: Api> Computer<A> {
     }
 
     /// Performs a call of a tool; `None` if there is no such tool.
-    pub(super) async fn call(&self, tool: &str, arguments: JsonObject) -> Option<CallToolResult> {
+    pub(super) async fn call(&self, tool: &str, arguments: Object) -> Option<Answer> {
         let wanted = match tool {
             "computer" => of_computer(arguments),
             "screenshot" => Arguments::new(tool, arguments, &[]).map(|_| Wanted::Screenshot),
@@ -70,7 +70,7 @@ impl<A: Api> Computer<A> {
         })
     }
 
-    async fn perform(&self, wanted: Wanted) -> CallToolResult {
+    async fn perform(&self, wanted: Wanted) -> Answer {
         let done = match wanted {
             Wanted::Screenshot => self.look().await.map(|frame| shown(String::new(), &frame)),
             Wanted::Zoom(x, y, width, height) => self.zoom((x, y, width, height)).await,
@@ -83,7 +83,7 @@ impl<A: Api> Computer<A> {
         }
     }
 
-    async fn act(&self, actions: Vec<Action>, said: String) -> Result<CallToolResult, CallError> {
+    async fn act(&self, actions: Vec<Action>, said: String) -> Result<Answer, CallError> {
         if self.seen().is_none() && actions.iter().any(has_point) {
             // The points of a model that has seen nothing refer to what it would have seen.
             self.look().await?;
@@ -130,15 +130,12 @@ impl<A: Api> Computer<A> {
         };
         let mut result = shown(text, &frame);
         if reply.outcome() != v1::ActOutcome::Done {
-            result.is_error = Some(true);
+            result.is_error = true;
         }
         Ok(result)
     }
 
-    async fn zoom(
-        &self,
-        (x, y, width, height): (i32, i32, u32, u32),
-    ) -> Result<CallToolResult, CallError> {
+    async fn zoom(&self, (x, y, width, height): (i32, i32, u32, u32)) -> Result<Answer, CallError> {
         if self.seen().is_none() {
             self.look().await?;
         }
@@ -164,7 +161,7 @@ impl<A: Api> Computer<A> {
         Ok(shown(String::new(), &frame))
     }
 
-    async fn cursor(&self) -> Result<CallToolResult, CallError> {
+    async fn cursor(&self) -> Result<Answer, CallError> {
         let position = self.api.cursor().await?.position.unwrap_or_default();
         let (mut x, mut y) = (i64::from(position.x()), i64::from(position.y()));
         if let Some(seen) = self.seen() {
@@ -174,12 +171,15 @@ impl<A: Api> Computer<A> {
             x = scaled(x, seen.size.0, seen.screen.0);
             y = scaled(y, seen.size.1, seen.screen.1);
         }
-        let text = ContentBlock::text(format!("X={x},Y={y}"));
-        Ok(CallToolResult::success(vec![text]))
+        let text = Content::Text(format!("X={x},Y={y}"));
+        Ok(Answer {
+            content: vec![text],
+            is_error: false,
+        })
     }
 
     /// Answers a call that the daemon refused, with a new picture.
-    async fn refused(&self, refusal: &CallError) -> CallToolResult {
+    async fn refused(&self, refusal: &CallError) -> Answer {
         let is_stale = refusal.kind == CallErrorKind::Stale;
         if is_stale {
             *self.lock() = None;
@@ -196,7 +196,7 @@ impl<A: Api> Computer<A> {
         };
         let mut result = shown(text, &frame);
         // A stale picture is no error of the model: it decides again with the new one.
-        result.is_error = Some(!is_stale || frame.failure.is_some());
+        result.is_error = !is_stale || frame.failure.is_some();
         result
     }
 
@@ -272,29 +272,31 @@ fn is_too_large(frame: &v1::Frame) -> bool {
 }
 
 /// A result with a picture. A failure card is also an error.
-fn shown(text: String, frame: &v1::Frame) -> CallToolResult {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
+fn shown(text: String, frame: &v1::Frame) -> Answer {
     let kind = match frame.format() {
         v1::ImageFormat::Jpeg => "image/jpeg",
         _ => "image/png",
     };
     let mut content = Vec::new();
     if !text.is_empty() {
-        content.push(ContentBlock::text(text));
+        content.push(Content::Text(text));
     }
     if let Some(failure) = &frame.failure {
         let text = format!("No picture of the screen: {}", failure.message);
-        content.push(ContentBlock::text(text));
+        content.push(Content::Text(text));
     }
-    content.push(ContentBlock::image(STANDARD.encode(&frame.image), kind));
-    match frame.failure {
-        Some(_) => CallToolResult::error(content),
-        None => CallToolResult::success(content),
+    content.push(Content::Image(frame.image.clone(), kind));
+    Answer {
+        content,
+        is_error: frame.failure.is_some(),
     }
 }
 
-fn error(text: String) -> CallToolResult {
-    CallToolResult::error(vec![ContentBlock::text(text)])
+fn error(text: String) -> Answer {
+    Answer {
+        content: vec![Content::Text(text)],
+        is_error: true,
+    }
 }
 
 fn has_point(action: &Action) -> bool {
@@ -306,14 +308,14 @@ fn has_point(action: &Action) -> bool {
     }
 }
 
-fn zoom(call: &str, arguments: JsonObject) -> Result<Wanted, String> {
+fn zoom(call: &str, arguments: Object) -> Result<Wanted, String> {
     let given = Arguments::new(call, arguments, &["region"])?;
     let (x, y, width, height) = given.region("region")?;
     Ok(Wanted::Zoom(x, y, width, height))
 }
 
 /// Translates a call of the tool `computer`.
-fn of_computer(mut arguments: JsonObject) -> Result<Wanted, String> {
+fn of_computer(mut arguments: Object) -> Result<Wanted, String> {
     let action = match arguments.remove("action") {
         Some(serde_json::Value::String(action)) => action,
         Some(_) => return Err("computer: action must be a string".into()),

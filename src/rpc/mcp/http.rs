@@ -14,19 +14,16 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use deskd_mcp::{Http, HttpResponse};
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
+use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
-};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{Api, Handler};
+use super::DesktopTools;
 use crate::rpc::{
     client::Desktop,
     server::{ServeError, ServerTls, acceptor},
@@ -70,9 +67,6 @@ pub enum HttpError {
     Io(#[from] io::Error),
 }
 
-type Body = BoxBody<Bytes, Infallible>;
-type Mcp<A> = StreamableHttpService<Handler<A>, NeverSessionManager>;
-
 /// Serves MCP for `desktop` until `shutdown` is cancelled.
 ///
 /// # Errors
@@ -90,20 +84,8 @@ pub async fn serve_http(
         return Err(io::Error::from(io::ErrorKind::Unsupported).into());
     };
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let handler = Handler::new(desktop);
-    // The token makes a forged `Host` useless, and the server may have any name.
-    let config = StreamableHttpServerConfig::default()
-        .with_legacy_session_mode(false)
-        .with_json_response(true)
-        .disable_allowed_hosts()
-        .enforce_origin_validation()
-        .with_max_request_body_bytes(BODY)
-        .with_cancellation_token(shutdown.child_token());
-    let mcp = StreamableHttpService::new(
-        move || Ok(handler.clone()),
-        Arc::new(NeverSessionManager::default()),
-        config,
-    );
+    let tools = Arc::new(DesktopTools::new(desktop));
+    let mcp = Http::new(tools, BODY, shutdown.child_token());
     let mut connections: Vec<Served> = Vec::new();
     loop {
         let stream = tokio::select! {
@@ -148,17 +130,13 @@ struct Served {
 }
 
 /// What a connection needs.
-struct Place<A> {
-    mcp: Mcp<A>,
+struct Place {
+    mcp: Http,
     gatekeeper: Arc<Gatekeeper>,
     is_known: Arc<AtomicBool>,
 }
 
-async fn converse<A: Api>(
-    stream: tokio::net::TcpStream,
-    tls: Option<TlsAcceptor>,
-    place: Place<A>,
-) {
+async fn converse(stream: tokio::net::TcpStream, tls: Option<TlsAcceptor>, place: Place) {
     // Errors that the peer causes are ignored.
     match tls {
         None => answer_all(stream, place).await,
@@ -170,7 +148,7 @@ async fn converse<A: Api>(
     }
 }
 
-async fn answer_all<A: Api>(stream: impl AsyncRead + AsyncWrite + Unpin, place: Place<A>) {
+async fn answer_all(stream: impl AsyncRead + AsyncWrite + Unpin, place: Place) {
     let answer = service_fn(|request| {
         let place = &place;
         async move { Ok::<_, Infallible>(answer(request, place).await) }
@@ -183,7 +161,7 @@ async fn answer_all<A: Api>(stream: impl AsyncRead + AsyncWrite + Unpin, place: 
     drop(connection.await);
 }
 
-async fn answer<A: Api>(request: Request<Incoming>, place: &Place<A>) -> Response<Body> {
+async fn answer(request: Request<Incoming>, place: &Place) -> HttpResponse {
     if !place.gatekeeper.allows(bearer(request.headers())) {
         let mut refusal = plain(
             StatusCode::UNAUTHORIZED,
@@ -197,7 +175,7 @@ async fn answer<A: Api>(request: Request<Incoming>, place: &Place<A>) -> Respons
     }
     place.is_known.store(true, Ordering::Relaxed);
     match request.uri().path() {
-        "/mcp" => place.mcp.handle(request).await,
+        "/mcp" => place.mcp.answer(request).await,
         _ => plain(StatusCode::NOT_FOUND, "only /mcp is here\n"),
     }
 }
@@ -213,7 +191,7 @@ fn bearer(headers: &HeaderMap) -> &[u8] {
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+fn plain(status: StatusCode, text: &'static str) -> HttpResponse {
     let mut response = Response::new(Full::from(text).boxed());
     *response.status_mut() = status;
     let kind = header::HeaderValue::from_static("text/plain");

@@ -1,4 +1,4 @@
-//! The Model Context Protocol: the desktop as tools for any host, by the official SDK `rmcp`.
+//! The desktop as tools for any host of the Model Context Protocol, which the crate `deskd-mcp` speaks.
 //!
 //! - `tools`: the tools that a host sees, with their schemas.
 //! - `arguments`: reads the arguments of a call, which a model wrote.
@@ -10,16 +10,7 @@ mod computer;
 mod http;
 mod tools;
 
-use std::sync::Arc;
-
-use rmcp::{
-    RoleServer, ServerHandler,
-    model::{
-        CallToolRequestParams, CallToolResponse, ErrorData, Implementation, ListToolsResult,
-        PaginatedRequestParams, ServerCapabilities, ServerConfig,
-    },
-    service::RequestContext,
-};
+use deskd_mcp::{Answering, ToolSpec, Tools};
 
 pub use http::{HttpOptions, serve_http};
 
@@ -61,55 +52,29 @@ impl Api for Desktop {
     }
 }
 
-/// The MCP server of one desktop. Its clones share what the model has seen.
-pub(crate) struct Handler<A> {
-    computer: Arc<Computer<A>>,
-}
+/// The tools of one desktop.
+pub(crate) struct DesktopTools<A>(Computer<A>);
 
-impl<A> Clone for Handler<A> {
-    fn clone(&self) -> Self {
-        Self {
-            computer: Arc::clone(&self.computer),
-        }
-    }
-}
-
-impl<A: Api> Handler<A> {
+impl<A: Api> DesktopTools<A> {
     pub(crate) fn new(api: A) -> Self {
-        Self {
-            computer: Arc::new(Computer::new(api)),
-        }
+        Self(Computer::new(api))
     }
 }
 
-impl<A: Api> ServerHandler for Handler<A> {
-    fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().build();
-        ServerConfig::new(capabilities)
-            .with_server_info(Implementation::new("deskd", env!("CARGO_PKG_VERSION")))
-            .with_instructions(tools::INSTRUCTIONS)
+impl<A: Api> Tools for DesktopTools<A> {
+    fn server(&self) -> (&'static str, &'static str) {
+        ("deskd", env!("CARGO_PKG_VERSION"))
     }
 
-    async fn list_tools(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::all()))
+    fn instructions(&self) -> &'static str {
+        tools::INSTRUCTIONS
     }
 
-    async fn call_tool(
-        &self,
-        request: CallToolRequestParams,
-        _: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let arguments = request.arguments.unwrap_or_default();
-        match self.computer.call(&request.name, arguments).await {
-            Some(result) => Ok(result.into()),
-            None => Err(ErrorData::invalid_params(
-                format!("there is no tool {:?}", request.name),
-                None,
-            )),
-        }
+    fn list(&self) -> Vec<ToolSpec> {
+        tools::all()
+    }
+
+    fn call(&self, name: String, arguments: deskd_mcp::Arguments) -> Answering<'_> {
+        Box::pin(async move { self.0.call(&name, arguments).await })
     }
 }

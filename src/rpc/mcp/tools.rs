@@ -2,9 +2,7 @@
 //! which models are trained. `screenshot` and `zoom` are tools of their own as well: hosts ask a
 //! person before a tool that changes something, and these change nothing.
 
-use std::sync::Arc;
-
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use deskd_mcp::{Arguments, ToolSpec};
 use serde_json::{Value, json};
 
 /// What a host may tell its model about the server.
@@ -35,7 +33,7 @@ pub(super) const ACTIONS: [&str; 17] = [
 ];
 
 /// Returns all tools.
-pub(super) fn all() -> Vec<Tool> {
+pub(super) fn all() -> Vec<ToolSpec> {
     let region = json!({
         "type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4,
         "description": "[x0, y0, x1, y1]: the part to show, in pixels of the last screenshot.",
@@ -65,47 +63,41 @@ pub(super) fn all() -> Vec<Tool> {
         }),
         &["action"],
     );
-    let acts = ToolAnnotations::with_title("Use the desktop")
-        .read_only(false)
-        .destructive(true)
-        .open_world(true);
-    let looks = |title: &str| {
-        ToolAnnotations::with_title(title)
-            .read_only(true)
-            .open_world(false)
-    };
     vec![
-        Tool::new(
-            "computer",
-            "Performs one action with the mouse or keyboard of a Linux desktop, waits until the \
-             screen has settled, and returns a screenshot.",
-            computer,
-        )
-        .with_annotations(acts),
-        Tool::new(
-            "screenshot",
-            "Takes a screenshot of the desktop. Changes nothing.",
-            object(json!({}), &[]),
-        )
-        .with_annotations(looks("Take a screenshot")),
-        Tool::new(
-            "zoom",
-            "Shows a part of the screen at full resolution, enlarged. Coordinates stay those of \
-             the last screenshot. Changes nothing.",
-            object(json!({ "region": region }), &["region"]),
-        )
-        .with_annotations(looks("Look closer")),
+        ToolSpec {
+            name: "computer",
+            title: "Use the desktop",
+            description: "Performs one action with the mouse or keyboard of a Linux desktop, waits \
+                until the screen has settled, and returns a screenshot.",
+            schema: computer,
+            is_read_only: false,
+        },
+        ToolSpec {
+            name: "screenshot",
+            title: "Take a screenshot",
+            description: "Takes a screenshot of the desktop. Changes nothing.",
+            schema: object(json!({}), &[]),
+            is_read_only: true,
+        },
+        ToolSpec {
+            name: "zoom",
+            title: "Look closer",
+            description: "Shows a part of the screen at full resolution, enlarged. Coordinates \
+                stay those of the last screenshot. Changes nothing.",
+            schema: object(json!({ "region": region }), &["region"]),
+            is_read_only: true,
+        },
     ]
 }
 
 /// The schema of an object with these properties and no others.
-fn object(properties: Value, required: &[&str]) -> Arc<JsonObject> {
-    let mut schema = JsonObject::new();
+fn object(properties: Value, required: &[&str]) -> Arguments {
+    let mut schema = Arguments::new();
     schema.insert("type".into(), "object".into());
     schema.insert("properties".into(), properties);
     if !required.is_empty() {
         schema.insert("required".into(), json!(required));
     }
     schema.insert("additionalProperties".into(), false.into());
-    Arc::new(schema)
+    schema
 }
