@@ -1,0 +1,149 @@
+"""`deskd mcp` and MCP over HTTP, by the official Python client in both protocol eras."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import PIL.Image
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+
+ERAS = ("legacy", "2026-07-28")
+ACTIONS = 17
+
+
+@contextlib.asynccontextmanager
+async def connected(daemon: Any, transport: str, era: str) -> AsyncIterator[Client]:
+    if transport == "stdio":
+        server = StdioServerParameters(
+            command=str(daemon.program), args=["mcp", "--server", daemon.address]
+        )
+        async with Client(server, mode=era) as client:
+            yield client
+        return
+    headers = {"authorization": f"Bearer {daemon.token}"}
+    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+        made = streamable_http_client(f"http://{daemon.http}/mcp", http_client=http)
+        async with Client(made, mode=era) as client:
+            yield client
+
+
+def image(content: list[Any]) -> PIL.Image.Image:
+    found = next(block for block in content if block.type == "image")
+    data = base64.b64decode(found.data)
+    assert len(found.data) < 1_000_000
+    return PIL.Image.open(io.BytesIO(data))
+
+
+def text(content: list[Any]) -> str:
+    return " ".join(block.text for block in content if block.type == "text")
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.anyio
+async def test_a_model_uses_the_desktop(daemon: Any, transport: str, era: str) -> None:
+    async with connected(daemon, transport, era) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == {"computer", "screenshot", "zoom"}
+        assert tools["screenshot"].annotations.read_only_hint is True
+        assert tools["zoom"].annotations.read_only_hint is True
+        assert tools["computer"].annotations.read_only_hint is False
+        actions = tools["computer"].input_schema["properties"]["action"]["enum"]
+        assert len(actions) == ACTIONS
+
+        shot = await client.call_tool("screenshot", {})
+        assert not shot.is_error
+        assert image(shot.content).size == (1280, 800)
+
+        moved = await client.call_tool(
+            "computer", {"action": "mouse_move", "coordinate": [321, 234]}
+        )
+        assert not moved.is_error and text(moved.content).startswith("Moved the mouse.")
+        assert image(moved.content).size == (1280, 800)
+        place = await client.call_tool("computer", {"action": "cursor_position"})
+        assert text(place.content) == "X=321,Y=234"
+
+        daemon.focus()
+        typed = await client.call_tool("computer", {"action": "type", "text": f"{era} é漢\n"})
+        assert not typed.is_error, text(typed.content)
+        daemon.until_received(f"{era} é漢\n")
+
+        part = await client.call_tool("zoom", {"region": [0, 0, 320, 200]})
+        assert image(part.content).size == (1280, 800)
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.anyio
+async def test_errors_are_for_the_model(daemon: Any, era: str) -> None:
+    async with connected(daemon, "stdio", era) as client:
+        for arguments, what in (
+            ({}, "action is required"),
+            ({"action": "fly"}, "there is no action"),
+            ({"action": "left_click", "coordinate": [1]}, "must be [x, y]"),
+            ({"action": "left_click", "coordinate": [5000, 1]}, "5000,1"),
+            ({"action": "key", "text": "no_such_key"}, "no_such_key"),
+            ({"action": "type", "text": "a\x00"}, "Failed"),
+        ):
+            result = await client.call_tool("computer", arguments)
+            assert result.is_error, arguments
+            assert what in text(result.content), (arguments, text(result.content))
+        with pytest.raises(Exception, match="no tool"):
+            await client.call_tool("fly", {})
+
+
+@pytest.mark.anyio
+async def test_another_screen_is_no_error_of_the_model(daemon: Any) -> None:
+    async with connected(daemon, "stdio", "legacy") as client:
+        await client.call_tool("screenshot", {})
+        daemon.restart()
+        result = await client.call_tool("computer", {"action": "left_click", "coordinate": [9, 9]})
+        assert "not performed" in text(result.content), text(result.content)
+        assert not result.is_error
+        assert image(result.content).size == (1280, 800)
+        again = await client.call_tool("computer", {"action": "left_click", "coordinate": [9, 9]})
+        assert not again.is_error and "Clicked." in text(again.content)
+
+
+@pytest.mark.anyio
+async def test_the_host_is_answered_without_a_daemon(program: Any) -> None:
+    server = StdioServerParameters(
+        command=str(program),
+        args=["mcp", "--server", "unix:/nonexistent/deskd.sock"],
+        env={"DESKD_DEADLINE": "1s"},
+    )
+    async with Client(server, mode="legacy") as client:
+        assert (await client.list_tools()).tools
+        result = await client.call_tool("screenshot", {})
+        assert result.is_error and "/nonexistent/deskd.sock" in text(result.content)
+
+
+def test_strangers_and_web_pages_are_refused(daemon: Any) -> None:
+    def post(**headers: str) -> int:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}})
+        accept = {"accept": "application/json, text/event-stream"}
+        kinds = {"content-type": "application/json", **accept, **headers}
+        request = urllib.request.Request(f"http://{daemon.http}/mcp", body.encode(), kinds)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as reply:
+                return int(reply.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    good = f"Bearer {daemon.token}"
+    assert post() == 401
+    assert post(authorization="Bearer wrong-token-wrong-token") == 401
+    assert post(authorization=daemon.token) == 401
+    assert post(authorization=good) == 200
+    assert post(authorization=good, origin="http://localhost") == 403
+    assert post(authorization=good, origin="https://example.com") == 403
+    assert post(authorization=good, host="desk.example") == 200
