@@ -412,7 +412,7 @@ fn report(times: &Times, rest: &Rest) {
         (
             "stripped binary, MiB",
             rest.binary_bytes as f64 / f64::from(1 << 20),
-            12.0,
+            14.0,
             true,
         ),
         ("exec to first answer, ms", rest.start_ms, 50.0, true),
