@@ -65,7 +65,7 @@ fn main() {
                 "640" => (100 + 40 * round).to_string(),
                 other => other.to_owned(),
             };
-            arguments.iter().map(|one| place(&one)).collect()
+            arguments.iter().map(place).collect()
         };
         let real = |round: usize| {
             let mut command = server.program(name);

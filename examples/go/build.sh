@@ -19,7 +19,7 @@ protoc -I proto --go_out="$out/src" --go-grpc_out="$out/src" $names proto/deskd/
 # Debian's gRPC comes with an older protobuf than its generator writes for.
 protobuf=golang-github-golang-protobuf-1-5-dev
 if [ ! -d "$out/src/github.com/golang/protobuf" ]; then
-    (cd "$out" && apt-get download -qq "$protobuf" && dpkg-deb -x "$protobuf"_*.deb "$out/deb")
+    (cd "$out" && apt-get -o APT::Sandbox::User=root download -qq "$protobuf" && dpkg-deb -x "$protobuf"_*.deb "$out/deb")
     mkdir -p "$out/src/github.com/golang"
     cp -r "$out/deb/usr/share/gocode/src/github.com/golang/protobuf" "$out/src/github.com/golang/"
 fi

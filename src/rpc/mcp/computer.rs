@@ -7,11 +7,11 @@ use std::{
 
 use deskd_mcp::{Answer, Arguments as Object, Content};
 
-use super::{Api, arguments::Arguments, tools::ACTIONS};
+use super::{arguments::Arguments, tools::ACTIONS};
 use crate::{
     keys,
     rpc::{
-        client::{CallError, CallErrorKind},
+        client::{CallError, CallErrorKind, Desktop},
         v1::{self, action::Action, capture_options::Scale},
     },
 };
@@ -25,8 +25,8 @@ const MOST_BYTES: u64 = 700 * 1024;
 const HOLD: Duration = Duration::from_secs(60);
 
 /// A desktop, and what the model has seen of it.
-pub(super) struct Computer<A> {
-    api: A,
+pub(super) struct Computer {
+    desktop: Desktop,
     seen: Mutex<Option<Seen>>,
 }
 
@@ -48,10 +48,10 @@ enum Wanted {
     Cursor,
 }
 
-impl<A: Api> Computer<A> {
-    pub(super) fn new(api: A) -> Self {
+impl Computer {
+    pub(super) fn new(desktop: Desktop) -> Self {
         Self {
-            api,
+            desktop,
             seen: Mutex::default(),
         }
     }
@@ -106,7 +106,7 @@ impl<A: Api> Computer<A> {
             on_failure: v1::OnFailure::StopAtFirst.into(),
             ..v1::ActRequest::default()
         };
-        let reply = self.api.act(request).await?;
+        let reply = self.desktop.act(request).await?;
         let failure = reply
             .results
             .iter()
@@ -162,7 +162,7 @@ impl<A: Api> Computer<A> {
     }
 
     async fn cursor(&self) -> Result<Answer, CallError> {
-        let position = self.api.cursor().await?.position.unwrap_or_default();
+        let position = self.desktop.cursor().await?.position.unwrap_or_default();
         let (mut x, mut y) = (i64::from(position.x()), i64::from(position.y()));
         if let Some(seen) = self.seen() {
             let scaled = |at: i64, size: u32, screen: u32| {
@@ -223,7 +223,7 @@ impl<A: Api> Computer<A> {
                 capture: Some(options(format, quality, side.max(1))),
                 ..v1::ScreenshotRequest::default()
             };
-            frame = self.api.screenshot(request).await?;
+            frame = self.desktop.screenshot(request).await?;
             if !is_too_large(&frame) {
                 break;
             }

@@ -14,54 +14,19 @@ use deskd_mcp::{Answering, ToolSpec, Tools};
 
 pub use http::{HttpOptions, serve_http};
 
-use crate::rpc::{
-    client::{CallError, Desktop},
-    v1,
-};
+use crate::rpc::client::Desktop;
 use computer::Computer;
 
-/// The calls of the API that the tools make.
-pub(crate) trait Api: Send + Sync + 'static {
-    /// Performs a step.
-    fn act(
-        &self,
-        request: v1::ActRequest,
-    ) -> impl Future<Output = Result<v1::ActResponse, CallError>> + Send;
-
-    /// Takes a picture of the screen.
-    fn screenshot(
-        &self,
-        request: v1::ScreenshotRequest,
-    ) -> impl Future<Output = Result<v1::Frame, CallError>> + Send;
-
-    /// Returns the pointer.
-    fn cursor(&self) -> impl Future<Output = Result<v1::Cursor, CallError>> + Send;
-}
-
-impl Api for Desktop {
-    async fn act(&self, request: v1::ActRequest) -> Result<v1::ActResponse, CallError> {
-        Self::act(self, request).await
-    }
-
-    async fn screenshot(&self, request: v1::ScreenshotRequest) -> Result<v1::Frame, CallError> {
-        Self::screenshot(self, request).await
-    }
-
-    async fn cursor(&self) -> Result<v1::Cursor, CallError> {
-        Self::cursor(self).await
-    }
-}
-
 /// The tools of one desktop.
-pub(crate) struct DesktopTools<A>(Computer<A>);
+pub(crate) struct DesktopTools(Computer);
 
-impl<A: Api> DesktopTools<A> {
-    pub(crate) fn new(api: A) -> Self {
-        Self(Computer::new(api))
+impl DesktopTools {
+    pub(crate) fn new(desktop: Desktop) -> Self {
+        Self(Computer::new(desktop))
     }
 }
 
-impl<A: Api> Tools for DesktopTools<A> {
+impl Tools for DesktopTools {
     fn server(&self) -> (&'static str, &'static str) {
         ("deskd", env!("CARGO_PKG_VERSION"))
     }
