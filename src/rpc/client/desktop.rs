@@ -127,7 +127,8 @@ impl Desktop {
         reply.frame.ok_or_else(missing)
     }
 
-    /// Performs a step. An id is added to a request without one.
+    /// Performs a step. An id is added to a request without one. If the desktop is not painted yet,
+    /// the call waits for that.
     ///
     /// # Errors
     ///
@@ -140,6 +141,7 @@ impl Desktop {
         let own: Duration = request.actions.iter().filter_map(time).sum();
         let end = Instant::now() + self.timeout.saturating_add(own);
         let (mut pause, mut was_sent, given) = (PAUSE, false, request.instance_id.clone());
+        let mut was_unpainted = false;
         loop {
             let error = match self.attempt(&mut request, &given, end).await {
                 Ok(reply) => return Ok(reply),
@@ -150,6 +152,12 @@ impl Desktop {
                 // The daemon has restarted since the last call; this step never reached it.
                 self.state.lock().await.instance = None;
                 was_sent = true;
+                continue;
+            }
+            if error.reason == v1::Reason::NotPainted && !was_unpainted {
+                was_unpainted = true;
+                let ready = v1::WaitReadyRequest::default();
+                self.wait_ready(ready, left(end)?).await?;
                 continue;
             }
             if !error.retryable || Instant::now() + pause >= end {

@@ -46,7 +46,7 @@ pub struct CallError {
     /// Whether the same call may succeed later.
     pub(super) retryable: bool,
     /// Whether no daemon can have received the call, because there was no connection.
-    pub(super) unsent: bool,
+    pub(in crate::rpc) unsent: bool,
 }
 
 impl CallError {

@@ -27,6 +27,8 @@ const HOLD: Duration = Duration::from_secs(60);
 /// A desktop, and what the model has seen of it.
 pub(super) struct Computer {
     desktop: Desktop,
+    /// Whether several callers may share this, so that each picture is named.
+    is_shared: bool,
     seen: Mutex<Option<Seen>>,
 }
 
@@ -49,15 +51,26 @@ enum Wanted {
 }
 
 impl Computer {
-    pub(super) fn new(desktop: Desktop) -> Self {
+    pub(super) fn new(desktop: Desktop, is_shared: bool) -> Self {
         Self {
             desktop,
+            is_shared,
             seen: Mutex::default(),
         }
     }
 
+    /// Whether several callers may share this.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
     /// Performs a call of a tool; `None` if there is no such tool.
-    pub(super) async fn call(&self, tool: &str, arguments: Object) -> Option<Answer> {
+    pub(super) async fn call(&self, tool: &str, mut arguments: Object) -> Option<Answer> {
+        let named = match arguments.remove("screenshot_id") {
+            Some(serde_json::Value::String(name)) if tool != "screenshot" => Some(name),
+            None | Some(serde_json::Value::Null) => None,
+            Some(_) => return Some(error("Invalid call, not performed: screenshot_id".into())),
+        };
         let wanted = match tool {
             "computer" => of_computer(arguments),
             "screenshot" => Arguments::new(tool, arguments, &[]).map(|_| Wanted::Screenshot),
@@ -65,43 +78,59 @@ impl Computer {
             _ => return None,
         };
         Some(match wanted {
-            Ok(wanted) => self.perform(wanted).await,
+            Ok(wanted) => self.perform(wanted, named).await,
             Err(why) => error(format!("Invalid call, not performed: {why}")),
         })
     }
 
-    async fn perform(&self, wanted: Wanted) -> Answer {
+    async fn perform(&self, wanted: Wanted, named: Option<String>) -> Answer {
+        let acts = matches!(wanted, Wanted::Act(..));
         let done = match wanted {
-            Wanted::Screenshot => self.look().await.map(|frame| shown(String::new(), &frame)),
-            Wanted::Zoom(x, y, width, height) => self.zoom((x, y, width, height)).await,
+            Wanted::Screenshot => self
+                .look()
+                .await
+                .map(|frame| self.shown(String::new(), &frame)),
+            Wanted::Zoom(x, y, width, height) => self.zoom((x, y, width, height), named).await,
             Wanted::Cursor => self.cursor().await,
-            Wanted::Act(actions, said) => self.act(actions, said).await,
+            Wanted::Act(actions, said) => self.act(actions, said, named).await,
         };
         match done {
-            Ok(result) => result,
-            Err(error) => self.refused(&error).await,
+            Ok(answer) => answer,
+            Err(error) => self.refused(&error, acts).await,
         }
     }
 
-    async fn act(&self, actions: Vec<Action>, said: String) -> Result<Answer, CallError> {
-        if self.seen().is_none() && actions.iter().any(has_point) {
-            // The points of a model that has seen nothing refer to what it would have seen.
-            self.look().await?;
+    /// The coordinate space of a call: the picture that it names, else the last one.
+    fn space(&self, named: Option<String>) -> Option<v1::CoordinateSpace> {
+        let frame_id = named.or_else(|| self.seen().map(|seen| seen.frame_id))?;
+        Some(v1::CoordinateSpace {
+            space: Some(v1::coordinate_space::Space::FrameId(frame_id)),
+        })
+    }
+
+    async fn act(
+        &self,
+        actions: Vec<Action>,
+        said: String,
+        named: Option<String>,
+    ) -> Result<Answer, CallError> {
+        let space = self.space(named);
+        if space.is_none() && actions.iter().any(has_point) {
+            // A point refers to a picture, and there is none.
+            let frame = self.look().await?;
+            let text = "This was not performed: take a screenshot first. Here is one.";
+            return Ok(self.shown(text.to_owned(), &frame));
         }
-        let space = self
-            .seen()
-            .map(|seen| v1::coordinate_space::Space::FrameId(seen.frame_id));
-        let is_nothing = actions.is_empty();
+        if actions.is_empty() {
+            let frame = self.look().await?;
+            return Ok(self.shown(said, &frame));
+        }
         let actions = actions.into_iter().map(|action| v1::Action {
             action: Some(action),
         });
-        if is_nothing {
-            let frame = self.look().await?;
-            return Ok(shown(said, &frame));
-        }
         let request = v1::ActRequest {
             actions: actions.collect(),
-            coordinate_space: Some(v1::CoordinateSpace { space }),
+            coordinate_space: space,
             capture: Some(whole(v1::ImageFormat::Png, None, SIDE)),
             on_failure: v1::OnFailure::StopAtFirst.into(),
             ..v1::ActRequest::default()
@@ -111,6 +140,9 @@ impl Computer {
             .results
             .iter()
             .find_map(|result| result.failure.clone());
+        let is_stale = failure
+            .as_ref()
+            .is_some_and(|failure| is_stale(failure.reason()));
         let state = reply.settle.clone().unwrap_or_default().state();
         let frame = match reply.frame.clone() {
             Some(frame) if !is_too_large(&frame) => self.saw(frame),
@@ -125,29 +157,35 @@ impl Computer {
             (v1::ActOutcome::Unknown, _) => {
                 "It is not known whether this was done. Look at the screen.".to_owned()
             }
-            (_, Some(failure)) => format!("Failed: {}", failure.message),
+            (_, Some(failure)) => {
+                let what = if is_stale {
+                    "This was not performed"
+                } else {
+                    "Failed"
+                };
+                format!("{what}: {} [{}]", failure.message, name(failure.reason()))
+            }
             (outcome, None) => format!("Failed: the step ended with {}", outcome.as_str_name()),
         };
-        let mut result = shown(text, &frame);
-        if reply.outcome() != v1::ActOutcome::Done {
-            result.is_error = true;
-        }
-        Ok(result)
+        let mut answer = self.shown(text, &frame);
+        // A stale picture is no error of the model: it decides again with the new one.
+        answer.is_error |= reply.outcome() != v1::ActOutcome::Done && !is_stale;
+        Ok(answer)
     }
 
-    async fn zoom(&self, (x, y, width, height): (i32, i32, u32, u32)) -> Result<Answer, CallError> {
-        if self.seen().is_none() {
-            self.look().await?;
-        }
-        let Some(seen) = self.seen() else {
-            // Without a screen there is a card, which says why.
-            return self.look().await.map(|frame| shown(String::new(), &frame));
+    async fn zoom(
+        &self,
+        (x, y, width, height): (i32, i32, u32, u32),
+        named: Option<String>,
+    ) -> Result<Answer, CallError> {
+        let Some(space) = self.space(named) else {
+            let frame = self.look().await?;
+            let text = "This was not performed: take a screenshot first. Here is one.";
+            return Ok(self.shown(text.to_owned(), &frame));
         };
         let part = |format, quality, side| v1::CaptureOptions {
             region: Some(v1::Region::new(x, y, width, height)),
-            coordinate_space: Some(v1::CoordinateSpace {
-                space: Some(v1::coordinate_space::Space::FrameId(seen.frame_id.clone())),
-            }),
+            coordinate_space: Some(space.clone()),
             scale: Some(Scale::Fit(v1::Fit {
                 max_side: Some(side),
                 max_pixels: Some(PIXELS),
@@ -156,7 +194,9 @@ impl Computer {
             })),
             ..whole(format, quality, side)
         };
-        let side = seen.size.0.max(seen.size.1);
+        let side = self
+            .seen()
+            .map_or(SIDE, |seen| seen.size.0.max(seen.size.1));
         let frame = self.picture(part, side).await?;
         Ok(shown(String::new(), &frame))
     }
@@ -178,26 +218,40 @@ impl Computer {
         })
     }
 
-    /// Answers a call that the daemon refused, with a new picture.
-    async fn refused(&self, refusal: &CallError) -> Answer {
+    /// Answers a call that the daemon refused or did not answer; with a new picture if the daemon
+    /// answers at all.
+    async fn refused(&self, refusal: &CallError, acts: bool) -> Answer {
         let is_stale = refusal.kind == CallErrorKind::Stale;
         if is_stale {
             *self.lock() = None;
         }
-        let what = match refusal.kind {
-            CallErrorKind::OutcomeUnknown
-            | CallErrorKind::Deadline
-            | CallErrorKind::Unavailable => "It is not known whether this was done",
-            _ => "This was not performed",
+        let is_unknown = match refusal.kind {
+            CallErrorKind::OutcomeUnknown | CallErrorKind::Deadline => true,
+            CallErrorKind::Unavailable => !refusal.unsent,
+            _ => false,
         };
-        let text = format!("{what}: {}", refusal.message);
+        let what = match (acts, is_unknown) {
+            (true, true) => "It is not known whether this was done",
+            (true, false) => "This was not performed",
+            (false, _) => "No picture of the screen",
+        };
+        let mut text = format!("{what}: {}", refusal.message);
+        if refusal.reason != v1::Reason::Unspecified {
+            text += &format!(" [{}]", name(refusal.reason));
+        }
+        let is_away = matches!(
+            refusal.kind,
+            CallErrorKind::Unavailable | CallErrorKind::Deadline | CallErrorKind::NotAllowed
+        );
+        if is_away {
+            return error(text);
+        }
         let Ok(frame) = self.look().await else {
             return error(text);
         };
-        let mut result = shown(text, &frame);
-        // A stale picture is no error of the model: it decides again with the new one.
-        result.is_error = !is_stale || frame.failure.is_some();
-        result
+        let mut answer = self.shown(text, &frame);
+        answer.is_error |= !is_stale;
+        answer
     }
 
     /// Takes a picture of the whole screen.
@@ -269,6 +323,31 @@ fn whole(format: v1::ImageFormat, quality: Option<u32>, side: u32) -> v1::Captur
 fn is_too_large(frame: &v1::Frame) -> bool {
     let failure = frame.failure.as_ref();
     failure.is_some_and(|failure| failure.reason() == v1::Reason::TooLarge)
+}
+
+impl Computer {
+    /// An answer with a picture of the whole screen, to which later points refer.
+    fn shown(&self, text: String, frame: &v1::Frame) -> Answer {
+        let mut answer = shown(text, frame);
+        if self.is_shared && frame.failure.is_none() {
+            let name = format!("screenshot_id: {}", frame.frame_id);
+            answer.content.push(Content::Text(name));
+        }
+        answer
+    }
+}
+
+/// Whether a call was refused because the picture that it refers to is not of this screen.
+fn is_stale(reason: v1::Reason) -> bool {
+    use v1::Reason;
+    matches!(
+        reason,
+        Reason::StaleEpoch | Reason::StaleGeneration | Reason::UnknownFrame | Reason::FrameIsCard
+    )
+}
+
+fn name(reason: v1::Reason) -> &'static str {
+    reason.as_str_name().trim_start_matches("REASON_")
 }
 
 /// A result with a picture. A failure card is also an error.

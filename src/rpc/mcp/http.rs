@@ -84,7 +84,7 @@ pub async fn serve_http(
         return Err(io::Error::from(io::ErrorKind::Unsupported).into());
     };
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let tools = Arc::new(DesktopTools::new(desktop));
+    let tools = Arc::new(DesktopTools::shared(desktop));
     let mcp = Http::new(tools, BODY, shutdown.child_token());
     let mut connections: Vec<Served> = Vec::new();
     loop {

@@ -21,8 +21,15 @@ use computer::Computer;
 pub(crate) struct DesktopTools(Computer);
 
 impl DesktopTools {
+    /// The tools for one host.
     pub(crate) fn new(desktop: Desktop) -> Self {
-        Self(Computer::new(desktop))
+        Self(Computer::new(desktop, false))
+    }
+
+    /// The tools for several callers, which are not told apart. Each screenshot has a name, which a
+    /// caller can give with its points.
+    pub(crate) fn shared(desktop: Desktop) -> Self {
+        Self(Computer::new(desktop, true))
     }
 }
 
@@ -36,7 +43,7 @@ impl Tools for DesktopTools {
     }
 
     fn list(&self) -> Vec<ToolSpec> {
-        tools::all()
+        tools::all(self.0.is_shared())
     }
 
     fn call(&self, name: String, arguments: deskd_mcp::Arguments) -> Answering<'_> {

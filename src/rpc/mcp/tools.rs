@@ -32,8 +32,19 @@ pub(super) const ACTIONS: [&str; 17] = [
     "zoom",
 ];
 
-/// Returns all tools.
-pub(super) fn all() -> Vec<ToolSpec> {
+/// Returns all tools. `is_shared`: several callers use them, so a point names its screenshot.
+pub(super) fn all(is_shared: bool) -> Vec<ToolSpec> {
+    let id = json!({
+        "type": "string",
+        "description": "The screenshot_id of the screenshot to which coordinates refer. Without it: \
+            the last screenshot that anybody took.",
+    });
+    let named = |mut properties: Value| {
+        if let Some(fields) = properties.as_object_mut().filter(|_| is_shared) {
+            fields.insert("screenshot_id".into(), id.clone());
+        }
+        properties
+    };
     let region = json!({
         "type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4,
         "description": "[x0, y0, x1, y1]: the part to show, in pixels of the last screenshot.",
@@ -45,7 +56,7 @@ pub(super) fn all() -> Vec<ToolSpec> {
         })
     };
     let computer = object(
-        json!({
+        named(json!({
             "action": {"type": "string", "enum": ACTIONS, "description": "What to do."},
             "coordinate": point("where to act; without it, where the pointer is"),
             "start_coordinate": point("where `left_click_drag` begins"),
@@ -60,7 +71,7 @@ pub(super) fn all() -> Vec<ToolSpec> {
             "scroll_amount": {"type": "integer", "minimum": 0, "maximum": 1000,
                 "description": "For `scroll`: notches of the wheel."},
             "region": region,
-        }),
+        })),
         &["action"],
     );
     vec![
@@ -84,7 +95,7 @@ pub(super) fn all() -> Vec<ToolSpec> {
             title: "Look closer",
             description: "Shows a part of the screen at full resolution, enlarged. Coordinates \
                 stay those of the last screenshot. Changes nothing.",
-            schema: object(json!({ "region": region }), &["region"]),
+            schema: object(named(json!({ "region": region })), &["region"]),
             is_read_only: true,
         },
     ]

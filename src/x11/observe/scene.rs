@@ -337,3 +337,60 @@ impl Owners {
         Some(self.pids.as_ref()?.iter().filter(may_draw).count())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use x11rb::protocol::res::{ClientIdSpec, ClientIdValue};
+
+    use super::*;
+
+    /// Xvfb's: 21 bits of a resource id belong to its client.
+    const ID_MASK: u32 = 0x001f_ffff;
+
+    fn of(client: u32, pid: u32) -> ClientIdValue {
+        ClientIdValue {
+            spec: ClientIdSpec {
+                client: client << 21,
+                mask: 2_u32.into(),
+            },
+            value: vec![pid],
+        }
+    }
+
+    #[test]
+    fn a_window_belongs_to_the_process_of_its_client() {
+        let owners = Owners::new(Some(vec![of(0, 1), of(3, 42), of(4, 0)]), ID_MASK);
+        assert_eq!(owners.pid(3 << 21 | 7), Some(42));
+        assert_eq!(owners.pid(4 << 21 | 7), None, "a process that is not known");
+        assert_eq!(owners.pid(5 << 21), None, "another client");
+        assert_eq!(owners.pid(9), None, "the server's own resources");
+        assert!(owners.same_client(3 << 21 | 1, 3 << 21 | 2));
+        assert!(!owners.same_client(3 << 21 | 1, 4 << 21 | 1));
+        let unknown = Owners::new(None, ID_MASK);
+        assert_eq!(unknown.pid(3 << 21 | 7), None);
+        assert_eq!(unknown.others(None, &[]), None);
+    }
+
+    #[test]
+    fn others_are_clients_that_show_a_window_or_are_young() {
+        let own = std::process::id();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        // Process 1 is old; the child is young; 4 and 5 are deskd and the window manager.
+        let ids = vec![of(2, 1), of(3, child.id()), of(4, own), of(5, 2), of(6, 0)];
+        let owners = Owners::new(Some(ids), ID_MASK);
+        let shown = |client: u32| client << 21 | 1;
+        assert_eq!(owners.others(Some(2), &[]), Some(1), "the child");
+        assert_eq!(
+            owners.others(Some(2), &[shown(2)]),
+            Some(2),
+            "and one that shows"
+        );
+        let all = [shown(2), shown(3), shown(4), shown(5), shown(6)];
+        assert_eq!(owners.others(Some(2), &all), Some(2));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -6,8 +6,8 @@
  *     const result = await run(agent, task);
  *
  * The SDK performs the actions of a batch one by one. It does not pass the keys that are held during
- * an action of the mouse. An action that is refused throws a `DeskdError`. The SDK then ends the run
- * or reports the error, as it is configured.
+ * an action of the mouse. An action that is refused throws a `DeskdError`. Version 0.20 of the SDK logs
+ * it and sends the model an empty image; the adapter `openai` sends the reason.
  */
 import type { Computer } from "@openai/agents";
 import { ActionFailed, InvalidRequest, OutcomeUnknown } from "../errors.js";

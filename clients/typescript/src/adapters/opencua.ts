@@ -11,7 +11,7 @@
 import type { Frame } from "../frame.js";
 import { type Confirm, type Desk, Session } from "./flow.js";
 import { type Call, FUNCTIONS, GRID, parse, translate } from "./opencuaCalls.js";
-import { translated, Turn, turn, untranslated } from "./text.js";
+import { firstMessage, translated, Turn, turn, untranslated, type UserMessage } from "./text.js";
 
 export { type Call, FUNCTIONS, parse, translate, Turn };
 
@@ -48,6 +48,11 @@ export class Computer {
   /** Takes the picture for the model. */
   look(): Promise<Frame> {
     return this.session.look();
+  }
+
+  /** Returns the first message of the user in the form of chat completions: the task and the screen. */
+  async start(task: string): Promise<UserMessage> {
+    return firstMessage(task, await this.look());
   }
 
   /** Performs the calls in an answer. */

@@ -12,7 +12,7 @@ import { Arguments, has, isMapping, Malformed, type Signatures } from "./fields.
 import { type Confirm, type Desk, Session, type Wanted } from "./flow.js";
 import { quoted } from "./format.js";
 import { parse, translate as translateCode } from "./opencuaCalls.js";
-import { type Translated, Turn, turn, untranslated } from "./text.js";
+import { firstMessage, type Translated, Turn, turn, untranslated, type UserMessage } from "./text.js";
 
 export { Turn };
 
@@ -122,6 +122,11 @@ export class Computer {
   /** Takes the picture for the model. */
   look(): Promise<Frame> {
     return this.session.look();
+  }
+
+  /** Returns the first message of the user in the form of chat completions: the task and the screen. */
+  async start(task: string): Promise<UserMessage> {
+    return firstMessage(task, await this.look());
   }
 
   /** Performs an action: code, a word, or an object. */

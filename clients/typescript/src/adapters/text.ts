@@ -87,6 +87,12 @@ export async function turn(
   return new Turn(outcomes, frame, last?.control ?? null, last?.value ?? "");
 }
 
+/** The first message of the user: the task and the screen. */
+export function firstMessage(task: string, frame: Frame): UserMessage {
+  const image: MessagePart = { type: "image_url", image_url: { url: frame.dataUrl() } };
+  return { role: "user", content: [{ type: "text", text: task }, image] };
+}
+
 /** The text without the acknowledgement at its start. */
 export function withoutOk(text: string): string {
   return text.startsWith("OK ") ? text.slice("OK ".length) : text;

@@ -11,7 +11,7 @@
 import { DeskdError } from "../errors.js";
 import type { Frame } from "../frame.js";
 import { type Confirm, type Desk, Session } from "./flow.js";
-import { Turn, translated, turn, untranslated } from "./text.js";
+import { firstMessage, Turn, translated, turn, untranslated, type UserMessage } from "./text.js";
 import { type Call, CALLS, parse, translate } from "./uiTarsCalls.js";
 
 export { type Call, CALLS, parse, translate, Turn };
@@ -47,6 +47,11 @@ export class Computer {
   /** Takes the picture for the model. */
   look(): Promise<Frame> {
     return this.session.look();
+  }
+
+  /** Returns the first message of the user in the form of chat completions: the task and the screen. */
+  async start(task: string): Promise<UserMessage> {
+    return firstMessage(task, await this.look());
   }
 
   /** Performs the actions in an answer. */
