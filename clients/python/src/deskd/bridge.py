@@ -59,7 +59,7 @@ def _serve(
                     command, stdin=connection.fileno(), stdout=connection.fileno()
                 )
             except OSError:
-                # The connection closes; gRPC reports that nobody answers.
+                # The connection closes, and gRPC reports that no daemon answers.
                 continue
         children[:] = [each for each in children if each.poll() is None]
         children.append(child)

@@ -86,6 +86,7 @@ async def test_a_model_uses_the_desktop(daemon: Any, transport: str, era: str) -
 @pytest.mark.anyio
 async def test_errors_are_for_the_model(daemon: Any, era: str) -> None:
     async with connected(daemon, "stdio", era) as client:
+        await client.call_tool("screenshot", {})
         for arguments, what in (
             ({}, "action is required"),
             ({"action": "fly"}, "there is no action"),
@@ -112,6 +113,44 @@ async def test_another_screen_is_no_error_of_the_model(daemon: Any) -> None:
         assert image(result.content).size == (1280, 800)
         again = await client.call_tool("computer", {"action": "left_click", "coordinate": [9, 9]})
         assert not again.is_error and "Clicked." in text(again.content)
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.anyio
+async def test_a_point_needs_a_screenshot(daemon: Any, transport: str) -> None:
+    daemon.restart()
+    async with connected(daemon, transport, "legacy") as client:
+        # A place of its own: the pointer stays where the other run left it.
+        x = 77 if transport == "stdio" else 78
+        move = {"action": "mouse_move", "coordinate": [x, 66]}
+        first = await client.call_tool("computer", move)
+        assert "take a screenshot first" in text(first.content)
+        assert image(first.content).size == (1280, 800)
+        place = await client.call_tool("computer", {"action": "cursor_position"})
+        assert text(place.content) != f"X={x},Y=66"
+        await client.call_tool("computer", move)
+        place = await client.call_tool("computer", {"action": "cursor_position"})
+        assert text(place.content) == f"X={x},Y=66"
+
+
+@pytest.mark.anyio
+async def test_callers_over_http_name_their_screenshot(daemon: Any) -> None:
+    async with connected(daemon, "http", "2026-07-28") as client:
+        shot = await client.call_tool("screenshot", {})
+        named = text(shot.content).removeprefix("screenshot_id: ")
+        move = {"action": "mouse_move", "coordinate": [55, 44], "screenshot_id": named}
+        moved = await client.call_tool("computer", move)
+        assert text(moved.content).startswith("Moved the mouse.")
+    daemon.restart()
+    async with connected(daemon, "http", "2026-07-28") as client:
+        # Another caller's screenshot does not make this one valid.
+        await client.call_tool("screenshot", {})
+        again = await client.call_tool("computer", move)
+        assert "not performed" in text(again.content) and not again.is_error
+        part = {"region": [0, 0, 9, 9], "screenshot_id": named}
+        assert "UNKNOWN_FRAME" in text((await client.call_tool("zoom", part)).content)
+        wrong = await client.call_tool("computer", {**move, "screenshot_id": 5})
+        assert wrong.is_error
 
 
 @pytest.mark.anyio

@@ -14,13 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from ..actions import Action, has_point, screenshot
-from ..errors import (
-    DeadlineExceeded,
-    DeskdError,
-    OutcomeUnknown,
-    StaleTarget,
-    Unavailable,
-)
+from ..errors import DeadlineExceeded, DeskdError, OutcomeUnknown, StaleTarget
 from ..frame import Frame
 from ..options import Picture, Space
 from ..step import ActionResult, Step
@@ -343,7 +337,7 @@ class Session:
         return Outcome(Status.DONE, call.said, frame)
 
     def _refused(self, part: Sequence[Wanted], error: DeskdError) -> list[Outcome]:
-        if isinstance(error, (OutcomeUnknown, DeadlineExceeded, Unavailable)):
+        if isinstance(error, (OutcomeUnknown, DeadlineExceeded)):
             text = f"It is not known whether this was done: {_text(error)}. Look at the screen."
             return [Outcome(Status.UNKNOWN, text)] * len(part)
         if isinstance(error, StaleTarget):

@@ -77,7 +77,7 @@ def computer(desktop: Any, *, fit: Fit | None = None, max_screenshots: int | Non
         max_screenshots: Maximum number of screenshots that the model sees again. None: all.
     """
     from inspect_ai.model import ContentImage, ContentText
-    from inspect_ai.tool import ToolDef, ToolError
+    from inspect_ai.tool import ToolDef, ToolError, tool
     from inspect_ai.tool import computer as own
 
     session = Session(Picture(fit=fit or ANTHROPIC_OLDER), halted=anthropic.HALTED)
@@ -107,15 +107,17 @@ def computer(desktop: Any, *, fit: Fit | None = None, max_screenshots: int | Non
         return content + [ContentImage(image=frame.data_url()) for frame in frames]
 
     # The description and parameters are inspect_ai's own, by which it recognises its tool.
-    tool = ToolDef(own(max_screenshots=max_screenshots))
-    made = ToolDef(
-        execute,
-        name="computer",
-        description=tool.description,
-        parameters=tool.parameters,
-        model_input=tool.model_input,
-    )
-    return made.as_tool()
+    given = ToolDef(own(max_screenshots=max_screenshots))
+
+    # `ToolDef.as_tool` loses the function that removes old screenshots.
+    @tool(name="computer", model_input=given.model_input)
+    def made() -> Any:
+        described = ToolDef(
+            execute, name="computer", description=given.description, parameters=given.parameters
+        )
+        return described.as_tool()
+
+    return made()
 
 
 def _text(session: Session, outcome: Outcome) -> str:

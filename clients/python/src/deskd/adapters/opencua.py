@@ -1,6 +1,7 @@
 """OpenCUA, and every model that writes pyautogui code: the code is read, never run.
 
     model = opencua.Computer(desktop)
+    messages = [{"role": "system", "content": …}, model.start(task)]
     turn = model.perform(answer)         # text with a block of Python code
     messages.append(turn.message())
 
@@ -18,11 +19,10 @@ from typing import Any
 from .. import actions as make
 from ..actions import Action
 from ..errors import DeskdError
-from ..frame import Frame
 from ..options import Fit, Picture
 from .fields import Arguments, Malformed
-from .flow import AsyncDriver, Confirm, Driver, Flow, Session, Wanted
-from .text import Turn, translated, turn
+from .flow import Confirm, Flow, Session, Wanted
+from .text import AsyncTextDriver, TextDriver, Turn, translated, turn
 
 __all__ = ["AsyncComputer", "Computer", "parse", "translate"]
 
@@ -201,9 +201,6 @@ class _Computer:
         fit = Fit(max_side=1920, multiple_of=28, max_pixels=12_845_056)
         self._session = Session(Picture(fit=fit), grid=GRID if relative else None)
 
-    def _look(self) -> Flow[Frame]:
-        return (yield from self._session.look())
-
     def _perform(self, answer: str) -> Flow[Turn]:
         try:
             calls = parse(answer)
@@ -218,7 +215,7 @@ class _Computer:
         return (yield from turn(self._session, self._confirm, made))
 
 
-class Computer(_Computer, Driver):
+class Computer(_Computer, TextDriver):
     """A model that writes pyautogui code, on a `Desktop`.
 
     Args:
@@ -228,21 +225,13 @@ class Computer(_Computer, Driver):
         confirm: Asks a person before each action.
     """
 
-    def look(self) -> Frame:
-        """Takes the picture for the model."""
-        return self._run(self._look())
-
     def perform(self, answer: str) -> Turn:
         """Performs the calls in an answer."""
         return self._run(self._perform(answer))
 
 
-class AsyncComputer(_Computer, AsyncDriver):
+class AsyncComputer(_Computer, AsyncTextDriver):
     """A model that writes pyautogui code, on an `AsyncDesktop`; see `Computer`."""
-
-    async def look(self) -> Frame:
-        """Takes the picture for the model."""
-        return await self._run(self._look())
 
     async def perform(self, answer: str) -> Turn:
         """Performs the calls in an answer."""

@@ -13,12 +13,11 @@ from typing import Any
 from .. import actions as make
 from ..actions import Action
 from ..errors import DeskdError
-from ..frame import Frame
 from ..options import Picture
 from . import opencua
 from .fields import Arguments, Malformed
-from .flow import AsyncDriver, Confirm, Driver, Flow, Session, Wanted
-from .text import Turn, translated, turn
+from .flow import Confirm, Flow, Session, Wanted
+from .text import AsyncTextDriver, TextDriver, Turn, translated, turn
 
 __all__ = ["AsyncComputer", "Computer", "translate"]
 
@@ -107,9 +106,6 @@ class _Computer:
         self._confirm = confirm
         self._session = Session(Picture())
 
-    def _look(self) -> Flow[Frame]:
-        return (yield from self._session.look())
-
     def _step(self, action: Any) -> Flow[Turn]:
         name = action.get("action_type") if isinstance(action, dict) else action
         if isinstance(action, str) and action.strip() in ("WAIT", "FAIL", "DONE"):
@@ -125,7 +121,7 @@ class _Computer:
         return (yield from turn(self._session, self._confirm, made))
 
 
-class Computer(_Computer, Driver):
+class Computer(_Computer, TextDriver):
     """OSWorld's actions on a `Desktop`.
 
     Args:
@@ -133,21 +129,13 @@ class Computer(_Computer, Driver):
         confirm: Asks a person before each action.
     """
 
-    def look(self) -> Frame:
-        """Takes the picture for the model."""
-        return self._run(self._look())
-
     def step(self, action: Any) -> Turn:
         """Performs an action: code, a word, or a dictionary."""
         return self._run(self._step(action))
 
 
-class AsyncComputer(_Computer, AsyncDriver):
+class AsyncComputer(_Computer, AsyncTextDriver):
     """OSWorld's actions on an `AsyncDesktop`; see `Computer`."""
-
-    async def look(self) -> Frame:
-        """Takes the picture for the model."""
-        return await self._run(self._look())
 
     async def step(self, action: Any) -> Turn:
         """Performs an action."""

@@ -1,6 +1,7 @@
 """Qwen-VL and Fara: the function `computer_use` in `<tool_call>` blocks.
 
     model = qwen.Computer(desktop, version="3")
+    messages = [{"role": "system", "content": …}, model.start(task)]
     turn = model.perform(answer)         # the model's text
     messages.append(turn.message())
 
@@ -17,11 +18,10 @@ from typing import Any
 from .. import actions as make
 from ..actions import Action
 from ..errors import DeskdError
-from ..frame import Frame
 from ..options import Fit, Picture
 from .fields import Arguments, Malformed
-from .flow import AsyncDriver, Confirm, Driver, Flow, Session, Wanted
-from .text import Turn, translated, turn
+from .flow import Confirm, Flow, Session, Wanted
+from .text import AsyncTextDriver, TextDriver, Turn, translated, turn
 
 __all__ = ["AsyncComputer", "Computer", "parse", "translate"]
 
@@ -168,9 +168,6 @@ class _Computer:
         fit = Fit(max_side=1920, multiple_of=side, max_pixels=12_845_056)
         self._session = Session(Picture(fit=fit), grid=1000 if version == "3" else None)
 
-    def _look(self) -> Flow[Frame]:
-        return (yield from self._session.look())
-
     def _perform(self, answer: str) -> Flow[Turn]:
         try:
             calls = parse(answer)
@@ -186,7 +183,7 @@ class _Computer:
         return (yield from turn(self._session, self._confirm, made))
 
 
-class Computer(_Computer, Driver):
+class Computer(_Computer, TextDriver):
     """Qwen-VL or Fara on a `Desktop`.
 
     Args:
@@ -195,21 +192,13 @@ class Computer(_Computer, Driver):
         confirm: Asks a person before each action.
     """
 
-    def look(self) -> Frame:
-        """Takes the picture for the model."""
-        return self._run(self._look())
-
     def perform(self, answer: str) -> Turn:
         """Performs the calls in an answer."""
         return self._run(self._perform(answer))
 
 
-class AsyncComputer(_Computer, AsyncDriver):
+class AsyncComputer(_Computer, AsyncTextDriver):
     """Qwen-VL or Fara on an `AsyncDesktop`; see `Computer`."""
-
-    async def look(self) -> Frame:
-        """Takes the picture for the model."""
-        return await self._run(self._look())
 
     async def perform(self, answer: str) -> Turn:
         """Performs the calls in an answer."""

@@ -8,9 +8,19 @@ from typing import Any
 
 from ..errors import DeskdError
 from ..frame import Frame
-from .flow import Batch, Confirm, Flow, Outcome, Session, Wanted, confirmed
+from .flow import (
+    AsyncDriver,
+    Batch,
+    Confirm,
+    Driver,
+    Flow,
+    Outcome,
+    Session,
+    Wanted,
+    confirmed,
+)
 
-__all__ = ["Turn", "translated", "turn"]
+__all__ = ["AsyncTextDriver", "TextDriver", "Turn", "translated", "turn"]
 
 
 @dataclass(frozen=True)
@@ -75,3 +85,37 @@ def turn(session: Session, confirm: Confirm | None, calls: Translated) -> Flow[T
             control, answer = made.control, made.value
     return Turn(batch.outcomes, batch.frame, control, answer)
 
+
+def _first(task: str, frame: Frame) -> dict[str, Any]:
+    content: list[dict[str, Any]] = [{"type": "text", "text": task}]
+    content.append({"type": "image_url", "image_url": {"url": frame.data_url()}})
+    return {"role": "user", "content": content}
+
+
+class TextDriver(Driver):
+    """What the computers of these models have in common, on a `Desktop`."""
+
+    _session: Session
+
+    def look(self) -> Frame:
+        """Takes the picture for the model."""
+        return self._run(self._session.look())
+
+    def start(self, task: str) -> dict[str, Any]:
+        """Returns the first message of the user in the form of chat completions: the task, and the
+        screen."""
+        return _first(task, self.look())
+
+
+class AsyncTextDriver(AsyncDriver):
+    """The same on an `AsyncDesktop`."""
+
+    _session: Session
+
+    async def look(self) -> Frame:
+        """Takes the picture for the model."""
+        return await self._run(self._session.look())
+
+    async def start(self, task: str) -> dict[str, Any]:
+        """As `TextDriver.start`."""
+        return _first(task, await self.look())

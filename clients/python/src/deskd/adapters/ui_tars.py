@@ -16,11 +16,10 @@ from typing import Any
 
 from .. import actions as make
 from ..errors import DeskdError
-from ..frame import Frame
 from ..options import Fit, Picture
 from .fields import Arguments, Malformed
-from .flow import AsyncDriver, Confirm, Driver, Flow, Session, Wanted
-from .text import Turn, translated, turn
+from .flow import Confirm, Flow, Session, Wanted
+from .text import AsyncTextDriver, TextDriver, Turn, translated, turn
 
 __all__ = ["AsyncComputer", "Computer", "parse", "translate"]
 
@@ -193,9 +192,6 @@ class _Computer:
         fit = Fit(max_side=1920, multiple_of=_SIDE, max_pixels=16384 * _SIDE * _SIDE)
         self._session = Session(Picture(fit=fit), grid=None if version == "1.5" else 1000)
 
-    def _look(self) -> Flow[Frame]:
-        return (yield from self._session.look())
-
     def _perform(self, answer: str) -> Flow[Turn]:
         try:
             calls = [(name, dict(values)) for name, values in parse(answer)]
@@ -213,7 +209,7 @@ class _Computer:
         return (yield from turn(self._session, self._confirm, made))
 
 
-class Computer(_Computer, Driver):
+class Computer(_Computer, TextDriver):
     """UI-TARS on a `Desktop`.
 
     Args:
@@ -221,10 +217,6 @@ class Computer(_Computer, Driver):
         version: `1.0`, `1.5` or `2`.
         confirm: Asks a person before each action.
     """
-
-    def look(self) -> Frame:
-        """Takes the picture for the model."""
-        return self._run(self._look())
 
     def perform(self, answer: str) -> Turn:
         """Performs the actions in an answer."""
@@ -235,12 +227,8 @@ class Computer(_Computer, Driver):
         return self._run(self._calls(calls))
 
 
-class AsyncComputer(_Computer, AsyncDriver):
+class AsyncComputer(_Computer, AsyncTextDriver):
     """UI-TARS on an `AsyncDesktop`; see `Computer`."""
-
-    async def look(self) -> Frame:
-        """Takes the picture for the model."""
-        return await self._run(self._look())
 
     async def perform(self, answer: str) -> Turn:
         """Performs the actions in an answer."""
