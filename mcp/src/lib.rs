@@ -175,11 +175,18 @@ impl ServerHandler for Handler {
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.into_owned();
         let arguments = request.arguments.unwrap_or_default();
-        let Some(answer) = self.0.call(name.clone(), arguments).await else {
+        // A call that the host cancels is dropped, which ends what it does.
+        let answer = tokio::select! {
+            answer = self.0.call(name.clone(), arguments) => answer,
+            () = context.ct.cancelled() => {
+                return Err(ErrorData::internal_error("the call was cancelled", None));
+            }
+        };
+        let Some(answer) = answer else {
             let message = format!("there is no tool {name:?}");
             return Err(ErrorData::invalid_params(message, None));
         };

@@ -41,15 +41,15 @@ pub(super) fn block_on(
         .block_on(command)
 }
 
-/// The address that a client or daemon uses by default. A runtime folder that belongs to another
-/// user is ignored, for example when root runs with the environment of a user. That user could
-/// listen there, and would receive typed text and the token.
+/// The address that a client or daemon uses by default. A runtime folder is ignored if it belongs to
+/// another user, for example when root runs with the environment of a user, or if others can write
+/// to it. Such a user could listen there, and would receive typed text and the token.
 pub(super) fn default_address() -> Address {
     let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let trusted = [0, nix::unistd::geteuid().as_raw()];
     let is_anothers = |folder: &PathBuf| {
         let found = std::fs::metadata(folder);
-        found.is_ok_and(|found| !trusted.contains(&found.uid()))
+        found.is_ok_and(|found| !trusted.contains(&found.uid()) || found.mode() & 0o022 != 0)
     };
     Address::default_for(folder.filter(|folder| !is_anothers(folder)))
 }

@@ -138,12 +138,17 @@ fn write_file(path: &Path, image: &[u8]) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
         return fs::write(path, image);
     }
+    // A name that nobody can foresee, and no link: another user may write into the folder.
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)?;
     let mut partial = path.as_os_str().to_owned();
-    partial.push(format!(".{}.part", std::process::id()));
+    partial.push(format!(".{:016x}.part", u64::from_ne_bytes(random)));
     let partial = Path::new(&partial);
     // An existing file keeps its permissions.
     let permissions = fs::metadata(path).map(|meta| meta.permissions());
-    let done = fs::write(partial, image)
+    let mut file = fs::File::create_new(partial)?;
+    let done = file
+        .write_all(image)
         .and_then(|()| permissions.map_or(Ok(()), |kept| fs::set_permissions(partial, kept)))
         .and_then(|()| fs::rename(partial, path));
     done.inspect_err(|_| drop(fs::remove_file(partial)))

@@ -107,7 +107,11 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let gatekeeper = Gatekeeper::new(options.token_file.as_deref(), &options.allowed_uids)?;
-    let tls = options.tls.as_ref().map(acceptor).transpose()?;
+    let tls = options
+        .tls
+        .as_ref()
+        .map(|files| acceptor(files, b"h2"))
+        .transpose()?;
     let mut tasks = JoinSet::new();
     let known = gatekeeper.known();
     let connections =
@@ -170,7 +174,11 @@ pub async fn serve(
     Ok(())
 }
 
-pub(in crate::rpc) fn acceptor(files: &ServerTls) -> Result<TlsAcceptor, ServeError> {
+/// Reads the TLS files. `protocol` is the one that the listener speaks, for ALPN: `h2` or `http/1.1`.
+pub(in crate::rpc) fn acceptor(
+    files: &ServerTls,
+    protocol: &[u8],
+) -> Result<TlsAcceptor, ServeError> {
     let failed = |path: &PathBuf| {
         let path = path.clone();
         move |source| ServeError::TlsFile { path, source }
@@ -205,6 +213,6 @@ pub(in crate::rpc) fn acceptor(files: &ServerTls) -> Result<TlsAcceptor, ServeEr
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

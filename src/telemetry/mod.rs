@@ -50,6 +50,15 @@ pub fn filter(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// `filter`, with the MCP library at `error` unless the filter names it: at finer levels it logs
+/// whole messages, and these have what an agent types.
+fn quiet(filter: &str) -> String {
+    match filter.contains("rmcp") {
+        true => filter.to_owned(),
+        false => format!("{filter},rmcp=error"),
+    }
+}
+
 /// Starts logging to standard error. `filter` is a result of [`filter`]; `limit` is the size at
 /// which a log file of deskd's own is truncated.
 ///
@@ -59,7 +68,7 @@ pub fn start(format: LogFormat, filter: &str, limit: Option<u64>) -> Writer {
     let writer = Writer::start(io::stderr().as_fd(), limit);
     let lines = writer.lines.clone();
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+        .with_env_filter(EnvFilter::new(quiet(filter)))
         .with_ansi(io::stderr().is_terminal())
         .log_internal_errors(false)
         .with_writer(move || lines.clone());

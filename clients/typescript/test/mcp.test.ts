@@ -59,6 +59,8 @@ function transportOf(transport: TransportName, mode: Mode, token: string, given:
     : new StreamableHTTPClientTransport(url, options);
 }
 
+const ID = "screenshot_id: ";
+
 /** Connects a client, and closes it at the end. */
 async function connected<T>(
   name: ClientName,
@@ -70,6 +72,8 @@ async function connected<T>(
   const transport: Json = transportOf(kind, mode, token, given);
   const client = mode ? new newer.Client(INFO, { versionNegotiation: { mode } }) : new Client(INFO);
   const sent: string[] = [];
+  // Over HTTP, a model names the screenshot to which its points refer: here the last one.
+  let named: { screenshot_id?: string } = {};
   const send = transport.send.bind(transport);
   transport.send = (message: Json, options: unknown) => {
     sent.push(message.method);
@@ -82,7 +86,15 @@ async function connected<T>(
         const { tools } = await client.listTools();
         return Object.fromEntries(tools.map((tool) => [tool.name, tool]));
       },
-      call: (called, values = {}) => client.callTool({ name: called, arguments: values }),
+      call: async (called, values = {}) => {
+        const hasPlace = "coordinate" in values || "region" in values;
+        const given = hasPlace ? { ...named, ...values } : values;
+        const result: Json = await client.callTool({ name: called, arguments: given });
+        for (const { text } of result.content) {
+          if (text?.startsWith(ID)) named = { screenshot_id: text.slice(ID.length) };
+        }
+        return result;
+      },
       instructions: client.getInstructions(),
       sent,
       version: client instanceof Client ? undefined : client.getNegotiatedProtocolVersion(),
@@ -111,7 +123,7 @@ function textWithScreen(result: Json): string {
 function textOf(result: Json): string {
   // Over HTTP, each screenshot has a name.
   const texts: string[] = result.content.map((each: Json) => each.text ?? "");
-  return texts.filter((each) => !each.startsWith("screenshot_id: ")).join("");
+  return texts.filter((each) => !each.startsWith(ID)).join("");
 }
 
 for (const name of Object.keys(CLIENTS) as ClientName[]) {

@@ -21,8 +21,10 @@ use crate::{frame::Region, rpc::v1};
 /// A screenshot that a command asks for.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// The file, which may have codes of strftime(3) and `$w`, `$h`; `-` is standard output.
+    /// The file; `-` is standard output.
     pub(super) file: PathBuf,
+    /// Whether the file's name may have codes of strftime(3) and `$w`, `$h`.
+    pub(super) has_codes: bool,
     /// Encoding, if the file's name does not decide it.
     pub(super) format: Option<FormatArg>,
     /// Quality of a JPEG image.
@@ -79,7 +81,10 @@ pub(super) async fn run(wanted: Wanted, settings: Settings, name: &str) -> Resul
             failure.message
         ));
     }
-    let file = named(&wanted.file, SystemTime::now(), (frame.width, frame.height));
+    let file = match wanted.has_codes {
+        true => named(&wanted.file, SystemTime::now(), (frame.width, frame.height)),
+        false => wanted.file,
+    };
     let file = match wanted.overwrites || file.as_os_str() == "-" {
         true => file,
         false => free(&file),

@@ -42,7 +42,7 @@ fn expanded(arguments: &[String], with_value: &str) -> Vec<String> {
 /// Reads the command line of `scrot`.
 pub(super) fn scrot(arguments: &[String]) -> Result<Wanted, CliError> {
     let mut wanted = Wanted {
-        quality: None,
+        has_codes: true,
         ..Wanted::new("%Y-%m-%d-%H%M%S_$wx$h_scrot.png")
     };
     let arguments = expanded(arguments, "aCDdFlqtebknS");
@@ -184,6 +184,7 @@ impl Wanted {
     fn new(name: &str) -> Self {
         Self {
             file: PathBuf::from(name),
+            has_codes: false,
             format: None,
             quality: None,
             has_pointer: false,

@@ -97,18 +97,23 @@ fn options<'a>(
     mut own: impl FnMut(&str, &mut Words<'a>) -> Result<bool, CliError>,
 ) -> Result<(), CliError> {
     while let Some(word) = words.peek().filter(|word| word.starts_with('-')) {
-        // A negative number is a value.
-        if word.len() > 1 && word[1..].starts_with(|one: char| one.is_ascii_digit()) {
+        // A negative number and a single dash are values.
+        if word == "-" || word[1..].starts_with(|one: char| one.is_ascii_digit()) {
             return Ok(());
         }
         words.next();
         match word {
             "--" => return Ok(()),
-            // deskd sends no keys while others are down that would change them.
+            // deskd refuses keys while other keys are down that would change their meaning.
             "--clearmodifiers" | "-c" => {}
             other => {
                 if !own(other, words)? {
-                    return Err(unknown(other));
+                    // It may be a text that begins with a dash, and must not get into a log.
+                    let is_option = other.len() < 24 && !other.contains(char::is_whitespace);
+                    return Err(match is_option {
+                        true => unknown(other),
+                        false => refused("put -- before a text that begins with a dash"),
+                    });
                 }
             }
         }
@@ -443,6 +448,9 @@ pub(super) async fn run(parts: Vec<Part>, settings: Settings) -> Result<Exit, Cl
                 act(&mut daemon, &client, unproved, &mut pending).await?;
                 let request = client.request(v1::GetInfoRequest {});
                 let info = daemon.get_info(request).await?.into_inner();
+                if let Some(failure) = info.failure.filter(|_| !info.connected) {
+                    return Err(CliError::new(Exit::Refused, failure.message));
+                }
                 let size = info.geometry.and_then(|geometry| geometry.size);
                 let size = size.ok_or_else(|| {
                     CliError::new(Exit::Refused, "the size of the screen is not known yet")
@@ -487,15 +495,18 @@ async fn act(
             }),
             ..v1::ActRequest::default()
         };
-        let mut extended = client.request(request.clone());
-        // The step's own waits come on top of the deadline.
+        // The step's own time comes on top of the deadline.
         let own: Duration = actions.iter().filter_map(time).sum();
-        extended.set_timeout(client.deadline.saturating_add(own));
-        let reply = match daemon.act(extended).await {
+        let extended = || {
+            let mut extended = client.request(request.clone());
+            extended.set_timeout(client.deadline.saturating_add(own));
+            extended
+        };
+        let reply = match daemon.act(extended()).await {
             Err(status) if reason(&status) == v1::Reason::NotPainted => {
                 let ready = client.request(v1::WaitReadyRequest::default());
                 daemon.wait_ready(ready).await?;
-                daemon.act(client.request(request)).await?
+                daemon.act(extended()).await?
             }
             reply => reply?,
         };
@@ -519,9 +530,16 @@ async fn act(
     Ok(())
 }
 
+/// Returns the time that an action takes by itself.
 fn time(action: &v1::Action) -> Option<Duration> {
     match action.action.as_ref()? {
         Action::Wait(wait) => wait.duration?.try_into().ok(),
+        Action::Type(text) => {
+            let characters = u32::try_from(text.text.chars().count()).unwrap_or(u32::MAX);
+            Some(Duration::from_secs(1).saturating_mul(characters) / text.rate?)
+        }
+        // deskd keeps separate clicks at one place apart.
+        Action::Click(_) => Some(Duration::from_secs(1)),
         _ => None,
     }
 }

@@ -102,10 +102,21 @@ impl Computer {
 
     /// The coordinate space of a call: the picture that it names, else the last one.
     fn space(&self, named: Option<String>) -> Option<v1::CoordinateSpace> {
-        let frame_id = named.or_else(|| self.seen().map(|seen| seen.frame_id))?;
+        // The last picture may be that of another caller.
+        let last = self.seen().filter(|_| !self.is_shared);
+        let frame_id = named.or_else(|| last.map(|seen| seen.frame_id))?;
         Some(v1::CoordinateSpace {
             space: Some(v1::coordinate_space::Space::FrameId(frame_id)),
         })
+    }
+
+    /// The answer to a call whose points refer to no picture.
+    fn no_space(&self) -> String {
+        let what = match self.is_shared {
+            true => "give the screenshot_id of the screenshot to which the coordinates refer",
+            false => "take a screenshot first",
+        };
+        format!("This was not performed: {what}. Here is a screenshot.")
     }
 
     async fn act(
@@ -118,8 +129,7 @@ impl Computer {
         if space.is_none() && actions.iter().any(has_point) {
             // A point refers to a picture, and there is none.
             let frame = self.look().await?;
-            let text = "This was not performed: take a screenshot first. Here is one.";
-            return Ok(self.shown(text.to_owned(), &frame));
+            return Ok(self.shown(self.no_space(), &frame));
         }
         if actions.is_empty() {
             let frame = self.look().await?;
@@ -180,8 +190,7 @@ impl Computer {
     ) -> Result<Answer, CallError> {
         let Some(space) = self.space(named) else {
             let frame = self.look().await?;
-            let text = "This was not performed: take a screenshot first. Here is one.";
-            return Ok(self.shown(text.to_owned(), &frame));
+            return Ok(self.shown(self.no_space(), &frame));
         };
         let part = |format, quality, side| v1::CaptureOptions {
             region: Some(v1::Region::new(x, y, width, height)),

@@ -16,7 +16,7 @@ use std::{
 
 use deskd_mcp::{Http, HttpResponse};
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -41,6 +41,8 @@ const HEAD: Duration = Duration::from_secs(10);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Maximum size of a request in bytes: a text of 64 KiB, with room for its escapes.
 const BODY: usize = 1 << 20;
+/// Maximum time to receive the body of a request.
+const BODY_TIME: Duration = Duration::from_secs(10);
 /// Pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -79,7 +81,11 @@ pub async fn serve_http(
     shutdown: CancellationToken,
 ) -> Result<(), HttpError> {
     let gatekeeper = Arc::new(Gatekeeper::new(Some(&options.token_file), &[])?);
-    let tls = options.tls.as_ref().map(acceptor).transpose()?;
+    let tls = options
+        .tls
+        .as_ref()
+        .map(|files| acceptor(files, b"http/1.1"))
+        .transpose()?;
     let ListenSocket::Tcp(listener) = listener.socket else {
         return Err(io::Error::from(io::ErrorKind::Unsupported).into());
     };
@@ -175,7 +181,25 @@ async fn answer(request: Request<Incoming>, place: &Place) -> HttpResponse {
     }
     place.is_known.store(true, Ordering::Relaxed);
     match request.uri().path() {
-        "/mcp" => place.mcp.answer(request).await,
+        "/mcp" => {
+            let (head, body) = request.into_parts();
+            // A caller that stops in the middle of a request gives its place up.
+            let body = Limited::new(body, BODY).collect();
+            match tokio::time::timeout(BODY_TIME, body).await {
+                Ok(Ok(body)) => {
+                    let body = Full::from(body.to_bytes());
+                    place.mcp.answer(Request::from_parts(head, body)).await
+                }
+                Ok(Err(_)) => plain(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "the request broke off, or has more than 1 MiB\n",
+                ),
+                Err(_) => plain(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the request was not complete within 10 s\n",
+                ),
+            }
+        }
         _ => plain(StatusCode::NOT_FOUND, "only /mcp is here\n"),
     }
 }

@@ -36,8 +36,8 @@ pub(super) const ACTIONS: [&str; 17] = [
 pub(super) fn all(is_shared: bool) -> Vec<ToolSpec> {
     let id = json!({
         "type": "string",
-        "description": "The screenshot_id of the screenshot to which coordinates refer. Without it: \
-            the last screenshot that anybody took.",
+        "description": "The screenshot_id of the screenshot to which coordinates refer. Required with \
+            coordinates and regions.",
     });
     let named = |mut properties: Value| {
         if let Some(fields) = properties.as_object_mut().filter(|_| is_shared) {

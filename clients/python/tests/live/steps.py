@@ -178,6 +178,6 @@ async def test_another_daemon_has_the_input(
     await desktop.move(1, 1, settle=0)
     second = connect(own(Daemon, server.display).address)
     with pytest.raises(Unavailable) as refused:
-        await second.move(2, 2)
+        await second.move(2, 2, unproved=True)
     assert refused.value.reason == "INPUT_TAKEN"
     assert server.pointer() == (1, 1) == await second.cursor()

@@ -77,7 +77,7 @@ async def test_a_slow_consumer_gets_the_latest(desktop: Any, server: XServer) ->
 async def test_resumes_after_a_restart(own: Any, connect: Any, server: XServer) -> None:
     daemon = own(Daemon, server.display)
     desktop = connect(daemon.address)
-    stream = desktop.watch(regions=True, picture=RAW, timeout=10)
+    stream = desktop.watch(regions=True, picture=RAW, timeout=10, unproved=True)
     await anext(stream)
     daemon.kill()
     server.paint("#703070")
@@ -93,7 +93,7 @@ async def test_resumes_after_a_long_rest(own: Any, connect: Any, server: XServer
     """The time for resuming begins when the stream breaks off, not at its last frame."""
     daemon = own(Daemon, server.display)
     desktop = connect(daemon.address)
-    stream = desktop.watch(picture=RAW, timeout=1)
+    stream = desktop.watch(picture=RAW, timeout=1, unproved=True)
     await anext(stream)
     await asyncio.sleep(1.2)
     daemon.kill()
@@ -107,7 +107,7 @@ async def test_resumes_after_a_long_rest(own: Any, connect: Any, server: XServer
 
 async def test_ends_if_no_daemon_comes_back(own: Any, connect: Any, server: XServer) -> None:
     daemon = own(Daemon, server.display)
-    stream = connect(daemon.address).watch(timeout=0.5)
+    stream = connect(daemon.address).watch(timeout=0.5, unproved=True)
     await anext(stream)
     daemon.end()
     with pytest.raises(DeskdError) as ended:

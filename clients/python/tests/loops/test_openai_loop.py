@@ -243,7 +243,10 @@ def test_agents_sdk_with_a_synchronous_computer(
     check(served.requests, window)
 
 
-def test_every_method_of_the_agents_sdk(model: Make, daemon: Daemon, window: Window) -> None:
+def test_every_method_of_the_agents_sdk(
+    model: Make, daemon: Daemon, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai, "WAIT", 0.05)
     x, y = window.in_area(450, 60)
     path = [{"x": x, "y": y}, {"x": x + 100, "y": y + 20}, {"x": x + 50, "y": y + 60}]
     served = model(

@@ -6,11 +6,13 @@ import base64
 import contextlib
 import io
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import httpx2
 import PIL.Image
 import pytest
@@ -37,6 +39,23 @@ async def connected(daemon: Any, transport: str, era: str) -> AsyncIterator[Clie
             yield client
 
 
+class Model:
+    """Calls tools as a model does: points name the last screenshot, where screenshots have names."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._named: dict[str, str] = {}
+
+    async def __call__(self, tool: str, **arguments: Any) -> Any:
+        if arguments.keys() & {"coordinate", "region"}:
+            arguments |= self._named
+        result = await self._client.call_tool(tool, arguments)
+        for block in result.content:
+            if block.type == "text" and "screenshot_id: " in block.text:
+                self._named = {"screenshot_id": block.text.split("screenshot_id: ")[1].split()[0]}
+        return result
+
+
 def image(content: list[Any]) -> PIL.Image.Image:
     found = next(block for block in content if block.type == "image")
     data = base64.b64decode(found.data)
@@ -61,24 +80,23 @@ async def test_a_model_uses_the_desktop(daemon: Any, transport: str, era: str) -
         actions = tools["computer"].input_schema["properties"]["action"]["enum"]
         assert len(actions) == ACTIONS
 
-        shot = await client.call_tool("screenshot", {})
+        call = Model(client)
+        shot = await call("screenshot")
         assert not shot.is_error
         assert image(shot.content).size == (1280, 800)
 
-        moved = await client.call_tool(
-            "computer", {"action": "mouse_move", "coordinate": [321, 234]}
-        )
+        moved = await call("computer", action="mouse_move", coordinate=[321, 234])
         assert not moved.is_error and text(moved.content).startswith("Moved the mouse.")
         assert image(moved.content).size == (1280, 800)
-        place = await client.call_tool("computer", {"action": "cursor_position"})
+        place = await call("computer", action="cursor_position")
         assert text(place.content) == "X=321,Y=234"
 
         daemon.focus()
-        typed = await client.call_tool("computer", {"action": "type", "text": f"{era} é漢\n"})
+        typed = await call("computer", action="type", text=f"{era} é漢\n")
         assert not typed.is_error, text(typed.content)
         daemon.until_received(f"{era} é漢\n")
 
-        part = await client.call_tool("zoom", {"region": [0, 0, 320, 200]})
+        part = await call("zoom", region=[0, 0, 320, 200])
         assert image(part.content).size == (1280, 800)
 
 
@@ -120,16 +138,18 @@ async def test_another_screen_is_no_error_of_the_model(daemon: Any) -> None:
 async def test_a_point_needs_a_screenshot(daemon: Any, transport: str) -> None:
     daemon.restart()
     async with connected(daemon, transport, "legacy") as client:
+        call = Model(client)
         # A place of its own: the pointer stays where the other run left it.
         x = 77 if transport == "stdio" else 78
         move = {"action": "mouse_move", "coordinate": [x, 66]}
-        first = await client.call_tool("computer", move)
-        assert "take a screenshot first" in text(first.content)
+        first = await call("computer", **move)
+        wanted = "take a screenshot first" if transport == "stdio" else "give the screenshot_id"
+        assert wanted in text(first.content)
         assert image(first.content).size == (1280, 800)
-        place = await client.call_tool("computer", {"action": "cursor_position"})
+        place = await call("computer", action="cursor_position")
         assert text(place.content) != f"X={x},Y=66"
-        await client.call_tool("computer", move)
-        place = await client.call_tool("computer", {"action": "cursor_position"})
+        await call("computer", **move)
+        place = await call("computer", action="cursor_position")
         assert text(place.content) == f"X={x},Y=66"
 
 
@@ -141,6 +161,11 @@ async def test_callers_over_http_name_their_screenshot(daemon: Any) -> None:
         move = {"action": "mouse_move", "coordinate": [55, 44], "screenshot_id": named}
         moved = await client.call_tool("computer", move)
         assert text(moved.content).startswith("Moved the mouse.")
+        # The last screenshot may be that of another caller.
+        unnamed = await client.call_tool("computer", {"action": "left_click", "coordinate": [1, 1]})
+        assert "not performed: give the screenshot_id" in text(unnamed.content)
+        unnamed = await client.call_tool("zoom", {"region": [0, 0, 9, 9]})
+        assert "not performed: give the screenshot_id" in text(unnamed.content)
     daemon.restart()
     async with connected(daemon, "http", "2026-07-28") as client:
         # Another caller's screenshot does not make this one valid.
@@ -164,6 +189,35 @@ async def test_the_host_is_answered_without_a_daemon(program: Any) -> None:
         assert (await client.list_tools()).tools
         result = await client.call_tool("screenshot", {})
         assert result.is_error and "/nonexistent/deskd.sock" in text(result.content)
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_call_stops(daemon: Any) -> None:
+    async with connected(daemon, "stdio", "legacy") as client:
+        await client.call_tool("screenshot", {})
+        daemon.focus()
+        with anyio.move_on_after(1) as scope:
+            await client.call_tool("computer", {"action": "hold_key", "text": "x", "duration": 60})
+        assert scope.cancelled_caught
+        with anyio.fail_after(20):
+            place = await client.call_tool("computer", {"action": "cursor_position"})
+            assert not place.is_error
+            # Only after the key is up can another action run.
+            typed = await client.call_tool("computer", {"action": "type", "text": "after\n"})
+        assert not typed.is_error
+        assert "Typed." in text(typed.content)
+
+
+def test_a_request_that_stops_half_way_is_ended(daemon: Any) -> None:
+    host, port = daemon.http.rsplit(":", 1)
+    head = (
+        f"POST /mcp HTTP/1.1\r\nhost: {daemon.http}\r\nauthorization: Bearer {daemon.token}\r\n"
+        "content-type: application/json\r\naccept: application/json, text/event-stream\r\n"
+        "content-length: 100\r\n\r\n{"
+    )
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
 
 
 def test_strangers_and_web_pages_are_refused(daemon: Any) -> None:
