@@ -242,6 +242,8 @@ def seconds(action: Action) -> float:
     if kind == "key":
         repeat = action.key.repeat if action.key.HasField("repeat") else 1
         return float(action.key.hold.ToNanoseconds() / 1e9 * max(repeat, 1))
+    if kind == "type" and action.type.rate:
+        return len(action.type.text) / float(action.type.rate)
     return 0.0
 
 

@@ -36,14 +36,19 @@ class Address:
 
     def __post_init__(self) -> None:
         if self.server.startswith("exec:"):
-            if not shlex.split(self.server[len("exec:") :]):
+            try:
+                words = shlex.split(self.server[len("exec:") :])
+            except ValueError as error:
+                raise DeskdError(f"the command after exec: cannot be read: {error}") from None
+            if not words:
                 raise DeskdError("exec: has no command; give one, such as exec:deskd bridge")
         elif self.server.startswith("unix:"):
             if not self.server[len("unix:") :].startswith("/"):
                 raise DeskdError(f"{self.server} is not an absolute path; give unix:/path")
         else:
             host, _, port = self.server.rpartition(":")
-            if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            is_port = port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65536
+            if not host or not is_port or "/" in host:
                 raise DeskdError(
                     f"{self.server!r} is no address; give unix:/path, host:port or exec:command"
                 )
@@ -126,11 +131,11 @@ class Address:
 def _default() -> str:
     folder = os.environ.get("XDG_RUNTIME_DIR", "")
     try:
-        owner = os.stat(folder).st_uid
+        found = os.stat(folder)
     except OSError:
         return DEFAULT
     # Another user could listen there, and would receive typed text.
-    is_trusted = owner in (0, os.geteuid())
+    is_trusted = found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022
     if is_trusted and os.path.exists(os.path.join(folder, "deskd.sock")):
         return f"unix:{folder}/deskd.sock"
     return DEFAULT

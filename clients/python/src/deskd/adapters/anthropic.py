@@ -234,7 +234,7 @@ class _Computer:
             if self._disabled:
                 entry["configs"] = {name: {"enabled": False} for name in sorted(self._disabled)}
             return entry
-        frame = yield from self._session.look()
+        frame = (yield from self._session.look()).check()
         entry = {"type": self.version, "name": "computer"}
         entry |= {"display_width_px": frame.width, "display_height_px": frame.height}
         if self.version == "computer_20251124":

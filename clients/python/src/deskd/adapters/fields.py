@@ -94,7 +94,7 @@ class Arguments:
         """A number within limits."""
         value = default if default is not None and not self.has(name) else self._get(name)
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or not low <= value <= high:
+        if not is_number or not low <= value <= high:
             raise self.error(f"{name} must be a number from {low:g} to {high:g}")
         return float(value)
 

@@ -220,6 +220,11 @@ class Session:
             frame_after: Whether to take the screen after the calls, unless the last call asks for a
                 picture itself.
             must_see: Whether to take it in any case.
+
+        Raises:
+            OutcomeUnknown: If it must be taken and cannot, and it is not known whether a call was
+                done.
+            DeskdError: If it must be taken and cannot. The message says whether calls were done.
         """
         outcomes: list[Outcome] = []
         last: tuple[Frame, bool] | None = None
@@ -247,7 +252,7 @@ class Session:
                 frame, is_shown = (yield from self.look()), False
             except DeskdError as error:
                 if must_see:
-                    raise
+                    raise _unseen(outcomes, error) from None
                 outcomes[-1] = _with_text(outcomes[-1], f"No new picture: {_text(error)}")
         return Batch(tuple(outcomes), frame, is_shown)
 
@@ -371,6 +376,19 @@ def _part(wanted: Sequence[Wanted]) -> Sequence[Wanted]:
 
 def _halts(outcome: Outcome) -> bool:
     return outcome.status is not Status.DONE or (outcome.frame is not None and outcome.frame.is_card)
+
+
+def _unseen(outcomes: Sequence[Outcome], error: DeskdError) -> DeskdError:
+    """The error for a picture that could not be taken after calls: what became of them is kept."""
+    states = {each.status for each in outcomes}
+    if Status.UNKNOWN in states:
+        text = f"it is not known whether an action was done, and no picture followed: {error.message}"
+        return OutcomeUnknown(text, reason=error.reason, status=error.status)
+    if Status.DONE in states:
+        done = sum(each.status is Status.DONE for each in outcomes)
+        text = f"calls done: {done} of {len(outcomes)}; no picture followed: {error.message}"
+        return DeskdError(text, reason=error.reason, status=error.status)
+    return error
 
 
 def _with_text(outcome: Outcome, text: str) -> Outcome:

@@ -210,7 +210,7 @@ class _Computer:
         return {"computer_use": entry}
 
     def _perform(
-        self, calls: list[tuple[str, dict[str, Any]]]
+        self, calls: list[tuple[str, Any]]
     ) -> Flow[tuple[Batch, list[bool]]]:
         """Performs calls. Returns also which of them a person acknowledged."""
         if self._session.seen is None and any("scroll" in name for name, _ in calls):
@@ -224,7 +224,11 @@ class _Computer:
         batch = yield from self._session.perform(wanted, must_see=True)
         return batch, acknowledged
 
-    def _wanted(self, name: str, given: dict[str, Any]) -> Flow[tuple[Wanted, bool]]:
+    def _wanted(self, name: str, values: Any) -> Flow[tuple[Wanted, bool]]:
+        if values is not None and not isinstance(values, Mapping):
+            error = f"Invalid call, not performed: {name}: the arguments are not an object"
+            return Wanted(error=error), False
+        given = dict(values or {})
         decision = given.pop("safety_decision", None)
         seen = self._session.seen
         try:
@@ -266,7 +270,7 @@ class _Computer:
         steps = [each for each in map(plain, outputs) if _is_call(each)]
         if not steps:
             return []
-        calls = [(str(each.get("name")), dict(each.get("arguments") or {})) for each in steps]
+        calls = [(str(each.get("name")), each.get("arguments")) for each in steps]
         batch, acknowledged = yield from self._perform(calls)
         results = []
         for step, outcome, known in zip(steps, batch.outcomes, acknowledged, strict=True):
@@ -288,7 +292,7 @@ class _Computer:
         steps = [each for each in found if each is not None and _is_ours(each)]
         if not steps:
             return []
-        calls = [(str(each.get("name")), dict(each.get("args") or {})) for each in steps]
+        calls = [(str(each.get("name")), each.get("args")) for each in steps]
         batch, acknowledged = yield from self._perform(calls)
         made: list[dict[str, Any]] = []
         for step, outcome, known in zip(steps, batch.outcomes, acknowledged, strict=True):
@@ -310,13 +314,14 @@ def _is_call(step: Any) -> bool:
 
 
 def _is_ours(call: Mapping[str, Any]) -> bool:
-    return call.get("name") in FUNCTIONS or call.get("name") in _MOBILE
+    name = call.get("name")
+    return isinstance(name, str) and (name in FUNCTIONS or name in _MOBILE)
 
 
 def _function_call(part: Any) -> Mapping[str, Any] | None:
     if not isinstance(part, Mapping):
         return None
-    call = part.get("function_call") or part.get("functionCall")
+    call = part.get("function_call", part.get("functionCall"))
     return call if isinstance(call, Mapping) else None
 
 

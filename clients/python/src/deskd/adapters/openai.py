@@ -11,14 +11,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .. import actions as make
 from ..errors import DeskdError
 from ..options import OPENAI, Fit, Picture
 from .fields import Arguments, Malformed, plain
-from .flow import Ask, AsyncDriver, Batch, Confirm, Driver, Flow, Session, Wanted, confirmed
+from .flow import (
+    Ask,
+    AsyncDriver,
+    Batch,
+    Confirm,
+    Driver,
+    Flow,
+    Session,
+    Wanted,
+    confirmed,
+)
 
 __all__ = ["AsyncComputer", "Computer", "translate"]
 
@@ -76,6 +87,19 @@ def translate(action: Any, picture: Picture) -> Wanted:
     return Wanted((make.click(x, y, button=button, modifiers=held),))
 
 
+@dataclass
+class _Call:
+    """A `computer_call`, and what to perform for it."""
+
+    item: Mapping[str, Any]
+    actions: Sequence[Any]
+    wanted: list[Wanted]
+    acknowledged: list[Any] = field(default_factory=list)
+    """The safety checks that a person acknowledged."""
+    is_refused: bool = False
+    """Whether it cannot be read, or a person must confirm its safety checks first."""
+
+
 class _Computer:
     """Settings and state; see `Computer`."""
 
@@ -97,31 +121,52 @@ class _Computer:
     def _tool(self) -> Flow[dict[str, Any]]:
         if not self.is_preview:
             return {"type": "computer"}
-        frame = yield from self._session.look()
+        frame = (yield from self._session.look()).check()
         size = {"display_width": frame.width, "display_height": frame.height}
         return {"type": "computer_use_preview", **size, "environment": "linux"}
 
     def _outputs(self, output: Iterable[Any]) -> Flow[list[dict[str, Any]]]:
-        items: list[dict[str, Any]] = []
+        calls: list[_Call] = []
         for item in map(plain, output):
             if isinstance(item, Mapping) and item.get("type") == "computer_call":
-                items += yield from self._call(item)
+                calls.append((yield from self._prepared(item)))
+        items: list[dict[str, Any]] = []
+        # A call that is refused as a whole keeps the others from being performed.
+        is_halted = any(call.is_refused for call in calls)
+        for call in calls:
+            wanted = call.wanted
+            if is_halted and not call.is_refused:
+                wanted = [Wanted(error=self._session.halted)] * max(len(wanted), 1)
+            batch: Batch = yield from self._session.perform(wanted, must_see=True)
+            is_halted = is_halted or batch.is_error
+            items += self._items(call, batch)
         return items
 
-    def _call(self, item: Mapping[str, Any]) -> Flow[list[dict[str, Any]]]:
-        checks = list(item.get("pending_safety_checks") or [])
-        actions = item.get("actions") or ([item["action"]] if item.get("action") else [])
-        acknowledged = bool(checks) and self._acknowledge is not None
-        if acknowledged:
-            acknowledged = bool((yield Ask(self._acknowledge, (checks,))))  # type: ignore[arg-type]
+    def _prepared(self, item: Mapping[str, Any]) -> Flow[_Call]:
+        """Translates a call, and asks a person about it. Performs nothing."""
+        checks, actions = item.get("pending_safety_checks"), item.get("actions")
+        if actions is None:
+            actions = [item["action"]] if item.get("action") is not None else []
+        checks = [] if checks is None else checks
+        error = ""
+        if not isinstance(actions, list):
+            error = "actions must be a list"
+        elif not isinstance(checks, list) or not all(isinstance(each, Mapping) for each in checks):
+            error = "pending_safety_checks must be a list of objects"
+        if error:
+            return _Call(item, [], [Wanted(error=f"Invalid call, not performed: {error}")], is_refused=True)
+        if checks:
+            agreed = self._acknowledge is not None and bool((yield Ask(self._acknowledge, (checks,))))
+            if not agreed:
+                names = "; ".join(str(each.get("message") or each.get("id")) for each in checks)
+                error = f"Not performed: a person must confirm first: {names}"
+                return _Call(item, actions, [Wanted(error=error)], is_refused=True)
         wanted: list[Wanted] = []
-        if checks and not acknowledged:
-            names = "; ".join(str(each.get("message") or each.get("id")) for each in checks)
-            wanted = [Wanted(error=f"Not performed: a person must confirm first: {names}")]
-        else:
-            for action in actions:
-                wanted.append((yield from self._wanted(action)))
-        batch: Batch = yield from self._session.perform(wanted, must_see=True)
+        for action in actions:
+            wanted.append((yield from self._wanted(action)))
+        return _Call(item, actions, wanted, acknowledged=checks)
+
+    def _items(self, call: _Call, batch: Batch) -> list[dict[str, Any]]:
         if batch.frame is None:
             raise DeskdError("the daemon sent no frame")
         shot = {"type": "computer_screenshot", "image_url": batch.frame.data_url()}
@@ -130,12 +175,12 @@ class _Computer:
             shot["detail"] = "original"
         answer: dict[str, Any] = {
             "type": "computer_call_output",
-            "call_id": item.get("call_id"),
+            "call_id": call.item.get("call_id"),
             "output": shot,
         }
-        if acknowledged:
-            answer["acknowledged_safety_checks"] = checks
-        said = _report(batch, actions)
+        if call.acknowledged:
+            answer["acknowledged_safety_checks"] = call.acknowledged
+        said = _report(batch, call.actions)
         if not said:
             return [answer]
         # The tool's output has no channel for errors.

@@ -98,7 +98,11 @@ def parse(answer: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _call(call: ast.Call) -> tuple[str, dict[str, Any]]:
-    name = ast.unparse(call.func)
+    owner, name = call.func, ""
+    if isinstance(owner, ast.Attribute) and isinstance(owner.value, ast.Name):
+        name = f"{owner.value.id}.{owner.attr}"
+    elif isinstance(owner, ast.Name):
+        name = owner.id
     if name not in FUNCTIONS:
         raise Malformed(f"there is no function {name[:80]!r}")
     known = FUNCTIONS[name]
@@ -137,6 +141,10 @@ def translate(name: str, values: Any, relative: bool) -> Wanted:
 
 
 def _actions(name: str, given: Arguments, relative: bool) -> list[Action]:
+    for each in ("interval", "duration"):
+        # deskd keeps its own time between events; a number that is none is still a mistake.
+        if given.has(each):
+            given.number(each, 0, 300)
     if name in ("sleep", "wait"):
         seconds = given.number("seconds", 0, 300, 3.0 if name == "wait" else None)
         return [make.wait(seconds)] if seconds else []

@@ -59,7 +59,8 @@ def translate(action: Any) -> Wanted:
     if not isinstance(name, str) or name not in ACTIONS:
         raise Malformed(f"there is no action {name!r}")
     rest = {key: value for key, value in action.items() if key not in ("action_type", "parameters")}
-    given = Arguments(name, action.get("parameters", rest) or {}, ACTIONS[name])
+    values = action.get("parameters", rest)
+    given = Arguments(name, {} if values is None else values, ACTIONS[name])
     if name in _CONTROL:
         return Wanted(control=_CONTROL[name])
     return Wanted(tuple(_actions(name, given)))

@@ -127,7 +127,9 @@ def _actions(name: str, given: Arguments) -> list[Action]:
     if name in ("visit_url", "web_search"):
         from urllib.parse import quote
 
-        url = SEARCH_PAGE + quote(given.text("query"), safe="") if name == "web_search" else given.text("url")
+        url = given.text("query" if name == "web_search" else "url")
+        if name == "web_search":
+            url = SEARCH_PAGE + quote(url, safe="", errors="replace")
         return [make.press("ctrl", "l"), make.type_text(url), make.press("Return")]
     held = make.keys(given.text("text")) if given.has("text") else []
     if name == "left_click_drag":

@@ -26,7 +26,12 @@ __all__ = ["AsyncComputer", "Computer", "parse", "translate"]
 _SIDE = 28
 _CALL = re.compile(r"(\w+)\s*\(")
 _WORD = re.compile(r"\s*(\w+)\s*=\s*")
-_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = r"-?\d{1,12}(?:\.\d{1,12})?"
+_POINT = re.compile(
+    r"\s*(?:<point>|<bbox>|<\|box_start\|>)?\s*[(\[]?\s*"
+    rf"({_NUMBER}(?:(?:\s*,\s*|\s+){_NUMBER}){{1,3}})"
+    r"\s*[)\]]?\s*(?:</point>|</bbox>|<\|box_end\|>)?\s*"
+)
 _DIRECTIONS = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
 _NOTCHES = 5
 """Notches of a scroll, which names no distance."""
@@ -170,7 +175,8 @@ def _seconds(given: Arguments) -> float:
 def _point(given: Arguments, *names: str) -> tuple[int, int]:
     """Reads `<point>x y</point>`, `(x,y)` or `[x0, y0, x1, y1]`, whose middle it returns."""
     name = next((each for each in names if given.has(each)), names[0])
-    numbers = [float(each) for each in _NUMBERS.findall(given.text(name))]
+    found = _POINT.fullmatch(given.text(name))
+    numbers = [float(each) for each in re.findall(_NUMBER, found.group(1))] if found else []
     if len(numbers) == 4:
         numbers = [(numbers[0] + numbers[2]) // 2, (numbers[1] + numbers[3]) // 2]
     if len(numbers) != 2 or any(each != int(each) or abs(each) >= 1 << 31 for each in numbers):
