@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import tempfile
 from typing import Any
 
 import pytest
@@ -185,6 +186,19 @@ def test_typing_at_a_rate_takes_its_time() -> None:
 def test_an_address_that_is_none_is_an_error_of_the_package(server: str) -> None:
     with pytest.raises(DeskdError, match="address|cannot be read"):
         Address(server)
+
+
+def test_a_bridge_is_opened_with_a_long_temporary_folder(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    bridge = Address("exec:cat").open_bridge()
+    assert bridge is not None
+    assert os.path.exists(bridge.path)
+    bridge.close()
+    assert not os.path.exists(os.path.dirname(bridge.path))
 
 
 def test_a_folder_that_others_can_write_to_is_no_default(

@@ -28,7 +28,9 @@ class Bridge:
     def __init__(self, command: list[str]) -> None:
         if shutil.which(command[0]) is None:
             raise DeskdError(f"the program {command[0]!r} is not installed or cannot be executed")
-        folder = tempfile.mkdtemp(prefix="deskd-")
+        # The path of a socket has at most 107 bytes.
+        is_short = len(os.fsencode(tempfile.gettempdir())) <= 64
+        folder = tempfile.mkdtemp(prefix="deskd-", dir=None if is_short else "/tmp")
         self.path = os.path.join(folder, "bridge.sock")
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(self.path)
