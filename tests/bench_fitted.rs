@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 const SIZE: (u16, u16) = (1920, 1080);
 const ROUNDS: usize = 25;
-/// What changes before a call: columns and rows.
+/// The columns and rows that change before a call.
 const CHANGES: [(&str, (u16, u16)); 5] = [
     ("nothing", (0, 0)),
     ("caret", (2, 16)),

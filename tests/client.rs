@@ -90,7 +90,7 @@ async fn a_step_that_was_cut_off_is_not_repeated() {
     assert_eq!(presses(&recorder), 0);
 }
 
-/// Each kind of error is told apart, with the daemon's reason.
+/// Each kind of error is reported as itself, with the daemon's reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_have_their_kind_and_reason() {
     let server = XServer::start();

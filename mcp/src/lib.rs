@@ -37,7 +37,7 @@ pub struct ToolSpec {
     pub name: &'static str,
     /// A short title for people.
     pub title: &'static str,
-    /// What it does, for the model.
+    /// Description for the model.
     pub description: &'static str,
     /// The JSON Schema of its arguments.
     pub schema: Arguments,
@@ -71,7 +71,7 @@ pub trait Tools: Send + Sync + 'static {
     /// Name and version of the server.
     fn server(&self) -> (&'static str, &'static str);
 
-    /// What a host may tell its model about the tools.
+    /// Description of the tools, which a host may give to its model.
     fn instructions(&self) -> &'static str;
 
     /// All tools.

@@ -44,7 +44,7 @@ const LINKS: [(&str, Link); 4] = [
     ("import", Link::Import),
 ];
 
-/// What the environment says to all linked commands: the daemon, and how to treat the screen.
+/// Settings of all linked commands, from the environment: the daemon, and how to treat the screen.
 #[derive(Debug, Parser)]
 struct Settings {
     #[command(flatten)]

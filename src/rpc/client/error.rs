@@ -39,7 +39,7 @@ pub struct CallError {
     pub kind: CallErrorKind,
     /// The cause as the daemon sent it; UNSPECIFIED if it sent none.
     pub reason: v1::Reason,
-    /// What failed, why, and what to do.
+    /// Text that says what failed, why, and what to do.
     pub message: String,
     /// The response of a step that is NOT_DONE or OUTCOME_UNKNOWN, if there is one.
     pub response: Option<Box<v1::ActResponse>>,

@@ -135,7 +135,7 @@ struct Served {
     is_known: Arc<AtomicBool>,
 }
 
-/// What a connection needs.
+/// State that the connections share.
 struct Place {
     mcp: Http,
     gatekeeper: Arc<Gatekeeper>,

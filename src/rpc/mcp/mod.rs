@@ -26,7 +26,7 @@ impl DesktopTools {
         Self(Computer::new(desktop, false))
     }
 
-    /// The tools for several callers, which are not told apart. Each screenshot has a name, which a
+    /// The tools for several callers, which are not distinguished. Each screenshot has a name, which a
     /// caller can give with its points.
     pub(crate) fn shared(desktop: Desktop) -> Self {
         Self(Computer::new(desktop, true))

@@ -5,7 +5,7 @@
 use deskd_mcp::{Arguments, ToolSpec};
 use serde_json::{Value, json};
 
-/// What a host may tell its model about the server.
+/// Description of the server, which a host may give to its model.
 pub(super) const INSTRUCTIONS: &str = "These tools see and control a Linux desktop. Coordinates \
     are pixels of the last screenshot, from its top left corner. Each action of `computer` waits \
     until the screen has settled, and returns a new screenshot. If an image says that the screen \
