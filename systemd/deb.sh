@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 version=3.8.0
-if ! target/tools/bin/cargo-deb --version 2>/dev/null | grep -qx "$version"; then
+if ! target/tools/bin/cargo-deb --version 2>/dev/null | grep -qx "cargo-deb $version"; then
     cargo install --quiet --locked --root target/tools "cargo-deb@$version"
 fi
 extra=target/debian-extra
