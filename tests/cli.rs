@@ -1,6 +1,10 @@
 //! The command line: what it prints, and its exit codes.
 
-use std::process::{Output, Stdio};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt as _,
+    process::{Output, Stdio},
+};
 
 use deskd::Address;
 use serde_json::Value;
@@ -585,6 +589,24 @@ fn a_runtime_folder_of_another_user_is_not_used() {
         "one's own folder is used: {output:?}"
     );
     while listener.accept().is_ok() {}
+    let set_mode = |mode| {
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+    };
+    // As /tmp is: one's own socket is used, another user's is not.
+    set_mode(0o1777);
+    let output = run();
+    assert!(listener.accept().is_ok(), "{output:?}");
+    while listener.accept().is_ok() {}
+    let socket = folder.path().join("deskd.sock");
+    std::os::unix::fs::chown(&socket, Some(65534), Some(65534)).unwrap();
+    let output = run();
+    assert!(listener.accept().is_err(), "{output:?}");
+    std::os::unix::fs::chown(&socket, Some(0), Some(0)).unwrap();
+    // Others can replace the socket.
+    set_mode(0o777);
+    let output = run();
+    assert!(listener.accept().is_err(), "{output:?}");
+    set_mode(0o700);
     std::os::unix::fs::chown(folder.path(), Some(65534), Some(65534)).unwrap();
     let output = run();
     assert!(listener.accept().is_err(), "{output:?}");

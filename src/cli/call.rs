@@ -1,6 +1,7 @@
 //! The common part of the client commands: connecting, and calling with a deadline.
 
 use std::{
+    fs::Metadata,
     io::{self, IsTerminal as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -42,14 +43,21 @@ pub(super) fn block_on(
 }
 
 /// The address that a client or daemon uses by default. A runtime folder is ignored if it belongs to
-/// another user, for example when root runs with the environment of a user, or if others can write
-/// to it. Such a user could listen there, and would receive typed text and the token.
+/// another user, for example when root runs with the environment of a user, or if others can put a
+/// socket there. Such a user would receive typed text and the token. A folder like /tmp, in which
+/// nobody can replace the files of others, counts unless another user's socket is there already.
 pub(super) fn default_address() -> Address {
     let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let trusted = [0, nix::unistd::geteuid().as_raw()];
+    let is_trusted = |found: &Metadata| [0, nix::unistd::geteuid().as_raw()].contains(&found.uid());
     let is_anothers = |folder: &PathBuf| {
-        let found = std::fs::metadata(folder);
-        found.is_ok_and(|found| !trusted.contains(&found.uid()) || found.mode() & 0o022 != 0)
+        let Ok(found) = std::fs::metadata(folder) else {
+            return false;
+        };
+        let is_open = found.mode() & 0o022 != 0;
+        let is_sticky = found.mode() & 0o1000 != 0;
+        let socket = std::fs::symlink_metadata(folder.join("deskd.sock"));
+        let is_planted = socket.is_ok_and(|socket| !is_trusted(&socket));
+        !is_trusted(&found) || is_open && (!is_sticky || is_planted)
     };
     Address::default_for(folder.filter(|folder| !is_anothers(folder)))
 }

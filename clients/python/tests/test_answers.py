@@ -126,6 +126,15 @@ def test_arguments_that_are_no_object_are_refused(given: Any) -> None:
     assert desktop.steps == 0
 
 
+@pytest.mark.parametrize("decision", ["require_confirmation", 5, [], True])
+def test_a_safety_decision_that_cannot_be_read_is_not_ignored(decision: Any) -> None:
+    desktop = Desktop()
+    given = {"x": 5, "y": 5, "safety_decision": decision}
+    step = {"type": "function_call", "id": "1", "name": "click", "arguments": given}
+    assert gemini.Computer(desktop).results([step])[0]["is_error"]
+    assert desktop.steps == 0
+
+
 @pytest.mark.parametrize("name", [5, [], {}, None])
 def test_a_function_without_a_name_is_no_call(name: Any) -> None:
     step = {"type": "function_call", "id": "1", "name": name, "arguments": {}}
@@ -210,4 +219,9 @@ def test_a_folder_that_others_can_write_to_is_no_default(
     os.chmod(tmp_path, 0o700)
     assert Address.of(None).server == f"unix:{tmp_path}/deskd.sock"
     os.chmod(tmp_path, 0o777)
+    assert Address.of(None).server == "unix:/run/deskd/deskd.sock"
+    # As /tmp is: one's own socket is used, another user's is not.
+    os.chmod(tmp_path, 0o1777)
+    assert Address.of(None).server == f"unix:{tmp_path}/deskd.sock"
+    os.chown(tmp_path / "deskd.sock", 65534, 65534)
     assert Address.of(None).server == "unix:/run/deskd/deskd.sock"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shlex
+import stat
 from dataclasses import dataclass, field
 
 import grpc
@@ -130,15 +131,17 @@ class Address:
 
 def _default() -> str:
     folder = os.environ.get("XDG_RUNTIME_DIR", "")
+    path = os.path.join(folder, "deskd.sock")
     try:
-        found = os.stat(folder)
+        found, socket = os.stat(folder), os.lstat(path)
     except OSError:
         return DEFAULT
-    # Another user could listen there, and would receive typed text.
-    is_trusted = found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022
-    if is_trusted and os.path.exists(os.path.join(folder, "deskd.sock")):
-        return f"unix:{folder}/deskd.sock"
-    return DEFAULT
+    # Another user who could listen there would receive typed text. In a folder like /tmp nobody can
+    # replace the files of others.
+    ours = (0, os.geteuid())
+    is_open, is_sticky = bool(found.st_mode & 0o022), bool(found.st_mode & stat.S_ISVTX)
+    is_safe = not is_open or (is_sticky and socket.st_uid in ours)
+    return f"unix:{path}" if os.path.isabs(folder) and found.st_uid in ours and is_safe else DEFAULT
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
