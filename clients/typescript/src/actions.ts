@@ -240,6 +240,9 @@ export function screenshot(capture?: Picture | CaptureOptions): Action {
 export function ownSeconds({ action: made }: Action): number {
   if (made.case === "wait" || made.case === "drag") return inSeconds(made.value.duration);
   if (made.case === "key") return inSeconds(made.value.hold) * Math.max(made.value.repeat ?? 1, 1);
+  if (made.case === "type" && made.value.rate !== undefined) {
+    return [...made.value.text].length / Math.max(made.value.rate, 1);
+  }
   return 0;
 }
 

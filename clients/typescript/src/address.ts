@@ -1,6 +1,6 @@
 /** Addresses of a daemon, and the settings of a connection to each. */
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, lstatSync, readFileSync, statSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
 import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } from "@grpc/grpc-js";
 import { Bridge } from "./bridge.js";
 import { DeskdError } from "./errors.js";
@@ -146,19 +146,25 @@ function variable(name: string): string | undefined {
 
 function defaultServer(): string {
   const folder = variable("XDG_RUNTIME_DIR") ?? "";
-  const owner = ownerOf(folder);
-  // Another user could listen there, and would receive typed text.
-  const isTrusted = owner !== undefined && [0, process.geteuid?.()].includes(owner);
   const path = join(folder, "deskd.sock");
-  return isTrusted && existsSync(path) ? `unix:${path}` : DEFAULT;
+  return isTrusted(folder) && existsSync(path) ? `unix:${path}` : DEFAULT;
 }
 
-/** The user id to which a folder belongs; undefined if it cannot be read. */
-function ownerOf(folder: string): number | undefined {
+/**
+ * Whether a folder belongs to this user or root, and no other user can put a socket there. Such a
+ * user would receive typed text and the token. A folder like /tmp, in which nobody can replace the
+ * files of others, counts unless the socket is another user's.
+ */
+function isTrusted(folder: string): boolean {
   try {
-    return statSync(folder).uid;
+    const trusted = [0, process.geteuid?.()];
+    const { uid, mode } = statSync(folder);
+    if (!isAbsolute(folder) || !trusted.includes(uid)) return false;
+    if ((mode & 0o022) === 0) return true;
+    const isSticky = (mode & 0o1000) !== 0;
+    return isSticky && trusted.includes(lstatSync(join(folder, "deskd.sock")).uid);
   } catch {
-    return undefined;
+    return false;
   }
 }
 

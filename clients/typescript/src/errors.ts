@@ -110,6 +110,12 @@ export function errorOfStatus(status: string, reason: string, message: string): 
   return new kind(message, { reason, status });
 }
 
+/** Returns an error of the same class with another message. */
+export function withMessage(error: DeskdError, message: string): DeskdError {
+  const { reason, status } = error;
+  return new (error.constructor as Kind)(message, { reason, status });
+}
+
 /** The error for a wrong argument, as the daemon would send it. */
 export function invalid(message: string): InvalidRequest {
   return new InvalidRequest(message, { reason: "INVALID_FIELD", status: "INVALID_ARGUMENT" });

@@ -125,8 +125,9 @@ export class Frame implements FrameValues {
 
   /** Returns the frame itself, or throws `CaptureFailed` if it is a card. */
   check(): this {
-    if (this.isCard && this.failure !== undefined) {
-      throw new CaptureFailed(this.failure.message, { reason: this.failure.reason });
+    if (this.isCard) {
+      const { message = "the screen could not be captured", reason } = this.failure ?? {};
+      throw new CaptureFailed(message, { reason });
     }
     return this;
   }

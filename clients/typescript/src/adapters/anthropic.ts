@@ -22,7 +22,7 @@ import {
   type Version,
   VERSIONS,
 } from "./anthropicCalls.js";
-import { has, isMapping, Malformed } from "./fields.js";
+import { has, isMapping, Malformed, nameOf } from "./fields.js";
 import { type Confirm, confirmed, type Desk, type Outcome, Session, type Wanted } from "./flow.js";
 
 export { HALTED, type Member, MEMBERS, translate, type Version, VERSIONS };
@@ -117,7 +117,7 @@ export class Computer<V extends Version = "computer_toolset_20260801"> {
     return header === null ? [] : [header];
   }
 
-  /** Returns the entry for `tools`. */
+  /** Returns the entry for `tools`. Throws `CaptureFailed` if the size of the screen is not known. */
   async tool(): Promise<V extends "computer_toolset_20260801" ? Toolset : OlderTool>;
   async tool(): Promise<Toolset | OlderTool> {
     const { version } = this as { version: Version };
@@ -127,7 +127,7 @@ export class Computer<V extends Version = "computer_toolset_20260801"> {
       const configs = Object.fromEntries(names.map((name) => [name, { enabled: false }]));
       return { type: version, configs };
     }
-    const { width, height } = await this.session.look();
+    const { width, height } = (await this.session.look()).check();
     const common = {
       name: "computer",
       display_width_px: width,
@@ -166,7 +166,7 @@ export class Computer<V extends Version = "computer_toolset_20260801"> {
     const { input } = block;
     const { picture, seen } = this.session;
     const action = !this.isToolset && isMapping(input) ? input["action"] : block["name"];
-    const name = String(action ?? "None");
+    const name = nameOf(action ?? "None");
     let made: Wanted;
     try {
       made = this.isToolset

@@ -9,9 +9,19 @@ export function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Throws `Malformed` if an answer is no text. */
+export function checkAnswer(answer: unknown): void {
+  if (typeof answer !== "string") throw new Malformed("the answer is no text");
+}
+
 /** Whether an object has a value of its own under a name that may come from a model. */
 export function has<T extends object>(object: T, name: unknown): name is keyof T & string {
   return typeof name === "string" && Object.hasOwn(object, name);
+}
+
+/** A name that may come from a model, as a text. Objects and lists are written as Python does. */
+export function nameOf(value: unknown): string {
+  return typeof value === "object" ? quoted(value) : String(value);
 }
 
 /** The names of the calls of an adapter, each with the names of its arguments. */
@@ -54,6 +64,11 @@ export class Arguments {
   /** Whether the argument is a string. */
   isText(name: string): boolean {
     return typeof this.#values.get(name) === "string";
+  }
+
+  /** Whether the argument is a finite number. */
+  isNumber(name: string): boolean {
+    return Number.isFinite(this.#values.get(name));
   }
 
   /** The error for an argument. */

@@ -6,7 +6,7 @@ import {
   DeskdError,
   OutcomeUnknown,
   StaleTarget,
-  Unavailable,
+  withMessage,
 } from "../errors.js";
 import type { Frame } from "../frame.js";
 import type { Picture, Space } from "../options.js";
@@ -188,7 +188,8 @@ export class Session {
       try {
         last = { frame: await this.look(), isShown: false };
       } catch (error) {
-        if (mustSee || !(error instanceof DeskdError)) throw error;
+        if (!(error instanceof DeskdError)) throw error;
+        if (mustSee) throw withoutPicture(error, wanted, outcomes);
         outcomes.push(outcomes.pop()!.withText(`No new picture: ${textOf(error)}`));
       }
     }
@@ -225,11 +226,16 @@ export class Session {
     let step: Step;
     try {
       if (actions.some(hasPoint) && this.#space === null) await this.look();
-      if (actions.length === 0) {
-        const made = await this.#picture(final);
-        const before = part.slice(0, -1).map((call) => new Outcome("done", saidOf(call)));
-        return { ...made, outcomes: [...before, ...made.outcomes] };
-      }
+    } catch (error) {
+      if (!(error instanceof DeskdError)) throw error;
+      return { outcomes: this.#notPerformed(part, error) };
+    }
+    if (actions.length === 0) {
+      const before = part.slice(0, -1).map((call) => new Outcome("done", saidOf(call)));
+      const made = await this.#picture(final);
+      return { ...made, outcomes: [...before, ...made.outcomes] };
+    }
+    try {
       step = await this.desktop.act(actions, {
         space: this.#space,
         expect: this.#grid !== undefined ? this.seen : undefined,
@@ -274,7 +280,13 @@ export class Session {
   /** Takes the picture of a call that does nothing else. */
   async #picture(call: Wanted): Promise<{ outcomes: Outcome[]; last?: Last }> {
     if (call.picture === undefined) return { outcomes: [new Outcome("done", saidOf(call))] };
-    const frame = await this.desktop.screenshot({ picture: call.picture });
+    let frame: Frame;
+    try {
+      frame = await this.desktop.screenshot({ picture: call.picture });
+    } catch (error) {
+      if (!(error instanceof DeskdError)) throw error;
+      return { outcomes: this.#notPerformed([call], error) };
+    }
     if (!call.isPart) this.#saw(frame);
     return {
       outcomes: [new Outcome("done", saidOf(call), frame)],
@@ -297,14 +309,17 @@ export class Session {
   }
 
   #refused(part: readonly Wanted[], error: DeskdError): Outcome[] {
-    const isUnknown = [OutcomeUnknown, DeadlineExceeded, Unavailable].some(
-      (kind) => error instanceof kind,
-    );
-    if (isUnknown) {
+    // A call whose time is over may still be performed, unless it waited for the desktop.
+    const isLate = error instanceof DeadlineExceeded && error.reason !== "NOT_PAINTED";
+    if (isLate || error instanceof OutcomeUnknown) {
       const why = textOf(error);
       const text = `It is not known whether this was done: ${why}. Look at the screen.`;
       return part.map(() => new Outcome("unknown", text));
     }
+    return this.#notPerformed(part, error);
+  }
+
+  #notPerformed(part: readonly Wanted[], error: DeskdError): Outcome[] {
     // The picture that the model points at is gone; a new one follows.
     if (error instanceof StaleTarget) this.seen = undefined;
     const text = `Not performed: ${textOf(error)}`;
@@ -334,6 +349,27 @@ function firstPart(wanted: readonly Wanted[]): readonly Wanted[] {
     return call.error !== undefined || call.wantsCursor || isFull;
   });
   return end < 0 ? wanted : wanted.slice(0, end);
+}
+
+/** The error for a picture that could not be taken after calls. It says what became of them. */
+function withoutPicture(
+  error: DeskdError,
+  wanted: readonly Wanted[],
+  outcomes: readonly Outcome[],
+): DeskdError {
+  const isDone = outcomes.some(
+    (each, at) => each.status === "done" && (wanted[at]!.actions?.length ?? 0) > 0,
+  );
+  const isAll = outcomes.every((each) => each.status === "done");
+  const stop = outcomes.find((each) => each.status === "failed" || each.status === "unknown");
+  const said = [
+    ...(isDone ? [isAll ? "This was done." : "A part was done."] : []),
+    ...(stop === undefined ? [] : [stop.text]),
+  ];
+  if (said.length === 0) return error;
+  const text = [...said, `No new picture: ${error.message}`].join(" ");
+  if (stop?.status !== "unknown") return withMessage(error, text);
+  return new OutcomeUnknown(text, { reason: error.reason, status: error.status });
 }
 
 function saidOf(call: Wanted): string {

@@ -11,17 +11,28 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 /** Characters that are written as escapes: all that are invisible, except the space. */
 const INVISIBLE = /[\\\p{C}\p{Z}]/gu;
+/** Maximum number of nested lists and objects of `quoted`. */
+const MAX_DEPTH = 20;
 /** Number of significant digits of `general`. */
 const DIGITS = 6;
 
-/** A value as Python's `repr` writes it. Undefined and null are `None`. */
+/**
+ * A value as Python's `repr` writes it. Undefined and null are `None`. What lies deeper than some
+ * levels is left out.
+ */
 export function quoted(value: unknown): string {
+  return nested(value, 0);
+}
+
+function nested(value: unknown, depth: number): string {
   if (value === undefined || value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "string") return quotedText(value);
-  if (Array.isArray(value)) return `[${value.map(quoted).join(", ")}]`;
+  if (typeof value === "object" && depth === MAX_DEPTH) return "...";
+  const inner = (each: unknown) => nested(each, depth + 1);
+  if (Array.isArray(value)) return `[${value.map(inner).join(", ")}]`;
   if (typeof value === "object") {
-    const entries = Object.entries(value).map(([name, each]) => `${quoted(name)}: ${quoted(each)}`);
+    const entries = Object.entries(value).map(([name, each]) => `${inner(name)}: ${inner(each)}`);
     return `{${entries.join(", ")}}`;
   }
   return typeof value === "number" ? quotedNumber(value) : String(value);

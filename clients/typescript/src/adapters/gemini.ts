@@ -14,7 +14,7 @@
  */
 import type { Frame } from "../frame.js";
 import type { Fit } from "../options.js";
-import { isMapping } from "./fields.js";
+import { isMapping, nameOf } from "./fields.js";
 import {
   type Batch,
   type Confirm,
@@ -220,11 +220,16 @@ export class Computer {
     if (this.#excluded.includes(name)) {
       return [{ error: `Not performed: the function ${name} is turned off here.` }, false];
     }
+    if ((decision ?? null) !== null && !isMapping(decision)) {
+      const why = "Invalid call, not performed: safety_decision is not an object";
+      return [{ error: why }, false];
+    }
     if (!isMapping(decision) || isHarmless(decision["decision"])) {
       return [await confirmed(this.#confirm, name, given, made), false];
     }
     if (this.#acknowledge === undefined) {
-      const why = `Not performed: a person must confirm first: ${decision["explanation"] ?? ""}`;
+      const cause = nameOf(decision["explanation"] ?? "");
+      const why = `Not performed: a person must confirm first: ${cause}`;
       return [{ error: why.replace(/[: ]+$/, "") }, false];
     }
     const asked = { ...given, safety_decision: { ...decision } };

@@ -10,10 +10,11 @@
  * `computer` takes batches of actions; `computer_use_preview`, with `preview: true`, single ones.
  */
 import * as actions from "../actions.js";
-import { DeskdError } from "../errors.js";
+import { DeskdError, withMessage } from "../errors.js";
+import type { Frame } from "../frame.js";
 import { type Fit, OPENAI, type Picture } from "../options.js";
-import { Arguments, has, isMapping, Malformed } from "./fields.js";
-import { type Batch, type Confirm, confirmed, type Desk, Session, type Wanted } from "./flow.js";
+import { Arguments, has, isMapping, Malformed, nameOf } from "./fields.js";
+import { type Confirm, confirmed, type Desk, Outcome, Session, type Wanted } from "./flow.js";
 import { quoted } from "./format.js";
 import { untranslated } from "./text.js";
 
@@ -32,6 +33,9 @@ export const ACTIONS = {
 
 /** Seconds that `wait` takes; the tool names no duration. */
 const WAIT = 2;
+/** The text for calls that are not performed because of another call of the response. */
+const HALTED = "Not executed: an earlier action failed.";
+const UNCONFIRMED = "Not performed: another call of this response must be confirmed first.";
 const BUTTONS = ["left", "right", "wheel", "back", "forward"] as const;
 
 /** A safety check of a call, which a person must acknowledge. */
@@ -115,6 +119,17 @@ function translated(
   return dx !== 0 || dy !== 0 ? [turned] : [];
 }
 
+/** A computer call, and what is to be done about it. */
+interface Call {
+  item: Record<string, unknown>;
+  actions: unknown[];
+  wanted: Wanted[];
+  checks: SafetyCheck[];
+  isAcknowledged: boolean;
+  /** Why nothing of the call is performed. */
+  refusal?: string;
+}
+
 /** OpenAI's computer tool on a `Desktop`. */
 export class Computer<P extends boolean = false> {
   /** Whether the tool is `computer_use_preview`. */
@@ -132,11 +147,11 @@ export class Computer<P extends boolean = false> {
     this.session = new Session(desktop, { fit, format });
   }
 
-  /** Returns the entry for `tools`. */
+  /** Returns the entry for `tools`. Throws `CaptureFailed` if the preview finds no screen. */
   async tool(): Promise<P extends true ? PreviewTool : ComputerTool>;
   async tool(): Promise<ComputerTool | PreviewTool> {
     if (!this.isPreview) return { type: "computer" };
-    const { width, height } = await this.session.look();
+    const { width, height } = (await this.session.look()).check();
     return {
       type: "computer_use_preview",
       display_width: width,
@@ -151,39 +166,88 @@ export class Computer<P extends boolean = false> {
    * call.
    */
   async outputs(output: Iterable<unknown>): Promise<(CallOutput | InputMessage)[]> {
-    const items: (CallOutput | InputMessage)[] = [];
+    const calls: Call[] = [];
     for (const item of output) {
       if (isMapping(item) && item["type"] === "computer_call")
-        items.push(...(await this.#call(item)));
+        calls.push(await this.#checked(item));
+    }
+    if (calls.some((call) => call.refusal !== undefined)) {
+      for (const call of calls) call.refusal ??= UNCONFIRMED;
+    }
+    for (const call of calls) {
+      if (call.refusal !== undefined) call.wanted = [{ error: call.refusal }];
+      else for (const action of call.actions) call.wanted.push(await this.#wanted(action));
+    }
+    return this.#perform(calls);
+  }
+
+  /** Reads a call, and asks a person about its safety checks. */
+  async #checked(item: Record<string, unknown>): Promise<Call> {
+    const call: Call = { item, actions: [], wanted: [], checks: [], isAcknowledged: false };
+    try {
+      call.actions = actionsOf(item);
+      call.checks = checksOf(item);
+    } catch (error) {
+      call.refusal = untranslated(error).error!;
+      return call;
+    }
+    const { checks } = call;
+    if (checks.length === 0) return call;
+    call.isAcknowledged = (await this.#acknowledge?.(checks)) ?? false;
+    const names = checks.map((each) => each.message || each.id).join("; ");
+    if (!call.isAcknowledged) {
+      call.refusal = `Not performed: a person must confirm first: ${names}`;
+    }
+    return call;
+  }
+
+  /** Performs calls in order, and stops at the first that fails. */
+  async #perform(calls: readonly Call[]): Promise<(CallOutput | InputMessage)[]> {
+    const items: (CallOutput | InputMessage)[] = [];
+    let frame: Frame | undefined;
+    let hasFailed = false;
+    let hasActed = false;
+    for (const call of calls) {
+      let outcomes: readonly Outcome[];
+      if (hasFailed && call.refusal === undefined) {
+        const halted = () => new Outcome("not executed", HALTED);
+        outcomes = call.actions.map(halted);
+      } else if (call.refusal !== undefined && frame !== undefined) {
+        outcomes = [new Outcome("failed", call.refusal)];
+      } else {
+        try {
+          const batch = await this.session.perform(call.wanted, { mustSee: true });
+          ({ outcomes, frame } = batch);
+        } catch (error) {
+          if (!(error instanceof DeskdError) || !hasActed) throw error;
+          throw withMessage(error, `The earlier calls were done. The last: ${error.message}`);
+        }
+        hasActed ||= call.wanted.some((each) => (each.actions?.length ?? 0) > 0);
+      }
+      if (frame === undefined) throw new DeskdError("the daemon sent no frame");
+      items.push(...this.#answer(call, outcomes, frame));
+      hasFailed ||= outcomes.some((each) => each.isError);
     }
     return items;
   }
 
-  async #call(item: Record<string, unknown>): Promise<(CallOutput | InputMessage)[]> {
-    const checks = (item["pending_safety_checks"] ?? []) as SafetyCheck[];
-    const actions = actionsOf(item);
-    const isAcknowledged = checks.length > 0 && ((await this.#acknowledge?.(checks)) ?? false);
-    const wanted: Wanted[] = [];
-    if (checks.length > 0 && !isAcknowledged) {
-      const names = checks.map((each) => each.message || each.id).join("; ");
-      wanted.push({ error: `Not performed: a person must confirm first: ${names}` });
-    } else {
-      for (const action of actions) wanted.push(await this.#wanted(action));
-    }
-    const batch = await this.session.perform(wanted, { mustSee: true });
-    if (batch.frame === undefined) throw new DeskdError("the daemon sent no frame");
+  #answer(
+    { item, actions, checks, isAcknowledged }: Call,
+    outcomes: readonly Outcome[],
+    frame: Frame,
+  ): (CallOutput | InputMessage)[] {
     const answer: CallOutput = {
       type: "computer_call_output",
       call_id: item["call_id"] as string,
       output: {
         type: "computer_screenshot",
-        image_url: batch.frame.dataUrl(),
+        image_url: frame.dataUrl(),
         // Without it, the API scales the image, and points would refer to other pixels.
         ...(this.isPreview ? {} : { detail: "original" as const }),
       },
       ...(isAcknowledged ? { acknowledged_safety_checks: checks } : {}),
     };
-    const text = report(batch, actions);
+    const text = report(outcomes, actions);
     if (text === "") return [answer];
     // The tool's output has no channel for errors.
     return [answer, { type: "message", role: "user", content: [{ type: "input_text", text }] }];
@@ -197,24 +261,41 @@ export class Computer<P extends boolean = false> {
       return untranslated(error);
     }
     const values = action as Record<string, unknown>;
-    return confirmed(this.#confirm, String(values["type"]), values, made);
+    return confirmed(this.#confirm, nameOf(values["type"]), values, made);
   }
 }
 
 function actionsOf(item: Record<string, unknown>): unknown[] {
   const { actions, action } = item;
-  if (Array.isArray(actions) && actions.length > 0) return actions;
-  return action ? [action] : [];
+  const listed = actions ?? [];
+  if (!Array.isArray(listed)) throw new Malformed("actions must be a list");
+  if (listed.length > 0) return listed;
+  return (action ?? null) === null ? [] : [action];
+}
+
+function checksOf(item: Record<string, unknown>): SafetyCheck[] {
+  const checks = item["pending_safety_checks"] ?? [];
+  if (!Array.isArray(checks) || !checks.every(isCheck)) {
+    throw new Malformed("pending_safety_checks must be a list of objects with an id");
+  }
+  return checks;
+}
+
+function isCheck(check: unknown): check is SafetyCheck {
+  if (!isMapping(check) || typeof check["id"] !== "string") return false;
+  const texts = [check["code"] ?? "", check["message"] ?? ""];
+  return texts.every((each) => typeof each === "string");
 }
 
 /** The text that comes with the screenshot: the actions that were not done. */
-function report(batch: Batch, actions: readonly unknown[]): string {
-  const lines = batch.outcomes.flatMap((outcome, at) => {
+function report(outcomes: readonly Outcome[], actions: readonly unknown[]): string {
+  const lines = outcomes.flatMap((outcome, at) => {
     if (!outcome.isError) return [];
     const action = actions[at];
     const kind = isMapping(action) ? action["type"] : undefined;
     const name = typeof kind === "string" ? kind : "None";
-    const text = outcome.frame ? "The screen could not be captured." : outcome.text;
+    const isCard = outcome.frame?.isCard && outcome.status !== "unknown";
+    const text = isCard ? "The screen could not be captured." : outcome.text;
     return [`Action ${at + 1} (${name}): ${text}`];
   });
   return lines.length === 0 ? "" : `Computer tool: ${lines.join(" ")}`;

@@ -1,9 +1,9 @@
 /** The functions of pyautogui code, and their translation into actions. */
 import * as actions from "../actions.js";
-import { Arguments, has, Malformed, type Signatures } from "./fields.js";
+import { Arguments, checkAnswer, has, Malformed, type Signatures } from "./fields.js";
 import type { Wanted } from "./flow.js";
 import { first, quoted } from "./format.js";
-import { type PythonCall, pythonCalls, } from "./pythonCalls.js";
+import { type PythonCall, pythonCalls } from "./pythonCalls.js";
 
 const BLOCK = /```(?:python|code)?\s*\n(.*?)```/gs;
 /** Size of the grid to which coordinates from 0 to 1 are converted. */
@@ -72,6 +72,7 @@ export type Call = [name: string, values: Record<string, unknown>];
  * Throws `Malformed` if there is no call, or the code has anything but calls with literal arguments.
  */
 export function parse(answer: string): Call[] {
+  checkAnswer(answer);
   const code = [...answer.matchAll(BLOCK)].at(-1)?.[1] ?? answer;
   const calls: Call[] = [];
   // A call is read before the next statement: the error is that of the first wrong statement.
@@ -110,6 +111,10 @@ function read(call: PythonCall): Call {
 export function translate(name: string, values: unknown, isRelative: boolean): Wanted {
   if (!has(FUNCTIONS, name)) throw new Malformed(`there is no function ${quoted(name)}`);
   const given = new Arguments(name, values, FUNCTIONS[name]);
+  for (const time of ["interval", "duration"]) {
+    const isTime = given.isNumber(time) && given.number(time, -Infinity, Infinity) >= 0;
+    if (given.has(time) && !isTime) throw given.error(`${time} must be a number, at least 0`);
+  }
   if (name === "computer.terminate") {
     const status = given.choice("status", ["success", "failure"], "success");
     const control = status === "success" ? "finished" : "failed";

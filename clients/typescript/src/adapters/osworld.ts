@@ -12,7 +12,14 @@ import { Arguments, has, isMapping, Malformed, type Signatures } from "./fields.
 import { type Confirm, type Desk, Session, type Wanted } from "./flow.js";
 import { quoted } from "./format.js";
 import { parse, translate as translateCode } from "./opencuaCalls.js";
-import { firstMessage, type Translated, Turn, turn, untranslated, type UserMessage } from "./text.js";
+import {
+  firstMessage,
+  type Translated,
+  Turn,
+  turn,
+  untranslated,
+  type UserMessage,
+} from "./text.js";
 
 export { Turn };
 
@@ -50,7 +57,7 @@ export function translate(action: unknown): Wanted {
   if (!isMapping(action)) throw new Malformed("the action is no object");
   const { action_type: name, parameters, ...rest } = action;
   if (!has(ACTIONS, name)) throw new Malformed(`there is no action ${quoted(name)}`);
-  const values = (Object.hasOwn(action, "parameters") ? parameters : rest) || {};
+  const values = (Object.hasOwn(action, "parameters") ? parameters : rest) ?? {};
   const given = new Arguments(name, values, ACTIONS[name]);
   if (name === "DONE") return { control: "finished" };
   if (name === "FAIL") return { control: "failed" };

@@ -3,6 +3,7 @@
  * never run.
  */
 import { has, Malformed } from "./fields.js";
+import { quoted } from "./format.js";
 import { noPython, type Token, tokens } from "./pythonTokens.js";
 
 /** A tuple, which Python distinguishes from a list. */
@@ -195,9 +196,11 @@ function braced(inner: Token[]): unknown {
     return new Set(items.map(([value]) => literal(value!)));
   }
   if (items.some((each) => each.length !== 2)) throw new NotLiteral();
-  return Object.fromEntries(
-    items.map(([name, value]) => [String(literal(name!)), literal(value!)]),
-  );
+  return Object.fromEntries(items.map(([name, value]) => [keyOf(literal(name!)), literal(value!)]));
+}
+
+function keyOf(value: unknown): string {
+  return typeof value === "string" ? value : quoted(value);
 }
 
 function joined(list: Token[]): unknown {

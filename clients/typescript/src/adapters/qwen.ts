@@ -10,7 +10,7 @@
  */
 import { DeskdError } from "../errors.js";
 import type { Frame } from "../frame.js";
-import { isMapping } from "./fields.js";
+import { isMapping, nameOf } from "./fields.js";
 import { type Confirm, type Desk, Session } from "./flow.js";
 import { FARA, parse, QWEN, translate } from "./qwenCalls.js";
 import { firstMessage, translated, Turn, turn, untranslated, type UserMessage } from "./text.js";
@@ -74,7 +74,7 @@ export class Computer {
     const { known } = VERSIONS[this.#version];
     const made = calls.map((values) => {
       const named = isMapping(values) ? values : {};
-      return translated(String(named["action"]), named, () => translate(values, known));
+      return translated(nameOf(named["action"]), named, () => translate(values, known));
     });
     return turn(session, this.#confirm, made);
   }

@@ -1,7 +1,7 @@
 /** The calls of Qwen-VL and Fara: how their text is read, and their translation into actions. */
 import * as actions from "../actions.js";
 import { checkedText } from "../values.js";
-import { Arguments, has, isMapping, Malformed, type Signatures } from "./fields.js";
+import { Arguments, checkAnswer, has, isMapping, Malformed, type Signatures } from "./fields.js";
 import type { Wanted } from "./flow.js";
 import { quoted } from "./format.js";
 
@@ -63,6 +63,7 @@ export const FARA: Signatures = {
  * Throws `Malformed` if there is no call, or it is not JSON.
  */
 export function parse(answer: string): unknown[] {
+  checkAnswer(answer);
   const calls = [...answer.matchAll(BLOCK)].map(([, block = ""]) => {
     const call = parsed(block);
     if (!isMapping(call) || !has(call, "arguments")) {

@@ -1,7 +1,7 @@
 /** The actions of UI-TARS: how its text is read, and its translation into actions. */
 import * as actions from "../actions.js";
 import type { Picture } from "../options.js";
-import { Arguments, has, Malformed, type Signatures } from "./fields.js";
+import { Arguments, checkAnswer, has, Malformed, type Signatures } from "./fields.js";
 import type { Wanted } from "./flow.js";
 import { first, quoted } from "./format.js";
 
@@ -10,6 +10,9 @@ const WORD = /\s*([\p{L}\p{N}_]+)\s*=\s*/uy;
 /** The text after the quote that ends a string. */
 const END = /\s*(,\s*[\p{L}\p{N}_]+\s*=|\))/uy;
 const NUMBERS = /-?\d+(?:\.\d+)?/g;
+/** Two or four numbers, in brackets or between the marks of the models, or both. */
+const PLACE =
+  /^(?:<point>|<bbox>|<\|box_start\|>)?\s*[([]?\s*-?\d+(?:\.\d+)?(?:(?:\s*,\s*|\s+)-?\d+(?:\.\d+)?)*\s*[)\]]?\s*(?:<\/point>|<\/bbox>|<\|box_end\|>)?$/;
 const ESCAPES: Readonly<Record<string, string>> = {
   n: "\n",
   t: "\t",
@@ -58,6 +61,7 @@ export type Call = [name: string, values: Record<string, unknown>];
  * Throws `Malformed` if there is no call, or it cannot be read.
  */
 export function parse(answer: string): Call[] {
+  checkAnswer(answer);
   const text = answer.split("Action:").at(-1)!.trim();
   const calls: Call[] = [];
   let at = 0;
@@ -197,7 +201,8 @@ function optionalPoint(given: Arguments): [x?: number, y?: number] {
 /** Reads `<point>x y</point>`, `(x,y)` or `[x0, y0, x1, y1]`, whose middle it returns. */
 function pointOf(given: Arguments, ...names: [string, string]): [x: number, y: number] {
   const name = names.find((each) => given.has(each)) ?? names[0];
-  let numbers = (given.text(name).match(NUMBERS) ?? []).map(Number);
+  const text = given.text(name).trim();
+  let numbers = (PLACE.test(text) ? text.match(NUMBERS)! : []).map(Number);
   if (numbers.length === 4) {
     const [left, top, right, bottom] = numbers as [number, number, number, number];
     numbers = [Math.floor((left + right) / 2), Math.floor((top + bottom) / 2)];

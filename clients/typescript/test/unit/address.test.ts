@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
   chownSync,
   existsSync,
   mkdtempSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { after, afterEach, describe, test } from "node:test";
 import { inspect } from "node:util";
 import { create } from "@bufbuild/protobuf";
@@ -69,6 +70,22 @@ describe("addresses", () => {
     assert.equal(new Desktop().server, "unix:/run/deskd/deskd.sock");
     file("deskd.sock", "");
     assert.equal(new Desktop().server, `unix:${folder}/deskd.sock`);
+    for (const mode of [0o720, 0o702, 0o777]) {
+      chmodSync(folder, mode);
+      assert.equal(new Desktop().server, "unix:/run/deskd/deskd.sock");
+    }
+    chmodSync(folder, 0o1777);
+    assert.equal(new Desktop().server, `unix:${folder}/deskd.sock`);
+    if (process.geteuid?.() === 0) {
+      chownSync(join(folder, "deskd.sock"), 65534, 65534);
+      assert.equal(new Desktop().server, "unix:/run/deskd/deskd.sock");
+      chownSync(join(folder, "deskd.sock"), 0, 0);
+    }
+    chmodSync(folder, 0o755);
+    assert.equal(new Desktop().server, `unix:${folder}/deskd.sock`);
+    process.env["XDG_RUNTIME_DIR"] = relative(process.cwd(), folder);
+    assert.equal(new Desktop().server, "unix:/run/deskd/deskd.sock");
+    process.env["XDG_RUNTIME_DIR"] = folder;
     if (process.geteuid?.() === 0) {
       // Only root can give the folder to another user.
       chownSync(folder, 65534, 65534);

@@ -4,7 +4,16 @@ import { beforeEach, describe, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Desk, Session, type Wanted } from "../../src/adapters/flow.js";
 import * as qwen from "../../src/adapters/qwenCalls.js";
-import { type ActOptions, actions, Frame, StaleTarget, Step } from "../../src/index.js";
+import {
+  type ActOptions,
+  actions,
+  DeadlineExceeded,
+  Frame,
+  OutcomeUnknown,
+  StaleTarget,
+  Step,
+  Unavailable,
+} from "../../src/index.js";
 import * as pb from "../../src/v1/desktop_pb.js";
 import { FrameKind, FrameSchema } from "../../src/v1/frame_pb.js";
 
@@ -15,6 +24,7 @@ let steps: { actions: actions.Action[]; options: ActOptions }[] = [];
 let statuses: pb.ActionStatus[] = [];
 let isCard = false;
 let failure: Error | undefined;
+let blindness: Error | undefined;
 let frames = 0;
 
 function frame() {
@@ -24,11 +34,15 @@ function frame() {
 
 const desk: Desk = {
   cursor: async () => [1, 2],
-  screenshot: async () => new Frame({ ...shot(), isCard }),
+  screenshot: async () => {
+    if (blindness !== undefined) throw blindness;
+    return new Frame({ ...shot(), isCard });
+  },
   act: async (list, options = {}) => {
     const listed = [...list];
     steps.push({ actions: listed, options });
     if (failure !== undefined) throw failure;
+    if (blindness !== undefined) options = { ...options, frame: false };
     const results = listed.map((_, at) => ({ status: statuses[at] ?? DONE }));
     return new Step(
       create(pb.ActResponseSchema, {
@@ -58,6 +72,7 @@ beforeEach(() => {
   statuses = [];
   isCard = false;
   failure = undefined;
+  blindness = undefined;
   frames = 0;
 });
 
@@ -105,6 +120,52 @@ describe("a session", () => {
     assert.deepEqual(statusesOf(outcomes), ["failed", "not executed"]);
     // f2 is the picture of the part, f3 the screen that was taken in its place.
     assert.deepEqual([frame?.frameId, isShown, session.seen?.frameId], ["f3", false, "f3"]);
+  });
+
+  test("says what became of calls after which no picture can be taken", async () => {
+    const session = new Session(desk, PICTURE);
+    await session.look();
+    blindness = new Unavailable("no daemon", { status: "UNAVAILABLE" });
+    const done = session.perform([wanted(1)], { mustSee: true });
+    await assert.rejects(done, {
+      name: "Unavailable",
+      message: "This was done. No new picture: no daemon",
+    });
+    statuses = [DONE, FAILED];
+    const part = session.perform([wanted(1), wanted(1)], { mustSee: true });
+    await assert.rejects(part, {
+      name: "Unavailable",
+      message: "A part was done. Failed: the action was FAILED No new picture: no daemon",
+    });
+    failure = new OutcomeUnknown("no answer", { reason: "OUTCOME_UNKNOWN" });
+    await assert.rejects(session.perform([wanted(1)], { mustSee: true }), (error: Error) => {
+      assert.ok(error instanceof OutcomeUnknown);
+      const unknown = "It is not known whether this was done: no answer [OUTCOME_UNKNOWN].";
+      assert.equal(error.message, `${unknown} Look at the screen. No new picture: no daemon`);
+      return true;
+    });
+    const { outcomes } = await session.perform([wanted(1)]);
+    assert.match(outcomes[0]!.text, /^It is not known.* No new picture: no daemon$/);
+    await assert.rejects(session.perform([], { mustSee: true }), { message: "no daemon" });
+  });
+
+  test("does not claim that a call that was refused may be done", async () => {
+    const session = new Session(desk, PICTURE);
+    const texts = async (...calls: Wanted[]) => {
+      const { outcomes } = await session.perform(calls, { frameAfter: false });
+      assert.deepEqual(statusesOf(outcomes), ["failed", "not executed"].slice(0, calls.length));
+      return outcomes[0]!.text;
+    };
+    blindness = new DeadlineExceeded("late", { reason: "DEADLINE" });
+    assert.equal(await texts({ picture: PICTURE }), "Not performed: late [DEADLINE]");
+    const click: Wanted = { actions: [actions.click(1, 2)] };
+    assert.equal(await texts(click, click), "Not performed: late [DEADLINE]");
+    blindness = undefined;
+    await session.look();
+    failure = new Unavailable("busy", { reason: "X_UNRESPONSIVE" });
+    assert.equal(await texts(click, click), "Not performed: busy [X_UNRESPONSIVE]");
+    failure = new DeadlineExceeded("not ready", { reason: "NOT_PAINTED" });
+    assert.equal(await texts(click), "Not performed: not ready [NOT_PAINTED]");
   });
 
   test("keeps no images", async () => {

@@ -230,6 +230,9 @@ class _Computer:
             return Wanted(error=error), False
         given = dict(values or {})
         decision = given.pop("safety_decision", None)
+        if decision is not None and not isinstance(decision, Mapping):
+            error = f"Invalid call, not performed: {name}: safety_decision must be an object"
+            return Wanted(error=error), False
         seen = self._session.seen
         try:
             screen = seen.screen if seen is not None else (0, 0)
@@ -240,12 +243,7 @@ class _Computer:
             return Wanted(error=f"Invalid call, not performed: {error.message}"), False
         if name in self._excluded:
             return Wanted(error=f"Not performed: the function {name} is turned off here."), False
-        is_needed = isinstance(decision, Mapping) and decision.get("decision") not in (
-            None,
-            "regular",
-            "allowed",
-        )
-        if is_needed:
+        if decision is not None and decision.get("decision") not in (None, "regular", "allowed"):
             asked = {**given, "safety_decision": dict(decision)}
             if self._acknowledge is None:
                 why = str(asked["safety_decision"].get("explanation", ""))
