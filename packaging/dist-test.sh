@@ -54,7 +54,7 @@ for kind in tarball package; do
     [ -s "$root/$prefix/share/deskd/proto/deskd/v1/desktop.proto" ]
     mount -t proc proc "$root/proc"
     # It starts, answers, and says that there is no X server.
-    chroot "$root" /$prefix/bin/deskd serve --listen unix:/tmp/deskd.sock 2>"$work/$kind.log" &
+    chroot "$root" /$prefix/bin/deskd serve --display :59 --listen unix:/tmp/deskd.sock 2>"$work/$kind.log" &
     daemon=$!
     answer=$(chroot "$root" /$prefix/bin/deskd info --server unix:/tmp/deskd.sock --json) \
         || { cat "$work/$kind.log" >&2; exit 1; }
