@@ -589,11 +589,8 @@ fn a_runtime_folder_of_another_user_is_not_used() {
         "one's own folder is used: {output:?}"
     );
     while listener.accept().is_ok() {}
-    let set_mode = |mode| {
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
-    };
-    // As /tmp is: one's own socket is used, another user's is not.
-    set_mode(0o1777);
+    // Others can write to it, as to /tmp: one's own socket is used, another user's is not.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
     let output = run();
     assert!(listener.accept().is_ok(), "{output:?}");
     while listener.accept().is_ok() {}
@@ -602,11 +599,6 @@ fn a_runtime_folder_of_another_user_is_not_used() {
     let output = run();
     assert!(listener.accept().is_err(), "{output:?}");
     std::os::unix::fs::chown(&socket, Some(0), Some(0)).unwrap();
-    // Others can replace the socket.
-    set_mode(0o777);
-    let output = run();
-    assert!(listener.accept().is_err(), "{output:?}");
-    set_mode(0o700);
     std::os::unix::fs::chown(folder.path(), Some(65534), Some(65534)).unwrap();
     let output = run();
     assert!(listener.accept().is_err(), "{output:?}");

@@ -43,23 +43,18 @@ pub(super) fn block_on(
 }
 
 /// The address that a client or daemon uses by default. A runtime folder is ignored if it belongs to
-/// another user, for example when root runs with the environment of a user, or if others can put a
-/// socket there. Such a user would receive typed text and the token. A folder like /tmp, in which
-/// nobody can replace the files of others, counts unless another user's socket is there already.
+/// another user, for example when root runs with the environment of a user, or if another user's
+/// socket is there, as in /tmp or an `emptyDir` of Kubernetes. That user would receive typed text and
+/// the token.
 pub(super) fn default_address() -> Address {
     let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let is_trusted = |found: &Metadata| [0, nix::unistd::geteuid().as_raw()].contains(&found.uid());
-    let is_anothers = |folder: &PathBuf| {
-        let Ok(found) = std::fs::metadata(folder) else {
-            return false;
-        };
-        let is_open = found.mode() & 0o022 != 0;
-        let is_sticky = found.mode() & 0o1000 != 0;
-        let socket = std::fs::symlink_metadata(folder.join("deskd.sock"));
-        let is_planted = socket.is_ok_and(|socket| !is_trusted(&socket));
-        !is_trusted(&found) || is_open && (!is_sticky || is_planted)
+    let is_anothers = |found: io::Result<Metadata>| {
+        found.is_ok_and(|found| ![0, nix::unistd::geteuid().as_raw()].contains(&found.uid()))
     };
-    Address::default_for(folder.filter(|folder| !is_anothers(folder)))
+    Address::default_for(folder.filter(|folder| {
+        let socket = folder.join("deskd.sock");
+        !is_anothers(folder.metadata()) && !is_anothers(socket.symlink_metadata())
+    }))
 }
 
 /// Returns the value of an environment variable; an empty one counts as not set.

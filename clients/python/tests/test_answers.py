@@ -210,18 +210,18 @@ def test_a_bridge_is_opened_with_a_long_temporary_folder(
     assert not os.path.exists(os.path.dirname(bridge.path))
 
 
-def test_a_folder_that_others_can_write_to_is_no_default(
+def test_a_socket_of_another_user_is_no_default(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    own, others = f"unix:{tmp_path}/deskd.sock", "unix:/run/deskd/deskd.sock"
     (tmp_path / "deskd.sock").touch()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("DESKD_SERVER", raising=False)
-    os.chmod(tmp_path, 0o700)
-    assert Address.of(None).server == f"unix:{tmp_path}/deskd.sock"
+    # Others can write to it, as to /tmp.
     os.chmod(tmp_path, 0o777)
-    assert Address.of(None).server == "unix:/run/deskd/deskd.sock"
-    # As /tmp is: one's own socket is used, another user's is not.
-    os.chmod(tmp_path, 0o1777)
-    assert Address.of(None).server == f"unix:{tmp_path}/deskd.sock"
+    assert Address.of(None).server == own
     os.chown(tmp_path / "deskd.sock", 65534, 65534)
-    assert Address.of(None).server == "unix:/run/deskd/deskd.sock"
+    assert Address.of(None).server == others
+    os.chown(tmp_path / "deskd.sock", 0, 0)
+    os.chown(tmp_path, 65534, 65534)
+    assert Address.of(None).server == others

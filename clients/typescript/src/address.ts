@@ -1,5 +1,5 @@
 /** Addresses of a daemon, and the settings of a connection to each. */
-import { existsSync, lstatSync, readFileSync, statSync } from "node:fs";
+import { lstatSync, readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } from "@grpc/grpc-js";
 import { Bridge } from "./bridge.js";
@@ -147,22 +147,14 @@ function variable(name: string): string | undefined {
 function defaultServer(): string {
   const folder = variable("XDG_RUNTIME_DIR") ?? "";
   const path = join(folder, "deskd.sock");
-  return isTrusted(folder) && existsSync(path) ? `unix:${path}` : DEFAULT;
+  // Another user who listens there would receive typed text and the token.
+  return isAbsolute(folder) && isOurs(folder) && isOurs(path) ? `unix:${path}` : DEFAULT;
 }
 
-/**
- * Whether a folder belongs to this user or root, and no other user can put a socket there. Such a
- * user would receive typed text and the token. A folder like /tmp, in which nobody can replace the
- * files of others, counts unless the socket is another user's.
- */
-function isTrusted(folder: string): boolean {
+/** Whether a file exists and belongs to this user or root. */
+function isOurs(path: string): boolean {
   try {
-    const trusted = [0, process.geteuid?.()];
-    const { uid, mode } = statSync(folder);
-    if (!isAbsolute(folder) || !trusted.includes(uid)) return false;
-    if ((mode & 0o022) === 0) return true;
-    const isSticky = (mode & 0o1000) !== 0;
-    return isSticky && trusted.includes(lstatSync(join(folder, "deskd.sock")).uid);
+    return [0, process.geteuid?.()].includes(lstatSync(path).uid);
   } catch {
     return false;
   }

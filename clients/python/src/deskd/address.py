@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 import shlex
-import stat
 from dataclasses import dataclass, field
 
 import grpc
@@ -136,12 +135,10 @@ def _default() -> str:
         found, socket = os.stat(folder), os.lstat(path)
     except OSError:
         return DEFAULT
-    # Another user who could listen there would receive typed text. In a folder like /tmp nobody can
-    # replace the files of others.
+    # Another user who listens there would receive typed text and the token.
     ours = (0, os.geteuid())
-    is_open, is_sticky = bool(found.st_mode & 0o022), bool(found.st_mode & stat.S_ISVTX)
-    is_safe = not is_open or (is_sticky and socket.st_uid in ours)
-    return f"unix:{path}" if os.path.isabs(folder) and found.st_uid in ours and is_safe else DEFAULT
+    is_ours = found.st_uid in ours and socket.st_uid in ours
+    return f"unix:{path}" if os.path.isabs(folder) and is_ours else DEFAULT
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

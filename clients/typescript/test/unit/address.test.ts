@@ -70,11 +70,8 @@ describe("addresses", () => {
     assert.equal(new Desktop().server, "unix:/run/deskd/deskd.sock");
     file("deskd.sock", "");
     assert.equal(new Desktop().server, `unix:${folder}/deskd.sock`);
-    for (const mode of [0o720, 0o702, 0o777]) {
-      chmodSync(folder, mode);
-      assert.equal(new Desktop().server, "unix:/run/deskd/deskd.sock");
-    }
-    chmodSync(folder, 0o1777);
+    // Others can write to it, as to /tmp.
+    chmodSync(folder, 0o777);
     assert.equal(new Desktop().server, `unix:${folder}/deskd.sock`);
     if (process.geteuid?.() === 0) {
       chownSync(join(folder, "deskd.sock"), 65534, 65534);
