@@ -6,7 +6,11 @@ import base64
 import contextlib
 import io
 import json
+import pathlib
 import socket
+import ssl
+import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
@@ -240,3 +244,40 @@ def test_strangers_and_web_pages_are_refused(daemon: Any) -> None:
     assert post(authorization=good, origin="http://localhost") == 403
     assert post(authorization=good, origin="https://example.com") == 403
     assert post(authorization=good, host="desk.example") == 200
+
+
+def test_tls_is_that_of_http(daemon: Any, tmp_path: pathlib.Path) -> None:
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    made += ["-keyout", "key.pem", "-out", "cert.pem", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(made, cwd=tmp_path, check=True, capture_output=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    files = ["--tls-cert", tmp_path / "cert.pem", "--tls-key", tmp_path / "key.pem"]
+    files += ["--token-file", daemon.folder / "token"]
+    listeners = ["--listen", f"unix:{tmp_path}/deskd.sock", "--http", f"127.0.0.1:{port}", "--mcp"]
+    command = [daemon.program, "serve", "--display", ":59", *listeners, *files]
+    context = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+    # What every HTTP client offers.
+    context.set_alpn_protocols(["http/1.1"])
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        try:
+            end = time.monotonic() + 20
+            while not is_open(port):
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            with (
+                socket.create_connection(("127.0.0.1", port), timeout=20) as connection,
+                context.wrap_socket(connection, server_hostname="localhost") as encrypted,
+            ):
+                assert encrypted.selected_alpn_protocol() == "http/1.1"
+                encrypted.sendall(b"GET /mcp HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                assert encrypted.recv(100).startswith(b"HTTP/1.1 401 ")
+        finally:
+            server.terminate()
+
+
+def is_open(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
