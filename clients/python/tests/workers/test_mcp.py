@@ -277,6 +277,36 @@ def test_tls_is_that_of_http(daemon: Any, tmp_path: pathlib.Path) -> None:
             server.terminate()
 
 
+def test_what_is_typed_is_in_no_log(daemon: Any, tmp_path: pathlib.Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    listeners = ["--listen", f"unix:{tmp_path}/deskd.sock", "--http", f"127.0.0.1:{port}", "--mcp"]
+    token = ["--token-file", daemon.folder / "token", "--log", "trace"]
+    command = [daemon.program, "serve", "--display", ":59", *listeners, *token]
+    log = tmp_path / "log"
+    params = {"name": "computer", "arguments": {"action": "type", "text": "sesame-open"}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    headers = {
+        "authorization": f"Bearer {daemon.token}",
+        "content-type": "application/json",
+        "accept": "application/json, text/event-stream",
+    }
+    with log.open("wb") as lines, subprocess.Popen(command, stderr=lines) as server:
+        try:
+            end = time.monotonic() + 20
+            while not is_open(port):
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/mcp", body.encode(), headers)
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                assert b'"isError":true' in reply.read()
+        finally:
+            server.terminate()
+    assert log.stat().st_size > 0
+    assert b"sesame" not in log.read_bytes()
+
+
 def is_open(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
