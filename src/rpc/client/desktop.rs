@@ -479,6 +479,11 @@ fn time(action: &v1::Action) -> Option<Duration> {
         Action::Wait(wait) => (wait.duration, 1),
         Action::Drag(drag) => (drag.duration, 1),
         Action::Key(key) => (key.hold, key.repeat.unwrap_or(1)),
+        Action::Type(text) => {
+            let characters = u32::try_from(text.text.chars().count()).ok()?;
+            let rate = text.rate.filter(|rate| *rate > 0)?;
+            return Some(Duration::from_secs(1).saturating_mul(characters) / rate);
+        }
         _ => (None, 1),
     };
     Some(Duration::try_from(time?).ok()?.saturating_mul(times))
@@ -489,4 +494,22 @@ fn random_id() -> Result<String, CallError> {
     getrandom::fill(&mut bytes)
         .map_err(|error| CallError::new(CallErrorKind::Other, error.to_string()))?;
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_at_a_rate_takes_its_time() {
+        let typed = |rate| {
+            let text = "é".repeat(100);
+            time(&v1::Action {
+                action: Some(Action::Type(v1::TypeAction { text, rate })),
+            })
+        };
+        assert_eq!(typed(Some(10)), Some(Duration::from_secs(10)));
+        assert_eq!(typed(None), None);
+        assert_eq!(typed(Some(0)), None);
+    }
 }
