@@ -72,6 +72,15 @@ impl Managed {
 
     /// The same, behind another program.
     pub fn start(&mut self, prefix: &[&str]) {
+        // A daemon whose init was killed ends a moment later. Until then it accepts connections,
+        // and a caller would take it for the daemon that starts here.
+        if self.init.is_none() {
+            wait_for(
+                "the end of the last daemon",
+                Duration::from_secs(10),
+                || UnixStream::connect(self.socket()).is_err().then_some(()),
+            );
+        }
         let mut serve = match prefix {
             [] => command(binary()),
             [program, arguments @ ..] => {
