@@ -2,6 +2,7 @@
 
 use std::{
     fs::Permissions,
+    io::Write as _,
     os::unix::fs::PermissionsExt as _,
     process::{Output, Stdio},
 };
@@ -606,4 +607,26 @@ fn a_runtime_folder_of_another_user_is_not_used() {
         complaint(&output).contains("/run/deskd/deskd.sock"),
         "{output:?}"
     );
+}
+
+/// A host that sends no end of a line is refused, and deskd does not collect what it sends.
+#[test]
+fn a_message_for_mcp_has_a_largest_size() {
+    let mut deskd = command(binary());
+    deskd
+        .args(["mcp", "--server", "unix:/nonexistent/s"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut process = deskd.spawn().unwrap();
+    let mut input = process.stdin.take().unwrap();
+    let sent = (0..64)
+        .take_while(|_| input.write_all(&[b' '; 1 << 20]).is_ok())
+        .count();
+    drop(input);
+    let output = process.wait_with_output().unwrap();
+    let said = complaint(&output);
+    assert!(said.contains("longer than 1048576 bytes"), "{said}");
+    assert_ne!(code(&output), 0);
+    assert!(sent < 64);
 }

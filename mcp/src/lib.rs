@@ -4,7 +4,16 @@
 //! This is a crate of its own, so that the SDK's code, which runs once for each call of a model, is
 //! compiled for size.
 
-use std::{convert::Infallible, fmt::Display, future::Future, io, pin::Pin, sync::Arc};
+mod lines;
+
+use std::{
+    convert::Infallible,
+    fmt::Display,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -81,16 +90,26 @@ pub trait Tools: Send + Sync + 'static {
     fn call(&self, name: String, arguments: Arguments) -> Answering<'_>;
 }
 
-/// Serves on standard input and output until the host closes standard input.
+/// Serves on standard input and output until the host closes standard input. A message has at most
+/// `most` bytes.
 ///
 /// # Errors
 ///
-/// When the host sends something else than MCP, or a stream fails.
-pub async fn serve_stdio(tools: Arc<dyn Tools>) -> io::Result<()> {
-    let service = Handler(tools).serve(stdio_pipes()).await;
-    let service = service.map_err(io::Error::other)?;
-    service.waiting().await.map_err(io::Error::other)?;
-    Ok(())
+/// When the host sends something else than MCP or a longer message, or a stream fails.
+pub async fn serve_stdio(tools: Arc<dyn Tools>, most: usize) -> io::Result<()> {
+    let (input, output) = stdio_pipes();
+    let (input, is_too_long) = lines::Bounded::new(input, most);
+    let ended = async {
+        let service = Handler(tools).serve((input, output)).await;
+        let service = service.map_err(io::Error::other)?;
+        service.waiting().await.map_err(io::Error::other)
+    };
+    let ended = ended.await;
+    // The SDK takes a stream that fails for one that ended.
+    if is_too_long.load(Ordering::Relaxed) {
+        return Err(lines::too_long(most));
+    }
+    ended.map(drop)
 }
 
 /// A response to an HTTP request.

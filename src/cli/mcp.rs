@@ -6,7 +6,10 @@ use super::{
     client_args::ClientArgs,
     exit::{CliError, Exit},
 };
-use crate::rpc::{Token, client, mcp::DesktopTools};
+use crate::rpc::{
+    Token, client,
+    mcp::{DesktopTools, MAX_MESSAGE_BYTES},
+};
 
 /// Serves until the host closes standard input. The daemon is connected at the first call, so that
 /// the host gets its answer to `initialize` at once.
@@ -20,7 +23,8 @@ pub(super) async fn run(args: ClientArgs) -> Result<Exit, CliError> {
     if let Some(tls) = args.tls()? {
         desktop = desktop.with_tls(tls);
     }
-    let served = deskd_mcp::serve_stdio(Arc::new(DesktopTools::new(desktop))).await;
+    let tools = Arc::new(DesktopTools::new(desktop));
+    let served = deskd_mcp::serve_stdio(tools, MAX_MESSAGE_BYTES).await;
     served.map_err(|error| CliError::new(Exit::Local, format!("MCP: {error}")))?;
     Ok(Exit::Done)
 }

@@ -1,19 +1,13 @@
 //! Performs the calls of a model on a desktop.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Mutex, PoisonError};
 
 use deskd_mcp::{Answer, Arguments as Object, Content};
 
-use super::{arguments::Arguments, tools::ACTIONS};
-use crate::{
-    keys,
-    rpc::{
-        client::{CallError, CallErrorKind, Desktop},
-        v1::{self, action::Action, capture_options::Scale},
-    },
+use super::call::{self, Wanted};
+use crate::rpc::{
+    client::{CallError, CallErrorKind, Desktop},
+    v1::{self, action::Action, capture_options::Scale},
 };
 
 /// Longer side and number of pixels of a picture: what most models see without scaling.
@@ -21,8 +15,6 @@ const SIDE: u32 = 1568;
 const PIXELS: u64 = 1_150_000;
 /// Size of an image in bytes that fits into the 1 MB of common hosts as base64, with a margin.
 const MOST_BYTES: u64 = 700 * 1024;
-/// Time after which the daemon releases a button that the model left down.
-const HOLD: Duration = Duration::from_secs(60);
 
 /// A desktop, and what the model has seen of it.
 pub(super) struct Computer {
@@ -38,16 +30,6 @@ struct Seen {
     frame_id: String,
     size: (u32, u32),
     screen: (u32, u32),
-}
-
-/// A call, translated.
-#[derive(Debug, PartialEq)]
-enum Wanted {
-    Act(Vec<Action>, String),
-    Screenshot,
-    /// A part of the screen: x, y, width and height.
-    Zoom(i32, i32, u32, u32),
-    Cursor,
 }
 
 impl Computer {
@@ -71,13 +53,7 @@ impl Computer {
             None | Some(serde_json::Value::Null) => None,
             Some(_) => return Some(error("Invalid call, not performed: screenshot_id".into())),
         };
-        let wanted = match tool {
-            "computer" => of_computer(arguments),
-            "screenshot" => Arguments::new(tool, arguments, &[]).map(|_| Wanted::Screenshot),
-            "zoom" => zoom(tool, arguments),
-            _ => return None,
-        };
-        Some(match wanted {
+        Some(match call::read(tool, arguments)? {
             Ok(wanted) => self.perform(wanted, named).await,
             Err(why) => error(format!("Invalid call, not performed: {why}")),
         })
@@ -393,265 +369,5 @@ fn has_point(action: &Action) -> bool {
         Action::Scroll(scroll) => scroll.at.is_some(),
         Action::Move(_) | Action::Drag(_) => true,
         _ => false,
-    }
-}
-
-fn zoom(call: &str, arguments: Object) -> Result<Wanted, String> {
-    let given = Arguments::new(call, arguments, &["region"])?;
-    let (x, y, width, height) = given.region("region")?;
-    Ok(Wanted::Zoom(x, y, width, height))
-}
-
-/// Translates a call of the tool `computer`.
-fn of_computer(mut arguments: Object) -> Result<Wanted, String> {
-    let action = match arguments.remove("action") {
-        Some(serde_json::Value::String(action)) => action,
-        Some(_) => return Err("computer: action must be a string".into()),
-        None => return Err("computer: action is required".into()),
-    };
-    let known: &[&str] = match action.as_str() {
-        "screenshot" | "cursor_position" | "left_mouse_down" | "left_mouse_up" => &[],
-        "zoom" => return zoom(&action, arguments),
-        "left_click" | "right_click" | "middle_click" | "double_click" | "triple_click" => {
-            &["coordinate", "text"]
-        }
-        "left_click_drag" => &["start_coordinate", "coordinate", "text"],
-        "mouse_move" => &["coordinate"],
-        "scroll" => &["scroll_direction", "scroll_amount", "coordinate", "text"],
-        "type" => &["text"],
-        "key" => &["text", "repeat"],
-        "hold_key" => &["text", "duration"],
-        "wait" => &["duration"],
-        other => {
-            let names = ACTIONS.join(", ");
-            return Err(format!(
-                "there is no action {other:?}; choose one of {names}"
-            ));
-        }
-    };
-    let given = Arguments::new(&action, arguments, known)?;
-    let (action, said) = match action.as_str() {
-        "screenshot" => return Ok(Wanted::Screenshot),
-        "cursor_position" => return Ok(Wanted::Cursor),
-        "left_mouse_down" => (
-            Action::ButtonDown(v1::ButtonDownAction {
-                hold: HOLD.try_into().ok(),
-                ..v1::ButtonDownAction::default()
-            }),
-            "Left mouse button pressed.".to_owned(),
-        ),
-        "left_mouse_up" => (
-            Action::ButtonUp(v1::ButtonUpAction::default()),
-            "Left mouse button released.".to_owned(),
-        ),
-        "mouse_move" => (
-            Action::Move(v1::MoveAction {
-                to: Some(given.place("coordinate")?.into()),
-                modifiers: Vec::new(),
-            }),
-            "Moved the mouse.".to_owned(),
-        ),
-        "type" => (
-            Action::Type(v1::TypeAction {
-                text: given.text("text")?,
-                rate: None,
-            }),
-            "Typed.".to_owned(),
-        ),
-        "key" => return key(&given),
-        "hold_key" => {
-            let (text, seconds) = (given.text("text")?, given.seconds("duration")?);
-            let held = Action::Key(v1::KeyAction {
-                keys: keys::chord(&text),
-                repeat: None,
-                hold: Duration::from_secs_f64(seconds).try_into().ok(),
-            });
-            (held, format!("Held {text} for {seconds} s."))
-        }
-        "wait" => {
-            let seconds = given.seconds("duration")?;
-            let said = format!("Waited {seconds} s.");
-            if seconds == 0.0 {
-                return Ok(Wanted::Act(Vec::new(), said));
-            }
-            let duration = Duration::from_secs_f64(seconds).try_into().ok();
-            (Action::Wait(v1::WaitAction { duration }), said)
-        }
-        "scroll" => return scroll(&given),
-        "left_click_drag" => {
-            let path = [given.place("start_coordinate")?, given.place("coordinate")?];
-            let dragged = Action::Drag(v1::DragAction {
-                path: path.into_iter().map(Into::into).collect(),
-                modifiers: modifiers(&given)?,
-                ..v1::DragAction::default()
-            });
-            (dragged, "Dragged.".to_owned())
-        }
-        click => click_of(click, &given)?,
-    };
-    Ok(Wanted::Act(vec![action], said))
-}
-
-fn click_of(name: &str, given: &Arguments) -> Result<(Action, String), String> {
-    let (button, count, said) = match name {
-        "right_click" => (v1::Button::Right, 1, "Right-clicked."),
-        "middle_click" => (v1::Button::Middle, 1, "Middle-clicked."),
-        "double_click" => (v1::Button::Left, 2, "Double-clicked."),
-        "triple_click" => (v1::Button::Left, 3, "Triple-clicked."),
-        _ => (v1::Button::Left, 1, "Clicked."),
-    };
-    let click = v1::ClickAction {
-        at: given.point("coordinate")?.map(Into::into),
-        button: button.into(),
-        count: Some(count),
-        modifiers: modifiers(given)?,
-    };
-    Ok((Action::Click(click), said.to_owned()))
-}
-
-/// `key`: one chord, or several that are separated by spaces, as xdotool takes them.
-fn key(given: &Arguments) -> Result<Wanted, String> {
-    let text = given.text("text")?;
-    let repeat = match given.has("repeat") {
-        true => given.whole("repeat", 1, 100)?,
-        false => 1,
-    };
-    let press = |chord: &str| {
-        Action::Key(v1::KeyAction {
-            keys: keys::chord(chord),
-            repeat: u32::try_from(repeat).ok(),
-            hold: None,
-        })
-    };
-    let mut chords: Vec<&str> = text.split_whitespace().collect();
-    if chords.is_empty() {
-        chords.push(&text);
-    }
-    let actions = chords.into_iter().map(press).collect();
-    Ok(Wanted::Act(actions, format!("Pressed {text}.")))
-}
-
-fn scroll(given: &Arguments) -> Result<Wanted, String> {
-    let direction = given.text("scroll_direction")?;
-    let (x, y) = match direction.as_str() {
-        "up" => (0, -1),
-        "down" => (0, 1),
-        "left" => (-1, 0),
-        "right" => (1, 0),
-        _ => return Err("scroll: scroll_direction must be one of up, down, left, right".into()),
-    };
-    let amount = given.whole("scroll_amount", 0, 1000)?;
-    let turned = Action::Scroll(v1::ScrollAction {
-        at: given.point("coordinate")?.map(Into::into),
-        dx: x * amount,
-        dy: y * amount,
-        unit: v1::ScrollUnit::Notch.into(),
-        modifiers: modifiers(given)?,
-    });
-    let actions = if amount == 0 { vec![] } else { vec![turned] };
-    Ok(Wanted::Act(actions, format!("Scrolled {direction}.")))
-}
-
-/// The keys that are held during an action.
-fn modifiers(given: &Arguments) -> Result<Vec<String>, String> {
-    match given.has("text") {
-        true => Ok(keys::chord(&given.text("text")?)),
-        false => Ok(Vec::new()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn translated(call: serde_json::Value) -> Result<Wanted, String> {
-        let serde_json::Value::Object(arguments) = call else {
-            panic!("no object")
-        };
-        of_computer(arguments)
-    }
-
-    #[test]
-    fn every_action_is_translated() {
-        for action in ACTIONS {
-            let call = match action {
-                "key" | "type" => json!({"action": action, "text": "a"}),
-                "hold_key" => json!({"action": action, "text": "a", "duration": 1}),
-                "wait" => json!({"action": action, "duration": 0.5}),
-                "mouse_move" => json!({"action": action, "coordinate": [1, 2]}),
-                "left_click_drag" => {
-                    json!({"action": action, "start_coordinate": [1, 2], "coordinate": [3.0, 4]})
-                }
-                "scroll" => {
-                    json!({"action": action, "scroll_direction": "up", "scroll_amount": 2})
-                }
-                "zoom" => json!({"action": action, "region": [1, 2, 3, 4]}),
-                _ => json!({ "action": action }),
-            };
-            assert!(translated(call).is_ok(), "{action}");
-        }
-        let zoomed = translated(json!({"action": "zoom", "region": [10, 20, 40, 60]}));
-        assert_eq!(zoomed, Ok(Wanted::Zoom(10, 20, 30, 40)));
-        let keys = translated(json!({"action": "key", "text": "Down ctrl+s", "repeat": 2}));
-        let Ok(Wanted::Act(actions, said)) = keys else {
-            panic!("{keys:?}")
-        };
-        assert_eq!((actions.len(), said.as_str()), (2, "Pressed Down ctrl+s."));
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (call, what) in [
-            (json!({}), "action is required"),
-            (json!({"action": 5}), "action must be a string"),
-            (json!({"action": "fly"}), "there is no action \"fly\""),
-            (json!({"action": "type"}), "type: text is required"),
-            (
-                json!({"action": "type", "text": 5}),
-                "text must be a string",
-            ),
-            (
-                json!({"action": "left_click", "coordinate": [1]}),
-                "must be [x, y]",
-            ),
-            (
-                json!({"action": "left_click", "coordinate": "1,2"}),
-                "whole numbers",
-            ),
-            (
-                json!({"action": "left_click", "coordinate": [1.5, 2]}),
-                "whole numbers",
-            ),
-            (
-                json!({"action": "left_click", "coordinate": [1e300, 2]}),
-                "whole numbers",
-            ),
-            (
-                json!({"action": "left_click", "speed": 2}),
-                "unknown argument \"speed\"",
-            ),
-            (
-                json!({"action": "wait", "duration": 301}),
-                "a number from 0 to 300",
-            ),
-            (
-                json!({"action": "key", "text": "a", "repeat": 101}),
-                "from 1 to 100",
-            ),
-            (json!({"action": "zoom", "region": [5, 5, 5, 9]}), "x0 < x1"),
-            (
-                json!({"action": "zoom", "region": [-2147483648, 0, 2147483647, 9]}),
-                "x0 < x1",
-            ),
-            (
-                json!({"action": "scroll", "scroll_amount": 1}),
-                "scroll_direction is required",
-            ),
-            (json!({"action": "mouse_move"}), "coordinate is required"),
-        ] {
-            let why = translated(call.clone()).unwrap_err();
-            assert!(why.contains(what), "{call}: {why}");
-        }
     }
 }

@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::DesktopTools;
+use super::{DesktopTools, MAX_MESSAGE_BYTES};
 use crate::rpc::{
     client::Desktop,
     server::{ServeError, ServerTls, acceptor},
@@ -39,8 +39,6 @@ const CONNECTIONS: usize = 64;
 const HEAD: Duration = Duration::from_secs(10);
 /// Maximum time for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Maximum size of a request in bytes: a text of 64 KiB, with room for its escapes.
-const BODY: usize = 1 << 20;
 /// Maximum time to receive the body of a request.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// Pause after a failed accept.
@@ -91,7 +89,7 @@ pub async fn serve_http(
     };
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let tools = Arc::new(DesktopTools::shared(desktop));
-    let mcp = Http::new(tools, BODY, shutdown.child_token());
+    let mcp = Http::new(tools, MAX_MESSAGE_BYTES, shutdown.child_token());
     let mut connections: Vec<Served> = Vec::new();
     loop {
         let stream = tokio::select! {
@@ -184,7 +182,7 @@ async fn answer(request: Request<Incoming>, place: &Place) -> HttpResponse {
         "/mcp" => {
             let (head, body) = request.into_parts();
             // A caller that stops in the middle of a request gives its place up.
-            let body = Limited::new(body, BODY).collect();
+            let body = Limited::new(body, MAX_MESSAGE_BYTES).collect();
             match tokio::time::timeout(BODY_TIME, body).await {
                 Ok(Ok(body)) => {
                     let body = Full::from(body.to_bytes());

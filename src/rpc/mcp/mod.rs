@@ -2,10 +2,12 @@
 //!
 //! - `tools`: the tools that a host sees, with their schemas.
 //! - `arguments`: reads the arguments of a call, which a model wrote.
+//! - `call`: reads a whole call.
 //! - `computer`: performs a call on a desktop, and keeps its pictures within the hosts' limits.
 //! - `http`: the same over Streamable HTTP, with a token.
 
 mod arguments;
+mod call;
 mod computer;
 mod http;
 mod tools;
@@ -16,6 +18,9 @@ pub use http::{HttpOptions, serve_http};
 
 use crate::rpc::client::Desktop;
 use computer::Computer;
+
+/// Maximum size of a host's message in bytes: a text of 64 KiB, with room for its escapes.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 /// The tools of one desktop.
 pub(crate) struct DesktopTools(Computer);
