@@ -33,6 +33,7 @@ fi
 say "TypeScript"
 cd clients/typescript
 npm run --silent check
+npm run --silent test:live
 npm run --silent test:pack
 npm run --silent test:loops
 npm run --silent test:mcp

@@ -366,7 +366,7 @@ vector(
     "anthropic",
     [use(1, "key", {"text": "Return"})],
     [act([key("Return", repeat=1)], FIT, card=True)],
-    [result(1, "Pressed Return.", FAILED)],
+    [result(1, "Pressed Return. The picture is not the screen: the screen could not be captured.", FAILED)],
 )
 vector(
     "anthropic/other limits and JPEG",

@@ -98,6 +98,13 @@ good("drag_and_drop", "drag_and_drop", {"start_x": 10, "start_y": 20, "end_x": 5
 good("drag_and_drop, legacy", "drag_and_drop", {"x": 10, "y": 20, "destination_x": 500, "destination_y": 250}, [drag((10, 20), AT)])
 bad("drag_and_drop without end", "drag_and_drop", {"start_x": 10, "start_y": 20}, "drag_and_drop: end_x is required")
 bad("drag_and_drop, legacy without end", "drag_and_drop", {"x": 10, "y": 20}, "drag_and_drop: destination_x is required")
+vector(
+    "gemini/the frame after is a card",
+    "gemini",
+    [call(1, "type", {"text": "hello"})],
+    [act([typed("hello")], FIT, card=True, **GRID)],
+    [result(1, "type", FAILED, output="The picture is not the screen: the screen could not be captured.")],
+)
 good("wait", "wait", {"seconds": 3}, [wait("3s")])
 good("wait by default", "wait", {}, [wait("1s")])
 good("wait_5_seconds", "wait_5_seconds", {}, [wait("5s")])

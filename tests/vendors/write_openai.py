@@ -179,7 +179,7 @@ vector(
     "openai",
     [call({"type": "type", "text": "a"})],
     [act([typed("a")], FIT, card=True)],
-    output(card=True),
+    output("The picture is not the screen: the screen could not be captured.", card=True),
 )
 vector(
     "openai/safety checks are acknowledged",

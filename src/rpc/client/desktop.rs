@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::Address,
     rpc::{
-        Token,
+        Token, own_time,
         v1::{self, action::Action},
     },
 };
@@ -138,7 +138,7 @@ impl Desktop {
         if request.operation_id.is_empty() {
             request.operation_id = random_id()?;
         }
-        let own: Duration = request.actions.iter().filter_map(time).sum();
+        let own: Duration = request.actions.iter().map(own_time).sum();
         let end = Instant::now() + self.timeout.saturating_add(own);
         let (mut pause, mut was_sent, given) = (PAUSE, false, request.instance_id.clone());
         let mut was_unpainted = false;
@@ -473,43 +473,9 @@ fn left(end: Instant) -> Result<Duration, CallError> {
     Ok(left)
 }
 
-/// Returns the time that an action takes by itself.
-fn time(action: &v1::Action) -> Option<Duration> {
-    let (time, times) = match action.action.as_ref()? {
-        Action::Wait(wait) => (wait.duration, 1),
-        Action::Drag(drag) => (drag.duration, 1),
-        Action::Key(key) => (key.hold, key.repeat.unwrap_or(1)),
-        Action::Type(text) => {
-            let characters = u32::try_from(text.text.chars().count()).ok()?;
-            let rate = text.rate.filter(|rate| *rate > 0)?;
-            return Some(Duration::from_secs(1).saturating_mul(characters) / rate);
-        }
-        _ => (None, 1),
-    };
-    Some(Duration::try_from(time?).ok()?.saturating_mul(times))
-}
-
 fn random_id() -> Result<String, CallError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| CallError::new(CallErrorKind::Other, error.to_string()))?;
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn typing_at_a_rate_takes_its_time() {
-        let typed = |rate| {
-            let text = "é".repeat(100);
-            time(&v1::Action {
-                action: Some(Action::Type(v1::TypeAction { text, rate })),
-            })
-        };
-        assert_eq!(typed(Some(10)), Some(Duration::from_secs(10)));
-        assert_eq!(typed(None), None);
-        assert_eq!(typed(Some(0)), None);
-    }
 }

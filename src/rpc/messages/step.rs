@@ -9,8 +9,8 @@ use tonic::Status;
 use crate::rpc::{
     limits,
     messages::{
-        action::{Field, MAX_REPEAT, shared, within},
-        convert, status,
+        action::{Field, shared, within},
+        convert, own_time, status,
     },
     v1,
 };
@@ -123,22 +123,14 @@ fn share_of_bytes(request: &v1::ActRequest) -> Result<u64, Status> {
     Ok(limits::DEFAULT_MAX_IMAGE_BYTES / all.max(1) as u64)
 }
 
-/// Returns the time that a step takes for its own waits, holds and drags. It is added to the
-/// default deadline.
+/// Returns the time that a step's actions take by themselves. It is added to the default deadline.
 pub(in crate::rpc) fn own_time(request: &v1::ActRequest) -> Duration {
-    use v1::action::Action as Wire;
-    let time = |time: Option<prost_types::Duration>| {
-        let time = time.and_then(|time| Duration::try_from(time).ok());
-        time.unwrap_or_default().min(limits::MAX_WAIT)
-    };
-    let actions = request.actions.iter().take(MAX_ACTIONS);
-    let own = actions.map(|action| match &action.action {
-        Some(Wire::Wait(wait)) => time(wait.duration),
-        Some(Wire::Drag(drag)) => time(drag.duration),
-        Some(Wire::Key(key)) => time(key.hold) * key.repeat().clamp(1, MAX_REPEAT.into()),
-        _ => Duration::ZERO,
-    });
-    own.sum()
+    request
+        .actions
+        .iter()
+        .take(MAX_ACTIONS)
+        .map(own_time::own_time)
+        .sum()
 }
 
 fn operation(request: &v1::ActRequest) -> Result<Option<Operation>, Status> {

@@ -16,6 +16,9 @@ import type { ActionResult, Step } from "../step.js";
 const MAX_ACTIONS = 100;
 /** Maximum number of pictures within a step. */
 const MAX_PICTURES = 4;
+/** What the model reads beside a failure card that no call asked for. */
+export const NOT_THE_SCREEN =
+  "The picture is not the screen: the screen could not be captured.";
 
 /**
  * The status of a model's call. `failed`: it was not done, or only in part. `not executed`: it was
@@ -192,6 +195,10 @@ export class Session {
         if (mustSee) throw withoutPicture(error, wanted, outcomes);
         outcomes.push(outcomes.pop()!.withText(`No new picture: ${textOf(error)}`));
       }
+    }
+    if (last?.frame.isCard && !outcomes.some((each) => each.frame)) {
+      const tried = outcomes.findLastIndex((each) => each.status !== "not executed");
+      if (tried >= 0) outcomes[tried] = outcomes[tried]!.withText(NOT_THE_SCREEN);
     }
     return { outcomes, frame: last?.frame, isShown: last?.isShown ?? false };
   }

@@ -14,7 +14,15 @@ import { DeskdError, withMessage } from "../errors.js";
 import type { Frame } from "../frame.js";
 import { type Fit, OPENAI, type Picture } from "../options.js";
 import { Arguments, has, isMapping, Malformed, nameOf } from "./fields.js";
-import { type Confirm, confirmed, type Desk, Outcome, Session, type Wanted } from "./flow.js";
+import {
+  type Confirm,
+  confirmed,
+  type Desk,
+  NOT_THE_SCREEN,
+  Outcome,
+  Session,
+  type Wanted,
+} from "./flow.js";
 import { quoted } from "./format.js";
 import { untranslated } from "./text.js";
 
@@ -247,7 +255,7 @@ export class Computer<P extends boolean = false> {
       },
       ...(isAcknowledged ? { acknowledged_safety_checks: checks } : {}),
     };
-    const text = report(outcomes, actions);
+    const text = report(outcomes, actions, frame);
     if (text === "") return [answer];
     // The tool's output has no channel for errors.
     return [answer, { type: "message", role: "user", content: [{ type: "input_text", text }] }];
@@ -287,8 +295,11 @@ function isCheck(check: unknown): check is SafetyCheck {
   return texts.every((each) => typeof each === "string");
 }
 
-/** The text that comes with the screenshot: the actions that were not done. */
-function report(outcomes: readonly Outcome[], actions: readonly unknown[]): string {
+/**
+ * The text that comes with the screenshot: the actions that were not done, and whether it is the
+ * screen.
+ */
+function report(outcomes: readonly Outcome[], actions: readonly unknown[], frame: Frame): string {
   const lines = outcomes.flatMap((outcome, at) => {
     if (!outcome.isError) return [];
     const action = actions[at];
@@ -298,5 +309,6 @@ function report(outcomes: readonly Outcome[], actions: readonly unknown[]): stri
     const text = isCard ? "The screen could not be captured." : outcome.text;
     return [`Action ${at + 1} (${name}): ${text}`];
   });
+  if (lines.length === 0 && frame.isCard) lines.push(NOT_THE_SCREEN);
   return lines.length === 0 ? "" : `Computer tool: ${lines.join(" ")}`;
 }

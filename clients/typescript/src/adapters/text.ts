@@ -2,7 +2,14 @@
 import { DeskdError } from "../errors.js";
 import type { Frame } from "../frame.js";
 import { Malformed } from "./fields.js";
-import { type Confirm, confirmed, type Outcome, type Session, type Wanted } from "./flow.js";
+import {
+  type Confirm,
+  confirmed,
+  NOT_THE_SCREEN,
+  type Outcome,
+  type Session,
+  type Wanted,
+} from "./flow.js";
 
 /** A part of a message in the form of chat completions. */
 export type MessagePart =
@@ -36,11 +43,9 @@ export class Turn {
   /** The text that comes with the picture; empty if everything was done. */
   get text(): string {
     const reported = this.outcomes.filter((each) => each.isError || each.text !== "OK");
-    const said = reported.map((each) => each.text);
-    if (this.frame?.isCard) {
-      said.push("The picture is not the screen: the screen could not be captured.");
-    }
-    return said.map(withoutOk).join(" ");
+    const text = reported.map((each) => withoutOk(each.text)).join(" ");
+    if (!this.frame?.isCard || text.includes(NOT_THE_SCREEN)) return text;
+    return `${text} ${NOT_THE_SCREEN}`.trimStart();
   }
 
   /** The next message of the user in the form of chat completions. */

@@ -25,6 +25,8 @@ MAX_ACTIONS = 100
 """Maximum number of actions of a step."""
 MAX_PICTURES = 4
 """Maximum number of pictures within a step."""
+NOT_THE_SCREEN = "The picture is not the screen: the screen could not be captured."
+"""What the model reads beside a failure card that no call asked for."""
 
 
 class Ask(NamedTuple):
@@ -254,6 +256,10 @@ class Session:
                 if must_see:
                     raise _unseen(outcomes, error) from None
                 outcomes[-1] = _with_text(outcomes[-1], f"No new picture: {_text(error)}")
+        if frame is not None and frame.is_card and not any(each.frame for each in outcomes):
+            tried = [at for at, each in enumerate(outcomes) if each.status is not Status.NOT_EXECUTED]
+            for at in tried[-1:]:
+                outcomes[at] = _with_text(outcomes[at], NOT_THE_SCREEN)
         return Batch(tuple(outcomes), frame, is_shown)
 
     def _cursor(self, call: Wanted) -> Flow[Outcome]:

@@ -20,6 +20,7 @@ from ..errors import DeskdError
 from ..options import OPENAI, Fit, Picture
 from .fields import Arguments, Malformed, plain
 from .flow import (
+    NOT_THE_SCREEN,
     Ask,
     AsyncDriver,
     Batch,
@@ -198,9 +199,11 @@ class _Computer:
 
 
 def _report(batch: Batch, actions: Any) -> str:
-    """What the model must know beside the screenshot: which actions were not done."""
+    """What the model must know beside the screenshot: which actions were not done, and whether it is
+    the screen."""
     if not batch.is_error:
-        return ""
+        is_card = batch.frame is not None and batch.frame.is_card
+        return f"Computer tool: {NOT_THE_SCREEN}" if is_card else ""
     lines = []
     for number, outcome in enumerate(batch.outcomes):
         action = actions[number] if number < len(actions) else None

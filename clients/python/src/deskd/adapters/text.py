@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import DeskdError
 from ..frame import Frame
 from .flow import (
+    NOT_THE_SCREEN,
     AsyncDriver,
     Batch,
     Confirm,
@@ -49,9 +50,10 @@ class Turn:
     def text(self) -> str:
         """What the model must know beside the picture; empty if everything was done."""
         said = [each.text for each in self.outcomes if each.is_error or each.text != "OK"]
-        if self.frame is not None and self.frame.is_card:
-            said.append("The picture is not the screen: the screen could not be captured.")
-        return " ".join(each.removeprefix("OK ") for each in said)
+        text = " ".join(each.removeprefix("OK ") for each in said)
+        if self.frame is not None and self.frame.is_card and NOT_THE_SCREEN not in text:
+            text = f"{text} {NOT_THE_SCREEN}".lstrip()
+        return text
 
     def message(self) -> dict[str, Any]:
         """The next message of the user in the form of chat completions."""
