@@ -8,7 +8,11 @@ use prost::Message;
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let descriptors = protox::compile(
-        ["deskd/v1/desktop.proto", "deskd/v1/stack.proto"],
+        [
+            "deskd/v1/desktop.proto",
+            "deskd/v1/stack.proto",
+            "deskd/v1/windows.proto",
+        ],
         ["proto"],
     )?;
     let out = PathBuf::from(env::var("OUT_DIR")?);

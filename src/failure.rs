@@ -76,6 +76,8 @@ pub enum Cause {
     KeymapChanged,
     /// No program requested the pasted text.
     NotTaken,
+    /// A condition was not met in time.
+    ConditionNotMet,
     /// Another daemon gives input on the display.
     InputTaken,
     /// The X server accepts no further client.
@@ -117,6 +119,7 @@ impl Cause {
             Self::ProgramUnresponsive => "PROGRAM_UNRESPONSIVE",
             Self::KeymapChanged => "KEYMAP_CHANGED",
             Self::NotTaken => "NOT_TAKEN",
+            Self::ConditionNotMet => "CONDITION_NOT_MET",
             Self::InputTaken => "INPUT_TAKEN",
             Self::ServerFull => "X_CLIENTS_EXHAUSTED",
             Self::OutOfDescriptors => "OUT_OF_DESCRIPTORS",
@@ -145,6 +148,7 @@ impl Cause {
             | Self::ServerFull
             | Self::OutOfDescriptors
             | Self::NotPainted
+            | Self::ConditionNotMet
             | Self::Deadline
             | Self::ShuttingDown => true,
             Self::AuthRefused
@@ -179,6 +183,9 @@ impl Cause {
             Self::ServerFull => "which programs hold many connections (`xlsclients`)",
             Self::OutOfDescriptors => "the limit of open files (`ulimit -n`, LimitNOFILE)",
             Self::NotTaken => "what has the focus, and which chord it pastes by",
+            Self::ConditionNotMet => {
+                "the windows that the failure lists, or allow a longer timeout"
+            }
             Self::InputFrozen => {
                 "which program holds a synchronous grab; the window manager may hang"
             }

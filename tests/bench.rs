@@ -621,6 +621,12 @@ impl v1::desktop_server::Desktop for Memory {
     ) -> Result<Response<v1::WaitReadyResponse>, Status> {
         nothing().await
     }
+    async fn wait_for(
+        &self,
+        _: Request<v1::WaitForRequest>,
+    ) -> Result<Response<v1::WaitForResponse>, Status> {
+        nothing().await
+    }
     async fn act(&self, _: Request<v1::ActRequest>) -> Result<Response<v1::ActResponse>, Status> {
         nothing().await
     }

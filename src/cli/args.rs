@@ -9,6 +9,7 @@ use super::{
     client_args::ClientArgs,
     serve_args::{ProfileArg, ServeArgs},
     values,
+    window_args::{FocusArgs, WaitForArgs, WindowArgs, WindowsArgs},
 };
 use crate::{
     config::{self, Address},
@@ -51,6 +52,14 @@ pub(super) enum Command {
     Key(KeyArgs),
     /// Turn the wheel.
     Scroll(ScrollArgs),
+    /// List the windows, the topmost first: id, frame, states, class and title.
+    Windows(WindowsArgs),
+    /// Give a window the focus, in front of the others.
+    Focus(FocusArgs),
+    /// Change a window. Exits with 4 if it did not become as requested.
+    Window(WindowArgs),
+    /// Wait for a window, or for a part of the screen. Exits with 16 if it does not come to be.
+    WaitFor(WaitForArgs),
     /// Say what deskd holds down.
     Pressed(ClientArgs),
     /// Release what deskd holds down, and cancel the step under way.

@@ -26,6 +26,8 @@ mod service;
 mod stack;
 mod values;
 mod watch;
+mod window_args;
+mod windows;
 
 use std::process::ExitCode;
 
@@ -58,6 +60,10 @@ pub fn run() -> ExitCode {
         Command::Type(text) => call::block_on(act::type_text(text)),
         Command::Key(key) => call::block_on(act::key(key)),
         Command::Scroll(scroll) => call::block_on(act::scroll(scroll)),
+        Command::Windows(windows) => call::block_on(windows::list(windows)),
+        Command::Focus(focus) => call::block_on(windows::focus(focus)),
+        Command::Window(window) => call::block_on(windows::window(window)),
+        Command::WaitFor(wait) => call::block_on(windows::wait_for(wait)),
         Command::Pressed(client) => call::block_on(act::pressed(client)),
         Command::Release(client) => call::block_on(act::release(client)),
         Command::Up(up) => call::block_on(stack::up(up)),

@@ -130,6 +130,14 @@ pub(super) fn region(text: &str) -> Result<AskedRegion, String> {
     })
 }
 
+/// A point: X,Y.
+pub(super) fn point(text: &str) -> Result<(i32, i32), String> {
+    let usage = || "give X,Y in pixels, for example 40,12".to_owned();
+    let (x, y) = text.split_once(',').ok_or_else(usage)?;
+    let number = |text: &str| text.trim().parse().map_err(|_| usage());
+    Ok((number(x)?, number(y)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,14 +19,14 @@ use tower::util::MapResponseLayer;
 
 use crate::rpc::{
     DESCRIPTORS, limits,
-    services::{desktop::DesktopService, health, stack::StackService},
+    services::{desktop::DesktopService, health, stack::StackService, windows::WindowsService},
     transport::{
         auth::{Gatekeeper, TokenError},
         connection,
         listen::Listener,
         replies,
     },
-    v1::{desktop_server::DesktopServer, stack_server::StackServer},
+    v1::{desktop_server::DesktopServer, stack_server::StackServer, windows_server::WindowsServer},
 };
 use crate::session::Session;
 
@@ -130,6 +130,11 @@ pub async fn serve(
         read_only: options.read_only,
     })
     .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
+    let windows = WindowsServer::new(WindowsService {
+        session: session.clone(),
+        read_only: options.read_only,
+    })
+    .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let stack = StackServer::new(StackService {
         session,
         read_only: options.read_only,
@@ -147,6 +152,7 @@ pub async fn serve(
         .add_service(health_service)
         .add_service(InterceptedService::new(desktop, gatekeeper.clone()))
         .add_service(InterceptedService::new(stack, gatekeeper.clone()))
+        .add_service(InterceptedService::new(windows, gatekeeper.clone()))
         .add_service(InterceptedService::new(
             reflection().build_v1()?,
             gatekeeper.clone(),

@@ -1,16 +1,17 @@
-//! Operates the display, without gRPC: three objects that share the connection to the X
-//! server.
+//! Operates the display, without gRPC: objects that share it.
 //!
 //! - [`capture`]: the screen as frames or failure cards, streams of frames, and the pointer.
 //! - [`input`]: the steps of agents, executed once and settled, and held input.
 //! - [`bring_up`]: starts, stops and resizes the display stack, and waits for the paint proof
 //!   (the record on the root window that the desktop is painted) after each start.
-//! - `paint`: determines whether the desktop is painted, for the other three.
+//! - [`windows`]: lists and changes windows, and waits for conditions.
+//! - `paint`: determines whether the desktop is painted, for the others.
 
 mod bring_up;
 mod capture;
 mod input;
 mod paint;
+mod windows;
 
 use std::sync::Arc;
 
@@ -27,6 +28,10 @@ pub use input::{
     Text,
 };
 pub use paint::Awaited;
+pub use windows::{
+    ChangeOutcome, Changed, Condition, ConditionState, RegionCondition, WaitRefusal, Waited,
+    WindowCondition, WindowMatch, WindowRefusal, WindowTarget, Windows,
+};
 
 use crate::{facts::Profile, frame::Size, stack::Stack, x11::Display};
 
@@ -37,6 +42,8 @@ pub struct Session {
     pub capture: Arc<Capture>,
     /// The pointer and the keyboard.
     pub input: Arc<Input>,
+    /// The windows.
+    pub windows: Arc<Windows>,
     /// The display stack.
     pub bring_up: Arc<BringUp>,
     instance_id: Arc<str>,
@@ -70,9 +77,10 @@ impl Session {
             shutdown.clone(),
         );
         let capture = Arc::new(capture);
+        let windows = Arc::new(Windows::new(Arc::clone(&capture)));
         let input = Input::new(
             input_display,
-            Arc::clone(&capture),
+            (Arc::clone(&capture), Arc::clone(&windows)),
             Arc::clone(&instance_id),
             shutdown.clone(),
         )?;
@@ -80,6 +88,7 @@ impl Session {
         Ok(Self {
             capture,
             input: Arc::new(input),
+            windows,
             bring_up: Arc::new(bring_up),
             instance_id,
             shutdown,

@@ -11,6 +11,7 @@
 //! - `input`: keys, buttons and the pointer; assigns unused keys to characters without a key.
 //! - `selection`: owns the selections during a paste, and restores their content afterwards.
 //! - `observe`: a second connection, which observes windows.
+//! - `windows`: a connection that lists and changes windows for callers.
 
 mod capture;
 mod command;
@@ -21,6 +22,7 @@ pub mod inspect;
 mod observe;
 mod screen;
 mod selection;
+mod windows;
 
 #[cfg(test)]
 mod fake_server;
@@ -49,3 +51,7 @@ pub use observe::{
 };
 pub use screen::{info::ScreenInfo, root_state::Generation};
 pub use selection::{Clipboard, Offer, WITHHELD};
+pub use windows::{
+    ListedWindow, Operation, Placement, Rectangle, Sent, WindowChange, WindowKind, WindowList,
+    WindowStates, WindowThread,
+};

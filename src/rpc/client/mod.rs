@@ -32,6 +32,7 @@ pub use desktop::Desktop;
 pub use error::{CallError, CallErrorKind};
 
 use crate::config::Address;
+pub use crate::rpc::v1::windows_client::WindowsClient;
 pub use crate::rpc::v1::{desktop_client::DesktopClient, stack_client::StackClient};
 use crate::rpc::{transport::auth::Token, v1};
 
@@ -139,7 +140,7 @@ pub async fn connect_by(
         why,
     };
     // HTTP/2 requires an authority; this name is never resolved.
-    let endpoint = windows(Endpoint::from_static("http://localhost"));
+    let endpoint = with_windows(Endpoint::from_static("http://localhost"));
     let made = tokio::time::timeout(timeout, endpoint.connect_with_connector(connector)).await;
     let channel = made
         .map_err(|_| unreachable("nothing in time".into()))?
@@ -185,7 +186,7 @@ impl AsyncWrite for Pipe {
 
 /// Enlarges the flow-control windows. A frame has some hundred KiB; with the default windows
 /// of 64 KiB it would need several round trips.
-fn windows(endpoint: Endpoint) -> Endpoint {
+fn with_windows(endpoint: Endpoint) -> Endpoint {
     endpoint
         .initial_stream_window_size(8 << 20)
         .initial_connection_window_size(16 << 20)
@@ -223,7 +224,7 @@ pub async fn connect(
         Address::Tcp { .. } => format!("{scheme}://{address}"),
     };
     let endpoint = Endpoint::from_shared(uri).map_err(unusable)?;
-    let mut endpoint = windows(endpoint.connect_timeout(timeout));
+    let mut endpoint = with_windows(endpoint.connect_timeout(timeout));
     if let Some(tls) = tls {
         let mut config =
             ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&tls.authority));
@@ -267,6 +268,11 @@ pub fn desktop(connection: Connection) -> DesktopClient<Connection> {
 /// Creates a client of the service `Stack`.
 pub fn stack(connection: Connection) -> StackClient<Connection> {
     StackClient::new(connection)
+}
+
+/// Creates a client of the service `Windows`.
+pub fn windows(connection: Connection) -> WindowsClient<Connection> {
+    WindowsClient::new(connection)
 }
 
 /// Returns the [`v1::Reason`] from the metadata of a status.

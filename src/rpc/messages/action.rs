@@ -6,7 +6,7 @@ use tonic::Status;
 
 use crate::rpc::{
     limits,
-    messages::{convert, status},
+    messages::{condition, convert, status},
     v1,
 };
 use crate::{
@@ -142,6 +142,12 @@ impl Field {
                     return Err(status::invalid_field(&field, "must be at least 1 ms"));
                 }
                 Action::Wait(duration)
+            }
+            Wire::WaitFor(action) => {
+                let name = |part: &str| self.name(&format!("wait_for.{part}"));
+                let (condition, limit) =
+                    condition::wait(&name, action.condition.as_ref(), action.timeout)?;
+                Action::WaitFor { condition, limit }
             }
             Wire::Screenshot(action) => {
                 let field = self.name("screenshot.capture");

@@ -123,7 +123,7 @@ fn format(name: &dyn Fn(&str) -> String, options: &v1::CaptureOptions) -> Result
     }
 }
 
-fn region(field: &str, region: &v1::Region) -> Result<AskedRegion, Status> {
+pub(in crate::rpc) fn region(field: &str, region: &v1::Region) -> Result<AskedRegion, Status> {
     let size = nonempty(field, region.width, region.height)?;
     match (region.x, region.y) {
         (Some(x), Some(y)) => Ok(AskedRegion { x, y, size }),

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use crate::rpc::{client, messages::convert, v1};
+use crate::rpc::{
+    client,
+    messages::{condition, convert},
+    v1,
+};
 use crate::{
     gate::Rest,
     metrics,
@@ -139,6 +143,7 @@ fn result(done: Done) -> v1::ActionResult {
         // `acted` inserts the frames by the index of their actions.
         frame: None,
         settle: done.settled.map(report),
+        wait_for: done.waited.as_ref().map(condition::report),
     }
 }
 

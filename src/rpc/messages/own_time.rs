@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::rpc::{
     limits,
-    messages::action::MAX_REPEAT,
+    messages::{action::MAX_REPEAT, condition},
     v1::{self, action::Action},
 };
 
-/// Returns the time of the waits, holds, drags and typing at a rate that `action` asks for. A value
+/// Returns the time of the waits, holds, drags, conditions and typing at a rate that `action` asks for. A value
 /// outside the limits, which the daemon refuses, counts as the limit.
 pub(crate) fn own_time(action: &v1::Action) -> Duration {
     let time = |time: Option<prost_types::Duration>| {
@@ -19,6 +19,7 @@ pub(crate) fn own_time(action: &v1::Action) -> Duration {
         Some(Action::Wait(wait)) => time(wait.duration),
         Some(Action::Drag(drag)) => time(drag.duration),
         Some(Action::Key(key)) => time(key.hold) * key.repeat().clamp(1, MAX_REPEAT.into()),
+        Some(Action::WaitFor(wait)) => condition::limit(wait.timeout),
         Some(Action::Type(text)) => match text.rate {
             None | Some(0) => Duration::ZERO,
             Some(rate) => {

@@ -13,11 +13,14 @@ pub(in crate::rpc) use crate::rpc::v1::Reason;
 use crate::{
     failure::{Cause, Failure},
     metrics,
-    session::{CursorFailure, Refusal, Refused},
+    session::{CursorFailure, Refusal, Refused, WaitRefusal, WindowRefusal},
 };
 
 /// `domain` of every ErrorInfo.
 const DOMAIN: &str = "deskd";
+
+/// Maximum number of windows whose ids a status lists.
+const MAX_CANDIDATES: usize = 8;
 
 /// The trailer with the reason, which can be read without further packages.
 const TRAILER: &str = "deskd-reason";
@@ -188,6 +191,30 @@ fn refused_picture(refusal: Refusal, message: String, action: Option<usize>) -> 
     build(code, reason, message, &facts)
 }
 
+impl From<WindowRefusal> for Status {
+    fn from(refusal: WindowRefusal) -> Self {
+        let message = refusal.to_string();
+        let (reason, candidates) = match refusal {
+            WindowRefusal::Failed(failure) => return CursorFailure(failure).into(),
+            WindowRefusal::Unknown { candidates, .. } => (Reason::UnknownWindow, candidates),
+            WindowRefusal::Ambiguous { candidates, .. } => (Reason::AmbiguousWindow, candidates),
+        };
+        let ids = candidates.iter().take(MAX_CANDIDATES);
+        let ids: Vec<&str> = ids.map(|window| window.id.as_str()).collect();
+        let facts = [("windows", ids.join(","))];
+        build(Code::FailedPrecondition, reason, message, &facts)
+    }
+}
+
+impl From<WaitRefusal> for Status {
+    fn from(refusal: WaitRefusal) -> Self {
+        match refusal {
+            WaitRefusal::Region(refusal) => refusal.into(),
+            WaitRefusal::Windows(refusal) => refusal.into(),
+        }
+    }
+}
+
 impl From<Refused> for Status {
     fn from(refused: Refused) -> Self {
         let message = refused.to_string();
@@ -195,6 +222,9 @@ impl From<Refused> for Status {
         let (code, reason, facts) = match refused {
             Refused::Picture(refusal) => return refusal.into(),
             Refused::OfPicture { action, refusal } => {
+                return refused_picture(refusal, message, Some(action));
+            }
+            Refused::OfCondition { action, refusal } => {
                 return refused_picture(refusal, message, Some(action));
             }
             Refused::OutOfScreen {
@@ -293,6 +323,7 @@ impl From<CursorFailure> for Status {
             | Cause::ProgramUnresponsive
             | Cause::KeymapChanged
             | Cause::NotTaken
+            | Cause::ConditionNotMet
             | Cause::InputTaken
             | Cause::ServerFull
             | Cause::OutOfDescriptors
@@ -327,6 +358,7 @@ pub(in crate::rpc) fn reason(failure: &Failure) -> Reason {
         Cause::ProgramUnresponsive => Reason::ProgramUnresponsive,
         Cause::KeymapChanged => Reason::KeymapChanged,
         Cause::NotTaken => Reason::NotTaken,
+        Cause::ConditionNotMet => Reason::ConditionNotMet,
         Cause::InputTaken => Reason::InputTaken,
         Cause::ServerFull => Reason::XClientsExhausted,
         Cause::OutOfDescriptors => Reason::OutOfDescriptors,
@@ -380,6 +412,7 @@ mod tests {
             Cause::ProgramUnresponsive,
             Cause::KeymapChanged,
             Cause::NotTaken,
+            Cause::ConditionNotMet,
             Cause::InputTaken,
             Cause::ServerFull,
             Cause::OutOfDescriptors,

@@ -20,6 +20,8 @@ use crate::session::{Act, Expect, Operation, Settling};
 pub(in crate::rpc) const MAX_ACTIONS: usize = 100;
 /// Maximum number of screenshot actions of a step; its final frame is not counted.
 pub(in crate::rpc) const MAX_PICTURES: usize = 4;
+/// Maximum number of `wait_for` actions of a step.
+pub(in crate::rpc) const MAX_WAITS: usize = 8;
 /// Maximum bytes of an operation id.
 pub(in crate::rpc) const MAX_OPERATION_ID: usize = 128;
 /// Default limit of the time to settle.
@@ -50,6 +52,7 @@ pub(in crate::rpc) fn asked(request: &v1::ActRequest) -> Result<AskedStep, Statu
         ));
     }
     let stop_at_first = stop_at_first(request.on_failure)?;
+    few_waits(request)?;
     let share = share_of_bytes(request)?;
     let (mut actions, mut malformed) = (Vec::with_capacity(request.actions.len()), None);
     for (index, action) in request.actions.iter().enumerate() {
@@ -104,6 +107,18 @@ fn stop_at_first(value: i32) -> Result<bool, Status> {
             let why = format!("{value} is no way to deal with a failure");
             Err(status::invalid_field("on_failure", &why))
         }
+    }
+}
+
+/// Refuses a step that waits for too many conditions.
+fn few_waits(request: &v1::ActRequest) -> Result<(), Status> {
+    let is_wait = |action: &&v1::Action| {
+        use v1::action::Action as Wire;
+        matches!(action.action, Some(Wire::WaitFor(_)))
+    };
+    match request.actions.iter().filter(is_wait).count() > MAX_WAITS {
+        true => Err(status::limit("actions", "has too many wait_for", MAX_WAITS)),
+        false => Ok(()),
     }
 }
 

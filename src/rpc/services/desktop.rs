@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use crate::rpc::{
     limits,
-    messages::{convert, outcome as acted, status, step as act},
+    messages::{condition, convert, outcome as acted, status, step as act},
     services::{health, watch},
     transport::{
         auth::Credential,
@@ -150,6 +150,25 @@ impl Desktop for DesktopService {
             response.extensions_mut().insert(progress);
         }
         Ok(response)
+    }
+
+    async fn wait_for(
+        &self,
+        request: Request<v1::WaitForRequest>,
+    ) -> Result<Response<v1::WaitForResponse>, Status> {
+        let (metadata, request) = (request.metadata(), request.get_ref());
+        let name = |part: &str| part.to_owned();
+        let (condition, limit) =
+            condition::wait(&name, request.condition.as_ref(), request.timeout)?;
+        let space = convert::space("coordinate_space", request.coordinate_space.as_ref())?;
+        let deadline = Deadline::of(metadata, deadline::QUERY + limit);
+        let windows = &self.session.windows;
+        let waited = windows
+            .until(&condition, &space, limit, deadline.reply_by)
+            .await?;
+        Ok(Response::new(v1::WaitForResponse {
+            report: Some(condition::report(&waited)),
+        }))
     }
 
     async fn act(
@@ -327,6 +346,7 @@ impl DesktopService {
             cell(Feature::Watch, down.clone()),
             cell(Feature::Webp, down.clone()),
             cell(Feature::Fit, down.clone()),
+            cell(Feature::WaitFor, down.clone()),
             cell(
                 Feature::SharedMemory,
                 down.clone()
@@ -360,6 +380,10 @@ impl DesktopService {
             Feature::OnFailure,
         ];
         cells.extend(inputs.map(|feature| cell(feature, input.clone())));
+        cells.push(cell(
+            Feature::Windows,
+            down.or_else(|| self.read_only.then(looks_only)),
+        ));
         let unmanaged = (
             v1::Reason::StackNotManaged,
             "deskd runs with --stack none".to_owned(),

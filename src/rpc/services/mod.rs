@@ -5,6 +5,7 @@ pub(in crate::rpc) mod health;
 pub(in crate::rpc) mod metrics;
 pub(in crate::rpc) mod stack;
 pub(in crate::rpc) mod watch;
+pub(in crate::rpc) mod windows;
 
 #[cfg(test)]
 mod in_memory;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::refused::Refused;
-use crate::session::capture::{Frame, ImageSpec, Space};
+use crate::session::{
+    capture::{Frame, ImageSpec, Space},
+    windows::{Condition, Waited},
+};
 use crate::{failure::Failure, frame::Region, gate::Rest};
 
 /// A pixel as the request names it; it may lie outside the screen.
@@ -174,6 +177,13 @@ pub enum Action {
     },
     /// Wait.
     Wait(Duration),
+    /// Wait for a condition, at most for the time `limit`.
+    WaitFor {
+        /// The condition.
+        condition: Condition,
+        /// Maximum duration of the wait.
+        limit: Duration,
+    },
     /// Take a picture. If the step has `settle`, deskd first waits until the screen is at rest.
     Screenshot(ImageSpec),
 }
@@ -309,6 +319,8 @@ pub struct Done {
     pub refused: Option<Refused>,
     /// How the screen settled before the picture of this action.
     pub settled: Option<Settled>,
+    /// How the wait for the condition of this action ended.
+    pub waited: Option<Waited>,
     /// Duration of the action.
     pub took: Duration,
     /// Time that the next action waited for this one to take effect.

@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 use super::{
     Input,
     action::{Account, Act, Acted, Action, ActionStatus, Done, Ended, Outcome, Settled},
+    errands::Errands,
     job::{Begun, InputOrder, Job, StepWaiting},
     journal::{KnownStep, StepProgress},
     lock,
@@ -38,9 +39,10 @@ const FRAME_LEAD: Duration = Duration::from_millis(300);
 /// a step by itself. The reply still arrives: `reply_by` is usually at least 100 ms before the
 /// caller's deadline.
 const GRACE: Duration = Duration::from_millis(50);
-/// Time before the end of the input thread's step at which the wait for an action's picture ends. A
-/// failure card takes the place of the picture.
-const PICTURE_LEAD: Duration = Duration::from_millis(30);
+/// Time before the end of the input thread's step at which the wait for an action's picture or
+/// condition ends. A failure card takes the place of the picture.
+const ERRAND_LEAD: Duration = Duration::from_millis(30);
+
 impl Input {
     /// Executes a step, and returns the screen after it.
     ///
@@ -234,7 +236,9 @@ impl Input {
         let left = reply_by.saturating_duration_since(Instant::now());
         let until = StdInstant::now() + left - FRAME_LEAD.min(left / 4);
         let (reply, mut answer) = oneshot::channel();
-        let (camera, mut shots) = mpsc::unbounded_channel();
+        let deadline = Instant::from_std(until) - ERRAND_LEAD;
+        let mut errands = Errands::begin(self, act, space.clone(), deadline).await?;
+        let (sends_errands, mut asked) = mpsc::unbounded_channel();
         let begun = Arc::new(Begun::default());
         let job = Job {
             begun: Arc::clone(&begun),
@@ -244,19 +248,18 @@ impl Input {
             stopping: self.shutdown.clone(),
             until,
             reply,
-            camera,
+            errands: sends_errands,
             span: tracing::Span::current(),
         };
         if !self.order(InputOrder::Perform(Box::new(job))) {
             return Err(Refused::NoInput(self.capture.overdue()));
         }
-        let photographer = async {
-            while let Some(shot) = shots.recv().await {
-                let deadline = Instant::from_std(until) - PICTURE_LEAD;
-                self.photograph(act, shot, deadline, pictures).await;
+        let runner = async {
+            while let Some(errand) = asked.recv().await {
+                errands.run(errand, pictures).await;
                 self.orders.bell().ring();
             }
-            // The input thread has dropped `camera`: no more pictures are requested, and its answer
+            // The input thread has dropped its end: there are no more errands, and its answer
             // follows.
             std::future::pending::<Infallible>().await
         };
@@ -278,7 +281,7 @@ impl Input {
                     account => Ok((account?, Some(turn))),
                 }
             }
-            never = photographer => match never {},
+            never = runner => match never {},
             () = tokio::time::sleep_until(reply_by + GRACE) => {
                 if begun.prevent() {
                     // No event was sent, and none will be.

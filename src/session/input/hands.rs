@@ -8,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     action::Done,
-    job::Taken,
+    job::ErrandEnd,
     ledger::{Held, Ledger},
     planned::{Keys, Pixel, Step},
-    refused::Refused,
     state::{LastClick, Pacing, Unread},
     stop::Stop,
 };
 use crate::{
     keys,
+    session::windows::Waited,
     x11::{Bell, Clipboard, Display, DisplayError, Injector, KeyOrButton, KeyboardState, uptime},
 };
 
@@ -93,8 +93,8 @@ impl Hands<'_> {
             Step::Paste { text, keys } => self.paste(&text.0, keys, done),
             Step::Chord { keys, repeat, hold } => self.chord(keys, *repeat, *hold, done),
             Step::Wait(time) => self.pause(*time),
-            // `InputWorker::perform_one` requests the picture.
-            Step::Screenshot(_) => Ok(()),
+            // `InputWorker::perform_one` requests these from the call's task.
+            Step::Screenshot(_) | Step::WaitFor { .. } => Ok(()),
         }
     }
 
@@ -172,29 +172,27 @@ impl Hands<'_> {
         }
     }
 
-    /// Waits for a picture that another thread takes, and meanwhile releases held input whose time
-    /// is up.
-    pub(super) fn until_taken(
+    /// Waits for an errand of the call's task, and meanwhile releases held input whose time is up.
+    /// Returns the end of a wait for a condition.
+    pub(super) fn until_done(
         &mut self,
-        action: usize,
-        mut answer: oneshot::Receiver<Taken>,
-    ) -> Result<(), Stop> {
+        mut answer: oneshot::Receiver<ErrandEnd>,
+    ) -> Result<Option<Waited>, Stop> {
         self.injector.flush()?;
         loop {
             self.tend()?;
             match answer.try_recv() {
-                Ok(Ok(None)) => return Ok(()),
-                Ok(Ok(Some(failure))) => return Err(Stop::Failed(failure)),
-                Ok(Err(refusal)) => {
-                    return Err(Stop::Refused(Refused::OfPicture { action, refusal }));
-                }
+                Ok(ErrandEnd::Taken) => return Ok(None),
+                Ok(ErrandEnd::Waited(waited)) => return Ok(Some(waited)),
+                Ok(ErrandEnd::Failed(failure)) => return Err(Stop::Failed(failure)),
+                Ok(ErrandEnd::Refused(refused)) => return Err(Stop::Refused(refused)),
                 Err(TryRecvError::Closed) => return Err(Stop::Cancelled),
                 Err(TryRecvError::Empty) => {}
             }
             let hold = self.ledger.next_end();
             let hold = hold.map_or(TAKEN, |end| end.saturating_sub(uptime()));
             let caller = self.until.saturating_duration_since(Instant::now());
-            // The task that takes the picture rings the bell.
+            // The task rings the bell.
             let wait = TAKEN.min(hold).min(caller);
             self.bell.wait(None, wait).map_err(DisplayError::Lost)?;
         }

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU8, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    session::capture::{ImageSpec, Refusal, Resolved},
+    session::{
+        capture::{ImageSpec, Resolved},
+        windows::{Condition, Waited},
+    },
     x11::Bell,
 };
 
@@ -46,19 +49,44 @@ pub(super) struct Job {
     pub(super) stopping: CancellationToken,
     pub(super) until: Instant,
     pub(super) reply: oneshot::Sender<Result<Account, Refused>>,
-    /// Sends the requests for the pictures of the step's actions.
-    pub(super) camera: mpsc::UnboundedSender<Shot>,
+    /// Sends the work that the call's task does for the step's actions.
+    pub(super) errands: mpsc::UnboundedSender<Errand>,
     /// The span of the step's log lines.
     pub(super) span: tracing::Span,
 }
 
-/// A request for the picture of an action. A step has at most four of them.
+/// Work for an action that the call's task does, while the input thread waits for it.
 #[derive(Debug)]
-pub(super) struct Shot {
+pub(super) struct Errand {
     /// Index of the action.
     pub(super) index: usize,
-    pub(super) image: ImageSpec,
-    pub(super) reply: oneshot::Sender<Taken>,
+    pub(super) work: ErrandWork,
+    pub(super) reply: oneshot::Sender<ErrandEnd>,
+}
+
+/// The work of an errand.
+#[derive(Debug)]
+pub(super) enum ErrandWork {
+    /// Take a picture.
+    Picture(ImageSpec),
+    /// Wait for a condition.
+    WaitFor {
+        condition: Condition,
+        limit: Duration,
+    },
+}
+
+/// How an errand ended.
+#[derive(Debug)]
+pub(super) enum ErrandEnd {
+    /// The picture was taken.
+    Taken,
+    /// The condition was met, or its time is over.
+    Waited(Waited),
+    /// A failure card was taken in place of the picture, or the wait was broken off.
+    Failed(Failure),
+    /// It is not possible on this screen.
+    Refused(Refused),
 }
 
 /// Whether a step began (sends its first event) or was prevented. The first of the two calls
@@ -101,7 +129,3 @@ impl Drop for StepWaiting {
         self.bell.ring();
     }
 }
-
-/// The result of a request for a picture. `Some` contains the failure that a failure card shows in
-/// place of the picture.
-pub(super) type Taken = Result<Option<Failure>, Refusal>;

@@ -10,6 +10,7 @@ mod action;
 mod call;
 mod carriable;
 mod drag_path;
+mod errands;
 mod hands;
 mod job;
 mod journal;
@@ -58,6 +59,7 @@ pub use refused::{QUEUE, Refused};
 use super::capture::Capture;
 use crate::{
     failure::Failure,
+    session::windows::Windows,
     x11::{Display, LinkState, Sender, mailbox},
 };
 use job::InputOrder;
@@ -85,6 +87,7 @@ pub struct Input {
     /// The input thread's id in `/proc/self/task`; 0 before the thread runs.
     thread_number: Arc<AtomicI32>,
     capture: Arc<Capture>,
+    windows: Arc<Windows>,
     instance_id: Arc<str>,
     shutdown: CancellationToken,
 }
@@ -93,7 +96,7 @@ impl Input {
     /// Starts the input thread. It connects to the X server at the first order that requires it.
     pub(super) fn new(
         display: Arc<Display>,
-        capture: Arc<Capture>,
+        (capture, windows): (Arc<Capture>, Arc<Windows>),
         instance_id: Arc<str>,
         shutdown: CancellationToken,
     ) -> io::Result<Self> {
@@ -113,6 +116,7 @@ impl Input {
             thread: Mutex::new(Some(thread)),
             thread_number,
             capture,
+            windows,
             instance_id,
             shutdown,
         })

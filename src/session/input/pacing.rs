@@ -53,7 +53,7 @@ fn kind(step: &Step) -> InputKind {
         Step::Down { held, .. } => of_input(held.input),
         Step::Up { input, .. } => of_input(*input),
         Step::Type { .. } | Step::Paste { .. } | Step::Chord { .. } => InputKind::Keys,
-        Step::Wait(_) | Step::Screenshot(_) => InputKind::None,
+        Step::Wait(_) | Step::WaitFor { .. } | Step::Screenshot(_) => InputKind::None,
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn input_of(action: &Action) -> InputKind {
         | Action::Chord { .. }
         | Action::KeyDown { .. }
         | Action::KeyUp { .. } => InputKind::Keys,
-        Action::Wait(_) | Action::Screenshot(_) => InputKind::None,
+        Action::Wait(_) | Action::WaitFor { .. } | Action::Screenshot(_) => InputKind::None,
     }
 }
 

@@ -1,24 +1,28 @@
 //! Executes one step on the input thread: plans it, executes its actions one by one, releases
 //! leftover input, and waits until the screen settles.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::oneshot;
 
 use super::{
     action::{Account, Action, ActionStatus, Done, Outcome, Settled},
     hands::end_holds,
-    job::{Job, Shot},
+    job::{Errand, ErrandWork, Job},
     pacing::{InputKind, input_of},
     planned::Step,
     pressed::publish,
     refused::Refused,
-    stop::Stop,
+    stop::{Stop, failed},
     thread::{InputConnection, InputWorker, LONG},
 };
 use crate::{
     failure::{Cause, Failure, Stage},
     gate::Given,
+    session::windows::Waited,
     x11::{DisplayError, Injector, KeyOrButton, PointerState, Survey, uptime},
 };
 
@@ -237,29 +241,47 @@ impl InputWorker {
         course: &mut Course,
         done: &mut Done,
     ) -> Result<(), Stop> {
-        let Step::Screenshot(image) = step else {
-            return self.hands(&job.cancel, job.until, |hands| hands.perform(step, done));
+        let image = match step {
+            Step::Screenshot(image) => image,
+            Step::WaitFor { condition, limit } => {
+                let work = ErrandWork::WaitFor {
+                    condition: condition.clone(),
+                    limit: *limit,
+                };
+                let Some(waited) = self.errand(job, index, work)? else {
+                    return Ok(());
+                };
+                let stop = (!waited.is_met).then(|| not_met(&waited, *limit));
+                done.waited = Some(waited);
+                return stop.map_or(Ok(()), Err);
+            }
+            step => return self.hands(&job.cancel, job.until, |hands| hands.perform(step, done)),
         };
         if job.act.settle.is_some() && !course.is_seen() {
             let settled = self.settle(job, course);
             done.settled = Some(settled.clone());
             course.settled = Some(settled);
         }
-        let (reply, answer) = oneshot::channel();
-        let shot = Shot {
-            index,
-            image: image.clone(),
-            reply,
-        };
-        drop(job.camera.send(shot));
+        self.errand(job, index, ErrandWork::Picture(image.clone()))?;
         self.hands(&job.cancel, job.until, |hands| {
-            hands.until_taken(index, answer)?;
             let (x, y) = hands.injector.pointer()?;
             course.from = (x, y);
             done.pointer = Some((x, y));
             Ok::<_, Stop>(())
         })?;
         Ok(self.watch_for_rest(job)?)
+    }
+
+    /// Has the call's task do the work, and waits for it.
+    fn errand(
+        &mut self,
+        job: &Job,
+        index: usize,
+        work: ErrandWork,
+    ) -> Result<Option<Waited>, Stop> {
+        let (reply, answer) = oneshot::channel();
+        drop(job.errands.send(Errand { index, work, reply }));
+        self.hands(&job.cancel, job.until, |hands| hands.until_done(answer))
     }
 
     /// Stores in `done` why the step ends at this action, and returns the outcome of the step.
@@ -374,6 +396,27 @@ fn cancelled(job: &Job) -> Failure {
         cause,
         message: message.into(),
     }
+}
+
+/// Returns why a condition that was not met ends the step.
+fn not_met(waited: &Waited, limit: Duration) -> Stop {
+    let seen = match waited.windows.first() {
+        Some(window) => format!("the topmost window is {window}"),
+        None => "no window is on the screen".into(),
+    };
+    // The call's deadline came before the action's own.
+    if waited.time < limit {
+        return Stop::Late(Failure {
+            stage: Stage::Timeout,
+            cause: Cause::Deadline,
+            message: format!("the deadline came before the condition was met; {seen}"),
+        });
+    }
+    let time = humantime::format_duration(Duration::from_millis(limit.as_millis() as u64));
+    failed(
+        Cause::ConditionNotMet,
+        format!("the condition was not met within {time}; {seen}"),
+    )
 }
 
 fn late() -> Failure {

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Input, action::Act, job::Shot};
+use super::{Input, action::Act, job::ErrandEnd, refused::Refused};
 use crate::session::capture::{Fit, Frame, FrameKind, ImageSpec, Scale, Space, Spec};
 
 /// The frame after a step, and the pictures of its actions with the index of each action.
@@ -13,34 +13,30 @@ impl Input {
     pub(super) async fn photograph(
         &self,
         act: &Act,
-        shot: Shot,
+        (index, image): (usize, ImageSpec),
         deadline: Instant,
         pictures: &mut Vec<(usize, Frame)>,
-    ) {
-        let Shot {
-            index,
-            image,
-            mut reply,
-        } = shot;
+    ) -> ErrandEnd {
         let spec = Spec {
             image,
             if_changed_since: None,
             unproved: act.unproved,
         };
-        let taken = tokio::select! {
-            taken = self.capture.screenshot(&spec, Instant::now(), deadline) => taken,
-            // The step has ended and does not need the picture any more.
-            () = reply.closed() => return,
-        };
-        let taken = taken.map(|frame| {
-            let failure = match &frame.kind {
-                FrameKind::Card(failure) => Some(failure.clone()),
-                FrameKind::Screen | FrameKind::Unchanged => None,
-            };
-            pictures.push((index, frame));
-            failure
-        });
-        drop(reply.send(taken));
+        let taken = self.capture.screenshot(&spec, Instant::now(), deadline);
+        match taken.await {
+            Ok(frame) => {
+                let end = match &frame.kind {
+                    FrameKind::Card(failure) => ErrandEnd::Failed(failure.clone()),
+                    FrameKind::Screen | FrameKind::Unchanged => ErrandEnd::Taken,
+                };
+                pictures.push((index, frame));
+                end
+            }
+            Err(refusal) => ErrandEnd::Refused(Refused::OfPicture {
+                action: index,
+                refusal,
+            }),
+        }
     }
 
     /// Returns the frame after a step; `None` if the request asks for none. The step was executed,

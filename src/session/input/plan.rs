@@ -176,6 +176,10 @@ impl Planner<'_> {
                 Step::Up { at: None, input }
             }
             Action::Wait(time) => Step::Wait(*time),
+            Action::WaitFor { condition, limit } => Step::WaitFor {
+                condition: condition.clone(),
+                limit: *limit,
+            },
             Action::Screenshot(image) => Step::Screenshot(image.clone()),
         })
     }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{action::Text, ledger::Held};
-use crate::{session::capture::ImageSpec, x11::KeyOrButton};
+use crate::{
+    session::{capture::ImageSpec, windows::Condition},
+    x11::KeyOrButton,
+};
 
 /// A pixel of the screen.
 pub(super) type Pixel = (u32, u32);
@@ -56,6 +59,10 @@ pub(super) enum Step {
         hold: Duration,
     },
     Wait(Duration),
+    WaitFor {
+        condition: Condition,
+        limit: Duration,
+    },
     Screenshot(ImageSpec),
 }
 

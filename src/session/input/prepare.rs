@@ -191,6 +191,7 @@ fn bind_keys(injector: &mut Injector, actions: &[Action], group: u8) -> Result<(
         | Action::ButtonUp { .. }
         | Action::Type { .. }
         | Action::Wait(_)
+        | Action::WaitFor { .. }
         | Action::Screenshot(_) => &[],
     });
     let mut named: Vec<u32> = named.map(|key| key.keysym).collect();

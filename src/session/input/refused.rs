@@ -20,6 +20,14 @@ pub enum Refused {
         /// Why the picture is not possible.
         refusal: Refusal,
     },
+    /// A region of the condition of a `wait_for` action is not possible on this screen.
+    #[error("actions[{action}].wait_for: {refusal}")]
+    OfCondition {
+        /// Index of the action, from 0.
+        action: usize,
+        /// Why the region is not possible.
+        refusal: Refusal,
+    },
     /// A point outside its space or the screen.
     #[error(
         "actions[{action}]: point {},{} is not within {within}: give one that is; nothing is clamped",
@@ -124,6 +132,7 @@ impl Refused {
         match self {
             Self::Picture(_)
             | Self::OfPicture { .. }
+            | Self::OfCondition { .. }
             | Self::OutOfScreen { .. }
             | Self::NoKey { .. }
             | Self::NoButton { .. }

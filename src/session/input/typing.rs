@@ -328,6 +328,7 @@ impl Hands<'_> {
             | Step::Move { .. }
             | Step::Type { .. }
             | Step::Wait(_)
+            | Step::WaitFor { .. }
             | Step::Screenshot(_) => false,
         }
     }

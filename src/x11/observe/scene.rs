@@ -78,16 +78,17 @@ pub(in crate::x11) fn read(
     };
     let owners = Owners::new(ids, conn.setup().resource_id_mask);
 
-    let manager = match manager(conn, atoms, check.first().copied())? {
-        None => None,
-        Some(window) => Some(WindowManager {
-            window,
-            pid: match owners.pids {
-                Some(_) => owners.pid(window),
-                None => owner::own_word(owner::process(conn, atoms, window)?)?,
-            },
-        }),
-    };
+    let manager =
+        match manager_window(conn, atoms._NET_SUPPORTING_WM_CHECK, check.first().copied())? {
+            None => None,
+            Some(window) => Some(WindowManager {
+                window,
+                pid: match owners.pids {
+                    Some(_) => owners.pid(window),
+                    None => owner::own_word(owner::process(conn, atoms, window)?)?,
+                },
+            }),
+        };
     let of_manager =
         |window: Window| manager.is_some_and(|manager| owners.same_client(window, manager.window));
     // Children of the root window that belong to the window manager are frames. The client
@@ -193,7 +194,9 @@ pub(in crate::x11) fn window_manager(
     let (conn, root) = (&server.conn, server.root);
     let check = property(conn, root, atoms._NET_SUPPORTING_WM_CHECK, AtomEnum::WINDOW)?;
     let check = values(check.reply())?;
-    let Some(window) = manager(conn, atoms, check.first().copied())? else {
+    let Some(window) =
+        manager_window(conn, atoms._NET_SUPPORTING_WM_CHECK, check.first().copied())?
+    else {
         return Ok(None);
     };
     Ok(Some(WindowManager {
@@ -203,21 +206,17 @@ pub(in crate::x11) fn window_manager(
 }
 
 /// Returns the check window if its own property names it, as EWMH requires. Otherwise the root
-/// window's property was left by a window manager that has ended.
-fn manager(
+/// window's property was left by a window manager that has ended. `name`: the atom of
+/// `_NET_SUPPORTING_WM_CHECK`.
+pub(in crate::x11) fn manager_window(
     conn: &XConnection,
-    atoms: &Atoms,
+    name: Atom,
     check: Option<Window>,
 ) -> Result<Option<Window>, DisplayError> {
     let Some(window) = check else {
         return Ok(None);
     };
-    let own = property(
-        conn,
-        window,
-        atoms._NET_SUPPORTING_WM_CHECK,
-        AtomEnum::WINDOW,
-    )?;
+    let own = property(conn, window, name, AtomEnum::WINDOW)?;
     let own = values(own.reply())?;
     Ok((own.first() == Some(&window)).then_some(window))
 }
@@ -293,14 +292,17 @@ fn windows(
 }
 
 /// Maps the resource ids of clients to their processes.
-struct Owners {
+pub(in crate::x11) struct Owners {
     /// Client id → pid; `None` if the server does not report processes.
     pids: Option<HashMap<u32, u32>>,
     id_mask: u32,
 }
 
 impl Owners {
-    fn new(ids: Option<Vec<x11rb::protocol::res::ClientIdValue>>, id_mask: u32) -> Self {
+    pub(in crate::x11) fn new(
+        ids: Option<Vec<x11rb::protocol::res::ClientIdValue>>,
+        id_mask: u32,
+    ) -> Self {
         let pids = ids.map(|ids| {
             ids.iter()
                 .filter_map(|id| Some((id.spec.client & !id_mask, *id.value.first()?)))
@@ -311,7 +313,8 @@ impl Owners {
         Self { pids, id_mask }
     }
 
-    fn pid(&self, window: Window) -> Option<u32> {
+    /// The process of the client that created the window.
+    pub(in crate::x11) fn pid(&self, window: Window) -> Option<u32> {
         let pids = self.pids.as_ref()?;
         let pid = pids.get(&(window & !self.id_mask)).copied();
         // The pid is 0 if the server cannot determine the process.

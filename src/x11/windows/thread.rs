@@ -1,0 +1,374 @@
+//! The thread with the connection, and its handle.
+
+use std::{
+    collections::HashSet,
+    io,
+    os::fd::AsFd,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        mpsc::{TryRecvError, TrySendError},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{oneshot, watch};
+use x11rb::{
+    connection::Connection as _,
+    protocol::{
+        Event,
+        xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window},
+    },
+};
+
+use super::{
+    WindowAtoms,
+    change::{Sent, WindowChange, send},
+    listed::WindowList,
+    read,
+};
+use crate::failure::{Cause, Failure, Stage};
+use crate::x11::{
+    command::display::Display,
+    connection::{
+        display_name::DisplayName,
+        framing::Purpose,
+        mailbox::{Receiver, Sender, Woken, mailbox},
+        pulse::Pulse,
+        reach::ServerOwner,
+        server::{EVENTS_AT_ONCE, Server},
+        trust::Trust,
+    },
+    error::{DisplayError, SILENCE},
+    observe::owner,
+    screen::known::KnownScreen,
+};
+
+/// Capacity of the queue: calls that wait for the X server.
+const ORDERS: usize = 256;
+/// The connection is closed after this time without a call.
+const IDLE: Duration = Duration::from_secs(30);
+/// Maximum number of windows whose events are selected.
+const MAX_FOLLOWED: usize = 1024;
+
+#[derive(Debug)]
+enum WindowOrder {
+    List(oneshot::Sender<Result<Arc<WindowList>, Failure>>),
+    /// Change the window with this number, if it still has this id.
+    Change {
+        xid: Window,
+        id: String,
+        change: WindowChange,
+        reply: oneshot::Sender<Result<Option<Sent>, Failure>>,
+    },
+}
+
+/// The handle of the thread that lists and changes windows. The thread ends when the handle is
+/// dropped.
+#[derive(Debug)]
+pub struct WindowThread {
+    orders: Sender<WindowOrder>,
+    changes: watch::Receiver<u64>,
+}
+
+impl WindowThread {
+    /// Starts the thread. It connects to the display at the first call.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be started, or no file descriptor is left.
+    pub fn start(display: &Display) -> io::Result<Self> {
+        let (orders, inbox) = mailbox(ORDERS)?;
+        let (changed, changes) = watch::channel(0);
+        let (owner, trust) = display.reach();
+        let worker = WindowWorker {
+            display: display.name(),
+            owner: owner.clone(),
+            trust: trust.clone(),
+            inbox,
+            changed,
+            connection: None,
+        };
+        std::thread::Builder::new()
+            .name("windows".into())
+            .spawn(move || worker.run())?;
+        Ok(Self { orders, changes })
+    }
+
+    /// A counter that rises when a window may have changed since the last [`Self::list`].
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    /// Lists the windows, after this call began. Concurrent calls share one list. Waits without a
+    /// time limit: the caller sets the deadline.
+    ///
+    /// # Errors
+    ///
+    /// When the display cannot be reached or the connection ended.
+    pub async fn list(&self) -> Result<Arc<WindowList>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(WindowOrder::List(reply))?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// Requests a change of the window with this number and id. Returns `None` if there is no such
+    /// window any more. Waits as [`Self::list`] does.
+    ///
+    /// # Errors
+    ///
+    /// When the display cannot be reached or the connection ended.
+    pub async fn change(
+        &self,
+        (xid, id): (u32, &str),
+        change: WindowChange,
+    ) -> Result<Option<Sent>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let id = id.to_owned();
+        self.send(WindowOrder::Change {
+            xid,
+            id,
+            change,
+            reply,
+        })?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    fn send(&self, order: WindowOrder) -> Result<(), Failure> {
+        self.orders.try_send(order).map_err(|error| match error {
+            TrySendError::Full(_) => Failure {
+                stage: Stage::Timeout,
+                cause: Cause::Deadline,
+                message: format!("{ORDERS} requests for windows already wait for the X server"),
+            },
+            TrySendError::Disconnected(_) => ended(),
+        })
+    }
+}
+
+fn ended() -> Failure {
+    Failure {
+        stage: Stage::Display,
+        cause: Cause::Internal,
+        message: "a defect in deskd ended the work on a window".into(),
+    }
+}
+
+struct WindowWorker {
+    display: DisplayName,
+    owner: ServerOwner,
+    trust: Trust,
+    inbox: Receiver<WindowOrder>,
+    changed: watch::Sender<u64>,
+    connection: Option<WindowConnection>,
+}
+
+impl WindowWorker {
+    fn run(mut self) {
+        loop {
+            let (mut lists, mut changes) = (Vec::new(), Vec::new());
+            loop {
+                match self.inbox.try_recv() {
+                    Ok(WindowOrder::List(reply)) => lists.push(reply),
+                    Ok(WindowOrder::Change {
+                        xid,
+                        id,
+                        change,
+                        reply,
+                    }) => {
+                        changes.push((xid, id, change, reply));
+                    }
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return,
+                }
+            }
+            lists.retain(|reply| !reply.is_closed());
+            for (xid, id, change, reply) in changes {
+                // A caller that has gone does not want the change any more.
+                if !reply.is_closed() {
+                    let sent = self.work(|connection| connection.change(xid, &id, change));
+                    drop(reply.send(sent));
+                }
+            }
+            if !lists.is_empty() {
+                let list = self.work(WindowConnection::list).map(Arc::new);
+                for reply in lists {
+                    drop(reply.send(list.clone()));
+                }
+            }
+            if !self.wait() {
+                return;
+            }
+        }
+    }
+
+    /// Works on the connection, which is opened if there is none. Work that changes nothing yet is
+    /// not repeated: the caller gets the error.
+    fn work<T>(
+        &mut self,
+        work: impl FnOnce(&mut WindowConnection) -> Result<T, DisplayError>,
+    ) -> Result<T, Failure> {
+        // A panic while a reply is read must not end the thread.
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            let connection = match &mut self.connection {
+                Some(connection) => connection,
+                None => {
+                    let opened = WindowConnection::open(self.display, &self.owner, &self.trust)?;
+                    self.connection.insert(opened)
+                }
+            };
+            work(connection)
+        }));
+        match worked {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => {
+                if error.ends_connection() {
+                    self.connection = None;
+                }
+                Err(error.failure())
+            }
+            Err(_) => {
+                self.connection = None;
+                Err(ended())
+            }
+        }
+    }
+
+    /// Waits for orders and events. Returns false if the thread must end.
+    fn wait(&mut self) -> bool {
+        let socket = self
+            .connection
+            .as_ref()
+            .map(|connection| connection.server.conn.stream().as_fd());
+        let limit = if socket.is_some() {
+            IDLE
+        } else {
+            Duration::from_secs(3600)
+        };
+        match self.inbox.bell().wait(socket, limit) {
+            Err(_) => return false,
+            Ok(Woken::Time) => self.connection = None,
+            Ok(Woken::Work) => {}
+        }
+        let Some(connection) = &mut self.connection else {
+            return true;
+        };
+        match connection.take_events() {
+            Ok(false) => {}
+            Ok(true) => self.changed.send_modify(|times| *times += 1),
+            Err(_) => {
+                self.connection = None;
+                self.changed.send_modify(|times| *times += 1);
+            }
+        }
+        true
+    }
+}
+
+struct WindowConnection {
+    server: Server,
+    atoms: WindowAtoms,
+    has_resource: bool,
+    /// Windows whose events are selected.
+    followed: HashSet<Window>,
+}
+
+impl WindowConnection {
+    fn open(
+        display: DisplayName,
+        owner: &ServerOwner,
+        trust: &Trust,
+    ) -> Result<Self, DisplayError> {
+        let pulse = Arc::new(Pulse::new());
+        let server = Server::open(display, SILENCE, &pulse, (owner, trust), Purpose::Screen)?;
+        let conn = &server.conn;
+        let atoms = WindowAtoms::new(conn)?.reply();
+        let atoms = atoms.map_err(|error| DisplayError::reply("InternAtom", error))?;
+        let has_resource = owner::knows_processes(&server)?;
+        let events = EventMask::SUBSTRUCTURE_NOTIFY | EventMask::PROPERTY_CHANGE;
+        let select = ChangeWindowAttributesAux::new().event_mask(events);
+        conn.change_window_attributes(server.root, &select)?
+            .ignore_error();
+        Ok(Self {
+            server,
+            atoms,
+            has_resource,
+            followed: HashSet::new(),
+        })
+    }
+
+    fn list(&mut self) -> Result<WindowList, DisplayError> {
+        // Events that arrived until now are answered by the list.
+        self.take_events()?;
+        let (known, _) = KnownScreen::read(&self.server)?;
+        let list = read::list(
+            &self.server,
+            &self.atoms,
+            self.has_resource,
+            known.generation,
+            known.size,
+        )?;
+        let now: HashSet<Window> = list
+            .windows
+            .iter()
+            .take(MAX_FOLLOWED)
+            .map(|window| window.xid)
+            .collect();
+        let events = EventMask::PROPERTY_CHANGE | EventMask::STRUCTURE_NOTIFY;
+        let select = ChangeWindowAttributesAux::new().event_mask(events);
+        let none = ChangeWindowAttributesAux::new().event_mask(EventMask::NO_EVENT);
+        for window in now.difference(&self.followed) {
+            self.server
+                .conn
+                .change_window_attributes(*window, &select)?
+                .ignore_error();
+        }
+        for window in self.followed.difference(&now) {
+            self.server
+                .conn
+                .change_window_attributes(*window, &none)?
+                .ignore_error();
+        }
+        let is_new = now.iter().any(|window| !self.followed.contains(window));
+        self.followed = now;
+        self.server.conn.flush()?;
+        if is_new {
+            // A window may have changed between its reading and the selection of its events.
+            let again = read::list(
+                &self.server,
+                &self.atoms,
+                self.has_resource,
+                known.generation,
+                known.size,
+            )?;
+            return Ok(again);
+        }
+        Ok(list)
+    }
+
+    fn change(
+        &mut self,
+        xid: Window,
+        id: &str,
+        change: WindowChange,
+    ) -> Result<Option<Sent>, DisplayError> {
+        let list = self.list()?;
+        let Some(window) = list.by_xid(xid).filter(|window| window.id == id) else {
+            return Ok(None);
+        };
+        send(&self.server, &self.atoms, &list, window, change).map(Some)
+    }
+
+    /// Takes pending events, at most [`EVENTS_AT_ONCE`]. Returns whether a window may have changed.
+    fn take_events(&mut self) -> Result<bool, DisplayError> {
+        let mut changed = self.server.lost_events();
+        for _ in 0..EVENTS_AT_ONCE {
+            match self.server.next_event()? {
+                None => break,
+                Some((Event::Error(_), _)) => {}
+                Some(_) => changed = true,
+            }
+        }
+        Ok(changed)
+    }
+}
