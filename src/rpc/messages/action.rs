@@ -52,23 +52,6 @@ pub(in crate::rpc) fn shared(
     })
 }
 
-pub(in crate::rpc) fn within(
-    field: &str,
-    time: prost_types::Duration,
-    max: Duration,
-) -> Result<Duration, Status> {
-    let time = Duration::try_from(time)
-        .map_err(|_| status::invalid_field(field, "must not be negative"))?;
-    if time > max {
-        return Err(status::limit(
-            field,
-            "is too long",
-            humantime::format_duration(max),
-        ));
-    }
-    Ok(time)
-}
-
 /// The index of an action, from which the names of its fields are built.
 #[derive(Clone, Copy)]
 pub(in crate::rpc) struct Field {
@@ -137,7 +120,7 @@ impl Field {
             Wire::Wait(action) => {
                 let field = self.name("wait.duration");
                 let duration = action.duration.unwrap_or_default();
-                let duration = within(&field, duration, limits::MAX_WAIT)?;
+                let duration = convert::within(&field, duration, limits::MAX_WAIT)?;
                 if duration < Duration::from_millis(1) {
                     return Err(status::invalid_field(&field, "must be at least 1 ms"));
                 }
@@ -171,7 +154,7 @@ impl Field {
         });
         let duration = action
             .duration
-            .map(|duration| within(&self.name("drag.duration"), duration, MAX_DRAG));
+            .map(|duration| convert::within(&self.name("drag.duration"), duration, MAX_DRAG));
         Ok(Action::Drag {
             path: path.collect::<Result<_, _>>()?,
             button: self.button("drag.button", action.button)?,
@@ -310,7 +293,7 @@ impl Field {
     }
 
     fn time(self, field: &str, time: prost_types::Duration) -> Result<Duration, Status> {
-        within(&self.name(field), time, limits::MAX_WAIT)
+        convert::within(&self.name(field), time, limits::MAX_WAIT)
     }
 
     /// Validates a count from 1 to `most`; 1 if none is given.

@@ -390,6 +390,24 @@ fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     time.into()
 }
 
+/// Converts a duration of the field with this name, which is at most `max`.
+pub(in crate::rpc) fn within(
+    field: &str,
+    time: prost_types::Duration,
+    max: Duration,
+) -> Result<Duration, Status> {
+    let time = Duration::try_from(time)
+        .map_err(|_| status::invalid_field(field, "must not be negative"))?;
+    if time > max {
+        return Err(status::limit(
+            field,
+            "is too long",
+            humantime::format_duration(max),
+        ));
+    }
+    Ok(time)
+}
+
 /// Converts a duration to a message.
 pub(in crate::rpc) fn duration(duration: Duration) -> Option<prost_types::Duration> {
     // A duration within the lifetime of a daemon always fits.

@@ -6,7 +6,7 @@ use tonic::Status;
 
 use crate::rpc::{
     limits,
-    messages::{action::within, status},
+    messages::{convert, status},
     v1,
 };
 use crate::{
@@ -112,7 +112,7 @@ pub(in crate::rpc) fn change(
     };
     let limit = match request.timeout {
         None => DEFAULT_CHANGE,
-        Some(time) => within("timeout", time, limits::MAX_CHANGE)?,
+        Some(time) => convert::within("timeout", time, limits::MAX_CHANGE)?,
     };
     Ok((change, limit))
 }

@@ -1,11 +1,47 @@
 //! Whether a window is as requested. Pure: it compares lists of windows.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
-use super::{ASKED, ChangeOutcome, Changed, MAX_APPEARED, SETTLED};
 use crate::x11::{
     ListedWindow, Operation, Rectangle, WindowChange, WindowKind, WindowList, WindowStates,
 };
+
+/// Maximum number of windows that a change reports as new.
+const MAX_APPEARED: usize = 16;
+/// A window that changed, but not as requested, is left as it is after this time without a change.
+const SETTLED: Duration = Duration::from_millis(250);
+/// A question that a program asks in place of closing is final after this time.
+const ASKED: Duration = Duration::from_millis(300);
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeOutcome {
+    /// The window is as requested.
+    Done,
+    /// It was as requested before.
+    Already,
+    /// It changed, but is not exactly as requested.
+    Adjusted,
+    /// It did not change in time.
+    NotDone,
+    /// It cannot be changed so. Nothing was sent.
+    Unsupported,
+}
+
+/// The result of a change.
+#[derive(Debug)]
+pub struct Changed {
+    /// What became of it.
+    pub outcome: ChangeOutcome,
+    /// The window afterwards; `None` if it has ended.
+    pub window: Option<ListedWindow>,
+    /// One sentence that says what happened.
+    pub message: String,
+    /// Windows that appeared meanwhile.
+    pub appeared: Vec<ListedWindow>,
+}
 
 /// Whether a window is as requested; `None`: it has ended.
 pub(super) fn is_done(
@@ -66,7 +102,7 @@ fn overlap(one: Rectangle, other: Rectangle) -> bool {
     meets(one.x, one.width, other.x, other.width) && meets(one.y, one.height, other.y, other.height)
 }
 
-/// The state of a window that matters to a change.
+/// What a change may alter in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shape {
     frame: Rectangle,
@@ -75,12 +111,23 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(window: &ListedWindow) -> Self {
-        Self {
+    /// `None` for a window that is to close: nothing else is part of that.
+    fn of(window: &ListedWindow, change: WindowChange) -> Option<Self> {
+        let is_activated = match change {
+            WindowChange::Operation(Operation::Close) => return None,
+            WindowChange::Operation(Operation::Activate) => true,
+            _ => false,
+        };
+        Some(Self {
             frame: window.frame,
-            states: window.states,
+            states: WindowStates {
+                // The focus may go elsewhere for other reasons.
+                focused: window.states.focused && is_activated,
+                urgent: false,
+                ..window.states
+            },
             viewable: window.viewable,
-        }
+        })
     }
 }
 
@@ -89,11 +136,11 @@ impl Shape {
 pub(super) struct Progress {
     change: WindowChange,
     id: String,
-    before: Shape,
+    before: Option<Shape>,
     /// The ids of the windows that there were.
     known: Vec<String>,
     /// The last state, and since when the window has it.
-    last: Option<(Shape, Instant)>,
+    last: Option<(Option<Shape>, Instant)>,
     /// Since when a question of the program is there.
     asked: Option<Instant>,
 }
@@ -103,7 +150,7 @@ impl Progress {
         Self {
             change,
             id: window.id.clone(),
-            before: Shape::of(window),
+            before: Shape::of(window, change),
             known: before
                 .windows
                 .iter()
@@ -125,7 +172,7 @@ impl Progress {
             None => return Some(ChangeOutcome::NotDone),
             Some(window) => window,
         };
-        let shape = Shape::of(window);
+        let shape = Shape::of(window, self.change);
         let since = match self.last {
             Some((last, since)) if last == shape => since,
             _ => at,

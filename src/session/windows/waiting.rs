@@ -5,9 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    APART, REREAD, Windows,
     condition::{Condition, ConditionState, RegionHistory},
-    last_look,
+    lists::{APART, REREAD, Windows, last_look},
     target::WindowRefusal,
 };
 use crate::{
