@@ -2,13 +2,14 @@
 
 use super::{
     limits,
-    messages::{action, convert, step},
+    messages::{action, condition, convert, step, window},
     services::watch,
     transport::auth,
 };
 use crate::{
     frame::{MAX_OUTPUT_PIXELS, MAX_OUTPUT_SIDE, STRIPE_ROWS},
     session::{HISTORY, QUEUE},
+    x11::MAX_WINDOWS,
 };
 
 /// Returns the description and the value of each limit.
@@ -87,6 +88,12 @@ pub fn all_limits() -> Vec<(&'static str, String)> {
         ("callers that have the input or wait for it", grouped(QUEUE)),
         ("actions of a step", grouped(step::MAX_ACTIONS)),
         ("screenshots among them", grouped(step::MAX_PICTURES)),
+        ("`wait_for` among them", grouped(step::MAX_WAITS)),
+        (
+            "window and region conditions of a condition",
+            grouped(condition::MAX_CONDITIONS),
+        ),
+        ("depth of a condition", grouped(condition::MAX_DEPTH)),
         ("bytes of an operation id", grouped(step::MAX_OPERATION_ID)),
         ("text of an action", bytes(limits::MAX_TEXT_BYTES)),
         ("characters a second of a text", grouped(action::MAX_RATE)),
@@ -95,7 +102,13 @@ pub fn all_limits() -> Vec<(&'static str, String)> {
         ("points of a drag", grouped(action::MAX_POINTS)),
         ("duration of a drag", seconds(action::MAX_DRAG)),
         ("notches of a scroll", grouped(limits::MAX_SCROLL_NOTCHES)),
-        ("wait, hold", seconds(limits::MAX_WAIT)),
+        ("wait, hold, `wait_for`", seconds(limits::MAX_WAIT)),
+        ("change of a window", seconds(limits::MAX_CHANGE)),
+        ("listed windows", grouped(MAX_WINDOWS)),
+        (
+            "bytes of the title or class of a window to match",
+            grouped(window::MAX_MATCH_BYTES),
+        ),
         ("`settle.timeout`", seconds(limits::MAX_SETTLE)),
         ("`settle.quiet`", seconds(limits::MAX_QUIET)),
         (

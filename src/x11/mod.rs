@@ -52,6 +52,6 @@ pub use observe::{
 pub use screen::{info::ScreenInfo, root_state::Generation};
 pub use selection::{Clipboard, Offer, WITHHELD};
 pub use windows::{
-    ListedWindow, Operation, Placement, Rectangle, Sent, WindowChange, WindowKind, WindowList,
-    WindowStates, WindowThread,
+    ListedWindow, MAX_WINDOWS, Operation, Placement, Rectangle, Sent, WindowChange, WindowKind,
+    WindowList, WindowStates, WindowThread,
 };

@@ -49,7 +49,7 @@ mod tests {
         assert!(check(&[]).is_ok());
         assert!(check(&["act, expected_windows", "", "watch"]).is_ok());
         for unknown in [
-            "windows",
+            "telepathy",
             "ACT",
             "unspecified",
             "act,clipboard",

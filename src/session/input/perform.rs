@@ -412,7 +412,7 @@ fn not_met(waited: &Waited, limit: Duration) -> Stop {
             message: format!("the deadline came before the condition was met; {seen}"),
         });
     }
-    let time = humantime::format_duration(Duration::from_millis(limit.as_millis() as u64));
+    let time = humantime::format_duration(limit);
     failed(
         Cause::ConditionNotMet,
         format!("the condition was not met within {time}; {seen}"),

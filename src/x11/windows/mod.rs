@@ -15,6 +15,7 @@ mod tree;
 
 pub use change::{Operation, Placement, Sent, WindowChange};
 pub use listed::{ListedWindow, Rectangle, WindowKind, WindowList, WindowStates};
+pub use read::MAX_WINDOWS;
 pub use thread::WindowThread;
 
 x11rb::atom_manager! {

@@ -27,7 +27,7 @@ use crate::x11::{
 use crate::{frame::Size, processes};
 
 /// Maximum number of windows in a list.
-const MAX_WINDOWS: usize = 1024;
+pub const MAX_WINDOWS: usize = 1024;
 /// Maximum length of a title, in units of 4 bytes.
 const TITLE: u32 = 256;
 /// Maximum length of the class and instance names together, in units of 4 bytes.
