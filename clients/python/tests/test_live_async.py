@@ -13,6 +13,7 @@ from live.ready import *  # noqa: F403
 from live.stack import *  # noqa: F403
 from live.steps import *  # noqa: F403
 from live.streams import *  # noqa: F403
+from live.windows import *  # noqa: F403
 
 
 @pytest.fixture

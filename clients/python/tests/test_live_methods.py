@@ -6,7 +6,7 @@ import ast
 import inspect
 import pathlib
 
-from deskd import AsyncDesktop, AsyncStack, Desktop, Stack
+from deskd import AsyncDesktop, AsyncStack, AsyncWindows, Desktop, Stack, Windows
 
 LIVE = pathlib.Path(__file__).parent / "live"
 
@@ -32,10 +32,11 @@ def used() -> set[str]:
 
 
 def test_every_method_is_called() -> None:
-    wanted = methods(AsyncDesktop).keys() | methods(AsyncStack).keys()
+    wanted = methods(AsyncDesktop).keys() | methods(AsyncStack).keys() | methods(AsyncWindows).keys()
     assert len(wanted) > 25 and wanted - used() == set()
 
 
 def test_both_clients_have_the_same_methods() -> None:
     assert methods(AsyncDesktop) == methods(Desktop)
     assert methods(AsyncStack) == methods(Stack)
+    assert methods(AsyncWindows) == methods(Windows)

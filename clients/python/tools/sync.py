@@ -11,18 +11,21 @@ import sys
 SOURCE = pathlib.Path(__file__).resolve().parents[1] / "src" / "deskd"
 FILES = {
     "desktop_async.py": "desktop_sync.py",
+    "windows_async.py": "windows_sync.py",
 }
 WORDS = [
     (r"\basync def\b", "def"),
+    (r"\bAwaitable\[Any\]", "Any"),
+    (r"\bAwaitable, Callable\b", "Callable"),
     (r"\basync with\b", "with"),
     (r"\basync for\b", "for"),
     (r"\bawait ", ""),
     (r"\(await ", "("),
     (r"\basyncio\.sleep\b", "time.sleep"),
     (r"\bimport asyncio\b", "import time"),
-    (r"\bAsync(Desktop|Stack|Iterator|Runner)\b", r"\1"),
+    (r"\bAsync(Desktop|Stack|Windows|Iterator|Runner)\b", r"\1"),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
-    (r"\b(connection|desktop|runner)_async\b", r"\1_sync"),
+    (r"\b(connection|desktop|runner|windows)_async\b", r"\1_sync"),
 ]
 
 

@@ -7,6 +7,7 @@
  * names another one. The daemon refuses a point outside; it never moves it.
  */
 import { create } from "@bufbuild/protobuf";
+import type { Condition } from "./conditions.js";
 import { invalid } from "./errors.js";
 import { captureOptions, type Picture } from "./options.js";
 import * as pb from "./v1/action_pb.js";
@@ -227,6 +228,16 @@ export function wait(seconds: number): Action {
   return action({ case: "wait", value });
 }
 
+/**
+ * Waits for a condition (see `conditions`), at most `timeout` seconds (default 10, at most 300). If
+ * it is not met, the step ends.
+ */
+export function waitFor(condition: Condition, options: { timeout?: number } = {}): Action {
+  const timeout = optionalTime(options.timeout, "timeout");
+  const value = create(pb.WaitForActionSchema, { condition, timeout });
+  return action({ case: "waitFor", value });
+}
+
 /** Takes a picture in the middle of a step, at most 4 in one step. */
 export function screenshot(capture?: Picture | CaptureOptions): Action {
   const isMessage = capture !== undefined && "$typeName" in capture;
@@ -239,6 +250,9 @@ export function screenshot(capture?: Picture | CaptureOptions): Action {
 /** Returns the time that an action takes by itself, in seconds. */
 export function ownSeconds({ action: made }: Action): number {
   if (made.case === "wait" || made.case === "drag") return inSeconds(made.value.duration);
+  if (made.case === "waitFor") {
+    return made.value.timeout === undefined ? 10 : inSeconds(made.value.timeout);
+  }
   if (made.case === "key") return inSeconds(made.value.hold) * Math.max(made.value.repeat ?? 1, 1);
   if (made.case === "type" && made.value.rate !== undefined) {
     return [...made.value.text].length / Math.max(made.value.rate, 1);
@@ -257,6 +271,7 @@ export function hasPoint({ action: made }: Action): boolean {
 export function features({ action: made }: Action): string[] {
   if (made.case === "type" || made.case === "paste") return [made.case];
   if (made.case === "screenshot") return ["screenshot_action"];
+  if (made.case === "waitFor") return ["wait_for"];
   return made.case === "move" && made.value.modifiers.length > 0 ? ["move_modifiers"] : [];
 }
 

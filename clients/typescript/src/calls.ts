@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Action, features, hasPoint, ownSeconds } from "./actions.js";
+import type { Condition } from "./conditions.js";
 import { DeadlineExceeded, invalid } from "./errors.js";
 import type { Frame } from "./frame.js";
 import { captureOptions, coordinateSpace, type Picture, type Size, type Space } from "./options.js";
@@ -143,12 +144,12 @@ export function watchRequest(picture: Picture, settings: WatchSettings, since: s
 }
 
 /** A window for which `waitReady` waits: a part of its title, or its title, class or both. */
-export type Window = string | { title?: string; class?: string };
+export type ExpectedWindow = string | { title?: string; class?: string };
 
 /** The request of `waitReady`. */
 export function waitReadyRequest(
   timeout: number,
-  windows: readonly Window[],
+  windows: readonly ExpectedWindow[],
   allowUnsettled: boolean,
 ): pb.WaitReadyRequest {
   return create(pb.WaitReadyRequestSchema, {
@@ -161,6 +162,15 @@ export function waitReadyRequest(
       }
       return { title, class: name };
     }),
+  });
+}
+
+/** The request of `waitFor`. */
+export function waitForRequest(condition: Condition, timeout: number, space?: Space) {
+  return create(pb.WaitForRequestSchema, {
+    condition,
+    timeout: duration(timeout, "timeout"),
+    coordinateSpace: coordinateSpace(space),
   });
 }
 

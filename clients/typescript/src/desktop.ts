@@ -9,11 +9,13 @@ import {
   pictureFeatures,
   pressedName,
   StepRequest,
+  waitForRequest,
   waitReadyRequest,
   watchRequest,
 } from "./calls.js";
 import { Caller } from "./caller.js";
 import { Canvas } from "./canvas.js";
+import type { Condition } from "./conditions.js";
 import { Connection } from "./connection.js";
 import { DeskdError } from "./errors.js";
 import { Frame, frameOf } from "./frame.js";
@@ -23,6 +25,8 @@ import { Stack } from "./stack.js";
 import { Step } from "./step.js";
 import * as pb from "./v1/desktop_pb.js";
 import { onlyKnown } from "./values.js";
+import { checkWait, type Waited, waitedOf } from "./window.js";
+import { Windows } from "./windows.js";
 
 const CALLS = pb.Desktop.method;
 const CALL_OPTIONS = ["timeout", "signal"];
@@ -174,6 +178,25 @@ export class Desktop {
     return reply;
   }
 
+  /**
+   * Waits until a condition is met (see `conditions`), at most `timeout` seconds, at most 300.
+   *
+   * Throws `ActionFailed` if the condition is not met in time, unless `check` is false.
+   */
+  async waitFor(
+    condition: Condition,
+    timeout = 10,
+    options: settings.WaitForOptions = {},
+  ): Promise<Waited> {
+    onlyKnown(options, ["space", "check", "signal"], "option");
+    const { space, check = true, signal } = options;
+    const request = waitForRequest(condition, timeout, space);
+    const call = { timeout: timeout + 5, required: ["wait_for"], signal };
+    const reply = await this.#caller.call(CALLS.waitFor, request, call);
+    const waited = waitedOf(reply.report!);
+    return check ? checkWait(waited) : waited;
+  }
+
   // --- Acting ---
 
   /**
@@ -293,6 +316,14 @@ export class Desktop {
   async pressed(options: settings.CallOptions = {}): Promise<string[]> {
     const request = create(pb.GetPressedRequestSchema);
     return (await this.#caller.call(CALLS.getPressed, request, options)).pressed.map(pressedName);
+  }
+
+  /** The windows of the desktop: list, activate, close, move. */
+  get windows(): Windows {
+    return new Windows(
+      (method, request, options) => this.#caller.call(method, request, options),
+      (method, request, options) => this.#connection.unary(method, request, options),
+    );
   }
 
   /** The processes of the desktop: start, stop, resize. */

@@ -86,6 +86,8 @@ const BY_REASON: Readonly<Record<string, Kind>> = {
   FRAME_IS_CARD: StaleTarget,
   STALE_GENERATION: StaleTarget,
   STALE_EPOCH: StaleTarget,
+  UNKNOWN_WINDOW: StaleTarget,
+  AMBIGUOUS_WINDOW: StaleTarget,
   OUT_OF_SCREEN: InvalidRequest,
   EXTENSION_MISSING: Unsupported,
   UNSUPPORTED_FEATURE: Unsupported,

@@ -15,7 +15,9 @@
 export * as actions from "./actions.js";
 export type { Action, Button, Keys, Point, ScrollUnit } from "./actions.js";
 export type { Access } from "./address.js";
-export type { Window } from "./calls.js";
+export type { ExpectedWindow } from "./calls.js";
+export * as conditions from "./conditions.js";
+export type { Condition, WindowFilter } from "./conditions.js";
 export { Desktop } from "./desktop.js";
 export {
   ActionFailed,
@@ -46,6 +48,7 @@ export {
   type Format,
   OPENAI,
   type Picture,
+  type Region,
   type Size,
   type Space,
 } from "./options.js";
@@ -62,8 +65,11 @@ export type {
   ScreenshotOptions,
   ScrollOptions,
   TypeOptions,
+  WaitForOptions,
   WaitReadyOptions,
   WatchOptions,
 } from "./settings.js";
 export { Stack } from "./stack.js";
 export { type ActionResult, type Settle, Step } from "./step.js";
+export type { ConditionState, Waited, Window, WindowChange } from "./window.js";
+export { type ChangeOptions, type WindowName, type WindowPlace, Windows } from "./windows.js";

@@ -54,6 +54,9 @@ export const OPENAI: Fit = { maxPixels: 10_240_000, tile: 32, maxTiles: 30_000 }
 
 const FIT = ["maxSide", "maxPixels", "tile", "maxTiles", "multipleOf", "mayEnlarge"];
 
+/** A rectangle in pixels. */
+export type Region = Rect | readonly [x: number, y: number, width: number, height: number];
+
 /** The picture to take. Every field has the daemon's default if it is not given. */
 export interface Picture {
   /** Width and height of the image; the region is stretched to it. */
@@ -61,7 +64,7 @@ export interface Picture {
   /** Limits of the image's size; its shape is kept. Not together with `size`. */
   readonly fit?: Fit;
   /** The part to show, in pixels of `space`. */
-  readonly region?: Rect | readonly [x: number, y: number, width: number, height: number];
+  readonly region?: Region;
   /** The encoding. Default: png. */
   readonly format?: Format;
   /** 1 to 100, for `jpeg`. */
@@ -148,7 +151,8 @@ function fitOf(fit: Fit): capture.Fit {
   });
 }
 
-function regionOf(of: NonNullable<Picture["region"]>): pb.Region {
+/** Returns the protobuf `Region`. Throws `InvalidRequest` for a wrong rectangle. */
+export function regionOf(of: Region): pb.Region {
   const list = "x" in of ? [of.x, of.y, of.width, of.height] : of;
   if (!Array.isArray(list) || list.length !== 4) {
     throw invalid(`region is ${shown(of)}; give [x, y, width, height]`);

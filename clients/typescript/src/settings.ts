@@ -1,7 +1,7 @@
 /** The options of the methods of `Desktop`. Times are in seconds. */
 import type * as actions from "./actions.js";
 import type { Access } from "./address.js";
-import type { Window } from "./calls.js";
+import type { ExpectedWindow } from "./calls.js";
 import type { Frame } from "./frame.js";
 import type { Picture, Size, Space } from "./options.js";
 
@@ -52,9 +52,19 @@ export interface WatchOptions {
 /** Options of `waitReady`. */
 export interface WaitReadyOptions {
   /** Windows that must be shown: a part of the title, or an object with `title` and `class`. */
-  windows?: readonly Window[];
+  windows?: readonly ExpectedWindow[];
   /** Whether the desktop is also ready while content keeps moving. */
   allowUnsettled?: boolean;
+  /** Cancels the call, which then throws the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** Options of `waitFor`. */
+export interface WaitForOptions {
+  /** What the regions are pixels of. Default: the screen. */
+  space?: Space;
+  /** Whether to throw an error if the condition is not met. Default: true. */
+  check?: boolean;
   /** Cancels the call, which then throws the signal's reason. */
   signal?: AbortSignal;
 }

@@ -3,6 +3,7 @@ import { ActionFailed, OutcomeUnknown } from "./errors.js";
 import { type Failure, failureOf, type Frame, frameOf, type Rect, rectOf } from "./frame.js";
 import * as pb from "./v1/desktop_pb.js";
 import { inSeconds } from "./values.js";
+import { type Waited, waitedOf } from "./window.js";
 
 /** How the screen came to rest. */
 export interface Settle {
@@ -28,6 +29,8 @@ export interface ActionResult {
   readonly frame: Frame | undefined;
   /** For `screenshot`: how the screen settled before the picture. */
   readonly settle: Settle | undefined;
+  /** For `waitFor`: how the wait ended. */
+  readonly waited: Waited | undefined;
   /** The protobuf message with everything else. */
   readonly message: pb.ActionResult;
 }
@@ -92,7 +95,7 @@ function settleOf(message: pb.SettleReport | undefined): Settle {
 }
 
 function resultOf(message: pb.ActionResult): ActionResult {
-  const { pointer, failure, frame, settle } = message;
+  const { pointer, failure, frame, settle, waitFor } = message;
   return {
     status: pb.ActionStatus[message.status] ?? String(message.status),
     failure: failure && failureOf(failure),
@@ -100,6 +103,7 @@ function resultOf(message: pb.ActionResult): ActionResult {
     characters: message.characters,
     frame: frame && frameOf(frame),
     settle: settle && settleOf(settle),
+    waited: waitFor && waitedOf(waitFor),
     message,
   };
 }

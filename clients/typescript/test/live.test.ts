@@ -1,17 +1,16 @@
-/**
- * Runs against a real daemon with a painted desktop, at the address in DESKD_TEST_SERVER. The
- * program deskd is that of DESKD_TEST_PROGRAM.
- */
+/** The client on a real desktop. The program deskd is that of DESKD_TEST_PROGRAM. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  ActionFailed,
   actions,
   CaptureFailed,
+  conditions,
   DeadlineExceeded,
   Desktop,
   DeskdError,
@@ -21,18 +20,17 @@ import {
   Unavailable,
   Unsupported,
 } from "../src/index.js";
+import { INSIDE, LiveDesktop, program } from "./support/desktop.js";
 import { PACKAGE } from "./support/folders.js";
 import { decodePng, rgbOfRaw } from "./support/png.js";
 import { Proxy } from "./support/proxy.js";
 
-function variable(name: string): string {
-  const value = process.env[name];
-  assert.ok(value, `set ${name}: this test needs a real daemon`);
-  return value;
-}
+const live = new LiveDesktop();
+before(() => live.start());
+after(() => live.stop());
 
-const SERVER = variable("DESKD_TEST_SERVER");
-const PROGRAM = variable("DESKD_TEST_PROGRAM");
+const SERVER = live.address;
+const PROGRAM = program();
 
 /** Matches an error by its class, reason and status. */
 function refused(kind: new (...given: never[]) => DeskdError, reason: string, status?: string) {
@@ -152,10 +150,11 @@ describe("a real daemon", () => {
   });
 
   test("text arrives", async () => {
-    await desktop.click(100, 120);
-    const typed = await desktop.type("é漢", { settle: 0.5 });
-    assert.equal(typed.results[0]?.characters, 2);
-    await desktop.press("ctrl+u");
+    live.forget();
+    await desktop.click(...INSIDE);
+    const typed = await desktop.type("é漢\n", { settle: 0.5 });
+    assert.equal(typed.results[0]?.characters, 3);
+    await live.untilReceived("é漢\n");
   });
 
   test("errors have a class, a reason and a status", async () => {
@@ -378,5 +377,58 @@ describe("a real daemon", () => {
     const result = await Promise.race([ended, sleep(10_000, "still running", { ref: false })]);
     child.kill();
     assert.equal(result, 0);
+  });
+});
+
+describe("windows and conditions", () => {
+  const desktop = new Desktop(SERVER);
+  after(() => desktop.close());
+
+  test("are listed and changed", async () => {
+    const { windows } = desktop;
+    const [xterm] = await windows.list({ class: "xterm" });
+    assert.ok(xterm?.isViewable && xterm.program === "xterm" && xterm.id !== "");
+    assert.deepEqual((await windows.list()).map((each) => each.id), [xterm.id]);
+    const moved = await windows.place(xterm, { x: 210, y: 220 });
+    assert.equal(moved.outcome, "DONE");
+    assert.deepEqual([moved.window!.frame.x, moved.window!.frame.y], [210, 220]);
+    await windows.place({ class: "XTerm" }, { x: xterm.frame.x, y: xterm.frame.y });
+    assert.ok(["DONE", "ALREADY"].includes((await windows.activate(xterm)).outcome));
+    // No window manager runs.
+    assert.equal((await windows.restore(xterm)).outcome, "ALREADY");
+    for (const change of ["minimize", "maximize", "fullscreen"] as const) {
+      await assert.rejects(windows[change](xterm), refused(ActionFailed, "UNSUPPORTED"));
+    }
+    const unchecked = await windows.minimize(xterm, { check: false });
+    assert.match(unchecked.text, /no window manager/);
+    await assert.rejects(windows.close("no such window"), refused(StaleTarget, "UNKNOWN_WINDOW"));
+    await assert.rejects(async () => windows.place(xterm, {}), refused(InvalidRequest, "INVALID_FIELD"));
+    await assert.rejects(windows.list({ kind: "round" }), refused(InvalidRequest, "INVALID_FIELD"));
+  });
+
+  test("are awaited", async () => {
+    const xterm = { class: "xterm" };
+    const there = await desktop.waitFor(conditions.appears(xterm));
+    assert.ok(there.isMet && there.states[0]!.windows[0]!.className === "XTerm");
+    const other = conditions.appears("Save As");
+    const either = conditions.anyOf(other, conditions.appears(xterm));
+    assert.ok((await desktop.waitFor(either)).isMet);
+    const both = conditions.allOf(other, conditions.appears(xterm));
+    await assert.rejects(desktop.waitFor(both, 0.2), refused(ActionFailed, "CONDITION_NOT_MET"));
+    const late = await desktop.waitFor(conditions.disappears(xterm), 0.2, { check: false });
+    assert.ok(!late.isMet && late.seconds >= 0.2 && late.windows.length === 1);
+    const rests = await desktop.waitFor(conditions.rests([1000, 0, 50, 50], { quiet: 0.1 }));
+    assert.ok(rests.states[0]!.rested >= 0.1);
+    const step = await desktop.act([
+      actions.typeText("x"),
+      actions.waitFor(conditions.changes(), { timeout: 5 }),
+      actions.waitFor(conditions.getsFocus(xterm)),
+    ]);
+    assert.ok(step.results[1]!.waited!.states[0]!.hasChanged);
+    const missing = desktop.act([actions.waitFor(other, { timeout: 0.1 })]);
+    await assert.rejects(missing, (error) => {
+      assert.ok(error instanceof ActionFailed && error.reason === "CONDITION_NOT_MET");
+      return error.step!.results[0]!.waited!.windows.length === 1;
+    });
   });
 });

@@ -11,7 +11,7 @@
 `deskd.v1` has the protobuf messages.
 """
 
-from . import actions
+from . import actions, conditions
 from .desktop_async import AsyncDesktop, AsyncStack
 from .desktop_sync import Desktop, Stack
 from .errors import (
@@ -30,6 +30,9 @@ from .errors import (
 from .frame import Failure, Frame, Rect
 from .options import ANTHROPIC, ANTHROPIC_OLDER, OPENAI, Fit, Picture
 from .step import ActionResult, Settle, Step
+from .window import ConditionState, Waited, Window, WindowChange
+from .windows_async import AsyncWindows
+from .windows_sync import Windows
 
 __version__ = "0.2.0"
 
@@ -41,7 +44,9 @@ __all__ = [
     "ActionResult",
     "AsyncDesktop",
     "AsyncStack",
+    "AsyncWindows",
     "CaptureFailed",
+    "ConditionState",
     "DeadlineExceeded",
     "DeskdError",
     "Desktop",
@@ -60,5 +65,10 @@ __all__ = [
     "StreamEnded",
     "Unavailable",
     "Unsupported",
+    "Waited",
+    "Window",
+    "WindowChange",
+    "Windows",
     "actions",
+    "conditions",
 ]

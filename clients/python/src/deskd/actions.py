@@ -34,6 +34,7 @@ __all__ = [
     "scroll",
     "type_text",
     "wait",
+    "wait_for",
 ]
 
 _BUTTONS = {
@@ -227,6 +228,15 @@ def wait(seconds: float) -> Action:
     return Action(wait=pb.WaitAction(duration=duration(seconds)))
 
 
+def wait_for(condition: Any, *, timeout: float | None = None) -> Action:
+    """Waits for a condition (see `deskd.conditions`), at most 300 s; default: 10 s. If it is not met,
+    the step ends."""
+    made = pb.WaitForAction(condition=condition)
+    if timeout is not None:
+        made.timeout.CopyFrom(duration(timeout, "timeout"))
+    return Action(wait_for=made)
+
+
 def screenshot(capture: Any = None) -> Action:
     """Takes a picture in the middle of a step, at most 4 in one step."""
     return Action(screenshot=pb.ScreenshotAction(capture=capture))
@@ -242,6 +252,9 @@ def seconds(action: Action) -> float:
     if kind == "key":
         repeat = action.key.repeat if action.key.HasField("repeat") else 1
         return float(action.key.hold.ToNanoseconds() / 1e9 * max(repeat, 1))
+    if kind == "wait_for":
+        limit = action.wait_for
+        return float(limit.timeout.ToNanoseconds() / 1e9) if limit.HasField("timeout") else 10.0
     if kind == "type" and action.type.rate:
         return len(action.type.text) / float(action.type.rate)
     return 0.0
@@ -263,6 +276,8 @@ def features(action: Action) -> set[str]:
         return {"paste"}
     if kind == "screenshot":
         return {"screenshot_action"}
+    if kind == "wait_for":
+        return {"wait_for"}
     if kind == "move" and action.move.modifiers:
         return {"move_modifiers"}
     return set()

@@ -18,6 +18,7 @@ from .v1 import desktop_pb2 as pb
 
 DESKTOP = "/deskd.v1.Desktop/"
 STACK = "/deskd.v1.Stack/"
+WINDOWS = "/deskd.v1.Windows/"
 
 _RETRIED = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
 """Statuses of a call that may succeed when it is made again."""
@@ -253,6 +254,15 @@ class StepRequest:
         if stop_at_first:
             needed.add("on_failure")
         self.metadata = requires(needed)
+
+
+def wait_for_request(condition: Any, timeout: float, of: Any) -> Any:
+    """The request of `WaitFor`."""
+    request = pb.WaitForRequest(condition=condition)
+    request.timeout.CopyFrom(duration(timeout, "timeout"))
+    if of is not None:
+        request.coordinate_space.CopyFrom(of)
+    return request
 
 
 def watch_request(

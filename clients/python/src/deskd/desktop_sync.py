@@ -28,6 +28,7 @@ from .calls import (
     picture_features,
     pressed_name,
     requires,
+    wait_for_request,
     wait_ready_request,
     watch_request,
 )
@@ -36,9 +37,12 @@ from .errors import DeskdError
 from .frame import Frame, frame
 from .options import Picture, Space
 from .options import size as size_message
+from .options import space as space_message
 from .step import Step, step
 from .v1 import desktop_pb2 as pb
 from .v1 import stack_pb2
+from .window import Waited, waited
+from .windows_sync import Windows
 
 __all__ = ["Desktop", "Stack"]
 
@@ -243,6 +247,28 @@ class Desktop:
         check_ready(reply, timeout)
         return reply
 
+    def wait_for(
+        self,
+        condition: Any,
+        timeout: float = 10.0,
+        *,
+        space: Space = None,
+        check: bool = True,
+    ) -> Waited:
+        """Waits until a condition is met (see `deskd.conditions`), at most 300 s.
+
+        `space` is what its regions are pixels of; default: the screen.
+
+        Raises:
+            ActionFailed: If the condition is not met in time, and `check` is true.
+        """
+        request = wait_for_request(condition, timeout, space_message(space))
+        reply = self._call(
+            DESKTOP + "WaitFor", request, pb.WaitForResponse, timeout + 5, requires({"wait_for"})
+        )
+        made = waited(reply.report)
+        return made.check() if check else made
+
     # --- Acting ---
 
     def act(
@@ -402,6 +428,11 @@ class Desktop:
             DESKTOP + "GetPressed", pb.GetPressedRequest(), pb.GetPressedResponse
         )
         return [pressed_name(each) for each in reply.pressed]
+
+    @property
+    def windows(self) -> Windows:
+        """The windows of the desktop: list, activate, close, move."""
+        return Windows(self._call, self._once)
 
     @property
     def stack(self) -> Stack:

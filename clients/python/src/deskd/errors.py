@@ -48,8 +48,9 @@ class InvalidRequest(DeskdError):
 
 
 class StaleTarget(DeskdError):
-    """The request does not fit the present screen: another size, another X server, or an unknown
-    frame. The daemon did nothing. Take a new screenshot and decide again."""
+    """The request does not fit the present screen: another size, another X server, an unknown
+    frame, or a window that is not there or not the only one. The daemon did nothing. Take a new
+    screenshot and decide again."""
 
 
 class OutcomeUnknown(DeskdError):
@@ -98,6 +99,8 @@ _BY_REASON: dict[str, type[DeskdError]] = {
     "FRAME_IS_CARD": StaleTarget,
     "STALE_GENERATION": StaleTarget,
     "STALE_EPOCH": StaleTarget,
+    "UNKNOWN_WINDOW": StaleTarget,
+    "AMBIGUOUS_WINDOW": StaleTarget,
     "OUT_OF_SCREEN": InvalidRequest,
     "EXTENSION_MISSING": Unsupported,
     "UNSUPPORTED_FEATURE": Unsupported,

@@ -8,6 +8,7 @@ from typing import Any
 from .errors import ActionFailed, OutcomeUnknown
 from .frame import Failure, Frame, Rect, failure, frame, rect
 from .v1 import desktop_pb2 as pb
+from .window import Waited, waited
 
 __all__ = ["ActionResult", "Settle", "Step"]
 
@@ -39,6 +40,7 @@ class ActionResult:
         characters: For `type` and `paste`: number of characters that were delivered.
         frame: For `screenshot`: the picture or a failure card.
         settle: For `screenshot`: how the screen settled before the picture.
+        waited: For `wait_for`: how the wait ended.
     """
 
     status: str
@@ -47,6 +49,7 @@ class ActionResult:
     characters: int
     frame: Frame | None
     settle: Settle | None
+    waited: Waited | None = None
     message: Any = field(default=None, repr=False, compare=False)
 
 
@@ -118,6 +121,7 @@ def _result(message: Any) -> ActionResult:
         characters=message.characters,
         frame=frame(message.frame) if message.HasField("frame") else None,
         settle=settle(message.settle) if message.HasField("settle") else None,
+        waited=waited(message.wait_for) if message.HasField("wait_for") else None,
         message=message,
     )
 

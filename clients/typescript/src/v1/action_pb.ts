@@ -8,6 +8,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { CaptureOptions } from "./capture_pb.js";
 import { file_deskd_v1_capture } from "./capture_pb.js";
+import type { Condition } from "./condition_pb.js";
+import { file_deskd_v1_condition } from "./condition_pb.js";
 import type { Point } from "./frame_pb.js";
 import { file_deskd_v1_frame } from "./frame_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
@@ -18,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file deskd/v1/action.proto.
  */
 export const file_deskd_v1_action: GenFile = /*@__PURE__*/
-  fileDesc("ChVkZXNrZC92MS9hY3Rpb24ucHJvdG8SCGRlc2tkLnYxIrIECgZBY3Rpb24SJAoEbW92ZRgBIAEoCzIULmRlc2tkLnYxLk1vdmVBY3Rpb25IABImCgVjbGljaxgCIAEoCzIVLmRlc2tkLnYxLkNsaWNrQWN0aW9uSAASMQoLYnV0dG9uX2Rvd24YAyABKAsyGi5kZXNrZC52MS5CdXR0b25Eb3duQWN0aW9uSAASLQoJYnV0dG9uX3VwGAQgASgLMhguZGVza2QudjEuQnV0dG9uVXBBY3Rpb25IABIkCgRkcmFnGAUgASgLMhQuZGVza2QudjEuRHJhZ0FjdGlvbkgAEigKBnNjcm9sbBgGIAEoCzIWLmRlc2tkLnYxLlNjcm9sbEFjdGlvbkgAEiQKBHR5cGUYByABKAsyFC5kZXNrZC52MS5UeXBlQWN0aW9uSAASJgoFcGFzdGUYCCABKAsyFS5kZXNrZC52MS5QYXN0ZUFjdGlvbkgAEiIKA2tleRgJIAEoCzITLmRlc2tkLnYxLktleUFjdGlvbkgAEisKCGtleV9kb3duGAogASgLMhcuZGVza2QudjEuS2V5RG93bkFjdGlvbkgAEicKBmtleV91cBgLIAEoCzIVLmRlc2tkLnYxLktleVVwQWN0aW9uSAASJAoEd2FpdBgMIAEoCzIULmRlc2tkLnYxLldhaXRBY3Rpb25IABIwCgpzY3JlZW5zaG90GA0gASgLMhouZGVza2QudjEuU2NyZWVuc2hvdEFjdGlvbkgAQggKBmFjdGlvbiI0CgZUYXJnZXQSIAoFcG9pbnQYASABKAsyDy5kZXNrZC52MS5Qb2ludEgAQggKBnRhcmdldCI9CgpNb3ZlQWN0aW9uEhwKAnRvGAEgASgLMhAuZGVza2QudjEuVGFyZ2V0EhEKCW1vZGlmaWVycxgCIAMoCSJ+CgtDbGlja0FjdGlvbhIcCgJhdBgBIAEoCzIQLmRlc2tkLnYxLlRhcmdldBIgCgZidXR0b24YAiABKA4yEC5kZXNrZC52MS5CdXR0b24SEgoFY291bnQYAyABKA1IAIgBARIRCgltb2RpZmllcnMYBCADKAlCCAoGX2NvdW50InsKEEJ1dHRvbkRvd25BY3Rpb24SHAoCYXQYASABKAsyEC5kZXNrZC52MS5UYXJnZXQSIAoGYnV0dG9uGAIgASgOMhAuZGVza2QudjEuQnV0dG9uEicKBGhvbGQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iUAoOQnV0dG9uVXBBY3Rpb24SHAoCYXQYASABKAsyEC5kZXNrZC52MS5UYXJnZXQSIAoGYnV0dG9uGAIgASgOMhAuZGVza2QudjEuQnV0dG9uIo4BCgpEcmFnQWN0aW9uEh4KBHBhdGgYASADKAsyEC5kZXNrZC52MS5UYXJnZXQSIAoGYnV0dG9uGAIgASgOMhAuZGVza2QudjEuQnV0dG9uEhEKCW1vZGlmaWVycxgDIAMoCRIrCghkdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJ7CgxTY3JvbGxBY3Rpb24SHAoCYXQYASABKAsyEC5kZXNrZC52MS5UYXJnZXQSCgoCZHgYAiABKBESCgoCZHkYAyABKBESIgoEdW5pdBgEIAEoDjIULmRlc2tkLnYxLlNjcm9sbFVuaXQSEQoJbW9kaWZpZXJzGAUgAygJIjYKClR5cGVBY3Rpb24SDAoEdGV4dBgBIAEoCRIRCgRyYXRlGAIgASgNSACIAQFCBwoFX3JhdGUiKgoLUGFzdGVBY3Rpb24SDAoEdGV4dBgBIAEoCRINCgVjaG9yZBgCIAEoCSJiCglLZXlBY3Rpb24SDAoEa2V5cxgBIAMoCRITCgZyZXBlYXQYAiABKA1IAIgBARInCgRob2xkGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgkKB19yZXBlYXQiRQoNS2V5RG93bkFjdGlvbhILCgNrZXkYASABKAkSJwoEaG9sZBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIaCgtLZXlVcEFjdGlvbhILCgNrZXkYASABKAkiOQoKV2FpdEFjdGlvbhIrCghkdXJhdGlvbhgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI9ChBTY3JlZW5zaG90QWN0aW9uEikKB2NhcHR1cmUYASABKAsyGC5kZXNrZC52MS5DYXB0dXJlT3B0aW9ucyp7CgZCdXR0b24SFgoSQlVUVE9OX1VOU1BFQ0lGSUVEEAASDwoLQlVUVE9OX0xFRlQQARIRCg1CVVRUT05fTUlERExFEAISEAoMQlVUVE9OX1JJR0hUEAMSDwoLQlVUVE9OX0JBQ0sQBBISCg5CVVRUT05fRk9SV0FSRBAFKlcKClNjcm9sbFVuaXQSGwoXU0NST0xMX1VOSVRfVU5TUEVDSUZJRUQQABIVChFTQ1JPTExfVU5JVF9QSVhFTBABEhUKEVNDUk9MTF9VTklUX05PVENIEAJiBnByb3RvMw", [file_deskd_v1_capture, file_deskd_v1_frame, file_google_protobuf_duration]);
+  fileDesc("ChVkZXNrZC92MS9hY3Rpb24ucHJvdG8SCGRlc2tkLnYxIt8ECgZBY3Rpb24SJAoEbW92ZRgBIAEoCzIULmRlc2tkLnYxLk1vdmVBY3Rpb25IABImCgVjbGljaxgCIAEoCzIVLmRlc2tkLnYxLkNsaWNrQWN0aW9uSAASMQoLYnV0dG9uX2Rvd24YAyABKAsyGi5kZXNrZC52MS5CdXR0b25Eb3duQWN0aW9uSAASLQoJYnV0dG9uX3VwGAQgASgLMhguZGVza2QudjEuQnV0dG9uVXBBY3Rpb25IABIkCgRkcmFnGAUgASgLMhQuZGVza2QudjEuRHJhZ0FjdGlvbkgAEigKBnNjcm9sbBgGIAEoCzIWLmRlc2tkLnYxLlNjcm9sbEFjdGlvbkgAEiQKBHR5cGUYByABKAsyFC5kZXNrZC52MS5UeXBlQWN0aW9uSAASJgoFcGFzdGUYCCABKAsyFS5kZXNrZC52MS5QYXN0ZUFjdGlvbkgAEiIKA2tleRgJIAEoCzITLmRlc2tkLnYxLktleUFjdGlvbkgAEisKCGtleV9kb3duGAogASgLMhcuZGVza2QudjEuS2V5RG93bkFjdGlvbkgAEicKBmtleV91cBgLIAEoCzIVLmRlc2tkLnYxLktleVVwQWN0aW9uSAASJAoEd2FpdBgMIAEoCzIULmRlc2tkLnYxLldhaXRBY3Rpb25IABIwCgpzY3JlZW5zaG90GA0gASgLMhouZGVza2QudjEuU2NyZWVuc2hvdEFjdGlvbkgAEisKCHdhaXRfZm9yGA4gASgLMhcuZGVza2QudjEuV2FpdEZvckFjdGlvbkgAQggKBmFjdGlvbiI0CgZUYXJnZXQSIAoFcG9pbnQYASABKAsyDy5kZXNrZC52MS5Qb2ludEgAQggKBnRhcmdldCI9CgpNb3ZlQWN0aW9uEhwKAnRvGAEgASgLMhAuZGVza2QudjEuVGFyZ2V0EhEKCW1vZGlmaWVycxgCIAMoCSJ+CgtDbGlja0FjdGlvbhIcCgJhdBgBIAEoCzIQLmRlc2tkLnYxLlRhcmdldBIgCgZidXR0b24YAiABKA4yEC5kZXNrZC52MS5CdXR0b24SEgoFY291bnQYAyABKA1IAIgBARIRCgltb2RpZmllcnMYBCADKAlCCAoGX2NvdW50InsKEEJ1dHRvbkRvd25BY3Rpb24SHAoCYXQYASABKAsyEC5kZXNrZC52MS5UYXJnZXQSIAoGYnV0dG9uGAIgASgOMhAuZGVza2QudjEuQnV0dG9uEicKBGhvbGQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iUAoOQnV0dG9uVXBBY3Rpb24SHAoCYXQYASABKAsyEC5kZXNrZC52MS5UYXJnZXQSIAoGYnV0dG9uGAIgASgOMhAuZGVza2QudjEuQnV0dG9uIo4BCgpEcmFnQWN0aW9uEh4KBHBhdGgYASADKAsyEC5kZXNrZC52MS5UYXJnZXQSIAoGYnV0dG9uGAIgASgOMhAuZGVza2QudjEuQnV0dG9uEhEKCW1vZGlmaWVycxgDIAMoCRIrCghkdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJ7CgxTY3JvbGxBY3Rpb24SHAoCYXQYASABKAsyEC5kZXNrZC52MS5UYXJnZXQSCgoCZHgYAiABKBESCgoCZHkYAyABKBESIgoEdW5pdBgEIAEoDjIULmRlc2tkLnYxLlNjcm9sbFVuaXQSEQoJbW9kaWZpZXJzGAUgAygJIjYKClR5cGVBY3Rpb24SDAoEdGV4dBgBIAEoCRIRCgRyYXRlGAIgASgNSACIAQFCBwoFX3JhdGUiKgoLUGFzdGVBY3Rpb24SDAoEdGV4dBgBIAEoCRINCgVjaG9yZBgCIAEoCSJiCglLZXlBY3Rpb24SDAoEa2V5cxgBIAMoCRITCgZyZXBlYXQYAiABKA1IAIgBARInCgRob2xkGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgkKB19yZXBlYXQiRQoNS2V5RG93bkFjdGlvbhILCgNrZXkYASABKAkSJwoEaG9sZBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIaCgtLZXlVcEFjdGlvbhILCgNrZXkYASABKAkiOQoKV2FpdEFjdGlvbhIrCghkdXJhdGlvbhgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI9ChBTY3JlZW5zaG90QWN0aW9uEikKB2NhcHR1cmUYASABKAsyGC5kZXNrZC52MS5DYXB0dXJlT3B0aW9ucyJjCg1XYWl0Rm9yQWN0aW9uEiYKCWNvbmRpdGlvbhgBIAEoCzITLmRlc2tkLnYxLkNvbmRpdGlvbhIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uKnsKBkJ1dHRvbhIWChJCVVRUT05fVU5TUEVDSUZJRUQQABIPCgtCVVRUT05fTEVGVBABEhEKDUJVVFRPTl9NSURETEUQAhIQCgxCVVRUT05fUklHSFQQAxIPCgtCVVRUT05fQkFDSxAEEhIKDkJVVFRPTl9GT1JXQVJEEAUqVwoKU2Nyb2xsVW5pdBIbChdTQ1JPTExfVU5JVF9VTlNQRUNJRklFRBAAEhUKEVNDUk9MTF9VTklUX1BJWEVMEAESFQoRU0NST0xMX1VOSVRfTk9UQ0gQAmIGcHJvdG8z", [file_deskd_v1_capture, file_deskd_v1_condition, file_deskd_v1_frame, file_google_protobuf_duration]);
 
 /**
  * One action: an element of a step (one `Act` call).
@@ -135,6 +137,14 @@ export type Action = Message<"deskd.v1.Action"> & {
      */
     value: ScreenshotAction;
     case: "screenshot";
+  } | {
+    /**
+     * Waits for a condition.
+     *
+     * @generated from field: deskd.v1.WaitForAction wait_for = 14;
+     */
+    value: WaitForAction;
+    case: "waitFor";
   } | { case: undefined; value?: undefined };
 };
 
@@ -625,6 +635,37 @@ export type ScreenshotAction = Message<"deskd.v1.ScreenshotAction"> & {
  */
 export const ScreenshotActionSchema: GenMessage<ScreenshotAction> = /*@__PURE__*/
   messageDesc(file_deskd_v1_action, 14);
+
+/**
+ * Waits until a condition is met, and only then performs the next action. At most 8 in one step.
+ *
+ * If the condition is not met in time, the action is FAILED with CONDITION_NOT_MET, and the step
+ * ends. `ActionResult.wait_for` reports what was there instead.
+ *
+ * @generated from message deskd.v1.WaitForAction
+ */
+export type WaitForAction = Message<"deskd.v1.WaitForAction"> & {
+  /**
+   * The condition. Required.
+   *
+   * @generated from field: deskd.v1.Condition condition = 1;
+   */
+  condition?: Condition | undefined;
+
+  /**
+   * Maximum time to wait, at most 300 s. Unset: 10 s.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message deskd.v1.WaitForAction.
+ * Use `create(WaitForActionSchema)` to create a new message.
+ */
+export const WaitForActionSchema: GenMessage<WaitForAction> = /*@__PURE__*/
+  messageDesc(file_deskd_v1_action, 15);
 
 /**
  * A pointer button. Buttons are logical: deskd follows the X server's pointer mapping, so

@@ -10,6 +10,8 @@ import type { Action, Button } from "./action_pb.js";
 import { file_deskd_v1_action } from "./action_pb.js";
 import type { CaptureOptions } from "./capture_pb.js";
 import { file_deskd_v1_capture } from "./capture_pb.js";
+import type { Condition, WaitReport } from "./condition_pb.js";
+import { file_deskd_v1_condition } from "./condition_pb.js";
 import type { CaptureMode, CoordinateSpace, Cursor, Failure, Frame, PaintEvidence, PaintProfile, Point, Region, Size } from "./frame_pb.js";
 import { file_deskd_v1_frame } from "./frame_pb.js";
 import type { Reason } from "./reason_pb.js";
@@ -22,7 +24,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file deskd/v1/desktop.proto.
  */
 export const file_deskd_v1_desktop: GenFile = /*@__PURE__*/
-  fileDesc("ChZkZXNrZC92MS9kZXNrdG9wLnByb3RvEghkZXNrZC52MSIQCg5HZXRJbmZvUmVxdWVzdCKDBAoPR2V0SW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSDwoHYm9vdF9pZBgDIAEoCRIPCgdkaXNwbGF5GAQgASgJEhEKCWNvbm5lY3RlZBgFIAEoCBIiCgdmYWlsdXJlGAYgASgLMhEuZGVza2QudjEuRmFpbHVyZRIkCghnZW9tZXRyeRgHIAEoCzISLmRlc2tkLnYxLkdlb21ldHJ5EhkKEXNlcnZlcl9nZW5lcmF0aW9uGAggASgJEhYKDmdlb21ldHJ5X2Vwb2NoGAkgASgEEisKDGNhcHR1cmVfbW9kZRgKIAEoDjIVLmRlc2tkLnYxLkNhcHR1cmVNb2RlEhsKE2NhcHR1cmVfbW9kZV9yZWFzb24YCyABKAkSJgoJaXNvbGF0aW9uGAwgASgOMhMuZGVza2QudjEuSXNvbGF0aW9uEiAKBmxpbWl0cxgNIAEoCzIQLmRlc2tkLnYxLkxpbWl0cxIpCghmZWF0dXJlcxgOIAMoCzIXLmRlc2tkLnYxLkZlYXR1cmVTdGF0dXMSLwoOZGlzcGxheV9zb2NrZXQYDyABKA4yFy5kZXNrZC52MS5EaXNwbGF5U29ja2V0EhQKDG5vX25ld19wcml2cxgQIAEoCBISCgp4YXV0aG9yaXR5GBEgASgJIkQKCEdlb21ldHJ5EhwKBHNpemUYASABKAsyDi5kZXNrZC52MS5TaXplEgsKA2RwaRgCIAEoDRINCgVkZXB0aBgDIAEoDSKFAgoGTGltaXRzEhkKEW1heF9vdXRwdXRfcGl4ZWxzGAEgASgEEh8KF2RlZmF1bHRfbWF4X2ltYWdlX2J5dGVzGAIgASgEEhkKEW1heF9yZXF1ZXN0X2J5dGVzGAMgASgEEhcKD21heF9jb25uZWN0aW9ucxgEIAEoDRITCgttYXhfc3RyZWFtcxgFIAEoDRIVCg1mcmFtZV9oaXN0b3J5GAYgASgNEhYKDm1heF90ZXh0X2J5dGVzGAcgASgEEhoKEm1heF9zY3JvbGxfbm90Y2hlcxgIIAEoDRIrCghtYXhfd2FpdBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJ5Cg1GZWF0dXJlU3RhdHVzEiIKB2ZlYXR1cmUYASABKA4yES5kZXNrZC52MS5GZWF0dXJlEhEKCWF2YWlsYWJsZRgCIAEoCBIgCgZyZWFzb24YAyABKA4yEC5kZXNrZC52MS5SZWFzb24SDwoHbWVzc2FnZRgEIAEoCSK0AQoQV2FpdFJlYWR5UmVxdWVzdBIqCgd0aW1lb3V0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKB3Byb2ZpbGUYAiABKA4yFi5kZXNrZC52MS5QYWludFByb2ZpbGUSFwoPYWxsb3dfdW5zZXR0bGVkGAMgASgIEjIKEGV4cGVjdGVkX3dpbmRvd3MYBCADKAsyGC5kZXNrZC52MS5FeHBlY3RlZFdpbmRvdyIuCg5FeHBlY3RlZFdpbmRvdxINCgV0aXRsZRgBIAEoCRINCgVjbGFzcxgCIAEoCSJxChFXYWl0UmVhZHlSZXNwb25zZRIpCghldmlkZW5jZRgBIAEoCzIXLmRlc2tkLnYxLlBhaW50RXZpZGVuY2USGQoRc2VydmVyX2dlbmVyYXRpb24YAiABKAkSFgoOZ2VvbWV0cnlfZXBvY2gYAyABKAQiagoRU2NyZWVuc2hvdFJlcXVlc3QSKQoHY2FwdHVyZRgBIAEoCzIYLmRlc2tkLnYxLkNhcHR1cmVPcHRpb25zEhgKEGlmX2NoYW5nZWRfc2luY2UYAiABKAkSEAoIdW5wcm92ZWQYAyABKAgiNAoSU2NyZWVuc2hvdFJlc3BvbnNlEh4KBWZyYW1lGAEgASgLMg8uZGVza2QudjEuRnJhbWUiZQoGRXhwZWN0EhkKEXNlcnZlcl9nZW5lcmF0aW9uGAEgASgJEhsKDmdlb21ldHJ5X2Vwb2NoGAIgASgESACIAQESEAoIZnJhbWVfaWQYAyABKAlCEQoPX2dlb21ldHJ5X2Vwb2NoInMKDVNldHRsZU9wdGlvbnMSDAoEc2tpcBgBIAEoCBIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEigKBXF1aWV0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIuUCCgpBY3RSZXF1ZXN0EhQKDG9wZXJhdGlvbl9pZBgBIAEoCRITCgtpbnN0YW5jZV9pZBgCIAEoCRIhCgdhY3Rpb25zGAMgAygLMhAuZGVza2QudjEuQWN0aW9uEjMKEGNvb3JkaW5hdGVfc3BhY2UYBCABKAsyGS5kZXNrZC52MS5Db29yZGluYXRlU3BhY2USIAoGZXhwZWN0GAUgASgLMhAuZGVza2QudjEuRXhwZWN0EicKBnNldHRsZRgGIAEoCzIXLmRlc2tkLnYxLlNldHRsZU9wdGlvbnMSKQoHY2FwdHVyZRgHIAEoCzIYLmRlc2tkLnYxLkNhcHR1cmVPcHRpb25zEhAKCHVucHJvdmVkGAggASgIEhAKCG5vX2ZyYW1lGAkgASgIEhEKCW5vX3BhY2luZxgKIAEoCBInCgpvbl9mYWlsdXJlGAsgASgOMhMuZGVza2QudjEuT25GYWlsdXJlIlIKB1RleHRSdW4SDQoFc3RhcnQYASABKA0SEgoKY2hhcmFjdGVycxgCIAEoDRIkCgZtZXRob2QYAyABKA4yFC5kZXNrZC52MS5UZXh0TWV0aG9kIv0CCgxBY3Rpb25SZXN1bHQSJgoGc3RhdHVzGAEgASgOMhYuZGVza2QudjEuQWN0aW9uU3RhdHVzEiAKB3BvaW50ZXIYAiABKAsyDy5kZXNrZC52MS5Qb2ludBISCgpjaGFyYWN0ZXJzGAMgASgNEh8KBHJ1bnMYBCADKAsyES5kZXNrZC52MS5UZXh0UnVuEiIKB2ZhaWx1cmUYBSABKAsyES5kZXNrZC52MS5GYWlsdXJlEioKB2VsYXBzZWQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFgoOY2xpcGJvYXJkX2xvc3QYByABKAgSKQoGcGFjaW5nGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3VuY29uZmlybWVkGAkgASgIEh4KBWZyYW1lGAogASgLMg8uZGVza2QudjEuRnJhbWUSJgoGc2V0dGxlGAsgASgLMhYuZGVza2QudjEuU2V0dGxlUmVwb3J0IqYBCgxTZXR0bGVSZXBvcnQSJAoFc3RhdGUYASABKA4yFS5kZXNrZC52MS5TZXR0bGVTdGF0ZRIpCgZ3YWl0ZWQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIQoHY2hhbmdlZBgDIAEoCzIQLmRlc2tkLnYxLlJlZ2lvbhIiCghleGNlcHRlZBgEIAMoCzIQLmRlc2tkLnYxLlJlZ2lvbiK3AQoLQWN0UmVzcG9uc2USJQoHb3V0Y29tZRgBIAEoDjIULmRlc2tkLnYxLkFjdE91dGNvbWUSJwoHcmVzdWx0cxgCIAMoCzIWLmRlc2tkLnYxLkFjdGlvblJlc3VsdBImCgZzZXR0bGUYAyABKAsyFi5kZXNrZC52MS5TZXR0bGVSZXBvcnQSHgoFZnJhbWUYBCABKAsyDy5kZXNrZC52MS5GcmFtZRIQCghyZXBsYXllZBgFIAEoCCKgAQoMV2F0Y2hSZXF1ZXN0EikKB2NhcHR1cmUYASABKAsyGC5kZXNrZC52MS5DYXB0dXJlT3B0aW9ucxIUCgdtYXhfZnBzGAIgASgNSACIAQESFwoPY2hhbmdlZF9yZWdpb25zGAMgASgIEhgKEGlmX2NoYW5nZWRfc2luY2UYBCABKAkSEAoIdW5wcm92ZWQYBSABKAhCCgoIX21heF9mcHMiQAoNQ2hhbmdlZFJlZ2lvbhIgCgZyZWdpb24YASABKAsyEC5kZXNrZC52MS5SZWdpb24SDQoFaW1hZ2UYAiABKAwidwoNV2F0Y2hSZXNwb25zZRIgCgVmcmFtZRgBIAEoCzIPLmRlc2tkLnYxLkZyYW1lSAASKQoHcmVnaW9ucxgCIAEoCzIWLmRlc2tkLnYxLlJlZ2lvblVwZGF0ZUgAEg8KB3NraXBwZWQYAyABKARCCAoGdXBkYXRlIlgKDFJlZ2lvblVwZGF0ZRIeCgVmcmFtZRgBIAEoCzIPLmRlc2tkLnYxLkZyYW1lEigKB2NoYW5nZWQYAiADKAsyFy5kZXNrZC52MS5DaGFuZ2VkUmVnaW9uIhIKEEdldEN1cnNvclJlcXVlc3QiaAoRR2V0Q3Vyc29yUmVzcG9uc2USIAoGY3Vyc29yGAEgASgLMhAuZGVza2QudjEuQ3Vyc29yEhkKEXNlcnZlcl9nZW5lcmF0aW9uGAIgASgJEhYKDmdlb21ldHJ5X2Vwb2NoGAMgASgEIhMKEUdldFByZXNzZWRSZXF1ZXN0InAKB1ByZXNzZWQSDQoDa2V5GAEgASgJSAASIgoGYnV0dG9uGAIgASgOMhAuZGVza2QudjEuQnV0dG9uSAASKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgcKBWlucHV0IjgKEkdldFByZXNzZWRSZXNwb25zZRIiCgdwcmVzc2VkGAEgAygLMhEuZGVza2QudjEuUHJlc3NlZCITChFSZWxlYXNlQWxsUmVxdWVzdCI5ChJSZWxlYXNlQWxsUmVzcG9uc2USIwoIcmVsZWFzZWQYASADKAsyES5kZXNrZC52MS5QcmVzc2VkKmUKDURpc3BsYXlTb2NrZXQSHgoaRElTUExBWV9TT0NLRVRfVU5TUEVDSUZJRUQQABIXChNESVNQTEFZX1NPQ0tFVF9QQVRIEAESGwoXRElTUExBWV9TT0NLRVRfQUJTVFJBQ1QQAipOCglJc29sYXRpb24SGQoVSVNPTEFUSU9OX1VOU1BFQ0lGSUVEEAASEgoOSVNPTEFUSU9OX05PTkUQARISCg5JU09MQVRJT05fVVNFUhACKoUDCgdGZWF0dXJlEhcKE0ZFQVRVUkVfVU5TUEVDSUZJRUQQABIWChJGRUFUVVJFX1NDUkVFTlNIT1QQARISCg5GRUFUVVJFX0NVUlNPUhACEhYKEkZFQVRVUkVfUEFJTlRfR0FURRADEhwKGEZFQVRVUkVfRVhQRUNURURfV0lORE9XUxAEEhEKDUZFQVRVUkVfV0FUQ0gQBRIQCgxGRUFUVVJFX1dFQlAQBhIZChVGRUFUVVJFX1NIQVJFRF9NRU1PUlkQBxIPCgtGRUFUVVJFX0FDVBAIEhAKDEZFQVRVUkVfVFlQRRAJEhEKDUZFQVRVUkVfUEFTVEUQChISCg5GRUFUVVJFX1BBQ0lORxALEhoKFkZFQVRVUkVfTU9WRV9NT0RJRklFUlMQDBIRCg1GRUFUVVJFX1NUQUNLEA0SDwoLRkVBVFVSRV9GSVQQDhIdChlGRUFUVVJFX1NDUkVFTlNIT1RfQUNUSU9OEA8SFgoSRkVBVFVSRV9PTl9GQUlMVVJFEBAqYAoJT25GYWlsdXJlEhoKFk9OX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIZChVPTl9GQUlMVVJFX1JFRlVTRV9BTEwQARIcChhPTl9GQUlMVVJFX1NUT1BfQVRfRklSU1QQAiqmAQoKQWN0T3V0Y29tZRIbChdBQ1RfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhQKEEFDVF9PVVRDT01FX0RPTkUQARIXChNBQ1RfT1VUQ09NRV9QQVJUSUFMEAISGQoVQUNUX09VVENPTUVfQ0FOQ0VMTEVEEAMSGAoUQUNUX09VVENPTUVfREVBRExJTkUQBBIXChNBQ1RfT1VUQ09NRV9VTktOT1dOEAUqjQEKClRleHRNZXRob2QSGwoXVEVYVF9NRVRIT0RfVU5TUEVDSUZJRUQQABITCg9URVhUX01FVEhPRF9LRVkQARIZChVURVhUX01FVEhPRF9CT1VORF9LRVkQAhIZChVURVhUX01FVEhPRF9TRUxFQ1RJT04QAxIXChNURVhUX01FVEhPRF9TRVZFUkFMEAQqmgEKDEFjdGlvblN0YXR1cxIdChlBQ1RJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASFgoSQUNUSU9OX1NUQVRVU19ET05FEAESGAoUQUNUSU9OX1NUQVRVU19GQUlMRUQQAhIeChpBQ1RJT05fU1RBVFVTX05PVF9FWEVDVVRFRBADEhkKFUFDVElPTl9TVEFUVVNfVU5LTk9XThAEKq4BCgtTZXR0bGVTdGF0ZRIcChhTRVRUTEVfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTRVRUTEVfU1RBVEVfUVVJRVQQARIaChZTRVRUTEVfU1RBVEVfTk9fQ0hBTkdFEAISGAoUU0VUVExFX1NUQVRFX1RJTUVPVVQQAxIZChVTRVRUTEVfU1RBVEVfREVBRExJTkUQBBIYChRTRVRUTEVfU1RBVEVfU0tJUFBFRBAFMqAECgdEZXNrdG9wEj4KB0dldEluZm8SGC5kZXNrZC52MS5HZXRJbmZvUmVxdWVzdBoZLmRlc2tkLnYxLkdldEluZm9SZXNwb25zZRJECglXYWl0UmVhZHkSGi5kZXNrZC52MS5XYWl0UmVhZHlSZXF1ZXN0GhsuZGVza2QudjEuV2FpdFJlYWR5UmVzcG9uc2USRwoKU2NyZWVuc2hvdBIbLmRlc2tkLnYxLlNjcmVlbnNob3RSZXF1ZXN0GhwuZGVza2QudjEuU2NyZWVuc2hvdFJlc3BvbnNlEjIKA0FjdBIULmRlc2tkLnYxLkFjdFJlcXVlc3QaFS5kZXNrZC52MS5BY3RSZXNwb25zZRI6CgVXYXRjaBIWLmRlc2tkLnYxLldhdGNoUmVxdWVzdBoXLmRlc2tkLnYxLldhdGNoUmVzcG9uc2UwARJECglHZXRDdXJzb3ISGi5kZXNrZC52MS5HZXRDdXJzb3JSZXF1ZXN0GhsuZGVza2QudjEuR2V0Q3Vyc29yUmVzcG9uc2USRwoKR2V0UHJlc3NlZBIbLmRlc2tkLnYxLkdldFByZXNzZWRSZXF1ZXN0GhwuZGVza2QudjEuR2V0UHJlc3NlZFJlc3BvbnNlEkcKClJlbGVhc2VBbGwSGy5kZXNrZC52MS5SZWxlYXNlQWxsUmVxdWVzdBocLmRlc2tkLnYxLlJlbGVhc2VBbGxSZXNwb25zZWIGcHJvdG8z", [file_deskd_v1_action, file_deskd_v1_capture, file_deskd_v1_frame, file_deskd_v1_reason, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChZkZXNrZC92MS9kZXNrdG9wLnByb3RvEghkZXNrZC52MSIQCg5HZXRJbmZvUmVxdWVzdCKDBAoPR2V0SW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSDwoHYm9vdF9pZBgDIAEoCRIPCgdkaXNwbGF5GAQgASgJEhEKCWNvbm5lY3RlZBgFIAEoCBIiCgdmYWlsdXJlGAYgASgLMhEuZGVza2QudjEuRmFpbHVyZRIkCghnZW9tZXRyeRgHIAEoCzISLmRlc2tkLnYxLkdlb21ldHJ5EhkKEXNlcnZlcl9nZW5lcmF0aW9uGAggASgJEhYKDmdlb21ldHJ5X2Vwb2NoGAkgASgEEisKDGNhcHR1cmVfbW9kZRgKIAEoDjIVLmRlc2tkLnYxLkNhcHR1cmVNb2RlEhsKE2NhcHR1cmVfbW9kZV9yZWFzb24YCyABKAkSJgoJaXNvbGF0aW9uGAwgASgOMhMuZGVza2QudjEuSXNvbGF0aW9uEiAKBmxpbWl0cxgNIAEoCzIQLmRlc2tkLnYxLkxpbWl0cxIpCghmZWF0dXJlcxgOIAMoCzIXLmRlc2tkLnYxLkZlYXR1cmVTdGF0dXMSLwoOZGlzcGxheV9zb2NrZXQYDyABKA4yFy5kZXNrZC52MS5EaXNwbGF5U29ja2V0EhQKDG5vX25ld19wcml2cxgQIAEoCBISCgp4YXV0aG9yaXR5GBEgASgJIkQKCEdlb21ldHJ5EhwKBHNpemUYASABKAsyDi5kZXNrZC52MS5TaXplEgsKA2RwaRgCIAEoDRINCgVkZXB0aBgDIAEoDSKFAgoGTGltaXRzEhkKEW1heF9vdXRwdXRfcGl4ZWxzGAEgASgEEh8KF2RlZmF1bHRfbWF4X2ltYWdlX2J5dGVzGAIgASgEEhkKEW1heF9yZXF1ZXN0X2J5dGVzGAMgASgEEhcKD21heF9jb25uZWN0aW9ucxgEIAEoDRITCgttYXhfc3RyZWFtcxgFIAEoDRIVCg1mcmFtZV9oaXN0b3J5GAYgASgNEhYKDm1heF90ZXh0X2J5dGVzGAcgASgEEhoKEm1heF9zY3JvbGxfbm90Y2hlcxgIIAEoDRIrCghtYXhfd2FpdBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJ5Cg1GZWF0dXJlU3RhdHVzEiIKB2ZlYXR1cmUYASABKA4yES5kZXNrZC52MS5GZWF0dXJlEhEKCWF2YWlsYWJsZRgCIAEoCBIgCgZyZWFzb24YAyABKA4yEC5kZXNrZC52MS5SZWFzb24SDwoHbWVzc2FnZRgEIAEoCSK0AQoQV2FpdFJlYWR5UmVxdWVzdBIqCgd0aW1lb3V0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKB3Byb2ZpbGUYAiABKA4yFi5kZXNrZC52MS5QYWludFByb2ZpbGUSFwoPYWxsb3dfdW5zZXR0bGVkGAMgASgIEjIKEGV4cGVjdGVkX3dpbmRvd3MYBCADKAsyGC5kZXNrZC52MS5FeHBlY3RlZFdpbmRvdyIuCg5FeHBlY3RlZFdpbmRvdxINCgV0aXRsZRgBIAEoCRINCgVjbGFzcxgCIAEoCSJxChFXYWl0UmVhZHlSZXNwb25zZRIpCghldmlkZW5jZRgBIAEoCzIXLmRlc2tkLnYxLlBhaW50RXZpZGVuY2USGQoRc2VydmVyX2dlbmVyYXRpb24YAiABKAkSFgoOZ2VvbWV0cnlfZXBvY2gYAyABKAQiagoRU2NyZWVuc2hvdFJlcXVlc3QSKQoHY2FwdHVyZRgBIAEoCzIYLmRlc2tkLnYxLkNhcHR1cmVPcHRpb25zEhgKEGlmX2NoYW5nZWRfc2luY2UYAiABKAkSEAoIdW5wcm92ZWQYAyABKAgiNAoSU2NyZWVuc2hvdFJlc3BvbnNlEh4KBWZyYW1lGAEgASgLMg8uZGVza2QudjEuRnJhbWUiZQoGRXhwZWN0EhkKEXNlcnZlcl9nZW5lcmF0aW9uGAEgASgJEhsKDmdlb21ldHJ5X2Vwb2NoGAIgASgESACIAQESEAoIZnJhbWVfaWQYAyABKAlCEQoPX2dlb21ldHJ5X2Vwb2NoInMKDVNldHRsZU9wdGlvbnMSDAoEc2tpcBgBIAEoCBIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEigKBXF1aWV0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIuUCCgpBY3RSZXF1ZXN0EhQKDG9wZXJhdGlvbl9pZBgBIAEoCRITCgtpbnN0YW5jZV9pZBgCIAEoCRIhCgdhY3Rpb25zGAMgAygLMhAuZGVza2QudjEuQWN0aW9uEjMKEGNvb3JkaW5hdGVfc3BhY2UYBCABKAsyGS5kZXNrZC52MS5Db29yZGluYXRlU3BhY2USIAoGZXhwZWN0GAUgASgLMhAuZGVza2QudjEuRXhwZWN0EicKBnNldHRsZRgGIAEoCzIXLmRlc2tkLnYxLlNldHRsZU9wdGlvbnMSKQoHY2FwdHVyZRgHIAEoCzIYLmRlc2tkLnYxLkNhcHR1cmVPcHRpb25zEhAKCHVucHJvdmVkGAggASgIEhAKCG5vX2ZyYW1lGAkgASgIEhEKCW5vX3BhY2luZxgKIAEoCBInCgpvbl9mYWlsdXJlGAsgASgOMhMuZGVza2QudjEuT25GYWlsdXJlIlIKB1RleHRSdW4SDQoFc3RhcnQYASABKA0SEgoKY2hhcmFjdGVycxgCIAEoDRIkCgZtZXRob2QYAyABKA4yFC5kZXNrZC52MS5UZXh0TWV0aG9kIqUDCgxBY3Rpb25SZXN1bHQSJgoGc3RhdHVzGAEgASgOMhYuZGVza2QudjEuQWN0aW9uU3RhdHVzEiAKB3BvaW50ZXIYAiABKAsyDy5kZXNrZC52MS5Qb2ludBISCgpjaGFyYWN0ZXJzGAMgASgNEh8KBHJ1bnMYBCADKAsyES5kZXNrZC52MS5UZXh0UnVuEiIKB2ZhaWx1cmUYBSABKAsyES5kZXNrZC52MS5GYWlsdXJlEioKB2VsYXBzZWQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFgoOY2xpcGJvYXJkX2xvc3QYByABKAgSKQoGcGFjaW5nGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3VuY29uZmlybWVkGAkgASgIEh4KBWZyYW1lGAogASgLMg8uZGVza2QudjEuRnJhbWUSJgoGc2V0dGxlGAsgASgLMhYuZGVza2QudjEuU2V0dGxlUmVwb3J0EiYKCHdhaXRfZm9yGAwgASgLMhQuZGVza2QudjEuV2FpdFJlcG9ydCKmAQoMU2V0dGxlUmVwb3J0EiQKBXN0YXRlGAEgASgOMhUuZGVza2QudjEuU2V0dGxlU3RhdGUSKQoGd2FpdGVkGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiEKB2NoYW5nZWQYAyABKAsyEC5kZXNrZC52MS5SZWdpb24SIgoIZXhjZXB0ZWQYBCADKAsyEC5kZXNrZC52MS5SZWdpb24itwEKC0FjdFJlc3BvbnNlEiUKB291dGNvbWUYASABKA4yFC5kZXNrZC52MS5BY3RPdXRjb21lEicKB3Jlc3VsdHMYAiADKAsyFi5kZXNrZC52MS5BY3Rpb25SZXN1bHQSJgoGc2V0dGxlGAMgASgLMhYuZGVza2QudjEuU2V0dGxlUmVwb3J0Eh4KBWZyYW1lGAQgASgLMg8uZGVza2QudjEuRnJhbWUSEAoIcmVwbGF5ZWQYBSABKAgimQEKDldhaXRGb3JSZXF1ZXN0EiYKCWNvbmRpdGlvbhgBIAEoCzITLmRlc2tkLnYxLkNvbmRpdGlvbhIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKEGNvb3JkaW5hdGVfc3BhY2UYAyABKAsyGS5kZXNrZC52MS5Db29yZGluYXRlU3BhY2UiNwoPV2FpdEZvclJlc3BvbnNlEiQKBnJlcG9ydBgBIAEoCzIULmRlc2tkLnYxLldhaXRSZXBvcnQioAEKDFdhdGNoUmVxdWVzdBIpCgdjYXB0dXJlGAEgASgLMhguZGVza2QudjEuQ2FwdHVyZU9wdGlvbnMSFAoHbWF4X2ZwcxgCIAEoDUgAiAEBEhcKD2NoYW5nZWRfcmVnaW9ucxgDIAEoCBIYChBpZl9jaGFuZ2VkX3NpbmNlGAQgASgJEhAKCHVucHJvdmVkGAUgASgIQgoKCF9tYXhfZnBzIkAKDUNoYW5nZWRSZWdpb24SIAoGcmVnaW9uGAEgASgLMhAuZGVza2QudjEuUmVnaW9uEg0KBWltYWdlGAIgASgMIncKDVdhdGNoUmVzcG9uc2USIAoFZnJhbWUYASABKAsyDy5kZXNrZC52MS5GcmFtZUgAEikKB3JlZ2lvbnMYAiABKAsyFi5kZXNrZC52MS5SZWdpb25VcGRhdGVIABIPCgdza2lwcGVkGAMgASgEQggKBnVwZGF0ZSJYCgxSZWdpb25VcGRhdGUSHgoFZnJhbWUYASABKAsyDy5kZXNrZC52MS5GcmFtZRIoCgdjaGFuZ2VkGAIgAygLMhcuZGVza2QudjEuQ2hhbmdlZFJlZ2lvbiISChBHZXRDdXJzb3JSZXF1ZXN0ImgKEUdldEN1cnNvclJlc3BvbnNlEiAKBmN1cnNvchgBIAEoCzIQLmRlc2tkLnYxLkN1cnNvchIZChFzZXJ2ZXJfZ2VuZXJhdGlvbhgCIAEoCRIWCg5nZW9tZXRyeV9lcG9jaBgDIAEoBCITChFHZXRQcmVzc2VkUmVxdWVzdCJwCgdQcmVzc2VkEg0KA2tleRgBIAEoCUgAEiIKBmJ1dHRvbhgCIAEoDjIQLmRlc2tkLnYxLkJ1dHRvbkgAEikKBXVudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIHCgVpbnB1dCI4ChJHZXRQcmVzc2VkUmVzcG9uc2USIgoHcHJlc3NlZBgBIAMoCzIRLmRlc2tkLnYxLlByZXNzZWQiEwoRUmVsZWFzZUFsbFJlcXVlc3QiOQoSUmVsZWFzZUFsbFJlc3BvbnNlEiMKCHJlbGVhc2VkGAEgAygLMhEuZGVza2QudjEuUHJlc3NlZCplCg1EaXNwbGF5U29ja2V0Eh4KGkRJU1BMQVlfU09DS0VUX1VOU1BFQ0lGSUVEEAASFwoTRElTUExBWV9TT0NLRVRfUEFUSBABEhsKF0RJU1BMQVlfU09DS0VUX0FCU1RSQUNUEAIqTgoJSXNvbGF0aW9uEhkKFUlTT0xBVElPTl9VTlNQRUNJRklFRBAAEhIKDklTT0xBVElPTl9OT05FEAESEgoOSVNPTEFUSU9OX1VTRVIQAiqwAwoHRmVhdHVyZRIXChNGRUFUVVJFX1VOU1BFQ0lGSUVEEAASFgoSRkVBVFVSRV9TQ1JFRU5TSE9UEAESEgoORkVBVFVSRV9DVVJTT1IQAhIWChJGRUFUVVJFX1BBSU5UX0dBVEUQAxIcChhGRUFUVVJFX0VYUEVDVEVEX1dJTkRPV1MQBBIRCg1GRUFUVVJFX1dBVENIEAUSEAoMRkVBVFVSRV9XRUJQEAYSGQoVRkVBVFVSRV9TSEFSRURfTUVNT1JZEAcSDwoLRkVBVFVSRV9BQ1QQCBIQCgxGRUFUVVJFX1RZUEUQCRIRCg1GRUFUVVJFX1BBU1RFEAoSEgoORkVBVFVSRV9QQUNJTkcQCxIaChZGRUFUVVJFX01PVkVfTU9ESUZJRVJTEAwSEQoNRkVBVFVSRV9TVEFDSxANEg8KC0ZFQVRVUkVfRklUEA4SHQoZRkVBVFVSRV9TQ1JFRU5TSE9UX0FDVElPThAPEhYKEkZFQVRVUkVfT05fRkFJTFVSRRAQEhMKD0ZFQVRVUkVfV0lORE9XUxAREhQKEEZFQVRVUkVfV0FJVF9GT1IQEipgCglPbkZhaWx1cmUSGgoWT05fRkFJTFVSRV9VTlNQRUNJRklFRBAAEhkKFU9OX0ZBSUxVUkVfUkVGVVNFX0FMTBABEhwKGE9OX0ZBSUxVUkVfU1RPUF9BVF9GSVJTVBACKqYBCgpBY3RPdXRjb21lEhsKF0FDVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQQUNUX09VVENPTUVfRE9ORRABEhcKE0FDVF9PVVRDT01FX1BBUlRJQUwQAhIZChVBQ1RfT1VUQ09NRV9DQU5DRUxMRUQQAxIYChRBQ1RfT1VUQ09NRV9ERUFETElORRAEEhcKE0FDVF9PVVRDT01FX1VOS05PV04QBSqNAQoKVGV4dE1ldGhvZBIbChdURVhUX01FVEhPRF9VTlNQRUNJRklFRBAAEhMKD1RFWFRfTUVUSE9EX0tFWRABEhkKFVRFWFRfTUVUSE9EX0JPVU5EX0tFWRACEhkKFVRFWFRfTUVUSE9EX1NFTEVDVElPThADEhcKE1RFWFRfTUVUSE9EX1NFVkVSQUwQBCqaAQoMQWN0aW9uU3RhdHVzEh0KGUFDVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIWChJBQ1RJT05fU1RBVFVTX0RPTkUQARIYChRBQ1RJT05fU1RBVFVTX0ZBSUxFRBACEh4KGkFDVElPTl9TVEFUVVNfTk9UX0VYRUNVVEVEEAMSGQoVQUNUSU9OX1NUQVRVU19VTktOT1dOEAQqrgEKC1NldHRsZVN0YXRlEhwKGFNFVFRMRV9TVEFURV9VTlNQRUNJRklFRBAAEhYKElNFVFRMRV9TVEFURV9RVUlFVBABEhoKFlNFVFRMRV9TVEFURV9OT19DSEFOR0UQAhIYChRTRVRUTEVfU1RBVEVfVElNRU9VVBADEhkKFVNFVFRMRV9TVEFURV9ERUFETElORRAEEhgKFFNFVFRMRV9TVEFURV9TS0lQUEVEEAUy4AQKB0Rlc2t0b3ASPgoHR2V0SW5mbxIYLmRlc2tkLnYxLkdldEluZm9SZXF1ZXN0GhkuZGVza2QudjEuR2V0SW5mb1Jlc3BvbnNlEkQKCVdhaXRSZWFkeRIaLmRlc2tkLnYxLldhaXRSZWFkeVJlcXVlc3QaGy5kZXNrZC52MS5XYWl0UmVhZHlSZXNwb25zZRJHCgpTY3JlZW5zaG90EhsuZGVza2QudjEuU2NyZWVuc2hvdFJlcXVlc3QaHC5kZXNrZC52MS5TY3JlZW5zaG90UmVzcG9uc2USMgoDQWN0EhQuZGVza2QudjEuQWN0UmVxdWVzdBoVLmRlc2tkLnYxLkFjdFJlc3BvbnNlEj4KB1dhaXRGb3ISGC5kZXNrZC52MS5XYWl0Rm9yUmVxdWVzdBoZLmRlc2tkLnYxLldhaXRGb3JSZXNwb25zZRI6CgVXYXRjaBIWLmRlc2tkLnYxLldhdGNoUmVxdWVzdBoXLmRlc2tkLnYxLldhdGNoUmVzcG9uc2UwARJECglHZXRDdXJzb3ISGi5kZXNrZC52MS5HZXRDdXJzb3JSZXF1ZXN0GhsuZGVza2QudjEuR2V0Q3Vyc29yUmVzcG9uc2USRwoKR2V0UHJlc3NlZBIbLmRlc2tkLnYxLkdldFByZXNzZWRSZXF1ZXN0GhwuZGVza2QudjEuR2V0UHJlc3NlZFJlc3BvbnNlEkcKClJlbGVhc2VBbGwSGy5kZXNrZC52MS5SZWxlYXNlQWxsUmVxdWVzdBocLmRlc2tkLnYxLlJlbGVhc2VBbGxSZXNwb25zZWIGcHJvdG8z", [file_deskd_v1_action, file_deskd_v1_capture, file_deskd_v1_condition, file_deskd_v1_frame, file_deskd_v1_reason, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Request message for `GetInfo`. Has no fields.
@@ -830,6 +832,13 @@ export type ActionResult = Message<"deskd.v1.ActionResult"> & {
    * @generated from field: deskd.v1.SettleReport settle = 11;
    */
   settle?: SettleReport | undefined;
+
+  /**
+   * For `wait_for`: how the wait ended. Unset if it was broken off.
+   *
+   * @generated from field: deskd.v1.WaitReport wait_for = 12;
+   */
+  waitFor?: WaitReport | undefined;
 };
 
 /**
@@ -936,6 +945,62 @@ export const ActResponseSchema: GenMessage<ActResponse> = /*@__PURE__*/
   messageDesc(file_deskd_v1_desktop, 16);
 
 /**
+ * Request message for `WaitFor`.
+ *
+ * @generated from message deskd.v1.WaitForRequest
+ */
+export type WaitForRequest = Message<"deskd.v1.WaitForRequest"> & {
+  /**
+   * The condition. Required.
+   *
+   * @generated from field: deskd.v1.Condition condition = 1;
+   */
+  condition?: Condition | undefined;
+
+  /**
+   * Maximum time to wait, at most 300 s. Unset: 10 s.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * The coordinate space of the regions in `condition`. Unset: the screen.
+   *
+   * @generated from field: deskd.v1.CoordinateSpace coordinate_space = 3;
+   */
+  coordinateSpace?: CoordinateSpace | undefined;
+};
+
+/**
+ * Describes the message deskd.v1.WaitForRequest.
+ * Use `create(WaitForRequestSchema)` to create a new message.
+ */
+export const WaitForRequestSchema: GenMessage<WaitForRequest> = /*@__PURE__*/
+  messageDesc(file_deskd_v1_desktop, 17);
+
+/**
+ * Response message for `WaitFor`.
+ *
+ * @generated from message deskd.v1.WaitForResponse
+ */
+export type WaitForResponse = Message<"deskd.v1.WaitForResponse"> & {
+  /**
+   * How the wait ended.
+   *
+   * @generated from field: deskd.v1.WaitReport report = 1;
+   */
+  report?: WaitReport | undefined;
+};
+
+/**
+ * Describes the message deskd.v1.WaitForResponse.
+ * Use `create(WaitForResponseSchema)` to create a new message.
+ */
+export const WaitForResponseSchema: GenMessage<WaitForResponse> = /*@__PURE__*/
+  messageDesc(file_deskd_v1_desktop, 18);
+
+/**
  * Request message for `Watch`. All fields are optional.
  *
  * @generated from message deskd.v1.WatchRequest
@@ -985,7 +1050,7 @@ export type WatchRequest = Message<"deskd.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_desktop, 17);
+  messageDesc(file_deskd_v1_desktop, 19);
 
 /**
  * A rectangle of the screen with its own image. It may be larger than the changed area, because its
@@ -1014,7 +1079,7 @@ export type ChangedRegion = Message<"deskd.v1.ChangedRegion"> & {
  * Use `create(ChangedRegionSchema)` to create a new message.
  */
 export const ChangedRegionSchema: GenMessage<ChangedRegion> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_desktop, 18);
+  messageDesc(file_deskd_v1_desktop, 20);
 
 /**
  * Response message for `Watch`: one update of the stream.
@@ -1059,7 +1124,7 @@ export type WatchResponse = Message<"deskd.v1.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_desktop, 19);
+  messageDesc(file_deskd_v1_desktop, 21);
 
 /**
  * The parts of the screen that changed since the last update of the stream.
@@ -1087,7 +1152,7 @@ export type RegionUpdate = Message<"deskd.v1.RegionUpdate"> & {
  * Use `create(RegionUpdateSchema)` to create a new message.
  */
 export const RegionUpdateSchema: GenMessage<RegionUpdate> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_desktop, 20);
+  messageDesc(file_deskd_v1_desktop, 22);
 
 /**
  * Request message for `GetCursor`. Has no fields.
@@ -1102,7 +1167,7 @@ export type GetCursorRequest = Message<"deskd.v1.GetCursorRequest"> & {
  * Use `create(GetCursorRequestSchema)` to create a new message.
  */
 export const GetCursorRequestSchema: GenMessage<GetCursorRequest> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_desktop, 21);
+  messageDesc(file_deskd_v1_desktop, 23);
 
 /**
  * Response message for `GetCursor`.
@@ -1137,7 +1202,7 @@ export type GetCursorResponse = Message<"deskd.v1.GetCursorResponse"> & {
  * Use `create(GetCursorResponseSchema)` to create a new message.
  */
 export const GetCursorResponseSchema: GenMessage<GetCursorResponse> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_desktop, 22);
+  messageDesc(file_deskd_v1_desktop, 24);
 
 /**
  * Request message for `GetPressed`. Has no fields.
@@ -1152,7 +1217,7 @@ export type GetPressedRequest = Message<"deskd.v1.GetPressedRequest"> & {
  * Use `create(GetPressedRequestSchema)` to create a new message.
  */
 export const GetPressedRequestSchema: GenMessage<GetPressedRequest> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_desktop, 23);
+  messageDesc(file_deskd_v1_desktop, 25);
 
 /**
  * A key or button that deskd holds down.
@@ -1197,7 +1262,7 @@ export type Pressed = Message<"deskd.v1.Pressed"> & {
  * Use `create(PressedSchema)` to create a new message.
  */
 export const PressedSchema: GenMessage<Pressed> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_desktop, 24);
+  messageDesc(file_deskd_v1_desktop, 26);
 
 /**
  * Response message for `GetPressed`.
@@ -1218,7 +1283,7 @@ export type GetPressedResponse = Message<"deskd.v1.GetPressedResponse"> & {
  * Use `create(GetPressedResponseSchema)` to create a new message.
  */
 export const GetPressedResponseSchema: GenMessage<GetPressedResponse> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_desktop, 25);
+  messageDesc(file_deskd_v1_desktop, 27);
 
 /**
  * Request message for `ReleaseAll`. Has no fields.
@@ -1233,7 +1298,7 @@ export type ReleaseAllRequest = Message<"deskd.v1.ReleaseAllRequest"> & {
  * Use `create(ReleaseAllRequestSchema)` to create a new message.
  */
 export const ReleaseAllRequestSchema: GenMessage<ReleaseAllRequest> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_desktop, 26);
+  messageDesc(file_deskd_v1_desktop, 28);
 
 /**
  * Response message for `ReleaseAll`.
@@ -1254,7 +1319,7 @@ export type ReleaseAllResponse = Message<"deskd.v1.ReleaseAllResponse"> & {
  * Use `create(ReleaseAllResponseSchema)` to create a new message.
  */
 export const ReleaseAllResponseSchema: GenMessage<ReleaseAllResponse> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_desktop, 27);
+  messageDesc(file_deskd_v1_desktop, 29);
 
 /**
  * The kind of socket through which deskd is connected to the X server. deskd never uses TCP.
@@ -1459,6 +1524,20 @@ export enum Feature {
    * @generated from enum value: FEATURE_ON_FAILURE = 16;
    */
   ON_FAILURE = 16,
+
+  /**
+   * The service `Windows`.
+   *
+   * @generated from enum value: FEATURE_WINDOWS = 17;
+   */
+  WINDOWS = 17,
+
+  /**
+   * The call `WaitFor`, and the action `WaitForAction`.
+   *
+   * @generated from enum value: FEATURE_WAIT_FOR = 18;
+   */
+  WAIT_FOR = 18,
 }
 
 /**
@@ -1741,7 +1820,8 @@ export const SettleStateSchema: GenEnum<SettleState> = /*@__PURE__*/
  *
  * Deadlines: send `grpc-timeout`. Without it, `Screenshot` has 10 s, `WaitReady` 90 s, and
  * `GetCursor` and `ReleaseAll` 5 s. `Act` has 30 s plus the time of the step's `wait`, `drag` and
- * key `hold` durations. `GetInfo` and `GetPressed` return at once. `Watch` has no default deadline.
+ * key `hold` durations, of typing at a `rate`, and of the timeouts of `wait_for`. `WaitFor` has 5 s
+ * plus its timeout. `GetInfo` and `GetPressed` return at once. `Watch` has no default deadline.
  *
  * The daemon sends each reply before the deadline, so that a failure card still arrives in time.
  * The lead is 5 % of the time allowed, but at least 100 ms. If less than 200 ms are allowed, the
@@ -1841,6 +1921,25 @@ export const Desktop: GenService<{
     methodKind: "unary";
     input: typeof ActRequestSchema;
     output: typeof ActResponseSchema;
+  },
+  /**
+   * Waits until a condition of the windows or of the screen is met. The call also returns OK if the
+   * condition was not met in time: `WaitReport.met` reports it.
+   *
+   * Example: {"condition": {"window": {"match": {"title": "Save As"}}}, "timeout": "20s"}
+   *
+   * INVALID_ARGUMENT: INVALID_FIELD, LIMIT_EXCEEDED. OUT_OF_RANGE: OUT_OF_SCREEN.
+   * FAILED_PRECONDITION, for the frame that `coordinate_space` names, also if the screen changes its
+   * size during the wait: UNKNOWN_FRAME, FRAME_IS_CARD, STALE_GENERATION, STALE_EPOCH.
+   * UNAVAILABLE: the reasons for which a display cannot be reached.
+   * DEADLINE_EXCEEDED: X_UNRESPONSIVE, DEADLINE.
+   *
+   * @generated from rpc deskd.v1.Desktop.WaitFor
+   */
+  waitFor: {
+    methodKind: "unary";
+    input: typeof WaitForRequestSchema;
+    output: typeof WaitForResponseSchema;
   },
   /**
    * Streams frames as the screen changes. If the reader is slow, it receives only the latest frame,

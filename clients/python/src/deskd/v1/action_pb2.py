@@ -23,49 +23,52 @@ _sym_db = _symbol_database.Default()
 
 
 from deskd.v1 import capture_pb2 as deskd_dot_v1_dot_capture__pb2
+from deskd.v1 import condition_pb2 as deskd_dot_v1_dot_condition__pb2
 from deskd.v1 import frame_pb2 as deskd_dot_v1_dot_frame__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x64\x65skd/v1/action.proto\x12\x08\x64\x65skd.v1\x1a\x16\x64\x65skd/v1/capture.proto\x1a\x14\x64\x65skd/v1/frame.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb2\x04\n\x06\x41\x63tion\x12$\n\x04move\x18\x01 \x01(\x0b\x32\x14.deskd.v1.MoveActionH\x00\x12&\n\x05\x63lick\x18\x02 \x01(\x0b\x32\x15.deskd.v1.ClickActionH\x00\x12\x31\n\x0b\x62utton_down\x18\x03 \x01(\x0b\x32\x1a.deskd.v1.ButtonDownActionH\x00\x12-\n\tbutton_up\x18\x04 \x01(\x0b\x32\x18.deskd.v1.ButtonUpActionH\x00\x12$\n\x04\x64rag\x18\x05 \x01(\x0b\x32\x14.deskd.v1.DragActionH\x00\x12(\n\x06scroll\x18\x06 \x01(\x0b\x32\x16.deskd.v1.ScrollActionH\x00\x12$\n\x04type\x18\x07 \x01(\x0b\x32\x14.deskd.v1.TypeActionH\x00\x12&\n\x05paste\x18\x08 \x01(\x0b\x32\x15.deskd.v1.PasteActionH\x00\x12\"\n\x03key\x18\t \x01(\x0b\x32\x13.deskd.v1.KeyActionH\x00\x12+\n\x08key_down\x18\n \x01(\x0b\x32\x17.deskd.v1.KeyDownActionH\x00\x12\'\n\x06key_up\x18\x0b \x01(\x0b\x32\x15.deskd.v1.KeyUpActionH\x00\x12$\n\x04wait\x18\x0c \x01(\x0b\x32\x14.deskd.v1.WaitActionH\x00\x12\x30\n\nscreenshot\x18\r \x01(\x0b\x32\x1a.deskd.v1.ScreenshotActionH\x00\x42\x08\n\x06\x61\x63tion\"4\n\x06Target\x12 \n\x05point\x18\x01 \x01(\x0b\x32\x0f.deskd.v1.PointH\x00\x42\x08\n\x06target\"=\n\nMoveAction\x12\x1c\n\x02to\x18\x01 \x01(\x0b\x32\x10.deskd.v1.Target\x12\x11\n\tmodifiers\x18\x02 \x03(\t\"~\n\x0b\x43lickAction\x12\x1c\n\x02\x61t\x18\x01 \x01(\x0b\x32\x10.deskd.v1.Target\x12 \n\x06\x62utton\x18\x02 \x01(\x0e\x32\x10.deskd.v1.Button\x12\x12\n\x05\x63ount\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x11\n\tmodifiers\x18\x04 \x03(\tB\x08\n\x06_count\"{\n\x10\x42uttonDownAction\x12\x1c\n\x02\x61t\x18\x01 \x01(\x0b\x32\x10.deskd.v1.Target\x12 \n\x06\x62utton\x18\x02 \x01(\x0e\x32\x10.deskd.v1.Button\x12\'\n\x04hold\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"P\n\x0e\x42uttonUpAction\x12\x1c\n\x02\x61t\x18\x01 \x01(\x0b\x32\x10.deskd.v1.Target\x12 \n\x06\x62utton\x18\x02 \x01(\x0e\x32\x10.deskd.v1.Button\"\x8e\x01\n\nDragAction\x12\x1e\n\x04path\x18\x01 \x03(\x0b\x32\x10.deskd.v1.Target\x12 \n\x06\x62utton\x18\x02 \x01(\x0e\x32\x10.deskd.v1.Button\x12\x11\n\tmodifiers\x18\x03 \x03(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"{\n\x0cScrollAction\x12\x1c\n\x02\x61t\x18\x01 \x01(\x0b\x32\x10.deskd.v1.Target\x12\n\n\x02\x64x\x18\x02 \x01(\x11\x12\n\n\x02\x64y\x18\x03 \x01(\x11\x12\"\n\x04unit\x18\x04 \x01(\x0e\x32\x14.deskd.v1.ScrollUnit\x12\x11\n\tmodifiers\x18\x05 \x03(\t\"6\n\nTypeAction\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\x04rate\x18\x02 \x01(\rH\x00\x88\x01\x01\x42\x07\n\x05_rate\"*\n\x0bPasteAction\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05\x63hord\x18\x02 \x01(\t\"b\n\tKeyAction\x12\x0c\n\x04keys\x18\x01 \x03(\t\x12\x13\n\x06repeat\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\'\n\x04hold\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\t\n\x07_repeat\"E\n\rKeyDownAction\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x1a\n\x0bKeyUpAction\x12\x0b\n\x03key\x18\x01 \x01(\t\"9\n\nWaitAction\x12+\n\x08\x64uration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"=\n\x10ScreenshotAction\x12)\n\x07\x63\x61pture\x18\x01 \x01(\x0b\x32\x18.deskd.v1.CaptureOptions*{\n\x06\x42utton\x12\x16\n\x12\x42UTTON_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x42UTTON_LEFT\x10\x01\x12\x11\n\rBUTTON_MIDDLE\x10\x02\x12\x10\n\x0c\x42UTTON_RIGHT\x10\x03\x12\x0f\n\x0b\x42UTTON_BACK\x10\x04\x12\x12\n\x0e\x42UTTON_FORWARD\x10\x05*W\n\nScrollUnit\x12\x1b\n\x17SCROLL_UNIT_UNSPECIFIED\x10\x00\x12\x15\n\x11SCROLL_UNIT_PIXEL\x10\x01\x12\x15\n\x11SCROLL_UNIT_NOTCH\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x64\x65skd/v1/action.proto\x12\x08\x64\x65skd.v1\x1a\x16\x64\x65skd/v1/capture.proto\x1a\x18\x64\x65skd/v1/condition.proto\x1a\x14\x64\x65skd/v1/frame.proto\x1a\x1egoogle/protobuf/duration.proto\"\xdf\x04\n\x06\x41\x63tion\x12$\n\x04move\x18\x01 \x01(\x0b\x32\x14.deskd.v1.MoveActionH\x00\x12&\n\x05\x63lick\x18\x02 \x01(\x0b\x32\x15.deskd.v1.ClickActionH\x00\x12\x31\n\x0b\x62utton_down\x18\x03 \x01(\x0b\x32\x1a.deskd.v1.ButtonDownActionH\x00\x12-\n\tbutton_up\x18\x04 \x01(\x0b\x32\x18.deskd.v1.ButtonUpActionH\x00\x12$\n\x04\x64rag\x18\x05 \x01(\x0b\x32\x14.deskd.v1.DragActionH\x00\x12(\n\x06scroll\x18\x06 \x01(\x0b\x32\x16.deskd.v1.ScrollActionH\x00\x12$\n\x04type\x18\x07 \x01(\x0b\x32\x14.deskd.v1.TypeActionH\x00\x12&\n\x05paste\x18\x08 \x01(\x0b\x32\x15.deskd.v1.PasteActionH\x00\x12\"\n\x03key\x18\t \x01(\x0b\x32\x13.deskd.v1.KeyActionH\x00\x12+\n\x08key_down\x18\n \x01(\x0b\x32\x17.deskd.v1.KeyDownActionH\x00\x12\'\n\x06key_up\x18\x0b \x01(\x0b\x32\x15.deskd.v1.KeyUpActionH\x00\x12$\n\x04wait\x18\x0c \x01(\x0b\x32\x14.deskd.v1.WaitActionH\x00\x12\x30\n\nscreenshot\x18\r \x01(\x0b\x32\x1a.deskd.v1.ScreenshotActionH\x00\x12+\n\x08wait_for\x18\x0e \x01(\x0b\x32\x17.deskd.v1.WaitForActionH\x00\x42\x08\n\x06\x61\x63tion\"4\n\x06Target\x12 \n\x05point\x18\x01 \x01(\x0b\x32\x0f.deskd.v1.PointH\x00\x42\x08\n\x06target\"=\n\nMoveAction\x12\x1c\n\x02to\x18\x01 \x01(\x0b\x32\x10.deskd.v1.Target\x12\x11\n\tmodifiers\x18\x02 \x03(\t\"~\n\x0b\x43lickAction\x12\x1c\n\x02\x61t\x18\x01 \x01(\x0b\x32\x10.deskd.v1.Target\x12 \n\x06\x62utton\x18\x02 \x01(\x0e\x32\x10.deskd.v1.Button\x12\x12\n\x05\x63ount\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x11\n\tmodifiers\x18\x04 \x03(\tB\x08\n\x06_count\"{\n\x10\x42uttonDownAction\x12\x1c\n\x02\x61t\x18\x01 \x01(\x0b\x32\x10.deskd.v1.Target\x12 \n\x06\x62utton\x18\x02 \x01(\x0e\x32\x10.deskd.v1.Button\x12\'\n\x04hold\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"P\n\x0e\x42uttonUpAction\x12\x1c\n\x02\x61t\x18\x01 \x01(\x0b\x32\x10.deskd.v1.Target\x12 \n\x06\x62utton\x18\x02 \x01(\x0e\x32\x10.deskd.v1.Button\"\x8e\x01\n\nDragAction\x12\x1e\n\x04path\x18\x01 \x03(\x0b\x32\x10.deskd.v1.Target\x12 \n\x06\x62utton\x18\x02 \x01(\x0e\x32\x10.deskd.v1.Button\x12\x11\n\tmodifiers\x18\x03 \x03(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"{\n\x0cScrollAction\x12\x1c\n\x02\x61t\x18\x01 \x01(\x0b\x32\x10.deskd.v1.Target\x12\n\n\x02\x64x\x18\x02 \x01(\x11\x12\n\n\x02\x64y\x18\x03 \x01(\x11\x12\"\n\x04unit\x18\x04 \x01(\x0e\x32\x14.deskd.v1.ScrollUnit\x12\x11\n\tmodifiers\x18\x05 \x03(\t\"6\n\nTypeAction\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\x04rate\x18\x02 \x01(\rH\x00\x88\x01\x01\x42\x07\n\x05_rate\"*\n\x0bPasteAction\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05\x63hord\x18\x02 \x01(\t\"b\n\tKeyAction\x12\x0c\n\x04keys\x18\x01 \x03(\t\x12\x13\n\x06repeat\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\'\n\x04hold\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\t\n\x07_repeat\"E\n\rKeyDownAction\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x1a\n\x0bKeyUpAction\x12\x0b\n\x03key\x18\x01 \x01(\t\"9\n\nWaitAction\x12+\n\x08\x64uration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"=\n\x10ScreenshotAction\x12)\n\x07\x63\x61pture\x18\x01 \x01(\x0b\x32\x18.deskd.v1.CaptureOptions\"c\n\rWaitForAction\x12&\n\tcondition\x18\x01 \x01(\x0b\x32\x13.deskd.v1.Condition\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*{\n\x06\x42utton\x12\x16\n\x12\x42UTTON_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x42UTTON_LEFT\x10\x01\x12\x11\n\rBUTTON_MIDDLE\x10\x02\x12\x10\n\x0c\x42UTTON_RIGHT\x10\x03\x12\x0f\n\x0b\x42UTTON_BACK\x10\x04\x12\x12\n\x0e\x42UTTON_FORWARD\x10\x05*W\n\nScrollUnit\x12\x1b\n\x17SCROLL_UNIT_UNSPECIFIED\x10\x00\x12\x15\n\x11SCROLL_UNIT_PIXEL\x10\x01\x12\x15\n\x11SCROLL_UNIT_NOTCH\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'deskd.v1.action_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BUTTON']._serialized_start=1821
-  _globals['_BUTTON']._serialized_end=1944
-  _globals['_SCROLLUNIT']._serialized_start=1946
-  _globals['_SCROLLUNIT']._serialized_end=2033
-  _globals['_ACTION']._serialized_start=114
-  _globals['_ACTION']._serialized_end=676
-  _globals['_TARGET']._serialized_start=678
-  _globals['_TARGET']._serialized_end=730
-  _globals['_MOVEACTION']._serialized_start=732
-  _globals['_MOVEACTION']._serialized_end=793
-  _globals['_CLICKACTION']._serialized_start=795
-  _globals['_CLICKACTION']._serialized_end=921
-  _globals['_BUTTONDOWNACTION']._serialized_start=923
-  _globals['_BUTTONDOWNACTION']._serialized_end=1046
-  _globals['_BUTTONUPACTION']._serialized_start=1048
-  _globals['_BUTTONUPACTION']._serialized_end=1128
-  _globals['_DRAGACTION']._serialized_start=1131
-  _globals['_DRAGACTION']._serialized_end=1273
-  _globals['_SCROLLACTION']._serialized_start=1275
-  _globals['_SCROLLACTION']._serialized_end=1398
-  _globals['_TYPEACTION']._serialized_start=1400
-  _globals['_TYPEACTION']._serialized_end=1454
-  _globals['_PASTEACTION']._serialized_start=1456
-  _globals['_PASTEACTION']._serialized_end=1498
-  _globals['_KEYACTION']._serialized_start=1500
-  _globals['_KEYACTION']._serialized_end=1598
-  _globals['_KEYDOWNACTION']._serialized_start=1600
-  _globals['_KEYDOWNACTION']._serialized_end=1669
-  _globals['_KEYUPACTION']._serialized_start=1671
-  _globals['_KEYUPACTION']._serialized_end=1697
-  _globals['_WAITACTION']._serialized_start=1699
-  _globals['_WAITACTION']._serialized_end=1756
-  _globals['_SCREENSHOTACTION']._serialized_start=1758
-  _globals['_SCREENSHOTACTION']._serialized_end=1819
+  _globals['_BUTTON']._serialized_start=1993
+  _globals['_BUTTON']._serialized_end=2116
+  _globals['_SCROLLUNIT']._serialized_start=2118
+  _globals['_SCROLLUNIT']._serialized_end=2205
+  _globals['_ACTION']._serialized_start=140
+  _globals['_ACTION']._serialized_end=747
+  _globals['_TARGET']._serialized_start=749
+  _globals['_TARGET']._serialized_end=801
+  _globals['_MOVEACTION']._serialized_start=803
+  _globals['_MOVEACTION']._serialized_end=864
+  _globals['_CLICKACTION']._serialized_start=866
+  _globals['_CLICKACTION']._serialized_end=992
+  _globals['_BUTTONDOWNACTION']._serialized_start=994
+  _globals['_BUTTONDOWNACTION']._serialized_end=1117
+  _globals['_BUTTONUPACTION']._serialized_start=1119
+  _globals['_BUTTONUPACTION']._serialized_end=1199
+  _globals['_DRAGACTION']._serialized_start=1202
+  _globals['_DRAGACTION']._serialized_end=1344
+  _globals['_SCROLLACTION']._serialized_start=1346
+  _globals['_SCROLLACTION']._serialized_end=1469
+  _globals['_TYPEACTION']._serialized_start=1471
+  _globals['_TYPEACTION']._serialized_end=1525
+  _globals['_PASTEACTION']._serialized_start=1527
+  _globals['_PASTEACTION']._serialized_end=1569
+  _globals['_KEYACTION']._serialized_start=1571
+  _globals['_KEYACTION']._serialized_end=1669
+  _globals['_KEYDOWNACTION']._serialized_start=1671
+  _globals['_KEYDOWNACTION']._serialized_end=1740
+  _globals['_KEYUPACTION']._serialized_start=1742
+  _globals['_KEYUPACTION']._serialized_end=1768
+  _globals['_WAITACTION']._serialized_start=1770
+  _globals['_WAITACTION']._serialized_end=1827
+  _globals['_SCREENSHOTACTION']._serialized_start=1829
+  _globals['_SCREENSHOTACTION']._serialized_end=1890
+  _globals['_WAITFORACTION']._serialized_start=1892
+  _globals['_WAITFORACTION']._serialized_end=1991
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from deskd.v1 import capture_pb2 as _capture_pb2
+from deskd.v1 import condition_pb2 as _condition_pb2
 from deskd.v1 import frame_pb2 as _frame_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf.internal import containers as _containers
@@ -34,7 +35,7 @@ SCROLL_UNIT_PIXEL: ScrollUnit
 SCROLL_UNIT_NOTCH: ScrollUnit
 
 class Action(_message.Message):
-    __slots__ = ("move", "click", "button_down", "button_up", "drag", "scroll", "type", "paste", "key", "key_down", "key_up", "wait", "screenshot")
+    __slots__ = ("move", "click", "button_down", "button_up", "drag", "scroll", "type", "paste", "key", "key_down", "key_up", "wait", "screenshot", "wait_for")
     MOVE_FIELD_NUMBER: _ClassVar[int]
     CLICK_FIELD_NUMBER: _ClassVar[int]
     BUTTON_DOWN_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +49,7 @@ class Action(_message.Message):
     KEY_UP_FIELD_NUMBER: _ClassVar[int]
     WAIT_FIELD_NUMBER: _ClassVar[int]
     SCREENSHOT_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FOR_FIELD_NUMBER: _ClassVar[int]
     move: MoveAction
     click: ClickAction
     button_down: ButtonDownAction
@@ -61,7 +63,8 @@ class Action(_message.Message):
     key_up: KeyUpAction
     wait: WaitAction
     screenshot: ScreenshotAction
-    def __init__(self, move: _Optional[_Union[MoveAction, _Mapping]] = ..., click: _Optional[_Union[ClickAction, _Mapping]] = ..., button_down: _Optional[_Union[ButtonDownAction, _Mapping]] = ..., button_up: _Optional[_Union[ButtonUpAction, _Mapping]] = ..., drag: _Optional[_Union[DragAction, _Mapping]] = ..., scroll: _Optional[_Union[ScrollAction, _Mapping]] = ..., type: _Optional[_Union[TypeAction, _Mapping]] = ..., paste: _Optional[_Union[PasteAction, _Mapping]] = ..., key: _Optional[_Union[KeyAction, _Mapping]] = ..., key_down: _Optional[_Union[KeyDownAction, _Mapping]] = ..., key_up: _Optional[_Union[KeyUpAction, _Mapping]] = ..., wait: _Optional[_Union[WaitAction, _Mapping]] = ..., screenshot: _Optional[_Union[ScreenshotAction, _Mapping]] = ...) -> None: ...
+    wait_for: WaitForAction
+    def __init__(self, move: _Optional[_Union[MoveAction, _Mapping]] = ..., click: _Optional[_Union[ClickAction, _Mapping]] = ..., button_down: _Optional[_Union[ButtonDownAction, _Mapping]] = ..., button_up: _Optional[_Union[ButtonUpAction, _Mapping]] = ..., drag: _Optional[_Union[DragAction, _Mapping]] = ..., scroll: _Optional[_Union[ScrollAction, _Mapping]] = ..., type: _Optional[_Union[TypeAction, _Mapping]] = ..., paste: _Optional[_Union[PasteAction, _Mapping]] = ..., key: _Optional[_Union[KeyAction, _Mapping]] = ..., key_down: _Optional[_Union[KeyDownAction, _Mapping]] = ..., key_up: _Optional[_Union[KeyUpAction, _Mapping]] = ..., wait: _Optional[_Union[WaitAction, _Mapping]] = ..., screenshot: _Optional[_Union[ScreenshotAction, _Mapping]] = ..., wait_for: _Optional[_Union[WaitForAction, _Mapping]] = ...) -> None: ...
 
 class Target(_message.Message):
     __slots__ = ("point",)
@@ -184,3 +187,11 @@ class ScreenshotAction(_message.Message):
     CAPTURE_FIELD_NUMBER: _ClassVar[int]
     capture: _capture_pb2.CaptureOptions
     def __init__(self, capture: _Optional[_Union[_capture_pb2.CaptureOptions, _Mapping]] = ...) -> None: ...
+
+class WaitForAction(_message.Message):
+    __slots__ = ("condition", "timeout")
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    condition: _condition_pb2.Condition
+    timeout: _duration_pb2.Duration
+    def __init__(self, condition: _Optional[_Union[_condition_pb2.Condition, _Mapping]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...

@@ -1,5 +1,6 @@
 from deskd.v1 import action_pb2 as _action_pb2
 from deskd.v1 import capture_pb2 as _capture_pb2
+from deskd.v1 import condition_pb2 as _condition_pb2
 from deskd.v1 import frame_pb2 as _frame_pb2
 from deskd.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -43,6 +44,8 @@ class Feature(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FEATURE_FIT: _ClassVar[Feature]
     FEATURE_SCREENSHOT_ACTION: _ClassVar[Feature]
     FEATURE_ON_FAILURE: _ClassVar[Feature]
+    FEATURE_WINDOWS: _ClassVar[Feature]
+    FEATURE_WAIT_FOR: _ClassVar[Feature]
 
 class OnFailure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -106,6 +109,8 @@ FEATURE_STACK: Feature
 FEATURE_FIT: Feature
 FEATURE_SCREENSHOT_ACTION: Feature
 FEATURE_ON_FAILURE: Feature
+FEATURE_WINDOWS: Feature
+FEATURE_WAIT_FOR: Feature
 ON_FAILURE_UNSPECIFIED: OnFailure
 ON_FAILURE_REFUSE_ALL: OnFailure
 ON_FAILURE_STOP_AT_FIRST: OnFailure
@@ -320,7 +325,7 @@ class TextRun(_message.Message):
     def __init__(self, start: _Optional[int] = ..., characters: _Optional[int] = ..., method: _Optional[_Union[TextMethod, str]] = ...) -> None: ...
 
 class ActionResult(_message.Message):
-    __slots__ = ("status", "pointer", "characters", "runs", "failure", "elapsed", "clipboard_lost", "pacing", "unconfirmed", "frame", "settle")
+    __slots__ = ("status", "pointer", "characters", "runs", "failure", "elapsed", "clipboard_lost", "pacing", "unconfirmed", "frame", "settle", "wait_for")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     POINTER_FIELD_NUMBER: _ClassVar[int]
     CHARACTERS_FIELD_NUMBER: _ClassVar[int]
@@ -332,6 +337,7 @@ class ActionResult(_message.Message):
     UNCONFIRMED_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
     SETTLE_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FOR_FIELD_NUMBER: _ClassVar[int]
     status: ActionStatus
     pointer: _frame_pb2.Point
     characters: int
@@ -343,7 +349,8 @@ class ActionResult(_message.Message):
     unconfirmed: bool
     frame: _frame_pb2.Frame
     settle: SettleReport
-    def __init__(self, status: _Optional[_Union[ActionStatus, str]] = ..., pointer: _Optional[_Union[_frame_pb2.Point, _Mapping]] = ..., characters: _Optional[int] = ..., runs: _Optional[_Iterable[_Union[TextRun, _Mapping]]] = ..., failure: _Optional[_Union[_frame_pb2.Failure, _Mapping]] = ..., elapsed: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., clipboard_lost: bool = ..., pacing: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., unconfirmed: bool = ..., frame: _Optional[_Union[_frame_pb2.Frame, _Mapping]] = ..., settle: _Optional[_Union[SettleReport, _Mapping]] = ...) -> None: ...
+    wait_for: _condition_pb2.WaitReport
+    def __init__(self, status: _Optional[_Union[ActionStatus, str]] = ..., pointer: _Optional[_Union[_frame_pb2.Point, _Mapping]] = ..., characters: _Optional[int] = ..., runs: _Optional[_Iterable[_Union[TextRun, _Mapping]]] = ..., failure: _Optional[_Union[_frame_pb2.Failure, _Mapping]] = ..., elapsed: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., clipboard_lost: bool = ..., pacing: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., unconfirmed: bool = ..., frame: _Optional[_Union[_frame_pb2.Frame, _Mapping]] = ..., settle: _Optional[_Union[SettleReport, _Mapping]] = ..., wait_for: _Optional[_Union[_condition_pb2.WaitReport, _Mapping]] = ...) -> None: ...
 
 class SettleReport(_message.Message):
     __slots__ = ("state", "waited", "changed", "excepted")
@@ -370,6 +377,22 @@ class ActResponse(_message.Message):
     frame: _frame_pb2.Frame
     replayed: bool
     def __init__(self, outcome: _Optional[_Union[ActOutcome, str]] = ..., results: _Optional[_Iterable[_Union[ActionResult, _Mapping]]] = ..., settle: _Optional[_Union[SettleReport, _Mapping]] = ..., frame: _Optional[_Union[_frame_pb2.Frame, _Mapping]] = ..., replayed: bool = ...) -> None: ...
+
+class WaitForRequest(_message.Message):
+    __slots__ = ("condition", "timeout", "coordinate_space")
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    COORDINATE_SPACE_FIELD_NUMBER: _ClassVar[int]
+    condition: _condition_pb2.Condition
+    timeout: _duration_pb2.Duration
+    coordinate_space: _frame_pb2.CoordinateSpace
+    def __init__(self, condition: _Optional[_Union[_condition_pb2.Condition, _Mapping]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., coordinate_space: _Optional[_Union[_frame_pb2.CoordinateSpace, _Mapping]] = ...) -> None: ...
+
+class WaitForResponse(_message.Message):
+    __slots__ = ("report",)
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    report: _condition_pb2.WaitReport
+    def __init__(self, report: _Optional[_Union[_condition_pb2.WaitReport, _Mapping]] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("capture", "max_fps", "changed_regions", "if_changed_since", "unproved")

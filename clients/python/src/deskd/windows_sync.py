@@ -1,0 +1,103 @@
+# Generated from windows_async.py by tools/sync.py.
+"""The windows of a desktop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .actions import duration
+from .calls import WINDOWS, requires
+from .conditions import match
+from .v1 import windows_pb2 as pb
+from .window import Window, WindowChange, change, place, target, window
+
+__all__ = ["Windows"]
+
+
+class Windows:
+    """The windows of a desktop: `desktop.windows`.
+
+        for window in desktop.windows.list():
+            print(window.title, window.frame)
+        desktop.windows.activate("Save As")
+
+    A window is a `Window`, or a part of the title that only one window has. Each change is verified,
+    and raises `ActionFailed` if the window did not become as requested.
+    """
+
+    def __init__(
+        self, call: Callable[..., Any], once: Callable[..., Any]
+    ) -> None:
+        self._call, self._once = call, once
+
+    def list(
+        self, title: str = "", *, class_: str = "", pid: int | None = None, kind: str = ""
+    ) -> list[Window]:
+        """Returns the windows, the topmost first; with properties, those that match."""
+        request = pb.ListWindowsRequest()
+        if title or class_ or kind or pid is not None:
+            request.match.CopyFrom(match(title, class_, pid, kind))
+        path, needed = WINDOWS + "ListWindows", requires({"windows"})
+        reply = self._call(path, request, pb.ListWindowsResponse, None, needed)
+        return [window(each) for each in reply.windows]
+
+    def activate(self, of: Window | str, **options: Any) -> WindowChange:
+        """Shows a window, raises it and gives it the keyboard focus."""
+        return self._operate(of, pb.WINDOW_OPERATION_ACTIVATE, **options)
+
+    def close(self, of: Window | str, **options: Any) -> WindowChange:
+        """Asks a window to close. If the program asks back, `WindowChange.appeared` has its
+        question."""
+        return self._operate(of, pb.WINDOW_OPERATION_CLOSE, **options)
+
+    def minimize(self, of: Window | str, **options: Any) -> WindowChange:
+        """Minimizes a window."""
+        return self._operate(of, pb.WINDOW_OPERATION_MINIMIZE, **options)
+
+    def maximize(self, of: Window | str, **options: Any) -> WindowChange:
+        """Maximizes a window in both directions."""
+        return self._operate(of, pb.WINDOW_OPERATION_MAXIMIZE, **options)
+
+    def fullscreen(self, of: Window | str, **options: Any) -> WindowChange:
+        """Makes a window fill the screen."""
+        return self._operate(of, pb.WINDOW_OPERATION_FULLSCREEN, **options)
+
+    def restore(self, of: Window | str, **options: Any) -> WindowChange:
+        """Ends the states minimized, maximized and fullscreen."""
+        return self._operate(of, pb.WINDOW_OPERATION_RESTORE, **options)
+
+    def place(
+        self,
+        of: Window | str,
+        *,
+        x: int | None = None,
+        y: int | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        **options: Any,
+    ) -> WindowChange:
+        """Moves or resizes a window's frame. What is not given stays as it is."""
+        request = pb.ChangeWindowRequest(place=place(x, y, width, height))
+        return self._change(of, request, **options)
+
+    def _operate(self, of: Window | str, operation: Any, **options: Any) -> WindowChange:
+        request = pb.ChangeWindowRequest(operation=operation)
+        return self._change(of, request, **options)
+
+    def _change(
+        self,
+        of: Window | str,
+        request: Any,
+        *,
+        class_: str = "",
+        timeout: float = 2.0,
+        check: bool = True,
+    ) -> WindowChange:
+        request.window.CopyFrom(target(of, class_))
+        request.timeout.CopyFrom(duration(timeout, "timeout"))
+        # A change is not sent again: after a first one, the title may be that of another window.
+        path, needed = WINDOWS + "ChangeWindow", requires({"windows"})
+        reply = self._once(path, request, pb.ChangeWindowResponse, timeout + 5, needed)
+        made = change(reply)
+        return made.check() if check else made
