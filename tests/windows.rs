@@ -277,3 +277,22 @@ async fn windows_that_lie_or_are_many_are_listed_within_bounds() {
     assert!(daemon.anonymous_kib() < before + 24 * 1024);
     drop(running);
 }
+
+/// Without a window manager, no program may have set the focus: the window under the pointer receives
+/// the keys.
+#[tokio::test]
+async fn the_window_under_the_pointer_may_have_the_focus() {
+    let server = XServer::start();
+    let _program = xterm(&server, "Under", "20x5+100+100");
+    let daemon = Daemon::start(&server);
+    let mut windows = windows(&daemon).await;
+    until_listed(&mut windows, "Under").await;
+    let mut client = daemon.client().await;
+    for (place, has_focus) in [((600, 400), false), ((120, 120), true)] {
+        let moves = vec![crate::common::step::move_to(place.0, place.1)];
+        client.act(bare(moves)).await.unwrap();
+        let under = until_listed(&mut windows, "Under").await;
+        let focused = under.states().any(|state| state == v1::WindowState::Focused);
+        assert_eq!(focused, has_focus, "{place:?}: {under:?}");
+    }
+}

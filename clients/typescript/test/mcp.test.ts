@@ -134,11 +134,11 @@ for (const name of Object.keys(CLIENTS) as ClientName[]) {
         connect(async ({ list, call, instructions, sent, version }) => {
           assert.match(instructions ?? "", /pixels of the last screenshot/);
           const tools = await list();
-          assert.deepEqual(Object.keys(tools).sort(), ["computer", "screenshot", "zoom"]);
-          const readOnly = ["computer", "screenshot", "zoom"].map(
-            (tool) => tools[tool].annotations.readOnlyHint,
-          );
-          assert.deepEqual(readOnly, [false, true, true]);
+          const looking = ["list_windows", "screenshot", "wait_for_window", "zoom"];
+          const names = Object.keys(tools).sort();
+          assert.deepEqual(names, ["computer", ...looking, "window"].sort());
+          const readOnly = names.filter((tool) => tools[tool].annotations.readOnlyHint);
+          assert.deepEqual(readOnly, looking);
           assert.equal(tools["computer"].inputSchema.properties.action.enum.length, 17);
 
           assert.equal(textWithScreen(await call("screenshot")), "");
@@ -168,6 +168,30 @@ for (const name of Object.keys(CLIENTS) as ClientName[]) {
           assert.equal(sent.includes("initialize"), isHandshake);
           assert.equal(sent.filter((method) => method === "tools/call").length, 7);
           if (name !== "sdk 1") assert.equal(version, isHandshake ? "2025-11-25" : MODERN);
+        }));
+
+      test("windows are listed, awaited and changed", () =>
+        connect(async ({ call }) => {
+          const listed = textOf(await call("list_windows"));
+          const [, id] = /^(w\S+) \(normal(?:, focused)?\) XTerm "[^"]*"$/.exec(listed) ?? [];
+          assert.ok(id, listed);
+          const title = /"([^"]*)"/.exec(listed)![1];
+          assert.match(textWithScreen(await call("window", { operation: "activate", window: id })), /^Done: /);
+          assert.match(textWithScreen(await call("wait_for_window", { title })), /^The window is there: w/);
+          const gone = await call("wait_for_window", { title, gone: true, seconds: 0.2 });
+          assert.ok(gone.isError && textOf(gone).includes(id), textOf(gone));
+          const failures: [tool: string, values: Record<string, unknown>, why: RegExp][] = [
+            ["window", { operation: "maximize", window: id }, /^Failed: no window manager/],
+            ["window", { operation: "close", window: "no such window" }, /not performed: .*UNKNOWN_WINDOW/],
+            ["window", { operation: "fly", window: id }, /not performed: .*operation must be one of/],
+            ["wait_for_window", { title: 5 }, /not performed: .*title must be a string/],
+            ["list_windows", { all: true }, /not performed: .*unknown argument "all"/],
+          ];
+          for (const [tool, values, why] of failures) {
+            const result = await call(tool, values);
+            assert.equal(result.isError, true, JSON.stringify(values));
+            assert.match(textOf(result), why);
+          }
         }));
 
       test("errors are for the model", () =>
@@ -238,7 +262,7 @@ test("the host is answered without a daemon", () =>
     "sdk 1",
     "stdio",
     async ({ list, call }) => {
-      assert.equal(Object.keys(await list()).length, 3);
+      assert.equal(Object.keys(await list()).length, 6);
       const result = await call("screenshot");
       assert.equal(result.isError, true);
       assert.match(textOf(result), /\/nonexistent\/deskd\.sock/);

@@ -46,7 +46,7 @@ pub struct Desktop {
     place: Place,
     token: Option<Arc<Token>>,
     tls: Option<Tls>,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     state: Mutex<State>,
 }
 
@@ -58,7 +58,7 @@ enum Place {
 
 #[derive(Debug, Default)]
 struct State {
-    daemon: Option<DesktopClient<Connection>>,
+    connection: Option<Connection>,
     /// The instance to which later steps are addressed.
     instance: Option<String>,
 }
@@ -118,7 +118,8 @@ impl Desktop {
     /// error; see [`Frame::failure`](v1::Frame::failure).
     pub async fn screenshot(&self, request: v1::ScreenshotRequest) -> Result<v1::Frame, CallError> {
         let reply = self
-            .call(self.timeout, |mut daemon, timeout| {
+            .call(self.timeout, |connection, timeout| {
+                let mut daemon = desktop(connection);
                 let request = timed(request.clone(), timeout);
                 async move { daemon.screenshot(request).await }
             })
@@ -175,7 +176,7 @@ impl Desktop {
         instance: &str,
         end: Instant,
     ) -> Result<v1::ActResponse, CallError> {
-        let mut daemon = self.daemon(end).await?;
+        let mut daemon = desktop(self.connection(end).await?);
         request.instance_id = match instance {
             "" => self.instance(&mut daemon, end).await?,
             given => given.to_owned(),
@@ -312,7 +313,8 @@ impl Desktop {
     /// When the daemon does not answer in time.
     pub async fn cursor(&self) -> Result<v1::Cursor, CallError> {
         let reply = self
-            .call(self.timeout, |mut daemon, timeout| {
+            .call(self.timeout, |connection, timeout| {
+                let mut daemon = desktop(connection);
                 let request = timed(v1::GetCursorRequest {}, timeout);
                 async move { daemon.get_cursor(request).await }
             })
@@ -326,7 +328,8 @@ impl Desktop {
     ///
     /// When the daemon does not answer in time.
     pub async fn info(&self) -> Result<v1::GetInfoResponse, CallError> {
-        self.call(self.timeout, |mut daemon, timeout| {
+        self.call(self.timeout, |connection, timeout| {
+            let mut daemon = desktop(connection);
             let request = timed(v1::GetInfoRequest {}, timeout);
             async move { daemon.get_info(request).await }
         })
@@ -344,7 +347,8 @@ impl Desktop {
         request: v1::WaitReadyRequest,
         timeout: Duration,
     ) -> Result<v1::WaitReadyResponse, CallError> {
-        self.call(timeout, |mut daemon, timeout| {
+        self.call(timeout, |connection, timeout| {
+            let mut daemon = desktop(connection);
             let request = timed(request.clone(), timeout);
             async move { daemon.wait_ready(request).await }
         })
@@ -357,7 +361,8 @@ impl Desktop {
     ///
     /// When the daemon refuses the request or does not answer in time.
     pub async fn release_all(&self) -> Result<v1::ReleaseAllResponse, CallError> {
-        self.call(self.timeout, |mut daemon, timeout| {
+        self.call(self.timeout, |connection, timeout| {
+            let mut daemon = desktop(connection);
             let request = timed(v1::ReleaseAllRequest {}, timeout);
             async move { daemon.release_all(request).await }
         })
@@ -365,10 +370,10 @@ impl Desktop {
     }
 
     /// Makes a call that changes nothing or can be repeated, until it succeeds or its time is over.
-    async fn call<T, F>(
+    pub(super) async fn call<T, F>(
         &self,
         timeout: Duration,
-        call: impl Fn(DesktopClient<Connection>, Duration) -> F,
+        call: impl Fn(Connection, Duration) -> F,
     ) -> Result<T, CallError>
     where
         F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
@@ -376,8 +381,8 @@ impl Desktop {
         let end = Instant::now() + timeout;
         let mut pause = PAUSE;
         loop {
-            let error = match self.daemon(end).await {
-                Ok(daemon) => match call(daemon, left(end)?).await {
+            let error = match self.connection(end).await {
+                Ok(connection) => match call(connection, left(end)?).await {
                     Ok(reply) => return Ok(reply.into_inner()),
                     Err(status) => self.failed(status).await,
                 },
@@ -391,11 +396,11 @@ impl Desktop {
         }
     }
 
-    /// Returns the connected client; connects if there is none.
-    async fn daemon(&self, end: Instant) -> Result<DesktopClient<Connection>, CallError> {
+    /// Returns the connection; connects if there is none.
+    pub(super) async fn connection(&self, end: Instant) -> Result<Connection, CallError> {
         let mut state = self.state.lock().await;
-        if let Some(daemon) = &state.daemon {
-            return Ok(daemon.clone());
+        if let Some(connection) = &state.connection {
+            return Ok(connection.clone());
         }
         let (token, timeout) = (self.token.as_deref(), left(end)?);
         let connection = match &self.place {
@@ -404,22 +409,21 @@ impl Desktop {
                 connect_by(program, arguments, token, timeout).await?
             }
         };
-        let daemon = desktop(connection);
-        state.daemon = Some(daemon.clone());
-        Ok(daemon)
+        state.connection = Some(connection.clone());
+        Ok(connection)
     }
 
     /// Converts a status. After a lost connection, the next attempt connects anew.
-    async fn failed(&self, status: tonic::Status) -> CallError {
+    pub(super) async fn failed(&self, status: tonic::Status) -> CallError {
         let error = CallError::from(status);
         if error.kind == CallErrorKind::Unavailable {
-            self.state.lock().await.daemon = None;
+            self.state.lock().await.connection = None;
         }
         error
     }
 }
 
-fn timed<T>(message: T, timeout: Duration) -> Request<T> {
+pub(super) fn timed<T>(message: T, timeout: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(timeout);
     request
@@ -453,6 +457,7 @@ fn features(request: &v1::ActRequest) -> String {
             Action::Type(_) => "type",
             Action::Paste(_) => "paste",
             Action::Screenshot(_) => "screenshot_action",
+            Action::WaitFor(_) => "wait_for",
             Action::Move(to) if !to.modifiers.is_empty() => "move_modifiers",
             _ => continue,
         });
@@ -462,7 +467,7 @@ fn features(request: &v1::ActRequest) -> String {
 }
 
 /// Returns the time that is left.
-fn left(end: Instant) -> Result<Duration, CallError> {
+pub(super) fn left(end: Instant) -> Result<Duration, CallError> {
     let left = end.saturating_duration_since(Instant::now());
     if left.is_zero() {
         return Err(CallError::new(

@@ -3,6 +3,7 @@
 
 mod desktop;
 mod error;
+mod windows;
 
 use std::{
     io,

@@ -52,6 +52,25 @@ impl Arguments {
         text.ok_or_else(|| self.wrong(name, "a string"))
     }
 
+    /// Whether a switch is on; off if it was not given.
+    pub(super) fn switch(&self, name: &str) -> Result<bool, String> {
+        match self.values.get(name) {
+            None => Ok(false),
+            Some(value) => value
+                .as_bool()
+                .ok_or_else(|| self.wrong(name, "true or false")),
+        }
+    }
+
+    /// One of several words.
+    pub(super) fn word(&self, name: &str, words: &[&str]) -> Result<String, String> {
+        let text = self.text(name)?;
+        match words.contains(&text.as_str()) {
+            true => Ok(text),
+            false => Err(self.wrong(name, &format!("one of {}", words.join(", ")))),
+        }
+    }
+
     /// A whole number within limits.
     pub(super) fn whole(&self, name: &str, low: i32, high: i32) -> Result<i32, String> {
         let number = whole(self.get(name)?).filter(|number| (low..=high).contains(number));

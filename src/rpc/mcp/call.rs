@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use deskd_mcp::Arguments as Object;
 
-use super::{arguments::Arguments, tools::ACTIONS};
+use super::{
+    arguments::Arguments,
+    tools::{ACTIONS, OPERATIONS},
+};
 use crate::{
     keys,
     rpc::v1::{self, action::Action},
@@ -21,6 +24,11 @@ pub(super) enum Wanted {
     /// A part of the screen: x, y, width and height.
     Zoom(i32, i32, u32, u32),
     Cursor,
+    Windows,
+    /// A change of a window.
+    Window(v1::WindowTarget, v1::WindowOperation),
+    /// A window, what must hold of it, and how long to wait.
+    WaitFor(v1::WindowMatch, v1::WindowEvent, Duration),
 }
 
 /// Reads a call of a tool; `None` if there is no such tool.
@@ -33,6 +41,9 @@ pub(super) fn read(tool: &str, arguments: Object) -> Option<Result<Wanted, Strin
         "computer" => of_computer(arguments),
         "screenshot" => Arguments::new(tool, arguments, &[]).map(|_| Wanted::Screenshot),
         "zoom" => zoom(tool, arguments),
+        "list_windows" => Arguments::new(tool, arguments, &[]).map(|_| Wanted::Windows),
+        "window" => window(tool, arguments),
+        "wait_for_window" => wait_for_window(tool, arguments),
         _ => return None,
     })
 }
@@ -41,6 +52,62 @@ fn zoom(call: &str, arguments: Object) -> Result<Wanted, String> {
     let given = Arguments::new(call, arguments, &["region"])?;
     let (x, y, width, height) = given.region("region")?;
     Ok(Wanted::Zoom(x, y, width, height))
+}
+
+/// Time to wait for a window if the call names none.
+const WAIT: f64 = 10.0;
+
+fn window(call: &str, arguments: Object) -> Result<Wanted, String> {
+    use v1::{WindowOperation, window_target::Target};
+    let given = Arguments::new(call, arguments, &["operation", "window"])?;
+    let operation = match given.word("operation", &OPERATIONS)?.as_str() {
+        "activate" => WindowOperation::Activate,
+        "close" => WindowOperation::Close,
+        "minimize" => WindowOperation::Minimize,
+        "maximize" => WindowOperation::Maximize,
+        _ => WindowOperation::Restore,
+    };
+    let name = given.text("window")?;
+    let target = match is_id(&name) {
+        true => Target::Id(name),
+        false => Target::Match(titled(name)),
+    };
+    let target = v1::WindowTarget {
+        target: Some(target),
+    };
+    Ok(Wanted::Window(target, operation))
+}
+
+/// Whether a name is an id, as `list_windows` returns it.
+fn is_id(name: &str) -> bool {
+    let parts = name.strip_prefix('w').and_then(|rest| rest.split_once('-'));
+    let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    parts.is_some_and(|(number, owner)| is_hex(number) && owner.len() == 8 && is_hex(owner))
+}
+
+fn titled(title: String) -> v1::WindowMatch {
+    v1::WindowMatch {
+        title,
+        ..v1::WindowMatch::default()
+    }
+}
+
+fn wait_for_window(call: &str, arguments: Object) -> Result<Wanted, String> {
+    let given = Arguments::new(call, arguments, &["title", "gone", "seconds"])?;
+    let event = match given.switch("gone")? {
+        true => v1::WindowEvent::Disappears,
+        false => v1::WindowEvent::Appears,
+    };
+    let seconds = match given.has("seconds") {
+        true => given.seconds("seconds")?,
+        false => WAIT,
+    };
+    let title = titled(given.text("title")?);
+    Ok(Wanted::WaitFor(
+        title,
+        event,
+        Duration::from_secs_f64(seconds),
+    ))
 }
 
 /// Translates a call of the tool `computer`.
@@ -239,6 +306,30 @@ mod tests {
             panic!("{keys:?}")
         };
         assert_eq!((actions.len(), said.as_str()), (2, "Pressed Down ctrl+s."));
+    }
+
+    #[test]
+    fn a_window_is_named_by_its_id_or_its_title() {
+        use v1::window_target::Target;
+        let named = |window: &str| {
+            let arguments = json!({"operation": "close", "window": window});
+            let arguments = arguments.as_object().unwrap().clone();
+            match read("window", arguments) {
+                Some(Ok(Wanted::Window(target, v1::WindowOperation::Close))) => target.target,
+                other => panic!("{other:?}"),
+            }
+        };
+        let id = "w40000c-844dc9e7";
+        assert_eq!(named(id), Some(Target::Id(id.into())));
+        for title in [
+            "w40000c",
+            "w-844dc9e7",
+            "wonder-twelve12",
+            "Save As",
+            "w40000c-844dc9e",
+        ] {
+            assert_eq!(named(title), Some(Target::Match(titled(title.into()))));
+        }
     }
 
     #[test]

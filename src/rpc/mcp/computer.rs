@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 700 * 1024;
 
 /// A desktop, and what the model has seen of it.
 pub(super) struct Computer {
-    desktop: Desktop,
+    pub(super) desktop: Desktop,
     /// Whether several callers may share this, so that each picture is named.
     is_shared: bool,
     seen: Mutex<Option<Seen>>,
@@ -60,7 +60,8 @@ impl Computer {
     }
 
     async fn perform(&self, wanted: Wanted, named: Option<String>) -> Answer {
-        let acts = matches!(wanted, Wanted::Act(..));
+        let acts = matches!(wanted, Wanted::Act(..) | Wanted::Window(..));
+        let looks = matches!(wanted, Wanted::Screenshot | Wanted::Zoom(..));
         let done = match wanted {
             Wanted::Screenshot => self
                 .look()
@@ -69,10 +70,13 @@ impl Computer {
             Wanted::Zoom(x, y, width, height) => self.zoom((x, y, width, height), named).await,
             Wanted::Cursor => self.cursor().await,
             Wanted::Act(actions, said) => self.act(actions, said, named).await,
+            Wanted::Windows => self.windows().await,
+            Wanted::Window(target, operation) => self.change(target, operation).await,
+            Wanted::WaitFor(window, event, time) => self.wait_for(window, event, time).await,
         };
         match done {
             Ok(answer) => answer,
-            Err(error) => self.refused(&error, acts).await,
+            Err(error) => self.refused(&error, (acts, looks)).await,
         }
     }
 
@@ -205,7 +209,8 @@ impl Computer {
 
     /// Answers a call that the daemon refused or did not answer; with a new picture if the daemon
     /// answers at all.
-    async fn refused(&self, refusal: &CallError, acts: bool) -> Answer {
+    /// `acts`: whether the call changes the desktop; `looks`: whether it asks for a picture.
+    async fn refused(&self, refusal: &CallError, (acts, looks): (bool, bool)) -> Answer {
         let is_stale = refusal.kind == CallErrorKind::Stale;
         if is_stale {
             *self.lock() = None;
@@ -218,7 +223,8 @@ impl Computer {
         let what = match (acts, is_unknown) {
             (true, true) => "It is not known whether this was done",
             (true, false) => "This was not performed",
-            (false, _) => "No picture of the screen",
+            (false, _) if looks => "No picture of the screen",
+            (false, _) => "No answer",
         };
         let mut text = format!("{what}: {}", refusal.message);
         if refusal.reason != v1::Reason::Unspecified {
@@ -240,7 +246,7 @@ impl Computer {
     }
 
     /// Takes a picture of the whole screen.
-    async fn look(&self) -> Result<v1::Frame, CallError> {
+    pub(super) async fn look(&self) -> Result<v1::Frame, CallError> {
         let frame = self.picture(whole, SIDE).await?;
         Ok(self.saw(frame))
     }
@@ -312,7 +318,7 @@ fn is_too_large(frame: &v1::Frame) -> bool {
 
 impl Computer {
     /// An answer with a picture of the whole screen, to which later points refer.
-    fn shown(&self, text: String, frame: &v1::Frame) -> Answer {
+    pub(super) fn shown(&self, text: String, frame: &v1::Frame) -> Answer {
         let mut answer = shown(text, frame);
         if self.is_shared && frame.failure.is_none() {
             let name = format!("screenshot_id: {}", frame.frame_id);

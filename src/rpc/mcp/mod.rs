@@ -4,6 +4,7 @@
 //! - `arguments`: reads the arguments of a call, which a model wrote.
 //! - `call`: reads a whole call.
 //! - `computer`: performs a call on a desktop, and keeps its pictures within the hosts' limits.
+//! - `windows`: performs the calls for windows.
 //! - `http`: the same over Streamable HTTP, with a token.
 
 mod arguments;
@@ -11,6 +12,7 @@ mod call;
 mod computer;
 mod http;
 mod tools;
+mod windows;
 
 use deskd_mcp::{Answering, ToolSpec, Tools};
 

@@ -32,6 +32,9 @@ pub(super) const ACTIONS: [&str; 17] = [
     "zoom",
 ];
 
+/// The operations of the tool `window`.
+pub(super) const OPERATIONS: [&str; 5] = ["activate", "close", "minimize", "maximize", "restore"];
+
 /// Returns all tools. `is_shared`: several callers use them, so a point names its screenshot.
 pub(super) fn all(is_shared: bool) -> Vec<ToolSpec> {
     let id = json!({
@@ -96,6 +99,45 @@ pub(super) fn all(is_shared: bool) -> Vec<ToolSpec> {
             description: "Shows a part of the screen at full resolution, enlarged. Coordinates \
                 stay those of the last screenshot. Changes nothing.",
             schema: object(named(json!({ "region": region })), &["region"]),
+            is_read_only: true,
+        },
+        ToolSpec {
+            name: "list_windows",
+            title: "List the windows",
+            description: "Lists the windows of the desktop, the topmost first: id, state, program \
+                and title. Changes nothing.",
+            schema: object(json!({}), &[]),
+            is_read_only: true,
+        },
+        ToolSpec {
+            name: "window",
+            title: "Change a window",
+            description: "Brings a window to the front, or closes, minimizes, maximizes or restores \
+                it. Says what became of it, and returns a screenshot.",
+            schema: object(
+                json!({
+                    "operation": {"type": "string", "enum": OPERATIONS},
+                    "window": {"type": "string", "description": "Its id, as list_windows returns \
+                        it, or a part of its title that no other window has."},
+                }),
+                &["operation", "window"],
+            ),
+            is_read_only: false,
+        },
+        ToolSpec {
+            name: "wait_for_window",
+            title: "Wait for a window",
+            description: "Waits until a window with this title is on the screen, or until none is, \
+                and returns a screenshot. Changes nothing.",
+            schema: object(
+                json!({
+                    "title": {"type": "string", "description": "A part of the title."},
+                    "gone": {"type": "boolean", "description": "Wait until no such window is there."},
+                    "seconds": {"type": "number", "minimum": 0, "maximum": 300,
+                        "description": "How long to wait; 10 if it is not given."},
+                }),
+                &["title"],
+            ),
             is_read_only: true,
         },
     ]

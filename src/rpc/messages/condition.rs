@@ -45,7 +45,7 @@ pub(in crate::rpc) fn wait(
 }
 
 /// Returns the time that a wait may take.
-pub(in crate::rpc) fn limit(timeout: Option<prost_types::Duration>) -> Duration {
+pub(crate) fn limit(timeout: Option<prost_types::Duration>) -> Duration {
     let time = timeout.map_or(Ok(DEFAULT_WAIT), Duration::try_from);
     time.unwrap_or_default().min(limits::MAX_WAIT)
 }

@@ -6,7 +6,9 @@ use x11rb::{
     errors::ReplyError,
     protocol::{
         res::{ClientIdMask, ClientIdSpec, ConnectionExt as _},
-        xproto::{Atom, AtomEnum, ConnectionExt as _, GetPropertyReply, MapState, Window},
+        xproto::{
+            Atom, AtomEnum, ConnectionExt as _, GetPropertyReply, InputFocus, MapState, Window,
+        },
     },
 };
 
@@ -146,9 +148,16 @@ fn top_level(
 ) -> Result<Option<Window>, DisplayError> {
     let mut at = window;
     for _ in 0..16 {
-        // 0 and 1: no window has the focus, or the one under the pointer.
-        if at <= 1 || at == root {
+        if at == u32::from(InputFocus::NONE) || at == root {
             return Ok(None);
+        }
+        if at == u32::from(InputFocus::POINTER_ROOT) {
+            // The window under the pointer receives the keys.
+            at = match gone(conn.query_pointer(root)?.reply())? {
+                Some(pointer) => pointer.child,
+                None => return Ok(None),
+            };
+            continue;
         }
         if let Some(found) = windows
             .iter()

@@ -77,7 +77,10 @@ def text(content: list[Any]) -> str:
 async def test_a_model_uses_the_desktop(daemon: Any, transport: str, era: str) -> None:
     async with connected(daemon, transport, era) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert set(tools) == {"computer", "screenshot", "zoom"}
+        assert set(tools) == {
+            *("computer", "screenshot", "zoom"),
+            *("list_windows", "window", "wait_for_window"),
+        }
         assert tools["screenshot"].annotations.read_only_hint is True
         assert tools["zoom"].annotations.read_only_hint is True
         assert tools["computer"].annotations.read_only_hint is False
