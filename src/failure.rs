@@ -78,6 +78,8 @@ pub enum Cause {
     NotTaken,
     /// A condition was not met in time.
     ConditionNotMet,
+    /// A window is minimized or on another workspace.
+    WindowNotShown,
     /// Another daemon gives input on the display.
     InputTaken,
     /// The X server accepts no further client.
@@ -120,6 +122,7 @@ impl Cause {
             Self::KeymapChanged => "KEYMAP_CHANGED",
             Self::NotTaken => "NOT_TAKEN",
             Self::ConditionNotMet => "CONDITION_NOT_MET",
+            Self::WindowNotShown => "WINDOW_NOT_SHOWN",
             Self::InputTaken => "INPUT_TAKEN",
             Self::ServerFull => "X_CLIENTS_EXHAUSTED",
             Self::OutOfDescriptors => "OUT_OF_DESCRIPTORS",
@@ -159,6 +162,7 @@ impl Cause {
             | Self::ExtensionMissing
             | Self::KeymapChanged
             | Self::NotTaken
+            | Self::WindowNotShown
             | Self::EncodeFailed
             | Self::TooLarge
             | Self::Internal => false,
@@ -186,6 +190,7 @@ impl Cause {
             Self::ConditionNotMet => {
                 "the windows that the failure lists, or allow a longer timeout"
             }
+            Self::WindowNotShown => "activate the window first",
             Self::InputFrozen => {
                 "which program holds a synchronous grab; the window manager may hang"
             }

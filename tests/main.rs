@@ -41,6 +41,7 @@ mod toolkits;
 mod unchanged;
 mod wait_for;
 mod watch;
+mod window_images;
 mod window_managers;
 mod windows;
 mod workers;

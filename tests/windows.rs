@@ -292,7 +292,9 @@ async fn the_window_under_the_pointer_may_have_the_focus() {
         let moves = vec![crate::common::step::move_to(place.0, place.1)];
         client.act(bare(moves)).await.unwrap();
         let under = until_listed(&mut windows, "Under").await;
-        let focused = under.states().any(|state| state == v1::WindowState::Focused);
+        let focused = under
+            .states()
+            .any(|state| state == v1::WindowState::Focused);
         assert_eq!(focused, has_focus, "{place:?}: {under:?}");
     }
 }

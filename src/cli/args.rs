@@ -203,6 +203,13 @@ pub(super) struct PictureArgs {
     /// pixels.
     #[arg(long, value_parser = values::fit, value_name = "SIDE[,PIXELS]", conflicts_with = "size")]
     pub(super) fit: Option<(u32, Option<u64>)>,
+    /// Only this window, also where others cover it: its id, or a part of its title. A region is then a
+    /// part of the window.
+    #[arg(long, value_name = "WINDOW")]
+    pub(super) window: Option<String>,
+    /// With the window's menus and dialogs.
+    #[arg(long, requires = "window")]
+    pub(super) popups: bool,
     /// Leave the pointer out.
     #[arg(long)]
     pub(super) no_cursor: bool,

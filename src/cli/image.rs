@@ -14,7 +14,7 @@ use super::{
     exit::{CliError, Exit},
     json, print,
 };
-use crate::rpc::v1;
+use crate::rpc::{v1, window_named};
 
 impl FormatArg {
     pub(super) fn wire(self) -> v1::ImageFormat {
@@ -97,6 +97,10 @@ impl PictureArgs {
             include_cursor: Some(!self.no_cursor),
             max_image_bytes: self.max_image_bytes,
             coordinate_space: None,
+            window: self.window.clone().map(|window| v1::WindowImage {
+                window: Some(window_named(window)),
+                with_popups: self.popups,
+            }),
         })
     }
 }

@@ -20,7 +20,9 @@ mod services;
 mod transport;
 
 pub use limits_table::all_limits;
-pub(crate) use messages::{condition::limit as condition_limit, own_time::own_time};
+pub(crate) use messages::{
+    condition::limit as condition_limit, own_time::own_time, window::named as window_named,
+};
 pub use server::{ServeError, ServerOptions, ServerTls, serve};
 pub use services::metrics::serve_metrics;
 pub use transport::{

@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 pub use bring_up::{BringUp, Classification, StackError, UpResult};
 pub use capture::{
     AskedRegion, Capture, CursorFailure, Fit, Frame, FrameKind, HISTORY, ImageSpec, Refusal, Scale,
-    Space, Spec, StreamUpdate, TileLimit, Timings, Watch,
+    Space, Spec, StreamUpdate, TileLimit, Timings, Watch, WindowImage, WindowMatch, WindowRefusal,
+    WindowTarget,
 };
 pub use input::{
     Account, Act, Acted, Action, ActionStatus, AskedPoint, Button, Done, Ended, Expect, Input, Key,
@@ -30,7 +31,7 @@ pub use input::{
 pub use paint::Awaited;
 pub use windows::{
     ChangeOutcome, Changed, Condition, ConditionState, RegionCondition, WaitRefusal, Waited,
-    WindowCondition, WindowMatch, WindowRefusal, WindowTarget, Windows,
+    WindowCondition, Windows,
 };
 
 use crate::{facts::Profile, frame::Size, stack::Stack, x11::Display};

@@ -53,5 +53,5 @@ pub use screen::{info::ScreenInfo, root_state::Generation};
 pub use selection::{Clipboard, Offer, WITHHELD};
 pub use windows::{
     ListedWindow, MAX_WINDOWS, Operation, Placement, Rectangle, Sent, WindowChange, WindowKind,
-    WindowList, WindowStates, WindowThread,
+    WindowList, WindowPicture, WindowStates, WindowThread,
 };

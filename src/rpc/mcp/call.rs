@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     keys,
-    rpc::v1::{self, action::Action},
+    rpc::{
+        v1::{self, action::Action},
+        window_named,
+    },
 };
 
 /// Time after which the daemon releases a button that the model left down.
@@ -58,7 +61,7 @@ fn zoom(call: &str, arguments: Object) -> Result<Wanted, String> {
 const WAIT: f64 = 10.0;
 
 fn window(call: &str, arguments: Object) -> Result<Wanted, String> {
-    use v1::{WindowOperation, window_target::Target};
+    use v1::WindowOperation;
     let given = Arguments::new(call, arguments, &["operation", "window"])?;
     let operation = match given.word("operation", &OPERATIONS)?.as_str() {
         "activate" => WindowOperation::Activate,
@@ -67,22 +70,10 @@ fn window(call: &str, arguments: Object) -> Result<Wanted, String> {
         "maximize" => WindowOperation::Maximize,
         _ => WindowOperation::Restore,
     };
-    let name = given.text("window")?;
-    let target = match is_id(&name) {
-        true => Target::Id(name),
-        false => Target::Match(titled(name)),
-    };
-    let target = v1::WindowTarget {
-        target: Some(target),
-    };
-    Ok(Wanted::Window(target, operation))
-}
-
-/// Whether a name is an id, as `list_windows` returns it.
-fn is_id(name: &str) -> bool {
-    let parts = name.strip_prefix('w').and_then(|rest| rest.split_once('-'));
-    let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    parts.is_some_and(|(number, owner)| is_hex(number) && owner.len() == 8 && is_hex(owner))
+    Ok(Wanted::Window(
+        window_named(given.text("window")?),
+        operation,
+    ))
 }
 
 fn titled(title: String) -> v1::WindowMatch {
@@ -306,30 +297,6 @@ mod tests {
             panic!("{keys:?}")
         };
         assert_eq!((actions.len(), said.as_str()), (2, "Pressed Down ctrl+s."));
-    }
-
-    #[test]
-    fn a_window_is_named_by_its_id_or_its_title() {
-        use v1::window_target::Target;
-        let named = |window: &str| {
-            let arguments = json!({"operation": "close", "window": window});
-            let arguments = arguments.as_object().unwrap().clone();
-            match read("window", arguments) {
-                Some(Ok(Wanted::Window(target, v1::WindowOperation::Close))) => target.target,
-                other => panic!("{other:?}"),
-            }
-        };
-        let id = "w40000c-844dc9e7";
-        assert_eq!(named(id), Some(Target::Id(id.into())));
-        for title in [
-            "w40000c",
-            "w-844dc9e7",
-            "wonder-twelve12",
-            "Save As",
-            "w40000c-844dc9e",
-        ] {
-            assert_eq!(named(title), Some(Target::Match(titled(title.into()))));
-        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tonic::Status;
 
 use crate::rpc::{
     limits,
-    messages::{condition, convert, status},
+    messages::{condition, convert, limited, status},
     v1,
 };
 use crate::{
@@ -120,7 +120,7 @@ impl Field {
             Wire::Wait(action) => {
                 let field = self.name("wait.duration");
                 let duration = action.duration.unwrap_or_default();
-                let duration = convert::within(&field, duration, limits::MAX_WAIT)?;
+                let duration = limited::within(&field, duration, limits::MAX_WAIT)?;
                 if duration < Duration::from_millis(1) {
                     return Err(status::invalid_field(&field, "must be at least 1 ms"));
                 }
@@ -154,7 +154,7 @@ impl Field {
         });
         let duration = action
             .duration
-            .map(|duration| convert::within(&self.name("drag.duration"), duration, MAX_DRAG));
+            .map(|duration| limited::within(&self.name("drag.duration"), duration, MAX_DRAG));
         Ok(Action::Drag {
             path: path.collect::<Result<_, _>>()?,
             button: self.button("drag.button", action.button)?,
@@ -293,7 +293,7 @@ impl Field {
     }
 
     fn time(self, field: &str, time: prost_types::Duration) -> Result<Duration, Status> {
-        convert::within(&self.name(field), time, limits::MAX_WAIT)
+        limited::within(&self.name(field), time, limits::MAX_WAIT)
     }
 
     /// Validates a count from 1 to `most`; 1 if none is given.

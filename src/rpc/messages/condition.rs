@@ -6,7 +6,7 @@ use tonic::Status;
 
 use crate::rpc::{
     limits,
-    messages::{convert, status, window},
+    messages::{convert, limited, status, window},
     v1,
 };
 use crate::session::{Condition, ConditionState, RegionCondition, Waited, WindowCondition};
@@ -39,7 +39,7 @@ pub(in crate::rpc) fn wait(
     }
     let limit = match timeout {
         None => DEFAULT_WAIT,
-        Some(time) => convert::within(&name("timeout"), time, limits::MAX_WAIT)?,
+        Some(time) => limited::within(&name("timeout"), time, limits::MAX_WAIT)?,
     };
     Ok((condition, limit))
 }
@@ -85,7 +85,7 @@ fn condition(field: &str, wire: &v1::Condition, depth: usize) -> Result<Conditio
             let region = wire.region.as_ref();
             let quiet = match wire.quiet {
                 None => DEFAULT_QUIET,
-                Some(time) => convert::within(&format!("{field}.quiet"), time, limits::MAX_QUIET)?,
+                Some(time) => limited::within(&format!("{field}.quiet"), time, limits::MAX_QUIET)?,
             };
             Condition::Region {
                 region: region

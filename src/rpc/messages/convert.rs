@@ -4,7 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use tonic::Status;
 
-use crate::rpc::{limits, messages::status, v1};
+use crate::rpc::{
+    limits,
+    messages::{status, window::target},
+    v1,
+};
 use crate::{
     encode::Format,
     facts::{ExpectedWindow, Profile, Role},
@@ -14,7 +18,7 @@ use crate::{
     metrics,
     session::{
         AskedRegion, Awaited, Fit, Frame, FrameKind, ImageSpec, Scale, Space, Spec, TileLimit,
-        Timings,
+        Timings, WindowImage,
     },
 };
 
@@ -73,7 +77,25 @@ pub(in crate::rpc) fn image(
         cursor: options.include_cursor.unwrap_or(true),
         max_image_bytes,
         space: space(&name("coordinate_space"), options.coordinate_space.as_ref())?,
+        window: window_image(&name, options)?,
     })
+}
+
+fn window_image(
+    name: &impl Fn(&str) -> String,
+    options: &v1::CaptureOptions,
+) -> Result<Option<WindowImage>, Status> {
+    let Some(image) = &options.window else {
+        return Ok(None);
+    };
+    if options.coordinate_space.is_some() {
+        let why = "must be unset with `window`: its region is in pixels of the window";
+        return Err(status::invalid_field(&name("coordinate_space"), why));
+    }
+    Ok(Some(WindowImage {
+        target: target(&name("window.window"), image.window.as_ref())?,
+        with_popups: image.with_popups,
+    }))
 }
 
 fn fit(field: &str, fit: &v1::Fit) -> Result<Fit, Status> {
@@ -181,7 +203,12 @@ pub(in crate::rpc) fn frame(frame: Frame) -> v1::Frame {
         width: frame.size.width,
         height: frame.size.height,
         stride: frame.stride,
-        region: frame.region.map(wire_region),
+        region: frame.region.map(|region| {
+            let (x, y) = frame.origin;
+            let within = wire_region(region);
+            let (left, top) = (within.x().saturating_add(x), within.y().saturating_add(y));
+            v1::Region::new(left, top, within.width, within.height)
+        }),
         screen_width: frame.screen.map_or(0, |screen| screen.width),
         screen_height: frame.screen.map_or(0, |screen| screen.height),
         frame_id: frame.id,
@@ -388,24 +415,6 @@ pub(in crate::rpc) fn wire_region(region: Region) -> v1::Region {
 
 fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     time.into()
-}
-
-/// Converts a duration of the field with this name, which is at most `max`.
-pub(in crate::rpc) fn within(
-    field: &str,
-    time: prost_types::Duration,
-    max: Duration,
-) -> Result<Duration, Status> {
-    let time = Duration::try_from(time)
-        .map_err(|_| status::invalid_field(field, "must not be negative"))?;
-    if time > max {
-        return Err(status::limit(
-            field,
-            "is too long",
-            humantime::format_duration(max),
-        ));
-    }
-    Ok(time)
 }
 
 /// Converts a duration to a message.

@@ -3,6 +3,7 @@
 pub(in crate::rpc) mod action;
 pub(in crate::rpc) mod condition;
 pub(in crate::rpc) mod convert;
+pub(in crate::rpc) mod limited;
 pub(in crate::rpc) mod outcome;
 pub(in crate::rpc) mod own_time;
 pub(in crate::rpc) mod status;

@@ -14,6 +14,7 @@ use crate::{
     failure::{Cause, Failure},
     metrics,
     session::{CursorFailure, Refusal, Refused, WaitRefusal, WindowRefusal},
+    x11::ListedWindow,
 };
 
 /// `domain` of every ErrorInfo.
@@ -180,6 +181,14 @@ fn refused_picture(refusal: Refusal, message: String, action: Option<usize>) -> 
             Reason::OutOfScreen,
             ("region", asked.to_string()),
         ),
+        Refusal::Window(refusal) => match *refusal {
+            WindowRefusal::Failed(failure) => return CursorFailure(failure).into(),
+            ref named => (
+                Code::FailedPrecondition,
+                window_reason(named),
+                ("windows", ids(named.candidates())),
+            ),
+        },
         Refusal::OutputTooLarge(size) => (
             Code::InvalidArgument,
             Reason::OutputTooLarge,
@@ -194,16 +203,24 @@ fn refused_picture(refusal: Refusal, message: String, action: Option<usize>) -> 
 impl From<WindowRefusal> for Status {
     fn from(refusal: WindowRefusal) -> Self {
         let message = refusal.to_string();
-        let (reason, candidates) = match refusal {
-            WindowRefusal::Failed(failure) => return CursorFailure(failure).into(),
-            WindowRefusal::Unknown { candidates, .. } => (Reason::UnknownWindow, candidates),
-            WindowRefusal::Ambiguous { candidates, .. } => (Reason::AmbiguousWindow, candidates),
-        };
-        let ids = candidates.iter().take(MAX_CANDIDATES);
-        let ids: Vec<&str> = ids.map(|window| window.id.as_str()).collect();
-        let facts = [("windows", ids.join(","))];
-        build(Code::FailedPrecondition, reason, message, &facts)
+        refused_picture(Refusal::Window(Box::new(refusal)), message, None)
     }
+}
+
+fn window_reason(refusal: &WindowRefusal) -> Reason {
+    match refusal {
+        WindowRefusal::Unknown { .. } => Reason::UnknownWindow,
+        WindowRefusal::Ambiguous { .. } => Reason::AmbiguousWindow,
+        WindowRefusal::Moved { .. } => Reason::StaleWindow,
+        WindowRefusal::Covered { .. } => Reason::WindowCovered,
+        WindowRefusal::Failed(failure) => self::reason(failure),
+    }
+}
+
+fn ids(windows: &[ListedWindow]) -> String {
+    let ids = windows.iter().take(MAX_CANDIDATES);
+    let ids: Vec<&str> = ids.map(|window| window.id.as_str()).collect();
+    ids.join(",")
 }
 
 impl From<WaitRefusal> for Status {
@@ -324,6 +341,7 @@ impl From<CursorFailure> for Status {
             | Cause::KeymapChanged
             | Cause::NotTaken
             | Cause::ConditionNotMet
+            | Cause::WindowNotShown
             | Cause::InputTaken
             | Cause::ServerFull
             | Cause::OutOfDescriptors
@@ -359,6 +377,7 @@ pub(in crate::rpc) fn reason(failure: &Failure) -> Reason {
         Cause::KeymapChanged => Reason::KeymapChanged,
         Cause::NotTaken => Reason::NotTaken,
         Cause::ConditionNotMet => Reason::ConditionNotMet,
+        Cause::WindowNotShown => Reason::WindowNotShown,
         Cause::InputTaken => Reason::InputTaken,
         Cause::ServerFull => Reason::XClientsExhausted,
         Cause::OutOfDescriptors => Reason::OutOfDescriptors,
@@ -413,6 +432,7 @@ mod tests {
             Cause::KeymapChanged,
             Cause::NotTaken,
             Cause::ConditionNotMet,
+            Cause::WindowNotShown,
             Cause::InputTaken,
             Cause::ServerFull,
             Cause::OutOfDescriptors,

@@ -10,7 +10,7 @@ use crate::rpc::{
     limits,
     messages::{
         action::{Field, shared},
-        convert, own_time, status,
+        convert, limited, own_time, status,
     },
     v1,
 };
@@ -198,11 +198,11 @@ fn settle(options: Option<&v1::SettleOptions>) -> Result<Option<Settling>, Statu
     };
     let limit = match options.timeout {
         None => DEFAULT_SETTLE,
-        Some(timeout) => convert::within("settle.timeout", timeout, limits::MAX_SETTLE)?,
+        Some(timeout) => limited::within("settle.timeout", timeout, limits::MAX_SETTLE)?,
     };
     let quiet = match options.quiet {
         None => None,
-        Some(quiet) => Some(convert::within("settle.quiet", quiet, limits::MAX_QUIET)?),
+        Some(quiet) => Some(limited::within("settle.quiet", quiet, limits::MAX_QUIET)?),
     };
     Ok((!options.skip).then_some(Settling { limit, quiet }))
 }

@@ -6,7 +6,7 @@ use tonic::Status;
 
 use crate::rpc::{
     limits,
-    messages::{convert, status},
+    messages::{limited, status},
     v1,
 };
 use crate::{
@@ -112,7 +112,7 @@ pub(in crate::rpc) fn change(
     };
     let limit = match request.timeout {
         None => DEFAULT_CHANGE,
-        Some(time) => convert::within("timeout", time, limits::MAX_CHANGE)?,
+        Some(time) => limited::within("timeout", time, limits::MAX_CHANGE)?,
     };
     Ok((change, limit))
 }
@@ -216,4 +216,51 @@ fn states(states: WindowStates) -> Vec<i32> {
     ];
     let all = all.into_iter().filter(|(has, _)| *has);
     all.map(|(_, state)| state.into()).collect()
+}
+
+/// Returns the window that a word names: its id, or a part of its title.
+pub(crate) fn named(word: String) -> v1::WindowTarget {
+    use v1::window_target::Target;
+    let target = match is_id(&word) {
+        true => Target::Id(word),
+        false => Target::Match(v1::WindowMatch {
+            title: word,
+            ..v1::WindowMatch::default()
+        }),
+    };
+    v1::WindowTarget {
+        target: Some(target),
+    }
+}
+
+/// Whether a word has the form of an id.
+fn is_id(word: &str) -> bool {
+    let parts = word.strip_prefix('w').and_then(|rest| rest.split_once('-'));
+    let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    parts.is_some_and(|(number, owner)| is_hex(number) && owner.len() == 8 && is_hex(owner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use v1::window_target::Target;
+
+    #[test]
+    fn a_window_is_named_by_its_id_or_its_title() {
+        let id = "w40000c-844dc9e7";
+        assert_eq!(named(id.into()).target, Some(Target::Id(id.into())));
+        for title in [
+            "w40000c",
+            "w-844dc9e7",
+            "wonder-twelve12",
+            "Save As",
+            "w40000c-844dc9e",
+        ] {
+            let wanted = v1::WindowMatch {
+                title: title.into(),
+                ..v1::WindowMatch::default()
+            };
+            assert_eq!(named(title.into()).target, Some(Target::Match(wanted)));
+        }
+    }
 }

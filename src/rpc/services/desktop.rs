@@ -115,7 +115,7 @@ impl Desktop for DesktopService {
         let spec = convert::spec(request.get_ref())?;
         let mut frame = self
             .session
-            .capture
+            .windows
             .screenshot(&spec, deadline.arrived, deadline.reply_by)
             .await?;
         // The reply place is acquired after the capture, so that a call that waits for a hung
@@ -134,7 +134,7 @@ impl Desktop for DesktopService {
                 }
                 frame = self
                     .session
-                    .capture
+                    .windows
                     .screenshot(&spec, deadline.arrived, deadline.reply_by)
                     .await?;
             }
@@ -331,6 +331,10 @@ impl DesktopService {
             v1::Reason::ExtensionMissing,
             "the X server has no XFIXES".to_owned(),
         );
+        let no_composite = screen.filter(|screen| !screen.has_composite).map(|_| {
+            let why = "the X server has no Composite".to_owned();
+            (v1::Reason::ExtensionMissing, why)
+        });
         let slow = screen.and_then(|screen| screen.capture_mode_reason.clone());
         let slow = slow.filter(|_| {
             screen.is_some_and(|s| s.capture_mode == crate::frame::CaptureMode::GetImage)
@@ -347,6 +351,7 @@ impl DesktopService {
             cell(Feature::Webp, down.clone()),
             cell(Feature::Fit, down.clone()),
             cell(Feature::WaitFor, down.clone()),
+            cell(Feature::WindowImage, down.clone().or(no_composite)),
             cell(
                 Feature::SharedMemory,
                 down.clone()

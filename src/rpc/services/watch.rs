@@ -76,6 +76,10 @@ pub(in crate::rpc) fn open(
         if_changed_since: convert::id(&request.if_changed_since),
         unproved: request.unproved,
     };
+    if spec.image.window.is_some() {
+        let why = "cannot be streamed: take screenshots of it";
+        return Err(status::invalid_field("capture.window", why));
+    }
     let fps = request.max_fps.unwrap_or(DEFAULT_FPS);
     if !(1..=MAX_FPS).contains(&fps) {
         let why = format!("must be 1 to {MAX_FPS}, and is {fps}");

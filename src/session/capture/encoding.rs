@@ -320,6 +320,7 @@ mod tests {
             format,
             cursor: true,
             effort: Effort::Fast,
+            window: None,
         }
     }
 

@@ -63,6 +63,7 @@ impl Capture {
             size,
             stride,
             region: None,
+            origin: (0, 0),
             screen: known,
             id,
             generation: screen.filter(|_| up).map(|screen| screen.generation),

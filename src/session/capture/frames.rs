@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{picture::HISTORY, refusal::Refusal};
+use super::{kept::WindowPlace, picture::HISTORY, refusal::Refusal};
 use crate::{
     encode::{Digest, Format},
     frame::{Region, Size},
@@ -30,13 +30,14 @@ pub(in crate::session) struct Shown {
     pub(super) format: Format,
     pub(super) cursor: bool,
     pub(super) digest: Digest,
+    pub(super) window: Option<WindowPlace>,
 }
 
 impl Shown {
     /// Whether both frames show the same region at the same server generation and geometry
     /// epoch.
     pub(super) fn same_part(&self, other: &Self) -> bool {
-        let part = |shown: &Self| (shown.generation, shown.epoch, shown.region);
+        let part = |shown: &Self| (shown.generation, shown.epoch, shown.region, shown.window);
         part(self) == part(other)
     }
 }

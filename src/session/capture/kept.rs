@@ -30,6 +30,20 @@ pub(super) struct ImagePlan {
     pub(super) format: Format,
     pub(super) cursor: bool,
     pub(super) effort: Effort,
+    /// The window that is shown in place of the screen, with its place.
+    pub(super) window: Option<WindowPlace>,
+}
+
+/// A window, and the pixel of the screen at the top-left corner of its picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::session) struct WindowPlace {
+    pub(in crate::session) xid: u32,
+    pub(in crate::session) x: i32,
+    pub(in crate::session) y: i32,
+    /// The size of its frame.
+    pub(in crate::session) size: (u32, u32),
+    /// The place of its frame.
+    pub(in crate::session) frame: (i32, i32),
 }
 
 impl ImagePlan {

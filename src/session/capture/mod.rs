@@ -12,6 +12,8 @@ mod refusal;
 mod screenshot;
 mod space;
 mod stream;
+mod window_image;
+mod window_target;
 
 use std::{
     future::Future,
@@ -24,10 +26,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use asked::{AskedRegion, Space};
 pub use fit::{Fit, TileLimit};
+pub(super) use kept::WindowPlace;
 pub use picture::{Frame, FrameKind, HISTORY, ImageSpec, Scale, Spec, Timings};
 pub use refusal::{CursorFailure, Refusal};
 pub(super) use space::Resolved;
 pub use stream::{StreamUpdate, Watch};
+pub use window_target::{WindowImage, WindowMatch, WindowRefusal, WindowTarget};
 
 use super::paint::{Awaited, Paint, Readiness};
 use crate::{

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::{
     asked::{AskedRegion, Space},
     fit::Fit,
+    window_target::WindowImage,
 };
 use crate::{
     encode::Format,
@@ -34,6 +35,8 @@ pub struct ImageSpec {
     pub max_image_bytes: Option<u64>,
     /// The coordinate space of `region`.
     pub space: Space,
+    /// The window to show in place of the screen. `region` is then a part of it.
+    pub window: Option<WindowImage>,
 }
 
 /// How the size of an image is determined.
@@ -85,6 +88,8 @@ pub struct Frame {
     pub stride: u32,
     /// The part of the screen that the image shows; `None` on a failure card.
     pub region: Option<Region>,
+    /// The place on the screen from which `region` counts: that of a window, else 0, 0.
+    pub origin: (i32, i32),
     /// Size of the screen; `None` if it is not known.
     pub screen: Option<Size>,
     /// The frame id.

@@ -1,6 +1,6 @@
 //! Reasons for which a request for an image is refused.
 
-use super::{asked::AskedRegion, picture::HISTORY};
+use super::{asked::AskedRegion, picture::HISTORY, window_target::WindowRefusal};
 use crate::{failure::Failure, frame::Size};
 
 /// Why a request is refused. Nothing was done.
@@ -32,6 +32,15 @@ pub enum Refusal {
         max = crate::frame::MAX_OUTPUT_PIXELS, side = crate::frame::MAX_OUTPUT_SIDE
     )]
     OutputTooLarge(Size),
+    /// The window to show, or the window of a coordinate space, is not as the request expects.
+    #[error(transparent)]
+    Window(Box<WindowRefusal>),
+}
+
+impl From<WindowRefusal> for Refusal {
+    fn from(refusal: WindowRefusal) -> Self {
+        Self::Window(Box::new(refusal))
+    }
 }
 
 /// Why the pointer could not be read.

@@ -69,7 +69,7 @@ impl Capture {
     /// Returns the result of `work`, or a failure card if `work` fails or is late. `time`
     /// begins when the call arrived and ends when its reply must be sent. `work` sets
     /// `unpainted` when it has to wait for the paint.
-    pub(super) async fn or_card<T>(
+    pub(in crate::session) async fn or_card<T>(
         &self,
         image: &ImageSpec,
         space: &Resolved,
@@ -165,6 +165,7 @@ impl Capture {
             format: image.format,
             cursor: image.cursor,
             effort: Effort::Fast,
+            window: None,
         };
         Ok(Ok(Look { grab, plan, paint }))
     }
@@ -257,6 +258,10 @@ impl Capture {
         image: &ImageSpec,
         screen: &ScreenInfo,
     ) -> Result<(), Refusal> {
+        if image.window.is_some() {
+            // Its size is not known yet.
+            return Ok(());
+        }
         let space = self.resolve(&image.space)?;
         space.is_of(screen.generation, screen.geometry_epoch)?;
         let region = match image.region {
@@ -308,6 +313,7 @@ fn shown(grab: &Grab, plan: ImagePlan, digest: Digest) -> Shown {
         format: plan.format,
         cursor: plan.cursor,
         digest,
+        window: plan.window,
     }
 }
 
@@ -344,6 +350,7 @@ impl Look {
             size: plan.output,
             stride: 0,
             region: Some(plan.region),
+            origin: plan.window.map_or((0, 0), |window| (window.x, window.y)),
             screen: Some(grab.pixels.size()),
             id,
             generation: Some(grab.generation),

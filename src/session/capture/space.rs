@@ -1,6 +1,6 @@
 //! Coordinate spaces: what the coordinates of a request are relative to.
 
-use super::{asked::AskedRegion, frames::Shown, refusal::Refusal};
+use super::{asked::AskedRegion, frames::Shown, kept::WindowPlace, refusal::Refusal};
 use crate::{
     frame::{Region, Size},
     x11::{Generation, Grab},
@@ -19,7 +19,10 @@ impl Resolved {
     pub(in crate::session) fn whole(&self, screen: Size) -> Region {
         match self {
             Self::Screen | Self::Size(_) => Region::whole(screen),
-            Self::Frame(_, shown) => shown.region,
+            Self::Frame(_, shown) => match shown.window {
+                None => shown.region,
+                Some(window) => on_screen(shown.region, window, screen),
+            },
         }
     }
 
@@ -72,11 +75,28 @@ impl Resolved {
         let (left, width) = edges(x, asked.size.width, space.width, shows.size.width);
         let (top, height) = edges(y, asked.size.height, space.height, shows.size.height);
         let size = Size { width, height };
-        Ok(Region {
+        let part = Region {
             x: shows.x + left,
             y: shows.y + top,
             size,
+        };
+        let Some(window) = self.window() else {
+            return Ok(part);
+        };
+        let on_screen = moved((part.x, part.y), window).map(|(x, y)| Region { x, y, size });
+        let on_screen = on_screen.filter(|region| region.fits(screen));
+        on_screen.ok_or_else(|| Refusal::OutOfScreen {
+            asked,
+            within: format!("the screen, which is {screen}"),
         })
+    }
+
+    /// Returns the window whose picture the space is.
+    pub(in crate::session) fn window(&self) -> Option<WindowPlace> {
+        match self {
+            Self::Frame(_, shown) => shown.window,
+            Self::Screen | Self::Size(_) => None,
+        }
     }
 
     /// Maps the point `asked` to a pixel of a screen of size `screen`, by pixel centres. The
@@ -93,10 +113,16 @@ impl Resolved {
         if x >= space.width || y >= space.height {
             return Err(outside());
         }
-        Ok((
+        let point = (
             shows.x + centre(x, space.width, shows.size.width),
             shows.y + centre(y, space.height, shows.size.height),
-        ))
+        );
+        let Some(window) = self.window() else {
+            return Ok(point);
+        };
+        let on_screen = moved(point, window);
+        let on_screen = on_screen.filter(|(x, y)| *x < screen.width && *y < screen.height);
+        on_screen.ok_or_else(|| format!("the screen, which is {screen}: move the window onto it"))
     }
 
     /// Returns the size of the space, and the part of the screen that it covers.
@@ -115,6 +141,22 @@ impl Resolved {
             Self::Frame(id, shown) => format!("frame {id}, which is {}", shown.output),
         }
     }
+}
+
+/// Returns the pixel of the screen for a pixel of a window's picture; `None`: left of it or above.
+fn moved((x, y): (u32, u32), window: WindowPlace) -> Option<(u32, u32)> {
+    let at = |pixel: u32, start: i32| u32::try_from(i64::from(pixel) + i64::from(start)).ok();
+    Some((at(x, window.x)?, at(y, window.y)?))
+}
+
+/// Returns the part of a window's picture that lies on the screen; the whole screen if none does.
+fn on_screen(part: Region, window: WindowPlace, screen: Size) -> Region {
+    let (x, y) = (
+        i64::from(part.x) + i64::from(window.x),
+        i64::from(part.y) + i64::from(window.y),
+    );
+    let clipped = Region::clipped(x, y, part.size.width, part.size.height, screen);
+    clipped.unwrap_or_else(|| Region::whole(screen))
 }
 
 /// Returns the pixel, of `to` pixels in a row, that holds the centre of pixel `at` of `from`.

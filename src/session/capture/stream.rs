@@ -161,7 +161,7 @@ impl Watch {
         let unpainted = AtomicBool::new(false);
         let work = async {
             match capture.look(&self.spec, &self.space, &unpainted).await? {
-                Ok(look) => Ok(self.step(&look, arrived).await),
+                Ok(look) => Ok::<_, Refusal>(self.step(&look, arrived).await),
                 Err(failure) => Ok(Err(failure)),
             }
         };

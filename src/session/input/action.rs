@@ -188,6 +188,28 @@ pub enum Action {
     Screenshot(ImageSpec),
 }
 
+impl Action {
+    /// Returns the place at which the action begins; `None` if it names none.
+    pub(super) fn first_point(&self) -> Option<AskedPoint> {
+        match self {
+            Self::Move { to, .. } => Some(*to),
+            Self::Drag { path, .. } => path.first().copied(),
+            Self::Click { at, .. }
+            | Self::ButtonDown { at, .. }
+            | Self::ButtonUp { at, .. }
+            | Self::Scroll { at, .. } => *at,
+            Self::Type { .. }
+            | Self::Paste { .. }
+            | Self::Chord { .. }
+            | Self::KeyDown { .. }
+            | Self::KeyUp { .. }
+            | Self::Wait(_)
+            | Self::WaitFor { .. }
+            | Self::Screenshot(_) => None,
+        }
+    }
+}
+
 /// The desktop that a step is meant for. On any other desktop the step is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expect {

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     failure::{Cause, Failure, Stage},
     session::{
-        capture::{Frame, Resolved},
+        capture::{Frame, Refusal, Resolved},
         paint,
     },
     x11::LinkState,
@@ -233,6 +233,11 @@ impl Input {
         *lock(&self.current) = cancel.clone();
         self.connecting(reply_by).await;
         let space = self.check(act)?;
+        if let Some(window) = space.window() {
+            let point = self.first_point(act, &space);
+            let checked = self.windows.check_space(window, point, reply_by).await;
+            checked.map_err(Refusal::from)?;
+        }
         let left = reply_by.saturating_duration_since(Instant::now());
         let until = StdInstant::now() + left - FRAME_LEAD.min(left / 4);
         let (reply, mut answer) = oneshot::channel();
@@ -310,6 +315,15 @@ impl Input {
                 Ok((account, None))
             }
         }
+    }
+
+    /// Returns the first place of the step that lies on the screen.
+    fn first_point(&self, act: &Act, space: &Resolved) -> Option<(u32, u32)> {
+        let LinkState::Up(screen) = self.capture.link().state else {
+            return None;
+        };
+        let first = act.actions.iter().find_map(Action::first_point)?;
+        space.point(first, screen.size).ok()
     }
 
     /// Waits while the connection to the display is being made.

@@ -9,8 +9,8 @@ use super::{
     refused::Refused,
 };
 use crate::session::{
-    capture::{Frame, Resolved},
-    windows::{Baseline, WaitRefusal, WindowRefusal},
+    capture::{Frame, Resolved, WindowRefusal},
+    windows::{Baseline, WaitRefusal},
 };
 
 /// Does the errands of one step.

@@ -22,7 +22,7 @@ impl Input {
             if_changed_since: None,
             unproved: act.unproved,
         };
-        let taken = self.capture.screenshot(&spec, Instant::now(), deadline);
+        let taken = self.windows.screenshot(&spec, Instant::now(), deadline);
         match taken.await {
             Ok(frame) => {
                 let end = match &frame.kind {
@@ -49,7 +49,7 @@ impl Input {
             unproved: act.unproved,
         };
         let shown = self
-            .capture
+            .windows
             .screenshot(&spec, Instant::now(), reply_by)
             .await;
         match shown {
@@ -66,6 +66,7 @@ impl Input {
                         region: None,
                         scale: Scale::Fit(fit),
                         space: Space::Screen,
+                        window: None,
                         ..spec.image
                     },
                     ..spec

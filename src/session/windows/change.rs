@@ -12,6 +12,8 @@ use crate::x11::{
 const MAX_APPEARED: usize = 16;
 /// A window that changed, but not as requested, is left as it is after this time without a change.
 const SETTLED: Duration = Duration::from_millis(250);
+/// A window is as requested when it has been so for this time.
+const STEADY: Duration = Duration::from_millis(50);
 /// A question that a program asks in place of closing is final after this time.
 const ASKED: Duration = Duration::from_millis(300);
 
@@ -141,6 +143,8 @@ pub(super) struct Progress {
     known: Vec<String>,
     /// The last state, and since when the window has it.
     last: Option<(Option<Shape>, Instant)>,
+    /// Whether the window was as requested at the last look.
+    is_done: bool,
     /// Since when a question of the program is there.
     asked: Option<Instant>,
 }
@@ -157,6 +161,7 @@ impl Progress {
                 .map(|window| window.id.clone())
                 .collect(),
             last: None,
+            is_done: false,
             asked: None,
         }
     }
@@ -164,7 +169,8 @@ impl Progress {
     /// Notes the windows at one moment. Returns the outcome if it is known.
     pub(super) fn look(&mut self, list: &WindowList, at: Instant) -> Option<ChangeOutcome> {
         let window = list.find(&self.id);
-        if is_done(self.change, window, list) {
+        let is_done = is_done(self.change, window, list);
+        if is_done && window.is_none_or(|window| Shape::of(window, self.change).is_none()) {
             return Some(ChangeOutcome::Done);
         }
         // It ended before it was changed.
@@ -178,6 +184,11 @@ impl Progress {
             _ => at,
         };
         self.last = Some((shape, since));
+        self.is_done = is_done;
+        if is_done {
+            // Window managers animate some changes.
+            return (at - since >= STEADY).then_some(ChangeOutcome::Done);
+        }
         if shape != self.before && at - since >= SETTLED {
             return Some(ChangeOutcome::Adjusted);
         }
@@ -199,6 +210,7 @@ impl Progress {
     /// Returns the outcome when the time is over.
     pub(super) fn at_the_end(&self) -> ChangeOutcome {
         match self.last {
+            _ if self.is_done => ChangeOutcome::Done,
             Some((shape, _)) if shape != self.before => ChangeOutcome::Adjusted,
             _ => ChangeOutcome::NotDone,
         }

@@ -6,10 +6,15 @@ use tokio::time::Instant;
 
 use super::{
     change::{self, ChangeOutcome, Changed, Progress},
-    lists::{APART, REREAD, Windows, last_look},
-    target::{WindowRefusal, WindowTarget},
+    lists::{APART, Windows, last_look},
 };
-use crate::x11::{Sent, WindowChange};
+use crate::{
+    session::capture::{WindowRefusal, WindowTarget},
+    x11::{Sent, WindowChange},
+};
+
+/// Time between two looks at a window that changes, if no event reports a change.
+const FOLLOW: Duration = Duration::from_millis(25);
 
 impl Windows {
     /// Changes a window, and waits at most `limit` until it has changed.
@@ -63,7 +68,7 @@ impl Windows {
             if let Some(outcome) = outcome {
                 return Ok(progress.result(outcome, &now));
             }
-            let next = (at + REREAD).min(end);
+            let next = (at + FOLLOW).min(end);
             tokio::time::sleep_until((at + APART).min(next)).await;
             drop(tokio::time::timeout_at(next, changes.changed()).await);
         }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::target::WindowMatch;
 use crate::{
     frame::Region,
+    session::capture::WindowMatch,
     x11::{ListedWindow, WindowList},
 };
 

@@ -7,11 +7,10 @@ use tokio::time::Instant;
 use super::{
     condition::{Condition, ConditionState, RegionHistory},
     lists::{APART, REREAD, Windows, last_look},
-    target::WindowRefusal,
 };
 use crate::{
     frame::{Pixels, Region},
-    session::capture::{AskedRegion, Refusal, Resolved, Space},
+    session::capture::{AskedRegion, Refusal, Resolved, Space, WindowRefusal},
     x11::{Grab, ListedWindow},
 };
 

@@ -6,7 +6,7 @@ use x11rb::{
     connection::{Connection as _, RequestConnection as _, SequenceNumber},
     errors::ConnectError,
     protocol::{
-        Event,
+        Event, composite,
         xproto::{ConnectionExt as _, CreateWindowAux, EventMask, Screen, Window, WindowClass},
         xtest,
     },
@@ -44,6 +44,7 @@ pub(in crate::x11) struct Server {
     pub(in crate::x11) depth: u8,
     pub(in crate::x11) dpi: u32,
     pub(in crate::x11) has_xtest: bool,
+    pub(in crate::x11) has_composite: bool,
     pub(in crate::x11) socket: SocketKind,
     pub(in crate::x11) server_uid: Option<u32>,
     trust: Trust,
@@ -102,8 +103,12 @@ impl Server {
         let has_xtest = conn
             .extension_information(xtest::X11_EXTENSION_NAME)?
             .is_some();
+        let has_composite = conn
+            .extension_information(composite::X11_EXTENSION_NAME)?
+            .is_some();
         Ok(Self {
             has_xtest,
+            has_composite,
             conn,
             root,
             format,

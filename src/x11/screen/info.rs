@@ -38,6 +38,8 @@ pub struct ScreenInfo {
     pub has_damage: bool,
     /// Whether the server accepts input from its clients (XTEST).
     pub has_xtest: bool,
+    /// Whether the server draws single windows apart (Composite).
+    pub has_composite: bool,
     /// The kind of socket that the connection uses.
     pub socket: SocketKind,
     /// User id of the X server, if the kernel reports it.
@@ -61,6 +63,7 @@ impl ScreenInfo {
             has_cursor: capturer.cursor().is_there(),
             has_damage: capturer.has_damage(),
             has_xtest: server.has_xtest,
+            has_composite: server.has_composite,
             socket: server.socket,
             server_uid: server.server_uid,
         }

@@ -5,16 +5,19 @@
 //! - `tree`: which windows there are, and in which order.
 //! - `read`: reads all of them.
 //! - `change`: sends the requests that change a window.
+//! - `picture`: reads the pixels of single windows.
 //! - `thread`: the connection, and the handle [`WindowThread`].
 
 mod change;
 mod listed;
+mod picture;
 mod read;
 mod thread;
 mod tree;
 
 pub use change::{Operation, Placement, Sent, WindowChange};
 pub use listed::{ListedWindow, Rectangle, WindowKind, WindowList, WindowStates};
+pub use picture::WindowPicture;
 pub use read::MAX_WINDOWS;
 pub use thread::WindowThread;
 

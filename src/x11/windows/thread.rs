@@ -25,6 +25,7 @@ use super::{
     WindowAtoms,
     change::{Sent, WindowChange, send},
     listed::WindowList,
+    picture::{NoPicture, Redirected, WindowPicture},
     read,
 };
 use crate::failure::{Cause, Failure, Stage};
@@ -48,6 +49,8 @@ use crate::x11::{
 const ORDERS: usize = 256;
 /// The connection is closed after this time without a call.
 const IDLE: Duration = Duration::from_secs(30);
+/// Number of further attempts if a window changes while it is read.
+const MAX_TRIES: u32 = 5;
 /// Maximum number of windows whose events are selected.
 const MAX_FOLLOWED: usize = 1024;
 
@@ -60,6 +63,13 @@ enum WindowOrder {
         id: String,
         change: WindowChange,
         reply: oneshot::Sender<Result<Option<Sent>, Failure>>,
+    },
+    /// Take the picture of the window with this number, if it still has this id.
+    Picture {
+        xid: Window,
+        id: String,
+        with_popups: bool,
+        reply: oneshot::Sender<Result<Option<WindowPicture>, Failure>>,
     },
 }
 
@@ -134,6 +144,30 @@ impl WindowThread {
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
+    /// Takes the picture of the window with this number and id. Returns `None` if there is no such
+    /// window any more. Waits as [`Self::list`] does.
+    ///
+    /// # Errors
+    ///
+    /// When the window has no pixels, the X server lacks Composite, the display cannot be reached or
+    /// the connection ended.
+    pub async fn picture(
+        &self,
+        (xid, id): (u32, &str),
+        with_popups: bool,
+    ) -> Result<Option<WindowPicture>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let id = id.to_owned();
+        let order = WindowOrder::Picture {
+            xid,
+            id,
+            with_popups,
+            reply,
+        };
+        self.send(order)?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
     fn send(&self, order: WindowOrder) -> Result<(), Failure> {
         self.orders.try_send(order).map_err(|error| match error {
             TrySendError::Full(_) => Failure {
@@ -166,7 +200,7 @@ struct WindowWorker {
 impl WindowWorker {
     fn run(mut self) {
         loop {
-            let (mut lists, mut changes) = (Vec::new(), Vec::new());
+            let (mut lists, mut changes, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
             loop {
                 match self.inbox.try_recv() {
                     Ok(WindowOrder::List(reply)) => lists.push(reply),
@@ -178,6 +212,12 @@ impl WindowWorker {
                     }) => {
                         changes.push((xid, id, change, reply));
                     }
+                    Ok(WindowOrder::Picture {
+                        xid,
+                        id,
+                        with_popups,
+                        reply,
+                    }) => pictures.push((xid, id, with_popups, reply)),
                     Err(TryRecvError::Empty) => break,
                     Err(TryRecvError::Disconnected) => return,
                 }
@@ -194,6 +234,12 @@ impl WindowWorker {
                 let list = self.work(WindowConnection::list).map(Arc::new);
                 for reply in lists {
                     drop(reply.send(list.clone()));
+                }
+            }
+            for (xid, id, with_popups, reply) in pictures {
+                if !reply.is_closed() {
+                    let picture = self.work(|connection| connection.picture(xid, &id, with_popups));
+                    drop(reply.send(picture.and_then(|picture| picture)));
                 }
             }
             if !self.wait() {
@@ -271,6 +317,7 @@ struct WindowConnection {
     has_resource: bool,
     /// Windows whose events are selected.
     followed: HashSet<Window>,
+    redirected: Redirected,
 }
 
 impl WindowConnection {
@@ -294,6 +341,7 @@ impl WindowConnection {
             atoms,
             has_resource,
             followed: HashSet::new(),
+            redirected: Redirected::default(),
         })
     }
 
@@ -357,6 +405,34 @@ impl WindowConnection {
             return Ok(None);
         };
         send(&self.server, &self.atoms, &list, window, change).map(Some)
+    }
+
+    /// The inner error is a failure of this picture, after which the connection goes on.
+    fn picture(
+        &mut self,
+        xid: Window,
+        id: &str,
+        with_popups: bool,
+    ) -> Result<Result<Option<WindowPicture>, Failure>, DisplayError> {
+        let mut tries = 0;
+        loop {
+            let list = self.list()?;
+            let Some(window) = list.by_xid(xid).filter(|window| window.id == id) else {
+                return Ok(Ok(None));
+            };
+            let redirected = &mut self.redirected;
+            match redirected.picture(&self.server, &list, window, with_popups) {
+                Ok(picture) => return Ok(Ok(Some(picture))),
+                // The window changed since it was listed.
+                Err(NoPicture::Failed(failure))
+                    if failure.cause == Cause::CaptureFailed && tries < MAX_TRIES =>
+                {
+                    tries += 1;
+                }
+                Err(NoPicture::Failed(failure)) => return Ok(Err(failure)),
+                Err(NoPicture::Lost(error)) => return Err(error),
+            }
+        }
     }
 
     /// Takes pending events, at most [`EVENTS_AT_ONCE`]. Returns whether a window may have changed.

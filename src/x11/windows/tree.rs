@@ -53,7 +53,16 @@ pub(super) fn places(
         .filter(|child| !clients.contains_key(child))
         .collect();
     let rest = unlisted(conn, atoms, &rest, screen)?;
-    let mut found = Vec::new();
+    // A window whose frame was made after the tree was read is new, and therefore on top.
+    let known: HashSet<Window> = children.iter().copied().collect();
+    let new = frames.iter().filter(|(_, frame)| !known.contains(frame));
+    let mut found: Vec<Place> = new
+        .map(|(window, frame)| Place {
+            window: *window,
+            frame: *frame,
+            managed: true,
+        })
+        .collect();
     for child in children {
         if let Some(client) = clients.get(&child) {
             found.push(Place {

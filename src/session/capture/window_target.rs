@@ -98,6 +98,15 @@ impl fmt::Display for WindowTarget {
     }
 }
 
+/// A window to show in place of the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowImage {
+    /// The window.
+    pub target: WindowTarget,
+    /// Whether its menus, tooltips and dialogs are shown, too.
+    pub with_popups: bool,
+}
+
 /// Why a request for a window is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WindowRefusal {
@@ -117,6 +126,20 @@ pub enum WindowRefusal {
         /// These windows.
         candidates: Vec<ListedWindow>,
     },
+    /// The window of the coordinate space was moved or resized.
+    #[error("the window {window} was moved or resized since its picture was taken: take a new one")]
+    Moved {
+        /// The window.
+        window: Box<ListedWindow>,
+    },
+    /// Another window covers a point.
+    #[error("{other} covers the point {},{} of the window: activate the window first", point.0, point.1)]
+    Covered {
+        /// The other window.
+        other: Box<ListedWindow>,
+        /// The point, in pixels of the screen.
+        point: (i32, i32),
+    },
     /// The windows cannot be read or changed.
     #[error("{}", .0.message)]
     Failed(Failure),
@@ -129,7 +152,18 @@ impl From<Failure> for WindowRefusal {
 }
 
 impl WindowRefusal {
-    pub(super) fn unknown(target: &WindowTarget, list: &WindowList) -> Self {
+    /// Returns the windows that the refusal lists.
+    pub fn candidates(&self) -> &[ListedWindow] {
+        match self {
+            Self::Unknown { candidates, .. } | Self::Ambiguous { candidates, .. } => candidates,
+            Self::Moved { window } | Self::Covered { other: window, .. } => {
+                std::slice::from_ref(window)
+            }
+            Self::Failed(_) => &[],
+        }
+    }
+
+    pub(in crate::session) fn unknown(target: &WindowTarget, list: &WindowList) -> Self {
         Self::Unknown {
             wanted: target.to_string(),
             candidates: list.windows.clone(),

@@ -1,0 +1,312 @@
+//! Pictures of single windows, also of covered ones.
+
+use std::time::Duration;
+
+use deskd::v1::{self, FrameKind, Reason, WindowOperation, change_window_request::Change};
+use tonic::Code;
+
+use crate::common::{
+    Daemon, Image, XServer,
+    desktop::Session,
+    pacing::MANAGERS,
+    step::{bare, chord, click},
+    window_table::{Windows, list, titled, windows, xterm},
+};
+
+async fn found(windows: &mut Windows, title: &str) -> v1::Window {
+    for _ in 0..300 {
+        let all = list(windows).await.windows;
+        if let Some(found) = all.into_iter().find(|window| window.title.contains(title)) {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{title} is not listed: {:?}", list(windows).await)
+}
+
+fn of(window: &v1::Window, with_popups: bool) -> v1::CaptureOptions {
+    let target = v1::WindowTarget {
+        target: Some(v1::window_target::Target::Id(window.id.clone())),
+    };
+    v1::CaptureOptions {
+        format: v1::ImageFormat::RawBgrx.into(),
+        include_cursor: Some(false),
+        window: Some(v1::WindowImage {
+            window: Some(target),
+            with_popups,
+        }),
+        ..v1::CaptureOptions::default()
+    }
+}
+
+async fn shot(daemon: &Daemon, capture: v1::CaptureOptions) -> Result<v1::Frame, tonic::Status> {
+    let request = v1::ScreenshotRequest {
+        capture: Some(capture),
+        unproved: true,
+        ..v1::ScreenshotRequest::default()
+    };
+    let reply = daemon.client().await.screenshot(request).await?;
+    Ok(reply.into_inner().frame.unwrap())
+}
+
+async fn on_screen(daemon: &Daemon, place: v1::Region) -> Image {
+    let capture = v1::CaptureOptions {
+        format: v1::ImageFormat::RawBgrx.into(),
+        include_cursor: Some(false),
+        region: Some(place),
+        ..v1::CaptureOptions::default()
+    };
+    Image::from_frame(&shot(daemon, capture).await.unwrap())
+}
+
+async fn place(windows: &mut Windows, title: &str, x: i32, y: i32) -> v1::Window {
+    let request = v1::ChangeWindowRequest {
+        window: Some(titled(title)),
+        change: Some(Change::Place(v1::WindowPlacement {
+            x: Some(x),
+            y: Some(y),
+            ..v1::WindowPlacement::default()
+        })),
+        timeout: None,
+    };
+    let reply = windows.change_window(request).await.unwrap();
+    reply.into_inner().window.unwrap()
+}
+
+async fn operate(windows: &mut Windows, title: &str, operation: WindowOperation) {
+    let request = v1::ChangeWindowRequest {
+        window: Some(titled(title)),
+        change: Some(Change::Operation(operation.into())),
+        timeout: None,
+    };
+    let reply = windows.change_window(request).await.unwrap().into_inner();
+    let is_done = matches!(
+        reply.outcome(),
+        v1::WindowOutcome::Done | v1::WindowOutcome::Already
+    );
+    assert!(is_done, "{reply:?}");
+}
+
+/// The picture of a covered window is that of the uncovered one, which is what the screen shows.
+#[tokio::test]
+async fn a_covered_window_is_shown_whole() {
+    // xterm draws with X itself, mousepad with GTK, the last one with Qt.
+    let qt = "/usr/bin/python3 -c 'from PyQt5.QtWidgets import *; a = QApplication([]); \
+        w = QPushButton(\"press\"); w.setWindowTitle(\"Subject\"); w.resize(300, 200); w.show(); a.exec_()'";
+    let subjects = [
+        "xterm -T Subject -geometry 50x15 -e 'seq 40; sleep 1000'",
+        "GTK_THEME=Adwaita mousepad --disable-server /etc/services",
+        qt,
+    ];
+    for subject in subjects {
+        let server = XServer::start();
+        let script = format!("openbox & {subject} & exec sleep 1000");
+        let session = Session::start(&server, &script);
+        let daemon = Daemon::start(&server);
+        let mut windows = windows(&daemon).await;
+        let title = if subject.contains("mousepad") {
+            "services"
+        } else {
+            "Subject"
+        };
+        found(&mut windows, title).await;
+        operate(&mut windows, title, WindowOperation::Activate).await;
+        let window = place(&mut windows, title, 40, 60).await;
+        // The caret does not blink while another window has the focus.
+        let _cover = xterm(&server, "Cover", "70x30+900+500");
+        found(&mut windows, "Cover").await;
+        place(&mut windows, "Cover", 900, 600).await;
+        operate(&mut windows, "Cover", WindowOperation::Activate).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let frame = window.frame.unwrap();
+        let screen = on_screen(&daemon, frame).await;
+        // The first picture redirects the window while it is covered.
+        place(&mut windows, "Cover", 90, 90).await;
+        let covered = shot(&daemon, of(&window, false)).await.unwrap();
+        assert_eq!(covered.kind(), FrameKind::Screen, "{:?}", covered.failure);
+        assert_eq!(covered.region, Some(frame), "{subject}");
+        let differing = Image::from_frame(&covered).differing(&screen);
+        assert_eq!(differing, 0, "{subject}: covered");
+        assert!(
+            on_screen(&daemon, frame).await.differing(&screen) > 1000,
+            "{subject}"
+        );
+        // Outside the screen in part.
+        let moved = place(&mut windows, title, -100, 60).await;
+        let outside = shot(&daemon, of(&moved, false)).await.unwrap();
+        assert_eq!(outside.region.unwrap().x(), -100);
+        assert_eq!(
+            Image::from_frame(&outside).differing(&screen),
+            0,
+            "{subject}: outside"
+        );
+        // A part of it, in its own pixels.
+        let part = v1::CaptureOptions {
+            region: Some(v1::Region::new(10, 20, 30, 40)),
+            ..of(&moved, false)
+        };
+        let part = Image::from_frame(&shot(&daemon, part).await.unwrap());
+        assert_eq!(part.differing(&screen.crop(10, 20, 30, 40)), 0, "{subject}");
+        drop(session);
+    }
+}
+
+/// A step in the coordinates of a window's picture acts on that window, or is refused.
+#[tokio::test]
+async fn a_windows_picture_is_a_coordinate_space() {
+    let server = XServer::start();
+    let session = MANAGERS[1].start(&server);
+    let _program = xterm(&server, "Subject", "50x15+0+0");
+    let daemon = Daemon::start(&server);
+    let mut windows = windows(&daemon).await;
+    found(&mut windows, "Subject").await;
+    let window = place(&mut windows, "Subject", 200, 150).await;
+    let mut client = daemon.client().await;
+    let frame = shot(&daemon, of(&window, false)).await.unwrap();
+    let within = |x: i32, y: i32| v1::ActRequest {
+        coordinate_space: Some(v1::CoordinateSpace {
+            space: Some(v1::coordinate_space::Space::FrameId(frame.frame_id.clone())),
+        }),
+        ..bare(vec![click(x, y)])
+    };
+    let reply = client.act(within(30, 40)).await.unwrap().into_inner();
+    let pointer = reply.results[0].pointer.unwrap();
+    assert_eq!((pointer.x(), pointer.y()), (230, 190));
+    let refused = |status: tonic::Status| (status.code(), deskd::client::reason(&status));
+    let width = i32::try_from(frame.width).unwrap();
+    let outside = client.act(within(width, 5)).await.unwrap_err();
+    assert_eq!(refused(outside), (Code::OutOfRange, Reason::OutOfScreen));
+    let _cover = xterm(&server, "Cover", "60x20+0+0");
+    found(&mut windows, "Cover").await;
+    place(&mut windows, "Cover", 210, 160).await;
+    operate(&mut windows, "Cover", WindowOperation::Activate).await;
+    let covered = client.act(within(100, 100)).await.unwrap_err();
+    assert!(covered.message().contains("Cover"), "{covered:?}");
+    assert_eq!(
+        refused(covered),
+        (Code::FailedPrecondition, Reason::WindowCovered)
+    );
+    // A part that is not covered can still be clicked.
+    client.act(within(3, 3)).await.unwrap();
+    place(&mut windows, "Subject", 220, 150).await;
+    let moved = client.act(within(3, 3)).await.unwrap_err();
+    assert_eq!(
+        refused(moved),
+        (Code::FailedPrecondition, Reason::StaleWindow)
+    );
+    operate(&mut windows, "Subject", WindowOperation::Close).await;
+    let ended = client.act(within(3, 3)).await.unwrap_err();
+    assert_eq!(
+        refused(ended),
+        (Code::FailedPrecondition, Reason::UnknownWindow)
+    );
+    drop(session);
+}
+
+/// A menu is part of the picture on request.
+#[tokio::test]
+async fn popups_are_shown_on_request() {
+    let server = XServer::start();
+    let session = Session::start(&server, "openbox & exec mousepad --disable-server");
+    let daemon = Daemon::start(&server);
+    let mut windows = windows(&daemon).await;
+    found(&mut windows, "Mousepad").await;
+    operate(&mut windows, "Mousepad", WindowOperation::Activate).await;
+    let window = place(&mut windows, "Mousepad", 100, 100).await;
+    daemon
+        .client()
+        .await
+        .act(bare(vec![chord(&["alt", "f"])]))
+        .await
+        .unwrap();
+    let menu = found_kind(&mut windows, v1::WindowKind::Menu).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let screen = on_screen(&daemon, menu.frame.unwrap()).await;
+    let alone = shot(&daemon, of(&window, false)).await.unwrap();
+    assert_eq!(alone.region, window.frame);
+    let with = shot(&daemon, of(&window, true)).await.unwrap();
+    let (place, all) = (menu.frame.unwrap(), with.region.unwrap());
+    let at = |inner: i32, outer: i32| u32::try_from(inner - outer).unwrap();
+    let (x, y) = (at(place.x(), all.x()), at(place.y(), all.y()));
+    let shown =
+        |frame: &v1::Frame, x, y| Image::from_frame(frame).crop(x, y, place.width, place.height);
+    assert_eq!(shown(&with, x, y).differing(&screen), 0);
+    let own = window.frame.unwrap();
+    let (x, y) = (at(place.x(), own.x()), at(place.y(), own.y()));
+    assert!(shown(&alone, x, y).differing(&screen) > 1000);
+    drop(session);
+}
+
+async fn found_kind(windows: &mut Windows, kind: v1::WindowKind) -> v1::Window {
+    for _ in 0..200 {
+        let all = list(windows).await.windows;
+        if let Some(found) = all.into_iter().find(|window| window.kind() == kind) {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no {kind:?}")
+}
+
+/// What cannot be shown is a card or a refusal that says why.
+#[tokio::test]
+async fn what_has_no_picture_says_why() {
+    let server = XServer::start();
+    let session = MANAGERS[1].start(&server);
+    let program = xterm(&server, "Subject", "50x15+0+0");
+    let daemon = Daemon::start(&server);
+    let mut windows = windows(&daemon).await;
+    let window = found(&mut windows, "Subject").await;
+    operate(&mut windows, "Subject", WindowOperation::Minimize).await;
+    let card = shot(&daemon, of(&window, false)).await.unwrap();
+    assert_eq!(card.kind(), FrameKind::FailureCard);
+    assert_eq!(card.failure.unwrap().reason(), Reason::WindowNotShown);
+    operate(&mut windows, "Subject", WindowOperation::Activate).await;
+    let reason = |status: tonic::Status| deskd::client::reason(&status);
+    let far = v1::CaptureOptions {
+        region: Some(v1::Region::new(0, 0, 5000, 5)),
+        ..of(&window, false)
+    };
+    assert_eq!(
+        reason(shot(&daemon, far).await.unwrap_err()),
+        Reason::OutOfScreen
+    );
+    let both = v1::CaptureOptions {
+        coordinate_space: Some(v1::CoordinateSpace::default()),
+        ..of(&window, false)
+    };
+    assert_eq!(
+        reason(shot(&daemon, both).await.unwrap_err()),
+        Reason::InvalidField
+    );
+    let watch = v1::WatchRequest {
+        capture: Some(of(&window, false)),
+        ..v1::WatchRequest::default()
+    };
+    let streamed = daemon.client().await.watch(watch).await.unwrap_err();
+    assert_eq!(reason(streamed), Reason::InvalidField);
+    // In a step: the picture of the window, and a card after the window ended.
+    let step = v1::ActRequest {
+        no_frame: false,
+        capture: Some(of(&window, false)),
+        ..bare(vec![chord(&["a"])])
+    };
+    let reply = daemon
+        .client()
+        .await
+        .act(step.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(reply.frame.unwrap().region, window.frame);
+    drop(program);
+    for _ in 0..100 {
+        if list(&mut windows).await.windows.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ended = shot(&daemon, of(&window, false)).await.unwrap_err();
+    assert_eq!(reason(ended), Reason::UnknownWindow);
+    drop(session);
+}
