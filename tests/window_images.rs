@@ -10,7 +10,7 @@ use crate::common::{
     desktop::Session,
     pacing::MANAGERS,
     step::{bare, chord, click},
-    window_table::{Windows, list, titled, windows, xterm},
+    window_table::{OPENBOX, Windows, list, titled, windows, xterm},
 };
 
 async fn found(windows: &mut Windows, title: &str) -> v1::Window {
@@ -100,7 +100,7 @@ async fn a_covered_window_is_shown_whole() {
     ];
     for subject in subjects {
         let server = XServer::start();
-        let script = format!("openbox & {subject} & exec sleep 1000");
+        let script = format!("{OPENBOX}; {subject} & exec sleep 1000");
         let session = Session::start(&server, &script);
         let daemon = Daemon::start(&server);
         let mut windows = windows(&daemon).await;
@@ -207,7 +207,10 @@ async fn a_windows_picture_is_a_coordinate_space() {
 #[tokio::test]
 async fn popups_are_shown_on_request() {
     let server = XServer::start();
-    let session = Session::start(&server, "openbox & exec mousepad --disable-server");
+    let session = Session::start(
+        &server,
+        &format!("{OPENBOX}; exec mousepad --disable-server"),
+    );
     let daemon = Daemon::start(&server);
     let mut windows = windows(&daemon).await;
     found(&mut windows, "Mousepad").await;

@@ -12,7 +12,7 @@ use crate::common::{
     program, receiver,
     step::{bare, chord, text},
     wait_for,
-    window_table::{self, list, outcomes, titled, windows, xterm},
+    window_table::{self, OPENBOX, list, outcomes, titled, windows, xterm},
 };
 
 async fn change(
@@ -63,7 +63,7 @@ async fn what_was_done_is_what_others_see() {
 #[tokio::test]
 async fn dialogs_and_menus_are_listed_with_their_owners() {
     let server = XServer::start();
-    let session = Session::start(&server, "openbox & exec mousepad");
+    let session = Session::start(&server, &format!("{OPENBOX}; exec mousepad"));
     let daemon = Daemon::start(&server);
     let mut windows = windows(&daemon).await;
     let main = until_listed(&mut windows, "Mousepad").await;
@@ -114,7 +114,7 @@ async fn wait_for_kind(windows: &mut window_table::Windows, kind: WindowKind) ->
 #[tokio::test]
 async fn a_question_in_place_of_closing_is_reported() {
     let server = XServer::start();
-    let session = Session::start(&server, "openbox & exec mousepad");
+    let session = Session::start(&server, &format!("{OPENBOX}; exec mousepad"));
     let daemon = Daemon::start(&server);
     let mut windows = windows(&daemon).await;
     until_listed(&mut windows, "Mousepad").await;

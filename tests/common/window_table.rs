@@ -26,6 +26,11 @@ pub async fn windows(daemon: &Daemon) -> Windows {
     client::windows(connection.unwrap())
 }
 
+/// Starts openbox in a session's script and waits until it manages windows: one that is mapped while
+/// openbox starts may stay unmapped.
+pub const OPENBOX: &str = "openbox & until xprop -root _NET_SUPPORTING_WM_CHECK | grep -q window; \
+    do sleep 0.05; done";
+
 /// All windows.
 pub async fn list(windows: &mut Windows) -> v1::ListWindowsResponse {
     let request = v1::ListWindowsRequest::default();
