@@ -1,13 +1,17 @@
 //! The library's own client: retries, operation ids, typed errors.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use deskd::{
     client::{CallErrorKind, Desktop},
     v1::{self, action::Action},
 };
 
-use crate::common::{Daemon, Recorder, Seen, XServer, daemon::binary, step::click};
+use crate::common::{
+    Daemon, Recorder, Seen, XServer,
+    daemon::binary,
+    step::{click, move_to},
+};
 
 fn desktop(daemon: &Daemon) -> Desktop {
     Desktop::new(daemon.address()).with_timeout(Duration::from_secs(20))
@@ -88,6 +92,40 @@ async fn a_step_that_was_cut_off_is_not_repeated() {
     assert_eq!(error.kind, CallErrorKind::OutcomeUnknown, "{error}");
     assert_eq!(error.reason, v1::Reason::OutcomeUnknown);
     assert_eq!(presses(&recorder), 0);
+}
+
+/// The same while another call of the same client finds the new daemon first: the step is still that
+/// of the former one. And if no daemon comes back, it is not said that nothing was done.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_call_does_not_readdress_a_step_that_was_cut_off() {
+    let server = XServer::start();
+    let (recorder, mut daemon) = (Recorder::new(&server), Daemon::start(&server));
+    for is_back in [true, false] {
+        let client = Arc::new(desktop(&daemon).with_timeout(Duration::from_secs(4)));
+        let wait = Action::Wait(v1::WaitAction {
+            duration: Duration::from_secs(2).try_into().ok(),
+        });
+        let cut_off = Arc::clone(&client);
+        let called = tokio::spawn(async move {
+            let actions = vec![click(20, 20), wait];
+            cut_off.done(step(actions)).await
+        });
+        let mut seen = 0;
+        while seen == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            seen = presses(&recorder);
+        }
+        if is_back {
+            daemon.restart_after(Duration::ZERO);
+            // This call learns of the new instance at once.
+            client.done(step(vec![move_to(5, 5)])).await.unwrap();
+        } else {
+            daemon.signal("KILL");
+        }
+        let error = called.await.unwrap().unwrap_err();
+        assert_eq!(error.kind, CallErrorKind::OutcomeUnknown, "{error}");
+        assert_eq!(presses(&recorder), 0, "{is_back}");
+    }
 }
 
 /// Each kind of error is reported as itself, with the daemon's reason.

@@ -577,7 +577,7 @@ fn a_program_without_a_mark_ends_too_and_none_sees_deskds_secrets() {
     let mut stack = Managed::new(&[])
         .set("SERVICE_API_KEY", "secret")
         .set("APP_MODE", "kiosk")
-        .set("DESKD_DESKTOP_ENV", "APP_*");
+        .set("DESKD_SESSION_ENV", "APP_*,GIVEN=a value");
     let seconds = format!("{}.5", 86_400 + std::process::id());
     let autostart = stack.folder.path().join("home/.config/autostart");
     fs::create_dir_all(&autostart).unwrap();
@@ -613,6 +613,7 @@ fn a_program_without_a_mark_ends_too_and_none_sees_deskds_secrets() {
             "{name}: {variables}"
         );
         assert!(variables.contains("APP_MODE=kiosk"), "{name}: {variables}");
+        assert!(variables.contains("GIVEN=a value"), "{name}: {variables}");
         assert_eq!(found, no_new_privs, "{name}");
     }
     let daemon = stack.daemon().unwrap();
@@ -980,4 +981,28 @@ fn r27_r53_the_viewer_is_on_loopback_wants_a_password_and_comes_back() {
         });
     }
     assert_eq!(stack.pid("Xvfb"), server);
+}
+
+/// python-xlib, on which pyautogui and pynput are built, looks for the cookie of this host and
+/// display.
+#[test]
+fn python_xlib_finds_the_cookie() {
+    let stack = Managed::new(&[]).started();
+    stack.wait_for_socket();
+    stack.up();
+    let cookie = format!("/run/deskd/desktop-X{}/Xauthority", stack.number);
+    let mut python = std::process::Command::new("/usr/bin/python3");
+    python
+        .args([
+            "-c",
+            "from Xlib import display; print(display.Display().screen().width_in_pixels)",
+        ])
+        .env("DISPLAY", format!(":{}", stack.number))
+        .env("XAUTHORITY", &cookie);
+    let output = python.output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "640\n",
+        "{output:?}"
+    );
 }

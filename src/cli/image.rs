@@ -42,7 +42,7 @@ impl FormatArg {
             Some("raw" | "bgrx") => Self::Raw,
             _ => {
                 let message = format!(
-                    "{}: deskd writes no image of that kind: end the name in .png, .jpg, .webp or .raw, or give --format",
+                    "{}: deskd writes no image of that kind: end the name in .png, .jpg, .webp or .raw",
                     file.display()
                 );
                 return Err(CliError::new(Exit::Usage, message));

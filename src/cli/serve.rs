@@ -15,7 +15,7 @@ use super::{
     call,
     exit::{CliError, Exit},
     serve_args::{ProfileArg, ServeArgs, StackArg},
-    service,
+    service, values,
 };
 use crate::{
     config::{self, Address, DEFAULT_GEOMETRY},
@@ -302,12 +302,26 @@ fn stack_options(args: &ServeArgs, geometry: Size) -> Result<init::StackOptions,
         desktop_user: args.desktop_user.clone(),
         vnc: args.vnc,
         viewer_port: call::viewer_port()?,
-        desktop_env: args.desktop_env.clone(),
+        session_env: session_env(args)?,
         no_new_privs: args.desktop_no_new_privs,
         listen,
         daemon,
     };
     Ok(options)
+}
+
+/// Returns the variables of `--session-env` and those of the environment. `DESKD_DESKTOP_ENV` is the
+/// name that deskd 0.2 had for it.
+fn session_env(args: &ServeArgs) -> Result<Vec<String>, CliError> {
+    let mut list = args.session_env.clone();
+    for name in ["DESKD_SESSION_ENV", "DESKD_DESKTOP_ENV"] {
+        let text = call::variable(name).unwrap_or_default();
+        for word in text.split(',').filter(|word| !word.is_empty()) {
+            let parsed = values::session_variable(word);
+            list.push(parsed.map_err(|why| CliError::new(Exit::Usage, format!("{name}: {why}")))?);
+        }
+    }
+    Ok(list)
 }
 
 /// Checks the flags of a stack, and reports those with which it cannot be started.

@@ -45,16 +45,16 @@ pub(super) struct ServeArgs {
     /// where there is such a user, else deskd's own].
     #[arg(long, env = "DESKD_DESKTOP_USER", value_name = "NAME")]
     pub(super) desktop_user: Option<String>,
-    /// With --stack: a variable of deskd's environment that the desktop's programs get
-    /// besides the language, the time zone and what libraries look at; `NAME*` for all
-    /// that begin so. Repeat it for more.
+    /// With --stack: a variable that the desktop's programs get besides the language, the time zone
+    /// and what libraries look at: with this value, or that of deskd's environment; `NAME*` for all
+    /// that begin so. Repeat it for more. $DESKD_SESSION_ENV has further ones, with commas between them.
     #[arg(
         long,
-        env = "DESKD_DESKTOP_ENV",
-        value_name = "NAME",
-        value_delimiter = ','
+        alias = "desktop-env",
+        value_name = "NAME[=VALUE]",
+        value_parser = values::session_variable
     )]
-    pub(super) desktop_env: Vec<String>,
+    pub(super) session_env: Vec<String>,
     /// With --stack: no program of the desktop gains privileges: sudo and other
     /// set-user-ID programs do not work in it.
     #[arg(long, env = "DESKD_DESKTOP_NO_NEW_PRIVS", value_parser = values::switch)]

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeBounds, str::FromStr, time::Duration};
 
-use crate::{config::Address, frame::Size, session::AskedRegion};
+use crate::{config::Address, frame::Size, session::AskedRegion, stack::init};
 
 /// Parses the value of a switch's environment variable.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
@@ -130,6 +130,29 @@ pub(super) fn region(text: &str) -> Result<AskedRegion, String> {
     })
 }
 
+/// A variable of the desktop's programs: NAME, NAME* or NAME=VALUE.
+pub(super) fn session_variable(text: &str) -> Result<String, String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    };
+    let bare = match value {
+        None => name.strip_suffix('*').unwrap_or(name),
+        Some(_) => name,
+    };
+    let is_name = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    if bare.is_empty() || !is_name(bare) || bare.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err("give NAME, NAME* or NAME=VALUE, for example HTTPS_PROXY".into());
+    }
+    if value.is_some() && init::SET_BY_DESKD.contains(&name) {
+        return Err(format!("{name} is set by deskd: leave it out"));
+    }
+    Ok(text.to_owned())
+}
+
 /// A point: X,Y.
 pub(super) fn point(text: &str) -> Result<(i32, i32), String> {
     let usage = || "give X,Y in pixels, for example 40,12".to_owned();
@@ -141,6 +164,25 @@ pub(super) fn point(text: &str) -> Result<(i32, i32), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_of_the_session_have_names() {
+        for fine in ["APP_MODE", "APP_*", "APP_MODE=a b,c=d", "EMPTY="] {
+            assert_eq!(session_variable(fine), Ok(fine.to_owned()));
+        }
+        for wrong in [
+            "",
+            "*",
+            "=x",
+            "APP MODE",
+            "1A",
+            "A*=x",
+            "DISPLAY=:5",
+            "HOME=/root",
+        ] {
+            assert!(session_variable(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn what_is_no_number_is_told_what_would_be() {

@@ -87,7 +87,7 @@ pub(super) async fn run(wanted: Wanted, settings: Settings, name: &str) -> Resul
     };
     let file = match wanted.overwrites || file.as_os_str() == "-" {
         true => file,
-        false => free(&file),
+        false => free(&file)?,
     };
     image::write(&file, &frame.image)?;
     Ok(Exit::Done)
@@ -137,9 +137,13 @@ fn named(file: &Path, now: SystemTime, (width, height): (u32, u32)) -> PathBuf {
 }
 
 /// Returns a name that no file has: `x.png`, else `x_000.png`, `x_001.png` and so on.
-fn free(file: &Path) -> PathBuf {
+///
+/// # Errors
+///
+/// When all of them exist.
+fn free(file: &Path) -> Result<PathBuf, CliError> {
     if !file.exists() {
-        return file.to_owned();
+        return Ok(file.to_owned());
     }
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let ending = file.extension().map(|ending| ending.to_string_lossy());
@@ -148,7 +152,13 @@ fn free(file: &Path) -> PathBuf {
         None => file.with_file_name(format!("{stem}_{number:03}")),
     };
     let found = (0..1000).map(numbered).find(|name| !name.exists());
-    found.unwrap_or_else(|| file.to_owned())
+    found.ok_or_else(|| {
+        let message = format!(
+            "{}: a thousand files have this name and a number",
+            file.display()
+        );
+        CliError::new(Exit::Local, message)
+    })
 }
 
 #[cfg(test)]
@@ -175,10 +185,10 @@ mod tests {
     fn an_existing_file_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.png");
-        assert_eq!(free(&file), file);
+        assert_eq!(free(&file).unwrap(), file);
         std::fs::write(&file, "").unwrap();
-        assert_eq!(free(&file), folder.path().join("x_000.png"));
+        assert_eq!(free(&file).unwrap(), folder.path().join("x_000.png"));
         std::fs::write(folder.path().join("x_000.png"), "").unwrap();
-        assert_eq!(free(&file), folder.path().join("x_001.png"));
+        assert_eq!(free(&file).unwrap(), folder.path().join("x_001.png"));
     }
 }

@@ -118,7 +118,13 @@ pub(super) fn import(arguments: &[String]) -> Result<Wanted, CliError> {
             "-pause" => wanted.delay = seconds(words.value(word)?)?,
             "-quality" => wanted.quality = Some(percent(word, &mut words)?),
             "-crop" => wanted.region = Some(geometry(words.value(word)?)?),
-            name if name == "-" || !name.starts_with('-') => file = Some(name),
+            name if name == "-" || !name.starts_with(['-', '+']) => {
+                if let Some(first) = file.replace(name) {
+                    return Err(refused(format!(
+                        "give one file, not {first:?} and {name:?}"
+                    )));
+                }
+            }
             other => return Err(unknown(other)),
         }
     }

@@ -7,6 +7,7 @@ use tonic::Request;
 
 use super::{
     CallError, CallErrorKind, Connection, DesktopClient, Tls, connect, connect_by, desktop,
+    step::{NextAttempt, StepAttempts, features},
 };
 use crate::{
     config::Address,
@@ -139,54 +140,45 @@ impl Desktop {
         if request.operation_id.is_empty() {
             request.operation_id = random_id()?;
         }
+        let is_addressed = !request.instance_id.is_empty();
         let own: Duration = request.actions.iter().map(own_time).sum();
         let end = Instant::now() + self.timeout.saturating_add(own);
-        let (mut pause, mut was_sent, given) = (PAUSE, false, request.instance_id.clone());
-        let mut was_unpainted = false;
+        let mut attempts = StepAttempts::new(end, is_addressed);
         loop {
-            let error = match self.attempt(&mut request, &given, end).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
+            let next = match self.attempt(&mut request, &mut attempts).await {
+                Ok(reply) => attempts.answered(reply),
+                Err(error) => attempts.failed(error),
             };
-            let is_other = error.kind == CallErrorKind::OutcomeUnknown && given.is_empty();
-            if is_other && !was_sent {
-                // The daemon has restarted since the last call; this step never reached it.
-                self.state.lock().await.instance = None;
-                was_sent = true;
-                continue;
+            match next {
+                NextAttempt::End(result) => return *result,
+                NextAttempt::After(pause) => tokio::time::sleep(pause).await,
+                NextAttempt::AtAnotherInstance => self.state.lock().await.instance = None,
+                NextAttempt::WhenPainted => {
+                    let ready = v1::WaitReadyRequest::default();
+                    self.wait_ready(ready, left(end)?).await?;
+                }
             }
-            if error.reason == v1::Reason::NotPainted && !was_unpainted {
-                was_unpainted = true;
-                let ready = v1::WaitReadyRequest::default();
-                self.wait_ready(ready, left(end)?).await?;
-                continue;
-            }
-            if !error.retryable || Instant::now() + pause >= end {
-                return Err(error);
-            }
-            was_sent |= !error.unsent;
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
+    /// Sends a step once. Another instance of the daemon is addressed only if no instance can have
+    /// received the step.
     async fn attempt(
         &self,
         request: &mut v1::ActRequest,
-        instance: &str,
-        end: Instant,
+        attempts: &mut StepAttempts,
     ) -> Result<v1::ActResponse, CallError> {
+        let end = attempts.end();
         let mut daemon = desktop(self.connection(end).await?);
-        request.instance_id = match instance {
-            "" => self.instance(&mut daemon, end).await?,
-            given => given.to_owned(),
-        };
+        if attempts.may_address() {
+            request.instance_id = self.instance(&mut daemon, end).await?;
+        }
         let mut timed = timed(request.clone(), left(end)?);
         if let Ok(features) = features(request).parse() {
             timed.metadata_mut().insert("deskd-require", features);
         }
-        let reply = daemon.act(timed).await;
-        match reply {
+        attempts.send();
+        match daemon.act(timed).await {
             Ok(reply) => Ok(reply.into_inner()),
             Err(status) => Err(self.failed(status).await),
         }
@@ -427,43 +419,6 @@ pub(super) fn timed<T>(message: T, timeout: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(timeout);
     request
-}
-
-/// Returns the features that a step needs. A daemon that lacks one refuses the step, in place of
-/// ignoring a field that it does not know.
-fn features(request: &v1::ActRequest) -> String {
-    use v1::capture_options::Scale;
-    let mut names = vec!["act"];
-    let pictures = request
-        .actions
-        .iter()
-        .filter_map(|action| match &action.action {
-            Some(Action::Screenshot(action)) => action.capture.as_ref(),
-            _ => None,
-        });
-    let mut pictures = pictures.chain(&request.capture);
-    if pictures.any(|picture| matches!(picture.scale, Some(Scale::Fit(_)))) {
-        names.push("fit");
-    }
-    if request.on_failure() != v1::OnFailure::Unspecified {
-        names.push("on_failure");
-    }
-    for action in request
-        .actions
-        .iter()
-        .filter_map(|action| action.action.as_ref())
-    {
-        names.push(match action {
-            Action::Type(_) => "type",
-            Action::Paste(_) => "paste",
-            Action::Screenshot(_) => "screenshot_action",
-            Action::WaitFor(_) => "wait_for",
-            Action::Move(to) if !to.modifiers.is_empty() => "move_modifiers",
-            _ => continue,
-        });
-    }
-    names.dedup();
-    names.join(",")
 }
 
 /// Returns the time that is left.

@@ -104,7 +104,11 @@ impl From<Status> for CallError {
                 Reason::UnknownFrame
                 | Reason::FrameIsCard
                 | Reason::StaleGeneration
-                | Reason::StaleEpoch,
+                | Reason::StaleEpoch
+                | Reason::UnknownWindow
+                | Reason::AmbiguousWindow
+                | Reason::StaleWindow
+                | Reason::WindowCovered,
                 _,
             ) => Kind::Stale,
             (
@@ -120,7 +124,13 @@ impl From<Status> for CallError {
             (Reason::Unspecified, Code::Unknown) => Kind::Unavailable,
             _ => Kind::Other,
         };
-        let is_final = matches!(reason, Reason::InputTaken | Reason::ExtensionMissing);
+        let is_final = matches!(
+            reason,
+            Reason::InputTaken
+                | Reason::ExtensionMissing
+                | Reason::ScreenNotFound
+                | Reason::XAuthRefused
+        );
         // The channel connected anew for this call, and nobody listens.
         let io = io_kind(&status);
         let unsent = matches!(io, Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused));

@@ -3,6 +3,7 @@
 
 mod desktop;
 mod error;
+mod step;
 mod windows;
 
 use std::{

@@ -16,12 +16,17 @@ const PIXELS: u64 = 1_150_000;
 /// Size of an image in bytes that fits into the 1 MB of common hosts as base64, with a margin.
 const MOST_BYTES: u64 = 700 * 1024;
 
+/// The tools whose points and regions refer to a screenshot.
+const TAKES_ID: [&str; 2] = ["computer", "zoom"];
+
 /// A desktop, and what the model has seen of it.
 pub(super) struct Computer {
     pub(super) desktop: Desktop,
     /// Whether several callers may share this, so that each picture is named.
     is_shared: bool,
     seen: Mutex<Option<Seen>>,
+    /// Held while a call of the only caller is performed.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// The last picture of the whole screen.
@@ -38,6 +43,7 @@ impl Computer {
             desktop,
             is_shared,
             seen: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
         }
     }
 
@@ -48,10 +54,23 @@ impl Computer {
 
     /// Performs a call of a tool; `None` if there is no such tool.
     pub(super) async fn call(&self, tool: &str, mut arguments: Object) -> Option<Answer> {
-        let named = match arguments.remove("screenshot_id") {
-            Some(serde_json::Value::String(name)) if tool != "screenshot" => Some(name),
+        // Otherwise it is an unknown argument, as the schema says.
+        let named = match self.is_shared && TAKES_ID.contains(&tool) {
+            true => arguments.remove("screenshot_id"),
+            false => None,
+        };
+        let named = match named {
+            Some(serde_json::Value::String(name)) => Some(name),
             None | Some(serde_json::Value::Null) => None,
-            Some(_) => return Some(error("Invalid call, not performed: screenshot_id".into())),
+            Some(_) => {
+                let why = "Invalid call, not performed: screenshot_id must be a string";
+                return Some(error(why.into()));
+            }
+        };
+        // Calls are performed one after another, so that a picture shows what the call before it did.
+        let _turn = match self.is_shared {
+            true => None,
+            false => Some(self.turn.lock().await),
         };
         Some(match call::read(tool, arguments)? {
             Ok(wanted) => self.perform(wanted, named).await,
@@ -135,8 +154,8 @@ impl Computer {
             .is_some_and(|failure| is_stale(failure.reason()));
         let state = reply.settle.clone().unwrap_or_default().state();
         let frame = match reply.frame.clone() {
-            Some(frame) if !is_too_large(&frame) => self.saw(frame),
-            _ => self.look().await?,
+            Some(frame) if !is_too_large(&frame) => Ok(self.saw(frame)),
+            _ => self.look().await,
         };
         let text = match (reply.outcome(), failure) {
             (v1::ActOutcome::Done, _) => match state {
@@ -157,7 +176,7 @@ impl Computer {
             }
             (outcome, None) => format!("Failed: the step ended with {}", outcome.as_str_name()),
         };
-        let mut answer = self.shown(text, &frame);
+        let mut answer = self.with_frame(text, frame);
         // A stale picture is no error of the model: it decides again with the new one.
         answer.is_error |= reply.outcome() != v1::ActOutcome::Done && !is_stale;
         Ok(answer)
@@ -317,6 +336,21 @@ fn is_too_large(frame: &v1::Frame) -> bool {
 }
 
 impl Computer {
+    /// An answer with a new picture of the whole screen.
+    pub(super) async fn with_screen(&self, text: String) -> Answer {
+        let frame = self.look().await;
+        self.with_frame(text, frame)
+    }
+
+    /// The answer to a call that was performed. If there is no picture, what became of the call is
+    /// said all the same.
+    fn with_frame(&self, text: String, frame: Result<v1::Frame, CallError>) -> Answer {
+        match frame {
+            Ok(frame) => self.shown(text, &frame),
+            Err(why) => error(format!("{text} No new picture: {}", why.message)),
+        }
+    }
+
     /// An answer with a picture of the whole screen, to which later points refer.
     pub(super) fn shown(&self, text: String, frame: &v1::Frame) -> Answer {
         let mut answer = shown(text, frame);

@@ -57,7 +57,7 @@ impl Computer {
         for window in &reply.appeared {
             text += &format!(" A window appeared: {}", line(window));
         }
-        let mut answer = self.shown(text, &self.look().await?);
+        let mut answer = self.with_screen(text).await;
         answer.is_error |= !is_done;
         Ok(answer)
     }
@@ -99,7 +99,7 @@ impl Computer {
                 )
             }
         };
-        let mut answer = self.shown(text, &self.look().await?);
+        let mut answer = self.with_screen(text).await;
         answer.is_error |= !report.met;
         Ok(answer)
     }

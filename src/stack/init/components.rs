@@ -224,6 +224,18 @@ const PASSED: [&str; 24] = [
     "SSL_CERT_DIR",
 ];
 
+/// Variables of the desktop's programs that deskd sets itself.
+pub const SET_BY_DESKD: [&str; 8] = [
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "DISPLAY",
+    "XAUTHORITY",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    MARK,
+];
+
 /// Whether a variable is passed to the desktop.
 fn is_passed(name: &str, further: &[String]) -> bool {
     let names = PASSED.into_iter().chain(further.iter().map(String::as_str));
@@ -242,7 +254,7 @@ fn environment(
     display: &str,
     bus: &std::path::Path,
 ) -> Vec<(OsString, OsString)> {
-    let passed = |name: &str| is_passed(name, &plan.options.desktop_env);
+    let passed = |name: &str| is_passed(name, &plan.options.session_env);
     let mut list: Vec<(OsString, OsString)> = std::env::vars_os()
         .filter(|(name, _)| name.to_str().is_some_and(passed))
         .collect();
@@ -268,6 +280,10 @@ fn environment(
     set("XDG_MENU_PREFIX", "xfce-".into());
     set("XDG_SESSION_TYPE", "x11".into());
     set(MARK, plan.mark(component.name()).into());
+    let given = plan.options.session_env.iter();
+    for (name, value) in given.filter_map(|variable| variable.split_once('=')) {
+        set(name, value.into());
+    }
     if std::env::var_os("PATH").is_none() {
         set("PATH", "/usr/local/bin:/usr/bin:/bin".into());
     }

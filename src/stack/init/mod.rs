@@ -31,6 +31,7 @@ mod tree;
 #[cfg(test)]
 mod histories;
 
+pub use components::SET_BY_DESKD;
 pub use exec::{ComponentProgram, exec, unblock_signals};
 pub use plan::{PlanError, StackOptions, StackPlan};
 pub use run::{InitError, run};

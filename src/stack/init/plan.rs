@@ -39,9 +39,9 @@ pub struct StackOptions {
     pub vnc: bool,
     /// The viewer's port.
     pub viewer_port: u16,
-    /// Further variables of deskd's environment that the desktop's programs get; a name that ends
-    /// in `*` stands for all names with that prefix.
-    pub desktop_env: Vec<String>,
+    /// Further variables that the desktop's programs get: `NAME` of deskd's environment, `NAME*` for
+    /// all names with that prefix, or `NAME=VALUE`.
+    pub session_env: Vec<String>,
     /// Whether no program of the desktop can gain privileges, for example by sudo.
     pub no_new_privs: bool,
     /// The addresses at which the daemon listens.
@@ -251,7 +251,9 @@ impl StackPlan {
     pub(super) fn write_cookies(&self) -> Result<(), PlanError> {
         let mut cookie = [0; 16];
         getrandom::fill(&mut cookie)?;
-        let file = authority(&cookie);
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        let host = std::os::unix::ffi::OsStrExt::as_bytes(host.as_os_str());
+        let file = authority(&cookie, host, self.options.display);
         self.write_private(&self.desktop_cookie, &file, &self.desktop)?;
         self.write_private(&self.daemon_cookie, &file, &self.daemon)
     }
@@ -388,15 +390,21 @@ fn adopt(home: &Path, owner: FileOwner) -> io::Result<()> {
     folder.give(owner)
 }
 
-/// Returns a cookie file with one entry for every address and display (Xau: `FamilyWild`).
-fn authority(cookie: &[u8; 16]) -> Vec<u8> {
-    let mut file = vec![0xff, 0xff, 0, 0, 0, 0];
-    let name = b"MIT-MAGIC-COOKIE-1";
-    for field in [name.as_slice(), cookie] {
-        // Both are shorter than 256 bytes.
-        let length = u16::try_from(field.len()).unwrap_or(0);
-        file.extend_from_slice(&length.to_be_bytes());
-        file.extend_from_slice(field);
+/// Returns a cookie file with two entries (Xau): one for this host and display, which python-xlib
+/// looks for, and one for every address and display, which stays valid if the host's name changes.
+fn authority(cookie: &[u8; 16], host: &[u8], display: u16) -> Vec<u8> {
+    const LOCAL: u16 = 256;
+    const WILD: u16 = 65535;
+    let number = display.to_string();
+    let mut file = Vec::new();
+    for (family, address, number) in [(LOCAL, host, number.as_bytes()), (WILD, b"", b"")] {
+        file.extend_from_slice(&family.to_be_bytes());
+        for field in [address, number, b"MIT-MAGIC-COOKIE-1", cookie] {
+            // A host's name has at most 64 bytes.
+            let length = u16::try_from(field.len()).unwrap_or(0);
+            file.extend_from_slice(&length.to_be_bytes());
+            file.extend_from_slice(field);
+        }
     }
     file
 }

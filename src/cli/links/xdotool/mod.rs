@@ -22,4 +22,6 @@ pub(super) enum Part {
     Location(Option<String>),
     /// Prints the size of the screen; whether as shell variables.
     Geometry(bool),
+    /// Prints the version.
+    Version,
 }

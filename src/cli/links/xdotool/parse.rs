@@ -47,11 +47,15 @@ pub(in crate::cli::links) fn parse(arguments: &[String]) -> Result<Vec<Part>, Cl
             "sleep" => parts.extend(sleep(&mut words)?),
             "getmouselocation" => parts.push(location(&mut words)?),
             "getdisplaygeometry" => parts.push(geometry(&mut words)?),
+            "version" | "--version" | "-v" => parts.push(Part::Version),
             other => return Err(unknown(other)),
         }
     }
     Ok(parts)
 }
+
+/// Maximum number of keys of one `key` command with several keys or a delay.
+const MOST_KEYS: usize = 1000;
 
 /// The commands after which `key` and the like read no further.
 const COMMANDS: [&str; 12] = [
@@ -263,16 +267,30 @@ fn key(words: &mut Words<'_>) -> Result<Vec<Part>, CliError> {
         Ok(true)
     })?;
     let chords = chords("key", words)?;
-    let mut parts = Vec::new();
-    for keys in chords {
-        if !parts.is_empty() && delay > USUAL_DELAY {
-            parts.push(wait(Duration::from_millis(delay)));
-        }
-        parts.push(Part::Act(Action::Key(v1::KeyAction {
+    let press = |keys: Vec<String>, repeat| {
+        Part::Act(Action::Key(v1::KeyAction {
             keys,
             repeat: Some(repeat),
             hold: None,
-        })));
+        }))
+    };
+    let is_slow = delay > USUAL_DELAY;
+    if let [chord] = &chords[..]
+        && !is_slow
+    {
+        return Ok(vec![press(chord.clone(), repeat)]);
+    }
+    if repeat as usize * chords.len() > MOST_KEYS {
+        let message = format!("key --repeat {repeat}: at most {MOST_KEYS} keys in one command");
+        return Err(refused(message));
+    }
+    // xdotool repeats the whole sequence.
+    let mut parts = Vec::new();
+    for keys in (0..repeat).flat_map(|_| chords.clone()) {
+        if !parts.is_empty() && is_slow {
+            parts.push(wait(Duration::from_millis(delay)));
+        }
+        parts.push(press(keys, 1));
     }
     Ok(parts)
 }
@@ -322,7 +340,7 @@ fn type_text(words: &mut Words<'_>) -> Result<Vec<Part>, CliError> {
         None => words.rest().concat(),
     };
     if text.is_empty() {
-        return Ok(Vec::new());
+        return Err(refused("type: give a text"));
     }
     let rate = (delay > USUAL_DELAY).then(|| u32::try_from(1000 / delay).unwrap_or(1).max(1));
     Ok(vec![Part::Act(Action::Type(v1::TypeAction { text, rate }))])
@@ -461,6 +479,24 @@ mod tests {
                 "key Down Down Return",
                 vec![pressed(&["Down"]), pressed(&["Down"]), pressed(&["Return"])],
             ),
+            (
+                "key --repeat 2 a Return",
+                vec![
+                    pressed(&["a"]),
+                    pressed(&["Return"]),
+                    pressed(&["a"]),
+                    pressed(&["Return"]),
+                ],
+            ),
+            (
+                "key --repeat 2 --delay 30 a",
+                vec![
+                    pressed(&["a"]),
+                    wait(Duration::from_millis(30)),
+                    pressed(&["a"]),
+                ],
+            ),
+            ("version", vec![Part::Version]),
             ("key A", vec![pressed(&["Shift_L", "a"])]),
             (
                 "key ctrl+plus click 1",
@@ -514,6 +550,8 @@ mod tests {
             ("click --repeat 0 1", "--repeat 0"),
             ("mousemove 10", "mousemove Y"),
             ("key", "key requires"),
+            ("key --repeat 600 a b", "at most 1000 keys"),
+            ("type", "give a text"),
             ("sleep -1", "sleep -1"),
         ] {
             let message = parsed(line).unwrap_err();

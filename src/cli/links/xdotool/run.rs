@@ -21,6 +21,12 @@ use crate::{
     },
 };
 
+/// The version of xdotool whose commands these are, and that of deskd.
+const VERSION: &str = concat!(
+    "xdotool version 3.20160805.1 (deskd ",
+    env!("CARGO_PKG_VERSION"),
+    ")"
+);
 /// Maximum number of actions of a step.
 const MOST: usize = 100;
 
@@ -38,6 +44,10 @@ pub(in crate::cli::links) async fn run(
         unproved,
         ..
     } = settings;
+    if parts.iter().all(|part| *part == Part::Version) {
+        say!("{VERSION}");
+        return Ok(Exit::Done);
+    }
     let mut daemon = client.connect().await?;
     let mut pending: Vec<v1::Action> = Vec::new();
     for part in parts {
@@ -72,6 +82,7 @@ pub(in crate::cli::links) async fn run(
                     }
                 }
             }
+            Part::Version => say!("{VERSION}"),
             Part::Geometry(shell) => {
                 act(&mut daemon, &client, unproved, &mut pending).await?;
                 let request = client.request(v1::GetInfoRequest {});
