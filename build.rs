@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let descriptors = protox::compile(
         [
+            "deskd/v1/clipboard.proto",
             "deskd/v1/desktop.proto",
             "deskd/v1/stack.proto",
             "deskd/v1/windows.proto",
@@ -20,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .codec_path("crate::rpc::transport::codec::Codec")
         // The image is handed to the transport without a copy of ours.
+        .bytes(".deskd.v1.ReadClipboardResponse.data")
         .bytes(".deskd.v1.Frame.image")
         .bytes(".deskd.v1.ChangedRegion.image")
         .compile_fds(descriptors)?;

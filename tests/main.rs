@@ -11,6 +11,7 @@ mod capture;
 mod card;
 mod cli;
 mod client;
+mod clipboard;
 mod conformance;
 mod coordinates;
 mod cursor;

@@ -60,6 +60,8 @@ pub(super) enum Command {
     Window(WindowArgs),
     /// Wait for a window, or for a part of the screen. Exits with 16 if it does not come to be.
     WaitFor(WaitForArgs),
+    /// Read or replace what programs have copied.
+    Clipboard(ClipboardArgs),
     /// Say what deskd holds down.
     Pressed(ClientArgs),
     /// Release what deskd holds down, and cancel the step under way.
@@ -101,7 +103,7 @@ pub(super) enum Command {
     Bridge(BridgeArgs),
     /// Serve the desktop to an MCP host on standard input and output.
     Mcp(ClientArgs),
-    /// Make links named scrot, xdotool, gnome-screenshot and import to deskd, which then does
+    /// Make links named scrot, xdotool, gnome-screenshot, import and xclip to deskd, which then does
     /// through the daemon what those programs do.
     InstallLinks {
         /// The folder, which must come early in PATH.
@@ -182,6 +184,32 @@ pub(super) struct WatchArgs {
     /// End after this time [default: when interrupted].
     #[arg(long = "for", value_parser = values::deadline, value_name = "TIME")]
     pub(super) time: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ClipboardArgs {
+    #[command(flatten)]
+    pub(super) client: ClientArgs,
+    /// What to do.
+    #[arg(value_enum)]
+    pub(super) command: ClipboardCommand,
+    /// The format, such as text/html or image/png [default: text].
+    #[arg(long, value_name = "TYPE")]
+    pub(super) format: Option<String>,
+    /// The selection that the middle button pastes, in place of the clipboard.
+    #[arg(long)]
+    pub(super) primary: bool,
+}
+
+/// What to do with the clipboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ClipboardCommand {
+    /// Write its content to standard output, and nothing else.
+    Get,
+    /// Replace its content by standard input.
+    Set,
+    /// List the formats in which it can be read, a line each.
+    Formats,
 }
 
 /// Which picture.

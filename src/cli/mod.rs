@@ -10,6 +10,7 @@ mod args;
 mod bridge;
 mod call;
 mod client_args;
+mod clipboard;
 mod doctor;
 mod exit;
 mod image;
@@ -64,6 +65,7 @@ pub fn run() -> ExitCode {
         Command::Focus(focus) => call::block_on(windows::focus(focus)),
         Command::Window(window) => call::block_on(windows::window(window)),
         Command::WaitFor(wait) => call::block_on(windows::wait_for(wait)),
+        Command::Clipboard(clipboard) => call::block_on(clipboard::run(clipboard)),
         Command::Pressed(client) => call::block_on(act::pressed(client)),
         Command::Release(client) => call::block_on(act::release(client)),
         Command::Up(up) => call::block_on(stack::up(up)),

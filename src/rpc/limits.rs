@@ -49,6 +49,8 @@ pub(in crate::rpc) const MAX_TEXT_BYTES: u64 = 64 * 1024;
 pub(in crate::rpc) const MAX_SCROLL_NOTCHES: u32 = 1000;
 /// Maximum duration of a wait or a hold (R43).
 pub(in crate::rpc) const MAX_WAIT: Duration = Duration::from_secs(300);
+/// Maximum number of calls that transfer the content of the clipboard at the same time.
+pub(in crate::rpc) const MAX_CLIPBOARD_TRANSFERS: usize = 4;
 /// Maximum time to wait for the change of a window.
 pub(in crate::rpc) const MAX_CHANGE: Duration = Duration::from_secs(30);
 /// Maximum `settle.timeout`.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     frame::{MAX_OUTPUT_PIXELS, MAX_OUTPUT_SIDE, STRIPE_ROWS},
     session::{HISTORY, QUEUE},
-    x11::MAX_WINDOWS,
+    x11::{MAX_CONTENT, MAX_WINDOWS},
 };
 
 /// Returns the description and the value of each limit.
@@ -104,6 +104,11 @@ pub fn all_limits() -> Vec<(&'static str, String)> {
         ("notches of a scroll", grouped(limits::MAX_SCROLL_NOTCHES)),
         ("wait, hold, `wait_for`", seconds(limits::MAX_WAIT)),
         ("change of a window", seconds(limits::MAX_CHANGE)),
+        ("content of the clipboard", bytes(MAX_CONTENT as u64)),
+        (
+            "calls that transfer it at the same time",
+            grouped(limits::MAX_CLIPBOARD_TRANSFERS),
+        ),
         ("listed windows", grouped(MAX_WINDOWS)),
         (
             "bytes of the title or class of a window to match",

@@ -19,14 +19,20 @@ use tower::util::MapResponseLayer;
 
 use crate::rpc::{
     DESCRIPTORS, limits,
-    services::{desktop::DesktopService, health, stack::StackService, windows::WindowsService},
+    services::{
+        clipboard::ClipboardService, desktop::DesktopService, health, stack::StackService,
+        windows::WindowsService,
+    },
     transport::{
         auth::{Gatekeeper, TokenError},
         connection,
         listen::Listener,
         replies,
     },
-    v1::{desktop_server::DesktopServer, stack_server::StackServer, windows_server::WindowsServer},
+    v1::{
+        clipboard_server::ClipboardServer, desktop_server::DesktopServer,
+        stack_server::StackServer, windows_server::WindowsServer,
+    },
 };
 use crate::session::Session;
 
@@ -135,6 +141,9 @@ pub async fn serve(
         read_only: options.read_only,
     })
     .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
+    let clipboard = ClipboardService::new(session.clone(), options.read_only);
+    let clipboard =
+        ClipboardServer::new(clipboard).max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let stack = StackServer::new(StackService {
         session,
         read_only: options.read_only,
@@ -153,6 +162,7 @@ pub async fn serve(
         .add_service(InterceptedService::new(desktop, gatekeeper.clone()))
         .add_service(InterceptedService::new(stack, gatekeeper.clone()))
         .add_service(InterceptedService::new(windows, gatekeeper.clone()))
+        .add_service(InterceptedService::new(clipboard, gatekeeper.clone()))
         .add_service(InterceptedService::new(
             reflection().build_v1()?,
             gatekeeper.clone(),

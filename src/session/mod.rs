@@ -5,10 +5,12 @@
 //! - [`bring_up`]: starts, stops and resizes the display stack, and waits for the paint proof
 //!   (the record on the root window that the desktop is painted) after each start.
 //! - [`windows`]: lists and changes windows, and waits for conditions.
+//! - [`clipboard`]: reads and replaces the clipboard.
 //! - `paint`: determines whether the desktop is painted, for the others.
 
 mod bring_up;
 mod capture;
+mod clipboard;
 mod input;
 mod paint;
 mod windows;
@@ -23,6 +25,7 @@ pub use capture::{
     Space, Spec, StreamUpdate, TileLimit, Timings, Watch, WindowImage, WindowMatch, WindowRefusal,
     WindowTarget,
 };
+pub use clipboard::ClipboardStore;
 pub use input::{
     Account, Act, Acted, Action, ActionStatus, AskedPoint, Button, Done, Ended, Expect, Input, Key,
     Method, Operation, Outcome, Pressed, PressedInput, QUEUE, Refused, Run, Settled, Settling,
@@ -45,6 +48,8 @@ pub struct Session {
     pub input: Arc<Input>,
     /// The windows.
     pub windows: Arc<Windows>,
+    /// The clipboard.
+    pub clipboard: Arc<ClipboardStore>,
     /// The display stack.
     pub bring_up: Arc<BringUp>,
     instance_id: Arc<str>,
@@ -79,6 +84,7 @@ impl Session {
         );
         let capture = Arc::new(capture);
         let windows = Arc::new(Windows::new(Arc::clone(&capture)));
+        let clipboard = Arc::new(ClipboardStore::new(Arc::clone(&capture)));
         let input = Input::new(
             input_display,
             (Arc::clone(&capture), Arc::clone(&windows)),
@@ -89,6 +95,7 @@ impl Session {
         Ok(Self {
             capture,
             input: Arc::new(input),
+            clipboard,
             windows,
             bring_up: Arc::new(bring_up),
             instance_id,

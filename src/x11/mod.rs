@@ -50,7 +50,9 @@ pub use observe::{
     observer::{ChangeWatch, Observer},
 };
 pub use screen::{info::ScreenInfo, root_state::Generation};
-pub use selection::{Clipboard, Offer, WITHHELD};
+pub use selection::{
+    Clipboard, ClipboardItem, ClipboardRead, MAX_CONTENT, Offer, SelectionName, WITHHELD,
+};
 pub use windows::{
     ListedWindow, MAX_WINDOWS, Operation, Placement, Rectangle, Sent, WindowChange, WindowKind,
     WindowList, WindowPicture, WindowStates, WindowThread,

@@ -1,5 +1,5 @@
 //! deskd under the names of other programs: called by a link that is named `xdotool`, `scrot`,
-//! `gnome-screenshot` or `import`, it does through the daemon what that program does.
+//! `gnome-screenshot`, `import` or `xclip`, it does through the daemon what that program does.
 //!
 //! The options that published agents use are supported (docs/guides/drop-in.md); every other one is
 //! refused by name. As with the originals, a command does not wait until the screen has settled.
@@ -7,6 +7,7 @@
 mod picture;
 mod screenshots;
 mod words;
+mod xclip;
 mod xdotool;
 
 use std::{
@@ -34,14 +35,16 @@ pub(super) enum Link {
     Scrot,
     GnomeScreenshot,
     Import,
+    Xclip,
 }
 
 /// Each link with its name.
-const LINKS: [(&str, Link); 4] = [
+const LINKS: [(&str, Link); 5] = [
     ("xdotool", Link::Xdotool),
     ("scrot", Link::Scrot),
     ("gnome-screenshot", Link::GnomeScreenshot),
     ("import", Link::Import),
+    ("xclip", Link::Xclip),
 ];
 
 /// Settings of all linked commands, from the environment: the daemon, and how to treat the screen.
@@ -76,6 +79,10 @@ impl Link {
             Self::Xdotool => {
                 let script = xdotool::parse(&arguments)?;
                 call::block_on(xdotool::run(script, settings()?))
+            }
+            Self::Xclip => {
+                let wanted = xclip::parse(&arguments)?;
+                call::block_on(xclip::run(wanted, settings()?))
             }
             Self::Scrot | Self::GnomeScreenshot | Self::Import => {
                 let wanted = match self {

@@ -34,7 +34,7 @@ pub use desktop::Desktop;
 pub use error::{CallError, CallErrorKind};
 
 use crate::config::Address;
-pub use crate::rpc::v1::windows_client::WindowsClient;
+pub use crate::rpc::v1::{clipboard_client::ClipboardClient, windows_client::WindowsClient};
 pub use crate::rpc::v1::{desktop_client::DesktopClient, stack_client::StackClient};
 use crate::rpc::{transport::auth::Token, v1};
 
@@ -270,6 +270,11 @@ pub fn desktop(connection: Connection) -> DesktopClient<Connection> {
 /// Creates a client of the service `Stack`.
 pub fn stack(connection: Connection) -> StackClient<Connection> {
     StackClient::new(connection)
+}
+
+/// Creates a client of the service `Clipboard`.
+pub fn clipboard(connection: Connection) -> ClipboardClient<Connection> {
+    ClipboardClient::new(connection)
 }
 
 /// Creates a client of the service `Windows`.

@@ -387,8 +387,9 @@ impl DesktopService {
         cells.extend(inputs.map(|feature| cell(feature, input.clone())));
         cells.push(cell(
             Feature::Windows,
-            down.or_else(|| self.read_only.then(looks_only)),
+            down.clone().or_else(|| self.read_only.then(looks_only)),
         ));
+        cells.push(cell(Feature::Clipboard, down));
         let unmanaged = (
             v1::Reason::StackNotManaged,
             "deskd runs with --stack none".to_owned(),

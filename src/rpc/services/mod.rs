@@ -1,5 +1,6 @@
 //! The gRPC services and the metrics, one file each.
 
+pub(in crate::rpc) mod clipboard;
 pub(in crate::rpc) mod desktop;
 pub(in crate::rpc) mod health;
 pub(in crate::rpc) mod metrics;

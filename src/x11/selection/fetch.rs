@@ -30,12 +30,14 @@ pub(super) struct Fetched {
 }
 
 /// The result of requesting one format.
-enum FetchStep {
+pub(super) enum FetchStep {
     Item(Item),
     /// The owner does not have this format.
     Refused,
-    /// The content is too long, or did not arrive in time.
+    /// The content did not arrive in time.
     Missed,
+    /// The content is too long.
+    TooLong,
 }
 
 impl SelectionWorker {
@@ -56,22 +58,7 @@ impl SelectionWorker {
             fetched.whole = false;
             return Ok(fetched);
         };
-        let atoms = &self.atoms;
-        let no_content = [
-            atoms.TARGETS,
-            atoms.MULTIPLE,
-            atoms.TIMESTAMP,
-            atoms.SAVE_TARGETS,
-            atoms.DELETE,
-            atoms.INSERT_SELECTION,
-            atoms.INSERT_PROPERTY,
-        ];
-        let targets: Vec<Atom> = targets
-            .data
-            .chunks_exact(4)
-            .map(|bytes| u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-            .filter(|target| !no_content.contains(target))
-            .collect();
+        let targets = self.contents(&targets);
         fetched.whole = targets.len() <= MAX_TARGETS;
         let mut left = MAX_BYTES;
         for target in targets.into_iter().take(MAX_TARGETS) {
@@ -82,15 +69,36 @@ impl SelectionWorker {
                 }
                 // deskd loses nothing if the owner refuses a format that it lists.
                 FetchStep::Refused => {}
-                FetchStep::Missed => fetched.whole = false,
+                FetchStep::Missed | FetchStep::TooLong => fetched.whole = false,
             }
         }
         fetched.whole &= !fetched.content.is_empty();
         Ok(fetched)
     }
 
+    /// Returns the formats of a list of targets that carry content.
+    pub(super) fn contents(&self, targets: &Item) -> Vec<Atom> {
+        let atoms = &self.atoms;
+        let no_content = [
+            atoms.TARGETS,
+            atoms.MULTIPLE,
+            atoms.TIMESTAMP,
+            atoms.SAVE_TARGETS,
+            atoms.DELETE,
+            atoms.INSERT_SELECTION,
+            atoms.INSERT_PROPERTY,
+        ];
+        let targets = targets
+            .data
+            .chunks_exact(4)
+            .map(|bytes| u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+        targets
+            .filter(|target| !no_content.contains(target))
+            .collect()
+    }
+
     /// Reads a selection in one format, until the time `until` and at most `most` bytes.
-    fn fetch(
+    pub(super) fn fetch(
         &mut self,
         selection: Atom,
         target: Atom,
@@ -118,7 +126,7 @@ impl SelectionWorker {
             Some(_) => {}
         }
         let Some(item) = self.take_property(most)? else {
-            return Ok(FetchStep::Missed);
+            return Ok(FetchStep::TooLong);
         };
         if item.kind != self.atoms.INCR {
             return Ok(FetchStep::Item(item));
@@ -137,8 +145,11 @@ impl SelectionWorker {
                 }
                 _ => None,
             })?;
-            let Some(piece) = piece.and(self.take_property(most)?) else {
+            if piece.is_none() {
                 return Ok(FetchStep::Missed);
+            }
+            let Some(piece) = self.take_property(most)? else {
+                return Ok(FetchStep::TooLong);
             };
             if piece.data.is_empty() {
                 let data = data.into();
@@ -147,7 +158,7 @@ impl SelectionWorker {
             (kind, format) = (piece.kind, piece.format);
             data.extend_from_slice(&piece.data);
             if data.len() > most {
-                return Ok(FetchStep::Missed);
+                return Ok(FetchStep::TooLong);
             }
         }
     }

@@ -6,10 +6,14 @@
 //!
 //! - `fetch`: reads the content of another program's selection.
 //! - `serve`: answers requests for a selection.
+//! - `order`: what callers ask of a selection.
+//! - `store`: reads and replaces the content for callers.
 
 mod fetch;
 mod item;
+mod order;
 mod serve;
+mod store;
 
 use std::{
     collections::HashMap,
@@ -23,6 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::oneshot;
 use x11rb::{
     connection::Connection as _,
     protocol::{
@@ -35,6 +40,7 @@ use x11rb::{
     wrapper::ConnectionExt as _,
 };
 
+use crate::failure::Failure;
 use crate::x11::{
     command::display::Display,
     connection::{
@@ -47,6 +53,8 @@ use crate::x11::{
     observe::{focus::Focus, owner},
 };
 use item::{Item, TargetItems, Transfer};
+use order::StoreOrder;
+pub use order::{ClipboardItem, ClipboardRead, MAX_CONTENT, SelectionName};
 
 /// Time after the last request for the text, and after the end of the step, before the former
 /// content is restored. Chromium requests the text as soon as it is offered, and not again when
@@ -156,6 +164,7 @@ enum SelectionOrder {
     },
     Finish,
     Withhold,
+    Store(StoreOrder),
 }
 
 /// The handle of the clipboard thread, which ends when the handle is dropped.
@@ -171,6 +180,7 @@ impl std::fmt::Debug for SelectionOrder {
             Self::Offer { .. } => "Offer",
             Self::Finish => "Finish",
             Self::Withhold => "Withhold",
+            Self::Store(_) => "Store",
         })
     }
 }
@@ -223,6 +233,56 @@ impl Clipboard {
     pub fn withhold(&self) {
         // If the thread has ended, no text is offered.
         drop(self.orders.try_send(SelectionOrder::Withhold));
+    }
+
+    /// Lists the formats of a selection. Waits without a time limit: the caller sets the deadline.
+    ///
+    /// # Errors
+    ///
+    /// When the owner does not answer, or the connection ended.
+    pub async fn formats(&self, selection: SelectionName) -> Result<Vec<String>, Failure> {
+        self.ask(|reply| StoreOrder::Formats(selection, reply))
+            .await
+    }
+
+    /// Reads a selection in one format; empty: as text. Waits as [`Self::formats`] does.
+    ///
+    /// # Errors
+    ///
+    /// When the owner does not deliver, or the connection ended.
+    pub async fn read(
+        &self,
+        selection: SelectionName,
+        format: &str,
+    ) -> Result<ClipboardRead, Failure> {
+        let format = format.to_owned();
+        self.ask(|reply| StoreOrder::Read(selection, format, reply))
+            .await
+    }
+
+    /// Replaces the content of a selection. Waits as [`Self::formats`] does.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ended.
+    pub async fn write(
+        &self,
+        selection: SelectionName,
+        items: Vec<ClipboardItem>,
+    ) -> Result<(), Failure> {
+        self.ask(|reply| StoreOrder::Write(selection, items, reply))
+            .await
+    }
+
+    async fn ask<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> StoreOrder,
+    ) -> Result<T, Failure> {
+        let ended = || DisplayError::Lost(io::ErrorKind::BrokenPipe.into()).failure();
+        let (reply, answer) = oneshot::channel();
+        let order = SelectionOrder::Store(order(reply));
+        self.orders.try_send(order).map_err(|_| ended())?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
     /// Whether the thread is running.
@@ -339,6 +399,10 @@ impl SelectionWorker {
             }
             Ok(SelectionOrder::Withhold) => {
                 self.withhold();
+                return Ok(true);
+            }
+            Ok(SelectionOrder::Store(order)) => {
+                self.store(order)?;
                 return Ok(true);
             }
             Err(TryRecvError::Disconnected) => return Ok(false),
