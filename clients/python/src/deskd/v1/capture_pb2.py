@@ -23,19 +23,22 @@ _sym_db = _symbol_database.Default()
 
 
 from deskd.v1 import frame_pb2 as deskd_dot_v1_dot_frame__pb2
+from deskd.v1 import window_pb2 as deskd_dot_v1_dot_window__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64\x65skd/v1/capture.proto\x12\x08\x64\x65skd.v1\x1a\x14\x64\x65skd/v1/frame.proto\"\xdf\x02\n\x0e\x43\x61ptureOptions\x12%\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x15.deskd.v1.ImageFormat\x12\x14\n\x07quality\x18\x02 \x01(\rH\x01\x88\x01\x01\x12 \n\x06region\x18\x03 \x01(\x0b\x32\x10.deskd.v1.Region\x12\x1e\n\x04size\x18\x04 \x01(\x0b\x32\x0e.deskd.v1.SizeH\x00\x12\x1c\n\x03\x66it\x18\x05 \x01(\x0b\x32\r.deskd.v1.FitH\x00\x12\x1b\n\x0einclude_cursor\x18\x06 \x01(\x08H\x02\x88\x01\x01\x12\x1c\n\x0fmax_image_bytes\x18\x07 \x01(\x04H\x03\x88\x01\x01\x12\x33\n\x10\x63oordinate_space\x18\x08 \x01(\x0b\x32\x19.deskd.v1.CoordinateSpaceB\x07\n\x05scaleB\n\n\x08_qualityB\x11\n\x0f_include_cursorB\x12\n\x10_max_image_bytesJ\x04\x08\t\x10\n\"\xb0\x01\n\x03\x46it\x12\x15\n\x08max_side\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x17\n\nmax_pixels\x18\x02 \x01(\x04H\x01\x88\x01\x01\x12\x1e\n\x05tiles\x18\x03 \x01(\x0b\x32\x0f.deskd.v1.Tiles\x12\x18\n\x0bmultiple_of\x18\x04 \x01(\rH\x02\x88\x01\x01\x12\x13\n\x0bmay_enlarge\x18\x05 \x01(\x08\x42\x0b\n\t_max_sideB\r\n\x0b_max_pixelsB\x0e\n\x0c_multiple_of\"(\n\x05Tiles\x12\x0c\n\x04size\x18\x01 \x01(\r\x12\x11\n\tmax_count\x18\x02 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64\x65skd/v1/capture.proto\x12\x08\x64\x65skd.v1\x1a\x14\x64\x65skd/v1/frame.proto\x1a\x15\x64\x65skd/v1/window.proto\"\x80\x03\n\x0e\x43\x61ptureOptions\x12%\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x15.deskd.v1.ImageFormat\x12\x14\n\x07quality\x18\x02 \x01(\rH\x01\x88\x01\x01\x12 \n\x06region\x18\x03 \x01(\x0b\x32\x10.deskd.v1.Region\x12\x1e\n\x04size\x18\x04 \x01(\x0b\x32\x0e.deskd.v1.SizeH\x00\x12\x1c\n\x03\x66it\x18\x05 \x01(\x0b\x32\r.deskd.v1.FitH\x00\x12\x1b\n\x0einclude_cursor\x18\x06 \x01(\x08H\x02\x88\x01\x01\x12\x1c\n\x0fmax_image_bytes\x18\x07 \x01(\x04H\x03\x88\x01\x01\x12\x33\n\x10\x63oordinate_space\x18\x08 \x01(\x0b\x32\x19.deskd.v1.CoordinateSpace\x12%\n\x06window\x18\t \x01(\x0b\x32\x15.deskd.v1.WindowImageB\x07\n\x05scaleB\n\n\x08_qualityB\x11\n\x0f_include_cursorB\x12\n\x10_max_image_bytes\"J\n\x0bWindowImage\x12&\n\x06window\x18\x01 \x01(\x0b\x32\x16.deskd.v1.WindowTarget\x12\x13\n\x0bwith_popups\x18\x02 \x01(\x08\"\xb0\x01\n\x03\x46it\x12\x15\n\x08max_side\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x17\n\nmax_pixels\x18\x02 \x01(\x04H\x01\x88\x01\x01\x12\x1e\n\x05tiles\x18\x03 \x01(\x0b\x32\x0f.deskd.v1.Tiles\x12\x18\n\x0bmultiple_of\x18\x04 \x01(\rH\x02\x88\x01\x01\x12\x13\n\x0bmay_enlarge\x18\x05 \x01(\x08\x42\x0b\n\t_max_sideB\r\n\x0b_max_pixelsB\x0e\n\x0c_multiple_of\"(\n\x05Tiles\x12\x0c\n\x04size\x18\x01 \x01(\r\x12\x11\n\tmax_count\x18\x02 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'deskd.v1.capture_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CAPTUREOPTIONS']._serialized_start=59
-  _globals['_CAPTUREOPTIONS']._serialized_end=410
-  _globals['_FIT']._serialized_start=413
-  _globals['_FIT']._serialized_end=589
-  _globals['_TILES']._serialized_start=591
-  _globals['_TILES']._serialized_end=631
+  _globals['_CAPTUREOPTIONS']._serialized_start=82
+  _globals['_CAPTUREOPTIONS']._serialized_end=466
+  _globals['_WINDOWIMAGE']._serialized_start=468
+  _globals['_WINDOWIMAGE']._serialized_end=542
+  _globals['_FIT']._serialized_start=545
+  _globals['_FIT']._serialized_end=721
+  _globals['_TILES']._serialized_start=723
+  _globals['_TILES']._serialized_end=763
 # @@protoc_insertion_point(module_scope)

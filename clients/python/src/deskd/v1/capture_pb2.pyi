@@ -1,4 +1,5 @@
 from deskd.v1 import frame_pb2 as _frame_pb2
+from deskd.v1 import window_pb2 as _window_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
@@ -6,7 +7,7 @@ from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Opti
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CaptureOptions(_message.Message):
-    __slots__ = ("format", "quality", "region", "size", "fit", "include_cursor", "max_image_bytes", "coordinate_space")
+    __slots__ = ("format", "quality", "region", "size", "fit", "include_cursor", "max_image_bytes", "coordinate_space", "window")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
@@ -15,6 +16,7 @@ class CaptureOptions(_message.Message):
     INCLUDE_CURSOR_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     COORDINATE_SPACE_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
     format: _frame_pb2.ImageFormat
     quality: int
     region: _frame_pb2.Region
@@ -23,7 +25,16 @@ class CaptureOptions(_message.Message):
     include_cursor: bool
     max_image_bytes: int
     coordinate_space: _frame_pb2.CoordinateSpace
-    def __init__(self, format: _Optional[_Union[_frame_pb2.ImageFormat, str]] = ..., quality: _Optional[int] = ..., region: _Optional[_Union[_frame_pb2.Region, _Mapping]] = ..., size: _Optional[_Union[_frame_pb2.Size, _Mapping]] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ..., include_cursor: bool = ..., max_image_bytes: _Optional[int] = ..., coordinate_space: _Optional[_Union[_frame_pb2.CoordinateSpace, _Mapping]] = ...) -> None: ...
+    window: WindowImage
+    def __init__(self, format: _Optional[_Union[_frame_pb2.ImageFormat, str]] = ..., quality: _Optional[int] = ..., region: _Optional[_Union[_frame_pb2.Region, _Mapping]] = ..., size: _Optional[_Union[_frame_pb2.Size, _Mapping]] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ..., include_cursor: bool = ..., max_image_bytes: _Optional[int] = ..., coordinate_space: _Optional[_Union[_frame_pb2.CoordinateSpace, _Mapping]] = ..., window: _Optional[_Union[WindowImage, _Mapping]] = ...) -> None: ...
+
+class WindowImage(_message.Message):
+    __slots__ = ("window", "with_popups")
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    WITH_POPUPS_FIELD_NUMBER: _ClassVar[int]
+    window: _window_pb2.WindowTarget
+    with_popups: bool
+    def __init__(self, window: _Optional[_Union[_window_pb2.WindowTarget, _Mapping]] = ..., with_popups: bool = ...) -> None: ...
 
 class Fit(_message.Message):
     __slots__ = ("max_side", "max_pixels", "tiles", "multiple_of", "may_enlarge")

@@ -46,6 +46,8 @@ class Feature(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FEATURE_ON_FAILURE: _ClassVar[Feature]
     FEATURE_WINDOWS: _ClassVar[Feature]
     FEATURE_WAIT_FOR: _ClassVar[Feature]
+    FEATURE_WINDOW_IMAGE: _ClassVar[Feature]
+    FEATURE_CLIPBOARD: _ClassVar[Feature]
 
 class OnFailure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -111,6 +113,8 @@ FEATURE_SCREENSHOT_ACTION: Feature
 FEATURE_ON_FAILURE: Feature
 FEATURE_WINDOWS: Feature
 FEATURE_WAIT_FOR: Feature
+FEATURE_WINDOW_IMAGE: Feature
+FEATURE_CLIPBOARD: Feature
 ON_FAILURE_UNSPECIFIED: OnFailure
 ON_FAILURE_REFUSE_ALL: OnFailure
 ON_FAILURE_STOP_AT_FIRST: OnFailure
