@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: api-baseline clients reference help deps demo quickstart image deb dist dist-test image-test test lint bench bench-fitted bench-floods bench-frames bench-links bench-step bench-text gate-table boots matrix pacing characters fmt
+.PHONY: api-baseline clients reference help deps demo quickstart image deb dist dist-test image-test test lint bench bench-fitted bench-windows bench-floods bench-frames bench-links bench-step bench-text gate-table boots matrix pacing characters fmt
 
 CARGO ?= cargo
 
@@ -98,6 +98,10 @@ bench-floods: deps ## What floods of events from the desktop cost a screenshot, 
 bench-fitted: deps ## Fitted pictures by what changed, beside native ones, about a minute
 	$(CARGO) build --release --locked --bin deskd --example bench_fitted
 	target/release/examples/bench_fitted
+
+bench-windows: deps ## Windows, their pictures, the clipboard and 1,000 waits, about three minutes
+	$(CARGO) build --release --locked --bin deskd --example bench_windows
+	target/release/examples/bench_windows
 
 bench-frames: deps ## Frames by change, screen, size and format, beside others, about 20 minutes (SHORT=short: one size)
 	@image/install-packages.sh tests/bench-packages

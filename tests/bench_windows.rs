@@ -1,0 +1,215 @@
+//! `make bench-windows`: the list of 50 windows, the picture of one window beside a region of the
+//! same size, 16 MiB through the clipboard, and 1,000 randomised waits; and what each window manager
+//! makes of changes. Writes `target/bench/windows.json`.
+
+#![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
+
+mod common;
+
+use std::{fs, time::Instant};
+
+use common::{
+    Daemon, Witness, XServer,
+    drawing::Numbers,
+    pacing::MANAGERS,
+    random_waits,
+    window_table::{CHANGES, list, outcomes, windows, xterm},
+};
+use deskd::{client, v1};
+use serde_json::json;
+
+const ROUNDS: usize = 50;
+
+#[tokio::main]
+async fn main() {
+    let server = XServer::with_screen("1920x1080x24", &["-ac"]);
+    let session = MANAGERS[0].start(&server);
+    let mut programs = Vec::new();
+    for number in 0..50 {
+        let (x, y) = (number % 10 * 150, number / 10 * 150);
+        programs.push(xterm(
+            &server,
+            &format!("Window {number}"),
+            &format!("80x24+{x}+{y}"),
+        ));
+    }
+    let daemon = Daemon::with(&server, &[]);
+    let mut windows = windows(&daemon).await;
+    while list(&mut windows).await.windows.len() < 50 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let count = list(&mut windows).await.windows.len();
+        times.push(start.elapsed().as_secs_f64() * 1000.0);
+        assert!(count >= 50, "{count}");
+    }
+    let listed = median(times);
+    println!("list of 50 windows: {listed:.2} ms");
+
+    let all = list(&mut windows).await.windows;
+    let last = all
+        .iter()
+        .find(|window| window.title == "Window 49")
+        .unwrap();
+    let mut cells = Vec::new();
+    for (name, format) in [
+        ("PNG", v1::ImageFormat::Png),
+        ("raw", v1::ImageFormat::RawBgrx),
+    ] {
+        let witness = Witness::new(&server);
+        let region = v1::CaptureOptions {
+            format: format.into(),
+            region: last.frame,
+            include_cursor: Some(false),
+            ..v1::CaptureOptions::default()
+        };
+        let target = v1::window_target::Target::Id(last.id.clone());
+        let window = v1::CaptureOptions {
+            region: None,
+            window: Some(v1::WindowImage {
+                window: Some(v1::WindowTarget {
+                    target: Some(target),
+                }),
+                with_popups: false,
+            }),
+            ..region.clone()
+        };
+        let mut client = daemon.client().await;
+        for changes in [false, true] {
+            let region = shots(&mut client, &witness, &region, changes).await;
+            let window = shots(&mut client, &witness, &window, changes).await;
+            let ratio = window / region;
+            let what = if changes { "changed" } else { "unchanged" };
+            println!("{name} {what}: region {region:.2} ms, window {window:.2} ms, {ratio:.2}");
+            cells.push(json!({
+                "format": name, "changed": changes, "region_ms": region, "window_ms": window,
+            }));
+        }
+    }
+    drop((programs, session));
+
+    let content = vec![7_u8; 16 << 20];
+    let limit = std::time::Duration::from_secs(5);
+    let connection = client::connect(&daemon.address(), None, None, limit).await;
+    let mut clipboard = client::clipboard(connection.unwrap());
+    let pieces: Vec<v1::WriteClipboardRequest> = content
+        .chunks(200 << 10)
+        .enumerate()
+        .map(|(number, piece)| v1::WriteClipboardRequest {
+            format: if number == 0 {
+                "application/x".into()
+            } else {
+                String::new()
+            },
+            data: piece.to_vec(),
+            ..v1::WriteClipboardRequest::default()
+        })
+        .collect();
+    let start = Instant::now();
+    clipboard
+        .write_clipboard(tokio_stream::iter(pieces))
+        .await
+        .unwrap();
+    let mut xclip = server.program("xclip");
+    xclip.args(["-selection", "clipboard", "-o", "-t", "application/x"]);
+    let read = xclip.output().unwrap().stdout;
+    let written = start.elapsed().as_secs_f64();
+    assert!(read == content);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("content");
+    fs::write(&file, &content).unwrap();
+    let mut xclip = server.program("xclip");
+    xclip
+        .args(["-selection", "clipboard", "-t", "application/y"])
+        .arg(&file);
+    assert!(xclip.status().unwrap().success());
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let start = Instant::now();
+    let request = v1::ReadClipboardRequest {
+        format: "application/y".into(),
+        ..v1::ReadClipboardRequest::default()
+    };
+    let mut stream = clipboard
+        .read_clipboard(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let mut data = Vec::new();
+    while let Some(piece) = stream.message().await.unwrap() {
+        data.extend_from_slice(&piece.data);
+    }
+    let fetched = start.elapsed().as_secs_f64();
+    assert!(data == content);
+    println!("16 MiB: written and pasted by xclip {written:.2} s, read from xclip {fetched:.2} s");
+
+    let wrong = random_waits::run(&server, &daemon, 1000, &mut Numbers(11)).await;
+    println!("randomised waits: 1000, not true: {}", wrong.len());
+    for line in &wrong {
+        println!("  {line}");
+    }
+
+    println!(
+        "{:<9} {}",
+        "",
+        CHANGES.map(|name| format!("{name:<12}")).join("")
+    );
+    let mut table = Vec::new();
+    for manager in MANAGERS {
+        let (named, outcomes) = outcomes(&manager).await;
+        let words: Vec<String> = outcomes.iter().map(|outcome| word(*outcome)).collect();
+        let shown: Vec<String> = words.iter().map(|word| format!("{word:<12}")).collect();
+        println!("{:<9} {}", manager.name, shown.join(""));
+        table.push(json!({"manager": manager.name, "named": named, "outcomes": words}));
+    }
+    fs::create_dir_all("target/bench").unwrap();
+    let report = json!({
+        "list_50_ms": listed, "pictures": cells, "clipboard_write_s": written,
+        "clipboard_read_s": fetched, "waits": 1000, "false_waits": wrong.len(), "managers": table,
+    });
+    fs::write(
+        "target/bench/windows.json",
+        serde_json::to_vec_pretty(&report).unwrap(),
+    )
+    .unwrap();
+}
+
+fn word(outcome: v1::WindowOutcome) -> String {
+    let name = outcome.as_str_name().trim_start_matches("WINDOW_OUTCOME_");
+    name.to_ascii_lowercase()
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+async fn shots(
+    client: &mut client::DesktopClient<client::Connection>,
+    witness: &Witness,
+    capture: &v1::CaptureOptions,
+    changes: bool,
+) -> f64 {
+    let mut times = Vec::new();
+    for round in 0..ROUNDS {
+        if changes {
+            // A window of another program over a part of it, so that the region changes; the window's
+            // own content is read again in any case.
+            let window = witness.window((700, 700), (200, 100), u32::try_from(round).unwrap() * 99);
+            witness.round_trip();
+            witness.set_mapped(window, false);
+        }
+        let request = v1::ScreenshotRequest {
+            capture: Some(capture.clone()),
+            unproved: true,
+            ..v1::ScreenshotRequest::default()
+        };
+        let start = Instant::now();
+        let reply = client.screenshot(request).await.unwrap().into_inner();
+        times.push(start.elapsed().as_secs_f64() * 1000.0);
+        assert!(reply.frame.unwrap().failure.is_none());
+    }
+    median(times)
+}
