@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         [
             "deskd/v1/clipboard.proto",
             "deskd/v1/desktop.proto",
+            "deskd/v1/programs.proto",
             "deskd/v1/stack.proto",
             "deskd/v1/windows.proto",
         ],

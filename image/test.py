@@ -577,6 +577,12 @@ deskd info --json > /out/info.json
 echo "STATUS $(fact deskd StatusText)"
 echo "TYPE $(fact deskd Type) WATCHDOG $(fact deskd WatchdogUSec)"
 
+# Programs start as the desktop's user, in its session.
+id=$(deskd run -- sh -c 'id -un; test -n "$DBUS_SESSION_BUS_ADDRESS" && echo bus' | cut -d' ' -f1); sleep 1
+echo "PROGRAM $(deskd programs --output "$id" | tr '\n' ' ')"
+deskd run --wait-window --timeout 60s -- xterm; echo "PROGRAM_WINDOW $?"
+runuser -u desktop -- deskd run -- true; echo "PROGRAM stolen $?"
+
 # Killed: it is back, on the same proved display.
 before=$(fact deskd MainPID); kill -9 "$before"
 within_10_s deskd screenshot -o /tmp/a.png; code=$?
@@ -647,6 +653,7 @@ def systemd_as_first_process():
     facts = "\n".join(found)
     for wanted in (
         r"STATUS display :0, 1280x800, painted", r"TYPE notify WATCHDOG 15s",
+        r"PROGRAM desktop bus", r"PROGRAM_WINDOW 0", r"PROGRAM stolen [1-9]",
         r"KILLED before (\d+) after (?!\1)\d+ screenshot 0", r"HUNG_X restarts (\d+) \1",
         r"WATCHDOG_LOG [1-9]", r"AFTER_WATCHDOG 0", r"X_KILLED ready 0", r"X_KILLED another generation",
         r"TCP restart 0", r"TCP with 0", r"TCP without 7", r"TCP stolen [1-9]", r"UNIX stolen [1-9]",

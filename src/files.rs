@@ -12,7 +12,7 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::fs::OpenOptionsExt as _,
     },
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use nix::{
@@ -61,6 +61,21 @@ fn regular(file: &File) -> io::Result<()> {
         return Ok(());
     }
     Err(io::Error::other("it is not a regular file"))
+}
+
+/// Finds a program in `PATH`.
+pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| is_executable(file))
+}
+
+/// Whether a path is a file that somebody may execute.
+pub(crate) fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Sets the mode of the file at `path`, which must not be a link.

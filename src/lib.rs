@@ -14,6 +14,7 @@
 //! - `encode`: encodes pixels as PNG, JPEG, WebP or raw bytes.
 //! - `gate`: the paint gate, which decides whether the desktop is painted.
 //! - `card`: the failure card.
+//! - `helper`: the session helper, a process of the desktop's user that starts programs.
 //! - `stack`: the display stack: a handle to the init process, and the init itself.
 //! - `frame`, `facts`, `failure`, `keys`, `config`, `telemetry`, `metrics`, `memory`, `files`,
 //!   `processes`, `sockets`: shared types, settings, logs, metrics, and what the kernel reports.
@@ -27,6 +28,7 @@ mod failure;
 mod files;
 mod frame;
 mod gate;
+mod helper;
 pub mod keys;
 mod memory;
 mod metrics;

@@ -31,6 +31,7 @@ mod operating;
 mod pacing;
 mod paint;
 mod paste;
+mod programs;
 mod reference;
 mod services;
 mod settle;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::{
     act_args::{ActArgs, ClickArgs, KeyArgs, MoveArgs, PasteArgs, ScrollArgs, TypeArgs},
     client_args::ClientArgs,
+    program_args::{OpenArgs, ProgramsArgs, RunArgs, SessionHelperArgs},
     serve_args::{ProfileArg, ServeArgs},
     values,
     window_args::{FocusArgs, WaitForArgs, WindowArgs, WindowsArgs},
@@ -62,6 +63,12 @@ pub(super) enum Command {
     WaitFor(WaitForArgs),
     /// Read or replace what programs have copied.
     Clipboard(ClipboardArgs),
+    /// Start a program in the desktop, and print its id, its process and its window.
+    Run(RunArgs),
+    /// Open a URI or a file with the program that the desktop's user prefers.
+    Open(OpenArgs),
+    /// List the programs that were started and those that have windows.
+    Programs(ProgramsArgs),
     /// Say what deskd holds down.
     Pressed(ClientArgs),
     /// Release what deskd holds down, and cancel the step under way.
@@ -110,6 +117,9 @@ pub(super) enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+    /// Start programs for the daemon, as the desktop's user in its session. With --stack, deskd's init
+    /// starts it.
+    SessionHelper(SessionHelperArgs),
     /// Seed this user's home for XFCE; for deskd-session.service.
     #[command(hide = true)]
     SeedHome {

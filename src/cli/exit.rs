@@ -44,7 +44,7 @@ pub enum Exit {
     NotPainted = 14,
     /// `up`: another deskd holds the display's lock.
     Locked = 15,
-    /// `wait-for`: the condition was not met in time.
+    /// `wait-for`, `run`, `open`: the condition was not met in time.
     NotMet = 16,
     /// `up`: the stack was not up in time.
     OutOfTime = 124,

@@ -19,6 +19,8 @@ mod json;
 mod links;
 mod mcp;
 mod print;
+mod program_args;
+mod programs;
 mod ready;
 mod screenshot;
 mod serve;
@@ -66,6 +68,10 @@ pub fn run() -> ExitCode {
         Command::Window(window) => call::block_on(windows::window(window)),
         Command::WaitFor(wait) => call::block_on(windows::wait_for(wait)),
         Command::Clipboard(clipboard) => call::block_on(clipboard::run(clipboard)),
+        Command::Run(run) => call::block_on(programs::run(run)),
+        Command::Open(open) => call::block_on(programs::open(open)),
+        Command::Programs(programs) => call::block_on(programs::programs(programs)),
+        Command::SessionHelper(helper) => programs::session_helper(helper),
         Command::Pressed(client) => call::block_on(act::pressed(client)),
         Command::Release(client) => call::block_on(act::release(client)),
         Command::Up(up) => call::block_on(stack::up(up)),

@@ -14,12 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     call,
     exit::{CliError, Exit},
+    programs,
     serve_args::{ProfileArg, ServeArgs, StackArg},
     service, values,
 };
 use crate::{
     config::{self, Address, DEFAULT_GEOMETRY},
     frame::{CaptureMode, ScreenSize, Size},
+    helper::Helper,
     memory, metrics,
     rpc::{
         self, Listener, ServerOptions, ServerTls,
@@ -146,8 +148,16 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         None
     };
     let (stack, init) = stack.unzip();
-    let session = Session::new(display, profile.into(), stack, geometry, shutdown.clone())
-        .map_err(|error| local(&error))?;
+    let helper = args.session_helper.clone();
+    let helper = Helper::new(helper.or_else(programs::default_socket));
+    let session = Session::new(
+        display,
+        profile.into(),
+        (stack, helper),
+        geometry,
+        shutdown.clone(),
+    )
+    .map_err(|error| local(&error))?;
     for listener in &listeners {
         tracing::info!(
             address = %listener.address(), version = env!("CARGO_PKG_VERSION"),

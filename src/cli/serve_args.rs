@@ -55,6 +55,10 @@ pub(super) struct ServeArgs {
         value_parser = values::session_variable
     )]
     pub(super) session_env: Vec<String>,
+    /// The socket of `deskd session-helper`, which starts programs [default:
+    /// $XDG_RUNTIME_DIR/deskd-session.sock; with --stack, the init starts the helper].
+    #[arg(long, env = "DESKD_SESSION_HELPER", value_name = "PATH")]
+    pub(super) session_helper: Option<PathBuf>,
     /// With --stack: no program of the desktop gains privileges: sudo and other
     /// set-user-ID programs do not work in it.
     #[arg(long, env = "DESKD_DESKTOP_NO_NEW_PRIVS", value_parser = values::switch)]

@@ -153,6 +153,14 @@ pub(super) fn session_variable(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// An environment variable: NAME=VALUE.
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("give NAME=VALUE".into()),
+    }
+}
+
 /// A point: X,Y.
 pub(super) fn point(text: &str) -> Result<(i32, i32), String> {
     let usage = || "give X,Y in pixels, for example 40,12".to_owned();

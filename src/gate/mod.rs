@@ -28,7 +28,7 @@ mod story;
 mod verdict;
 
 pub use evidence::{Evidence, Seen, Verdict};
-pub use picture::look;
+pub use picture::{drawn_outside, look};
 pub use settle::{Given, Next, Rest, Settle};
 
 use std::{collections::HashMap, time::Duration};

@@ -53,6 +53,13 @@ fn flat_windows(pixels: &Pixels, scene: &Scene) -> Vec<WindowId> {
     flat.map(|window| window.id).collect()
 }
 
+/// Whether anything is drawn in `area` outside `holes`; `None` if the holes cover it completely.
+pub fn drawn_outside(pixels: &Pixels, area: Region, holes: &[Region]) -> Option<bool> {
+    let mut rows = area.y..area.y + area.size.height;
+    let is_visible = rows.any(|y| !visible(area, y, holes).is_empty());
+    is_visible.then(|| !is_flat(pixels, area, holes))
+}
+
 /// Whether all pixels of `area` outside `holes` have one colour.
 fn is_flat(pixels: &Pixels, area: Region, holes: &[Region]) -> bool {
     let mut colour: Option<[u8; 3]> = None;

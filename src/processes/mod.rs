@@ -12,8 +12,8 @@ use std::{collections::HashMap, io, path::Path, time::Duration};
 
 use crate::facts::Scene;
 pub(crate) use stat::{
-    Demand, age, all, demand, exists, has_no_new_privs, is_user, living, name, sample, started,
-    user,
+    Demand, age, all, demand, exists, has_no_new_privs, is_user, living, name, parent_of, sample,
+    started, user,
 };
 use stat::{Stat, age_of, since_boot, table};
 pub(crate) use terminal::is_command;

@@ -86,6 +86,11 @@ pub(crate) fn name(pid: u32) -> String {
     name.replace(char::is_control, "?")
 }
 
+/// Returns the parent of a process.
+pub(crate) fn parent_of(pid: u32) -> Option<u32> {
+    Stat::read(pid).map(|stat| stat.parent)
+}
+
 /// Whether a process exists and is not a zombie.
 pub(crate) fn exists(pid: u32) -> bool {
     Stat::read(pid).is_some_and(|stat| stat.lives(pid))

@@ -53,6 +53,8 @@ pub(in crate::rpc) const MAX_WAIT: Duration = Duration::from_secs(300);
 pub(in crate::rpc) const MAX_CLIPBOARD_TRANSFERS: usize = 4;
 /// Maximum time to wait for the change of a window.
 pub(in crate::rpc) const MAX_CHANGE: Duration = Duration::from_secs(30);
+/// Maximum time to wait for the window of a launched program.
+pub(in crate::rpc) const MAX_WINDOW_WAIT: Duration = Duration::from_secs(120);
 /// Maximum `settle.timeout`.
 pub(in crate::rpc) const MAX_SETTLE: Duration = Duration::from_secs(60);
 /// Maximum `settle.quiet`.

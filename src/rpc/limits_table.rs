@@ -2,7 +2,7 @@
 
 use super::{
     limits,
-    messages::{action, condition, convert, step, window},
+    messages::{action, condition, convert, program, step, window},
     services::watch,
     transport::auth,
 };
@@ -104,6 +104,19 @@ pub fn all_limits() -> Vec<(&'static str, String)> {
         ("notches of a scroll", grouped(limits::MAX_SCROLL_NOTCHES)),
         ("wait, hold, `wait_for`", seconds(limits::MAX_WAIT)),
         ("change of a window", seconds(limits::MAX_CHANGE)),
+        (
+            "wait for the window of a launched program",
+            seconds(limits::MAX_WINDOW_WAIT),
+        ),
+        ("words of a command line", grouped(program::MAX_WORDS)),
+        (
+            "bytes of a command line, or of its environment",
+            bytes(program::MAX_WORD_BYTES as u64),
+        ),
+        (
+            "environment variables or URIs of a launch",
+            grouped(program::MAX_ITEMS),
+        ),
         ("content of the clipboard", bytes(MAX_CONTENT as u64)),
         (
             "calls that transfer it at the same time",

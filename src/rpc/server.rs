@@ -20,8 +20,8 @@ use tower::util::MapResponseLayer;
 use crate::rpc::{
     DESCRIPTORS, limits,
     services::{
-        clipboard::ClipboardService, desktop::DesktopService, health, stack::StackService,
-        windows::WindowsService,
+        clipboard::ClipboardService, desktop::DesktopService, health, programs::ProgramsService,
+        stack::StackService, windows::WindowsService,
     },
     transport::{
         auth::{Gatekeeper, TokenError},
@@ -31,7 +31,7 @@ use crate::rpc::{
     },
     v1::{
         clipboard_server::ClipboardServer, desktop_server::DesktopServer,
-        stack_server::StackServer, windows_server::WindowsServer,
+        programs_server::ProgramsServer, stack_server::StackServer, windows_server::WindowsServer,
     },
 };
 use crate::session::Session;
@@ -141,6 +141,11 @@ pub async fn serve(
         read_only: options.read_only,
     })
     .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
+    let programs = ProgramsServer::new(ProgramsService {
+        session: session.clone(),
+        read_only: options.read_only,
+    })
+    .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let clipboard = ClipboardService::new(session.clone(), options.read_only);
     let clipboard =
         ClipboardServer::new(clipboard).max_decoding_message_size(limits::MAX_REQUEST_BYTES);
@@ -162,6 +167,7 @@ pub async fn serve(
         .add_service(InterceptedService::new(desktop, gatekeeper.clone()))
         .add_service(InterceptedService::new(stack, gatekeeper.clone()))
         .add_service(InterceptedService::new(windows, gatekeeper.clone()))
+        .add_service(InterceptedService::new(programs, gatekeeper.clone()))
         .add_service(InterceptedService::new(clipboard, gatekeeper.clone()))
         .add_service(InterceptedService::new(
             reflection().build_v1()?,

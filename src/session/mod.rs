@@ -5,6 +5,7 @@
 //! - [`bring_up`]: starts, stops and resizes the display stack, and waits for the paint proof
 //!   (the record on the root window that the desktop is painted) after each start.
 //! - [`windows`]: lists and changes windows, and waits for conditions.
+//! - [`programs`]: launches and lists programs, through the session helper.
 //! - [`clipboard`]: reads and replaces the clipboard.
 //! - `paint`: determines whether the desktop is painted, for the others.
 
@@ -13,6 +14,7 @@ mod capture;
 mod clipboard;
 mod input;
 mod paint;
+mod programs;
 mod windows;
 
 use std::sync::Arc;
@@ -32,12 +34,13 @@ pub use input::{
     Text,
 };
 pub use paint::Awaited;
+pub use programs::{Launched, ListedProgram, ProgramError, Programs};
 pub use windows::{
     ChangeOutcome, Changed, Condition, ConditionState, RegionCondition, WaitRefusal, Waited,
     WindowCondition, Windows,
 };
 
-use crate::{facts::Profile, frame::Size, stack::Stack, x11::Display};
+use crate::{facts::Profile, frame::Size, helper::Helper, stack::Stack, x11::Display};
 
 /// One instance of the daemon, on one display.
 #[derive(Debug, Clone)]
@@ -48,6 +51,8 @@ pub struct Session {
     pub input: Arc<Input>,
     /// The windows.
     pub windows: Arc<Windows>,
+    /// The programs.
+    pub programs: Arc<Programs>,
     /// The clipboard.
     pub clipboard: Arc<ClipboardStore>,
     /// The display stack.
@@ -58,7 +63,8 @@ pub struct Session {
 
 impl Session {
     /// Creates a session on `display`, which counts as painted according to `profile`.
-    /// `stack` manages the display; `None` if another program does. Failure cards have the
+    /// `stack` manages the display; `None` if another program does. `helper` is the session helper
+    /// that starts programs. Failure cards have the
     /// size `configured` until a screen was seen. When `shutdown` is cancelled, waiting calls
     /// end; screenshots then return a failure card.
     ///
@@ -68,7 +74,7 @@ impl Session {
     pub fn new(
         display: Arc<Display>,
         profile: Profile,
-        stack: Option<Stack>,
+        (stack, helper): (Option<Stack>, Helper),
         configured: Size,
         shutdown: CancellationToken,
     ) -> std::io::Result<Self> {
@@ -84,6 +90,7 @@ impl Session {
         );
         let capture = Arc::new(capture);
         let windows = Arc::new(Windows::new(Arc::clone(&capture)));
+        let programs = Arc::new(Programs::new(helper, Arc::clone(&windows)));
         let clipboard = Arc::new(ClipboardStore::new(Arc::clone(&capture)));
         let input = Input::new(
             input_display,
@@ -96,6 +103,7 @@ impl Session {
             capture,
             input: Arc::new(input),
             clipboard,
+            programs,
             windows,
             bring_up: Arc::new(bring_up),
             instance_id,

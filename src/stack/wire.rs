@@ -12,8 +12,10 @@ pub enum Component {
     Keymap,
     /// The session's message bus.
     Dbus,
-    /// XFCE.
+    /// The desktop session.
     Session,
+    /// The session helper.
+    SessionHelper,
     /// The VNC server.
     X11vnc,
     /// The viewer's WebSocket and page.
@@ -26,11 +28,12 @@ pub enum Component {
 
 impl Component {
     /// The parts that the init starts, in their order.
-    pub const STARTED: [Self; 6] = [
+    pub const STARTED: [Self; 7] = [
         Self::Xvfb,
         Self::Keymap,
         Self::Dbus,
         Self::Session,
+        Self::SessionHelper,
         Self::X11vnc,
         Self::Websockify,
     ];
@@ -42,6 +45,7 @@ impl Component {
             Self::Keymap => "keymap",
             Self::Dbus => "dbus",
             Self::Session => "session",
+            Self::SessionHelper => "session-helper",
             Self::X11vnc => "x11vnc",
             Self::Websockify => "websockify",
             Self::Paint => "paint",

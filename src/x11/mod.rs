@@ -34,6 +34,7 @@ pub use command::{
 };
 pub use connection::{
     display_name::DisplayName,
+    lifetime::wait_for_end,
     mailbox::{Bell, Receiver, Sender, mailbox},
     reach::{ServerOwner, SocketKind},
     server::cookie_file,

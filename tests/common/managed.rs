@@ -265,7 +265,7 @@ impl Drop for Managed {
         ] {
             drop(fs::remove_file(left));
         }
-        for left in ["lock", "Xauthority"] {
+        for left in ["lock", "Xauthority", "session"] {
             drop(fs::remove_file(format!(
                 "/run/deskd/X{}.{left}",
                 self.number

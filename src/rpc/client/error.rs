@@ -108,7 +108,8 @@ impl From<Status> for CallError {
                 | Reason::UnknownWindow
                 | Reason::AmbiguousWindow
                 | Reason::StaleWindow
-                | Reason::WindowCovered,
+                | Reason::WindowCovered
+                | Reason::UnknownProgram,
                 _,
             ) => Kind::Stale,
             (

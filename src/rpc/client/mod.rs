@@ -34,7 +34,10 @@ pub use desktop::Desktop;
 pub use error::{CallError, CallErrorKind};
 
 use crate::config::Address;
-pub use crate::rpc::v1::{clipboard_client::ClipboardClient, windows_client::WindowsClient};
+pub use crate::rpc::v1::{
+    clipboard_client::ClipboardClient, programs_client::ProgramsClient,
+    windows_client::WindowsClient,
+};
 pub use crate::rpc::v1::{desktop_client::DesktopClient, stack_client::StackClient};
 use crate::rpc::{transport::auth::Token, v1};
 
@@ -275,6 +278,11 @@ pub fn stack(connection: Connection) -> StackClient<Connection> {
 /// Creates a client of the service `Clipboard`.
 pub fn clipboard(connection: Connection) -> ClipboardClient<Connection> {
     ClipboardClient::new(connection)
+}
+
+/// Creates a client of the service `Programs`.
+pub fn programs(connection: Connection) -> ProgramsClient<Connection> {
+    ProgramsClient::new(connection)
 }
 
 /// Creates a client of the service `Windows`.

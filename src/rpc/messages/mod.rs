@@ -6,6 +6,7 @@ pub(in crate::rpc) mod convert;
 pub(in crate::rpc) mod limited;
 pub(in crate::rpc) mod outcome;
 pub(in crate::rpc) mod own_time;
+pub(in crate::rpc) mod program;
 pub(in crate::rpc) mod status;
 pub(in crate::rpc) mod step;
 pub(in crate::rpc) mod values;

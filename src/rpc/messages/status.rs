@@ -12,8 +12,9 @@ use tonic_types::{ErrorDetails, StatusExt};
 pub(in crate::rpc) use crate::rpc::v1::Reason;
 use crate::{
     failure::{Cause, Failure},
+    helper::{HelperError, wire::RefusedReason},
     metrics,
-    session::{CursorFailure, Refusal, Refused, WaitRefusal, WindowRefusal},
+    session::{CursorFailure, ProgramError, Refusal, Refused, WaitRefusal, WindowRefusal},
     x11::ListedWindow,
 };
 
@@ -229,6 +230,27 @@ impl From<WaitRefusal> for Status {
             WaitRefusal::Region(refusal) => refusal.into(),
             WaitRefusal::Windows(refusal) => refusal.into(),
         }
+    }
+}
+
+impl From<ProgramError> for Status {
+    fn from(error: ProgramError) -> Self {
+        let message = error.to_string();
+        let (code, reason) = match error {
+            ProgramError::Display(failure) => return CursorFailure(failure).into(),
+            ProgramError::Helper(HelperError::Away(_)) => {
+                (Code::Unavailable, Reason::NoSessionHelper)
+            }
+            ProgramError::Helper(HelperError::Refused(refused, _)) => match refused {
+                RefusedReason::NotFound => (Code::FailedPrecondition, Reason::ProgramNotFound),
+                RefusedReason::NotStarted => (Code::FailedPrecondition, Reason::ProgramNotStarted),
+                RefusedReason::Unknown => (Code::FailedPrecondition, Reason::UnknownProgram),
+                RefusedReason::Full => (Code::ResourceExhausted, Reason::QueueFull),
+                RefusedReason::Reused => (Code::FailedPrecondition, Reason::OperationIdReused),
+                RefusedReason::Protocol => (Code::Unavailable, Reason::NoSessionHelper),
+            },
+        };
+        build(code, reason, message, &[])
     }
 }
 

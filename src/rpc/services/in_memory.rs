@@ -15,6 +15,7 @@ use super::{desktop::DesktopService, stack::StackService};
 use crate::{
     facts::Profile,
     frame::Size,
+    helper::Helper,
     rpc::{
         client::reason,
         transport::replies,
@@ -65,7 +66,14 @@ async fn served(read_only: bool) -> Served {
         height: 300,
     };
     let display = Arc::new(display.unwrap());
-    let session = Session::new(display, Profile::Any, None, size, stop.clone()).unwrap();
+    let session = Session::new(
+        display,
+        Profile::Any,
+        (None, Helper::new(None)),
+        size,
+        stop.clone(),
+    );
+    let session = session.unwrap();
     let instance = session.instance_id().to_owned();
     let desktop = DesktopService {
         session: session.clone(),

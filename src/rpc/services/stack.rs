@@ -266,6 +266,7 @@ fn component(component: Component) -> v1::Component {
         Component::Keymap => v1::Component::Keymap,
         Component::Dbus => v1::Component::Dbus,
         Component::Session => v1::Component::Session,
+        Component::SessionHelper => v1::Component::SessionHelper,
         Component::X11vnc => v1::Component::X11vnc,
         Component::Websockify => v1::Component::Websockify,
         Component::Paint => v1::Component::Paint,

@@ -46,7 +46,9 @@ impl UpResult {
             Component::Xvfb | Component::Keymap => Self::NoXServer,
             Component::X11vnc => Self::VncFailed,
             Component::Websockify => Self::ViewerFailed,
-            Component::Dbus | Component::Session | Component::Paint => Self::NotPainted,
+            Component::Dbus | Component::Session | Component::SessionHelper | Component::Paint => {
+                Self::NotPainted
+            }
             Component::Lock => Self::Locked,
         }
     }

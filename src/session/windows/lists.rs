@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Minimum pause between two lists of one caller.
-pub(super) const APART: Duration = Duration::from_millis(10);
+pub(in crate::session) const APART: Duration = Duration::from_millis(10);
 /// The windows are listed again after this time, even if no event reported a change.
 pub(super) const REREAD: Duration = Duration::from_millis(100);
 /// Time before the reply that a last look at the windows may take.
@@ -30,7 +30,7 @@ pub(super) fn last_look(end: Instant, reply_by: Instant) -> Instant {
 /// The windows of one display.
 #[derive(Debug)]
 pub struct Windows {
-    pub(super) capture: Arc<Capture>,
+    pub(in crate::session) capture: Arc<Capture>,
     /// Started by the first call.
     thread: Mutex<Option<Arc<WindowThread>>>,
 }
@@ -43,7 +43,7 @@ impl Windows {
         }
     }
 
-    pub(super) fn thread(&self) -> Result<Arc<WindowThread>, Failure> {
+    pub(in crate::session) fn thread(&self) -> Result<Arc<WindowThread>, Failure> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = &*thread {
             return Ok(Arc::clone(thread));

@@ -15,6 +15,7 @@ mod waiting;
 
 pub use change::{ChangeOutcome, Changed};
 pub use condition::{Condition, ConditionState, RegionCondition, WindowCondition};
+pub(super) use lists::APART;
 pub use lists::Windows;
 pub(super) use waiting::Baseline;
 pub use waiting::{WaitRefusal, Waited};

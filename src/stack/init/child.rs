@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     io::{self, Read},
     os::fd::{AsFd, BorrowedFd},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{ChildStderr, ChildStdout, Command, Stdio},
 };
 
@@ -29,6 +29,8 @@ pub(super) struct Start<'a> {
     pub(super) folder: PathBuf,
     /// Whether set-user-ID programs give it no privileges.
     pub(super) no_new_privs: bool,
+    /// Its standard input; `None` for none.
+    pub(super) stdin: Option<BorrowedFd<'a>>,
 }
 
 /// A running program.
@@ -41,20 +43,6 @@ pub(super) struct Child {
     pub(super) said: Vec<u8>,
     /// The end of its standard error output.
     pub(super) complained: Vec<u8>,
-}
-
-/// Finds a program in `PATH`.
-pub(super) fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| is_executable(file))
-}
-
-fn is_executable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    file.metadata()
-        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 impl Child {
@@ -71,11 +59,15 @@ impl Child {
         }
         command.arg("--folder").arg(&start.folder);
         command.arg("--").arg(start.program).args(&start.arguments);
+        let stdin = match start.stdin {
+            Some(stdin) => Stdio::from(stdin.try_clone_to_owned()?),
+            None => Stdio::null(),
+        };
         command
             .env_clear()
             .envs(start.environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut process = command.spawn()?;

@@ -2,12 +2,11 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use super::{
-    child::{Start, find},
-    plan::StackPlan,
-    tree::MARK,
+use super::{child::Start, plan::StackPlan, tree::MARK};
+use crate::{
+    files,
+    stack::wire::{Component, Problem},
 };
-use crate::stack::wire::{Component, Problem};
 
 /// The VNC server's port, on loopback.
 const VNC_PORT: u16 = 5900;
@@ -34,7 +33,7 @@ pub(super) fn needs(component: Component) -> Option<Component> {
         // It forwards connections to the VNC server's port, so that server must be ours.
         Component::Websockify => Some(Component::X11vnc),
         Component::Dbus => Some(Component::Keymap),
-        Component::Session => Some(Component::Dbus),
+        Component::Session | Component::SessionHelper => Some(Component::Dbus),
         Component::Xvfb | Component::Paint | Component::Lock => None,
     }
 }
@@ -57,7 +56,7 @@ pub(super) fn readiness(component: Component) -> (Ready, Duration) {
     match component {
         Component::Xvfb => (Ready::Said, seconds(10)),
         Component::Keymap => (Ready::Ended, seconds(10)),
-        Component::Dbus => (Ready::Said, seconds(10)),
+        Component::Dbus | Component::SessionHelper => (Ready::Said, seconds(10)),
         Component::X11vnc => (Ready::Listens(VNC_PORT), seconds(5)),
         Component::Websockify => (Ready::Listens(0), seconds(5)),
         Component::Session | Component::Paint | Component::Lock => (Ready::Runs, seconds(10)),
@@ -72,6 +71,8 @@ fn program(component: Component) -> (&'static str, &'static str) {
         Component::Dbus => ("dbus-daemon", "dbus"),
         Component::X11vnc => ("x11vnc", "x11vnc"),
         Component::Websockify => ("websockify", "websockify"),
+        // This program: the desktop's user may not be able to enter the folder of its file.
+        Component::SessionHelper => ("/proc/self/exe", "deskd"),
         Component::Session | Component::Paint | Component::Lock => {
             ("xfce4-session", "xfce4-session")
         }
@@ -96,7 +97,9 @@ fn companions(component: Component) -> &'static [(&'static str, &'static str)] {
 pub(super) fn missing(component: Component) -> Option<Problem> {
     let own = [program(component)];
     let all = own.iter().chain(companions(component));
-    let missing = all.into_iter().find(|(program, _)| find(program).is_none());
+    let missing = all
+        .into_iter()
+        .find(|(program, _)| files::in_path(program).is_none());
     missing.map(|(program, package)| Problem::Missing {
         program: (*program).into(),
         package: (*package).into(),
@@ -177,6 +180,7 @@ pub(super) fn start(component: Component, plan: &StackPlan) -> Start<'_> {
             format!("127.0.0.1:{}", options.viewer_port).into(),
             format!("127.0.0.1:{VNC_PORT}").into(),
         ],
+        Component::SessionHelper => vec!["session-helper".into(), "--inherited".into()],
         Component::Session | Component::Paint | Component::Lock => Vec::new(),
     };
     Start {
@@ -184,8 +188,10 @@ pub(super) fn start(component: Component, plan: &StackPlan) -> Start<'_> {
         arguments,
         environment: environment(component, plan, &display, &bus),
         account: plan.is_root.then_some(&plan.desktop),
-        // Only the session starts programs that may need privileges, such as sudo.
-        no_new_privs: component != Component::Session || plan.options.no_new_privs,
+        // Only these start programs that may need privileges, such as sudo.
+        no_new_privs: !matches!(component, Component::Session | Component::SessionHelper)
+            || plan.options.no_new_privs,
+        stdin: None,
         folder: if plan.desktop.home.is_dir() {
             plan.desktop.home.clone()
         } else {

@@ -11,11 +11,12 @@ use super::{
 };
 use crate::stack::wire::{Component, Problem, ToInit};
 
-const ENABLED: [Component; 4] = [
+const ENABLED: [Component; 5] = [
     Component::Xvfb,
     Component::Keymap,
     Component::Dbus,
     Component::Session,
+    Component::SessionHelper,
 ];
 
 /// Something that happens to the stack.

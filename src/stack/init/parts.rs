@@ -2,7 +2,10 @@
 
 use std::{
     net::{SocketAddr, TcpStream},
-    os::fd::BorrowedFd,
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::net::UnixListener,
+    },
     time::Duration,
 };
 
@@ -44,6 +47,8 @@ pub(super) struct Parts {
     processes: Vec<PartProcess>,
     /// The control group of the parts, if one can be created.
     group: Option<Group>,
+    /// The socket at which the session helper is reached.
+    helper: Option<UnixListener>,
     /// The daemon, which is a child of the init but not part of the stack.
     pub(super) daemon: Option<Pid>,
 }
@@ -66,6 +71,7 @@ impl Parts {
         Self {
             processes: Component::STARTED.into_iter().map(process).collect(),
             group,
+            helper: None,
             daemon: None,
         }
     }
@@ -136,8 +142,20 @@ impl Parts {
             };
             return StackFact::NotStarted(component, problem, message);
         }
+        if component == Component::SessionHelper && self.helper.is_none() {
+            match plan.helper_listener() {
+                Ok(listener) => self.helper = Some(listener),
+                Err(error) => {
+                    let message = format!("session-helper cannot be started: {error}");
+                    return StackFact::NotStarted(component, Problem::Failed, message);
+                }
+            }
+        }
         let started = prepare(component, plan).and_then(|()| {
-            let start = components::start(component, plan);
+            let mut start = components::start(component, plan);
+            if component == Component::SessionHelper {
+                start.stdin = self.helper.as_ref().map(|listener| listener.as_fd());
+            }
             Child::start(&start).map_err(|error| {
                 let (program, folder) = (start.program, start.folder.display());
                 let user = start

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     fs, io,
+    os::unix::net::UnixListener,
     path::{Path, PathBuf},
     sync::mpsc,
     thread,
@@ -14,7 +15,7 @@ use nix::unistd::{User, geteuid};
 use super::lock;
 use crate::{
     config::Address,
-    files::{FileOwner, Folder, make_folder},
+    files::{FileOwner, Folder, make_folder, set_mode},
     frame::Size,
 };
 
@@ -139,6 +140,8 @@ pub struct StackPlan {
     /// The cookie files of the desktop and of the daemon.
     pub(super) desktop_cookie: PathBuf,
     pub(super) daemon_cookie: PathBuf,
+    /// The socket of the session helper, which only the daemon can connect to.
+    pub(super) helper_socket: PathBuf,
 }
 
 impl StackPlan {
@@ -147,7 +150,7 @@ impl StackPlan {
     /// # Errors
     ///
     /// When a user does not exist, or the folder cannot be created.
-    pub fn new(options: StackOptions) -> Result<Self, PlanError> {
+    pub fn new(mut options: StackOptions) -> Result<Self, PlanError> {
         let own = own()?;
         let is_root = geteuid().is_root();
         let named = |name: &str| User::from_name(name).map(|user| user.map(UserAccount::from));
@@ -176,7 +179,12 @@ impl StackPlan {
             // A user such as "nobody" has no home; this one is removed with the desktop's files.
             desktop.home = desktop_dir.join("home");
         }
+        let helper_socket = base.join(format!("X{number}.session"));
+        let mut argument = OsString::from("--session-helper=");
+        argument.push(&helper_socket);
+        options.daemon.push(argument);
         Ok(Self {
+            helper_socket,
             lock: base.join(format!("X{number}.lock")),
             desktop_cookie: desktop_dir.join("Xauthority"),
             daemon_cookie: base.join(format!("X{number}.Xauthority")),
@@ -240,6 +248,26 @@ impl StackPlan {
             // The wait ends when the thread has finished, or after `REMOVED`.
             let _ = removed.recv_timeout(REMOVED);
         }
+    }
+
+    /// Creates the socket at which the session helper is reached. It belongs to the init, so a call
+    /// waits while the helper is started again.
+    pub(super) fn helper_listener(&self) -> Result<UnixListener, PlanError> {
+        let path = &self.helper_socket;
+        let listen = || {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let listener = UnixListener::bind(path)?;
+            // Only the daemon's user and root can enter the folder to replace the file.
+            set_mode(path, 0o600)?;
+            if self.is_root {
+                std::os::unix::fs::chown(path, Some(self.daemon.uid), Some(self.daemon.gid))?;
+            }
+            Ok(listener)
+        };
+        file_error(path, listen())
     }
 
     /// Returns the mark of a component's processes.

@@ -3,6 +3,7 @@
 pub(in crate::x11) mod allowance;
 pub mod display_name;
 pub(in crate::x11) mod framing;
+pub(in crate::x11) mod lifetime;
 pub(in crate::x11) mod mailbox;
 pub(in crate::x11) mod pixel_format;
 pub(in crate::x11) mod pulse;

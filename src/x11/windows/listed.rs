@@ -104,6 +104,8 @@ pub struct ListedWindow {
     pub transient_for: Option<Window>,
     /// The id of that window, if it is listed; otherwise empty.
     pub main: String,
+    /// The id that its launcher gave the program (`_NET_STARTUP_ID`), at most 128 bytes.
+    pub startup_id: String,
     /// Whether a window manager manages it.
     pub managed: bool,
     /// Whether it is mapped, with all windows that contain it.

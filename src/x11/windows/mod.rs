@@ -30,6 +30,7 @@ x11rb::atom_manager! {
         WM_PROTOCOLS,
         WM_DELETE_WINDOW,
         _GTK_FRAME_EXTENTS,
+        _NET_STARTUP_ID,
         _NET_SUPPORTED,
         _NET_SUPPORTING_WM_CHECK,
         _NET_CLIENT_LIST,

@@ -34,6 +34,8 @@ pub const MAX_WINDOWS: usize = 1024;
 const TITLE: u32 = 256;
 /// Maximum length of the class and instance names together, in units of 4 bytes.
 const CLASS: u32 = 128;
+/// Maximum length of the startup id, in units of 4 bytes.
+const STARTUP_ID: u32 = 32;
 /// Maximum number of elements of a list that a window has.
 const LIST: u32 = 256;
 /// Maximum number of windows that a window manager lists.
@@ -190,6 +192,7 @@ struct Asked<'c> {
     workspace: PropertyCookie<'c>,
     protocols: PropertyCookie<'c>,
     shadows: PropertyCookie<'c>,
+    startup_id: PropertyCookie<'c>,
     pid: Option<PropertyCookie<'c>>,
 }
 
@@ -219,6 +222,14 @@ impl<'c> Asked<'c> {
             workspace: words(atoms._NET_WM_DESKTOP, AtomEnum::CARDINAL, 1)?,
             protocols: words(atoms.WM_PROTOCOLS, AtomEnum::ATOM, LIST)?,
             shadows: words(atoms._GTK_FRAME_EXTENTS, AtomEnum::CARDINAL, 4)?,
+            startup_id: conn.get_property(
+                false,
+                window,
+                atoms._NET_STARTUP_ID,
+                atoms.UTF8_STRING,
+                0,
+                STARTUP_ID,
+            )?,
             pid: match asks_pid {
                 true => Some(words(atoms._NET_WM_PID, AtomEnum::CARDINAL, 1)?),
                 false => None,
@@ -262,6 +273,7 @@ fn windows(
         let workspace = values(asked.workspace.reply())?.first().copied();
         let protocols = values(asked.protocols.reply())?;
         let shadows = values(asked.shadows.reply())?;
+        let startup_id = gone(asked.startup_id.reply())?;
         let pid = match (owners, asked.pid) {
             (Some(owners), _) => owners.pid(place.window),
             (None, Some(said)) => values(said.reply())?
@@ -329,6 +341,9 @@ fn windows(
             ),
             transient_for,
             main: String::new(),
+            startup_id: startup_id.map_or(String::new(), |id| {
+                String::from_utf8_lossy(&id.value).into_owned()
+            }),
             managed: place.managed,
             viewable: attributes.map_state == MapState::VIEWABLE,
             closes: protocols.contains(&atoms.WM_DELETE_WINDOW),

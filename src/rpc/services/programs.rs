@@ -1,0 +1,89 @@
+//! Implements the gRPC service `Programs`.
+
+use std::time::Duration;
+
+use tonic::{Request, Response, Status};
+
+use crate::rpc::{
+    messages::{program, status},
+    transport::{deadline, deadline::Deadline},
+    v1::{self, programs_server::Programs},
+};
+use crate::session::Session;
+
+/// Serves `Programs` calls with a session.
+#[derive(Debug, Clone)]
+pub(in crate::rpc) struct ProgramsService {
+    pub(in crate::rpc) session: Session,
+    pub(in crate::rpc) read_only: bool,
+}
+
+impl ProgramsService {
+    fn may_change(&self, what: &str) -> Result<(), Status> {
+        match self.read_only {
+            true => Err(status::read_only(what)),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Programs for ProgramsService {
+    async fn launch(
+        &self,
+        request: Request<v1::LaunchRequest>,
+    ) -> Result<Response<v1::LaunchResponse>, Status> {
+        self.may_change("Launch")?;
+        let metadata = request.metadata().clone();
+        let (launch, wait) = program::launch(request.into_inner())?;
+        let deadline = Deadline::of(&metadata, deadline::QUERY + wait.unwrap_or(Duration::ZERO));
+        let programs = &self.session.programs;
+        let launched = programs.launch(launch, wait, deadline.reply_by).await?;
+        Ok(Response::new(program::launched(launched)))
+    }
+
+    async fn list_programs(
+        &self,
+        request: Request<v1::ListProgramsRequest>,
+    ) -> Result<Response<v1::ListProgramsResponse>, Status> {
+        let deadline = Deadline::of(request.metadata(), deadline::QUERY);
+        let programs = self.session.programs.list(deadline.reply_by).await?;
+        Ok(Response::new(v1::ListProgramsResponse {
+            programs: programs.iter().map(program::listed).collect(),
+        }))
+    }
+
+    async fn read_output(
+        &self,
+        request: Request<v1::ReadOutputRequest>,
+    ) -> Result<Response<v1::ReadOutputResponse>, Status> {
+        let id = &request.get_ref().id;
+        program::id(id)?;
+        let (output, total_bytes, program) = self.session.programs.output(id).await?;
+        Ok(Response::new(v1::ReadOutputResponse {
+            output,
+            total_bytes,
+            program: Some(program::program(&program)),
+        }))
+    }
+
+    async fn signal_program(
+        &self,
+        request: Request<v1::SignalProgramRequest>,
+    ) -> Result<Response<v1::SignalProgramResponse>, Status> {
+        self.may_change("SignalProgram")?;
+        let (metadata, request) = (request.metadata(), request.get_ref());
+        program::id(&request.id)?;
+        let (signal, limit) = program::signal(request)?;
+        let deadline = Deadline::of(metadata, deadline::QUERY + limit);
+        let programs = &self.session.programs;
+        let (signalled, program) = programs
+            .signal(&request.id, signal, limit, deadline.reply_by)
+            .await?;
+        Ok(Response::new(v1::SignalProgramResponse {
+            ended: !program.runs,
+            signalled,
+            program: Some(program::program(&program)),
+        }))
+    }
+}

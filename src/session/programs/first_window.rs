@@ -1,0 +1,177 @@
+//! Finds the first painted window of a launched program.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{Launched, MAX_REPORTED_OUTPUT, ProgramError, Programs};
+use crate::{
+    frame::{Region, Size},
+    gate,
+    helper::wire::{Call, End, Program},
+    session::windows::APART,
+    x11::{Grab, ListedWindow, Rectangle, WindowKind, WindowList},
+};
+
+/// The windows and the program are looked at again after this time.
+const AGAIN: Duration = Duration::from_millis(50);
+/// Minimum pause between two questions whether the program runs: the helper looks at all processes.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Programs {
+    /// Waits from `began` until `end` for a painted window of `program`. `before`: the windows when
+    /// it was launched.
+    pub(super) async fn first_window(
+        &self,
+        mut program: Program,
+        before: &WindowList,
+        (began, end): (Instant, Instant),
+        reply_by: Instant,
+    ) -> Result<Launched, ProgramError> {
+        let capture = &self.windows.capture;
+        let mut changes = self.windows.thread()?.changes();
+        let mut drawn = capture.display.drawn();
+        let mut owners = HashMap::new();
+        let mut looked = began;
+        loop {
+            changes.borrow_and_update();
+            drawn.borrow_and_update();
+            let list = self.windows.list(reply_by).await?;
+            let unknown = list.windows.iter().filter_map(|window| window.pid);
+            let unknown: Vec<u32> = unknown.filter(|pid| !owners.contains_key(pid)).collect();
+            let found = self.owners(&unknown).await;
+            owners.extend(unknown.iter().map(|pid| (*pid, found.get(pid).cloned())));
+            let window = list.windows.iter().find(|window| {
+                let owner = window.pid.and_then(|pid| owners.get(&pid)?.as_ref());
+                is_candidate(window) && is_of(window, owner, &program, before)
+            });
+            let mut is_painted = false;
+            if let Some(window) = window {
+                let grab = capture.wait(reply_by, capture.display.capture()).await?;
+                is_painted = self.is_painted(window, &list, &grab, reply_by).await;
+            }
+            let now = Instant::now();
+            let has_failed = !program.runs && program.end != Some(End::Code(0));
+            if is_painted || now >= end || window.is_none() && has_failed {
+                let output = match window.is_none() && !program.runs {
+                    true => self.last_output(&program.id).await,
+                    false => String::new(),
+                };
+                return Ok(Launched {
+                    window: window.map(|window| (window.clone(), is_painted)),
+                    program,
+                    waited: true,
+                    output,
+                    painted_after: is_painted.then(|| now - began),
+                });
+            }
+            let next = (now + AGAIN).min(end);
+            tokio::time::sleep_until((now + APART).min(next)).await;
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                changed = changes.changed() => drop(changed),
+                changed = drawn.changed() => drop(changed),
+            }
+            if looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                program = self.program(Call::Get { id: program.id }).await?;
+            }
+        }
+    }
+
+    /// Whether anything is drawn in the window. Of a covered window, its own picture decides.
+    async fn is_painted(
+        &self,
+        window: &ListedWindow,
+        list: &WindowList,
+        grab: &Grab,
+        reply_by: Instant,
+    ) -> bool {
+        let screen = grab.pixels.size();
+        let Some(area) = on_screen(window.client, screen) else {
+            return self.picture_is_drawn(window, reply_by).await;
+        };
+        let above = list.windows.iter().take_while(|w| w.xid != window.xid);
+        let above = above.filter(|other| other.viewable && other.frame_xid != window.frame_xid);
+        let above: Vec<Region> = above.filter_map(|w| on_screen(w.frame, screen)).collect();
+        match gate::drawn_outside(&grab.pixels, area, &above) {
+            Some(is_drawn) => is_drawn,
+            None => self.picture_is_drawn(window, reply_by).await,
+        }
+    }
+
+    async fn picture_is_drawn(&self, window: &ListedWindow, reply_by: Instant) -> bool {
+        let Ok(thread) = self.windows.thread() else {
+            return false;
+        };
+        let picture = thread.picture((window.xid, &window.id), false);
+        match self.windows.capture.wait(reply_by, picture).await {
+            Ok(Some(picture)) => {
+                let whole = Region::whole(picture.pixels.size());
+                gate::drawn_outside(&picture.pixels, whole, &[]) == Some(true)
+            }
+            _ => false,
+        }
+    }
+
+    async fn last_output(&self, id: &str) -> String {
+        let output = self
+            .output(id)
+            .await
+            .map_or(String::new(), |(text, ..)| text);
+        let start = output.ceil_char_boundary(output.len().saturating_sub(MAX_REPORTED_OUTPUT));
+        output[start..].to_owned()
+    }
+}
+
+/// Whether a window can be the one that a caller waits for: splash screens, menus and tooltips are
+/// not.
+fn is_candidate(window: &ListedWindow) -> bool {
+    let is_main = matches!(
+        window.kind,
+        WindowKind::Normal
+            | WindowKind::Dialog
+            | WindowKind::Utility
+            | WindowKind::Dock
+            | WindowKind::Desktop
+    );
+    window.viewable && is_main
+}
+
+/// Whether a window belongs to a launched program: its process does, or it has the launch's startup
+/// id, or it is new and of the same program, after the launched process handed its work to another
+/// one and ended.
+fn is_of(
+    window: &ListedWindow,
+    owner: Option<&String>,
+    program: &Program,
+    before: &WindowList,
+) -> bool {
+    if owner == Some(&program.id) || window.startup_id == format!("deskd-{}", program.id) {
+        return true;
+    }
+    let is_new = before.find(&window.id).is_none();
+    let handed_over = !program.runs && program.end == Some(End::Code(0));
+    let names = [&window.program, &window.class, &window.instance];
+    let is_named = |wanted: &str| {
+        !wanted.is_empty() && names.iter().any(|name| name.eq_ignore_ascii_case(wanted))
+    };
+    is_new && handed_over && program.aliases.iter().any(|alias| is_named(alias))
+}
+
+/// Returns the part of a rectangle that is on the screen.
+fn on_screen(area: Rectangle, screen: Size) -> Option<Region> {
+    let span = |at: i32, length: u32, whole: u32| {
+        let start = i64::from(at).clamp(0, i64::from(whole));
+        let end = (i64::from(at) + i64::from(length)).clamp(0, i64::from(whole));
+        let length = u32::try_from(end - start).ok()?;
+        Some((u32::try_from(start).ok()?, length)).filter(|(_, length)| *length > 0)
+    };
+    let (x, width) = span(area.x, area.width, screen.width)?;
+    let (y, height) = span(area.y, area.height, screen.height)?;
+    Some(Region {
+        x,
+        y,
+        size: Size { width, height },
+    })
+}
