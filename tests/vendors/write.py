@@ -26,6 +26,8 @@ CARD = "Y2FyZA=="
 HALT = "Not executed: an earlier computer action in this turn failed."
 HALTED = "Not executed: an earlier action failed."
 NO_CHANGE = " The screen did not change."
+NO_SCREENSHOT = "Not performed: there is no screenshot to which the points refer. Take a screenshot first."
+NOT_THE_SCREEN = "The picture is not the screen: the screen could not be captured."
 
 # --- The daemon's messages ---
 

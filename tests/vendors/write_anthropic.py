@@ -6,7 +6,9 @@ from write import (
     HALT,
     IMAGE,
     NO_CHANGE,
+    NO_SCREENSHOT,
     NOT_EXECUTED,
+    NOT_THE_SCREEN,
     OUTSIDE,
     act,
     button_down,
@@ -178,11 +180,52 @@ vector("anthropic/cursor_position/in the picture's pixels", "anthropic", [use(1,
 
 # Rules of a turn.
 vector(
-    "anthropic/no picture seen yet: one is taken, to whose pixels the point refers",
+    "anthropic/no picture seen yet: a point is refused, and a picture follows",
     "anthropic",
     [use(1, "left_click", {"coordinate": [40, 12]})],
-    [shot(FIT, number=7), act([click(AT)], FIT, space="f7")],
-    [result(1, "Clicked.", PICTURE)],
+    [shot(FIT)],
+    [result(1, NO_SCREENSHOT, PICTURE, error=True)],
+    seen=None,
+)
+vector(
+    "anthropic/no picture seen yet: the picture follows also without frames after",
+    "anthropic",
+    [use(1, "left_click", {"coordinate": [40, 12]})],
+    [shot(FIT)],
+    [result(1, NO_SCREENSHOT, PICTURE, error=True)],
+    options={"frame_after": False},
+    seen=None,
+)
+vector(
+    "anthropic/no picture seen yet: a part of one is refused",
+    "anthropic",
+    [use(1, "zoom", {"region": [100, 50, 400, 250]})],
+    [shot(FIT)],
+    [result(1, NO_SCREENSHOT, PICTURE, error=True)],
+    seen=None,
+)
+vector(
+    "anthropic/no picture seen yet: a failure card is none",
+    "anthropic",
+    [use(1, "left_click", {"coordinate": [40, 12]})],
+    [shot(FIT, card=True)],
+    [result(1, f"{NO_SCREENSHOT} {NOT_THE_SCREEN}", FAILED, error=True)],
+    seen=None,
+)
+vector(
+    "anthropic/no picture seen yet: what comes before the first point is done",
+    "anthropic",
+    [use(1, "type", {"text": "x"}), use(2, "left_click", {"coordinate": [40, 12]}), use(3, "type", {"text": "y"})],
+    [act([typed("x")], FIT, space=None)],
+    [result(1, "Typed."), result(2, NO_SCREENSHOT, error=True), result(3, HALT, PICTURE, error=True)],
+    seen=None,
+)
+vector(
+    "anthropic/no picture seen yet: the model sees that of the same turn only afterwards",
+    "anthropic",
+    [use(1, "screenshot", {}), use(2, "left_click", {"coordinate": [40, 12]})],
+    [shot(FIT)],
+    [result(1, "", PICTURE), result(2, NO_SCREENSHOT, error=True)],
     seen=None,
 )
 vector(
@@ -316,6 +359,13 @@ for code, reason in (("FAILED_PRECONDITION", "OUTCOME_UNKNOWN"), ("DEADLINE_EXCE
         [result(1, text, error=True), result(2, text, PICTURE, error=True)],
     )
 vector(
+    "anthropic/a picture that does not come in time: it is known that nothing was done",
+    "anthropic",
+    [use(1, "screenshot", {})],
+    [shot(FIT, error=status("DEADLINE_EXCEEDED", "DEADLINE", "no answer came")), shot(FIT, number=2)],
+    [result(1, "Not performed: no answer came [DEADLINE]", PICTURE, error=True)],
+)
+vector(
     "anthropic/READ_ONLY",
     "anthropic",
     [use(1, "type", {"text": "x"})],
@@ -345,6 +395,15 @@ vector(
     [result(1, "Not performed: a person did not allow key.", error=True), result(2, HALT, PICTURE, error=True)],
     options={"confirm": False},
 )
+for answer in ("yes", 1, None, {"allowed": True}):
+    vector(
+        f"anthropic/a person answers {answer}, which does not allow it",
+        "anthropic",
+        [use(1, "key", {"text": "Return"})],
+        [shot(FIT)],
+        [result(1, "Not performed: a person did not allow key.", PICTURE, error=True)],
+        options={"confirm": answer},
+    )
 vector(
     "anthropic/a person allows it",
     "anthropic",
@@ -438,6 +497,13 @@ for version in VERSIONS:
     older_bad(version, "without action", {}, "computer: action is required")
     older_bad(version, "unknown argument", {"action": "key", "text": "a", "speed": 2}, "computer: unknown argument 'speed'; it has: action, coordinate, start_coordinate, text, key, scroll_direction, scroll_amount, duration, region, repeat")
     older_bad(version, "action is a number", {"action": 3}, "computer: action must be a string")
+    older_good(version, "modifiers of a click in key", {"action": "left_click", "coordinate": [40, 12], "key": "ctrl+shift"}, [click(AT, held=["ctrl", "shift"])], "Clicked.")
+    older_good(version, "modifiers in key, text is null", {"action": "right_click", "text": None, "key": "alt"}, [click(None, "RIGHT", held=["alt"])], "Right-clicked.")
+    older_bad(version, "modifiers in text and key", {"action": "left_click", "coordinate": [40, 12], "text": "ctrl", "key": "shift"}, "computer: text and key exclude each other")
+    older_bad(version, "key with text and key", {"action": "key", "text": "a", "key": "b"}, "key: unknown argument 'key'; it has: text, repeat")
+    older_bad(version, "key without text", {"action": "key", "key": "b"}, "key: unknown argument 'key'; it has: text, repeat")
+    older_bad(version, "type with key", {"action": "type", "key": "hello"}, "type: unknown argument 'key'; it has: text")
+    older(version, "no picture seen yet", {"action": "left_click", "coordinate": [40, 12]}, [shot(OLDER)], NO_SCREENSHOT, PICTURE, error=True, seen=False)
 older_good(OLDEST, "left_click_drag from the pointer", {"action": "left_click_drag", "coordinate": [90, 50]}, [button_down(), move((90, 50)), button_up()], "Dragged.")
 for name in ("triple_click", "scroll", "hold_key", "wait", "left_mouse_down", "left_mouse_up", "zoom"):
     older_bad(OLDEST, f"{name} is later", {"action": name}, f"there is no computer action '{name}' in {OLDEST}")
@@ -448,6 +514,9 @@ for version in VERSIONS[1:]:
     older_good(version, "modifiers in text", {"action": "left_click", "coordinate": [40, 12], "text": "shift"}, [click(AT, held=["shift"])], "Clicked.")
     older_good(version, "modifiers in key", {"action": "left_click", "coordinate": [40, 12], "key": "shift"}, [click(AT, held=["shift"])], "Clicked.")
     older_good(version, "scroll", {"action": "scroll", "coordinate": [40, 12], "scroll_direction": "down", "scroll_amount": 5}, [scroll(0, 5, AT)], "Scrolled down.")
+    older_good(version, "scroll with modifiers in key", {"action": "scroll", "scroll_direction": "down", "scroll_amount": 5, "key": "ctrl"}, [scroll(0, 5, held=["ctrl"])], "Scrolled down.")
+    older_bad(version, "scroll with text and key", {"action": "scroll", "scroll_direction": "down", "scroll_amount": 5, "text": "alt", "key": "ctrl"}, "computer: text and key exclude each other")
+    older_bad(version, "hold_key with key", {"action": "hold_key", "key": "shift", "duration": 1}, "hold_key: unknown argument 'key'; it has: text, duration")
     older_good(version, "hold_key", {"action": "hold_key", "text": "shift", "duration": 1}, [key("shift", hold="1s")], "Held shift for 1 s.")
     older_good(version, "wait", {"action": "wait", "duration": 1}, [wait("1s")], "Waited 1 s.")
     older_good(version, "left_mouse_down", {"action": "left_mouse_down"}, [button_down()], "Left mouse button pressed.")

@@ -9,6 +9,7 @@ from write import (
     IMAGE,
     NO_CHANGE,
     NOT_EXECUTED,
+    NOT_THE_SCREEN,
     act,
     button_down,
     button_up,
@@ -197,6 +198,44 @@ vector(
     [shot(FIT)],
     [result(1, "click", PICTURE, error="Not performed: a person must confirm first: This buys a car.")],
 )
+CONFIRM = "Not performed: a person must confirm first"
+for title, decision, why in (
+    ("is empty", {}, CONFIRM),
+    ("has only an explanation", {"explanation": "This buys a car."}, f"{CONFIRM}: This buys a car."),
+    ("is null", {"decision": None}, CONFIRM),
+    ("is unknown", {"decision": "Regular"}, CONFIRM),
+):
+    vector(
+        f"gemini/a safety decision that {title} is not harmless",
+        "gemini",
+        [call(1, "click", {**PLACE, "safety_decision": decision})],
+        [shot(FIT)],
+        [result(1, "click", PICTURE, error=why)],
+    )
+vector(
+    "gemini/a safety decision that is empty is acknowledged",
+    "gemini",
+    [call(1, "click", {**PLACE, "safety_decision": {}})],
+    [act([click(AT)], FIT, **GRID)],
+    [result(1, "click", PICTURE, acknowledged=True)],
+    options={"acknowledge": True},
+)
+vector(
+    "gemini/a safety decision: a person answers yes, which is not true",
+    "gemini",
+    [call(1, "click", {**PLACE, "safety_decision": DECISION})],
+    [shot(FIT)],
+    [result(1, "click", PICTURE, error="Not performed: a person did not allow click.")],
+    options={"acknowledge": "yes"},
+)
+for decision in ("regular", "allowed"):
+    vector(
+        f"gemini/the safety decision {decision} is harmless",
+        "gemini",
+        [call(1, "click", {**PLACE, "safety_decision": {"decision": decision}})],
+        [act([click(AT)], FIT, **GRID)],
+        [result(1, "click", PICTURE)],
+    )
 vector(
     "gemini/a person does not allow it",
     "gemini",
@@ -237,6 +276,28 @@ vector(
     [result(1, "scroll_at", PICTURE)],
     seen=None,
 )
+
+vector(
+    "gemini/no picture seen yet: points count the grid and need none",
+    "gemini",
+    [call(1, "click", PLACE)],
+    [act([click(AT)], FIT, grid=1000)],
+    [result(1, "click", PICTURE)],
+    seen=None,
+)
+NO_SIZE = "Not performed: the size of the screen is not known. Take a screenshot first."
+for title, name, arguments in (
+    ("scroll_at", "scroll_at", {**PLACE, "direction": "down", "magnitude": 250}),
+    ("scroll_document sideways", "scroll_document", {"direction": "left"}),
+):
+    vector(
+        f"gemini/no picture seen yet: {title} after a failure card is refused",
+        "gemini",
+        [call(1, name, arguments)],
+        [shot(FIT, card=True), shot(FIT, card=True, number=2)],
+        [result(1, name, FAILED, error=f"{NO_SIZE} {NOT_THE_SCREEN}")],
+        seen=None,
+    )
 
 
 # The form of generateContent.

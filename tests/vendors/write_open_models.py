@@ -8,6 +8,7 @@ from write import (
     HALTED,
     IMAGE,
     NO_CHANGE,
+    NO_SCREENSHOT,
     NOT_EXECUTED,
     act,
     button_down,
@@ -115,7 +116,10 @@ tars_bad("a string that does not end", "Action: type(content='hello", "a string 
 tars_bad("wait too long", "Action: wait(seconds='301')", "wait: seconds must be from 0 to 300")
 tars("nothing changed", "Action: click(start_box='(40,12)')", [act([click(AT)], TARS, settle="NO_CHANGE")], turn(NO_CHANGE.strip()))
 tars("a card", "Action: click(start_box='(40,12)')", [act([click(AT)], TARS, card=True)], turn("The picture is not the screen: the screen could not be captured.", card=True))
-tars("no picture seen yet", "Action: click(start_box='(40,12)')", [shot(TARS, number=7), act([click(AT)], TARS, space="f7")], turn(), seen=None)
+tars("no picture seen yet", "Action: click(start_box='(40,12)')", [shot(TARS)], turn(NO_SCREENSHOT), seen=None)
+tars("1.0/no picture seen yet: points count the grid", "Action: click(start_box='(40,12)')", [act([click(AT)], TARS, grid=1000)], turn(), "1.0", seen=None)
+tars_bad("the answer is null", None, "the answer is no text")
+tars_bad("the answer is a list", ["Action: wait()"], "the answer is no text")
 
 # --- Qwen-VL and Fara ---
 
@@ -170,6 +174,11 @@ qwen_bad("wait without time", {"action": "wait"}, "wait: time is required")
 qwen_bad("terminate without status", {"action": "terminate"}, "terminate: status is required")
 qwen_bad("type without text", {"action": "type"}, "type: text is required")
 qwen_bad("unknown argument", {"action": "type", "text": "a", "speed": 3}, "type: unknown argument 'speed'; it has: action, text")
+
+
+qwen("no picture seen yet", block({"action": "left_click", "coordinate": [40, 12]}), [shot(TARS)], turn(NO_SCREENSHOT), "2.5", seen=None)
+qwen("the answer is null", None, [shot(QWEN3)], malformed("the answer is no text"))
+qwen("the answer is a number", 5, [shot(QWEN3)], malformed("the answer is no text"))
 
 
 def fara(title, arguments, actions):
@@ -264,6 +273,9 @@ cua_bad("text is a number", "pyautogui.write(5)", "pyautogui.write: message must
 cua_bad("another button", "pyautogui.click(1, 2, button='back')", "pyautogui.click: button must be one of left, middle, right")
 cua_bad("four clicks", "pyautogui.click(1, 2, clicks=4)", "pyautogui.click: clicks must be a whole number from 1 to 3")
 cua_bad("nothing", "", "the answer has no call")
+cua("the answer is null", None, [shot(TARS)], malformed("the answer is no text"))
+cua("the answer is an object", {"code": "pyautogui.click()"}, [shot(TARS)], malformed("the answer is no text"))
+vector("opencua/no picture seen yet", "opencua", code("pyautogui.click(40, 12)"), [shot(TARS)], turn(NO_SCREENSHOT), seen=None)
 cua(
     "the second line is refused: the first is done",
     code("pyautogui.write('a')", "pyautogui.click(5000, 10)", "pyautogui.write('b')"),
@@ -313,6 +325,8 @@ world("code", "import pyautogui; pyautogui.click(40, 12); pyautogui.press('enter
 world_bad("unknown action", {"action_type": "FLY"}, "there is no action 'FLY'")
 world_bad("type is a list", {"action_type": ["CLICK"]}, "there is no action ['CLICK']")
 world_bad("no object", 5, "the action is no object")
+world_bad("null", None, "the action is no object")
+world("no picture seen yet", {"action_type": "CLICK", "parameters": PLACE}, [shot(None)], turn(NO_SCREENSHOT), seen=None)
 world_bad("MOVE_TO nowhere", {"action_type": "MOVE_TO", "parameters": {}}, "MOVE_TO: x is required")
 world_bad("TYPING without text", {"action_type": "TYPING", "parameters": {}}, "TYPING: text is required")
 world_bad("HOTKEY, a string", {"action_type": "HOTKEY", "parameters": {"keys": "ctrl+c"}}, "HOTKEY: keys must be a list of strings")

@@ -6,6 +6,8 @@ from write import (
     HALTED,
     IMAGE,
     NOT_EXECUTED,
+    NO_SCREENSHOT,
+    NOT_THE_SCREEN,
     OUTSIDE,
     act,
     click,
@@ -170,9 +172,32 @@ vector(
     "openai/no picture seen yet",
     "openai",
     [call({"type": "click", "button": "left", "x": 40, "y": 12})],
-    [shot(FIT, number=7), act([click(AT)], FIT, space="f7")],
-    output(),
+    [shot(FIT)],
+    output(f"Action 1 (click): {NO_SCREENSHOT}"),
     seen=None,
+)
+vector(
+    "openai/no picture seen yet: a failure card is none",
+    "openai",
+    [call({"type": "move", "x": 40, "y": 12}, {"type": "type", "text": "a"})],
+    [shot(FIT, card=True)],
+    output(f"Action 1 (move): {NO_SCREENSHOT} {NOT_THE_SCREEN}", f"Action 2 (type): {HALTED}", card=True),
+    seen=None,
+)
+vector(
+    "openai/no picture seen yet: the model sees that of an earlier call only afterwards",
+    "openai",
+    [call({"type": "type", "text": "a"}), call({"type": "click", "button": "left", "x": 40, "y": 12})],
+    [act([typed("a")], FIT, space=None), shot(FIT, number=2)],
+    output() + output(f"Action 1 (click): {NO_SCREENSHOT}"),
+    seen=None,
+)
+vector(
+    "openai/a picture that does not come in time: it is known that nothing was done",
+    "openai",
+    [call({"type": "screenshot"})],
+    [shot(FIT, error=status("DEADLINE_EXCEEDED", "DEADLINE", "no answer came")), shot(FIT, number=2)],
+    output("Action 1 (screenshot): Not performed: no answer came [DEADLINE]"),
 )
 vector(
     "openai/the frame after is a card",
@@ -189,7 +214,12 @@ vector(
     output(checks=CHECKS),
     options={"acknowledge": True},
 )
-for name, options in (("a person declines", {"acknowledge": False}), ("nobody can acknowledge", {})):
+NOBODY = (
+    ("a person declines", {"acknowledge": False}),
+    ("a person answers yes, which is not true", {"acknowledge": "yes"}),
+    ("nobody can acknowledge", {}),
+)
+for name, options in NOBODY:
     vector(
         f"openai/safety checks: {name}",
         "openai",
@@ -198,6 +228,22 @@ for name, options in (("a person declines", {"acknowledge": False}), ("nobody ca
         output("Action 1 (type): Not performed: a person must confirm first: The page may be hostile."),
         options=options,
     )
+vector(
+    "openai/safety checks of a second call: nothing of the first is done",
+    "openai",
+    [call({"type": "type", "text": "a"}), call({"type": "type", "text": "b"}, checks=CHECKS)],
+    [shot(FIT)],
+    output("Action 1 (type): Not performed: another call of this response must be confirmed first.")
+    + output("Action 1 (type): Not performed: a person must confirm first: The page may be hostile."),
+)
+vector(
+    "openai/two calls, the first fails: nothing of the second is done",
+    "openai",
+    [call({"type": "fly"}), call({"type": "type", "text": "b"})],
+    [shot(FIT)],
+    output("Action 1 (fly): Invalid action, not performed: there is no computer action 'fly'")
+    + output(f"Action 1 (type): {HALTED}"),
+)
 vector(
     "openai/a person does not allow it",
     "openai",

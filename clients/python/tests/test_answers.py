@@ -68,7 +68,9 @@ def texts(items: list[dict[str, Any]]) -> list[str]:
 
 def test_openai_performs_no_call_after_one_that_failed() -> None:
     desktop = Desktop(Unavailable("refused", reason="INPUT_TAKEN", status="UNAVAILABLE"))
-    items = openai.Computer(desktop).outputs([call(1, CLICK), call(2, CLICK, CLICK)])
+    computer = openai.Computer(desktop)
+    computer._session.seen = FRAME
+    items = computer.outputs([call(1, CLICK), call(2, CLICK, CLICK)])
     assert desktop.steps == 1
     outputs = [each["call_id"] for each in items if each["type"] == "computer_call_output"]
     assert outputs == ["call_1", "call_2"]
@@ -109,6 +111,7 @@ def test_openai_refuses_lists_that_are_none(wrong: Any) -> None:
 @pytest.mark.parametrize("make", [openai.Computer, ui_tars.Computer])
 def test_an_unknown_outcome_is_not_lost_with_the_picture(make: Any) -> None:
     computer = make(Desktop(OutcomeUnknown("the connection broke")))
+    computer._session.seen = FRAME
     with pytest.raises(OutcomeUnknown, match="no daemon answers"):
         if make is openai.Computer:
             computer.outputs([call(1, CLICK)])
@@ -217,6 +220,7 @@ def test_a_socket_of_another_user_is_no_default(
     (tmp_path / "deskd.sock").touch()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("DESKD_SERVER", raising=False)
+    assert Address.of(None).server == own
     # Others can write to it, as to /tmp.
     os.chmod(tmp_path, 0o777)
     assert Address.of(None).server == own
@@ -225,3 +229,21 @@ def test_a_socket_of_another_user_is_no_default(
     os.chown(tmp_path / "deskd.sock", 0, 0)
     os.chown(tmp_path, 65534, 65534)
     assert Address.of(None).server == others
+
+
+def test_a_default_socket_need_not_exist_yet(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DESKD_SERVER", raising=False)
+    system = "unix:/run/deskd/deskd.sock"
+    for folder, expected in (
+        (str(tmp_path), f"unix:{tmp_path}/deskd.sock"),
+        (f"{tmp_path}/", f"unix:{tmp_path}/deskd.sock"),
+        (f"{tmp_path}/later", f"unix:{tmp_path}/later/deskd.sock"),
+        ("", system),
+        ("relative", system),
+    ):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        assert Address.of(None).server == expected
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert Address.of(None).server == system

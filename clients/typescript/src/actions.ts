@@ -6,13 +6,22 @@
  * Coordinates are pixels of the step's coordinate space: the screen, unless `act` or the `Desktop`
  * names another one. The daemon refuses a point outside; it never moves it.
  */
-import { create } from "@bufbuild/protobuf";
-import type { Condition } from "./conditions.js";
+import { create, isMessage } from "@bufbuild/protobuf";
+import { type Condition, conditionOf } from "./conditions.js";
 import { invalid } from "./errors.js";
 import { captureOptions, type Picture } from "./options.js";
 import * as pb from "./v1/action_pb.js";
-import { type CaptureOptions } from "./v1/capture_pb.js";
-import { checkedText, duration, inSeconds, pixel, shown, whole } from "./values.js";
+import { type CaptureOptions, CaptureOptionsSchema } from "./v1/capture_pb.js";
+import {
+  checkedText,
+  duration,
+  inSeconds,
+  onlyKnown,
+  pixel,
+  shown,
+  text as checkString,
+  whole,
+} from "./values.js";
 
 /** One action of a step, a message of deskd.v1. */
 export type Action = pb.Action;
@@ -28,6 +37,8 @@ export type Keys = string | readonly string[];
 
 /** The unit of a scroll. */
 export type ScrollUnit = "notch" | "pixel";
+
+const OPTION = "option of this action";
 
 const BUTTONS: Readonly<Record<Button, pb.Button>> = {
   left: pb.Button.LEFT,
@@ -46,10 +57,10 @@ const UNITS: Readonly<Record<ScrollUnit, pb.ScrollUnit>> = {
 /**
  * Splits a chord such as `ctrl+shift+s` into key names. A list is returned as it is.
  *
- * `+` is itself a key: `ctrl++` is Ctrl and plus.
+ * `+` is itself a key: `ctrl++` is Ctrl and plus. Throws `InvalidRequest` for other values.
  */
 export function keys(chord: Keys): string[] {
-  if (typeof chord !== "string") return [...chord];
+  if (typeof chord !== "string") return namesOf(chord, "keys");
   if (chord === "+") return ["+"];
   const names = chord.replaceAll("++", "+\0").split("+");
   return names.map((name) => name.replaceAll("\0", "+").trim() || name);
@@ -63,6 +74,7 @@ export interface MoveOptions {
 
 /** Moves the pointer. */
 export function move(x: number, y: number, options: MoveOptions = {}): Action {
+  onlyKnown(options, ["modifiers"], OPTION);
   const value = create(pb.MoveActionSchema, {
     to: target(x, y),
     modifiers: held(options.modifiers),
@@ -82,6 +94,7 @@ export interface ClickOptions {
 
 /** Clicks `count` times; without a point, where the pointer is. */
 export function click(x?: number, y?: number, options: ClickOptions = {}): Action {
+  onlyKnown(options, ["button", "count", "modifiers"], OPTION);
   const value = create(pb.ClickActionSchema, {
     at: target(x, y),
     button: button(options.button),
@@ -101,6 +114,7 @@ export interface ButtonDownOptions {
 
 /** Presses a button, which stays down after the step. */
 export function buttonDown(x?: number, y?: number, options: ButtonDownOptions = {}): Action {
+  onlyKnown(options, ["button", "hold"], OPTION);
   const value = create(pb.ButtonDownActionSchema, {
     at: target(x, y),
     button: button(options.button),
@@ -111,6 +125,7 @@ export function buttonDown(x?: number, y?: number, options: ButtonDownOptions = 
 
 /** Releases a button. */
 export function buttonUp(x?: number, y?: number, options: { button?: Button } = {}): Action {
+  onlyKnown(options, ["button"], OPTION);
   const value = create(pb.ButtonUpActionSchema, {
     at: target(x, y),
     button: button(options.button),
@@ -130,8 +145,10 @@ export interface DragOptions {
 
 /** Presses at the first point, moves through all points, and releases at the last. */
 export function drag(path: readonly Point[], options: DragOptions = {}): Action {
+  onlyKnown(options, ["button", "modifiers", "seconds"], OPTION);
+  if (!Array.isArray(path)) throw invalid(`path is ${shown(path)}; give a list of [x, y]`);
   const value = create(pb.DragActionSchema, {
-    path: path.map(([x, y]) => point(x, y)),
+    path: path.map(pointOf),
     button: button(options.button),
     modifiers: held(options.modifiers),
     duration: optionalTime(options.seconds, "duration"),
@@ -153,8 +170,11 @@ export interface ScrollOptions {
 
 /** Turns the wheel: `dy` down and `dx` to the right, in notches or in pixels. */
 export function scroll(dx = 0, dy = 0, options: ScrollOptions = {}): Action {
-  const unit = options.unit ?? "notch";
-  if (!Object.hasOwn(UNITS, unit)) throw invalid(`unit is ${shown(unit)}; choose notch or pixel`);
+  onlyKnown(options, ["x", "y", "unit", "modifiers"], OPTION);
+  const { unit = "notch" } = options;
+  if (typeof unit !== "string" || !Object.hasOwn(UNITS, unit)) {
+    throw invalid(`unit is ${shown(unit)}; choose notch or pixel`);
+  }
   const value = create(pb.ScrollActionSchema, {
     at: target(options.x, options.y),
     dx: pixel(dx, "dx"),
@@ -173,6 +193,7 @@ export interface TypeOptions {
 
 /** Types text of any script, at most 64 KiB of UTF-8. */
 export function typeText(text: string, options: TypeOptions = {}): Action {
+  onlyKnown(options, ["rate"], OPTION);
   const value = create(pb.TypeActionSchema, {
     text: checkedText(text),
     rate: whole(options.rate, "rate"),
@@ -188,6 +209,8 @@ export interface PasteOptions {
 
 /** Pastes text through the clipboard. */
 export function paste(text: string, options: PasteOptions = {}): Action {
+  onlyKnown(options, ["chord"], OPTION);
+  if (options.chord !== undefined) checkString(options.chord, "chord");
   const value = create(pb.PasteActionSchema, { text: checkedText(text), chord: options.chord });
   return action({ case: "paste", value });
 }
@@ -202,7 +225,8 @@ export interface PressOptions {
 
 /** Presses keys together: `press("ctrl+s")` or `press(["ctrl", "s"])`. */
 export function press(chord: Keys, options: PressOptions = {}): Action {
-  const names = typeof chord === "string" ? [chord] : [...chord];
+  onlyKnown(options, ["repeat", "hold"], OPTION);
+  const names = typeof chord === "string" ? [chord] : namesOf(chord, "keys");
   const value = create(pb.KeyActionSchema, {
     keys: names.length === 1 ? keys(names[0] ?? "") : names,
     repeat: whole(options.repeat, "repeat"),
@@ -213,12 +237,15 @@ export function press(chord: Keys, options: PressOptions = {}): Action {
 
 /** Presses a key, which stays down after the step, at most `hold` seconds (default 10). */
 export function keyDown(key: string, options: { hold?: number } = {}): Action {
+  onlyKnown(options, ["hold"], OPTION);
+  checkString(key, "key");
   const value = create(pb.KeyDownActionSchema, { key, hold: optionalTime(options.hold, "hold") });
   return action({ case: "keyDown", value });
 }
 
 /** Releases a key. */
 export function keyUp(key: string): Action {
+  checkString(key, "key");
   return action({ case: "keyUp", value: create(pb.KeyUpActionSchema, { key }) });
 }
 
@@ -233,16 +260,16 @@ export function wait(seconds: number): Action {
  * it is not met, the step ends.
  */
 export function waitFor(condition: Condition, options: { timeout?: number } = {}): Action {
+  onlyKnown(options, ["timeout"], OPTION);
   const timeout = optionalTime(options.timeout, "timeout");
-  const value = create(pb.WaitForActionSchema, { condition, timeout });
+  const value = create(pb.WaitForActionSchema, { condition: conditionOf(condition), timeout });
   return action({ case: "waitFor", value });
 }
 
 /** Takes a picture in the middle of a step, at most 4 in one step. */
 export function screenshot(capture?: Picture | CaptureOptions): Action {
-  const isMessage = capture !== undefined && "$typeName" in capture;
   const value = create(pb.ScreenshotActionSchema, {
-    capture: isMessage ? capture : capture && captureOptions(capture),
+    capture: capture === undefined ? undefined : captureOf(capture),
   });
   return action({ case: "screenshot", value });
 }
@@ -275,6 +302,10 @@ export function features({ action: made }: Action): string[] {
   return made.case === "move" && made.value.modifiers.length > 0 ? ["move_modifiers"] : [];
 }
 
+function captureOf(capture: Picture | CaptureOptions): CaptureOptions {
+  return isMessage(capture, CaptureOptionsSchema) ? capture : captureOptions(capture);
+}
+
 function action(made: Action["action"]): Action {
   return create(pb.ActionSchema, { action: made });
 }
@@ -284,12 +315,17 @@ function point(x: unknown, y: unknown): pb.Target {
   return create(pb.TargetSchema, { target: { case: "point", value } });
 }
 
+function pointOf(pair: unknown): pb.Target {
+  if (Array.isArray(pair) && pair.length === 2) return point(pair[0], pair[1]);
+  throw invalid(`a point of the path is ${shown(pair)}; give [x, y]`);
+}
+
 function target(x: unknown, y: unknown): pb.Target | undefined {
   return x === undefined && y === undefined ? undefined : point(x, y);
 }
 
 function button(name: Button = "left"): pb.Button {
-  if (!Object.hasOwn(BUTTONS, name)) {
+  if (typeof name !== "string" || !Object.hasOwn(BUTTONS, name)) {
     const known = Object.keys(BUTTONS).join(", ");
     throw invalid(`there is no button ${shown(name)}; choose one of ${known}`);
   }
@@ -297,7 +333,15 @@ function button(name: Button = "left"): pb.Button {
 }
 
 function held(modifiers: Keys = []): string[] {
-  return modifiers.length > 0 ? keys(modifiers) : [];
+  if (modifiers === "") return [];
+  return typeof modifiers === "string" ? keys(modifiers) : namesOf(modifiers, "modifiers");
+}
+
+/** Returns a list of key names. Throws `InvalidRequest` for any other value. */
+function namesOf(list: unknown, what: string): string[] {
+  const isList = Array.isArray(list) && list.every((each) => typeof each === "string");
+  if (isList) return [...list];
+  throw invalid(`${what} is ${shown(list)}; give names such as "ctrl+s" or ["ctrl", "s"]`);
 }
 
 function optionalTime(seconds: number | undefined, name: string) {

@@ -1,9 +1,10 @@
 /** Addresses of a daemon, and the settings of a connection to each. */
-import { lstatSync, readFileSync } from "node:fs";
-import { isAbsolute, join } from "node:path";
+import { lstatSync, readFileSync, type Stats, statSync } from "node:fs";
+import { isAbsolute } from "node:path";
 import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } from "@grpc/grpc-js";
 import { Bridge } from "./bridge.js";
-import { DeskdError } from "./errors.js";
+import { DeskdError, invalid } from "./errors.js";
+import { shown } from "./values.js";
 import { words } from "./words.js";
 
 const DEFAULT = "unix:/run/deskd/deskd.sock";
@@ -75,6 +76,9 @@ export class Address {
    */
   static of(server: string | undefined, access: Access = {}): Address {
     let { token, tokenFile, tlsCa, tlsCert, tlsKey } = access;
+    if (server !== undefined && typeof server !== "string") {
+      throw invalid(`the server is ${shown(server)}; give unix:/path, host:port or exec:command`);
+    }
     if (server === undefined) {
       server = variable("DESKD_SERVER") ?? defaultServer();
       tokenFile ??= token === undefined ? variable("DESKD_TOKEN_FILE") : undefined;
@@ -144,17 +148,22 @@ function variable(name: string): string | undefined {
   return process.env[name] || undefined;
 }
 
+/**
+ * The default address of the commands of deskd. The socket need not exist yet: a daemon may be about
+ * to start.
+ */
 function defaultServer(): string {
   const folder = variable("XDG_RUNTIME_DIR") ?? "";
-  const path = join(folder, "deskd.sock");
+  const path = `${folder}${folder.endsWith("/") ? "" : "/"}deskd.sock`;
   // Another user who listens there would receive typed text and the token.
-  return isAbsolute(folder) && isOurs(folder) && isOurs(path) ? `unix:${path}` : DEFAULT;
+  const isForeign = isAnothers(() => statSync(folder)) || isAnothers(() => lstatSync(path));
+  return isAbsolute(folder) && !isForeign ? `unix:${path}` : DEFAULT;
 }
 
-/** Whether a file exists and belongs to this user or root. */
-function isOurs(path: string): boolean {
+/** Whether a file exists and belongs to another user than this one and root. */
+function isAnothers(stat: () => Stats): boolean {
   try {
-    return [0, process.geteuid?.()].includes(lstatSync(path).uid);
+    return ![0, process.geteuid?.()].includes(stat().uid);
   } catch {
     return false;
   }

@@ -1,7 +1,7 @@
 /** When a call is made again, and when not. */
-import { DeadlineExceeded, DeskdError, invalid, OutcomeUnknown } from "./errors.js";
+import { DeadlineExceeded, DeskdError, OutcomeUnknown } from "./errors.js";
 import { type ActRequest, ActOutcome, type ActResponse } from "./v1/desktop_pb.js";
-import { shown } from "./values.js";
+import { timeoutOf } from "./values.js";
 
 /** Statuses of a call that may succeed when it is made again. */
 const RETRIED = ["UNAVAILABLE", "RESOURCE_EXHAUSTED"];
@@ -19,15 +19,15 @@ export class Attempts {
   #pause = FIRST_PAUSE;
   readonly #end: number;
 
-  /** `what` names the call in errors. Throws `InvalidRequest` if `timeout` is not above 0. */
+  /**
+   * `what` names the call in errors. Throws `InvalidRequest` if `timeout` is not above 0, or longer
+   * than a day.
+   */
   constructor(
     private readonly what: string,
     private readonly timeout: number,
   ) {
-    if (typeof timeout !== "number" || !(timeout > 0)) {
-      throw invalid(`timeout is ${shown(timeout)}; give seconds above 0`);
-    }
-    this.#end = now() + timeout;
+    this.#end = now() + timeoutOf(timeout);
   }
 
   /** Returns the seconds that are left for the next attempt. Throws if the time is over. */

@@ -1,16 +1,16 @@
 /** The parts of calls that do not depend on the transport: defaults and requests. */
 import { randomUUID } from "node:crypto";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, isMessage, toBinary } from "@bufbuild/protobuf";
 import { type Action, features, hasPoint, ownSeconds } from "./actions.js";
-import type { Condition } from "./conditions.js";
+import { type Condition, conditionOf } from "./conditions.js";
 import { DeadlineExceeded, invalid } from "./errors.js";
 import type { Frame } from "./frame.js";
 import { captureOptions, coordinateSpace, type Picture, type Size, type Space } from "./options.js";
-import { Button } from "./v1/action_pb.js";
+import { ActionSchema, Button } from "./v1/action_pb.js";
 import { type CaptureOptions, CaptureOptionsSchema } from "./v1/capture_pb.js";
 import * as pb from "./v1/desktop_pb.js";
 import { ImageFormat, PaintVerdict } from "./v1/frame_pb.js";
-import { duration, shown } from "./values.js";
+import { checkOptions, duration, MAX_TIMEOUT, shown, text, timeoutOf, whole } from "./values.js";
 
 /** The settings that apply to each call that does not name its own. */
 export class Defaults {
@@ -29,6 +29,7 @@ export class Defaults {
     }
     this.picture = picture ?? { size };
     captureOptions(this.picture);
+    timeoutOf(timeout);
   }
 
   /** The coordinate space of a step. Undefined stands for the default. */
@@ -85,9 +86,9 @@ export class StepRequest {
   /** The daemon's features that the step needs. */
   readonly required: readonly string[];
 
-  /** Throws `InvalidRequest` if a setting has a wrong value. */
+  /** Throws `InvalidRequest` if an action or a setting has a wrong value. */
   constructor(defaults: Defaults, actions: Iterable<Action>, settings: StepSettings) {
-    const listed = [...actions];
+    const listed = listOf(actions);
     const { settle, quiet, expect, stopAtFirst = false, frame = true } = settings;
     const capture = frame ? optionalCapture(settings.picture ?? defaults.picture) : undefined;
     this.request = create(pb.ActRequestSchema, {
@@ -104,12 +105,12 @@ export class StepRequest {
     if (settle !== undefined || quiet !== undefined) {
       this.request.settle = create(pb.SettleOptionsSchema, {
         skip: settle === 0,
-        timeout: settle ? duration(settle, "settle") : undefined,
+        timeout: settle === undefined || settle === 0 ? undefined : duration(settle, "settle"),
         quiet: quiet === undefined ? undefined : duration(quiet, "quiet"),
       });
     }
     const own = listed.reduce((sum, each) => sum + ownSeconds(each), 0);
-    this.timeout = settings.timeout ?? defaults.timeout + own;
+    this.timeout = settings.timeout ?? Math.min(defaults.timeout + own, MAX_TIMEOUT);
     const pictures = listed.map(({ action }) =>
       action.case === "screenshot" ? action.value.capture : undefined,
     );
@@ -120,6 +121,16 @@ export class StepRequest {
       ...(stopAtFirst ? ["on_failure"] : []),
     ];
   }
+}
+
+function listOf(actions: Iterable<Action>): Action[] {
+  const isList = typeof actions === "object" && actions !== null && Symbol.iterator in actions;
+  if (!isList) throw invalid(`the actions are ${shown(actions)}; give a list of actions`);
+  const listed = [...actions];
+  const wrong = listed.findIndex((each) => !isMessage(each, ActionSchema));
+  if (wrong < 0) return listed;
+  const why = `element ${wrong + 1} of the actions is ${shown(listed[wrong])}`;
+  throw invalid(`${why}; make actions with the functions of actions`);
 }
 
 /** The settings of a stream; see `WatchOptions`. */
@@ -136,7 +147,7 @@ export function watchRequest(picture: Picture, settings: WatchSettings, since: s
   if (settings.regions) capture.format = ImageFormat.RAW_BGRX;
   return create(pb.WatchRequestSchema, {
     capture,
-    maxFps: settings.maxFps,
+    maxFps: whole(settings.maxFps, "maxFps"),
     changedRegions: settings.regions,
     unproved: settings.unproved,
     ifChangedSince: since,
@@ -152,15 +163,16 @@ export function waitReadyRequest(
   windows: readonly ExpectedWindow[],
   allowUnsettled: boolean,
 ): pb.WaitReadyRequest {
+  if (!Array.isArray(windows)) {
+    throw invalid(`windows is ${shown(windows)}; give a list of titles or objects`);
+  }
   return create(pb.WaitReadyRequestSchema, {
     allowUnsettled,
     timeout: duration(timeout, "timeout"),
-    expectedWindows: windows.map((each) => {
-      const { title, class: name, ...rest } = typeof each === "string" ? { title: each } : each;
-      if (Object.keys(rest).length > 0) {
-        throw invalid(`window ${shown(each)} has unknown fields; give a title, a class or both`);
-      }
-      return { title, class: name };
+    expectedWindows: windows.map((each: ExpectedWindow) => {
+      const named = typeof each === "string" ? { title: each } : each;
+      checkOptions(named, { title: text, class: text }, "property of windows");
+      return { title: named.title, class: named.class };
     }),
   });
 }
@@ -168,7 +180,7 @@ export function waitReadyRequest(
 /** The request of `waitFor`. */
 export function waitForRequest(condition: Condition, timeout: number, space?: Space) {
   return create(pb.WaitForRequestSchema, {
-    condition,
+    condition: conditionOf(condition),
     timeout: duration(timeout, "timeout"),
     coordinateSpace: coordinateSpace(space),
   });

@@ -7,7 +7,7 @@
  * A title is a part of a window's title, and its case matters. A class is the complete class or
  * instance name (WM_CLASS), and its case does not matter. Regions are in pixels of the call's space.
  */
-import { create } from "@bufbuild/protobuf";
+import { create, isMessage } from "@bufbuild/protobuf";
 import { invalid } from "./errors.js";
 import { type Region, regionOf } from "./options.js";
 import * as pb from "./v1/condition_pb.js";
@@ -16,6 +16,12 @@ import { duration, onlyKnown, shown, whole } from "./values.js";
 
 /** A condition of the desktop. */
 export type Condition = pb.Condition;
+
+/** Returns the condition itself. Throws `InvalidRequest` for any other value. */
+export function conditionOf(value: unknown): Condition {
+  if (isMessage(value, pb.ConditionSchema)) return value;
+  throw invalid(`the condition is ${shown(value)}; make one with the functions of conditions`);
+}
 
 /** Properties of a window: a part of its title, or several properties that it has all of. */
 export type WindowFilter =
@@ -78,24 +84,27 @@ export function changes(region?: Region): Condition {
 
 /** A part of the screen does not change for `quiet` seconds (default 0.5, at most 10). */
 export function rests(region?: Region, options: { quiet?: number } = {}): Condition {
+  onlyKnown(options, ["quiet"], "option");
   return ofRegion(pb.RegionEvent.RESTS, region, options.quiet);
 }
 
 /** At least one of the conditions is met. */
 export function anyOf(...conditions: Condition[]): Condition {
-  const value = create(pb.ConditionsSchema, { conditions });
+  const value = create(pb.ConditionsSchema, { conditions: conditions.map(conditionOf) });
   return create(pb.ConditionSchema, { condition: { case: "any", value } });
 }
 
 /** All of the conditions are met at the same moment. */
 export function allOf(...conditions: Condition[]): Condition {
-  const value = create(pb.ConditionsSchema, { conditions });
+  const value = create(pb.ConditionsSchema, { conditions: conditions.map(conditionOf) });
   return create(pb.ConditionSchema, { condition: { case: "all", value } });
 }
 
 function kindOf(kind: string): WindowKind {
-  const names = Object.keys(WindowKind).filter((name) => /^[A-Z]/.test(name)).slice(1);
-  const name = String(kind).toUpperCase();
+  const names = Object.keys(WindowKind)
+    .filter((name) => /^[A-Z]/.test(name))
+    .slice(1);
+  const name = typeof kind === "string" ? kind.toUpperCase() : "";
   if (!names.includes(name)) {
     const known = names.map((each) => each.toLowerCase()).join(", ");
     throw invalid(`there is no kind of window ${shown(kind)}; choose one of ${known}`);
@@ -110,7 +119,7 @@ function ofWindow(event: pb.WindowEvent, window: WindowFilter): Condition {
 
 function ofRegion(event: pb.RegionEvent, region?: Region, quiet?: number): Condition {
   const value = create(pb.RegionConditionSchema, {
-    region: region && regionOf(region),
+    region: region === undefined ? undefined : regionOf(region),
     event,
     quiet: quiet === undefined ? undefined : duration(quiet, "quiet"),
   });

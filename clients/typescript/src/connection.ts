@@ -115,6 +115,7 @@ export class Connection {
   }
 
   #open(): Client {
+    this.#bridge?.check();
     if (this.#client === undefined) {
       const { address } = this;
       this.#bridge = address.openBridge();

@@ -17,27 +17,85 @@ import { Caller } from "./caller.js";
 import { Canvas } from "./canvas.js";
 import type { Condition } from "./conditions.js";
 import { Connection } from "./connection.js";
-import { DeskdError } from "./errors.js";
+import { DeskdError, invalid } from "./errors.js";
 import { Frame, frameOf } from "./frame.js";
 import { captureOptions, type Picture, PICTURE_FIELDS } from "./options.js";
 import type * as settings from "./settings.js";
 import { Stack } from "./stack.js";
 import { Step } from "./step.js";
 import * as pb from "./v1/desktop_pb.js";
-import { onlyKnown } from "./values.js";
+import {
+  CALL_OPTIONS,
+  type Check,
+  checkOptions,
+  duration,
+  flag,
+  later,
+  onlyKnown,
+  shown,
+  signal,
+  text,
+  timeoutOf,
+  waitTimeout,
+} from "./values.js";
 import { checkWait, type Waited, waitedOf } from "./window.js";
 import { Windows } from "./windows.js";
 
 const CALLS = pb.Desktop.method;
-const CALL_OPTIONS = ["timeout", "signal"];
-const ACT_OPTIONS = [
-  ...["space", "picture", "frame", "stopAtFirst", "settle", "quiet", "expect", "unproved"],
-  ...["noPacing", "check", ...CALL_OPTIONS],
-];
-const SCREENSHOT_OPTIONS = [
-  ...[...PICTURE_FIELDS, "picture", "ifChangedSince", "unproved", ...CALL_OPTIONS],
-];
-const WATCH_OPTIONS = ["picture", "maxFps", "regions", "unproved", ...CALL_OPTIONS];
+const frame: Check = (value, name) => {
+  if (!(value instanceof Frame)) throw invalid(`${name} is ${shown(value)}; give a frame`);
+};
+const frameOrId: Check = (value, name) => {
+  if (value instanceof Frame || typeof value === "string") return;
+  throw invalid(`${name} is ${shown(value)}; give a frame or its id`);
+};
+const DESKTOP_OPTIONS: Readonly<Record<keyof settings.DesktopOptions, Check>> = {
+  size: later,
+  picture: later,
+  timeout: later,
+  token: text,
+  tokenFile: text,
+  tlsCa: text,
+  tlsCert: text,
+  tlsKey: text,
+};
+const ACT_OPTIONS: Readonly<Record<keyof settings.ActOptions, Check>> = {
+  ...CALL_OPTIONS,
+  space: later,
+  picture: later,
+  frame: flag,
+  stopAtFirst: flag,
+  settle: later,
+  quiet: later,
+  expect: frame,
+  unproved: flag,
+  noPacing: flag,
+  check: flag,
+};
+const SCREENSHOT_OPTIONS: Readonly<Record<keyof settings.ScreenshotOptions, Check>> = {
+  ...PICTURE_FIELDS,
+  ...CALL_OPTIONS,
+  picture: later,
+  ifChangedSince: frameOrId,
+  unproved: flag,
+};
+const WATCH_OPTIONS: Readonly<Record<keyof settings.WatchOptions, Check>> = {
+  ...CALL_OPTIONS,
+  picture: later,
+  maxFps: later,
+  regions: flag,
+  unproved: flag,
+};
+const READY_OPTIONS: Readonly<Record<keyof settings.WaitReadyOptions, Check>> = {
+  windows: later,
+  allowUnsettled: flag,
+  signal,
+};
+const WAIT_OPTIONS: Readonly<Record<keyof settings.WaitForOptions, Check>> = {
+  space: later,
+  check: flag,
+  signal,
+};
 
 /**
  * A desktop that a daemon serves.
@@ -68,6 +126,7 @@ export class Desktop {
    * daemon on this machine. Nothing is connected before the first call.
    */
   constructor(server?: string, options: settings.DesktopOptions = {}) {
+    checkOptions(options, DESKTOP_OPTIONS, "option of a desktop");
     const { size, picture, timeout = 30, ...access } = options;
     this.#defaults = new Defaults(size, picture, timeout);
     this.#address = Address.of(server, access);
@@ -97,10 +156,13 @@ export class Desktop {
    * the desktop is painted.
    */
   async screenshot(options: settings.ScreenshotOptions = {}): Promise<Frame> {
-    onlyKnown(options, SCREENSHOT_OPTIONS, "option");
+    checkOptions(options, SCREENSHOT_OPTIONS);
     const { picture, ifChangedSince = "", unproved, timeout, signal, ...single } = options;
-    const isSingle = Object.values(single).some((value) => value !== undefined);
-    const own: Picture | undefined = picture ?? (isSingle ? single : undefined);
+    const [name] = Object.entries(single).find(([, value]) => value !== undefined) ?? [];
+    if (picture !== undefined && name !== undefined) {
+      throw invalid(`picture and ${name} exclude each other; put ${name} into the picture`);
+    }
+    const own: Picture | undefined = name === undefined ? picture : single;
     const capture = optionalCapture(own ?? this.#defaults.picture);
     const request = create(pb.ScreenshotRequestSchema, {
       capture,
@@ -123,9 +185,9 @@ export class Desktop {
    * its own connection.
    */
   async *watch(options: settings.WatchOptions = {}): AsyncGenerator<Frame, void, undefined> {
-    onlyKnown(options, WATCH_OPTIONS, "option");
+    checkOptions(options, WATCH_OPTIONS);
     const { picture = this.#defaults.picture, signal } = options;
-    const resume = options.timeout ?? this.#defaults.timeout;
+    const resume = timeoutOf(options.timeout ?? this.#defaults.timeout);
     const canvas = new Canvas();
     const request = () => watchRequest(picture, options, canvas.frameId);
     const required = ["watch", ...pictureFeatures(captureOptions(picture))];
@@ -136,13 +198,15 @@ export class Desktop {
 
   /** Returns the position of the pointer, in pixels of the screen. */
   async cursor(options: settings.CallOptions = {}): Promise<[x: number, y: number]> {
+    checkOptions(options, CALL_OPTIONS);
     const request = create(pb.GetCursorRequestSchema);
     const { cursor } = await this.#caller.call(CALLS.getCursor, request, options);
     return [cursor?.position?.x ?? 0, cursor?.position?.y ?? 0];
   }
 
   /** Returns the daemon, its display, features and limits: a message of deskd.v1. */
-  info(options: settings.CallOptions = {}): Promise<pb.GetInfoResponse> {
+  async info(options: settings.CallOptions = {}): Promise<pb.GetInfoResponse> {
+    checkOptions(options, CALL_OPTIONS);
     return this.#caller.info(options);
   }
 
@@ -166,11 +230,13 @@ export class Desktop {
     timeout = 90,
     options: settings.WaitReadyOptions = {},
   ): Promise<pb.WaitReadyResponse> {
+    checkOptions(options, READY_OPTIONS);
     const { windows = [], allowUnsettled = false, signal } = options;
+    const time = waitTimeout(timeout);
     const request = waitReadyRequest(timeout, windows, allowUnsettled);
     const required = ["paint_gate", ...(windows.length > 0 ? ["expected_windows"] : [])];
     const reply = await this.#caller.call(CALLS.waitReady, request, {
-      timeout: timeout + 5,
+      timeout: time,
       required,
       signal,
     });
@@ -188,10 +254,10 @@ export class Desktop {
     timeout = 10,
     options: settings.WaitForOptions = {},
   ): Promise<Waited> {
-    onlyKnown(options, ["space", "check", "signal"], "option");
+    checkOptions(options, WAIT_OPTIONS);
     const { space, check = true, signal } = options;
+    const call = { timeout: waitTimeout(timeout), required: ["wait_for"], signal };
     const request = waitForRequest(condition, timeout, space);
-    const call = { timeout: timeout + 5, required: ["wait_for"], signal };
     const reply = await this.#caller.call(CALLS.waitFor, request, call);
     const waited = waitedOf(reply.report!);
     return check ? checkWait(waited) : waited;
@@ -209,7 +275,7 @@ export class Desktop {
    * done, and another `DeskdError` if the step was refused: nothing was done then.
    */
   async act(list: Iterable<actions.Action>, options: settings.ActOptions = {}): Promise<Step> {
-    onlyKnown(options, ACT_OPTIONS, "option of steps");
+    checkOptions(options, ACT_OPTIONS, "option of steps");
     const { check = true, picture, signal } = options;
     const plan = new StepRequest(this.#defaults, list, options);
     const waitReady = (timeout: number) => this.waitReady(timeout, { signal });
@@ -297,7 +363,14 @@ export class Desktop {
   }
 
   /** Holds keys down for some seconds. */
-  hold(chord: actions.Keys, seconds: number, options: settings.ActOptions = {}): Promise<Step> {
+  async hold(
+    chord: actions.Keys,
+    seconds: number,
+    options: settings.ActOptions = {},
+  ): Promise<Step> {
+    // Without a time, the keys would only be pressed.
+    duration(seconds, "seconds");
+    onlyKnown(options, Object.keys(ACT_OPTIONS), "option of steps");
     return this.press(chord, { ...options, hold: seconds });
   }
 
@@ -308,12 +381,14 @@ export class Desktop {
 
   /** Releases every key and button that the daemon holds down. Returns their names. */
   async releaseAll(options: settings.CallOptions = {}): Promise<string[]> {
+    checkOptions(options, CALL_OPTIONS);
     const request = create(pb.ReleaseAllRequestSchema);
     return (await this.#caller.call(CALLS.releaseAll, request, options)).released.map(pressedName);
   }
 
   /** Returns the names of the keys and buttons that the daemon holds down. */
   async pressed(options: settings.CallOptions = {}): Promise<string[]> {
+    checkOptions(options, CALL_OPTIONS);
     const request = create(pb.GetPressedRequestSchema);
     return (await this.#caller.call(CALLS.getPressed, request, options)).pressed.map(pressedName);
   }
@@ -342,6 +417,7 @@ export class Desktop {
     make: (own: O) => actions.Action,
     options: O,
   ): Promise<Step> {
+    onlyKnown(options, [...names, ...Object.keys(ACT_OPTIONS)], "option");
     const entries = Object.entries(options);
     const own = entries.filter(([name]) => names.includes(name));
     const rest = entries.filter(([name]) => !names.includes(name));

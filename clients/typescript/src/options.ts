@@ -4,7 +4,7 @@ import { invalid } from "./errors.js";
 import { Frame, type Rect } from "./frame.js";
 import * as capture from "./v1/capture_pb.js";
 import * as pb from "./v1/frame_pb.js";
-import { onlyKnown, pixel, shown, whole } from "./values.js";
+import { type Check, checkOptions, flag, later, pixel, shown, whole } from "./values.js";
 
 /** Width and height in pixels. */
 export type Size = readonly [width: number, height: number];
@@ -52,7 +52,14 @@ export const ANTHROPIC_OLDER: Fit = { maxSide: 1568, maxPixels: 1_150_000 };
 /** The limits of OpenAI's `computer` tool with the detail `original`. */
 export const OPENAI: Fit = { maxPixels: 10_240_000, tile: 32, maxTiles: 30_000 };
 
-const FIT = ["maxSide", "maxPixels", "tile", "maxTiles", "multipleOf", "mayEnlarge"];
+const FIT: Readonly<Record<keyof Fit, Check>> = {
+  maxSide: later,
+  maxPixels: later,
+  tile: later,
+  maxTiles: later,
+  multipleOf: later,
+  mayEnlarge: flag,
+};
 
 /** A rectangle in pixels. */
 export type Region = Rect | readonly [x: number, y: number, width: number, height: number];
@@ -77,25 +84,30 @@ export interface Picture {
   readonly space?: Space;
 }
 
-/** The names of the fields of `Picture`. */
-export const PICTURE_FIELDS = [
-  "size",
-  "fit",
-  "region",
-  "format",
-  "quality",
-  "cursor",
-  "maxBytes",
-  "space",
-];
+/** The checks of the fields of `Picture`. */
+export const PICTURE_FIELDS: Readonly<Record<keyof Picture, Check>> = {
+  size: later,
+  fit: later,
+  region: later,
+  format: later,
+  quality: later,
+  cursor: flag,
+  maxBytes: later,
+  space: later,
+};
 
 /** Returns the protobuf `CoordinateSpace`, or undefined for the screen. */
 export function coordinateSpace(of: Space | undefined): pb.CoordinateSpace | undefined {
   if (of === undefined || of === null) return undefined;
   const id = of instanceof Frame ? of.frameId : of;
+  if (typeof id !== "string" && !Array.isArray(id)) {
+    throw invalid(`space is ${shown(of)}; give a frame, its id, [width, height] or null`);
+  }
   return create(pb.CoordinateSpaceSchema, {
     space:
-      typeof id === "string" ? { case: "frameId", value: id } : { case: "size", value: sizeOf(id) },
+      typeof id === "string"
+        ? { case: "frameId", value: id }
+        : { case: "size", value: sizeOf(id as Size) },
   });
 }
 
@@ -118,27 +130,32 @@ export function sizeOf(of: Size): pb.Size {
  * Throws `InvalidRequest` if fields contradict each other or have wrong values.
  */
 export function captureOptions(picture: Picture): capture.CaptureOptions {
-  onlyKnown(picture, PICTURE_FIELDS, "option of pictures");
+  checkOptions(picture, PICTURE_FIELDS, "option of pictures");
   const { size, fit, format, region } = picture;
-  if (format !== undefined && !Object.hasOwn(FORMATS, format)) {
+  if (format !== undefined && !(typeof format === "string" && Object.hasOwn(FORMATS, format))) {
     throw invalid(`format is ${shown(format)}; choose png, jpeg, webp or raw`);
   }
   if (size !== undefined && fit !== undefined) {
     throw invalid("size and fit exclude each other; give one of them");
   }
   return create(capture.CaptureOptionsSchema, {
-    format: format && FORMATS[format],
+    format: format === undefined ? undefined : FORMATS[format],
     quality: whole(picture.quality, "quality"),
     includeCursor: picture.cursor,
     maxImageBytes: big(picture.maxBytes, "maxBytes"),
     coordinateSpace: coordinateSpace(picture.space),
-    region: region && regionOf(region),
-    scale: size ? { case: "size", value: sizeOf(size) } : fit && { case: "fit", value: fitOf(fit) },
+    region: region === undefined ? undefined : regionOf(region),
+    scale: scaleOf(size, fit),
   });
 }
 
+function scaleOf(size: Size | undefined, fit: Fit | undefined) {
+  if (size !== undefined) return { case: "size", value: sizeOf(size) } as const;
+  return fit === undefined ? undefined : ({ case: "fit", value: fitOf(fit) } as const);
+}
+
 function fitOf(fit: Fit): capture.Fit {
-  onlyKnown(fit, FIT, "limit");
+  checkOptions(fit, FIT, "limit of images");
   const hasTiles = fit.tile !== undefined || fit.maxTiles !== undefined;
   return create(capture.FitSchema, {
     maxSide: whole(fit.maxSide, "maxSide"),
@@ -153,7 +170,8 @@ function fitOf(fit: Fit): capture.Fit {
 
 /** Returns the protobuf `Region`. Throws `InvalidRequest` for a wrong rectangle. */
 export function regionOf(of: Region): pb.Region {
-  const list = "x" in of ? [of.x, of.y, of.width, of.height] : of;
+  const isRect = typeof of === "object" && of !== null && "x" in of;
+  const list: unknown = isRect ? [of.x, of.y, of.width, of.height] : of;
   if (!Array.isArray(list) || list.length !== 4) {
     throw invalid(`region is ${shown(of)}; give [x, y, width, height]`);
   }

@@ -11,13 +11,16 @@ export interface DesktopOptions extends Access {
   size?: Size;
   /** Options of every picture, instead of `size`. */
   picture?: Picture;
-  /** Seconds that a call may take, beside the time that its actions take by themselves. Default: 30. */
+  /**
+   * Seconds that a call may take, beside the time that its actions take by themselves. Default: 30;
+   * at most 86,400.
+   */
   timeout?: number;
 }
 
 /** Options of every call. */
 export interface CallOptions {
-  /** Seconds for the whole call. Default: that of the `Desktop`. */
+  /** Seconds for the whole call, at most 86,400. Default: that of the `Desktop`. */
   timeout?: number;
   /** Cancels the call, which then throws the signal's reason. */
   signal?: AbortSignal;

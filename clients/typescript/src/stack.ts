@@ -8,7 +8,7 @@ import {
 import type { CallSettings } from "./connection.js";
 import { type Size, sizeOf } from "./options.js";
 import * as pb from "./v1/stack_pb.js";
-import { whole } from "./values.js";
+import { checkOptions, flag, later, whole } from "./values.js";
 
 /** Makes a call, again until it succeeds or the time is over. */
 export type Call = <I extends DescMessage, O extends DescMessage>(
@@ -33,17 +33,22 @@ export class Stack {
    * Starts the desktop and waits until it is painted, unless `wait` is false. See
    * `UpResponse.result`.
    */
-  up(size?: Size, options: { wait?: boolean; timeout?: number } = {}): Promise<pb.UpResponse> {
+  async up(
+    size?: Size,
+    options: { wait?: boolean; timeout?: number } = {},
+  ): Promise<pb.UpResponse> {
+    checkOptions(options, { wait: flag, timeout: later });
     const { wait = true, timeout = 90 } = options;
     const request = create(pb.UpRequestSchema, {
       noWait: !wait,
-      geometry: size && sizeOf(size),
+      geometry: size === undefined ? undefined : sizeOf(size),
     });
     return this.#run(pb.Stack.method.up, request, timeout);
   }
 
   /** Ends every process of the desktop. */
-  down(options: { timeout?: number } = {}): Promise<pb.DownResponse> {
+  async down(options: { timeout?: number } = {}): Promise<pb.DownResponse> {
+    checkOptions(options, { timeout: later });
     const { timeout = 30 } = options;
     return this.#run(pb.Stack.method.down, create(pb.DownRequestSchema), timeout);
   }
@@ -54,10 +59,11 @@ export class Stack {
   }
 
   /** Resizes the screen. */
-  resize(
+  async resize(
     size: Size,
     options: { dpi?: number; timeout?: number } = {},
   ): Promise<pb.SetGeometryResponse> {
+    checkOptions(options, { dpi: later, timeout: later });
     const { dpi, timeout = 30 } = options;
     const request = create(pb.SetGeometryRequestSchema, {
       geometry: sizeOf(size),

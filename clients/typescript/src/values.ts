@@ -4,6 +4,9 @@ import { create } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
 import { InvalidRequest, invalid } from "./errors.js";
 
+/** Maximum seconds of a call. gRPC accepts no deadline that is much later. */
+export const MAX_TIMEOUT = 86_400;
+
 /** A value in the text of an error. */
 export function shown(value: unknown): string {
   return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 });
@@ -53,17 +56,92 @@ export function duration(seconds: unknown, name = "duration"): Duration {
   });
 }
 
+/**
+ * Returns the time of a call in seconds.
+ *
+ * Throws `InvalidRequest` if it is not above 0, or longer than a day.
+ */
+export function timeoutOf(seconds: unknown): number {
+  if (typeof seconds === "number" && seconds > 0 && seconds <= MAX_TIMEOUT) return seconds;
+  throw invalid(`timeout is ${shown(seconds)}; give seconds above 0, at most 86,400`);
+}
+
+/**
+ * Returns the time of a call in which the daemon waits, in seconds: somewhat longer than the wait.
+ *
+ * Throws `InvalidRequest` if the wait is negative, or longer than a day. A wait may be 0.
+ */
+export function waitTimeout(seconds: number): number {
+  const checked = seconds === 0 ? 0 : timeoutOf(seconds);
+  return Math.min(checked + 5, MAX_TIMEOUT);
+}
+
 /** Returns the seconds of a protobuf `Duration`; 0 if it is not set. */
 export function inSeconds(time: Duration | undefined): number {
   return time === undefined ? 0 : Number(time.seconds) + time.nanos / 1e9;
 }
 
+/** Checks the value of an option. Throws `InvalidRequest` if it is wrong. */
+export type Check = (value: unknown, name: string) => void;
+
+/** Accepts every value: it is checked where it is used. */
+export const later: Check = () => {};
+
+/** Accepts true and false. */
+export const flag: Check = (value, name) => {
+  if (typeof value !== "boolean") throw invalid(`${name} is ${shown(value)}; give true or false`);
+};
+
+/** Accepts strings. */
+export const text: Check = (value, name) => {
+  if (typeof value !== "string") throw invalid(`${name} is ${shown(value)}; give a string`);
+};
+
+/** Accepts functions. */
+export const callable: Check = (value, name) => {
+  if (typeof value !== "function") throw invalid(`${name} is ${shown(value)}; give a function`);
+};
+
+/** Accepts an `AbortSignal`. */
+export const signal: Check = (value, name) => {
+  if (value instanceof AbortSignal) return;
+  throw invalid(`${name} is ${shown(value)}; give an AbortSignal`);
+};
+
+/** The options of every call. */
+export const CALL_OPTIONS = { timeout: later, signal } as const;
+
+/**
+ * Checks options. Undefined counts as not given. A name that does not exist is refused, because the
+ * option would have no effect.
+ *
+ * Throws `InvalidRequest` if something is wrong.
+ */
+export function checkOptions(
+  options: unknown,
+  checks: Readonly<Record<string, Check>>,
+  what = "option",
+): void {
+  onlyKnown(options, Object.keys(checks), what);
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined) checks[name]!(value, name);
+  }
+}
+
 /**
  * Refuses names of options that do not exist, which would otherwise have no effect.
  *
- * Throws `InvalidRequest` for the first such name.
+ * Throws `InvalidRequest` for the first such name, and for a value that is no object.
  */
-export function onlyKnown(options: object, known: readonly string[], what: string): void {
+export function onlyKnown(
+  options: unknown,
+  known: readonly string[],
+  what: string,
+): asserts options is object {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    const given = shown(options);
+    throw invalid(`${given} is not an object; give an object with an entry for each ${what}`);
+  }
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw invalid(`there is no ${what} ${shown(unknown)}; choose from ${known.join(", ")}`);

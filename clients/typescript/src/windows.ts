@@ -4,7 +4,16 @@ import { matchOf, type WindowFilter } from "./conditions.js";
 import type { Call } from "./stack.js";
 import * as pb from "./v1/windows_pb.js";
 import { type WindowTarget, WindowTargetSchema } from "./v1/window_pb.js";
-import { duration, onlyKnown, pixel } from "./values.js";
+import {
+  checkOptions,
+  duration,
+  flag,
+  later,
+  onlyKnown,
+  pixel,
+  text,
+  waitTimeout,
+} from "./values.js";
 import { changeOf, checkChange, type Window, type WindowChange, windowOf } from "./window.js";
 
 /** A window, or properties that only one window has: a part of its title, or several properties. */
@@ -89,7 +98,11 @@ export class Windows {
   }
 
   /** Moves or resizes a window's frame. */
-  place(window: WindowName, place: WindowPlace, options?: ChangeOptions): Promise<WindowChange> {
+  async place(
+    window: WindowName,
+    place: WindowPlace,
+    options?: ChangeOptions,
+  ): Promise<WindowChange> {
     const names = ["x", "y", "width", "height"] as const;
     onlyKnown(place, names, "part of a place");
     const given = names.filter((name) => place[name] !== undefined);
@@ -107,15 +120,17 @@ export class Windows {
   async #change(
     window: WindowName,
     change: pb.ChangeWindowRequest["change"],
-    { timeout = 2, check = true }: ChangeOptions = {},
+    options: ChangeOptions = {},
   ): Promise<WindowChange> {
+    checkOptions(options, { timeout: later, check: flag });
+    const { timeout = 2, check = true } = options;
+    // A change is not sent again: after a first one, the title may be that of another window.
+    const settings = { timeout: waitTimeout(timeout), required: REQUIRED };
     const request = create(pb.ChangeWindowRequestSchema, {
       window: targetOf(window),
       change,
       timeout: duration(timeout, "timeout"),
     });
-    // A change is not sent again: after a first one, the title may be that of another window.
-    const settings = { timeout: timeout + 5, required: REQUIRED };
     const made = changeOf(await this.#once(pb.Windows.method.changeWindow, request, settings));
     return check ? checkChange(made) : made;
   }
@@ -123,9 +138,8 @@ export class Windows {
 
 function targetOf(window: WindowName): WindowTarget {
   const isWindow = typeof window === "object" && window !== null && "id" in window;
+  if (isWindow) text(window.id, "the id of the window");
   return create(WindowTargetSchema, {
-    target: isWindow
-      ? { case: "id", value: window.id }
-      : { case: "match", value: matchOf(window) },
+    target: isWindow ? { case: "id", value: window.id } : { case: "match", value: matchOf(window) },
   });
 }

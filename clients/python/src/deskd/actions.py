@@ -8,15 +8,16 @@ names another one. The daemon refuses a point outside; it never moves it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
-
 from .errors import InvalidRequest
+from .options import Picture
 from .v1 import action_pb2 as pb
-from .v1 import frame_pb2
+from .v1 import capture_pb2, condition_pb2, frame_pb2
 from .v1.action_pb2 import Action as Action
+from .values import duration, invalid, is_sendable, pixel, whole
+from .values import text as string
 
 __all__ = [
     "Action",
@@ -47,46 +48,11 @@ _BUTTONS = {
 }
 
 
-def invalid(message: str) -> InvalidRequest:
-    """The error for a wrong argument, as the daemon would send it."""
-    return InvalidRequest(message, reason="INVALID_FIELD", status="INVALID_ARGUMENT")
-
-
-def pixel(value: Any, name: str) -> int:
-    """Returns a coordinate as a whole number of pixels.
-
-    Raises:
-        InvalidRequest: If it is not a whole number within 32 bits.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise invalid(f"{name} is {value!r}; give a whole number of pixels")
-    if value != value or value in (float("inf"), float("-inf")) or int(value) != value:
-        raise invalid(f"{name} is {value!r}; give a whole number of pixels")
-    if not -(1 << 31) <= value < 1 << 31:
-        raise invalid(f"{name} is {value!r}, which no screen has; give a pixel of the screen")
-    return int(value)
-
-
 def target(x: Any, y: Any) -> Any:
     """The place of an action as a protobuf `Target`, or None if neither coordinate is given."""
     if x is None and y is None:
         return None
     return pb.Target(point=frame_pb2.Point(x=pixel(x, "x"), y=pixel(y, "y")))
-
-
-def duration(seconds: float, name: str = "duration") -> Duration:
-    """Converts seconds.
-
-    Raises:
-        InvalidRequest: If the time is negative or not a number.
-    """
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise invalid(f"{name} is {seconds!r}; give seconds")
-    if not 0 <= seconds < 1e9:
-        raise invalid(f"{name} is {seconds!r}; give seconds, at least 0")
-    message = Duration()
-    message.FromNanoseconds(round(seconds * 1e9))
-    return message
 
 
 def button(name: str) -> int:
@@ -106,9 +72,12 @@ def keys(chord: str | Sequence[str]) -> list[str]:
     """Splits a chord such as `ctrl+shift+s` into key names. A list is returned as it is.
 
     `+` is itself a key: `ctrl++` is Ctrl and plus.
+
+    Raises:
+        InvalidRequest: If it is neither a string nor a list.
     """
     if not isinstance(chord, str):
-        return list(chord)
+        return _listed(chord, "keys")
     if chord == "+":
         return ["+"]
     names = chord.replace("++", "+\0").split("+")
@@ -158,9 +127,7 @@ def drag(
     seconds: float | None = None,
 ) -> Action:
     """Presses at the first point, moves through all points, and releases at the last."""
-    made = pb.DragAction(
-        path=[target(x, y) for x, y in path], button=_button(button), modifiers=_held(modifiers)
-    )
+    made = pb.DragAction(path=_path(path), button=_button(button), modifiers=_held(modifiers))
     if seconds is not None:
         made.duration.CopyFrom(duration(seconds))
     return Action(drag=made)
@@ -177,7 +144,7 @@ def scroll(
 ) -> Action:
     """Turns the wheel: `dy` down, `dx` to the right, in notches or (`unit="pixel"`) in pixels."""
     units = {"notch": pb.SCROLL_UNIT_NOTCH, "pixel": pb.SCROLL_UNIT_PIXEL}
-    if unit not in units:
+    if not isinstance(unit, str) or unit not in units:
         raise invalid(f"unit is {unit!r}; choose notch or pixel")
     made = pb.ScrollAction(
         at=target(x, y),
@@ -192,19 +159,21 @@ def scroll(
 def type_text(text: str, *, rate: int | None = None) -> Action:
     """Types text of any script, at most 64 KiB of UTF-8. `rate` limits the characters per second."""
     _text(text)
-    return Action(type=pb.TypeAction(text=text, rate=rate))
+    return Action(type=pb.TypeAction(text=text, rate=whole(rate, "rate")))
 
 
 def paste(text: str, *, chord: str = "") -> Action:
     """Pastes text through the clipboard. `chord` is the program's key for it (Shift+Insert)."""
     _text(text)
-    return Action(paste=pb.PasteAction(text=text, chord=chord))
+    return Action(paste=pb.PasteAction(text=text, chord=string(chord, "chord")))
 
 
 def press(*chord: str, repeat: int | None = None, hold: float | None = None) -> Action:
     """Presses keys together: `press("ctrl+s")` or `press("ctrl", "s")`."""
     names = keys(chord[0]) if len(chord) == 1 else list(chord)
-    made = pb.KeyAction(keys=_names(names), repeat=repeat)
+    if not names:
+        raise invalid('no key is given; give names such as "ctrl+s" or "ctrl", "s"')
+    made = pb.KeyAction(keys=_names(names), repeat=whole(repeat, "repeat"))
     if hold is not None:
         made.hold.CopyFrom(duration(hold, "hold"))
     return Action(key=made)
@@ -231,14 +200,19 @@ def wait(seconds: float) -> Action:
 def wait_for(condition: Any, *, timeout: float | None = None) -> Action:
     """Waits for a condition (see `deskd.conditions`), at most 300 s; default: 10 s. If it is not met,
     the step ends."""
-    made = pb.WaitForAction(condition=condition)
+    made = pb.WaitForAction(condition=checked_condition(condition))
     if timeout is not None:
         made.timeout.CopyFrom(duration(timeout, "timeout"))
     return Action(wait_for=made)
 
 
 def screenshot(capture: Any = None) -> Action:
-    """Takes a picture in the middle of a step, at most 4 in one step."""
+    """Takes a picture in the middle of a step, at most 4 in one step. `capture` is a `Picture`, or
+    its `message()`."""
+    if isinstance(capture, Picture):
+        capture = capture.message()
+    if capture is not None and not isinstance(capture, capture_pb2.CaptureOptions):
+        raise invalid(f"capture is {capture!r}; give a Picture")
     return Action(screenshot=pb.ScreenshotAction(capture=capture))
 
 
@@ -288,26 +262,53 @@ def _button(name: str) -> int:
 
 
 def _held(modifiers: str | Sequence[str]) -> list[str]:
-    return _names(keys(modifiers)) if modifiers else []
+    if modifiers is None or modifiers == "":
+        return []
+    if isinstance(modifiers, str):
+        return _names(keys(modifiers))
+    return _names(_listed(modifiers, "modifiers"))
+
+
+def _listed(names: Any, what: str) -> list[Any]:
+    """Returns a list of key names, which `_names` checks."""
+    if isinstance(names, Iterable) and not isinstance(names, (bytes, Mapping)):
+        return list(names)
+    raise invalid(f'{what} is {names!r}; give names such as "ctrl+s" or ["ctrl", "s"]')
+
+
+def _path(path: Any) -> list[Any]:
+    if not isinstance(path, Iterable) or isinstance(path, (str, bytes)):
+        raise invalid(f"path is {path!r}; give a list of (x, y)")
+    made = []
+    for place in path:
+        if isinstance(place, (str, bytes)) or not isinstance(place, Iterable):
+            raise invalid(f"a point of the path is {place!r}; give (x, y)")
+        pair = tuple(place)
+        if len(pair) != 2 or None in pair:
+            raise invalid(f"a point of the path is {place!r}; give (x, y)")
+        made.append(target(*pair))
+    return made
+
+
+def checked_condition(value: Any) -> Any:
+    """Returns a condition itself.
+
+    Raises:
+        InvalidRequest: For any other value.
+    """
+    if isinstance(value, condition_pb2.Condition):
+        return value
+    raise invalid(f"the condition is {value!r}; make one with the functions of deskd.conditions")
 
 
 def _names(names: Sequence[Any]) -> list[str]:
     """Checks the names of keys, which the daemon knows or not, but which must be text."""
     for name in names:
-        if not isinstance(name, str) or not _is_text(name):
+        if not isinstance(name, str) or not is_sendable(name):
             raise InvalidRequest(
                 f"there is no key {name!r}", reason="UNKNOWN_KEY", status="INVALID_ARGUMENT"
             )
     return list(names)
-
-
-def _is_text(text: str) -> bool:
-    """Whether the text has no lone surrogates, which no encoding can carry."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _count(count: int) -> int:

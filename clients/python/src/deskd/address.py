@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pathlib
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import grpc
 
 from .bridge import Bridge
 from .errors import DeskdError
+from .values import invalid
 
 __all__ = ["Address"]
 
@@ -72,6 +74,10 @@ class Address:
         deskd: DESKD_SERVER, DESKD_TOKEN_FILE, DESKD_TLS_CA, DESKD_TLS_CLIENT_CERT and
         DESKD_TLS_CLIENT_KEY."""
         env = os.environ.get
+        if server is not None and not isinstance(server, str):
+            raise invalid(f"the server is {server!r}; give unix:/path, host:port or exec:command")
+        if token is not None and not isinstance(token, str):
+            raise invalid(f"the token is a value of type {type(token).__name__}; give a string")
         if server is None:
             server = env("DESKD_SERVER") or _default()
             token_file = token_file or (env("DESKD_TOKEN_FILE") if token is None else None)
@@ -129,20 +135,27 @@ class Address:
 
 
 def _default() -> str:
+    """The default address of the commands of deskd. The socket need not exist yet: a daemon may be
+    about to start."""
     folder = os.environ.get("XDG_RUNTIME_DIR", "")
     path = os.path.join(folder, "deskd.sock")
-    try:
-        found, socket = os.stat(folder), os.lstat(path)
-    except OSError:
-        return DEFAULT
     # Another user who listens there would receive typed text and the token.
-    ours = (0, os.geteuid())
-    is_ours = found.st_uid in ours and socket.st_uid in ours
-    return f"unix:{path}" if os.path.isabs(folder) and is_ours else DEFAULT
+    is_foreign = _is_anothers(os.stat, folder) or _is_anothers(os.lstat, path)
+    return f"unix:{path}" if os.path.isabs(folder) and not is_foreign else DEFAULT
+
+
+def _is_anothers(stat: Callable[[str], os.stat_result], path: str) -> bool:
+    """Whether a file exists and belongs to another user than this one and root."""
+    try:
+        return stat(path).st_uid not in (0, os.geteuid())
+    except (OSError, ValueError):
+        return False
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
     try:
         return pathlib.Path(path).read_bytes()
-    except OSError as error:
-        raise DeskdError(f"{path} cannot be read: {error.strerror}") from error
+    except TypeError:
+        raise invalid(f"{path!r} is no path; give the name of a file") from None
+    except (OSError, ValueError) as error:
+        raise DeskdError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error

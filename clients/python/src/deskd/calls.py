@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
 
 from . import errors
-from .actions import Action, duration, features, has_point, invalid, seconds
+from .actions import Action, checked_condition, features, has_point, seconds
 from .frame import Frame, Rect, frame, rect
-from .options import Picture, space
+from .options import Picture, picture_of, space
 from .v1 import action_pb2, frame_pb2
 from .v1 import desktop_pb2 as pb
+from .values import MAX_TIMEOUT, duration, flag, invalid, text, timeout_of, whole
 
 DESKTOP = "/deskd.v1.Desktop/"
 STACK = "/deskd.v1.Stack/"
@@ -47,8 +48,7 @@ class Attempts:
     """The time of one call, and the pauses between its attempts."""
 
     def __init__(self, what: str, timeout: float) -> None:
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-            raise invalid(f"timeout is {timeout!r}; give seconds above 0")
+        timeout = timeout_of(timeout)
         self._what, self._timeout = what, timeout
         self._end = time.monotonic() + timeout
         self._pause = 0.1
@@ -148,6 +148,18 @@ class StepAttempts(Attempts):
             text = f"it is not known whether the step was done: {error.message}"
             raise errors.OutcomeUnknown(text, reason=error.reason, status=error.status) from None
 
+    def unready(
+        self, refused: errors.DeskdError, error: errors.DeskdError
+    ) -> errors.DeskdError:
+        """Returns the error of a step that was refused because the desktop was not painted. `error`
+        is that of the wait for the desktop."""
+        if self._may_be_done:
+            text = f"it is not known whether the step was done: {error.message}"
+            return errors.OutcomeUnknown(text, reason=error.reason, status=error.status)
+        # A timeout would leave open whether the step was done.
+        is_late = isinstance(error, errors.DeadlineExceeded) and error.reason != "NOT_PAINTED"
+        return refused if is_late else error
+
 
 def requires(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """The header that makes a daemon refuse a call whose fields it does not know."""
@@ -178,9 +190,9 @@ class Defaults:
     def __init__(self, size: tuple[int, int] | None, picture: Picture | None, timeout: float) -> None:
         if size is not None and picture is not None:
             raise invalid("size and picture exclude each other; put the size into the picture")
-        self.picture = picture or Picture(size=size)
+        self.picture = picture_of(picture) if picture is not None else Picture(size=size)
         self.picture.message()
-        self.timeout = timeout
+        self.timeout = timeout_of(timeout)
         self._seen: str | None = None
 
     def space(self, of: Any, has_points: bool) -> Any:
@@ -219,33 +231,38 @@ class StepRequest:
         no_pacing: bool,
         timeout: float | None,
     ) -> None:
-        listed = list(actions)
+        listed = _listed(actions)
         request = pb.ActRequest(
             operation_id=uuid.uuid4().hex,
             actions=listed,
             coordinate_space=defaults.space(space, any(map(has_point, listed))),
-            unproved=unproved,
+            unproved=flag(unproved, "unproved"),
             no_frame=without_frame,
-            no_pacing=no_pacing,
+            no_pacing=flag(no_pacing, "no_pacing"),
         )
+        if picture is not None:
+            picture_of(picture)
         if not without_frame:
             capture = (picture or defaults.picture).message()
             if capture.ByteSize():
                 request.capture.CopyFrom(capture)
-        if stop_at_first:
+        if flag(stop_at_first, "stop_at_first"):
             request.on_failure = pb.ON_FAILURE_STOP_AT_FIRST
         if settle is not None:
-            if settle == 0:
+            if settle == 0 and not isinstance(settle, bool):
                 request.settle.skip = True
             else:
                 request.settle.timeout.CopyFrom(duration(settle, "settle"))
         if quiet is not None:
             request.settle.quiet.CopyFrom(duration(quiet, "quiet"))
+        if expect is not None and not isinstance(expect, Frame):
+            raise invalid(f"expect is {expect!r}; give a frame")
         if expect is not None:
             request.expect.frame_id = expect.frame_id
         self.request = request
         own = sum(seconds(each) for each in request.actions)
-        self.timeout = timeout if timeout is not None else defaults.timeout + own
+        longest = min(defaults.timeout + own, MAX_TIMEOUT)
+        self.timeout = timeout if timeout is not None else longest
         needed = {"act"}.union(*(features(each) for each in request.actions))
         needed |= picture_features(
             request.capture if request.HasField("capture") else None,
@@ -256,9 +273,35 @@ class StepRequest:
         self.metadata = requires(needed)
 
 
+def _listed(actions: Any) -> list[Any]:
+    if not isinstance(actions, Iterable) or isinstance(actions, (str, bytes)):
+        raise invalid(f"the actions are {actions!r}; give a list of actions")
+    listed = list(actions)
+    for number, each in enumerate(listed):
+        if not isinstance(each, Action):
+            why = f"element {number + 1} of the actions is {each!r}"
+            raise invalid(f"{why}; make actions with the functions of deskd.actions")
+    return listed
+
+
+def frame_id(value: Any) -> str:
+    """Returns the id of a frame, or an id itself. Without a frame, the id is empty.
+
+    Raises:
+        InvalidRequest: For any other value.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, Frame):
+        return value.frame_id
+    if not isinstance(value, str):
+        raise invalid(f"if_changed_since is {value!r}; give a frame or its id")
+    return text(value, "if_changed_since")
+
+
 def wait_for_request(condition: Any, timeout: float, of: Any) -> Any:
     """The request of `WaitFor`."""
-    request = pb.WaitForRequest(condition=condition)
+    request = pb.WaitForRequest(condition=checked_condition(condition))
     request.timeout.CopyFrom(duration(timeout, "timeout"))
     if of is not None:
         request.coordinate_space.CopyFrom(of)
@@ -270,7 +313,10 @@ def watch_request(
 ) -> Any:
     """The request of a stream."""
     request = pb.WatchRequest(
-        max_fps=max_fps, changed_regions=regions, unproved=unproved, if_changed_since=since
+        max_fps=whole(max_fps, "max_fps"),
+        changed_regions=flag(regions, "regions"),
+        unproved=flag(unproved, "unproved"),
+        if_changed_since=since,
     )
     request.capture.CopyFrom(picture.message())
     if regions:
@@ -318,15 +364,19 @@ def wait_ready_request(
     timeout: float, windows: Sequence[str | dict[str, str]], allow_unsettled: bool
 ) -> Any:
     """The request of `WaitReady`. A window is a part of its title, or {"class": …, "title": …}."""
-    request = pb.WaitReadyRequest(allow_unsettled=allow_unsettled)
+    request = pb.WaitReadyRequest(allow_unsettled=flag(allow_unsettled, "allow_unsettled"))
     request.timeout.CopyFrom(duration(timeout, "timeout"))
+    if not isinstance(windows, Iterable) or isinstance(windows, (str, bytes, Mapping)):
+        raise invalid(f"windows is {windows!r}; give a list of titles or dictionaries")
     for each in windows:
         fields = {"title": each} if isinstance(each, str) else each
+        if not isinstance(fields, Mapping):
+            raise invalid(f"window {each!r} is no title; give a title, or a dictionary")
         if not set(fields) <= {"title", "class"}:
             raise invalid(f"window {each!r} has unknown fields; give a title, a class or both")
         window = request.expected_windows.add()
-        window.title = fields.get("title", "")
-        setattr(window, "class", fields.get("class", ""))
+        window.title = text(fields.get("title", ""), "title")
+        setattr(window, "class", text(fields.get("class", ""), "class"))
     return request
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .actions import duration, invalid
+from .actions import checked_condition
 from .options import region as region_message
 from .v1 import condition_pb2 as pb
 from .v1 import window_pb2
 from .v1.condition_pb2 import Condition as Condition
+from .values import duration, invalid, text, whole
 
 __all__ = [
     "Condition",
@@ -36,11 +37,10 @@ def match(title: str = "", class_: str = "", pid: int | None = None, kind: str =
         InvalidRequest: If none is given, or there is no such kind.
     """
     for name, value in (("title", title), ("class_", class_), ("kind", kind)):
-        if not isinstance(value, str):
-            raise invalid(f"{name} is {value!r}; give a string")
+        text(value, name)
     if not (title or class_ or kind) and pid is None:
         raise invalid("no window is named; give a title, a class, a process or a kind")
-    made = window_pb2.WindowMatch(title=title, pid=pid)
+    made = window_pb2.WindowMatch(title=title, pid=whole(pid, "pid"))
     setattr(made, "class", class_)
     if kind:
         known = window_pb2.WindowKind.keys()
@@ -85,12 +85,12 @@ def rests(region: Any = None, *, quiet: float = 0.5) -> Condition:
 
 def any_of(*conditions: Condition) -> Condition:
     """At least one of the conditions is met."""
-    return Condition(any=pb.Conditions(conditions=conditions))
+    return Condition(any=pb.Conditions(conditions=map(checked_condition, conditions)))
 
 
 def all_of(*conditions: Condition) -> Condition:
     """All of the conditions are met at the same moment."""
-    return Condition(all=pb.Conditions(conditions=conditions))
+    return Condition(all=pb.Conditions(conditions=map(checked_condition, conditions)))
 
 
 def _window(event: Any, title: str, class_: str, pid: int | None, kind: str) -> Condition:

@@ -25,6 +25,7 @@ from .calls import (
     StepRequest,
     check_ready,
     error_of,
+    frame_id,
     picture_features,
     pressed_name,
     requires,
@@ -35,12 +36,13 @@ from .calls import (
 from .connection_sync import Connection
 from .errors import DeskdError
 from .frame import Frame, frame
-from .options import Picture, Space
+from .options import Picture, Space, picture_of
 from .options import size as size_message
 from .options import space as space_message
 from .step import Step, step
 from .v1 import desktop_pb2 as pb
 from .v1 import stack_pb2
+from .values import duration, flag, invalid, wait_timeout, whole
 from .window import Waited, waited
 from .windows_sync import Windows
 
@@ -73,6 +75,7 @@ class Desktop:
         size: Width and height of every picture.
         picture: Options of every picture, instead of `size`.
         timeout: Seconds that a call may take, beside the time that its actions take by themselves.
+            At most 86,400.
     """
 
     def __init__(
@@ -143,10 +146,12 @@ class Desktop:
         is the same, the answer has no image.
         """
         single = Picture(size, fit, region, format, quality, cursor, max_bytes, space)
-        own = picture if picture is not None else (single if single != Picture() else None)
+        if picture is not None and single != Picture():
+            raise invalid("picture and its fields exclude each other; put the fields into the picture")
+        own = picture_of(picture) if picture is not None else (single if single != Picture() else None)
         capture = (own or self._defaults.picture).message()
-        since = if_changed_since.frame_id if isinstance(if_changed_since, Frame) else if_changed_since
-        request = pb.ScreenshotRequest(if_changed_since=since, unproved=unproved)
+        since = frame_id(if_changed_since)
+        request = pb.ScreenshotRequest(if_changed_since=since, unproved=flag(unproved, "unproved"))
         if capture.ByteSize():
             request.capture.CopyFrom(capture)
         needed = requires(picture_features(capture))
@@ -173,7 +178,8 @@ class Desktop:
         again, for at most `timeout` seconds. A consumer that is slow gets the latest picture. Each
         stream has its own connection.
         """
-        own, last = picture or self._defaults.picture, Canvas()
+        own = picture_of(picture) if picture is not None else self._defaults.picture
+        last = Canvas()
         needed = requires({"watch"} | picture_features(own.message()))
         wait = timeout if timeout is not None else self._defaults.timeout
         attempts = Attempts("Watch", wait)
@@ -239,10 +245,11 @@ class Desktop:
         Raises:
             DeadlineExceeded: If the desktop is not ready in time. The message says what is missing.
         """
+        allowed = wait_timeout(timeout)
         request = wait_ready_request(timeout, windows, allow_unsettled)
         needed = requires({"paint_gate"} | ({"expected_windows"} if windows else set()))
         reply = self._call(
-            DESKTOP + "WaitReady", request, pb.WaitReadyResponse, timeout + 5, needed
+            DESKTOP + "WaitReady", request, pb.WaitReadyResponse, allowed, needed
         )
         check_ready(reply, timeout)
         return reply
@@ -262,9 +269,11 @@ class Desktop:
         Raises:
             ActionFailed: If the condition is not met in time, and `check` is true.
         """
+        flag(check, "check")
+        allowed = wait_timeout(timeout)
         request = wait_for_request(condition, timeout, space_message(space))
         reply = self._call(
-            DESKTOP + "WaitFor", request, pb.WaitForResponse, timeout + 5, requires({"wait_for"})
+            DESKTOP + "WaitFor", request, pb.WaitForResponse, allowed, requires({"wait_for"})
         )
         made = waited(reply.report)
         return made.check() if check else made
@@ -302,19 +311,20 @@ class Desktop:
             quiet: Minimum seconds for which the screen must not change.
             expect: A frame whose X server and screen size must still be the present ones.
             check: Whether to raise an error if an action was not done.
-            timeout: Seconds for the whole call.
+            timeout: Seconds for the whole call, at most 86,400.
 
         Raises:
             ActionFailed: If an action was not done, and `check` is true.
             OutcomeUnknown: If it is not known what was done.
             DeskdError: If the step was refused. Nothing was done.
         """
+        flag(check, "check")
         plan = StepRequest(
             self._defaults,
             actions,
             space=space,
             picture=picture,
-            without_frame=not frame,
+            without_frame=not flag(frame, "frame"),
             stop_at_first=stop_at_first,
             settle=settle,
             quiet=quiet,
@@ -409,6 +419,8 @@ class Desktop:
 
     def hold(self, *chord: str, seconds: float, **options: Any) -> Step:
         """Holds keys down for some seconds."""
+        # Without a time, the keys would only be pressed.
+        duration(seconds, "seconds")
         return self.act([make.press(*chord, hold=seconds)], **options)
 
     def wait(self, seconds: float, **options: Any) -> Step:
@@ -484,7 +496,10 @@ class Desktop:
                 if error.reason == "OUTCOME_UNKNOWN":
                     self._instance = None
                 elif error.reason == "NOT_PAINTED":
-                    self.wait_ready(attempts.left())
+                    try:
+                        self.wait_ready(attempts.left())
+                    except DeskdError as late:
+                        raise attempts.unready(error, late) from None
             else:
                 pause = attempts.answered(reply)
             if pause is None:
@@ -528,7 +543,7 @@ class Stack:
         timeout: float = 90.0,
     ) -> Any:
         """Starts the desktop and waits until it is painted. See `UpResponse.result`."""
-        request = stack_pb2.UpRequest(no_wait=not wait)
+        request = stack_pb2.UpRequest(no_wait=not flag(wait, "wait"))
         if size is not None:
             request.geometry.CopyFrom(size_message(size))
         return self._call("Up", request, stack_pb2.UpResponse, timeout)
@@ -545,7 +560,7 @@ class Stack:
         self, size: tuple[int, int], *, dpi: int | None = None, timeout: float = 30.0
     ) -> Any:
         """Resizes the screen."""
-        request = stack_pb2.SetGeometryRequest(geometry=size_message(size), dpi=dpi)
+        request = stack_pb2.SetGeometryRequest(geometry=size_message(size), dpi=whole(dpi, "dpi"))
         return self._call("SetGeometry", request, stack_pb2.SetGeometryResponse, timeout)
 
     def _call(self, name: str, request: Any, response: Any, timeout: float | None) -> Any:

@@ -6,6 +6,7 @@ each.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -118,6 +119,14 @@ _BY_STATUS: dict[str, type[DeskdError]] = {
     "RESOURCE_EXHAUSTED": Unavailable,
     "DEADLINE_EXCEEDED": DeadlineExceeded,
 }
+
+
+def with_message(error: DeskdError, message: str) -> DeskdError:
+    """Returns a copy of an error with another message."""
+    made = copy.copy(error)
+    made.message = message
+    made.args = (f"{message} [{error.reason}]" if error.reason else message,)
+    return made
 
 
 def of_status(status: str, reason: str, message: str) -> DeskdError:

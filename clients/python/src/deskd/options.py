@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Union
 
-from .actions import invalid, pixel
 from .frame import Frame, Rect
 from .v1 import capture_pb2, frame_pb2
+from .values import flag, invalid, pixel, text, whole
 
 __all__ = ["ANTHROPIC", "ANTHROPIC_OLDER", "OPENAI", "Fit", "Picture", "Space"]
 
@@ -41,16 +42,20 @@ class Fit:
     may_enlarge: bool = False
 
     def message(self) -> Any:
-        """Returns the protobuf `Fit`."""
+        """Returns the protobuf `Fit`.
+
+        Raises:
+            InvalidRequest: If a limit has a wrong value.
+        """
         made = capture_pb2.Fit(
-            max_side=self.max_side,
-            max_pixels=self.max_pixels,
-            multiple_of=self.multiple_of,
-            may_enlarge=self.may_enlarge,
+            max_side=whole(self.max_side, "max_side"),
+            max_pixels=whole(self.max_pixels, "max_pixels"),
+            multiple_of=whole(self.multiple_of, "multiple_of"),
+            may_enlarge=flag(self.may_enlarge, "may_enlarge"),
         )
         if self.tile is not None or self.max_tiles is not None:
-            made.tiles.size = self.tile or 0
-            made.tiles.max_count = self.max_tiles or 0
+            made.tiles.size = whole(self.tile, "tile") or 0
+            made.tiles.max_count = whole(self.max_tiles, "max_tiles") or 0
         return made
 
 
@@ -74,7 +79,9 @@ def space(of: Space) -> Any:
     if isinstance(of, Frame):
         return frame_pb2.CoordinateSpace(frame_id=of.frame_id)
     if isinstance(of, str):
-        return frame_pb2.CoordinateSpace(frame_id=of)
+        return frame_pb2.CoordinateSpace(frame_id=text(of, "space"))
+    if not isinstance(of, Iterable):
+        raise invalid(f"space is {of!r}; give a frame, its id, (width, height) or None")
     return frame_pb2.CoordinateSpace(size=size(of))
 
 
@@ -121,24 +128,37 @@ class Picture:
             InvalidRequest: If fields contradict each other or have wrong values.
         """
         made = capture_pb2.CaptureOptions(
-            quality=self.quality,
-            include_cursor=self.cursor,
-            max_image_bytes=self.max_bytes,
+            quality=whole(self.quality, "quality"),
+            include_cursor=flag(self.cursor, "cursor") if self.cursor is not None else None,
+            max_image_bytes=whole(self.max_bytes, "max_bytes"),
             coordinate_space=space(self.space),
         )
         if self.format is not None:
-            if self.format not in _FORMATS:
+            if not isinstance(self.format, str) or self.format not in _FORMATS:
                 raise invalid(f"format is {self.format!r}; choose png, jpeg, webp or raw")
             made.format = _FORMATS[self.format]
         if self.size is not None and self.fit is not None:
             raise invalid("size and fit exclude each other; give one of them")
         if self.size is not None:
             made.size.CopyFrom(size(self.size))
+        if self.fit is not None and not isinstance(self.fit, Fit):
+            raise invalid(f"fit is {self.fit!r}; give a Fit")
         if self.fit is not None:
             made.fit.CopyFrom(self.fit.message())
         if self.region is not None:
             made.region.CopyFrom(region(self.region))
         return made
+
+
+def picture_of(value: Any) -> Picture:
+    """Returns a `Picture` itself.
+
+    Raises:
+        InvalidRequest: For any other value.
+    """
+    if not isinstance(value, Picture):
+        raise invalid(f"picture is {value!r}; give a Picture")
+    return value
 
 
 def region(of: Any) -> Any:

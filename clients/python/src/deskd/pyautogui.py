@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import actions as _make
 from .desktop_sync import Desktop
+from .values import MAX_TIMEOUT as _MAX_TIMEOUT
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -363,7 +364,7 @@ def write(
         press(list(message), interval=interval, _pause=_pause)
     elif message:
         rate = max(1, min(10_000, round(1 / interval))) if interval > 0 else None
-        timeout = 60 + interval * len(message) * 2
+        timeout = min(60 + interval * len(message) * 2, _MAX_TIMEOUT)
         _do([_make.type_text(message, rate=rate)], 0, _pause, timeout=timeout)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .actions import invalid, pixel
 from .conditions import match
 from .errors import ActionFailed
 from .frame import Rect, rect
 from .v1 import window_pb2, windows_pb2
+from .values import invalid, pixel, text
 
 __all__ = ["ConditionState", "Waited", "Window", "WindowChange"]
 
@@ -184,6 +184,7 @@ def waited(message: Any) -> Waited:
 def target(of: Window | str, class_: str = "") -> Any:
     """The protobuf `WindowTarget` of a window, or of a part of a title that only it has."""
     if isinstance(of, Window):
+        text(of.id, "the id of the window")
         return window_pb2.WindowTarget(id=of.id)
     made = window_pb2.WindowTarget()
     made.match.CopyFrom(match(of, class_))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from .actions import duration
 from .calls import WINDOWS, requires
 from .conditions import match
 from .v1 import windows_pb2 as pb
+from .values import duration, flag, wait_timeout
 from .window import Window, WindowChange, change, place, target, window
 
 __all__ = ["AsyncWindows"]
@@ -93,10 +93,12 @@ class AsyncWindows:
         timeout: float = 2.0,
         check: bool = True,
     ) -> WindowChange:
+        flag(check, "check")
+        allowed = wait_timeout(timeout)
         request.window.CopyFrom(target(of, class_))
         request.timeout.CopyFrom(duration(timeout, "timeout"))
         # A change is not sent again: after a first one, the title may be that of another window.
         path, needed = WINDOWS + "ChangeWindow", requires({"windows"})
-        reply = await self._once(path, request, pb.ChangeWindowResponse, timeout + 5, needed)
+        reply = await self._once(path, request, pb.ChangeWindowResponse, allowed, needed)
         made = change(reply)
         return made.check() if check else made

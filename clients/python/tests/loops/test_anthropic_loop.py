@@ -246,13 +246,22 @@ def test_a_person_refuses(model: Make, desktop: Desktop, window: Window) -> None
         return context.member != "type"
 
     turn = [call(1, "left_click", coordinate=[640, 740]), call(2, "type", text="never")]
-    served = model(message(*turn, call(3, "key", text="a")), message(text("Ended.")))
+    served = model(
+        message(call(0, "screenshot")),
+        message(*turn, call(3, "key", text="a")),
+        message(text("Ended.")),
+    )
     runner(served, Toolset(desktop, confirm=confirm)).until_done()
-    got = results(served.requests[1])
-    assert asked == [("left_click", "toolu_1"), ("type", "toolu_2")]
+    got = results(served.requests[2])
+    assert asked == [
+        ("screenshot", "toolu_0"),
+        ("left_click", "toolu_1"),
+        ("type", "toolu_2"),
+    ]
     assert got["toolu_2"]["is_error"] and words(got["toolu_3"]) == HALTED
 
     computer = anthropic.Computer(desktop, confirm=lambda name, given: name != "type")
+    computer.results([call(0, "screenshot")])
     made = {
         each["tool_use_id"]: each for each in computer.results([*turn, call(3, "key", text="a")])
     }
@@ -309,10 +318,31 @@ def test_another_tool_in_the_same_turn(desktop: Desktop, window: Window) -> None
     """The worker answers its own tools."""
     other = {"type": "tool_use", "id": "toolu_9", "name": "left_click", "input": {}}
     computer = anthropic.Computer(desktop, frame_after=False)
+    computer.results([call(0, "screenshot")])
     made = computer.results([text("a"), call(1, "mouse_move", coordinate=[7, 9]), other])
     assert [each["tool_use_id"] for each in made] == ["toolu_1"]
     assert desktop.cursor() == (7, 9)
     assert computer.results([text("a"), other]) == []
+
+
+def test_points_before_the_first_screenshot(
+    model: Make, desktop: Desktop, window: Window
+) -> None:
+    """The model must take a screenshot: the SDK sends it no picture of the error."""
+    click = {"coordinate": list(window.in_area(500, 100))}
+    served = model(
+        message(call(1, "left_click", **click)),
+        message(call(2, "left_click", **click)),
+        message(call(3, "screenshot"), call(4, "left_click", **click)),
+        message(text("Done.")),
+    )
+    runner(served, Toolset(desktop, confirm=lambda context: True)).until_done()
+    for number in (1, 2):
+        refused = results(served.requests[number])[f"toolu_{number}"]
+        assert refused["is_error"] and "there is no screenshot" in words(refused)
+        assert all(each["type"] == "text" for each in refused["content"])
+    assert not any(each.get("is_error") for each in results(served.requests[3]).values())
+    assert len(window.until("press")) == 1
 
 
 def test_no_picture_of_the_screen(model: Make, own: Any) -> None:

@@ -133,6 +133,7 @@ def loop(client: OpenAI, computer: openai.Computer) -> str:
 
 def test_a_batch_with_a_mistake(model: Make, desktop: Desktop, window: Window) -> None:
     served = model(
+        response(call(0, {"type": "screenshot"})),
         response(
             said("I type."),
             call(
@@ -147,7 +148,7 @@ def test_a_batch_with_a_mistake(model: Make, desktop: Desktop, window: Window) -
     client = OpenAI(base_url=f"{served.url}/v1", api_key="none")
     assert loop(client, openai.Computer(desktop)) == "I see."
     window.until_text("one")
-    result, report = served.requests[1].body["input"]
+    result, report = served.requests[2].body["input"]
     assert result["call_id"] == "call_1" and image(result).size == (1280, 800)
     assert (report["type"], report["role"]) == ("message", "user")
     (content,) = report["content"]
@@ -188,14 +189,16 @@ def test_preview_tool(model: Make, desktop: Desktop, window: Window) -> None:
     old = {"action": {"type": "double_click", "x": x, "y": y}}
     item = call(1, **old)
     del item["actions"]
-    served = model(response(item), response(said("Done.")))
+    look = call(0, action={"type": "screenshot"})
+    del look["actions"]
+    served = model(response(look), response(item), response(said("Done.")))
     client = OpenAI(base_url=f"{served.url}/v1", api_key="none")
     assert loop(client, openai.Computer(desktop, preview=True)) == "Done."
     assert [each["count"] for each in window.until("press", 2)] == [1, 2]
     (tool,) = served.requests[0].body["tools"]
     assert tool["type"] == "computer_use_preview" and tool["environment"] == "linux"
     assert (tool["display_width"], tool["display_height"]) == (1280, 800)
-    (output,) = served.requests[1].body["input"]
+    (output,) = served.requests[2].body["input"]
     assert "detail" not in output["output"]
 
 
@@ -250,6 +253,7 @@ def test_every_method_of_the_agents_sdk(
     x, y = window.in_area(450, 60)
     path = [{"x": x, "y": y}, {"x": x + 100, "y": y + 20}, {"x": x + 50, "y": y + 60}]
     served = model(
+        response(call(0, {"type": "screenshot"})),
         response(
             call(
                 1,
@@ -274,8 +278,8 @@ def test_every_method_of_the_agents_sdk(
     assert [each["state"] for each in presses] == [["ctrl"], ["ctrl"], ["shift"], [], []]
     assert (releases[2]["root_x"], releases[2]["root_y"]) == (x + 50, y + 60)
     assert [each["dx"] for each in window.until("scroll")] == [-1]
-    made = outputs(served.requests[1])
-    assert list(made) == ["call_1", "call_2"]
+    made = outputs(served.requests[2])
+    assert list(made) == ["call_0", "call_1", "call_2"]
     assert all(image(each).size == (1280, 800) for each in made.values())
 
 

@@ -13,6 +13,7 @@
 import { DeskdError } from "../errors.js";
 import type { Frame } from "../frame.js";
 import { ANTHROPIC, ANTHROPIC_OLDER, type Fit } from "../options.js";
+import { callable, checkOptions, flag, later } from "../values.js";
 import {
   HALTED,
   type Member,
@@ -66,7 +67,7 @@ export interface ComputerOptions<V extends Version = Version> {
   fit?: Fit;
   /** The encoding of the images. Default: png. */
   format?: "png" | "jpeg";
-  /** Asks a person before each call; the call is refused if it returns false. */
+  /** Asks a person before each call. The call is refused unless the answer is exactly `true`. */
   confirm?: Confirm;
   /** Names of actions that the model may not use. */
   disabled?: readonly Member[];
@@ -88,6 +89,18 @@ export class Computer<V extends Version = "computer_toolset_20260801"> {
 
   /** Throws `DeskdError` if the version or an action does not exist. */
   constructor(desktop: Desk, options: ComputerOptions<V> = {}) {
+    checkOptions(
+      options,
+      {
+        version: later,
+        fit: later,
+        format: later,
+        confirm: callable,
+        disabled: later,
+        frameAfter: flag,
+      },
+      "option of this adapter",
+    );
     const { version = "computer_toolset_20260801" as V, fit, format = "png" } = options;
     const { confirm, disabled = [], frameAfter = true } = options;
     if (!has(VERSIONS, version)) {
@@ -127,7 +140,7 @@ export class Computer<V extends Version = "computer_toolset_20260801"> {
       const configs = Object.fromEntries(names.map((name) => [name, { enabled: false }]));
       return { type: version, configs };
     }
-    const { width, height } = (await this.session.look()).check();
+    const { width, height } = await this.session.pictureSize();
     const common = {
       name: "computer",
       display_width_px: width,
@@ -145,7 +158,6 @@ export class Computer<V extends Version = "computer_toolset_20260801"> {
     const blocks = [...content].filter((each) => this.#isMine(each));
     if (blocks.length === 0) return [];
     const { session } = this;
-    if (blocks.some(refersToPicture) && session.seen === undefined) await session.look();
     const wanted: Wanted[] = [];
     for (const block of blocks) wanted.push(await this.#wanted(block));
     const batch = await session.perform(wanted, { frameAfter: this.#frameAfter });
@@ -198,12 +210,6 @@ export class Computer<V extends Version = "computer_toolset_20260801"> {
       ...(outcome.isError ? { is_error: true } : {}),
     };
   }
-}
-
-/** Whether a call has coordinates of a picture, which the model must have seen. */
-function refersToPicture({ input }: Record<string, unknown>): boolean {
-  const named = ["coordinate", "start_coordinate", "region"];
-  return isMapping(input) && named.some((name) => (input[name] ?? null) !== null);
 }
 
 /** A picture in a result. */

@@ -154,9 +154,13 @@ export function translateOlder(
   if (!isKnown || (name === "zoom" && version === "computer_20250124")) {
     throw new Malformed(`there is no computer action ${quoted(name)} in ${version}`);
   }
-  const { action: _, key, ...rest } = present(values as object);
-  // The modifiers of a click have both names.
-  if (key !== undefined) rest["text"] ??= key;
+  const { action: _, ...rest } = present(values as object);
+  if ((has(CLICKS, name) || name === "scroll") && Object.hasOwn(rest, "key")) {
+    // The modifiers of clicks and scrolls have both names.
+    if (Object.hasOwn(rest, "text")) throw given.error("text and key exclude each other");
+    rest["text"] = rest["key"];
+    delete rest["key"];
+  }
   if (name === "left_click_drag" && version === "computer_20241022") {
     // This version drags from the pointer.
     const end = new Arguments(name, rest, ["coordinate"]).point("coordinate");

@@ -6,7 +6,9 @@
  *                                                      messages: [{ role: "user", content: task }] });
  *     const message = await runner.runUntilDone();
  *
- * The SDK performs one call at a time, and reports those after a failed one itself.
+ * The SDK performs one call at a time, and reports those after a failed one itself. It sends the model
+ * the text of an error, but not its picture. After an error about a picture that is out of date, the
+ * model must take a screenshot before it can point at anything.
  */
 import {
   BetaAbstractComputerToolset20260801,
@@ -43,7 +45,7 @@ export class Toolset extends BetaAbstractComputerToolset20260801 {
   constructor(desktop: Desk, options: ToolsetOptions = {}) {
     const { fit = ANTHROPIC, format = "png", ...own } = options;
     super(own);
-    this.#session = new Session(desktop, { fit, format }, { halted: HALTED });
+    this.#session = new Session(desktop, { fit, format }, { halted: HALTED, showsErrors: false });
   }
 
   /** Performs one call. */
@@ -55,10 +57,6 @@ export class Toolset extends BetaAbstractComputerToolset20260801 {
     const session = this.#session;
     let wanted: Wanted;
     try {
-      const refers = Object.keys(input).some(
-        (key) => key.includes("coordinate") || key === "region",
-      );
-      if (refers && session.seen === undefined) await session.look();
       wanted = translate(name, input, session.picture, session.seen);
     } catch (error) {
       if (error instanceof Malformed) {

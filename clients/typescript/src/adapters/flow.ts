@@ -17,8 +17,10 @@ const MAX_ACTIONS = 100;
 /** Maximum number of pictures within a step. */
 const MAX_PICTURES = 4;
 /** What the model reads beside a failure card that no call asked for. */
-export const NOT_THE_SCREEN =
-  "The picture is not the screen: the screen could not be captured.";
+export const NOT_THE_SCREEN = "The picture is not the screen: the screen could not be captured.";
+/** What the model reads if its points are pixels of a screenshot, and it has seen none. */
+const NO_SCREENSHOT =
+  "Not performed: there is no screenshot to which the points refer. Take a screenshot first.";
 
 /**
  * The status of a model's call. `failed`: it was not done, or only in part. `not executed`: it was
@@ -87,8 +89,9 @@ export interface Batch {
 }
 
 /**
- * Asks a person whether a call may be performed: its name and its arguments. All calls of a turn
- * are confirmed before the first is performed.
+ * Asks a person whether a call may be performed: its name and its arguments. The call is performed
+ * only if the answer, or the value of its promise, is exactly `true`. Any other answer declines it.
+ * All calls of a turn are confirmed before the first is performed.
  */
 export type Confirm = (name: string, values: Record<string, unknown>) => boolean | Promise<boolean>;
 
@@ -100,7 +103,7 @@ export async function confirmed(
   made: Wanted,
 ): Promise<Wanted> {
   if (confirm === undefined || made.error !== undefined) return made;
-  if (await confirm(name, { ...values })) return made;
+  if ((await confirm(name, { ...values })) === true) return made;
   return { error: `Not performed: a person did not allow ${name}.` };
 }
 
@@ -113,6 +116,8 @@ export interface SessionSettings {
   grid?: number;
   /** The text for calls after one that failed. */
   halted?: string;
+  /** Whether the model sees a picture that comes with an error. Default: true. */
+  showsErrors?: boolean;
 }
 
 interface Last {
@@ -126,6 +131,7 @@ export class Session {
   seen: Frame | undefined;
   readonly #grid: number | undefined;
   readonly #halted: string;
+  readonly #showsErrors: boolean;
 
   /** `picture` is the picture of the whole screen that the model sees. */
   constructor(
@@ -135,9 +141,10 @@ export class Session {
   ) {
     this.#grid = settings.grid;
     this.#halted = settings.halted ?? "Not executed: an earlier action failed.";
+    this.#showsErrors = settings.showsErrors ?? true;
   }
 
-  /** The coordinate space of the model's points. */
+  /** The coordinate space of the model's points. Null if they refer to no picture. */
   get #space(): Space {
     return this.#grid !== undefined ? [this.#grid, this.#grid] : (this.seen ?? null);
   }
@@ -147,6 +154,15 @@ export class Session {
     return this.#saw(await this.desktop.screenshot({ picture: this.picture }));
   }
 
+  /**
+   * Returns the size of the picture. The model does not see this picture, and cannot point at it.
+   *
+   * Throws `CaptureFailed` if the screen cannot be captured.
+   */
+  async pictureSize(): Promise<Pick<Frame, "width" | "height">> {
+    return (await this.desktop.screenshot({ picture: this.picture })).check();
+  }
+
   /** Notes a picture of the whole screen. A card has no pixels to point at. */
   #saw(frame: Frame): Frame {
     if (!frame.isCard) this.seen = frame.with({ image: new Uint8Array(0) });
@@ -154,15 +170,27 @@ export class Session {
   }
 
   /**
+   * Returns the calls of a turn. If the model has seen no picture, an error takes the place of each
+   * call that names pixels. Pictures of this turn do not count: the model sees them after the turn.
+   */
+  pointing(calls: readonly Wanted[]): readonly Wanted[] {
+    return this.#space === null ? calls.map(unlessPointed) : calls;
+  }
+
+  /**
    * Performs calls in order, and stops at the first that fails.
+   *
+   * A call whose points refer to no picture fails, because the model has not seen one. The new
+   * screen is then taken in any case, unless the model does not see pictures of errors.
    *
    * `frameAfter`: whether to take the screen after the calls, unless the last call asks for a
    * picture itself. `mustSee`: whether to take it in any case.
    */
   async perform(
-    wanted: readonly Wanted[],
+    calls: readonly Wanted[],
     { frameAfter = true, mustSee = false }: { frameAfter?: boolean; mustSee?: boolean } = {},
   ): Promise<Batch> {
+    const wanted = this.pointing(calls);
     const outcomes: Outcome[] = [];
     let last: Last | undefined;
     let index = 0;
@@ -187,7 +215,8 @@ export class Session {
     }
     while (outcomes.length < wanted.length) outcomes.push(this.#notExecuted());
     const isError = outcomes.some((each) => each.isError);
-    if (last === undefined && (mustSee || (frameAfter && isError))) {
+    const isUnseen = outcomes.some((each) => each.text === NO_SCREENSHOT) && this.#showsErrors;
+    if (last === undefined && (mustSee || isUnseen || (frameAfter && isError))) {
       try {
         last = { frame: await this.look(), isShown: false };
       } catch (error) {
@@ -231,12 +260,6 @@ export class Session {
     ]);
     const actions = mine.flat();
     let step: Step;
-    try {
-      if (actions.some(hasPoint) && this.#space === null) await this.look();
-    } catch (error) {
-      if (!(error instanceof DeskdError)) throw error;
-      return { outcomes: this.#notPerformed(part, error) };
-    }
     if (actions.length === 0) {
       const before = part.slice(0, -1).map((call) => new Outcome("done", saidOf(call)));
       const made = await this.#picture(final);
@@ -327,7 +350,7 @@ export class Session {
   }
 
   #notPerformed(part: readonly Wanted[], error: DeskdError): Outcome[] {
-    // The picture that the model points at is gone; a new one follows.
+    // The picture that the model points at is gone. It must see another one first.
     if (error instanceof StaleTarget) this.seen = undefined;
     const text = `Not performed: ${textOf(error)}`;
     return part.map((_, at) => (at === 0 ? new Outcome("failed", text) : this.#notExecuted()));
@@ -343,6 +366,12 @@ export class Session {
       Math.floor(((2 * (y - region.y) + 1) * height) / (2 * region.height)),
     ];
   }
+}
+
+/** Returns a call, or an error in its place if it names pixels of a picture. */
+function unlessPointed(call: Wanted): Wanted {
+  const refers = call.isPart === true || call.actions?.some(hasPoint) === true;
+  return refers && call.error === undefined ? { error: NO_SCREENSHOT } : call;
 }
 
 /** Returns the first calls that fit into one step. */

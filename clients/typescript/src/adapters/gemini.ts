@@ -14,6 +14,7 @@
  */
 import type { Frame } from "../frame.js";
 import type { Fit } from "../options.js";
+import { callable, checkOptions, later } from "../values.js";
 import { isMapping, nameOf } from "./fields.js";
 import {
   type Batch,
@@ -90,7 +91,10 @@ export interface ComputerOptions {
   format?: "png" | "jpeg";
   /** Asks a person before each call. */
   confirm?: Confirm;
-  /** Asks a person about a call with a safety decision. Without it, such a call is not performed. */
+  /**
+   * Asks a person about a call whose safety decision is neither `regular` nor `allowed`. Without it,
+   * such a call is not performed. Only the answer `true` allows it.
+   */
   acknowledge?: Confirm;
   /** Returns the address of the page, for models that expect it. */
   url?: () => string;
@@ -121,6 +125,19 @@ export class Computer {
 
   /** Connects the functions to a desktop. */
   constructor(desktop: Desk, options: ComputerOptions = {}) {
+    checkOptions(
+      options,
+      {
+        environment: later,
+        fit: later,
+        format: later,
+        confirm: callable,
+        acknowledge: callable,
+        url: callable,
+        excluded: later,
+      },
+      "option of this adapter",
+    );
     const { environment = "desktop", fit = { maxSide: 1440 }, format = "png" } = options;
     this.environment = environment;
     this.#confirm = options.confirm;
@@ -189,7 +206,7 @@ export class Computer {
     if (calls.length === 0) return [];
     const { session } = this;
     if (session.seen === undefined && calls.some(({ name }) => name.includes("scroll"))) {
-      // Distances refer to the size of the screen.
+      // Distances refer to the size of the screen, which stays unknown if this is a failure card.
       await session.look();
     }
     const wanted: Wanted[] = [];
@@ -212,7 +229,7 @@ export class Computer {
     const { picture, seen } = this.session;
     let made: Wanted;
     try {
-      made = translate(name, isMapping(values) ? given : values, picture, seen?.screen ?? [0, 0]);
+      made = translate(name, isMapping(values) ? given : values, picture, seen?.screen);
     } catch (error) {
       const why = untranslated(error).error!.replace("Invalid action", "Invalid call");
       return [{ error: why }, false];
@@ -250,8 +267,9 @@ export class Computer {
   }
 }
 
+/** Whether a call may be performed without a person. A decision that is missing or unknown is not. */
 function isHarmless(decision: unknown): boolean {
-  return [undefined, null, "regular", "allowed"].includes(decision as string | undefined | null);
+  return decision === "regular" || decision === "allowed";
 }
 
 function isStep(step: unknown): step is Record<string, unknown> {

@@ -9,6 +9,8 @@ import { quoted } from "./format.js";
 export const GRID = 1000;
 /** Seconds after which a key or button is released that the model left down. */
 const HOLD = 60;
+/** What the model reads if a distance refers to a screen whose size is not known. */
+const NO_SIZE = "Not performed: the size of the screen is not known. Take a screenshot first.";
 /** The page that `search` opens. */
 const SEARCH_PAGE = "https://www.google.com";
 
@@ -79,14 +81,14 @@ export function isComputerFunction(name: unknown): boolean {
  * Translates a call of a function.
  *
  * `values` are its arguments without `safety_decision`, `picture` is the picture that the model
- * sees, and `screen` the size of the screen in pixels, for distances. Throws `Malformed` if the call
- * is wrong.
+ * sees, and `screen` the size of the screen in pixels, for distances, if it is known. Throws
+ * `Malformed` if the call is wrong.
  */
 export function translate(
   name: string,
   values: unknown,
   picture: Picture,
-  screen: readonly [width: number, height: number],
+  screen: readonly [width: number, height: number] | undefined,
 ): Wanted {
   if (!has(FUNCTIONS, name)) {
     throw new Malformed(`the function ${quoted(name)} is not available on this desktop`);
@@ -95,7 +97,8 @@ export function translate(
   if (name === "take_screenshot" || name === "open_web_browser") return { picture };
   if (has(CLICKS, name)) return { actions: [actions.click(...given.xy(), CLICKS[name])] };
   if (name === "scroll" || name === "scroll_at" || name === "scroll_document") {
-    return { actions: scrolled(name, given, screen) };
+    const made = scrolled(name, given, screen ?? [0, 0]);
+    return made === undefined ? { error: NO_SIZE } : { actions: made };
   }
   return { actions: translated(name as Rest, given) };
 }
@@ -171,16 +174,18 @@ function opened(url: string): actions.Action[] {
   return [actions.press(["ctrl", "l"]), actions.typeText(url), actions.press("Return")];
 }
 
+/** Returns the actions of a scroll, or undefined if it needs the size of the screen. */
 function scrolled(
   name: Scrolls,
   given: Arguments,
   [width, height]: readonly [width: number, height: number],
-): actions.Action[] {
+): actions.Action[] | undefined {
   const direction = given.choice("direction", ["up", "down", "left", "right"]);
   const [xSign, ySign] = DIRECTIONS[direction];
   const side = xSign !== 0 ? width : height;
   if (name === "scroll_document") {
     if (ySign !== 0) return [actions.press(ySign > 0 ? "Page_Down" : "Page_Up")];
+    if (side === 0) return undefined;
     const at = { x: GRID / 2, y: GRID / 2, unit: "pixel" } as const;
     return [actions.scroll(xSign * Math.floor(side / 2), 0, at)];
   }
@@ -190,6 +195,7 @@ function scrolled(
       : // The legacy distance counts the grid.
         Math.floor((given.whole("magnitude", 0, 1000, 800) * side) / GRID);
   const [x, y] = given.xy();
+  if (name === "scroll_at" && side === 0) return undefined;
   if (pixels === 0) return [];
   return [actions.scroll(xSign * pixels, ySign * pixels, { x, y, unit: "pixel" })];
 }

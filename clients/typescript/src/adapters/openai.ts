@@ -13,6 +13,7 @@ import * as actions from "../actions.js";
 import { DeskdError, withMessage } from "../errors.js";
 import type { Frame } from "../frame.js";
 import { type Fit, OPENAI, type Picture } from "../options.js";
+import { callable, checkOptions, flag, later } from "../values.js";
 import { Arguments, has, isMapping, Malformed, nameOf } from "./fields.js";
 import {
   type Confirm,
@@ -53,7 +54,10 @@ export interface SafetyCheck {
   message?: string | null;
 }
 
-/** Shows a person the pending safety checks of a call; true if they are acknowledged. */
+/**
+ * Shows a person the pending safety checks of a call. They are acknowledged only if the answer, or the
+ * value of its promise, is exactly `true`.
+ */
 export type Acknowledge = (checks: SafetyCheck[]) => boolean | Promise<boolean>;
 
 /** The entry for `tools`. */
@@ -148,6 +152,11 @@ export class Computer<P extends boolean = false> {
 
   /** Connects the tool to a desktop. */
   constructor(desktop: Desk, options: ComputerOptions<P> = {}) {
+    checkOptions(
+      options,
+      { preview: flag, fit: later, format: later, confirm: callable, acknowledge: callable },
+      "option of this adapter",
+    );
     const { preview = false, fit = OPENAI, format = "png", confirm, acknowledge } = options;
     this.isPreview = preview;
     this.#confirm = confirm;
@@ -159,7 +168,7 @@ export class Computer<P extends boolean = false> {
   async tool(): Promise<P extends true ? PreviewTool : ComputerTool>;
   async tool(): Promise<ComputerTool | PreviewTool> {
     if (!this.isPreview) return { type: "computer" };
-    const { width, height } = (await this.session.look()).check();
+    const { width, height } = await this.session.pictureSize();
     return {
       type: "computer_use_preview",
       display_width: width,
@@ -186,6 +195,7 @@ export class Computer<P extends boolean = false> {
       if (call.refusal !== undefined) call.wanted = [{ error: call.refusal }];
       else for (const action of call.actions) call.wanted.push(await this.#wanted(action));
     }
+    for (const call of calls) call.wanted = [...this.session.pointing(call.wanted)];
     return this.#perform(calls);
   }
 
@@ -201,7 +211,7 @@ export class Computer<P extends boolean = false> {
     }
     const { checks } = call;
     if (checks.length === 0) return call;
-    call.isAcknowledged = (await this.#acknowledge?.(checks)) ?? false;
+    call.isAcknowledged = (await this.#acknowledge?.(checks)) === true;
     const names = checks.map((each) => each.message || each.id).join("; ");
     if (!call.isAcknowledged) {
       call.refusal = `Not performed: a person must confirm first: ${names}`;

@@ -7,11 +7,13 @@
  *
  * The SDK performs the actions of a batch one by one. It does not pass the keys that are held during
  * an action of the mouse. An action that is refused throws a `DeskdError`. Version 0.20 of the SDK logs
- * it and sends the model an empty image; the adapter `openai` sends the reason.
+ * it and sends the model an empty image; the adapter `openai` sends the reason. A point that refers to
+ * no screenshot is refused until the SDK has taken one.
  */
 import type { Computer } from "@openai/agents";
 import { ActionFailed, InvalidRequest, OutcomeUnknown } from "../errors.js";
 import { type Fit, OPENAI } from "../options.js";
+import { checkOptions, later } from "../values.js";
 import { Malformed } from "./fields.js";
 import { type Desk, Session, type Wanted } from "./flow.js";
 import { translate } from "./openai.js";
@@ -37,9 +39,10 @@ export class DeskdComputer implements Computer {
 
   /** Connects the methods to a desktop. */
   constructor(desktop: Desk, options: DeskdComputerOptions = {}) {
+    checkOptions(options, { fit: later, dimensions: later }, "option of this adapter");
     const { fit = OPENAI, dimensions } = options;
     if (dimensions !== undefined) this.dimensions = dimensions;
-    this.#session = new Session(desktop, { fit });
+    this.#session = new Session(desktop, { fit }, { showsErrors: false });
   }
 
   /** Returns a PNG image in base64. */

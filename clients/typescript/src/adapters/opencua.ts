@@ -2,6 +2,7 @@
  * OpenCUA, and every model that writes pyautogui code: the code is read, never run.
  *
  *     const model = new Computer(desktop);
+ *     const messages = [await model.start(task)]; // the task and the screen
  *     const turn = await model.perform(answer); // text with a block of Python code
  *     messages.push(turn.message());
  *
@@ -9,6 +10,7 @@
  * else is refused before the first action.
  */
 import type { Frame } from "../frame.js";
+import { callable, checkOptions, flag } from "../values.js";
 import { type Confirm, type Desk, Session } from "./flow.js";
 import { type Call, FUNCTIONS, GRID, parse, translate } from "./opencuaCalls.js";
 import { firstMessage, translated, Turn, turn, untranslated, type UserMessage } from "./text.js";
@@ -36,6 +38,7 @@ export class Computer {
 
   /** Connects the model to a desktop. */
   constructor(desktop: Desk, options: ComputerOptions = {}) {
+    checkOptions(options, { relative: flag, confirm: callable }, "option of this adapter");
     this.#confirm = options.confirm;
     this.#isRelative = options.relative ?? false;
     this.session = new Session(

@@ -2,12 +2,14 @@
  * OSWorld's action spaces: pyautogui code, and the objects of `computer_13`.
  *
  *     const environment = new Computer(desktop);
+ *     const messages = [await environment.start(task)]; // the task and the screen
  *     const turn = await environment.step(action); // "pyautogui.click(10, 20)", "DONE", or an object
  *
  * Coordinates are pixels of the screen, in which OSWorld takes its screenshots.
  */
 import * as actions from "../actions.js";
 import type { Frame } from "../frame.js";
+import { callable, checkOptions } from "../values.js";
 import { Arguments, has, isMapping, Malformed, type Signatures } from "./fields.js";
 import { type Confirm, type Desk, Session, type Wanted } from "./flow.js";
 import { quoted } from "./format.js";
@@ -122,6 +124,7 @@ export class Computer {
 
   /** Connects the actions to a desktop. */
   constructor(desktop: Desk, options: ComputerOptions = {}) {
+    checkOptions(options, { confirm: callable }, "option of this adapter");
     this.#confirm = options.confirm;
     this.session = new Session(desktop, {});
   }

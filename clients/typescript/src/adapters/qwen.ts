@@ -2,6 +2,7 @@
  * Qwen-VL and Fara: the function `computer_use` in `<tool_call>` blocks.
  *
  *     const model = new Computer(desktop, { version: "3" });
+ *     const messages = [await model.start(task)]; // the task and the screen
  *     const turn = await model.perform(answer); // the model's text
  *     messages.push(turn.message());
  *
@@ -10,6 +11,7 @@
  */
 import { DeskdError } from "../errors.js";
 import type { Frame } from "../frame.js";
+import { callable, checkOptions, later } from "../values.js";
 import { isMapping, nameOf } from "./fields.js";
 import { type Confirm, type Desk, Session } from "./flow.js";
 import { FARA, parse, QWEN, translate } from "./qwenCalls.js";
@@ -40,6 +42,7 @@ export class Computer {
 
   /** Throws `DeskdError` if the version does not exist. */
   constructor(desktop: Desk, options: ComputerOptions = {}) {
+    checkOptions(options, { version: later, confirm: callable }, "option of this adapter");
     const { version = "3", confirm } = options;
     if (!Object.hasOwn(VERSIONS, version)) {
       throw new DeskdError(`there is no version '${version}'; choose 2.5, 3 or fara`);

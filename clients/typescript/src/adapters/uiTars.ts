@@ -2,6 +2,7 @@
  * UI-TARS (Doubao): actions as text.
  *
  *     const model = new Computer(desktop, { version: "1.5" });
+ *     const messages = [await model.start(task)]; // the task and the screen
  *     const turn = await model.perform(answer); // the model's text
  *     messages.push(turn.message()); // what was not done, and the new screen
  *
@@ -10,6 +11,7 @@
  */
 import { DeskdError } from "../errors.js";
 import type { Frame } from "../frame.js";
+import { callable, checkOptions, later } from "../values.js";
 import { type Confirm, type Desk, Session } from "./flow.js";
 import { firstMessage, Turn, translated, turn, untranslated, type UserMessage } from "./text.js";
 import { type Call, CALLS, parse, translate } from "./uiTarsCalls.js";
@@ -36,6 +38,7 @@ export class Computer {
 
   /** Throws `DeskdError` if the version does not exist. */
   constructor(desktop: Desk, options: ComputerOptions = {}) {
+    checkOptions(options, { version: later, confirm: callable }, "option of this adapter");
     const { version = "1.5", confirm } = options;
     if (!Object.hasOwn(GRIDS, version)) {
       throw new DeskdError(`there is no version '${version}'; choose 1.0, 1.5 or 2`);

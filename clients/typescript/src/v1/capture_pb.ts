@@ -8,13 +8,15 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { CoordinateSpace, ImageFormat, Region, Size } from "./frame_pb.js";
 import { file_deskd_v1_frame } from "./frame_pb.js";
+import type { WindowTarget } from "./window_pb.js";
+import { file_deskd_v1_window } from "./window_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file deskd/v1/capture.proto.
  */
 export const file_deskd_v1_capture: GenFile = /*@__PURE__*/
-  fileDesc("ChZkZXNrZC92MS9jYXB0dXJlLnByb3RvEghkZXNrZC52MSLfAgoOQ2FwdHVyZU9wdGlvbnMSJQoGZm9ybWF0GAEgASgOMhUuZGVza2QudjEuSW1hZ2VGb3JtYXQSFAoHcXVhbGl0eRgCIAEoDUgBiAEBEiAKBnJlZ2lvbhgDIAEoCzIQLmRlc2tkLnYxLlJlZ2lvbhIeCgRzaXplGAQgASgLMg4uZGVza2QudjEuU2l6ZUgAEhwKA2ZpdBgFIAEoCzINLmRlc2tkLnYxLkZpdEgAEhsKDmluY2x1ZGVfY3Vyc29yGAYgASgISAKIAQESHAoPbWF4X2ltYWdlX2J5dGVzGAcgASgESAOIAQESMwoQY29vcmRpbmF0ZV9zcGFjZRgIIAEoCzIZLmRlc2tkLnYxLkNvb3JkaW5hdGVTcGFjZUIHCgVzY2FsZUIKCghfcXVhbGl0eUIRCg9faW5jbHVkZV9jdXJzb3JCEgoQX21heF9pbWFnZV9ieXRlc0oECAkQCiKwAQoDRml0EhUKCG1heF9zaWRlGAEgASgNSACIAQESFwoKbWF4X3BpeGVscxgCIAEoBEgBiAEBEh4KBXRpbGVzGAMgASgLMg8uZGVza2QudjEuVGlsZXMSGAoLbXVsdGlwbGVfb2YYBCABKA1IAogBARITCgttYXlfZW5sYXJnZRgFIAEoCEILCglfbWF4X3NpZGVCDQoLX21heF9waXhlbHNCDgoMX211bHRpcGxlX29mIigKBVRpbGVzEgwKBHNpemUYASABKA0SEQoJbWF4X2NvdW50GAIgASgNYgZwcm90bzM", [file_deskd_v1_frame]);
+  fileDesc("ChZkZXNrZC92MS9jYXB0dXJlLnByb3RvEghkZXNrZC52MSKAAwoOQ2FwdHVyZU9wdGlvbnMSJQoGZm9ybWF0GAEgASgOMhUuZGVza2QudjEuSW1hZ2VGb3JtYXQSFAoHcXVhbGl0eRgCIAEoDUgBiAEBEiAKBnJlZ2lvbhgDIAEoCzIQLmRlc2tkLnYxLlJlZ2lvbhIeCgRzaXplGAQgASgLMg4uZGVza2QudjEuU2l6ZUgAEhwKA2ZpdBgFIAEoCzINLmRlc2tkLnYxLkZpdEgAEhsKDmluY2x1ZGVfY3Vyc29yGAYgASgISAKIAQESHAoPbWF4X2ltYWdlX2J5dGVzGAcgASgESAOIAQESMwoQY29vcmRpbmF0ZV9zcGFjZRgIIAEoCzIZLmRlc2tkLnYxLkNvb3JkaW5hdGVTcGFjZRIlCgZ3aW5kb3cYCSABKAsyFS5kZXNrZC52MS5XaW5kb3dJbWFnZUIHCgVzY2FsZUIKCghfcXVhbGl0eUIRCg9faW5jbHVkZV9jdXJzb3JCEgoQX21heF9pbWFnZV9ieXRlcyJKCgtXaW5kb3dJbWFnZRImCgZ3aW5kb3cYASABKAsyFi5kZXNrZC52MS5XaW5kb3dUYXJnZXQSEwoLd2l0aF9wb3B1cHMYAiABKAgisAEKA0ZpdBIVCghtYXhfc2lkZRgBIAEoDUgAiAEBEhcKCm1heF9waXhlbHMYAiABKARIAYgBARIeCgV0aWxlcxgDIAEoCzIPLmRlc2tkLnYxLlRpbGVzEhgKC211bHRpcGxlX29mGAQgASgNSAKIAQESEwoLbWF5X2VubGFyZ2UYBSABKAhCCwoJX21heF9zaWRlQg0KC19tYXhfcGl4ZWxzQg4KDF9tdWx0aXBsZV9vZiIoCgVUaWxlcxIMCgRzaXplGAEgASgNEhEKCW1heF9jb3VudBgCIAEoDWIGcHJvdG8z", [file_deskd_v1_frame, file_deskd_v1_window]);
 
 /**
  * The picture to take. All fields are optional. An empty message requests the whole screen as a
@@ -97,6 +99,13 @@ export type CaptureOptions = Message<"deskd.v1.CaptureOptions"> & {
    * @generated from field: deskd.v1.CoordinateSpace coordinate_space = 8;
    */
   coordinateSpace?: CoordinateSpace | undefined;
+
+  /**
+   * The window to show in place of the screen. Unset: the screen. In a `Watch`: INVALID_FIELD.
+   *
+   * @generated from field: deskd.v1.WindowImage window = 9;
+   */
+  window?: WindowImage | undefined;
 };
 
 /**
@@ -105,6 +114,49 @@ export type CaptureOptions = Message<"deskd.v1.CaptureOptions"> & {
  */
 export const CaptureOptionsSchema: GenMessage<CaptureOptions> = /*@__PURE__*/
   messageDesc(file_deskd_v1_capture, 0);
+
+/**
+ * The picture of one window with its decoration, also of the parts that other windows cover or that
+ * lie outside the screen. A window that is minimized or on another workspace has no pixels: the
+ * response is a failure card with the reason WINDOW_NOT_SHOWN.
+ *
+ * `CaptureOptions.region` is a part of the window, in pixels from the top-left corner of its frame.
+ * `coordinate_space` must be unset, and the pointer is not drawn. `Frame.region` is the place of the
+ * window on the screen at that time.
+ *
+ * A step can use the picture as its coordinate space. It is refused with STALE_WINDOW if the window
+ * was moved or resized since, and with WINDOW_COVERED if another program's window covers the place of
+ * its first action.
+ *
+ * deskd has the X server draw the window apart from others (the extension Composite) until half a
+ * minute after its last picture. The first picture of a covered window waits until the program has
+ * drawn what was covered, at most 1 s.
+ *
+ * @generated from message deskd.v1.WindowImage
+ */
+export type WindowImage = Message<"deskd.v1.WindowImage"> & {
+  /**
+   * The window. Required.
+   *
+   * @generated from field: deskd.v1.WindowTarget window = 1;
+   */
+  window?: WindowTarget | undefined;
+
+  /**
+   * Whether to show the menus, tooltips and dialogs of the window, too. The picture is then as large
+   * as all of them together; what shows none of them is black.
+   *
+   * @generated from field: bool with_popups = 2;
+   */
+  withPopups: boolean;
+};
+
+/**
+ * Describes the message deskd.v1.WindowImage.
+ * Use `create(WindowImageSchema)` to create a new message.
+ */
+export const WindowImageSchema: GenMessage<WindowImage> = /*@__PURE__*/
+  messageDesc(file_deskd_v1_capture, 1);
 
 /**
  * Limits from which deskd computes the size of an image. The image has the largest size that is
@@ -166,7 +218,7 @@ export type Fit = Message<"deskd.v1.Fit"> & {
  * Use `create(FitSchema)` to create a new message.
  */
 export const FitSchema: GenMessage<Fit> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_capture, 1);
+  messageDesc(file_deskd_v1_capture, 2);
 
 /**
  * A limit in square tiles, the unit in which some models measure an image. Tiles that the right
@@ -195,5 +247,5 @@ export type Tiles = Message<"deskd.v1.Tiles"> & {
  * Use `create(TilesSchema)` to create a new message.
  */
 export const TilesSchema: GenMessage<Tiles> = /*@__PURE__*/
-  messageDesc(file_deskd_v1_capture, 2);
+  messageDesc(file_deskd_v1_capture, 3);
 

@@ -25,6 +25,8 @@ import { Reason } from "../../src/v1/reason_pb.js";
 import { FakeDaemon } from "../support/daemon.js";
 
 const FAILURE = { stage: FailureStage.CAPTURE, reason: Reason.NO_DISPLAY, message: "no display" };
+const NO_SCREENSHOT =
+  "Not performed: there is no screenshot to which the points refer. Take a screenshot first.";
 const IMAGE = Buffer.from("picture").toString("base64");
 
 let asked: [name: string, request: JsonObject][] = [];
@@ -121,11 +123,27 @@ describe("the toolset of Anthropic's SDK", () => {
     assert.equal(asked[1]![1]["noFrame"], true);
   });
 
-  test("looks first if a call refers to a picture", async () => {
-    await toolset().toolResult(use("mouse_move", { coordinate: [1, 2] }));
+  test("refuses points that refer to no picture", async () => {
+    const tools = toolset();
+    const refused = async (name: string, input: object, why: string) => {
+      const result = await tools.toolResult(use(name, input));
+      // The SDK sends the model no picture of an error.
+      const expected = { content: [{ type: "text", text: why }], is_error: true };
+      assert.deepEqual({ content: result.content, is_error: result.is_error }, expected);
+    };
+    await refused("mouse_move", { coordinate: [1, 2] }, NO_SCREENSHOT);
+    await refused("mouse_move", { coordinate: [1, 2] }, NO_SCREENSHOT);
+    await refused("zoom", { region: [0, 0, 5, 5] }, NO_SCREENSHOT);
+    await tools.toolResult(use("screenshot", {}));
+    await tools.toolResult(use("mouse_move", { coordinate: [1, 2] }));
+    refusal = { status: "FAILED_PRECONDITION", reason: "STALE_EPOCH", message: "resized" };
+    const stale = "Not performed: resized [STALE_EPOCH]";
+    await refused("mouse_move", { coordinate: [1, 2] }, stale);
+    refusal = undefined;
+    await refused("mouse_move", { coordinate: [1, 2] }, NO_SCREENSHOT);
     assert.deepEqual(
       asked.map(([name]) => name),
-      ["Screenshot", "Act"],
+      ["Screenshot", "Act", "Act"],
     );
   });
 
@@ -173,6 +191,12 @@ describe("the computer of OpenAI's Agents SDK", () => {
   test("throws errors", async () => {
     const computer = new DeskdComputer(desktop);
     await assert.rejects(computer.click(1.5, 2, "left"), InvalidRequest);
+    for (const _ of [1, 2]) {
+      const message = NO_SCREENSHOT;
+      await assert.rejects(computer.click(1, 2, "left"), { name: "ActionFailed", message });
+    }
+    // The SDK shows the model no picture of an error.
+    assert.deepEqual(asked, []);
     outcome = pb.ActionStatus.FAILED;
     await assert.rejects(computer.type("a"), ActionFailed);
     refusal = { status: "DEADLINE_EXCEEDED", reason: "DEADLINE", message: "late" };

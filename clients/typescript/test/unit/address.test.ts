@@ -5,13 +5,17 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { after, afterEach, describe, test } from "node:test";
@@ -66,8 +70,13 @@ describe("addresses", () => {
 
   test("come from the environment", () => {
     assert.equal(new Desktop().server, "unix:/run/deskd/deskd.sock");
+    // The socket need not exist yet, nor the folder.
+    process.env["XDG_RUNTIME_DIR"] = join(folder, "later");
+    assert.equal(new Desktop().server, `unix:${folder}/later/deskd.sock`);
+    process.env["XDG_RUNTIME_DIR"] = `${folder}/`;
+    assert.equal(new Desktop().server, `unix:${folder}/deskd.sock`);
     process.env["XDG_RUNTIME_DIR"] = folder;
-    assert.equal(new Desktop().server, "unix:/run/deskd/deskd.sock");
+    assert.equal(new Desktop().server, `unix:${folder}/deskd.sock`);
     file("deskd.sock", "");
     assert.equal(new Desktop().server, `unix:${folder}/deskd.sock`);
     // Others can write to it, as to /tmp.
@@ -87,6 +96,12 @@ describe("addresses", () => {
       // Only root can give the folder to another user.
       chownSync(folder, 65534, 65534);
       assert.equal(new Desktop().server, "unix:/run/deskd/deskd.sock");
+      // The owner of a link to the folder does not matter.
+      process.env["XDG_RUNTIME_DIR"] = join(folder, "link");
+      symlinkSync("/", join(folder, "link"));
+      lchownSync(join(folder, "link"), 65534, 65534);
+      assert.equal(new Desktop().server, `unix:${folder}/link/deskd.sock`);
+      process.env["XDG_RUNTIME_DIR"] = folder;
     }
     process.env["DESKD_SERVER"] = "10.0.0.1:5000";
     assert.equal(new Desktop().server, "10.0.0.1:5000");
@@ -136,6 +151,59 @@ describe("bridges", () => {
     assert.deepEqual(readdirSync(place), ["bridge.sock"]);
     bridge.close();
     assert.ok(!existsSync(place));
+  });
+
+  test("have a path that the kernel does not shorten", async () => {
+    const before = process.env["TMPDIR"];
+    const long = join(folder, "t".repeat(100));
+    mkdirSync(long);
+    process.env["TMPDIR"] = long;
+    try {
+      const bridges = [new Bridge(["cat"]), new Bridge(["cat"])];
+      await new Promise(setImmediate);
+      for (const bridge of bridges) {
+        assert.ok(Buffer.byteLength(bridge.path) <= 107);
+        assert.deepEqual(readdirSync(join(bridge.path, "..")), ["bridge.sock"]);
+        bridge.check();
+        bridge.close();
+      }
+      assert.deepEqual(readdirSync(long), []);
+    } finally {
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+    }
+  });
+
+  test("that have no socket make calls fail", async () => {
+    const before = process.env["TMPDIR"];
+    const calls = async (parent: string, why: RegExp) => {
+      process.env["TMPDIR"] = parent;
+      const desktop = new Desktop("exec:cat", { timeout: 20 });
+      const started = performance.now();
+      const failed = await desktop.info().catch((error: unknown) => error);
+      assert.ok(failed instanceof Unavailable, String(failed));
+      assert.match(failed.message, why);
+      assert.ok(performance.now() - started < 10_000);
+      await desktop.close();
+    };
+    try {
+      await calls("/nonexistent", /^the folder of the socket for exec: cannot be made: ENOENT/);
+    } finally {
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+    }
+    const { listen } = Server.prototype;
+    // The path is in use.
+    Server.prototype.listen = function (this: Server) {
+      return Reflect.apply(listen, this, ["/"]) as Server;
+    } as typeof listen;
+    try {
+      await calls(tmpdir(), /^the local socket for exec: cannot be opened: .*EADDRINUSE/);
+    } finally {
+      Server.prototype.listen = listen;
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+    }
   });
 });
 

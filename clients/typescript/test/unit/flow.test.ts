@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { type Desk, Session, type Wanted } from "../../src/adapters/flow.js";
+import { confirmed, type Desk, Session, type Wanted } from "../../src/adapters/flow.js";
 import * as qwen from "../../src/adapters/qwenCalls.js";
 import {
   type ActOptions,
@@ -18,6 +18,8 @@ import * as pb from "../../src/v1/desktop_pb.js";
 import { FrameKind, FrameSchema } from "../../src/v1/frame_pb.js";
 
 const PICTURE = { fit: { maxSide: 100 } };
+const NO_SCREENSHOT =
+  "Not performed: there is no screenshot to which the points refer. Take a screenshot first.";
 const { DONE, FAILED, NOT_EXECUTED } = pb.ActionStatus;
 
 let steps: { actions: actions.Action[]; options: ActOptions }[] = [];
@@ -79,6 +81,7 @@ beforeEach(() => {
 describe("a session", () => {
   test("splits calls that do not fit into one step", async () => {
     const session = new Session(desk, PICTURE);
+    await session.look();
     const { outcomes } = await session.perform([wanted(60), wanted(40), wanted(1), wanted(150)]);
     assert.deepEqual(
       steps.map((each) => each.actions.length),
@@ -109,6 +112,57 @@ describe("a session", () => {
     assert.deepEqual(statusesOf(outcomes), ["failed", "not executed"]);
     assert.equal(outcomes[0]!.text, "Not performed: resized [STALE_EPOCH]");
     assert.equal(session.seen, undefined);
+  });
+
+  test("refuses points until the model has seen a picture", async () => {
+    const session = new Session(desk, PICTURE);
+    const typed: Wanted = { actions: [actions.typeText("a")] };
+    const first = await session.perform([wanted(1), typed], { frameAfter: false });
+    assert.deepEqual(statusesOf(first.outcomes), ["failed", "not executed"]);
+    assert.equal(first.outcomes[0]!.text, NO_SCREENSHOT);
+    // The picture is for the model, although the call asks for none.
+    assert.deepEqual([first.frame?.frameId, session.seen?.frameId], ["f1", "f1"]);
+    assert.equal(steps.length, 0);
+    failure = new StaleTarget("resized", { reason: "STALE_EPOCH" });
+    await session.perform([wanted(1)], { frameAfter: false });
+    failure = undefined;
+    const second = await session.perform([wanted(1)], { frameAfter: false });
+    assert.equal(second.outcomes[0]!.text, NO_SCREENSHOT);
+    assert.deepEqual([second.frame?.frameId, steps.length], ["f2", 1]);
+    const third = await session.perform([wanted(1)], { frameAfter: false });
+    assert.deepEqual(statusesOf(third.outcomes), ["done"]);
+    assert.equal((steps[1]!.options.space as Frame).frameId, "f2");
+  });
+
+  test("refuses points to a picture that the same turn takes", async () => {
+    const session = new Session(desk, PICTURE);
+    const look: Wanted = { picture: PICTURE };
+    const { outcomes, frame } = await session.perform([look, wanted(1)]);
+    assert.deepEqual(statusesOf(outcomes), ["done", "failed"]);
+    assert.equal(outcomes[1]!.text, NO_SCREENSHOT);
+    assert.deepEqual([frame?.frameId, steps.length], ["f1", 0]);
+    const zoom: Wanted = { picture: { region: [0, 0, 1, 1] }, isPart: true };
+    const fresh = new Session(desk, PICTURE);
+    assert.equal((await fresh.perform([zoom])).outcomes[0]!.text, NO_SCREENSHOT);
+  });
+
+  test("refuses points if the first picture is a failure card", async () => {
+    const session = new Session(desk, PICTURE);
+    isCard = true;
+    await session.look();
+    for (const settings of [{ frameAfter: false }, { mustSee: true }]) {
+      const { outcomes, frame } = await session.perform([wanted(1)], settings);
+      assert.equal(outcomes[0]!.status, "failed");
+      assert.ok(outcomes[0]!.text.startsWith(NO_SCREENSHOT));
+      assert.equal(frame?.isCard, true);
+    }
+    assert.deepEqual([steps, session.seen], [[], undefined]);
+  });
+
+  test("acts without a picture if points count a grid", async () => {
+    const session = new Session(desk, PICTURE, { grid: 1000 });
+    assert.deepEqual(statusesOf((await session.perform([wanted(1)])).outcomes), ["done"]);
+    assert.deepEqual(steps[0]!.options.space, [1000, 1000]);
   });
 
   test("does not show the picture of a part whose call was not reached", async () => {
@@ -159,7 +213,6 @@ describe("a session", () => {
     blindness = new DeadlineExceeded("late", { reason: "DEADLINE" });
     assert.equal(await texts({ picture: PICTURE }), "Not performed: late [DEADLINE]");
     const click: Wanted = { actions: [actions.click(1, 2)] };
-    assert.equal(await texts(click, click), "Not performed: late [DEADLINE]");
     blindness = undefined;
     await session.look();
     failure = new Unavailable("busy", { reason: "X_UNRESPONSIVE" });
@@ -173,6 +226,32 @@ describe("a session", () => {
     assert.equal((await session.look()).image.length, 1);
     assert.equal(session.seen?.image.length, 0);
   });
+});
+
+test("a call is confirmed only by the answer true", async () => {
+  const call: Wanted = { actions: [actions.wait(1)] };
+  const answers = [
+    false,
+    undefined,
+    null,
+    0,
+    1,
+    "",
+    "no",
+    "yes",
+    "true",
+    {},
+    [],
+    new Boolean(true),
+  ];
+  for (const answer of answers) {
+    for (const given of [answer, Promise.resolve(answer)]) {
+      const { error } = await confirmed(() => given as boolean, "wait", {}, call);
+      assert.equal(error, "Not performed: a person did not allow wait.", String(answer));
+    }
+  }
+  assert.equal(await confirmed(() => true, "wait", {}, call), call);
+  assert.equal(await confirmed(async () => true, "wait", {}, call), call);
 });
 
 test("modifiers are pressed in order and released in reverse", () => {

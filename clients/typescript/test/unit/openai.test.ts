@@ -47,7 +47,10 @@ function call(text: string, ...checks: string[]) {
 }
 
 /** The calls that are answered, each with the text of the message after it. */
-async function answers(computer: Computer, ...output: unknown[]): Promise<[string, string][]> {
+async function answers(
+  computer: Computer<boolean>,
+  ...output: unknown[]
+): Promise<[string, string][]> {
   const found: [string, string][] = [];
   for (const item of await computer.outputs(output)) {
     if (item.type === "computer_call_output") found.push([item.call_id, ""]);
@@ -105,6 +108,35 @@ describe("several calls", () => {
       ["c", other],
     ]);
     assert.deepEqual(done, []);
+  });
+
+  test("are acknowledged only by the answer true", async () => {
+    for (const answer of ["no", 1, {}, undefined, null]) {
+      const acknowledge = async () => answer as boolean;
+      const computer = new Computer(desk, { acknowledge });
+      const [[, text] = ["", ""]] = await answers(computer, call("a", "1"));
+      assert.match(text, /Not performed: a person must confirm first: 1$/);
+    }
+    assert.deepEqual(done, []);
+  });
+
+  test("point at no picture that the model has not seen", async () => {
+    const click = { type: "click", button: "left", x: 0, y: 0 };
+    const computer = new Computer(desk);
+    const found = await answers(computer, call("a"), { ...call("b"), actions: [click] });
+    const text =
+      "Computer tool: Action 1 (click): Not performed: " +
+      "there is no screenshot to which the points refer. Take a screenshot first.";
+    assert.deepEqual(found, [
+      ["a", ""],
+      ["b", text],
+    ]);
+    assert.deepEqual(done, ["a"]);
+    // The entry for the tool needs a picture, which the model does not see.
+    const preview = new Computer(desk, { preview: true });
+    await preview.tool();
+    const [[, other] = ["", ""]] = await answers(preview, { ...call("b"), actions: [click] });
+    assert.equal(other, text);
   });
 
   test("that were done are named if a later one has no picture", async () => {

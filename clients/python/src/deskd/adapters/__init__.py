@@ -13,5 +13,7 @@
 Every adapter keeps the same rules. The calls of one turn are performed in order as one step, and
 stop at the first that fails. Each call gets a result. Coordinates outside the picture are refused,
 never moved. A failure card reaches the model as an image and as an error, where the vendor has a
-channel for errors. Pictures keep within the model's limits.
+channel for errors. Pictures keep within the model's limits. `confirm` asks a person before each call,
+and only the answer `True` allows it. A call that names pixels is refused until the model has seen a
+screenshot.
 """

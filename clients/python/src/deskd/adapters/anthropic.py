@@ -19,8 +19,20 @@ from .. import actions as make
 from ..errors import DeskdError
 from ..frame import Frame
 from ..options import ANTHROPIC, ANTHROPIC_OLDER, Fit, Picture
+from ..values import flag
 from .fields import Arguments, Malformed, plain
-from .flow import AsyncDriver, Batch, Confirm, Driver, Flow, Outcome, Session, Wanted, confirmed
+from .flow import (
+    AsyncDriver,
+    Batch,
+    Confirm,
+    Driver,
+    Flow,
+    Outcome,
+    Session,
+    Wanted,
+    confirmed,
+    hook,
+)
 
 __all__ = ["AsyncComputer", "Computer", "HALTED", "VERSIONS", "translate"]
 
@@ -185,9 +197,11 @@ def _older(version: str, values: Any, picture: Picture, seen: Frame | None) -> W
     if name not in allowed:
         raise Malformed(f"there is no computer action {name!r} in {version}")
     rest = {key: value for key, value in values.items() if key != "action" and value is not None}
-    if "key" in rest:
-        # The modifiers of a click have both names.
-        rest.setdefault("text", rest.pop("key"))
+    if "key" in rest and (name in _CLICKS or name == "scroll"):
+        # The modifiers of clicks and scrolls have both names.
+        if "text" in rest:
+            raise given.error("text and key exclude each other")
+        rest["text"] = rest.pop("key")
     if name == "left_click_drag" and version == "computer_20241022":
         end = Arguments(name, rest, ("coordinate",)).point("coordinate")
         # This version drags from the pointer.
@@ -219,7 +233,8 @@ class _Computer:
         self.version = version
         self.is_toolset = version == "computer_toolset_20260801"
         limits = fit or (ANTHROPIC if self.is_toolset else ANTHROPIC_OLDER)
-        self._confirm, self._disabled, self._frame_after = confirm, set(disabled), frame_after
+        self._confirm, self._frame_after = hook(confirm, "confirm"), flag(frame_after, "frame_after")
+        self._disabled = set(disabled)
         self._session = Session(Picture(fit=limits, format=format), halted=HALTED)
 
     @property
@@ -234,9 +249,9 @@ class _Computer:
             if self._disabled:
                 entry["configs"] = {name: {"enabled": False} for name in sorted(self._disabled)}
             return entry
-        frame = (yield from self._session.look()).check()
+        width, height = yield from self._session.picture_size()
         entry = {"type": self.version, "name": "computer"}
-        entry |= {"display_width_px": frame.width, "display_height_px": frame.height}
+        entry |= {"display_width_px": width, "display_height_px": height}
         if self.version == "computer_20251124":
             entry["enable_zoom"] = "zoom" not in self._disabled
         return entry
@@ -245,8 +260,6 @@ class _Computer:
         blocks = [each for each in map(plain, content) if self._is_mine(each)]
         if not blocks:
             return []
-        if any(self._refers(each) for each in blocks) and self._session.seen is None:
-            yield from self._session.look()
         wanted = []
         for each in blocks:
             wanted.append((yield from self._wanted(each)))
@@ -255,7 +268,7 @@ class _Computer:
             self._result(block, outcome) for block, outcome in zip(blocks, batch.outcomes, strict=True)
         ]
         if batch.frame is not None and not batch.is_shown:
-            results[-1]["content"].append(_image(batch.frame))
+            results[-1]["content"].append(image_block(batch.frame))
         return results
 
     def _is_mine(self, block: Any) -> bool:
@@ -264,11 +277,6 @@ class _Computer:
         if self.is_toolset:
             return block.get("toolset_name") == "computer"
         return block.get("name") == "computer" and not block.get("toolset_name")
-
-    def _refers(self, block: Mapping[str, Any]) -> bool:
-        given = block.get("input")
-        named = ("coordinate", "start_coordinate", "region")
-        return isinstance(given, Mapping) and any(given.get(name) is not None for name in named)
 
     def _wanted(self, block: Mapping[str, Any]) -> Flow[Wanted]:
         given, session = block.get("input"), self._session
@@ -293,7 +301,7 @@ class _Computer:
             text = f"X={x},Y={y}"
         content: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
         if outcome.frame is not None:
-            content.append(_image(outcome.frame))
+            content.append(image_block(outcome.frame))
         result: dict[str, Any] = {"type": "tool_result", "tool_use_id": block.get("id")}
         if self.is_toolset:
             result["toolset_name"] = "computer"
@@ -307,7 +315,8 @@ def _message(error: Exception) -> str:
     return error.message if isinstance(error, DeskdError) else str(error)
 
 
-def _image(frame: Frame) -> dict[str, Any]:
+def image_block(frame: Frame) -> dict[str, Any]:
+    """Returns a picture in a result."""
     source = {"type": "base64", "media_type": frame.media_type, "data": frame.base64()}
     return {"type": "image", "source": source}
 
@@ -320,7 +329,8 @@ class Computer(_Computer, Driver):
         version: The version of the tool that the model has.
         fit: Limits of the images. Default: what the model accepts.
         format: `png` or `jpeg`.
-        confirm: Asks a person before each call; the call is refused if it returns false.
+        confirm: Asks a person before each call. The call is refused unless the answer is exactly
+            `True`.
         disabled: Names of actions that the model may not use.
         frame_after: Whether the last result of a turn has the new screen, which saves the model
             a call of `screenshot`.

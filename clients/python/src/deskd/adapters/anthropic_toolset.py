@@ -5,7 +5,9 @@
                                               messages=[{"role": "user", "content": task}])
     runner.until_done()
 
-The SDK performs one call at a time, and reports those after a failed one itself.
+The SDK performs one call at a time, and reports those after a failed one itself. It sends the model the
+text of an error, but not its picture. After an error about a picture that is out of date, the model must
+take a screenshot before it can point at anything.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from anthropic.tools import (
 
 from ..errors import DeskdError
 from ..options import ANTHROPIC, Fit, Picture
-from .anthropic import HALTED, translate
+from .anthropic import HALTED, image_block, translate
 from .fields import Malformed, plain
 from .flow import Flow, Outcome, Session, Wanted, run, run_async
 
@@ -33,13 +35,12 @@ class _Calls:
     """One call of the toolset as a flow."""
 
     def __init__(self, fit: Fit | None, format: str) -> None:
-        self._session = Session(Picture(fit=fit or ANTHROPIC, format=format), halted=HALTED)
+        picture = Picture(fit=fit or ANTHROPIC, format=format)
+        self._session = Session(picture, halted=HALTED, shows_errors=False)
 
     def call(self, name: str, given: Any) -> Flow[Any]:
         values, session = plain(given), self._session
         try:
-            if session.seen is None and any("coordinate" in key or key == "region" for key in values):
-                yield from session.look()
             wanted: Wanted = translate(name, values, session.picture, session.seen)
         except Malformed as error:
             raise ToolError(f"Invalid call, not performed: {error}") from None
@@ -55,8 +56,7 @@ class _Calls:
             if frame is not None and frame.failure is not None:
                 why = frame.failure
                 content[0]["text"] = f"No picture of the screen: {why.message} [{why.reason}]"
-                source = {"type": "base64", "media_type": frame.media_type, "data": frame.base64()}
-                content.append({"type": "image", "source": source})
+                content.append(image_block(frame))
             raise ToolError(content)
         if outcome.cursor is not None:
             x, y = self._session.to_image(outcome.cursor)

@@ -6,11 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["Arguments", "Malformed", "plain"]
+__all__ = ["Arguments", "Malformed", "check_answer", "plain"]
 
 
 class Malformed(ValueError):
     """The arguments of a call are wrong. The text is for the model."""
+
+
+def check_answer(answer: Any) -> None:
+    """Raises `Malformed` if an answer is no text."""
+    if not isinstance(answer, str):
+        raise Malformed("the answer is no text")
 
 
 def plain(value: Any) -> Any:

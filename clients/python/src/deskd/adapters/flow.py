@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from ..actions import Action, has_point, screenshot
-from ..errors import DeadlineExceeded, DeskdError, OutcomeUnknown, StaleTarget
+from ..errors import DeadlineExceeded, DeskdError, OutcomeUnknown, StaleTarget, with_message
 from ..frame import Frame
 from ..options import Picture, Space
 from ..step import ActionResult, Step
+from ..values import callable_or_none
 
 T = TypeVar("T")
 
@@ -27,6 +28,10 @@ MAX_PICTURES = 4
 """Maximum number of pictures within a step."""
 NOT_THE_SCREEN = "The picture is not the screen: the screen could not be captured."
 """What the model reads beside a failure card that no call asked for."""
+NO_SCREENSHOT = (
+    "Not performed: there is no screenshot to which the points refer. Take a screenshot first."
+)
+"""What the model reads if its points are pixels of a screenshot, and it has seen none."""
 
 
 class Ask(NamedTuple):
@@ -42,7 +47,11 @@ Flow = Generator[Ask, Any, T]
 
 
 def run(desktop: Any, flow: Flow[T]) -> T:
-    """Carries a flow out on a `Desktop`."""
+    """Carries a flow out on a `Desktop`.
+
+    Raises:
+        TypeError: If a hook or a method of the desktop returns an awaitable object.
+    """
     answer, error = None, None
     while True:
         try:
@@ -51,7 +60,7 @@ def run(desktop: Any, flow: Flow[T]) -> T:
             return end.value  # type: ignore[no-any-return]
         answer, error = None, None
         try:
-            answer = _target(desktop, ask)(*ask.arguments, **ask.options)
+            answer = _checked(ask, _target(desktop, ask)(*ask.arguments, **ask.options))
         except DeskdError as failed:
             error = failed
 
@@ -77,6 +86,17 @@ def _target(desktop: Any, ask: Ask) -> Callable[..., Any]:
     if callable(ask.method):
         return ask.method
     return getattr(desktop, ask.method)  # type: ignore[no-any-return]
+
+
+def _checked(ask: Ask, answer: Any) -> Any:
+    """Returns the answer on a `Desktop`. A coroutine counts as no answer: it never runs there."""
+    if not inspect.isawaitable(answer):
+        return answer
+    if (close := getattr(answer, "close", None)) is not None:
+        close()
+    if callable(ask.method):
+        raise TypeError("the hook is a coroutine function; use it with an AsyncDesktop")
+    raise TypeError("the desktop is an AsyncDesktop; use the asynchronous class of the adapter")
 
 
 class Status(enum.Enum):
@@ -160,12 +180,25 @@ class Batch:
 
 Confirm = Callable[[str, "dict[str, Any]"], "bool | Awaitable[bool]"]
 """Asks a person whether a call may be performed: its name and its arguments. On an `AsyncDesktop`
-it may be a coroutine function. All calls of a turn are confirmed before the first is performed."""
+it may be a coroutine function. The call is performed only if the answer is exactly `True`. Any other
+answer declines it. All calls of a turn are confirmed before the first is performed."""
+
+
+def hook(function: T, name: str) -> T:
+    """Returns a hook, or None if there is none.
+
+    Raises:
+        InvalidRequest: If it is not a function.
+    """
+    callable_or_none(function, name)
+    return function
 
 
 def confirmed(confirm: Confirm | None, name: str, arguments: Any, made: Wanted) -> Flow[Wanted]:
     """Returns the call itself, or one that says that a person did not allow it."""
-    if confirm is None or made.error is not None or (yield Ask(confirm, (name, dict(arguments or {})))):
+    if confirm is None or made.error is not None:
+        return made
+    if (yield Ask(confirm, (name, dict(arguments or {})))) is True:
         return made
     return Wanted(error=f"Not performed: a person did not allow {name}.")
 
@@ -177,6 +210,10 @@ class Session:
         picture: The picture of the whole screen that the model sees.
         grid: Size of the coordinate grid of a model that does not count pixels, such as 1000.
         halted: What the model reads for calls after one that failed.
+        shows_errors: Whether the model sees a picture that comes with an error.
+
+    Raises:
+        InvalidRequest: If an option of the picture has a wrong value.
     """
 
     def __init__(
@@ -185,16 +222,20 @@ class Session:
         *,
         grid: int | None = None,
         halted: str = "Not executed: an earlier action failed.",
+        shows_errors: bool = True,
     ) -> None:
+        # A wrong option is an error of the program, not of the model's first call.
+        picture.message()
         self.picture = picture
         self.grid = grid
         self.halted = halted
+        self.shows_errors = shows_errors
         self.seen: Frame | None = None
         """The last picture of the whole screen that the model saw."""
 
     @property
     def space(self) -> Space:
-        """The coordinate space of the model's points."""
+        """The coordinate space of the model's points. None if they refer to no picture."""
         return (self.grid, self.grid) if self.grid is not None else self.seen
 
     def look(self) -> Flow[Frame]:
@@ -202,11 +243,27 @@ class Session:
         frame: Frame = yield Ask("screenshot", (), {"picture": self.picture})
         return self.saw(frame)
 
+    def picture_size(self) -> Flow[tuple[int, int]]:
+        """Returns the size of the picture. The model does not see this picture, and cannot point
+        at it.
+
+        Raises:
+            CaptureFailed: If the screen cannot be captured.
+        """
+        frame: Frame = yield Ask("screenshot", (), {"picture": self.picture})
+        return frame.check().size
+
     def saw(self, frame: Frame) -> Frame:
         """Notes a picture of the whole screen. A card has no pixels to point at."""
         if not frame.is_card:
             self.seen = replace(frame, image=b"")
         return frame
+
+    def pointing(self, wanted: Sequence[Wanted]) -> list[Wanted]:
+        """Returns the calls of a turn. If the model has seen no picture, an error takes the place of
+        each call that names pixels. Pictures of this turn do not count: the model sees them after
+        the turn."""
+        return list(wanted) if self.space is not None else [_unless_pointed(each) for each in wanted]
 
     def perform(
         self,
@@ -216,6 +273,9 @@ class Session:
         must_see: bool = False,
     ) -> Flow[Batch]:
         """Performs calls in order, and stops at the first that fails.
+
+        A call whose points refer to no picture fails, because the model has not seen one. The new
+        screen is then taken in any case, unless the model does not see pictures of errors.
 
         Args:
             wanted: The calls.
@@ -228,6 +288,7 @@ class Session:
                 done.
             DeskdError: If it must be taken and cannot. The message says whether calls were done.
         """
+        wanted = self.pointing(wanted)
         outcomes: list[Outcome] = []
         last: tuple[Frame, bool] | None = None
         index = 0
@@ -249,12 +310,14 @@ class Session:
         outcomes += [Outcome(Status.NOT_EXECUTED, self.halted)] * rest
         frame, is_shown = last if last is not None else (None, False)
         failed = any(each.is_error for each in outcomes)
-        if (must_see or (frame_after and failed)) and frame is None:
+        is_unseen = any(each.text == NO_SCREENSHOT for each in outcomes)
+        is_shown_error = self.shows_errors and (is_unseen or (frame_after and failed))
+        if (must_see or is_shown_error) and frame is None:
             try:
                 frame, is_shown = (yield from self.look()), False
             except DeskdError as error:
                 if must_see:
-                    raise _unseen(outcomes, error) from None
+                    raise _without_picture(error, wanted, outcomes) from None
                 outcomes[-1] = _with_text(outcomes[-1], f"No new picture: {_text(error)}")
         if frame is not None and frame.is_card and not any(each.frame for each in outcomes):
             tried = [at for at, each in enumerate(outcomes) if each.status is not Status.NOT_EXECUTED]
@@ -281,12 +344,10 @@ class Session:
                 mine.append(screenshot(call.picture.message()))
             actions += mine
             owners += [number] * len(mine)
+        if not actions:
+            made, last = yield from self._picture(final)
+            return [Outcome(Status.DONE, call.said) for call in part[:-1]] + made, last
         try:
-            if any(map(has_point, actions)) and self.space is None:
-                yield from self.look()
-            if not actions:
-                made, last = yield from self._picture(final)
-                return [Outcome(Status.DONE, call.said) for call in part[:-1]] + made, last
             step: Step = yield Ask(
                 "act",
                 (actions,),
@@ -326,7 +387,10 @@ class Session:
         """Takes the picture of a call that does nothing else."""
         if call.picture is None:
             return [Outcome(Status.DONE, call.said)], None
-        frame: Frame = yield Ask("screenshot", (), {"picture": call.picture})
+        try:
+            frame: Frame = yield Ask("screenshot", (), {"picture": call.picture})
+        except DeskdError as error:
+            return self._not_performed([call], error), None
         if call.is_whole:
             self.saw(frame)
         return [Outcome(Status.DONE, call.said, frame=frame)], (frame, True)
@@ -348,11 +412,16 @@ class Session:
         return Outcome(Status.DONE, call.said, frame)
 
     def _refused(self, part: Sequence[Wanted], error: DeskdError) -> list[Outcome]:
-        if isinstance(error, (OutcomeUnknown, DeadlineExceeded)):
+        # A call whose time is over may still be performed, unless it waited for the desktop.
+        is_late = isinstance(error, DeadlineExceeded) and error.reason != "NOT_PAINTED"
+        if is_late or isinstance(error, OutcomeUnknown):
             text = f"It is not known whether this was done: {_text(error)}. Look at the screen."
             return [Outcome(Status.UNKNOWN, text)] * len(part)
+        return self._not_performed(part, error)
+
+    def _not_performed(self, part: Sequence[Wanted], error: DeskdError) -> list[Outcome]:
         if isinstance(error, StaleTarget):
-            # The picture that the model points at is gone; a new one follows.
+            # The picture that the model points at is gone. It must see another one first.
             self.seen = None
         first = Outcome(Status.FAILED, f"Not performed: {_text(error)}")
         return [first] + [Outcome(Status.NOT_EXECUTED, self.halted)] * (len(part) - 1)
@@ -366,6 +435,12 @@ class Session:
         x = (2 * (point[0] - seen.region.x) + 1) * width // (2 * seen.region.width)
         y = (2 * (point[1] - seen.region.y) + 1) * height // (2 * seen.region.height)
         return x, y
+
+
+def _unless_pointed(call: Wanted) -> Wanted:
+    """Returns a call, or an error in its place if it names pixels of a picture."""
+    refers = not call.is_whole or any(map(has_point, call.actions))
+    return Wanted(error=NO_SCREENSHOT) if refers and call.error is None else call
 
 
 def _part(wanted: Sequence[Wanted]) -> Sequence[Wanted]:
@@ -384,17 +459,23 @@ def _halts(outcome: Outcome) -> bool:
     return outcome.status is not Status.DONE or (outcome.frame is not None and outcome.frame.is_card)
 
 
-def _unseen(outcomes: Sequence[Outcome], error: DeskdError) -> DeskdError:
-    """The error for a picture that could not be taken after calls: what became of them is kept."""
-    states = {each.status for each in outcomes}
-    if Status.UNKNOWN in states:
-        text = f"it is not known whether an action was done, and no picture followed: {error.message}"
-        return OutcomeUnknown(text, reason=error.reason, status=error.status)
-    if Status.DONE in states:
-        done = sum(each.status is Status.DONE for each in outcomes)
-        text = f"calls done: {done} of {len(outcomes)}; no picture followed: {error.message}"
-        return DeskdError(text, reason=error.reason, status=error.status)
-    return error
+def _without_picture(
+    error: DeskdError, wanted: Sequence[Wanted], outcomes: Sequence[Outcome]
+) -> DeskdError:
+    """The error for a picture that could not be taken after calls. It says what became of them."""
+    pairs = list(zip(wanted, outcomes, strict=True))
+    is_done = any(call.actions and each.status is Status.DONE for call, each in pairs)
+    is_all = all(each.status is Status.DONE for each in outcomes)
+    ends = (Status.FAILED, Status.UNKNOWN)
+    stop = next((each for each in outcomes if each.status in ends), None)
+    said = ["This was done." if is_all else "A part was done."] if is_done else []
+    said += [stop.text] if stop is not None else []
+    if not said:
+        return error
+    text = " ".join([*said, f"No new picture: {error.message}"])
+    if stop is None or stop.status is Status.FAILED:
+        return with_message(error, text)
+    return OutcomeUnknown(text, reason=error.reason, status=error.status)
 
 
 def _with_text(outcome: Outcome, text: str) -> Outcome:

@@ -22,7 +22,18 @@ from ..errors import DeskdError
 from ..frame import Frame
 from ..options import Fit, Picture
 from .fields import Arguments, Malformed, plain
-from .flow import AsyncDriver, Batch, Confirm, Driver, Flow, Outcome, Session, Wanted, confirmed
+from .flow import (
+    AsyncDriver,
+    Batch,
+    Confirm,
+    Driver,
+    Flow,
+    Outcome,
+    Session,
+    Wanted,
+    confirmed,
+    hook,
+)
 
 __all__ = ["AsyncComputer", "Computer", "FUNCTIONS", "translate"]
 
@@ -30,6 +41,8 @@ GRID = 1000
 """Width and height of the grid that coordinates count."""
 HOLD = 60.0
 """Seconds after which a key or button is released that the model left down."""
+NO_SIZE = "Not performed: the size of the screen is not known. Take a screenshot first."
+"""What the model reads if a distance refers to a screen whose size is not known."""
 
 _POINT = ("y", "x", "intent")
 _CLICKS = {
@@ -78,14 +91,14 @@ SEARCH_PAGE = "https://www.google.com"
 """The page that `search` opens."""
 
 
-def translate(name: str, values: Any, picture: Picture, screen: tuple[int, int]) -> Wanted:
+def translate(name: str, values: Any, picture: Picture, screen: tuple[int, int] | None) -> Wanted:
     """Translates a call of a function.
 
     Args:
         name: The name of the function.
         values: Its arguments, without `safety_decision`.
         picture: The picture that the model sees.
-        screen: Width and height of the screen in pixels, for distances.
+        screen: Width and height of the screen in pixels, for distances. None if not known.
 
     Raises:
         Malformed: If the call is wrong.
@@ -98,10 +111,13 @@ def translate(name: str, values: Any, picture: Picture, screen: tuple[int, int])
     if name in _CLICKS:
         button, count = _CLICKS[name]
         return Wanted((make.click(*given.xy(), button=button, count=count),))
-    return Wanted(tuple(_actions(name, given, screen)))
+    if name in ("scroll", "scroll_at", "scroll_document"):
+        turned = _scroll(name, given, screen or (0, 0))
+        return Wanted(tuple(turned)) if turned is not None else Wanted(error=NO_SIZE)
+    return Wanted(tuple(_actions(name, given)))
 
 
-def _actions(name: str, given: Arguments, screen: tuple[int, int]) -> list[Action]:
+def _actions(name: str, given: Arguments) -> list[Action]:
     if name in ("move", "hover_at"):
         return [make.move(*given.xy())]
     if name == "mouse_down":
@@ -139,10 +155,8 @@ def _actions(name: str, given: Arguments, screen: tuple[int, int]) -> list[Actio
         return [make.press("alt", "Left")]
     if name == "go_forward":
         return [make.press("alt", "Right")]
-    if name in ("navigate", "search"):
-        url = SEARCH_PAGE if name == "search" else given.text("url")
-        return [make.press("ctrl", "l"), make.type_text(url), make.press("Return")]
-    return _scroll(name, given, screen)
+    url = SEARCH_PAGE if name == "search" else given.text("url")
+    return [make.press("ctrl", "l"), make.type_text(url), make.press("Return")]
 
 
 def _type_text_at(given: Arguments) -> list[Action]:
@@ -154,13 +168,16 @@ def _type_text_at(given: Arguments) -> list[Action]:
     return made + ([make.press("Return")] if given.flag("press_enter", True) else [])
 
 
-def _scroll(name: str, given: Arguments, screen: tuple[int, int]) -> list[Action]:
+def _scroll(name: str, given: Arguments, screen: tuple[int, int]) -> list[Action] | None:
+    """Returns the actions of a scroll, or None if it needs the size of the screen."""
     direction = given.choice("direction", list(_DIRECTIONS))
     x_sign, y_sign = _DIRECTIONS[direction]
     side = screen[0] if x_sign else screen[1]
     if name == "scroll_document":
         if y_sign:
             return [make.press("Page_Down" if y_sign > 0 else "Page_Up")]
+        if side == 0:
+            return None
         middle = GRID // 2
         return [make.scroll(x_sign * (side // 2), 0, x=middle, y=middle, unit="pixel")]
     if name == "scroll":
@@ -169,6 +186,8 @@ def _scroll(name: str, given: Arguments, screen: tuple[int, int]) -> list[Action
         # The legacy distance counts the grid.
         pixels = given.whole("magnitude", 0, 1000, 800) * side // GRID
     x, y = given.xy()
+    if name == "scroll_at" and side == 0:
+        return None
     dx, dy = x_sign * pixels, y_sign * pixels
     return [make.scroll(dx, dy, x=x, y=y, unit="pixel")] if pixels else []
 
@@ -190,7 +209,9 @@ class _Computer:
     ) -> None:
         super().__init__(desktop)  # type: ignore[call-arg]
         self.environment = environment
-        self._confirm, self._acknowledge, self._url = confirm, acknowledge, url
+        self._confirm = hook(confirm, "confirm")
+        self._acknowledge = hook(acknowledge, "acknowledge")
+        self._url = hook(url, "url")
         self._excluded = sorted(excluded)
         picture = Picture(fit=fit or Fit(max_side=1440), format=format)
         self._session = Session(picture, grid=GRID)
@@ -214,7 +235,7 @@ class _Computer:
     ) -> Flow[tuple[Batch, list[bool]]]:
         """Performs calls. Returns also which of them a person acknowledged."""
         if self._session.seen is None and any("scroll" in name for name, _ in calls):
-            # Distances refer to the size of the screen.
+            # Distances refer to the size of the screen, which stays unknown after a failure card.
             yield from self._session.look()
         wanted, acknowledged = [], []
         for name, given in calls:
@@ -235,7 +256,7 @@ class _Computer:
             return Wanted(error=error), False
         seen = self._session.seen
         try:
-            screen = seen.screen if seen is not None else (0, 0)
+            screen = seen.screen if seen is not None else None
             made = translate(name, given, self._session.picture, screen)
         except Malformed as error:
             return Wanted(error=f"Invalid call, not performed: {error}"), False
@@ -243,10 +264,12 @@ class _Computer:
             return Wanted(error=f"Invalid call, not performed: {error.message}"), False
         if name in self._excluded:
             return Wanted(error=f"Not performed: the function {name} is turned off here."), False
-        if decision is not None and decision.get("decision") not in (None, "regular", "allowed"):
+        # A decision that is missing or unknown is not harmless.
+        if decision is not None and decision.get("decision") not in ("regular", "allowed"):
             asked = {**given, "safety_decision": dict(decision)}
             if self._acknowledge is None:
-                why = str(asked["safety_decision"].get("explanation", ""))
+                cause = decision.get("explanation")
+                why = "" if cause is None else str(cause)
                 text = f"Not performed: a person must confirm first: {why}".rstrip(": ")
                 return Wanted(error=text), False
             made = yield from confirmed(self._acknowledge, name, asked, made)
@@ -339,9 +362,9 @@ class Computer(_Computer, Driver):
         environment: `desktop` or `browser`.
         fit: Limits of the screenshots. Default: 1440 pixels for the longer side.
         format: `png` or `jpeg`.
-        confirm: Asks a person before each call.
-        acknowledge: Asks a person about a call with a safety decision. Without it, such a call is
-            not performed.
+        confirm: Asks a person before each call. Only the answer `True` allows it.
+        acknowledge: Asks a person about a call whose safety decision is neither `regular` nor
+            `allowed`. Without it, such a call is not performed. Only the answer `True` allows it.
         url: Returns the address of the page, for models that expect it.
         excluded: Names of functions that the model may not call.
     """

@@ -7,10 +7,14 @@
 
 The tool has the name and the parameters of inspect_ai's own, so models with a computer tool use
 theirs. It needs no program in the sandbox.
+
+An error of inspect_ai's tools has a text but no image. A point that refers to no screenshot is
+refused. The model must then take a screenshot.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,17 +83,24 @@ def computer(desktop: Any, *, fit: Fit | None = None, max_screenshots: int | Non
     from inspect_ai.model import ContentImage, ContentText
     from inspect_ai.tool import ToolDef, ToolError, tool
     from inspect_ai.tool import computer as own
+    from inspect_ai.util import store
 
-    session = Session(Picture(fit=fit or ANTHROPIC_OLDER), halted=anthropic.HALTED)
+    picture = Picture(fit=fit or ANTHROPIC_OLDER)
+    sessions: dict[str, Session] = {}
+
+    def session_of_sample() -> Session:
+        """Returns the state of the running sample, whose model must see a picture of its own."""
+        sample = store().get("deskd_sample", uuid.uuid4().hex)
+        new = Session(picture, halted=anthropic.HALTED, shows_errors=False)
+        return sessions.setdefault(sample, new)
 
     async def execute(**given: Any) -> Any:
         actions = given.get("actions")
         calls = actions if actions is not None else [given]
         if not isinstance(calls, list) or not all(isinstance(each, Mapping) for each in calls):
             raise ToolError("actions must be a list of objects")
-        if session.seen is None:
-            await run_async(desktop, session.look())
-        wanted = []
+        session, wanted = session_of_sample(), []
+        before = session.seen
         for call in calls:
             try:
                 wanted.append(translate(call, session.picture, session.seen))
@@ -98,6 +109,8 @@ def computer(desktop: Any, *, fit: Fit | None = None, max_screenshots: int | Non
         batch = await run_async(desktop, session.perform(wanted))
         failed = next((each for each in batch.outcomes if each.is_error), None)
         if failed is not None and failed.frame is None:
+            # The model sees no picture of this call. A picture that is gone stays gone.
+            session.seen = before if session.seen is not None else None
             raise ToolError(" ".join(each.text for each in batch.outcomes if each.is_error))
         text = " ".join(_text(session, each) for each in batch.outcomes).strip()
         content: list[Any] = [ContentText(text=text)] if text else []

@@ -16,20 +16,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import actions as make
-from ..errors import DeskdError
+from ..errors import DeskdError, with_message
+from ..frame import Frame
 from ..options import OPENAI, Fit, Picture
+from ..values import flag
 from .fields import Arguments, Malformed, plain
 from .flow import (
     NOT_THE_SCREEN,
     Ask,
     AsyncDriver,
-    Batch,
     Confirm,
     Driver,
     Flow,
+    Outcome,
     Session,
+    Status,
     Wanted,
     confirmed,
+    hook,
 )
 
 __all__ = ["AsyncComputer", "Computer", "translate"]
@@ -51,7 +55,11 @@ WAIT = 2.0
 """Seconds that `wait` takes; the tool names no duration."""
 
 SafetyChecks = Callable[["list[dict[str, Any]]"], "bool | Awaitable[bool]"]
-"""Shows a person the pending safety checks of a call; true if they are acknowledged."""
+"""Shows a person the pending safety checks of a call. They are acknowledged only if the answer is
+exactly `True`."""
+
+_UNCONFIRMED = "Not performed: another call of this response must be confirmed first."
+"""The text for calls that are not performed because of the safety checks of another call."""
 
 
 def translate(action: Any, picture: Picture) -> Wanted:
@@ -93,12 +101,12 @@ class _Call:
     """A `computer_call`, and what to perform for it."""
 
     item: Mapping[str, Any]
-    actions: Sequence[Any]
-    wanted: list[Wanted]
+    actions: Sequence[Any] = ()
+    wanted: list[Wanted] = field(default_factory=list)
     acknowledged: list[Any] = field(default_factory=list)
     """The safety checks that a person acknowledged."""
-    is_refused: bool = False
-    """Whether it cannot be read, or a person must confirm its safety checks first."""
+    refusal: str | None = None
+    """Why nothing of the call is performed."""
 
 
 class _Computer:
@@ -115,62 +123,86 @@ class _Computer:
         acknowledge: SafetyChecks | None = None,
     ) -> None:
         super().__init__(desktop)  # type: ignore[call-arg]
-        self.is_preview = preview
-        self._confirm, self._acknowledge = confirm, acknowledge
+        self.is_preview = flag(preview, "preview")
+        self._confirm = hook(confirm, "confirm")
+        self._acknowledge = hook(acknowledge, "acknowledge")
         self._session = Session(Picture(fit=fit or OPENAI, format=format))
 
     def _tool(self) -> Flow[dict[str, Any]]:
         if not self.is_preview:
             return {"type": "computer"}
-        frame = (yield from self._session.look()).check()
-        size = {"display_width": frame.width, "display_height": frame.height}
+        width, height = yield from self._session.picture_size()
+        size = {"display_width": width, "display_height": height}
         return {"type": "computer_use_preview", **size, "environment": "linux"}
 
     def _outputs(self, output: Iterable[Any]) -> Flow[list[dict[str, Any]]]:
         calls: list[_Call] = []
         for item in map(plain, output):
             if isinstance(item, Mapping) and item.get("type") == "computer_call":
-                calls.append((yield from self._prepared(item)))
-        items: list[dict[str, Any]] = []
-        # A call that is refused as a whole keeps the others from being performed.
-        is_halted = any(call.is_refused for call in calls)
+                calls.append((yield from self._read(item)))
+        if any(call.refusal is not None for call in calls):
+            # A call that is refused as a whole keeps the others from being performed.
+            for call in calls:
+                call.refusal = call.refusal if call.refusal is not None else _UNCONFIRMED
         for call in calls:
-            wanted = call.wanted
-            if is_halted and not call.is_refused:
-                wanted = [Wanted(error=self._session.halted)] * max(len(wanted), 1)
-            batch: Batch = yield from self._session.perform(wanted, must_see=True)
-            is_halted = is_halted or batch.is_error
-            items += self._items(call, batch)
+            if call.refusal is not None:
+                call.wanted = [Wanted(error=call.refusal)]
+                continue
+            for action in call.actions:
+                call.wanted.append((yield from self._wanted(action)))
+        for call in calls:
+            call.wanted = self._session.pointing(call.wanted)
+        return (yield from self._perform(calls))
+
+    def _read(self, item: Mapping[str, Any]) -> Flow[_Call]:
+        """Reads a call, and asks a person about its safety checks. Performs nothing."""
+        call = _Call(item)
+        try:
+            call.actions, checks = _actions(item), _checks(item)
+        except Malformed as error:
+            call.refusal = f"Invalid action, not performed: {error}"
+            return call
+        if not checks:
+            return call
+        answer = (yield Ask(self._acknowledge, (checks,))) if self._acknowledge is not None else None
+        if answer is True:
+            call.acknowledged = checks
+        else:
+            names = "; ".join(str(each.get("message") or each.get("id")) for each in checks)
+            call.refusal = f"Not performed: a person must confirm first: {names}"
+        return call
+
+    def _perform(self, calls: Sequence[_Call]) -> Flow[list[dict[str, Any]]]:
+        """Performs calls in order, and stops at the first that fails."""
+        items: list[dict[str, Any]] = []
+        frame: Frame | None = None
+        has_failed = has_acted = False
+        for call in calls:
+            outcomes: Sequence[Outcome]
+            if has_failed and call.refusal is None:
+                outcomes = [Outcome(Status.NOT_EXECUTED, self._session.halted)] * len(call.actions)
+            elif call.refusal is not None and frame is not None:
+                outcomes = [Outcome(Status.FAILED, call.refusal)]
+            else:
+                try:
+                    batch = yield from self._session.perform(call.wanted, must_see=True)
+                except DeskdError as error:
+                    if not has_acted:
+                        raise
+                    text = f"The earlier calls were done. The last: {error.message}"
+                    raise with_message(error, text) from None
+                outcomes, frame = batch.outcomes, batch.frame
+                has_acted = has_acted or any(each.actions for each in call.wanted)
+            if frame is None:
+                raise DeskdError("the daemon sent no frame")
+            items += self._items(call, outcomes, frame)
+            has_failed = has_failed or any(each.is_error for each in outcomes)
         return items
 
-    def _prepared(self, item: Mapping[str, Any]) -> Flow[_Call]:
-        """Translates a call, and asks a person about it. Performs nothing."""
-        checks, actions = item.get("pending_safety_checks"), item.get("actions")
-        if actions is None:
-            actions = [item["action"]] if item.get("action") is not None else []
-        checks = [] if checks is None else checks
-        error = ""
-        if not isinstance(actions, list):
-            error = "actions must be a list"
-        elif not isinstance(checks, list) or not all(isinstance(each, Mapping) for each in checks):
-            error = "pending_safety_checks must be a list of objects"
-        if error:
-            return _Call(item, [], [Wanted(error=f"Invalid call, not performed: {error}")], is_refused=True)
-        if checks:
-            agreed = self._acknowledge is not None and bool((yield Ask(self._acknowledge, (checks,))))
-            if not agreed:
-                names = "; ".join(str(each.get("message") or each.get("id")) for each in checks)
-                error = f"Not performed: a person must confirm first: {names}"
-                return _Call(item, actions, [Wanted(error=error)], is_refused=True)
-        wanted: list[Wanted] = []
-        for action in actions:
-            wanted.append((yield from self._wanted(action)))
-        return _Call(item, actions, wanted, acknowledged=checks)
-
-    def _items(self, call: _Call, batch: Batch) -> list[dict[str, Any]]:
-        if batch.frame is None:
-            raise DeskdError("the daemon sent no frame")
-        shot = {"type": "computer_screenshot", "image_url": batch.frame.data_url()}
+    def _items(
+        self, call: _Call, outcomes: Sequence[Outcome], frame: Frame
+    ) -> list[dict[str, Any]]:
+        shot = {"type": "computer_screenshot", "image_url": frame.data_url()}
         if not self.is_preview:
             # Without it, the API scales the image, and points would refer to other pixels.
             shot["detail"] = "original"
@@ -181,7 +213,7 @@ class _Computer:
         }
         if call.acknowledged:
             answer["acknowledged_safety_checks"] = call.acknowledged
-        said = _report(batch, call.actions)
+        said = _report(outcomes, call.actions, frame)
         if not said:
             return [answer]
         # The tool's output has no channel for errors.
@@ -198,21 +230,44 @@ class _Computer:
         return (yield from confirmed(self._confirm, str(action["type"]), action, made))
 
 
-def _report(batch: Batch, actions: Any) -> str:
+def _actions(item: Mapping[str, Any]) -> list[Any]:
+    actions, action = item.get("actions"), item.get("action")
+    if actions is not None and not isinstance(actions, list):
+        raise Malformed("actions must be a list")
+    return actions or ([action] if action is not None else [])
+
+
+def _checks(item: Mapping[str, Any]) -> list[Any]:
+    checks = item.get("pending_safety_checks")
+    if checks is None:
+        return []
+    if not isinstance(checks, list) or not all(map(_is_check, checks)):
+        raise Malformed("pending_safety_checks must be a list of objects with an id")
+    return checks
+
+
+def _is_check(check: Any) -> bool:
+    if not isinstance(check, Mapping) or not isinstance(check.get("id"), str):
+        return False
+    return all(isinstance(check.get(name) or "", str) for name in ("code", "message"))
+
+
+def _report(outcomes: Sequence[Outcome], actions: Sequence[Any], frame: Frame) -> str:
     """What the model must know beside the screenshot: which actions were not done, and whether it is
     the screen."""
-    if not batch.is_error:
-        is_card = batch.frame is not None and batch.frame.is_card
-        return f"Computer tool: {NOT_THE_SCREEN}" if is_card else ""
     lines = []
-    for number, outcome in enumerate(batch.outcomes):
+    for number, outcome in enumerate(outcomes):
         action = actions[number] if number < len(actions) else None
         kind = action.get("type") if isinstance(action, Mapping) else None
         name = kind if isinstance(kind, str) else None
         if outcome.is_error:
-            text = outcome.text if outcome.frame is None else "The screen could not be captured."
+            shown = outcome.frame
+            is_card = shown is not None and shown.is_card and outcome.status is not Status.UNKNOWN
+            text = "The screen could not be captured." if is_card else outcome.text
             lines.append(f"Action {number + 1} ({name}): {text}")
-    return "Computer tool: " + " ".join(lines)
+    if not lines and frame.is_card:
+        lines.append(NOT_THE_SCREEN)
+    return f"Computer tool: {' '.join(lines)}" if lines else ""
 
 
 class Computer(_Computer, Driver):
@@ -223,9 +278,9 @@ class Computer(_Computer, Driver):
         preview: Whether the model has the tool `computer_use_preview`.
         fit: Limits of the screenshots. Default: what the API takes in original detail.
         format: `png` or `jpeg`.
-        confirm: Asks a person before each action.
-        acknowledge: Shows a person the pending safety checks of a call. Without it, a call that has
-            such checks is not performed.
+        confirm: Asks a person before each action. Only the answer `True` allows it.
+        acknowledge: Shows a person the pending safety checks of a call. Only the answer `True`
+            acknowledges them. Without this hook, a call that has such checks is not performed.
     """
 
     def tool(self) -> dict[str, Any]:

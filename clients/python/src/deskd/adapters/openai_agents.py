@@ -4,7 +4,8 @@
     result = await Runner.run(agent, task)
 
 The SDK performs the actions of a batch one by one. An action that is refused raises a
-`DeskdError`; the SDK then ends the run or reports the error, as it is configured.
+`DeskdError`; the SDK then ends the run or reports the error, as it is configured. A point that
+refers to no screenshot is refused until the SDK has taken one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class _Calls:
     """The methods of a computer as flows."""
 
     def __init__(self, fit: Fit | None) -> None:
-        self._session = Session(Picture(fit=fit or OPENAI))
+        self._session = Session(Picture(fit=fit or OPENAI), shows_errors=False)
 
     def act(self, **action: Any) -> Flow[None]:
         if action.get("keys") is None:

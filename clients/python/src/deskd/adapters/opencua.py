@@ -20,8 +20,9 @@ from .. import actions as make
 from ..actions import Action
 from ..errors import DeskdError
 from ..options import Fit, Picture
-from .fields import Arguments, Malformed
-from .flow import Confirm, Flow, Session, Wanted
+from ..values import flag
+from .fields import Arguments, Malformed, check_answer
+from .flow import Confirm, Flow, Session, Wanted, hook
 from .text import AsyncTextDriver, TextDriver, Turn, translated, turn
 
 __all__ = ["AsyncComputer", "Computer", "parse", "translate"]
@@ -78,6 +79,7 @@ def parse(answer: str) -> list[tuple[str, dict[str, Any]]]:
     Raises:
         Malformed: If there is no call, or the code has anything but calls with literal arguments.
     """
+    check_answer(answer)
     blocks = _BLOCK.findall(answer)
     code = blocks[-1] if blocks else answer
     try:
@@ -205,7 +207,7 @@ class _Computer:
         self, desktop: Any, *, relative: bool = False, confirm: Confirm | None = None
     ) -> None:
         super().__init__(desktop)  # type: ignore[call-arg]
-        self._confirm, self._relative = confirm, relative
+        self._confirm, self._relative = hook(confirm, "confirm"), flag(relative, "relative")
         fit = Fit(max_side=1920, multiple_of=28, max_pixels=12_845_056)
         self._session = Session(Picture(fit=fit), grid=GRID if relative else None)
 
@@ -230,7 +232,7 @@ class Computer(_Computer, TextDriver):
         desktop: The desktop.
         relative: Whether coordinates are fractions from 0 to 1. Otherwise they are pixels of the
             picture, whose sides are multiples of 28.
-        confirm: Asks a person before each action.
+        confirm: Asks a person before each action. Only the answer `True` allows it.
     """
 
     def perform(self, answer: str) -> Turn:

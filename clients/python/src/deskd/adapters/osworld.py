@@ -16,7 +16,7 @@ from ..errors import DeskdError
 from ..options import Picture
 from . import opencua
 from .fields import Arguments, Malformed
-from .flow import Confirm, Flow, Session, Wanted
+from .flow import Confirm, Flow, Session, Wanted, hook
 from .text import AsyncTextDriver, TextDriver, Turn, translated, turn
 
 __all__ = ["AsyncComputer", "Computer", "translate"]
@@ -104,7 +104,7 @@ class _Computer:
 
     def __init__(self, desktop: Any, *, confirm: Confirm | None = None) -> None:
         super().__init__(desktop)  # type: ignore[call-arg]
-        self._confirm = confirm
+        self._confirm = hook(confirm, "confirm")
         self._session = Session(Picture())
 
     def _step(self, action: Any) -> Flow[Turn]:
@@ -127,7 +127,7 @@ class Computer(_Computer, TextDriver):
 
     Args:
         desktop: The desktop.
-        confirm: Asks a person before each action.
+        confirm: Asks a person before each action. Only the answer `True` allows it.
     """
 
     def step(self, action: Any) -> Turn:

@@ -19,8 +19,8 @@ from .. import actions as make
 from ..actions import Action
 from ..errors import DeskdError
 from ..options import Fit, Picture
-from .fields import Arguments, Malformed
-from .flow import Confirm, Flow, Session, Wanted
+from .fields import Arguments, Malformed, check_answer
+from .flow import Confirm, Flow, Session, Wanted, hook
 from .text import AsyncTextDriver, TextDriver, Turn, translated, turn
 
 __all__ = ["AsyncComputer", "Computer", "parse", "translate"]
@@ -74,6 +74,7 @@ def parse(answer: str) -> list[Any]:
     Raises:
         Malformed: If there is no call, or it is not JSON.
     """
+    check_answer(answer)
     calls = []
     for block in _BLOCK.findall(answer):
         try:
@@ -164,7 +165,8 @@ class _Computer:
         super().__init__(desktop)  # type: ignore[call-arg]
         if version not in ("2.5", "3", "fara"):
             raise DeskdError(f"there is no version {version!r}; choose 2.5, 3 or fara")
-        self._confirm, self._known = confirm, FARA if version == "fara" else QWEN
+        self._confirm = hook(confirm, "confirm")
+        self._known = FARA if version == "fara" else QWEN
         side = 32 if version == "3" else 28
         # The model's own resizing keeps a picture whose sides are multiples of its patches.
         fit = Fit(max_side=1920, multiple_of=side, max_pixels=12_845_056)
@@ -191,7 +193,7 @@ class Computer(_Computer, TextDriver):
     Args:
         desktop: The desktop.
         version: `2.5`, `3` (also for 3.5) or `fara`.
-        confirm: Asks a person before each action.
+        confirm: Asks a person before each action. Only the answer `True` allows it.
     """
 
     def perform(self, answer: str) -> Turn:

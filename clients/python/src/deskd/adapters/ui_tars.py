@@ -17,8 +17,8 @@ from typing import Any
 from .. import actions as make
 from ..errors import DeskdError
 from ..options import Fit, Picture
-from .fields import Arguments, Malformed
-from .flow import Confirm, Flow, Session, Wanted
+from .fields import Arguments, Malformed, check_answer
+from .flow import Confirm, Flow, Session, Wanted, hook
 from .text import AsyncTextDriver, TextDriver, Turn, translated, turn
 
 __all__ = ["AsyncComputer", "Computer", "parse", "translate"]
@@ -61,6 +61,7 @@ def parse(answer: str) -> list[tuple[str, dict[str, str]]]:
     Raises:
         Malformed: If there is no call, or it cannot be read.
     """
+    check_answer(answer)
     _, found, text = answer.rpartition("Action:")
     text = (text if found else answer).strip()
     calls, at = [], 0
@@ -121,7 +122,7 @@ def translate(name: str, values: Any, picture: Picture) -> Wanted:
     Raises:
         Malformed: If the call is wrong.
     """
-    if name not in CALLS:
+    if not isinstance(name, str) or name not in CALLS:
         raise Malformed(f"there is no action {name!r}")
     given = Arguments(name, values, CALLS[name])
     if name in ("finished", "call_user"):
@@ -193,7 +194,7 @@ class _Computer:
         super().__init__(desktop)  # type: ignore[call-arg]
         if version not in ("1.0", "1.5", "2"):
             raise DeskdError(f"there is no version {version!r}; choose 1.0, 1.5 or 2")
-        self._confirm = confirm
+        self._confirm = hook(confirm, "confirm")
         # The model's own resizing keeps a picture whose sides are multiples of 28.
         fit = Fit(max_side=1920, multiple_of=_SIDE, max_pixels=16384 * _SIDE * _SIDE)
         self._session = Session(Picture(fit=fit), grid=None if version == "1.5" else 1000)
@@ -221,7 +222,7 @@ class Computer(_Computer, TextDriver):
     Args:
         desktop: The desktop.
         version: `1.0`, `1.5` or `2`.
-        confirm: Asks a person before each action.
+        confirm: Asks a person before each action. Only the answer `True` allows it.
     """
 
     def perform(self, answer: str) -> Turn:

@@ -21,6 +21,7 @@ class Component(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COMPONENT_WEBSOCKIFY: _ClassVar[Component]
     COMPONENT_PAINT: _ClassVar[Component]
     COMPONENT_LOCK: _ClassVar[Component]
+    COMPONENT_SESSION_HELPER: _ClassVar[Component]
 
 class StageStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -56,6 +57,7 @@ COMPONENT_X11VNC: Component
 COMPONENT_WEBSOCKIFY: Component
 COMPONENT_PAINT: Component
 COMPONENT_LOCK: Component
+COMPONENT_SESSION_HELPER: Component
 STAGE_STATUS_UNSPECIFIED: StageStatus
 STAGE_STATUS_STARTED: StageStatus
 STAGE_STATUS_WAITING: StageStatus
