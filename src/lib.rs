@@ -17,7 +17,8 @@
 //! - `helper`: the session helper, a process of the desktop's user that starts programs.
 //! - `stack`: the display stack: a handle to the init process, and the init itself.
 //! - `frame`, `facts`, `failure`, `keys`, `config`, `telemetry`, `metrics`, `memory`, `files`,
-//!   `processes`, `sockets`: shared types, settings, logs, metrics, and what the kernel reports.
+//!   `processes`, `sockets`, `wallpaper`: shared types, settings, logs, metrics, what the kernel
+//!   reports, and the desktop's background.
 
 mod card;
 mod cli;
@@ -38,6 +39,7 @@ mod session;
 mod sockets;
 mod stack;
 mod telemetry;
+mod wallpaper;
 mod x11;
 
 pub use cli::run;

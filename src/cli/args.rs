@@ -16,6 +16,7 @@ use crate::{
     config::{self, Address},
     frame::Size,
     session::AskedRegion,
+    wallpaper::Background,
     x11::DisplayName,
 };
 
@@ -126,6 +127,21 @@ pub(super) enum Command {
         /// The user's and group's ids to do it as; from the init.
         #[arg(long, value_parser = values::ids)]
         user: Option<(u32, u32)>,
+        /// A colour such as #336699, or the path of a picture.
+        #[arg(long)]
+        background: Option<Background>,
+    },
+    /// Draw the background, and become the session; for the init alone.
+    #[command(hide = true)]
+    ExecSession {
+        /// The background.
+        #[arg(long)]
+        background: Background,
+        /// The program.
+        program: OsString,
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
     },
     /// Write the man pages into a folder.
     #[command(hide = true)]

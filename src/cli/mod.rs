@@ -26,6 +26,7 @@ mod screenshot;
 mod serve;
 mod serve_args;
 mod service;
+mod session;
 mod stack;
 mod values;
 mod watch;
@@ -101,9 +102,16 @@ pub fn run() -> ExitCode {
         Command::Bridge(bridge) => bridge::run(&bridge),
         Command::Mcp(client) => call::block_on(mcp::run(client)),
         Command::InstallLinks { folder } => links::install(&folder),
-        Command::SeedHome { user } => crate::stack::init::seed_home(user)
-            .map(|()| Exit::Done)
-            .map_err(|error| CliError::new(Exit::Local, error.to_string())),
+        Command::ExecSession {
+            background,
+            program,
+            arguments,
+        } => session::exec(&background, &program, &arguments),
+        Command::SeedHome { user, background } => {
+            crate::stack::init::seed_home(user, background.as_ref())
+                .map(|()| Exit::Done)
+                .map_err(|error| CliError::new(Exit::Local, error.to_string()))
+        }
         Command::Man { folder } => clap_mangen::generate_to(Cli::command(), &folder)
             .map(|()| Exit::Done)
             .map_err(|error| {

@@ -34,6 +34,7 @@ use crate::{
         init::{self, StackPlan},
     },
     telemetry,
+    wallpaper::Background,
     x11::{Display, ServerOwner, Trust},
 };
 
@@ -44,18 +45,22 @@ const LOG_BYTES: u64 = 16 << 20;
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
     memory::keep_small();
+    // Another daemon of the display recognizes this one by its name, also if its file has another.
+    nix::sys::prctl::set_name(c"deskd")
+        .map_err(|error| CliError::new(Exit::Local, error.to_string()))?;
     // It is kept until the end, where its drop writes the remaining lines.
     let _log = telemetry::start(args.log_format, &args.log, args.by_up.then_some(LOG_BYTES));
     metrics::start();
-    let manages = args.stack == StackArg::Xfce;
+    let manages = args.stack() != StackArg::None;
     let geometry = geometry(args.geometry)?;
     let of_a_stack = args.dpi.is_some()
         || args.max_geometry.is_some()
         || args.desktop_user.is_some()
+        || args.background.is_some()
         || args.vnc;
     if !manages && of_a_stack {
         tracing::warn!(
-            "--dpi, --max-geometry, --desktop-user and --vnc mean nothing without --stack xfce"
+            "--dpi, --max-geometry, --desktop-user, --background and --vnc mean nothing without --stack"
         );
     }
     if manages && !args.supervised {
@@ -67,10 +72,9 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
             .map_err(|error| CliError::new(Exit::Local, format!("cannot start: {error}")))?;
     }
     let display = call::display(args.display)?;
-    let profile = args.profile.unwrap_or(if manages {
-        ProfileArg::Xfce
-    } else {
-        ProfileArg::Any
+    let profile = args.profile.unwrap_or(match args.stack() {
+        StackArg::Xfce => ProfileArg::Xfce,
+        StackArg::Command | StackArg::None => ProfileArg::Any,
     });
     let addresses = if args.listen.is_empty() {
         vec![call::default_address()]
@@ -294,6 +298,23 @@ fn stack_options(args: &ServeArgs, geometry: Size) -> Result<init::StackOptions,
             format!("--max-geometry {max_geometry} is smaller than the geometry {geometry}");
         return Err(CliError::new(Exit::Usage, message));
     }
+    match (args.stack(), &args.session) {
+        (StackArg::Command, None) => {
+            let why = "--stack command needs the command line of the session: give --session";
+            return Err(CliError::new(Exit::Usage, why));
+        }
+        (StackArg::Xfce | StackArg::None, Some(_)) => {
+            let why = "--session is for --stack command: leave one of them out";
+            return Err(CliError::new(Exit::Usage, why));
+        }
+        _ => {}
+    }
+    if let Some(Background::File(path)) = &args.background
+        && !path.is_file()
+    {
+        let why = format!("--background: {} is no file", path.display());
+        return Err(CliError::new(Exit::Usage, why));
+    }
     let listen = if args.listen.is_empty() {
         vec![call::default_address()]
     } else {
@@ -312,6 +333,8 @@ fn stack_options(args: &ServeArgs, geometry: Size) -> Result<init::StackOptions,
         desktop_user: args.desktop_user.clone(),
         vnc: args.vnc,
         viewer_port: call::viewer_port()?,
+        session: args.session.clone(),
+        background: args.background.clone(),
         session_env: session_env(args)?,
         no_new_privs: args.desktop_no_new_privs,
         listen,

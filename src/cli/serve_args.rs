@@ -10,6 +10,7 @@ use crate::{
     facts::Profile,
     frame::{CaptureMode, Size},
     telemetry::{self, LogFormat},
+    wallpaper::Background,
     x11::DisplayName,
 };
 
@@ -21,15 +22,18 @@ pub(super) struct ServeArgs {
     /// The X display [default: $DISPLAY, else :0].
     #[arg(long, env = "DESKD_DISPLAY", value_name = "NAME")]
     pub(super) display: Option<DisplayName>,
-    /// The process that starts the display: another one, or deskd as its init.
-    #[arg(
-        long,
-        env = "DESKD_STACK_KIND",
-        value_enum,
-        default_value = "none",
-        value_name = "KIND"
-    )]
-    pub(super) stack: StackArg,
+    /// The process that starts the display: another one, or deskd as its init [default: none, with
+    /// --session command].
+    #[arg(long, env = "DESKD_STACK_KIND", value_enum, value_name = "KIND")]
+    stack: Option<StackArg>,
+    /// With --stack command, which it implies: the command line of the session, for sh(1). It must run
+    /// as long as the session does: "tint2 & exec openbox".
+    #[arg(long, env = "DESKD_SESSION", value_name = "COMMAND")]
+    pub(super) session: Option<String>,
+    /// With --stack: the desktop's background, a colour such as #336699 or the absolute path of a PNG
+    /// or JPEG file [default: the session's own; of XFCE, a wallpaper].
+    #[arg(long, env = "DESKD_BACKGROUND", value_name = "FILE|COLOUR")]
+    pub(super) background: Option<Background>,
     /// The definition of "painted" for frames without `unproved` [default: xfce with --stack
     /// xfce, else any].
     #[arg(long, env = "DESKD_PROFILE", value_enum)]
@@ -164,6 +168,18 @@ pub(super) enum StackArg {
     None,
     /// deskd: Xvfb, D-Bus and XFCE.
     Xfce,
+    /// deskd: Xvfb, D-Bus and the session of --session.
+    Command,
+}
+
+impl ServeArgs {
+    /// The process that starts the display.
+    pub(super) fn stack(&self) -> StackArg {
+        self.stack.unwrap_or(match self.session {
+            Some(_) => StackArg::Command,
+            None => StackArg::None,
+        })
+    }
 }
 
 /// The definition of "painted".

@@ -137,16 +137,21 @@ async fn lines(reply: &v1::UpResponse, connection: client::Connection) -> Result
     Ok(())
 }
 
-/// Starts `deskd serve --stack xfce` in a process group of its own.
+/// Starts `deskd serve` with a stack in a process group of its own.
 fn start_daemon(args: &UpArgs) -> Result<Child, CliError> {
     let client = &args.client;
     if std::env::var_os("DESKD_STACK_KIND").is_some_and(|kind| kind == "none") {
         let message = "no daemon answers, and with DESKD_STACK_KIND=none another program starts the display: run `deskd serve` beside it";
         return Err(CliError::new(Exit::NoDaemon, message));
     }
-    let mut arguments: Vec<OsString> = ["serve", "--stack", "xfce", "--by-up", "--listen"]
-        .map(Into::into)
-        .into();
+    let mut arguments: Vec<OsString> = ["serve", "--by-up", "--listen"].map(Into::into).into();
+    // Otherwise the daemon takes the kind and the session from these variables.
+    let has_kind = ["DESKD_STACK_KIND", "DESKD_SESSION"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    if !has_kind {
+        arguments.extend(["--stack".into(), "xfce".into()]);
+    }
     arguments.push(client.address().to_string().into());
     if let Some(size) = args.geometry {
         arguments.extend(["--geometry".into(), size.to_string().into()]);
@@ -286,7 +291,7 @@ async fn await_end(client: &ClientArgs) {
 
 fn name(component: v1::Component) -> String {
     let name = component.as_str_name().trim_start_matches("COMPONENT_");
-    name.to_ascii_lowercase()
+    name.to_ascii_lowercase().replace('_', "-")
 }
 
 /// `deskd status`: prints the state of the components; with `--events`, their events.

@@ -37,6 +37,11 @@ impl Helper {
         Self { socket }
     }
 
+    /// Whether the socket of a helper is there.
+    pub fn is_known(&self) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket.exists())
+    }
+
     /// Sends a request and returns the answer, which is no refusal.
     ///
     /// # Errors

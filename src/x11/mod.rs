@@ -11,8 +11,10 @@
 //! - `input`: keys, buttons and the pointer; assigns unused keys to characters without a key.
 //! - `selection`: owns the selections during a paste, and restores their content afterwards.
 //! - `observe`: a second connection, which observes windows.
+//! - `background`: the background of the root window, for sessions that draw none.
 //! - `windows`: a connection that lists and changes windows for callers.
 
+mod background;
 mod capture;
 mod command;
 pub mod connection;
@@ -27,6 +29,7 @@ mod windows;
 #[cfg(test)]
 mod fake_server;
 
+pub use background::set_background;
 pub use capture::grab::{CaptureChoice, Grab};
 pub use command::{
     display::Display,

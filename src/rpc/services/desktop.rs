@@ -389,7 +389,16 @@ impl DesktopService {
             Feature::Windows,
             down.clone().or_else(|| self.read_only.then(looks_only)),
         ));
-        cells.push(cell(Feature::Clipboard, down));
+        cells.push(cell(Feature::Clipboard, down.clone()));
+        let no_helper = || {
+            let why = "no session helper runs: see docs/guides/programs.md".to_owned();
+            (v1::Reason::NoSessionHelper, why)
+        };
+        let has_helper = self.session.programs.has_helper();
+        let programs = down
+            .or_else(|| self.read_only.then(looks_only))
+            .or_else(|| (!has_helper).then(no_helper));
+        cells.push(cell(Feature::Programs, programs));
         let unmanaged = (
             v1::Reason::StackNotManaged,
             "deskd runs with --stack none".to_owned(),

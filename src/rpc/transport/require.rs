@@ -52,7 +52,7 @@ mod tests {
             "telepathy",
             "ACT",
             "unspecified",
-            "act,clipboard",
+            "act,teleport",
             "feature_act",
         ] {
             let refused = check(&["act", unknown]).unwrap_err();

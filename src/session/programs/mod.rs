@@ -85,6 +85,11 @@ impl Programs {
         Self { helper, windows }
     }
 
+    /// Whether a session helper is known. Only a call shows whether it answers.
+    pub fn has_helper(&self) -> bool {
+        self.helper.is_known()
+    }
+
     /// Starts a program. With `wait`, waits at most so long until it has painted a window.
     ///
     /// # Errors

@@ -2,7 +2,11 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use super::{child::Start, plan::StackPlan, tree::MARK};
+use super::{
+    child::Start,
+    plan::{StackOptions, StackPlan},
+    tree::MARK,
+};
 use crate::{
     files,
     stack::wire::{Component, Problem},
@@ -64,7 +68,7 @@ pub(super) fn readiness(component: Component) -> (Ready, Duration) {
 }
 
 /// Returns a component's program and the Debian package that contains it.
-fn program(component: Component) -> (&'static str, &'static str) {
+fn program(component: Component, options: &StackOptions) -> (&'static str, &'static str) {
     match component {
         Component::Xvfb => ("Xvfb", "xvfb"),
         Component::Keymap => ("setxkbmap", "x11-xkb-utils"),
@@ -73,6 +77,11 @@ fn program(component: Component) -> (&'static str, &'static str) {
         Component::Websockify => ("websockify", "websockify"),
         // This program: the desktop's user may not be able to enter the folder of its file.
         Component::SessionHelper => ("/proc/self/exe", "deskd"),
+        // It draws the background, and becomes the session.
+        Component::Session if options.session.is_some() && options.background.is_some() => {
+            ("/proc/self/exe", "deskd")
+        }
+        Component::Session if options.session.is_some() => ("sh", "dash"),
         Component::Session | Component::Paint | Component::Lock => {
             ("xfce4-session", "xfce4-session")
         }
@@ -80,10 +89,13 @@ fn program(component: Component) -> (&'static str, &'static str) {
 }
 
 /// Programs that a part starts by itself and cannot work without.
-fn companions(component: Component) -> &'static [(&'static str, &'static str)] {
+fn companions(
+    component: Component,
+    options: &StackOptions,
+) -> &'static [(&'static str, &'static str)] {
     match component {
         Component::Xvfb | Component::Keymap => &[("xkbcomp", "x11-xkb-utils")],
-        Component::Session => &[
+        Component::Session if options.session.is_none() => &[
             ("xfwm4", "xfwm4"),
             ("xfdesktop", "xfdesktop4"),
             ("xfce4-panel", "xfce4-panel"),
@@ -94,9 +106,9 @@ fn companions(component: Component) -> &'static [(&'static str, &'static str)] {
 }
 
 /// Returns a required program that is not installed.
-pub(super) fn missing(component: Component) -> Option<Problem> {
-    let own = [program(component)];
-    let all = own.iter().chain(companions(component));
+pub(super) fn missing(component: Component, options: &StackOptions) -> Option<Problem> {
+    let own = [program(component, options)];
+    let all = own.iter().chain(companions(component, options));
     let missing = all
         .into_iter()
         .find(|(program, _)| files::in_path(program).is_none());
@@ -181,10 +193,11 @@ pub(super) fn start(component: Component, plan: &StackPlan) -> Start<'_> {
             format!("127.0.0.1:{VNC_PORT}").into(),
         ],
         Component::SessionHelper => vec!["session-helper".into(), "--inherited".into()],
-        Component::Session | Component::Paint | Component::Lock => Vec::new(),
+        Component::Session => session(options),
+        Component::Paint | Component::Lock => Vec::new(),
     };
     Start {
-        program: program(component).0,
+        program: program(component, options).0,
         arguments,
         environment: environment(component, plan, &display, &bus),
         account: plan.is_root.then_some(&plan.desktop),
@@ -198,6 +211,21 @@ pub(super) fn start(component: Component, plan: &StackPlan) -> Start<'_> {
             PathBuf::from("/")
         },
     }
+}
+
+/// Returns the arguments of the session's program.
+fn session(options: &StackOptions) -> Vec<OsString> {
+    let Some(command) = &options.session else {
+        return Vec::new();
+    };
+    let shell = ["-c".into(), command.into()];
+    let Some(background) = &options.background else {
+        return shell.into();
+    };
+    let background = background.to_string().into();
+    let draw = ["exec-session".into(), "--background".into(), background];
+    let program = ["--".into(), "sh".into()];
+    draw.into_iter().chain(program).chain(shell).collect()
 }
 
 /// Variables of deskd's own environment that reach the desktop: the language, the time zone, and
@@ -282,8 +310,10 @@ fn environment(
     );
     set("XDG_CONFIG_DIRS", "/etc/xdg".into());
     set("XDG_DATA_DIRS", "/usr/local/share:/usr/share".into());
-    set("XDG_CURRENT_DESKTOP", "XFCE".into());
-    set("XDG_MENU_PREFIX", "xfce-".into());
+    if plan.options.session.is_none() {
+        set("XDG_CURRENT_DESKTOP", "XFCE".into());
+        set("XDG_MENU_PREFIX", "xfce-".into());
+    }
     set("XDG_SESSION_TYPE", "x11".into());
     set(MARK, plan.mark(component.name()).into());
     let given = plan.options.session_env.iter();

@@ -18,6 +18,7 @@ use std::{
 };
 
 use super::{child::unblock, plan::UserAccount};
+use crate::wallpaper::Background;
 
 /// Maximum time of the preparation: a home may be on a file system that does not answer.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -50,7 +51,11 @@ const WALLPAPERS: [&str; 3] = [
 ];
 
 /// Runs `deskd seed-home` as that user; `change_user` if this process runs as another user.
-pub(super) fn seed_as(user: &UserAccount, change_user: bool) -> io::Result<()> {
+pub(super) fn seed_as(
+    user: &UserAccount,
+    change_user: bool,
+    background: Option<&Background>,
+) -> io::Result<()> {
     let mut command = Command::new("/proc/self/exe");
     let path: (OsString, OsString) = ("PATH".into(), "/usr/bin:/bin".into());
     command
@@ -63,6 +68,9 @@ pub(super) fn seed_as(user: &UserAccount, change_user: bool) -> io::Result<()> {
         .stderr(Stdio::piped());
     if change_user {
         command.arg("--user").arg(user.ids());
+    }
+    if let Some(background) = background {
+        command.arg("--background").arg(background.to_string());
     }
     let mut process = command.spawn()?;
     let end = Instant::now() + LIMIT;
@@ -103,20 +111,47 @@ pub(super) fn seed_as(user: &UserAccount, change_user: bool) -> io::Result<()> {
 /// # Errors
 ///
 /// The first path that cannot be created, and the reason.
-pub(super) fn seed(home: &Path) -> Result<(), (PathBuf, io::Error)> {
+pub(super) fn seed(
+    home: &Path,
+    background: Option<&Background>,
+) -> Result<(), (PathBuf, io::Error)> {
     let folder = home.join(".config/xfce4/xfconf/xfce-perchannel-xml");
     make_dirs(&folder)?;
     for (name, properties) in CHANNELS {
         write_new(&folder, name, properties)?;
     }
-    let wallpaper = WALLPAPERS.iter().find(|path| Path::new(path).exists());
-    let Some(wallpaper) = wallpaper else {
-        return Ok(());
+    let properties = match background {
+        Some(Background::Colour(rgb)) => {
+            let part = |value: u8| {
+                let value = f64::from(value) / 255.0;
+                format!(r#"<value type="double" value="{value:.6}"/>"#)
+            };
+            let [red, green, blue] = rgb.map(part);
+            format!(
+                r#"<property name="color-style" type="int" value="0"/><property name="image-style" type="int" value="0"/><property name="rgba1" type="array">{red}{green}{blue}<value type="double" value="1.000000"/></property>"#
+            )
+        }
+        Some(Background::File(path)) => picture(&path.to_string_lossy()),
+        None => match WALLPAPERS.iter().find(|path| Path::new(path).exists()) {
+            Some(path) => picture(path),
+            None => return Ok(()),
+        },
     };
     let desktop = format!(
-        r#"<property name="backdrop" type="empty"><property name="screen0" type="empty"><property name="monitorscreen" type="empty"><property name="workspace0" type="empty"><property name="last-image" type="string" value="{wallpaper}"/><property name="image-style" type="int" value="5"/></property></property></property></property>"#
+        r#"<property name="backdrop" type="empty"><property name="screen0" type="empty"><property name="monitorscreen" type="empty"><property name="workspace0" type="empty">{properties}</property></property></property></property>"#
     );
     write_new(&folder, "xfce4-desktop", &desktop)
+}
+
+/// Returns the properties of a picture that fills the screen.
+fn picture(path: &str) -> String {
+    let path = path
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;");
+    format!(
+        r#"<property name="last-image" type="string" value="{path}"/><property name="image-style" type="int" value="5"/>"#
+    )
 }
 
 fn write_new(folder: &Path, channel: &str, properties: &str) -> Result<(), (PathBuf, io::Error)> {

@@ -36,15 +36,20 @@ pub use exec::{ComponentProgram, exec, unblock_signals};
 pub use plan::{PlanError, StackOptions, StackPlan};
 pub use run::{InitError, run};
 
+use crate::wallpaper::Background;
+
 /// Prepares a home for XFCE: that of this process's user, when another program starts the session;
 /// or that of the `user` with these ids, as that user.
 ///
 /// # Errors
 ///
 /// When the user is unknown, or the home cannot be written.
-pub fn seed_home(user: Option<(u32, u32)>) -> Result<(), PlanError> {
+pub fn seed_home(
+    user: Option<(u32, u32)>,
+    background: Option<&Background>,
+) -> Result<(), PlanError> {
     let refused = |_| PlanError::NotRoot(user.map_or_else(String::new, |(uid, _)| uid.to_string()));
     exec::become_user(user).map_err(refused)?;
     let own = plan::own()?;
-    home::seed(&own.home).map_err(|(path, source)| PlanError::File { path, source })
+    home::seed(&own.home, background).map_err(|(path, source)| PlanError::File { path, source })
 }

@@ -133,7 +133,7 @@ impl Parts {
 
     /// Starts a part.
     pub(super) fn start(&mut self, component: Component, plan: &StackPlan) -> StackFact {
-        if let Some(problem) = components::missing(component) {
+        if let Some(problem) = components::missing(component, &plan.options) {
             let message = match &problem {
                 Problem::Missing { program, package } => {
                     format!("{program} is not installed: install the Debian package {package}")
@@ -319,7 +319,12 @@ fn prepare(component: Component, plan: &StackPlan) -> Result<(), String> {
                 _ => Ok(()),
             }
         }
-        Component::Session => home::seed_as(&plan.desktop, plan.is_root).map_err(|error| {
+        Component::Session if plan.options.session.is_none() => home::seed_as(
+            &plan.desktop,
+            plan.is_root,
+            plan.options.background.as_ref(),
+        )
+        .map_err(|error| {
             let home = plan.desktop.home.display();
             format!(
                 "the home {home} cannot be written: {error}; or give another HOME or --desktop-user"

@@ -17,6 +17,7 @@ use crate::{
     config::Address,
     files::{FileOwner, Folder, make_folder, set_mode},
     frame::Size,
+    wallpaper::Background,
 };
 
 /// Maximum wait for the removal of an earlier desktop's files.
@@ -40,6 +41,10 @@ pub struct StackOptions {
     pub vnc: bool,
     /// The viewer's port.
     pub viewer_port: u16,
+    /// The command line of the session, which a shell runs; `None` for XFCE.
+    pub session: Option<String>,
+    /// The background; `None` for the session's own.
+    pub background: Option<Background>,
     /// Further variables that the desktop's programs get: `NAME` of deskd's environment, `NAME*` for
     /// all names with that prefix, or `NAME=VALUE`.
     pub session_env: Vec<String>,

@@ -48,6 +48,7 @@ class Feature(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FEATURE_WAIT_FOR: _ClassVar[Feature]
     FEATURE_WINDOW_IMAGE: _ClassVar[Feature]
     FEATURE_CLIPBOARD: _ClassVar[Feature]
+    FEATURE_PROGRAMS: _ClassVar[Feature]
 
 class OnFailure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -115,6 +116,7 @@ FEATURE_WINDOWS: Feature
 FEATURE_WAIT_FOR: Feature
 FEATURE_WINDOW_IMAGE: Feature
 FEATURE_CLIPBOARD: Feature
+FEATURE_PROGRAMS: Feature
 ON_FAILURE_UNSPECIFIED: OnFailure
 ON_FAILURE_REFUSE_ALL: OnFailure
 ON_FAILURE_STOP_AT_FIRST: OnFailure
