@@ -37,8 +37,9 @@ impl FromStr for Background {
                 }
             };
         };
+        let is_number = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         let number = u32::from_str_radix(digits, 16).ok();
-        match number.filter(|_| digits.len() == 6) {
+        match number.filter(|_| is_number) {
             Some(number) => {
                 let [_, red, green, blue] = number.to_be_bytes();
                 Ok(Self::Colour([red, green, blue]))

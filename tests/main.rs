@@ -34,6 +34,7 @@ mod paste;
 mod programs;
 mod reference;
 mod services;
+mod sessions;
 mod settle;
 mod sharing;
 mod stack;

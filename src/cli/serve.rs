@@ -52,6 +52,7 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
     let _log = telemetry::start(args.log_format, &args.log, args.by_up.then_some(LOG_BYTES));
     metrics::start();
     let manages = args.stack() != StackArg::None;
+    check_session(&args)?;
     let geometry = geometry(args.geometry)?;
     let of_a_stack = args.dpi.is_some()
         || args.max_geometry.is_some()
@@ -272,8 +273,31 @@ fn to_init(display: &Arc<Display>) -> io::Result<(Stack, tokio::task::JoinHandle
     Stack::connect(UnixStream::from(socket), works, move |pid| owner.set(pid))
 }
 
+/// Refuses combinations of flags that name no desktop.
+fn check_session(args: &ServeArgs) -> Result<(), CliError> {
+    match (args.stack(), &args.session) {
+        (StackArg::Command, None) => {
+            let why = "--stack command needs the command line of the session: give --session";
+            return Err(CliError::new(Exit::Usage, why));
+        }
+        (StackArg::Xfce | StackArg::None, Some(_)) => {
+            let why = "--session is for --stack command: leave one of them out";
+            return Err(CliError::new(Exit::Usage, why));
+        }
+        _ => {}
+    }
+    if let Some(Background::File(path)) = &args.background
+        && !path.is_file()
+    {
+        let why = format!("--background: {} is no file", path.display());
+        return Err(CliError::new(Exit::Usage, why));
+    }
+    Ok(())
+}
+
 /// Returns the options of the stack, from the flags and the environment.
 fn stack_options(args: &ServeArgs, geometry: Size) -> Result<init::StackOptions, CliError> {
+    check_session(args)?;
     let display = args.display.map_or(0, |display| display.number);
     let dpi = match (args.dpi, call::variable("DESKTOP_DPI")) {
         (Some(dpi), _) => dpi,
@@ -297,23 +321,6 @@ fn stack_options(args: &ServeArgs, geometry: Size) -> Result<init::StackOptions,
         let message =
             format!("--max-geometry {max_geometry} is smaller than the geometry {geometry}");
         return Err(CliError::new(Exit::Usage, message));
-    }
-    match (args.stack(), &args.session) {
-        (StackArg::Command, None) => {
-            let why = "--stack command needs the command line of the session: give --session";
-            return Err(CliError::new(Exit::Usage, why));
-        }
-        (StackArg::Xfce | StackArg::None, Some(_)) => {
-            let why = "--session is for --stack command: leave one of them out";
-            return Err(CliError::new(Exit::Usage, why));
-        }
-        _ => {}
-    }
-    if let Some(Background::File(path)) = &args.background
-        && !path.is_file()
-    {
-        let why = format!("--background: {} is no file", path.display());
-        return Err(CliError::new(Exit::Usage, why));
     }
     let listen = if args.listen.is_empty() {
         vec![call::default_address()]

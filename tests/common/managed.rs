@@ -34,6 +34,8 @@ pub struct Managed {
     pub folder: TempDir,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
+    /// The command line of the session; `None` for XFCE.
+    session: Option<String>,
 }
 
 /// The capabilities that Docker and Kubernetes give by default, for setpriv(1). They do not
@@ -55,7 +57,20 @@ impl Managed {
             folder,
             arguments: arguments.iter().map(|&word| word.into()).collect(),
             variables: Vec::new(),
+            session: None,
         }
+    }
+
+    /// Not started yet, with another session than XFCE.
+    pub fn of_session(session: &str, arguments: &[&str]) -> Self {
+        let mut stack = Self::new(arguments);
+        stack.session = Some(session.into());
+        stack
+    }
+
+    /// The home of the desktop's user.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
     }
 
     /// Adds a variable.
@@ -89,7 +104,12 @@ impl Managed {
                 serve
             }
         };
-        serve.args(["serve", "--stack", "xfce", "--listen"]);
+        serve.arg("serve");
+        match &self.session {
+            Some(session) => serve.args(["--session", session]),
+            None => serve.args(["--stack", "xfce"]),
+        };
+        serve.arg("--listen");
         serve.arg(self.address().to_string()).args(&self.arguments);
         self.environment(&mut serve);
         let log = fs::File::options()
