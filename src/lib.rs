@@ -11,23 +11,21 @@
 //! - `rpc`: gRPC. The only module that uses tonic and the generated types.
 //! - `session`: the operations on a display: captures, input, bring-up.
 //! - `x11`: the display. The only module that uses x11rb.
-//! - `encode`: encodes pixels as PNG, JPEG, WebP or raw bytes.
 //! - `gate`: the paint gate, which decides whether the desktop is painted.
 //! - `card`: the failure card.
 //! - `helper`: the session helper, a process of the desktop's user that starts programs.
 //! - `stack`: the display stack: a handle to the init process, and the init itself.
-//! - `frame`, `facts`, `failure`, `keys`, `config`, `telemetry`, `metrics`, `memory`, `files`,
+//! - `deskd_pixels`, a crate: `frame`, `encode` and `decode`, the pixels of a screen and of images.
+//! - `facts`, `failure`, `keys`, `config`, `telemetry`, `metrics`, `memory`, `files`,
 //!   `processes`, `sockets`, `wallpaper`: shared types, settings, logs, metrics, what the kernel
 //!   reports, and the desktop's background.
 
 mod card;
 mod cli;
 mod config;
-mod encode;
 mod facts;
 mod failure;
 mod files;
-mod frame;
 mod gate;
 mod helper;
 pub mod keys;
@@ -41,6 +39,9 @@ mod stack;
 mod telemetry;
 mod wallpaper;
 mod x11;
+
+// The crate's modules name these as if they were modules of this crate.
+use deskd_pixels::{decode, encode, frame};
 
 pub use cli::run;
 pub use config::Address;

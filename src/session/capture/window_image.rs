@@ -17,7 +17,7 @@ use crate::{
     failure::Failure,
     frame::Region,
     session::paint::Awaited,
-    x11::{Grab, LinkState, WindowPicture},
+    x11::{Grab, LinkState, ScreenInfo, WindowPicture},
 };
 
 /// Numbers of captures of windows begin here, so that none is taken for one of the screen.
@@ -31,7 +31,7 @@ impl Capture {
         }
     }
 
-    /// Returns the frame of a window's picture. Its part is in pixels of the picture.
+    /// Returns the frame of a window's picture, which was read apart from the screen.
     pub(in crate::session) async fn window_frame(
         &self,
         spec: &Spec,
@@ -39,32 +39,9 @@ impl Capture {
         arrived: Instant,
     ) -> Result<Result<Frame, Failure>, Refusal> {
         let size = picture.pixels.size();
-        let image = &spec.image;
-        let region = match image.region {
-            None => Region::whole(size),
-            Some(asked) => {
-                let outside = || Refusal::OutOfScreen {
-                    asked,
-                    within: format!("the window, whose picture is {size}"),
-                };
-                let at = |pixel: i32| u32::try_from(pixel).map_err(|_| outside());
-                let region = Region {
-                    x: at(asked.x)?,
-                    y: at(asked.y)?,
-                    size: asked.size,
-                };
-                if !region.fits(size) {
-                    return Err(outside());
-                }
-                region
-            }
-        };
-        let output = image.scale.of(region.size);
-        within_limit(output)?;
-        let screen = match self.link().state {
-            LinkState::Up(screen) => screen,
-            LinkState::Down(failure) => return Ok(Err(failure)),
-            LinkState::Connecting => return Ok(Err(self.not_yet_connected())),
+        let screen = match self.screen() {
+            Ok(screen) => screen,
+            Err(failure) => return Ok(Err(failure)),
         };
         let place = WindowPlace {
             xid: picture.xid,
@@ -72,14 +49,6 @@ impl Capture {
             y: picture.at.1,
             size: (picture.frame.width, picture.frame.height),
             frame: (picture.frame.x, picture.frame.y),
-        };
-        let plan = ImagePlan {
-            region,
-            output,
-            format: image.format,
-            cursor: false,
-            effort: Effort::Fast,
-            window: Some(place),
         };
         let stripes = size.height.div_ceil(crate::frame::STRIPE_ROWS) as usize;
         let number = FIRST | picture.number;
@@ -97,8 +66,79 @@ impl Capture {
             took: picture.took,
             proof: None,
         };
+        let area = Region::whole(size);
+        self.frame_in(spec, (Arc::new(grab), area, place), arrived)
+            .await
+    }
+
+    /// Returns the frame of a window whose pixels are a part of the screen: `area`.
+    pub(in crate::session) async fn window_on_screen(
+        &self,
+        spec: &Spec,
+        grab: Arc<Grab>,
+        (xid, area): (u32, Region),
+        arrived: Instant,
+    ) -> Result<Result<Frame, Failure>, Refusal> {
+        let at = |pixel: u32| i32::try_from(pixel).unwrap_or(i32::MAX);
+        let place = WindowPlace {
+            xid,
+            // The picture is that of the screen.
+            x: 0,
+            y: 0,
+            size: (area.size.width, area.size.height),
+            frame: (at(area.x), at(area.y)),
+        };
+        self.frame_in(spec, (grab, area, place), arrived).await
+    }
+
+    /// Returns the frame of a window that `area` of the capture shows. The requested part is in pixels
+    /// of that area.
+    async fn frame_in(
+        &self,
+        spec: &Spec,
+        (grab, area, place): (Arc<Grab>, Region, WindowPlace),
+        arrived: Instant,
+    ) -> Result<Result<Frame, Failure>, Refusal> {
+        let image = &spec.image;
+        let region = match image.region {
+            None => area,
+            Some(asked) => {
+                let outside = || Refusal::OutOfScreen {
+                    asked,
+                    within: format!("the window, whose picture is {}", area.size),
+                };
+                let at = |pixel: i32| u32::try_from(pixel).map_err(|_| outside());
+                let part = Region {
+                    x: at(asked.x)?,
+                    y: at(asked.y)?,
+                    size: asked.size,
+                };
+                if !part.fits(area.size) {
+                    return Err(outside());
+                }
+                Region {
+                    x: area.x + part.x,
+                    y: area.y + part.y,
+                    size: part.size,
+                }
+            }
+        };
+        let output = image.scale.of(region.size);
+        within_limit(output)?;
+        let screen = match self.screen() {
+            Ok(screen) => screen,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let plan = ImagePlan {
+            region,
+            output,
+            format: image.format,
+            cursor: false,
+            effort: Effort::Fast,
+            window: Some(place),
+        };
         let look = Look {
-            grab: Arc::new(grab),
+            grab,
             plan,
             paint: None,
         };
@@ -107,5 +147,13 @@ impl Capture {
             screen: Some(screen.size),
             ..frame
         }))
+    }
+
+    fn screen(&self) -> Result<ScreenInfo, Failure> {
+        match self.link().state {
+            LinkState::Up(screen) => Ok(screen),
+            LinkState::Down(failure) => Err(failure),
+            LinkState::Connecting => Err(self.not_yet_connected()),
+        }
     }
 }

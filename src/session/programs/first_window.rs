@@ -161,17 +161,6 @@ fn is_of(
 
 /// Returns the part of a rectangle that is on the screen.
 fn on_screen(area: Rectangle, screen: Size) -> Option<Region> {
-    let span = |at: i32, length: u32, whole: u32| {
-        let start = i64::from(at).clamp(0, i64::from(whole));
-        let end = (i64::from(at) + i64::from(length)).clamp(0, i64::from(whole));
-        let length = u32::try_from(end - start).ok()?;
-        Some((u32::try_from(start).ok()?, length)).filter(|(_, length)| *length > 0)
-    };
-    let (x, width) = span(area.x, area.width, screen.width)?;
-    let (y, height) = span(area.y, area.height, screen.height)?;
-    Some(Region {
-        x,
-        y,
-        size: Size { width, height },
-    })
+    let (x, y) = (area.x.into(), area.y.into());
+    Region::clipped(x, y, area.width, area.height, screen)
 }

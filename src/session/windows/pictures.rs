@@ -1,16 +1,20 @@
 //! Pictures of single windows, also in steps.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use tokio::time::Instant;
 
 use super::lists::Windows;
 use crate::{
+    frame::{Region, Size},
     session::capture::{
         Frame, ImageSpec, Refusal, Resolved, Spec, WindowImage, WindowPlace, WindowRefusal,
     },
     x11::{ListedWindow, Rectangle, WindowList},
 };
+
+/// Number of attempts to capture a window while the windows do not change.
+const MAX_TRIES: usize = 3;
 
 impl Windows {
     /// Returns the picture that `spec` asks for, of the screen or of a window, taken after `arrived`.
@@ -48,15 +52,46 @@ impl Windows {
         arrived: Instant,
         reply_by: Instant,
     ) -> Result<Result<Frame, crate::failure::Failure>, Refusal> {
-        let list = match self.list(reply_by).await {
-            Ok(list) => list,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let target = window.target.find(&list)?;
         let thread = match self.thread() {
             Ok(thread) => thread,
             Err(failure) => return Ok(Err(failure)),
         };
+        let mut list = match self.capture.wait(reply_by, thread.recent()).await {
+            Ok(list) => list,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        // A window that nothing covers is a part of the screen, and costs what that part costs.
+        for _ in 0..MAX_TRIES {
+            let target = window.target.find(&list)?;
+            if !is_bare(&list, target, window.with_popups) {
+                break;
+            }
+            let xid = target.xid;
+            let frame = target.frame;
+            let capture = self.capture.display.capture();
+            let grab = match self.capture.wait(reply_by, capture).await {
+                Ok(grab) => grab,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            // The list must still hold after the capture: then it held during the capture.
+            let after = match self.capture.wait(reply_by, thread.recent()).await {
+                Ok(after) => after,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            let is_same = Arc::ptr_eq(&list, &after) && grab.generation == list.generation;
+            match whole_on_screen(frame, grab.pixels.size()) {
+                Some(area) if is_same => {
+                    let place = (xid, area);
+                    return self
+                        .capture
+                        .window_on_screen(spec, grab, place, arrived)
+                        .await;
+                }
+                None if is_same => break,
+                _ => list = after,
+            }
+        }
+        let target = window.target.find(&list)?;
         let picture = thread.picture((target.xid, &target.id), window.with_popups);
         match self.capture.wait(reply_by, picture).await {
             Err(failure) => Ok(Err(failure)),
@@ -103,6 +138,32 @@ impl Windows {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether the screen shows exactly this window at its place.
+fn is_bare(list: &WindowList, window: &ListedWindow, with_popups: bool) -> bool {
+    let above = list.windows.iter().take_while(|w| w.xid != window.xid);
+    let covers = |other: &ListedWindow| {
+        other.viewable
+            && other.frame_xid != window.frame_xid
+            && (overlap(other.frame, window.frame) || with_popups && belongs(other, window))
+    };
+    window.viewable && !list.composited && !above.into_iter().any(covers)
+}
+
+/// Returns the rectangle as a part of the screen; `None` if it is not completely on the screen.
+fn whole_on_screen(frame: Rectangle, screen: Size) -> Option<Region> {
+    let (x, y) = (frame.x.into(), frame.y.into());
+    let area = Region::clipped(x, y, frame.width, frame.height, screen)?;
+    (area.size.width == frame.width && area.size.height == frame.height).then_some(area)
+}
+
+fn overlap(one: Rectangle, other: Rectangle) -> bool {
+    let meets = |a: i32, length: u32, b: i32, other: u32| {
+        i64::from(a) < i64::from(b) + i64::from(other)
+            && i64::from(b) < i64::from(a) + i64::from(length)
+    };
+    meets(one.x, one.width, other.x, other.width) && meets(one.y, one.height, other.y, other.height)
 }
 
 /// The topmost window at a point of the screen.

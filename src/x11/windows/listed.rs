@@ -128,6 +128,8 @@ pub struct WindowList {
     pub manager: Option<String>,
     /// The present workspace.
     pub workspace: Option<u32>,
+    /// Whether a compositing manager draws the screen, with shadows and transparency.
+    pub composited: bool,
     /// Identity of the X server.
     pub generation: Generation,
     /// What the window manager supports (`_NET_SUPPORTED`).

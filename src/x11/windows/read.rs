@@ -49,7 +49,7 @@ const ALL_WORKSPACES: u32 = u32::MAX;
 pub(super) fn list(
     server: &Server,
     atoms: &WindowAtoms,
-    has_resource: bool,
+    (has_resource, compositor): (bool, Atom),
     generation: Generation,
     screen: Size,
 ) -> Result<WindowList, DisplayError> {
@@ -63,6 +63,7 @@ pub(super) fn list(
     let listed = words(atoms._NET_CLIENT_LIST, AtomEnum::WINDOW, CLIENTS)?;
     let active = words(atoms._NET_ACTIVE_WINDOW, AtomEnum::WINDOW, 1)?;
     let workspace = words(atoms._NET_CURRENT_DESKTOP, AtomEnum::CARDINAL, 1)?;
+    let compositor = conn.get_selection_owner(compositor)?;
     let focus = conn.get_input_focus()?;
     let all = ClientIdSpec {
         client: 0,
@@ -80,6 +81,10 @@ pub(super) fn list(
         .copied()
         .filter(|window| *window != 0);
     let workspace = values(workspace.reply())?.first().copied();
+    let compositor = compositor
+        .reply()
+        .map_err(|error| DisplayError::reply("GetSelectionOwner", error))?
+        .owner;
     let focus = focus
         .reply()
         .map_err(|error| DisplayError::reply("GetInputFocus", error))?
@@ -136,6 +141,7 @@ pub(super) fn list(
         total,
         manager,
         workspace,
+        composited: compositor != x11rb::NONE,
         generation,
         supported,
     })

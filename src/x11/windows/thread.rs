@@ -17,7 +17,7 @@ use x11rb::{
     connection::Connection as _,
     protocol::{
         Event,
-        xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window},
+        xproto::{Atom, ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window},
     },
 };
 
@@ -57,6 +57,8 @@ const MAX_FOLLOWED: usize = 1024;
 #[derive(Debug)]
 enum WindowOrder {
     List(oneshot::Sender<Result<Arc<WindowList>, Failure>>),
+    /// The last list, if no event says that it changed; otherwise a new one.
+    Recent(oneshot::Sender<Result<Arc<WindowList>, Failure>>),
     /// Change the window with this number, if it still has this id.
     Change {
         xid: Window,
@@ -119,6 +121,19 @@ impl WindowThread {
     pub async fn list(&self) -> Result<Arc<WindowList>, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(WindowOrder::List(reply))?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// Returns the last list, if the places, the order and the properties of the windows have not
+    /// changed since, otherwise a new one. Titles and places are as of this call; which window has the
+    /// focus, and the names of programs, may be older. Waits as [`Self::list`] does.
+    ///
+    /// # Errors
+    ///
+    /// When the display cannot be reached or the connection ended.
+    pub async fn recent(&self) -> Result<Arc<WindowList>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(WindowOrder::Recent(reply))?;
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
@@ -201,9 +216,11 @@ impl WindowWorker {
     fn run(mut self) {
         loop {
             let (mut lists, mut changes, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
+            let mut recent = Vec::new();
             loop {
                 match self.inbox.try_recv() {
                     Ok(WindowOrder::List(reply)) => lists.push(reply),
+                    Ok(WindowOrder::Recent(reply)) => recent.push(reply),
                     Ok(WindowOrder::Change {
                         xid,
                         id,
@@ -231,8 +248,14 @@ impl WindowWorker {
                 }
             }
             if !lists.is_empty() {
-                let list = self.work(WindowConnection::list).map(Arc::new);
+                let list = self.work(WindowConnection::list);
                 for reply in lists {
+                    drop(reply.send(list.clone()));
+                }
+            }
+            if !recent.is_empty() {
+                let list = self.work(WindowConnection::recent);
+                for reply in recent {
                     drop(reply.send(list.clone()));
                 }
             }
@@ -318,6 +341,10 @@ struct WindowConnection {
     /// Windows whose events are selected.
     followed: HashSet<Window>,
     redirected: Redirected,
+    /// The last list, while no event says that the windows changed.
+    recent: Option<Arc<WindowList>>,
+    /// The selection that a compositing manager owns.
+    compositor: Atom,
 }
 
 impl WindowConnection {
@@ -332,6 +359,10 @@ impl WindowConnection {
         let atoms = WindowAtoms::new(conn)?.reply();
         let atoms = atoms.map_err(|error| DisplayError::reply("InternAtom", error))?;
         let has_resource = owner::knows_processes(&server)?;
+        let compositor = format!("_NET_WM_CM_S{}", display.screen);
+        let compositor = conn.intern_atom(false, compositor.as_bytes())?.reply();
+        let compositor = compositor.map_err(|error| DisplayError::reply("InternAtom", error))?;
+        let compositor = compositor.atom;
         let events = EventMask::SUBSTRUCTURE_NOTIFY | EventMask::PROPERTY_CHANGE;
         let select = ChangeWindowAttributesAux::new().event_mask(events);
         conn.change_window_attributes(server.root, &select)?
@@ -342,17 +373,37 @@ impl WindowConnection {
             has_resource,
             followed: HashSet::new(),
             redirected: Redirected::default(),
+            recent: None,
+            compositor,
         })
     }
 
-    fn list(&mut self) -> Result<WindowList, DisplayError> {
+    fn list(&mut self) -> Result<Arc<WindowList>, DisplayError> {
+        self.recent = None;
+        let list = Arc::new(self.read()?);
+        self.recent = Some(Arc::clone(&list));
+        Ok(list)
+    }
+
+    fn recent(&mut self) -> Result<Arc<WindowList>, DisplayError> {
+        // The reply comes after all events so far.
+        let (known, _) = KnownScreen::read(&self.server)?;
+        self.take_events()?;
+        let recent = self.recent.clone();
+        match recent.filter(|list| list.generation == known.generation) {
+            Some(recent) => Ok(recent),
+            None => self.list(),
+        }
+    }
+
+    fn read(&mut self) -> Result<WindowList, DisplayError> {
         // Events that arrived until now are answered by the list.
         self.take_events()?;
         let (known, _) = KnownScreen::read(&self.server)?;
         let list = read::list(
             &self.server,
             &self.atoms,
-            self.has_resource,
+            (self.has_resource, self.compositor),
             known.generation,
             known.size,
         )?;
@@ -385,7 +436,7 @@ impl WindowConnection {
             let again = read::list(
                 &self.server,
                 &self.atoms,
-                self.has_resource,
+                (self.has_resource, self.compositor),
                 known.generation,
                 known.size,
             )?;
@@ -444,6 +495,9 @@ impl WindowConnection {
                 Some((Event::Error(_), _)) => {}
                 Some(_) => changed = true,
             }
+        }
+        if changed {
+            self.recent = None;
         }
         Ok(changed)
     }
