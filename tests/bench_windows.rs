@@ -79,8 +79,9 @@ async fn main() {
         };
         let mut client = daemon.client().await;
         for changes in [false, true] {
-            let region = shots(&mut client, &witness, &region, changes).await;
-            let window = shots(&mut client, &witness, &window, changes).await;
+            let drawn = changes.then(|| (&witness, xid(last)));
+            let region = shots(&mut client, drawn, &region).await;
+            let window = shots(&mut client, drawn, &window).await;
             let ratio = window / region;
             let what = if changes { "changed" } else { "unchanged" };
             println!("{name} {what}: region {region:.2} ms, window {window:.2} ms, {ratio:.2}");
@@ -90,6 +91,8 @@ async fn main() {
         }
     }
     drop((programs, session));
+    let (own, launched) = starts().await;
+    println!("xterm painted: started by itself {own:.0} ms, launched {launched:.0} ms");
 
     let content = vec![7_u8; 16 << 20];
     let limit = std::time::Duration::from_secs(5);
@@ -166,7 +169,7 @@ async fn main() {
     }
     fs::create_dir_all("target/bench").unwrap();
     let report = json!({
-        "list_50_ms": listed, "pictures": cells, "clipboard_write_s": written,
+        "list_50_ms": listed, "pictures": cells, "own_start_ms": own, "launch_ms": launched, "clipboard_write_s": written,
         "clipboard_read_s": fetched, "waits": 1000, "false_waits": wrong.len(), "managers": table,
     });
     fs::write(
@@ -186,20 +189,96 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
+/// The number of a window on the X server.
+fn xid(window: &v1::Window) -> u32 {
+    let number = window.id.trim_start_matches('w').split('-').next();
+    u32::from_str_radix(number.unwrap(), 16).unwrap()
+}
+
+/// The time from the start of an xterm to its text on the screen, in milliseconds: started by this
+/// program, and launched by deskd with `wait_window`.
+async fn starts() -> (f64, f64) {
+    let server = XServer::start();
+    let _session = MANAGERS[0].start(&server);
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("helper.sock");
+    let mut helper = server.program(common::daemon::binary().to_str().unwrap());
+    helper.args(["session-helper", "--socket"]).arg(&socket);
+    let _helper = common::program::spawn(&mut helper, "");
+    let daemon = Daemon::with(&server, &["--session-helper", socket.to_str().unwrap()]);
+    let witness = Witness::new(&server);
+    let limit = std::time::Duration::from_secs(5);
+    let connection = client::connect(&daemon.address(), None, None, limit).await;
+    let mut programs = client::programs(connection.unwrap());
+    let words = [
+        "-bg",
+        "#102030",
+        "-fg",
+        "#f0e0d0",
+        "-e",
+        "sh",
+        "-c",
+        "echo text; sleep 100",
+    ];
+    let (mut own, mut launched) = (Vec::new(), Vec::new());
+    for _ in 0..10 {
+        let start = Instant::now();
+        let mut xterm = server.program("xterm");
+        let xterm = common::program::spawn(xterm.args(words), "xterm");
+        let text = [0xf0, 0xe0, 0xd0];
+        while !witness
+            .capture()
+            .rgb()
+            .chunks_exact(3)
+            .any(|rgb| rgb == text)
+        {}
+        own.push(start.elapsed().as_secs_f64() * 1000.0);
+        drop(xterm);
+        tokio::time::sleep(limit / 10).await;
+        let start = Instant::now();
+        let all = std::iter::once("xterm").chain(words);
+        let request = v1::LaunchRequest {
+            program: Some(v1::launch_request::Program::Arguments(v1::Arguments {
+                words: all.map(str::to_owned).collect(),
+            })),
+            wait_window: Some(prost_types::Duration {
+                seconds: 20,
+                nanos: 0,
+            }),
+            ..v1::LaunchRequest::default()
+        };
+        let reply = programs.launch(request).await.unwrap().into_inner();
+        launched.push(start.elapsed().as_secs_f64() * 1000.0);
+        assert_eq!(reply.outcome(), v1::LaunchOutcome::WindowPainted);
+        let request = v1::SignalProgramRequest {
+            id: reply.program.unwrap().id,
+            signal: v1::ProgramSignal::Kill.into(),
+            timeout: None,
+        };
+        programs.signal_program(request).await.unwrap();
+        tokio::time::sleep(limit / 10).await;
+    }
+    (median(own), median(launched))
+}
+
+/// The median time of a picture in milliseconds. With `drawn`, the window's content changes before
+/// each.
 async fn shots(
     client: &mut client::DesktopClient<client::Connection>,
-    witness: &Witness,
+    drawn: Option<(&Witness, u32)>,
     capture: &v1::CaptureOptions,
-    changes: bool,
 ) -> f64 {
     let mut times = Vec::new();
     for round in 0..ROUNDS {
-        if changes {
-            // A window of another program over a part of it, so that the region changes; the window's
-            // own content is read again in any case.
-            let window = witness.window((700, 700), (200, 100), u32::try_from(round).unwrap() * 99);
+        if let Some((witness, window)) = drawn {
+            let window = <xcb::x::Window as xcb::XidNew>::new(window);
+            witness.draw(
+                window,
+                (20, 20),
+                (200, 100),
+                u32::try_from(round).unwrap() * 99,
+            );
             witness.round_trip();
-            witness.set_mapped(window, false);
         }
         let request = v1::ScreenshotRequest {
             capture: Some(capture.clone()),

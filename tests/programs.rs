@@ -462,6 +462,15 @@ async fn a_managed_desktop_starts_programs() {
     assert_eq!(reply.outcome(), LaunchOutcome::WindowPainted, "{reply:?}");
     let title = reply.window.unwrap().title;
     assert!(title.starts_with("share"), "{title}");
+    // A URI is opened by a program that deskd does not know.
+    let uri = v1::LaunchRequest {
+        program: Some(Target::Uri("file:///usr/lib".into())),
+        ..v1::LaunchRequest::default()
+    };
+    let reply = launch(&mut programs, waiting(uri, 30)).await;
+    assert_eq!(reply.outcome(), LaunchOutcome::WindowPainted, "{reply:?}");
+    let title = reply.window.unwrap().title;
+    assert!(title.starts_with("lib"), "{title}");
     // A program outlives the daemon, and its launch is still known.
     let daemon = stack.daemon().unwrap();
     nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGKILL).unwrap();

@@ -25,7 +25,7 @@ pub(super) struct CommandLine {
     pub(super) words: Vec<String>,
     /// The name for people.
     pub(super) name: String,
-    /// What the program's windows may have as their class.
+    /// What the program's windows may have as their class; empty: anything.
     pub(super) aliases: Vec<String>,
     /// The working folder that the entry names.
     pub(super) folder: Option<String>,
@@ -50,7 +50,12 @@ pub(super) fn command_line(target: &Target) -> Result<CommandLine, Refusal> {
                 (RefusedReason::NotFound, why.to_owned())
             })?;
             let words = opener.iter().map(|word| (*word).to_owned());
-            of_words(words.chain([uri.clone()]).collect())
+            let command = of_words(words.chain([uri.clone()]).collect())?;
+            // The program that opens it may be any.
+            Ok(CommandLine {
+                aliases: Vec::new(),
+                ..command
+            })
         }
     }
 }

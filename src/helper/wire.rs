@@ -164,7 +164,7 @@ pub struct Program {
     /// The name of the program.
     pub name: String,
     /// What its windows may have as their class or program: the names of the program's file and of
-    /// its desktop entry.
+    /// its desktop entry. Empty: anything, because another program does the work.
     pub aliases: Vec<String>,
     /// When it was started, in milliseconds since 1970.
     pub since_ms: u64,

@@ -3,6 +3,7 @@
 
 mod desktop;
 mod error;
+mod programs;
 mod step;
 mod windows;
 

@@ -71,6 +71,14 @@ impl Arguments {
         }
     }
 
+    /// A list of strings.
+    pub(super) fn words(&self, name: &str) -> Result<Vec<String>, String> {
+        let list = self.get(name)?.as_array();
+        let word = |value: &Value| value.as_str().map(str::to_owned);
+        let words: Option<Vec<String>> = list.and_then(|list| list.iter().map(word).collect());
+        words.ok_or_else(|| self.wrong(name, "a list of strings"))
+    }
+
     /// A whole number within limits.
     pub(super) fn whole(&self, name: &str, low: i32, high: i32) -> Result<i32, String> {
         let number = whole(self.get(name)?).filter(|number| (low..=high).contains(number));

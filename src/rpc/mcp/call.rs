@@ -11,7 +11,7 @@ use super::{
 use crate::{
     keys,
     rpc::{
-        v1::{self, action::Action},
+        v1::{self, action::Action, launch_request::Program},
         window_named,
     },
 };
@@ -32,6 +32,9 @@ pub(super) enum Wanted {
     Window(v1::WindowTarget, v1::WindowOperation),
     /// A window, what must hold of it, and how long to wait.
     WaitFor(v1::WindowMatch, v1::WindowEvent, Duration),
+    Launch(Program),
+    ReadClipboard,
+    WriteClipboard(String),
 }
 
 /// Reads a call of a tool; `None` if there is no such tool.
@@ -47,6 +50,11 @@ pub(super) fn read(tool: &str, arguments: Object) -> Option<Result<Wanted, Strin
         "list_windows" => Arguments::new(tool, arguments, &[]).map(|_| Wanted::Windows),
         "window" => window(tool, arguments),
         "wait_for_window" => wait_for_window(tool, arguments),
+        "launch" => launch(tool, arguments),
+        "read_clipboard" => Arguments::new(tool, arguments, &[]).map(|_| Wanted::ReadClipboard),
+        "write_clipboard" => Arguments::new(tool, arguments, &["text"])
+            .and_then(|given| given.text("text"))
+            .map(Wanted::WriteClipboard),
         _ => return None,
     })
 }
@@ -98,6 +106,19 @@ fn wait_for_window(call: &str, arguments: Object) -> Result<Wanted, String> {
         title,
         event,
         Duration::from_secs_f64(seconds),
+    ))
+}
+
+fn launch(call: &str, arguments: Object) -> Result<Wanted, String> {
+    let given = Arguments::new(call, arguments, &["command", "open"])?;
+    Ok(Wanted::Launch(
+        match (given.has("command"), given.has("open")) {
+            (true, false) => Program::Arguments(v1::Arguments {
+                words: given.words("command")?,
+            }),
+            (false, true) => Program::Uri(given.text("open")?),
+            _ => return Err("launch: give either command or open".into()),
+        },
     ))
 }
 
@@ -297,6 +318,34 @@ mod tests {
             panic!("{keys:?}")
         };
         assert_eq!((actions.len(), said.as_str()), (2, "Pressed Down ctrl+s."));
+    }
+
+    #[test]
+    fn a_launch_has_words_or_a_uri() {
+        let launch = |call: serde_json::Value| match call {
+            serde_json::Value::Object(arguments) => launch("launch", arguments),
+            _ => panic!("no object"),
+        };
+        let words = vec!["xterm".to_owned(), "-e".to_owned(), "top".to_owned()];
+        let wanted = Wanted::Launch(Program::Arguments(v1::Arguments { words }));
+        assert_eq!(
+            launch(json!({"command": ["xterm", "-e", "top"]})),
+            Ok(wanted)
+        );
+        let wanted = Wanted::Launch(Program::Uri("https://a.test/".into()));
+        assert_eq!(launch(json!({"open": "https://a.test/"})), Ok(wanted));
+        for (call, what) in [
+            (json!({}), "either command or open"),
+            (
+                json!({"command": ["a"], "open": "b"}),
+                "either command or open",
+            ),
+            (json!({"command": "xterm"}), "list of strings"),
+            (json!({"command": ["a", 5]}), "list of strings"),
+        ] {
+            let why = launch(call.clone()).unwrap_err();
+            assert!(why.contains(what), "{call}: {why}");
+        }
     }
 
     #[test]

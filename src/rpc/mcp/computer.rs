@@ -79,7 +79,10 @@ impl Computer {
     }
 
     async fn perform(&self, wanted: Wanted, named: Option<String>) -> Answer {
-        let acts = matches!(wanted, Wanted::Act(..) | Wanted::Window(..));
+        let acts = matches!(
+            wanted,
+            Wanted::Act(..) | Wanted::Window(..) | Wanted::Launch(..) | Wanted::WriteClipboard(..)
+        );
         let looks = matches!(wanted, Wanted::Screenshot | Wanted::Zoom(..));
         let done = match wanted {
             Wanted::Screenshot => self
@@ -92,6 +95,9 @@ impl Computer {
             Wanted::Windows => self.windows().await,
             Wanted::Window(target, operation) => self.change(target, operation).await,
             Wanted::WaitFor(window, event, time) => self.wait_for(window, event, time).await,
+            Wanted::Launch(program) => self.launch(program).await,
+            Wanted::ReadClipboard => self.read_clipboard().await,
+            Wanted::WriteClipboard(text) => self.write_clipboard(&text).await,
         };
         match done {
             Ok(answer) => answer,

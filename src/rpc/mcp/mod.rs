@@ -4,13 +4,14 @@
 //! - `arguments`: reads the arguments of a call, which a model wrote.
 //! - `call`: reads a whole call.
 //! - `computer`: performs a call on a desktop, and keeps its pictures within the hosts' limits.
-//! - `windows`: performs the calls for windows.
+//! - `windows`: performs the calls for windows; `programs`: for programs and the clipboard.
 //! - `http`: the same over Streamable HTTP, with a token.
 
 mod arguments;
 mod call;
 mod computer;
 mod http;
+mod programs;
 mod tools;
 mod windows;
 

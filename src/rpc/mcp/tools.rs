@@ -140,6 +140,36 @@ pub(super) fn all(is_shared: bool) -> Vec<ToolSpec> {
             ),
             is_read_only: true,
         },
+        ToolSpec {
+            name: "launch",
+            title: "Start a program",
+            description: "Starts a program on the desktop, or opens a URI or a file with the \
+                preferred program, waits for its window, and returns a screenshot.",
+            schema: object(
+                json!({
+                    "command": {"type": "array", "items": {"type": "string"}, "minItems": 1,
+                        "description": "The program and its arguments. No shell reads them."},
+                    "open": {"type": "string", "description": "In place of command: a URI, such as \
+                        https://example.com/, or the absolute path of a file."},
+                }),
+                &[],
+            ),
+            is_read_only: false,
+        },
+        ToolSpec {
+            name: "read_clipboard",
+            title: "Read the clipboard",
+            description: "Returns the text of the clipboard. Changes nothing.",
+            schema: object(json!({}), &[]),
+            is_read_only: true,
+        },
+        ToolSpec {
+            name: "write_clipboard",
+            title: "Replace the clipboard",
+            description: "Replaces the content of the clipboard by a text.",
+            schema: object(json!({ "text": {"type": "string"} }), &["text"]),
+            is_read_only: false,
+        },
     ]
 }
 

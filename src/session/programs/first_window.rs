@@ -156,7 +156,8 @@ fn is_of(
     let is_named = |wanted: &str| {
         !wanted.is_empty() && names.iter().any(|name| name.eq_ignore_ascii_case(wanted))
     };
-    is_new && handed_over && program.aliases.iter().any(|alias| is_named(alias))
+    let is_the_programs = program.aliases.is_empty() || program.aliases.iter().any(|a| is_named(a));
+    is_new && handed_over && is_the_programs
 }
 
 /// Returns the part of a rectangle that is on the screen.

@@ -15,6 +15,8 @@ use crate::{
 
 /// Number of attempts to capture a window while the windows do not change.
 const MAX_TRIES: usize = 3;
+/// Maximum width in pixels of the shadow that a compositing manager draws around a window.
+const SHADOW: u32 = 64;
 
 impl Windows {
     /// Returns the picture that `spec` asks for, of the screen or of a window, taken after `arrived`.
@@ -143,12 +145,18 @@ impl Windows {
 /// Whether the screen shows exactly this window at its place.
 fn is_bare(list: &WindowList, window: &ListedWindow, with_popups: bool) -> bool {
     let above = list.windows.iter().take_while(|w| w.xid != window.xid);
+    // A compositing manager draws shadows around the windows above.
+    let reach = match list.composited {
+        true => SHADOW,
+        false => 0,
+    };
     let covers = |other: &ListedWindow| {
         other.viewable
             && other.frame_xid != window.frame_xid
-            && (overlap(other.frame, window.frame) || with_popups && belongs(other, window))
+            && (overlap(other.frame, window.frame, reach) || with_popups && belongs(other, window))
     };
-    window.viewable && !list.composited && !above.into_iter().any(covers)
+    let is_opaque = !list.composited || !window.translucent;
+    window.viewable && is_opaque && !above.into_iter().any(covers)
 }
 
 /// Returns the rectangle as a part of the screen; `None` if it is not completely on the screen.
@@ -158,10 +166,12 @@ fn whole_on_screen(frame: Rectangle, screen: Size) -> Option<Region> {
     (area.size.width == frame.width && area.size.height == frame.height).then_some(area)
 }
 
-fn overlap(one: Rectangle, other: Rectangle) -> bool {
+/// Whether two rectangles are nearer to each other than `reach` pixels.
+fn overlap(one: Rectangle, other: Rectangle, reach: u32) -> bool {
+    let reach = i64::from(reach);
     let meets = |a: i32, length: u32, b: i32, other: u32| {
-        i64::from(a) < i64::from(b) + i64::from(other)
-            && i64::from(b) < i64::from(a) + i64::from(length)
+        i64::from(a) < i64::from(b) + i64::from(other) + reach
+            && i64::from(b) < i64::from(a) + i64::from(length) + reach
     };
     meets(one.x, one.width, other.x, other.width) && meets(one.y, one.height, other.y, other.height)
 }

@@ -110,6 +110,9 @@ pub struct ListedWindow {
     pub managed: bool,
     /// Whether it is mapped, with all windows that contain it.
     pub viewable: bool,
+    /// Whether a compositing manager may show what is below it: it has a visual with transparency, or
+    /// an opacity.
+    pub translucent: bool,
     /// Whether its program can be asked to close it (`WM_DELETE_WINDOW`).
     pub closes: bool,
     /// Widths of the shadows that the program draws outside the visible window: left, right, top,

@@ -42,6 +42,7 @@ x11rb::atom_manager! {
         _NET_WM_NAME,
         _NET_WM_PID,
         _NET_WM_DESKTOP,
+        _NET_WM_WINDOW_OPACITY,
         _NET_WM_STATE,
         _NET_WM_STATE_MODAL,
         _NET_WM_STATE_MAXIMIZED_VERT,

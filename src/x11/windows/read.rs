@@ -40,6 +40,8 @@ const STARTUP_ID: u32 = 32;
 const LIST: u32 = 256;
 /// Maximum number of windows that a window manager lists.
 const CLIENTS: u32 = 8192;
+/// The depth of visuals with transparency.
+const ARGB: u8 = 32;
 /// ICCCM: the state of a minimized window.
 const ICONIC: u32 = 3;
 /// The workspace of a window that is on all of them.
@@ -199,6 +201,7 @@ struct Asked<'c> {
     protocols: PropertyCookie<'c>,
     shadows: PropertyCookie<'c>,
     startup_id: PropertyCookie<'c>,
+    opacity: PropertyCookie<'c>,
     pid: Option<PropertyCookie<'c>>,
 }
 
@@ -236,6 +239,7 @@ impl<'c> Asked<'c> {
                 0,
                 STARTUP_ID,
             )?,
+            opacity: words(atoms._NET_WM_WINDOW_OPACITY, AtomEnum::CARDINAL, 1)?,
             pid: match asks_pid {
                 true => Some(words(atoms._NET_WM_PID, AtomEnum::CARDINAL, 1)?),
                 false => None,
@@ -280,6 +284,7 @@ fn windows(
         let protocols = values(asked.protocols.reply())?;
         let shadows = values(asked.shadows.reply())?;
         let startup_id = gone(asked.startup_id.reply())?;
+        let opacity = values(asked.opacity.reply())?.first().copied();
         let pid = match (owners, asked.pid) {
             (Some(owners), _) => owners.pid(place.window),
             (None, Some(said)) => values(said.reply())?
@@ -293,6 +298,7 @@ fn windows(
         else {
             continue;
         };
+        let is_argb = [geometry.depth, frame.depth].contains(&ARGB);
         let (started, program) = match pid {
             None => (None, String::new()),
             Some(pid) => processes
@@ -352,6 +358,7 @@ fn windows(
             }),
             managed: place.managed,
             viewable: attributes.map_state == MapState::VIEWABLE,
+            translucent: is_argb || opacity.is_some_and(|opacity| opacity != u32::MAX),
             closes: protocols.contains(&atoms.WM_DELETE_WINDOW),
             shadows,
         });
