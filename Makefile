@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: api-baseline clients reference help deps demo quickstart image deb dist dist-test image-test test lint bench bench-fitted bench-windows bench-floods bench-frames bench-links bench-step bench-text gate-table boots matrix pacing characters fmt
+.PHONY: api-baseline clients reference help deps demo quickstart image deb dist dist-test image-test test lint bench bench-fitted bench-windows bench-floods bench-frames bench-links bench-step bench-text gate-table sessions-table boots matrix pacing characters fmt
 
 CARGO ?= cargo
 
@@ -79,6 +79,7 @@ $(DENY) $(MACHETE): Makefile
 
 lint: deps $(BUF) $(DENY) $(MACHETE) ## Formatting, clippy, documentation, the API and the dependencies, warnings as errors
 	tests/import_circles.py src
+	tests/import_circles.py pixels/src
 	$(DENY) --log-level error check --hide-inclusion-graph licenses bans sources
 	$(MACHETE) .
 	$(BUF) lint proto
@@ -113,6 +114,11 @@ gate-table: deps ## Judge every kind of screen at seven sizes, nine window manag
 	@image/install-packages.sh tests/gate-packages
 	$(CARGO) build --locked --bin deskd --example gate_table
 	target/debug/examples/gate_table $(SHORT)
+
+sessions-table: deps ## Start seven sessions, from XFCE to a kiosk browser, until each is READY, about 6 minutes: target/sessions
+	@image/install-packages.sh tests/session-packages
+	$(CARGO) build --locked --bin deskd --example sessions_table
+	target/debug/examples/sessions_table
 
 boots: deps ## Judge 68 boots of XFCE, slowed in 13 ways, about 25 minutes (SHORT=short: 9, 2); needs root
 	$(CARGO) build --locked --bin deskd --example boots

@@ -1,6 +1,6 @@
 //! `deskd run`, `deskd open`, `deskd programs` and `deskd session-helper`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     call,
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     helper::{self, HelperExit, Lifetime},
     rpc::{client, v1},
+    x11::wait_for_end,
 };
 
 /// The socket of the session helper that the session itself starts.
@@ -162,7 +163,11 @@ pub(super) fn session_helper(args: SessionHelperArgs) -> Result<Exit, CliError> 
     let lifetime = match (args.session.is_empty(), args.inherited) {
         (false, _) => Lifetime::Session(&args.session),
         (true, true) => Lifetime::Endless,
-        (true, false) => Lifetime::Display(call::display(args.display)?),
+        (true, false) => {
+            let display = call::display(args.display)?;
+            // The error says how the connection ended, which makes no difference.
+            Lifetime::Display(Arc::new(move || drop(wait_for_end(display))))
+        }
     };
     let ended = helper::run(socket.as_deref(), &lifetime);
     match ended {

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     ffi::OsString,
-    io,
+    fmt, io,
     os::{
         fd::OwnedFd,
         unix::{fs::PermissionsExt as _, net::UnixListener as StdListener},
@@ -27,7 +27,6 @@ use super::{
     mark,
     wire::{Answer, Call, MAX_LINE, RefusedReason, Request, VERSION},
 };
-use crate::x11::{DisplayName, wait_for_end};
 
 /// Maximum number of connections that are served at a time; further ones wait.
 const MAX_CONNECTIONS: usize = 16;
@@ -55,14 +54,19 @@ pub enum HelperExit {
 }
 
 /// What ends the helper, besides a signal.
-#[derive(Debug)]
 pub enum Lifetime<'a> {
     /// Nothing.
     Endless,
-    /// The end of this display.
-    Display(DisplayName),
+    /// The end of the display, for which this blocks.
+    Display(Arc<dyn Fn() + Send + Sync>),
     /// The end of this program, which the helper starts: the session.
     Session(&'a [OsString]),
+}
+
+impl fmt::Debug for Lifetime<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifetime").finish_non_exhaustive()
+    }
 }
 
 /// Serves until this process is killed, or `lifetime` ends. `socket`: the path to listen at; `None`:
@@ -99,11 +103,12 @@ pub fn run(socket: Option<&Path>, lifetime: &Lifetime<'_>) -> HelperExit {
 async fn end_of(lifetime: &Lifetime<'_>) -> HelperExit {
     match lifetime {
         Lifetime::Endless => std::future::pending().await,
-        Lifetime::Display(display) => {
-            let display = *display;
-            // The error says how the connection ended, which is the same for everybody.
-            let _ = tokio::task::spawn_blocking(move || wait_for_end(display)).await;
-            HelperExit::DisplayEnded
+        Lifetime::Display(wait) => {
+            let wait = Arc::clone(wait);
+            match tokio::task::spawn_blocking(move || wait()).await {
+                Ok(()) => HelperExit::DisplayEnded,
+                Err(error) => HelperExit::System(io::Error::other(error)),
+            }
         }
         Lifetime::Session(words) => {
             let Some((program, arguments)) = words.split_first() else {

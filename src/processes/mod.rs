@@ -13,7 +13,7 @@ use std::{collections::HashMap, io, path::Path, time::Duration};
 use crate::facts::Scene;
 pub(crate) use stat::{
     Demand, age, all, demand, exists, has_no_new_privs, is_user, living, name, parent_of, sample,
-    started, user,
+    started, started_and_name, user,
 };
 use stat::{Stat, age_of, since_boot, table};
 pub(crate) use terminal::is_command;

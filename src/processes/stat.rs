@@ -83,12 +83,25 @@ pub(crate) fn all() -> impl Iterator<Item = u32> {
 /// so control characters are replaced to keep a log line on one line.
 pub(crate) fn name(pid: u32) -> String {
     let name = Stat::read(pid).map(|stat| stat.name).unwrap_or_default();
-    name.replace(char::is_control, "?")
+    shown(&name)
 }
 
 /// Returns the parent of a process.
 pub(crate) fn parent_of(pid: u32) -> Option<u32> {
     Stat::read(pid).map(|stat| stat.parent)
+}
+
+/// Returns when a process was started, as [`started`] does, and its name, as [`name`] does, from one
+/// look.
+pub(crate) fn started_and_name(pid: u32) -> (Option<u64>, String) {
+    match Stat::read(pid) {
+        Some(stat) => (Some(stat.started), shown(&stat.name)),
+        None => (None, String::new()),
+    }
+}
+
+fn shown(name: &str) -> String {
+    name.replace(char::is_control, "?")
 }
 
 /// Whether a process exists and is not a zombie.

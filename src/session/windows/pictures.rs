@@ -58,9 +58,14 @@ impl Windows {
             Ok(thread) => thread,
             Err(failure) => return Ok(Err(failure)),
         };
-        let mut list = match self.capture.wait(reply_by, thread.recent()).await {
-            Ok(list) => list,
-            Err(failure) => return Ok(Err(failure)),
+        let recent = || self.capture.wait(reply_by, thread.recent());
+        let is_named = |list: &Arc<WindowList>| window.target.find(list).is_ok();
+        let mut list = match thread.last().filter(is_named) {
+            Some(list) => list,
+            None => match recent().await {
+                Ok(list) => list,
+                Err(failure) => return Ok(Err(failure)),
+            },
         };
         // A window that nothing covers is a part of the screen, and costs what that part costs.
         for _ in 0..MAX_TRIES {
@@ -76,7 +81,7 @@ impl Windows {
                 Err(failure) => return Ok(Err(failure)),
             };
             // The list must still hold after the capture: then it held during the capture.
-            let after = match self.capture.wait(reply_by, thread.recent()).await {
+            let after = match recent().await {
                 Ok(after) => after,
                 Err(failure) => return Ok(Err(failure)),
             };
@@ -93,6 +98,11 @@ impl Windows {
                 _ => list = after,
             }
         }
+        // The list may be an old one.
+        let list = match recent().await {
+            Ok(list) => list,
+            Err(failure) => return Ok(Err(failure)),
+        };
         let target = window.target.find(&list)?;
         let picture = thread.picture((target.xid, &target.id), window.with_popups);
         match self.capture.wait(reply_by, picture).await {

@@ -303,7 +303,7 @@ fn windows(
             None => (None, String::new()),
             Some(pid) => processes
                 .entry(pid)
-                .or_insert_with(|| (processes::started(pid), processes::name(pid)))
+                .or_insert_with(|| processes::started_and_name(pid))
                 .clone(),
         };
         let client = Rectangle {

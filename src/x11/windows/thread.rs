@@ -81,6 +81,7 @@ enum WindowOrder {
 pub struct WindowThread {
     orders: Sender<WindowOrder>,
     changes: watch::Receiver<u64>,
+    last: watch::Receiver<Option<Arc<WindowList>>>,
 }
 
 impl WindowThread {
@@ -92,6 +93,7 @@ impl WindowThread {
     pub fn start(display: &Display) -> io::Result<Self> {
         let (orders, inbox) = mailbox(ORDERS)?;
         let (changed, changes) = watch::channel(0);
+        let (tell_last, last) = watch::channel(None);
         let (owner, trust) = display.reach();
         let worker = WindowWorker {
             display: display.name(),
@@ -99,12 +101,17 @@ impl WindowThread {
             trust: trust.clone(),
             inbox,
             changed,
+            tell_last,
             connection: None,
         };
         std::thread::Builder::new()
             .name("windows".into())
             .spawn(move || worker.run())?;
-        Ok(Self { orders, changes })
+        Ok(Self {
+            orders,
+            changes,
+            last,
+        })
     }
 
     /// A counter that rises when a window may have changed since the last [`Self::list`].
@@ -122,6 +129,12 @@ impl WindowThread {
         let (reply, answer) = oneshot::channel();
         self.send(WindowOrder::List(reply))?;
         answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// Returns the last list at once, whether or not it still holds. [`Self::recent`] tells: it returns
+    /// the same list if it does.
+    pub fn last(&self) -> Option<Arc<WindowList>> {
+        self.last.borrow().clone()
     }
 
     /// Returns the last list, if the places, the order and the properties of the windows have not
@@ -209,6 +222,7 @@ struct WindowWorker {
     trust: Trust,
     inbox: Receiver<WindowOrder>,
     changed: watch::Sender<u64>,
+    tell_last: watch::Sender<Option<Arc<WindowList>>>,
     connection: Option<WindowConnection>,
 }
 
@@ -249,12 +263,14 @@ impl WindowWorker {
             }
             if !lists.is_empty() {
                 let list = self.work(WindowConnection::list);
+                self.tell_last.send_replace(list.clone().ok());
                 for reply in lists {
                     drop(reply.send(list.clone()));
                 }
             }
             if !recent.is_empty() {
                 let list = self.work(WindowConnection::recent);
+                self.tell_last.send_replace(list.clone().ok());
                 for reply in recent {
                     drop(reply.send(list.clone()));
                 }
@@ -467,7 +483,10 @@ impl WindowConnection {
     ) -> Result<Result<Option<WindowPicture>, Failure>, DisplayError> {
         let mut tries = 0;
         loop {
-            let list = self.list()?;
+            let list = match tries {
+                0 => self.recent()?,
+                _ => self.list()?,
+            };
             let Some(window) = list.by_xid(xid).filter(|window| window.id == id) else {
                 return Ok(Ok(None));
             };
