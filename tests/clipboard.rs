@@ -327,3 +327,57 @@ fn a_linked_xclip_is_one() {
     let targets = linked(&["-o", "-t", "TARGETS"], None);
     assert!(String::from_utf8_lossy(&targets.stdout).contains("UTF8_STRING"));
 }
+
+/// A clipboard manager reads each new content at once, and takes the clipboard when its owner ends.
+#[tokio::test]
+async fn a_clipboard_manager_changes_nothing() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let mut clipboard = clipboard(&daemon).await;
+    let home = tempfile::tempdir().unwrap();
+    let mut manager = server.program("dbus-run-session");
+    manager
+        .args(["--", "parcellite"])
+        .env("HOME", home.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let _manager = program::spawn(&mut manager, "dbus");
+    let pause = Duration::from_millis(100);
+    for round in 0..20 {
+        let text = format!("text {round} {}", "x".repeat(round * 5000));
+        write(&mut clipboard, &[("", text.as_bytes())])
+            .await
+            .unwrap();
+        if round % 2 == 0 {
+            tokio::time::sleep(pause).await;
+        }
+        assert!(pasted(&server, "UTF8_STRING") == text.as_bytes(), "{round}");
+        assert!(
+            read(&mut clipboard, "").await.unwrap() == text.as_bytes(),
+            "{round}"
+        );
+        let html = format!("<b>{round}</b>");
+        write(&mut clipboard, &[("text/html", html.as_bytes())])
+            .await
+            .unwrap();
+        tokio::time::sleep(pause).await;
+        assert_eq!(pasted(&server, "text/html"), html.as_bytes());
+        let copied = format!("copied {round}");
+        self::copied(&server, "UTF8_STRING", copied.as_bytes());
+        assert_eq!(
+            read(&mut clipboard, "").await.unwrap(),
+            copied.as_bytes(),
+            "{round}"
+        );
+    }
+    // It runs: it keeps what deskd owned when that ends.
+    write(&mut clipboard, &[("", b"kept")]).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(daemon);
+    wait_for("the manager's copy", Duration::from_secs(10), || {
+        let output = xclip(&server, &["-o", "-t", "UTF8_STRING"])
+            .output()
+            .unwrap();
+        (output.stdout == b"kept").then_some(())
+    });
+}

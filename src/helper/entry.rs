@@ -16,7 +16,7 @@ const OPENERS: [&[&str]; 2] = [&["xdg-open"], &["gio", "open"]];
 /// Terminals that run the words after `-e`, for entries with `Terminal=true`.
 const TERMINALS: [&str; 3] = ["x-terminal-emulator", "xterm", "xfce4-terminal"];
 
-/// What is started.
+/// A program to start, with its arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct CommandLine {
     /// The program's file.
@@ -25,7 +25,7 @@ pub(super) struct CommandLine {
     pub(super) words: Vec<String>,
     /// The name for people.
     pub(super) name: String,
-    /// What the program's windows may have as their class; empty: anything.
+    /// Possible classes of the program's windows; empty: any.
     pub(super) aliases: Vec<String>,
     /// The working folder that the entry names.
     pub(super) folder: Option<String>,

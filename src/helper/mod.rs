@@ -1,9 +1,9 @@
 //! The session helper: a process of the desktop's user that starts programs in the session.
 //!
 //! The daemon may run as another user, and changes no user itself. So it asks the helper over a
-//! Unix socket: one request and one answer for each connection, as lines of JSON. The helper trusts
-//! whoever can connect, because the socket's file lets only the daemon in. The daemon does not trust
-//! the helper, because the desktop's user controls that process.
+//! Unix socket: one request and one answer for each connection, as lines of JSON. The helper serves
+//! everybody who can connect, because the socket's file admits only the daemon. The daemon does not
+//! trust the helper, because the desktop's user controls that process.
 //!
 //! - [`wire`]: the messages.
 //! - `client`: the daemon's side.

@@ -13,7 +13,7 @@ const KEPT: usize = 64 << 10;
 /// Pause after a full read, so that a program that writes without end costs little.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What a program wrote.
+/// The output of a program.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Output(Arc<Mutex<Written>>);
 

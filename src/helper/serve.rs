@@ -53,7 +53,7 @@ pub enum HelperExit {
     System(io::Error),
 }
 
-/// What ends the helper, besides a signal.
+/// The event that ends the helper, besides a signal.
 pub enum Lifetime<'a> {
     /// Nothing.
     Endless,

@@ -17,7 +17,7 @@ pub struct Request {
     pub call: Call,
 }
 
-/// What the daemon asks for.
+/// A request of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Call {
     /// Start a program.
@@ -112,7 +112,7 @@ pub enum Answer {
     Programs(Vec<Program>),
     /// The programs' ids in the order of the processes; `None` for a process of no program.
     Owners(Vec<Option<String>>),
-    /// What a program wrote.
+    /// The output of a program.
     Output {
         /// The end of it.
         output: String,
@@ -163,8 +163,8 @@ pub struct Program {
     pub pid: u32,
     /// The name of the program.
     pub name: String,
-    /// What its windows may have as their class or program: the names of the program's file and of
-    /// its desktop entry. Empty: anything, because another program does the work.
+    /// Possible classes or program names of its windows: the names of the program's file and of
+    /// its desktop entry. Empty: any, because another program does the work.
     pub aliases: Vec<String>,
     /// When it was started, in milliseconds since 1970.
     pub since_ms: u64,

@@ -138,9 +138,9 @@ fn is_candidate(window: &ListedWindow) -> bool {
     window.viewable && is_main
 }
 
-/// Whether a window belongs to a launched program: its process does, or it has the launch's startup
-/// id, or it is new and of the same program, after the launched process handed its work to another
-/// one and ended.
+/// Whether a window belongs to a launched program. Its process does, or it has the launch's startup
+/// id. If the launched process ended with code 0, it may have handed its work to another process: then
+/// a new window of the same program counts, too.
 fn is_of(
     window: &ListedWindow,
     owner: Option<&String>,

@@ -52,7 +52,7 @@ impl From<Failure> for ProgramError {
     }
 }
 
-/// What became of a launch.
+/// The result of a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launched {
     /// The program.
@@ -70,7 +70,7 @@ pub struct Launched {
 /// A program with its windows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedProgram {
-    /// What the helper knows of it, if it was launched.
+    /// The launched program; `None` if deskd did not launch it.
     pub launched: Option<Program>,
     /// The process that was launched, or that has the windows.
     pub pid: u32,
