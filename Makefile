@@ -101,6 +101,7 @@ bench-fitted: deps ## Fitted pictures by what changed, beside native ones, about
 	target/release/examples/bench_fitted
 
 bench-windows: deps ## Windows, their pictures, the clipboard and 1,000 waits, about three minutes
+	@image/install-packages.sh tests/gate-packages
 	$(CARGO) build --release --locked --bin deskd --example bench_windows
 	target/release/examples/bench_windows
 

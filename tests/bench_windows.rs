@@ -12,7 +12,7 @@ use std::{fs, time::Instant};
 use common::{
     Daemon, Witness, XServer,
     drawing::Numbers,
-    pacing::MANAGERS,
+    pacing::{LARGE, MANAGERS},
     random_waits,
     window_table::{CHANGES, list, outcomes, windows, xterm},
 };
@@ -20,6 +20,8 @@ use deskd::{client, v1};
 use serde_json::json;
 
 const ROUNDS: usize = 50;
+/// Number of pictures of each kind.
+const PICTURES: u32 = 300;
 
 #[tokio::main]
 async fn main() {
@@ -80,8 +82,7 @@ async fn main() {
         let mut client = daemon.client().await;
         for changes in [false, true] {
             let drawn = changes.then(|| (&witness, xid(last)));
-            let region = shots(&mut client, drawn, &region).await;
-            let window = shots(&mut client, drawn, &window).await;
+            let (region, window) = shots(&mut client, drawn, [&region, &window]).await;
             let ratio = window / region;
             let what = if changes { "changed" } else { "unchanged" };
             println!("{name} {what}: region {region:.2} ms, window {window:.2} ms, {ratio:.2}");
@@ -160,7 +161,7 @@ async fn main() {
         CHANGES.map(|name| format!("{name:<12}")).join("")
     );
     let mut table = Vec::new();
-    for manager in MANAGERS {
+    for manager in MANAGERS.into_iter().chain(LARGE) {
         let (named, outcomes) = outcomes(&manager).await;
         let words: Vec<String> = outcomes.iter().map(|outcome| word(*outcome)).collect();
         let shown: Vec<String> = words.iter().map(|word| format!("{word:<12}")).collect();
@@ -261,34 +262,33 @@ async fn starts() -> (f64, f64) {
     (median(own), median(launched))
 }
 
-/// The median time of a picture in milliseconds. With `drawn`, the window's content changes before
-/// each.
+/// The median times of two pictures in milliseconds, taken in turns. With `drawn`, the window's content
+/// changes before each.
 async fn shots(
     client: &mut client::DesktopClient<client::Connection>,
     drawn: Option<(&Witness, u32)>,
-    capture: &v1::CaptureOptions,
-) -> f64 {
-    let mut times = Vec::new();
-    for round in 0..ROUNDS {
-        if let Some((witness, window)) = drawn {
-            let window = <xcb::x::Window as xcb::XidNew>::new(window);
-            witness.draw(
-                window,
-                (20, 20),
-                (200, 100),
-                u32::try_from(round).unwrap() * 99,
-            );
-            witness.round_trip();
+    captures: [&v1::CaptureOptions; 2],
+) -> (f64, f64) {
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..PICTURES {
+        for (capture, times) in captures.iter().zip(&mut times) {
+            if let Some((witness, window)) = drawn {
+                let window = <xcb::x::Window as xcb::XidNew>::new(window);
+                let colour = round * 198 + if capture.window.is_some() { 99 } else { 0 };
+                witness.draw(window, (20, 20), (200, 100), colour);
+                witness.round_trip();
+            }
+            let request = v1::ScreenshotRequest {
+                capture: Some((*capture).clone()),
+                unproved: true,
+                ..v1::ScreenshotRequest::default()
+            };
+            let start = Instant::now();
+            let reply = client.screenshot(request).await.unwrap().into_inner();
+            times.push(start.elapsed().as_secs_f64() * 1000.0);
+            assert!(reply.frame.unwrap().failure.is_none());
         }
-        let request = v1::ScreenshotRequest {
-            capture: Some(capture.clone()),
-            unproved: true,
-            ..v1::ScreenshotRequest::default()
-        };
-        let start = Instant::now();
-        let reply = client.screenshot(request).await.unwrap().into_inner();
-        times.push(start.elapsed().as_secs_f64() * 1000.0);
-        assert!(reply.frame.unwrap().failure.is_none());
     }
-    median(times)
+    let [region, window] = times;
+    (median(region), median(window))
 }

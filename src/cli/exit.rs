@@ -174,7 +174,7 @@ impl From<tonic::Status> for CliError {
             }
             // tonic reports a connection that ended with these codes.
             Code::Unknown | Code::Unavailable if ended(&status) => {
-                let why = "the connection to the daemon ended before its answer: it stopped, or what listens there is no deskd. What a step did is not known; one with an operationId can be sent again";
+                let why = "the connection to the daemon ended before its answer: it stopped, or what listens there is no deskd. What a step did is not known: look at the screen before you repeat it";
                 return Self::new(Exit::NoDaemon, why);
             }
             Code::DeadlineExceeded | Code::Cancelled => Exit::Deadline,

@@ -52,6 +52,12 @@ pub const MANAGERS: [Manager; 6] = [
     manager("none", "", ""),
 ];
 
+/// Window managers of large desktops, which the tests do not install.
+pub const LARGE: [Manager; 2] = [
+    manager("kwin", "kwin-x11", "exec kwin_x11"),
+    manager("mutter", "mutter", "exec mutter --x11"),
+];
+
 /// The whole desktop, for what pacing costs.
 pub const XFCE: Manager = manager("XFCE", "xfce4-session", "exec startxfce4");
 

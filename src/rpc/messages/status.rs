@@ -85,7 +85,9 @@ pub(in crate::rpc) fn limit(field: &str, why: &str, limit: impl std::fmt::Displa
 pub(in crate::rpc) fn unknown_key(field: &str, name: &str) -> Status {
     let short: String = name.chars().take(40).collect();
     let facts = [("field", field.to_owned()), ("key", short.clone())];
-    let message = format!("{field}: no key is called {short:?}: `deskd key --list` has the names");
+    let message = format!(
+        "{field}: no key is called {short:?}; names are such as Return, ctrl, F5, KP_1 or a character (`deskd key --list` has all)"
+    );
     build(Code::InvalidArgument, Reason::UnknownKey, message, &facts)
 }
 

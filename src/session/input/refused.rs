@@ -43,7 +43,7 @@ pub enum Refused {
     },
     /// A key that the keymap lacks.
     #[error(
-        "actions[{action}]: the keyboard has no key {name:?}: `deskd key --list` says which names there are"
+        "actions[{action}]: the keyboard has no key {name:?}; names are such as Return, ctrl, F5, KP_1 or a character (`deskd key --list` has all)"
     )]
     NoKey {
         /// Index of the action, from 0.

@@ -308,9 +308,10 @@ fn environment(
         "DBUS_SESSION_BUS_ADDRESS",
         format!("unix:path={}", bus.display()).into(),
     );
-    set("XDG_CONFIG_DIRS", "/etc/xdg".into());
-    set("XDG_DATA_DIRS", "/usr/local/share:/usr/share".into());
     if plan.options.session.is_none() {
+        // Another session sets these itself, and some look elsewhere if they are set.
+        set("XDG_CONFIG_DIRS", "/etc/xdg".into());
+        set("XDG_DATA_DIRS", "/usr/local/share:/usr/share".into());
         set("XDG_CURRENT_DESKTOP", "XFCE".into());
         set("XDG_MENU_PREFIX", "xfce-".into());
     }
