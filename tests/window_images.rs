@@ -6,8 +6,9 @@ use deskd::v1::{self, FrameKind, Reason, WindowOperation, change_window_request:
 use tonic::Code;
 
 use crate::common::{
-    Daemon, Image, XServer,
+    Daemon, Image, Witness, XServer,
     desktop::Session,
+    drawing::Numbers,
     pacing::MANAGERS,
     step::{bare, chord, click},
     window_table::{OPENBOX, Windows, list, titled, windows, xterm},
@@ -312,4 +313,58 @@ async fn what_has_no_picture_says_why() {
     let ended = shot(&daemon, of(&window, false)).await.unwrap_err();
     assert_eq!(reason(ended), Reason::UnknownWindow);
     drop(session);
+}
+
+/// Another window moves over the window all the time: its pixels are never in the picture, and the
+/// window's own place is that of the picture.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_window_is_in_the_picture() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use xcb::x;
+
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let witness = Witness::new(&server);
+    let subject = witness.window((200, 150), (300, 200), 0x00ff_0000);
+    let other = witness.window((250, 180), (120, 120), 0x0000_00ff);
+    witness.round_trip();
+    let number = format!("0x{:x}", xcb::Xid::resource_id(&subject));
+    let all = list(&mut windows(&daemon).await).await.windows;
+    let subject = all
+        .iter()
+        .find(|window| crate::common::window_table::number(window) == number);
+    let subject = subject.unwrap().clone();
+    let ends = std::sync::Arc::new(AtomicBool::new(false));
+    let mover = {
+        let ends = std::sync::Arc::clone(&ends);
+        std::thread::spawn(move || {
+            let mut numbers = Numbers(5);
+            while !ends.load(Ordering::Relaxed) {
+                let at = |value: u32| i32::try_from(value).unwrap();
+                witness.checked(&x::ConfigureWindow {
+                    window: other,
+                    value_list: &[
+                        x::ConfigWindow::X(at(numbers.below(700))),
+                        x::ConfigWindow::Y(at(numbers.below(500))),
+                        x::ConfigWindow::StackMode(x::StackMode::Above),
+                    ],
+                });
+                if numbers.below(4) == 0 {
+                    std::thread::sleep(Duration::from_millis(u64::from(numbers.below(12))));
+                }
+            }
+        })
+    };
+    for round in 0..200 {
+        let frame = shot(&daemon, of(&subject, false)).await.unwrap();
+        let image = Image::from_frame(&frame);
+        let foreign = image
+            .rgb()
+            .chunks_exact(3)
+            .filter(|rgb| *rgb != [255, 0, 0]);
+        assert_eq!(foreign.count(), 0, "picture {round}");
+        assert_eq!((frame.width, frame.height), (300, 200));
+    }
+    ends.store(true, Ordering::Relaxed);
+    mover.join().unwrap();
 }
