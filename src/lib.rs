@@ -37,6 +37,7 @@ mod session;
 mod sockets;
 mod stack;
 mod telemetry;
+mod text;
 mod wallpaper;
 mod x11;
 

@@ -257,6 +257,37 @@ async fn wrong_requests_are_refused_by_name() {
     assert_eq!(status.code(), Code::DeadlineExceeded);
 }
 
+/// A write is refused when the client has sent everything: some clients report their own failed write
+/// in place of an answer that comes earlier.
+#[tokio::test]
+async fn a_write_is_refused_when_it_is_sent() {
+    let server = XServer::start();
+    for option in ["--read-only", "--profile=any"] {
+        let daemon = Daemon::with(&server, &[option]);
+        let mut clipboard = clipboard(&daemon).await;
+        let (sender, pieces) = tokio::sync::mpsc::channel(1);
+        let pieces = tokio_stream::wrappers::ReceiverStream::new(pieces);
+        let mut call = tokio::spawn(async move { clipboard.write_clipboard(pieces).await });
+        let piece = |format: &str| v1::WriteClipboardRequest {
+            format: format.into(),
+            ..v1::WriteClipboardRequest::default()
+        };
+        // The second piece is wrong.
+        for format in ["a", "a", "b"] {
+            sender.send(piece(format)).await.unwrap();
+        }
+        let answer = tokio::time::timeout(Duration::from_millis(200), &mut call).await;
+        assert!(answer.is_err(), "it was refused before its end: {answer:?}");
+        drop(sender);
+        let status = call.await.unwrap().unwrap_err();
+        let expected = match option {
+            "--read-only" => Reason::ReadOnly,
+            _ => Reason::InvalidField,
+        };
+        assert_eq!(client::reason(&status), expected, "{status:?}");
+    }
+}
+
 /// `deskd clipboard set` reads standard input, `get` adds nothing.
 #[test]
 fn the_command_copies_and_pastes() {

@@ -136,7 +136,7 @@ async fn arguments_arrive_as_they_are() {
     let reply = finished(&mut programs, &program.id).await;
     let wanted = format!("{}|/usr\n1 'x'", given.join("|"));
     assert_eq!(reply.output, wanted);
-    assert_eq!(reply.total_bytes as usize, wanted.len());
+    assert_eq!(usize::try_from(reply.total_bytes), Ok(wanted.len()));
     assert_eq!(exit_code(&reply.program.unwrap()), Some(0));
     assert_eq!(program.name, "sh");
 }

@@ -35,6 +35,7 @@ OLDER = {"format": PNG, "fit": {"maxSide": 1568, "maxPixels": "1150000"}}
 TOOLSET = "computer_toolset_20260801"
 VERSIONS = ("computer_20241022", "computer_20250124", "computer_20251124")
 PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": IMAGE}}
+NO_PICTURE = "No picture of the screen: the X server did not answer [X_UNRESPONSIVE]"
 FAILED = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": CARD}}
 
 
@@ -44,6 +45,8 @@ def use(number, name, given):
 
 
 def result(number, text, *images, error=False, toolset=True):
+    # The API refuses an error that has no text, or anything beside text.
+    assert not error or (text and not images), number
     made = {"type": "tool_result", "tool_use_id": f"t{number}"}
     if toolset:
         made["toolset_name"] = "computer"
@@ -63,13 +66,13 @@ def good(name, member, given, actions, said):
 
 
 def bad(name, member, given, why):
-    """A malformed call: an error, and a look at the screen."""
+    """A malformed call: an error, and after it the screen."""
     vector(
         f"anthropic/{name}",
         "anthropic",
         [use(1, member, given)],
         [shot(FIT)],
-        [result(1, f"Invalid call, not performed: {why}", PICTURE, error=True)],
+        [result(1, f"Invalid call, not performed: {why}", error=True), PICTURE],
     )
 
 
@@ -150,7 +153,7 @@ bad("input is a list", "type", ["hello"], "type: the arguments are not an object
 bad("input is null", "type", None, "type: the arguments are not an object")
 
 vector("anthropic/screenshot", "anthropic", [use(1, "screenshot", {})], [shot(FIT)], [result(1, "", PICTURE)])
-vector("anthropic/screenshot/a card", "anthropic", [use(1, "screenshot", {})], [shot(FIT, card=True)], [result(1, "", FAILED, error=True)])
+vector("anthropic/screenshot/a card", "anthropic", [use(1, "screenshot", {})], [shot(FIT, card=True)], [result(1, NO_PICTURE, error=True), FAILED])
 bad("screenshot/with an argument", "screenshot", {"region": [0, 0, 1, 1]}, "screenshot: unknown argument 'region'; it has: none")
 PART = {"region": {"x": 100, "y": 50, "width": 300, "height": 200}, "format": PNG, "coordinateSpace": {"frameId": "f0"}}
 ENLARGED = {"maxSide": 1280, "tiles": {"size": 28, "maxCount": 4784}, "mayEnlarge": True}
@@ -172,7 +175,7 @@ vector(
         shot({**PART, "region": {"x": 1000, "y": 50, "width": 400, "height": 200}, "fit": ENLARGED}, error=status("OUT_OF_RANGE", "OUT_OF_SCREEN", "the region is not within the screen")),
         shot(FIT, number=2),
     ],
-    [result(1, "Not performed: the region is not within the screen [OUT_OF_SCREEN]", PICTURE, error=True)],
+    [result(1, "Not performed: the region is not within the screen [OUT_OF_SCREEN]", error=True), PICTURE],
 )
 vector("anthropic/cursor_position", "anthropic", [use(1, "cursor_position", {})], [cursor(512, 384)], [result(1, "X=512,Y=384")])
 HALF = {"frameId": "f0", "width": 640, "height": 400, "screenWidth": 1280, "screenHeight": 800}
@@ -184,7 +187,7 @@ vector(
     "anthropic",
     [use(1, "left_click", {"coordinate": [40, 12]})],
     [shot(FIT)],
-    [result(1, NO_SCREENSHOT, PICTURE, error=True)],
+    [result(1, NO_SCREENSHOT, error=True), PICTURE],
     seen=None,
 )
 vector(
@@ -192,7 +195,7 @@ vector(
     "anthropic",
     [use(1, "left_click", {"coordinate": [40, 12]})],
     [shot(FIT)],
-    [result(1, NO_SCREENSHOT, PICTURE, error=True)],
+    [result(1, NO_SCREENSHOT, error=True), PICTURE],
     options={"frame_after": False},
     seen=None,
 )
@@ -201,7 +204,7 @@ vector(
     "anthropic",
     [use(1, "zoom", {"region": [100, 50, 400, 250]})],
     [shot(FIT)],
-    [result(1, NO_SCREENSHOT, PICTURE, error=True)],
+    [result(1, NO_SCREENSHOT, error=True), PICTURE],
     seen=None,
 )
 vector(
@@ -209,7 +212,7 @@ vector(
     "anthropic",
     [use(1, "left_click", {"coordinate": [40, 12]})],
     [shot(FIT, card=True)],
-    [result(1, f"{NO_SCREENSHOT} {NOT_THE_SCREEN}", FAILED, error=True)],
+    [result(1, f"{NO_SCREENSHOT} {NOT_THE_SCREEN}", error=True), FAILED],
     seen=None,
 )
 vector(
@@ -217,7 +220,7 @@ vector(
     "anthropic",
     [use(1, "type", {"text": "x"}), use(2, "left_click", {"coordinate": [40, 12]}), use(3, "type", {"text": "y"})],
     [act([typed("x")], FIT, space=None)],
-    [result(1, "Typed."), result(2, NO_SCREENSHOT, error=True), result(3, HALT, PICTURE, error=True)],
+    [result(1, "Typed."), result(2, NO_SCREENSHOT, error=True), result(3, HALT, error=True), PICTURE],
     seen=None,
 )
 vector(
@@ -270,21 +273,21 @@ vector(
     "anthropic",
     [use(1, "left_click", {"coordinate": [40, 12]}), use(2, "left_click", {"coordinate": [5000, 10]}), use(3, "type", {"text": "x"})],
     [act([click(AT), click((5000, 10)), typed("x")], FIT, results=[DONE, failed("OUT_OF_SCREEN", OUTSIDE), NOT_EXECUTED])],
-    [result(1, "Clicked."), result(2, f"Failed: {OUTSIDE} [OUT_OF_SCREEN]", error=True), result(3, HALT, PICTURE, error=True)],
+    [result(1, "Clicked."), result(2, f"Failed: {OUTSIDE} [OUT_OF_SCREEN]", error=True), result(3, HALT, error=True), PICTURE],
 )
 vector(
     "anthropic/the first of three is malformed",
     "anthropic",
     [use(1, "wait", {}), use(2, "type", {"text": "x"}), use(3, "screenshot", {})],
     [shot(FIT)],
-    [result(1, "Invalid call, not performed: wait: duration is required", error=True), result(2, HALT, error=True), result(3, HALT, PICTURE, error=True)],
+    [result(1, "Invalid call, not performed: wait: duration is required", error=True), result(2, HALT, error=True), result(3, HALT, error=True), PICTURE],
 )
 vector(
     "anthropic/the second of three is malformed: the first is done",
     "anthropic",
     [use(1, "type", {"text": "x"}), use(2, "fly", {}), use(3, "screenshot", {})],
     [act([typed("x")], FIT)],
-    [result(1, "Typed."), result(2, "Invalid call, not performed: there is no computer action 'fly'", error=True), result(3, HALT, PICTURE, error=True)],
+    [result(1, "Typed."), result(2, "Invalid call, not performed: there is no computer action 'fly'", error=True), result(3, HALT, error=True), PICTURE],
 )
 vector(
     "anthropic/a screenshot in the middle",
@@ -305,7 +308,7 @@ vector(
             number=6,
         )
     ],
-    [result(1, "Clicked."), result(2, "Failed: the X server did not answer [X_UNRESPONSIVE]", FAILED, error=True), result(3, HALT, PICTURE, error=True)],
+    [result(1, "Clicked."), result(2, "Failed: the X server did not answer [X_UNRESPONSIVE]", error=True), result(3, HALT, error=True), FAILED, PICTURE],
 )
 vector(
     "anthropic/a screenshot at the end is the step's frame",
@@ -345,7 +348,7 @@ for code, reason in (("FAILED_PRECONDITION", "STALE_EPOCH"), ("FAILED_PRECONDITI
         "anthropic",
         [use(1, "left_click", {"coordinate": [40, 12]}), use(2, "type", {"text": "x"})],
         [act([click(AT), typed("x")], FIT, error=status(code, reason, "the frame is not of this screen")), shot(FIT, number=2)],
-        [result(1, f"Not performed: the frame is not of this screen [{reason}]", error=True), result(2, HALT, PICTURE, error=True)],
+        [result(1, f"Not performed: the frame is not of this screen [{reason}]", error=True), result(2, HALT, error=True), PICTURE],
     )
 for code, reason in (("FAILED_PRECONDITION", "OUTCOME_UNKNOWN"), ("DEADLINE_EXCEEDED", "DEADLINE")):
     text = f"It is not known whether this was done: no answer came [{reason}]. Look at the screen."
@@ -356,35 +359,35 @@ for code, reason in (("FAILED_PRECONDITION", "OUTCOME_UNKNOWN"), ("DEADLINE_EXCE
         # Another instance of the daemon refuses the step, which is sent once more for that instance.
         [act([click(AT), typed("x")], FIT, error=status(code, reason, "no answer came"))] * (2 if reason == "OUTCOME_UNKNOWN" else 1)
         + [shot(FIT, number=2)],
-        [result(1, text, error=True), result(2, text, PICTURE, error=True)],
+        [result(1, text, error=True), result(2, text, error=True), PICTURE],
     )
 vector(
     "anthropic/a picture that does not come in time: it is known that nothing was done",
     "anthropic",
     [use(1, "screenshot", {})],
     [shot(FIT, error=status("DEADLINE_EXCEEDED", "DEADLINE", "no answer came")), shot(FIT, number=2)],
-    [result(1, "Not performed: no answer came [DEADLINE]", PICTURE, error=True)],
+    [result(1, "Not performed: no answer came [DEADLINE]", error=True), PICTURE],
 )
 vector(
     "anthropic/READ_ONLY",
     "anthropic",
     [use(1, "type", {"text": "x"})],
     [act([typed("x")], FIT, error=status("PERMISSION_DENIED", "READ_ONLY", "the daemon is read-only")), shot(FIT, number=2)],
-    [result(1, "Not performed: the daemon is read-only [READ_ONLY]", PICTURE, error=True)],
+    [result(1, "Not performed: the daemon is read-only [READ_ONLY]", error=True), PICTURE],
 )
 vector(
     "anthropic/an unknown key is named",
     "anthropic",
     [use(1, "key", {"text": "Foo"})],
     [act([key("Foo", repeat=1)], FIT, results=[failed("UNKNOWN_KEY", 'no key is called "Foo"')])],
-    [result(1, 'Failed: no key is called "Foo" [UNKNOWN_KEY]', PICTURE, error=True)],
+    [result(1, 'Failed: no key is called "Foo" [UNKNOWN_KEY]', error=True), PICTURE],
 )
 vector(
     "anthropic/a member that is off",
     "anthropic",
     [use(1, "key", {"text": "Return"})],
     [shot(FIT)],
-    [result(1, "Not performed: the action key is turned off here.", PICTURE, error=True)],
+    [result(1, "Not performed: the action key is turned off here.", error=True), PICTURE],
     options={"disabled": ["key"]},
 )
 vector(
@@ -392,7 +395,7 @@ vector(
     "anthropic",
     [use(1, "key", {"text": "Return"}), use(2, "screenshot", {})],
     [shot(FIT)],
-    [result(1, "Not performed: a person did not allow key.", error=True), result(2, HALT, PICTURE, error=True)],
+    [result(1, "Not performed: a person did not allow key.", error=True), result(2, HALT, error=True), PICTURE],
     options={"confirm": False},
 )
 for answer in ("yes", 1, None, {"allowed": True}):
@@ -401,7 +404,7 @@ for answer in ("yes", 1, None, {"allowed": True}):
         "anthropic",
         [use(1, "key", {"text": "Return"})],
         [shot(FIT)],
-        [result(1, "Not performed: a person did not allow key.", PICTURE, error=True)],
+        [result(1, "Not performed: a person did not allow key.", error=True), PICTURE],
         options={"confirm": answer},
     )
 vector(
@@ -451,7 +454,7 @@ vector(
     "anthropic",
     [use(1, "screenshot", {}), use(2, "left_click", {"coordinate": [40, 12]})],
     [act([picture(FIT), click(AT)], FIT, results=[{**failed("X_UNRESPONSIVE", "the X server did not answer", "CAPTURE"), "frame": frame(5, card=True)}, NOT_EXECUTED], card=True)],
-    [result(1, "Failed: the X server did not answer [X_UNRESPONSIVE]", FAILED, error=True), result(2, HALT, FAILED, error=True)],
+    [result(1, "Failed: the X server did not answer [X_UNRESPONSIVE]", error=True), result(2, HALT, error=True), FAILED, FAILED],
 )
 vector(
     "anthropic/a zoom that was not reached is not shown",
@@ -461,7 +464,7 @@ vector(
         act([click((5000, 10))], {**PART, "fit": ENLARGED}, results=[failed("OUT_OF_SCREEN", OUTSIDE)]),
         shot(FIT, number=2),
     ],
-    [result(1, f"Failed: {OUTSIDE} [OUT_OF_SCREEN]", error=True), result(2, HALT, PICTURE, error=True)],
+    [result(1, f"Failed: {OUTSIDE} [OUT_OF_SCREEN]", error=True), result(2, HALT, error=True), PICTURE],
 )
 
 # The versions before the toolset.
@@ -469,7 +472,8 @@ vector(
 
 def older(version, name, given, exchanges, text, *images, error=False, seen=True):
     calls = [{"type": "tool_use", "id": "t1", "name": "computer", "input": given}]
-    reply = [result(1, text, *images, error=error, toolset=False)]
+    reply = [result(1, text, *(() if error else images), error=error, toolset=False)]
+    reply += images if error else ()
     extra = {} if seen else {"seen": None}
     vector(f"{version}/{name}", "anthropic", calls, exchanges, reply, options={"version": version}, **extra)
 
@@ -492,6 +496,7 @@ for version in VERSIONS:
     older_good(version, "type", {"action": "type", "text": "a"}, [typed("a")], "Typed.")
     older_good(version, "key", {"action": "key", "text": "ctrl+c"}, [key("ctrl", "c", repeat=1)], "Pressed ctrl+c.")
     older(version, "screenshot", {"action": "screenshot"}, [shot(OLDER)], "", PICTURE)
+    older(version, "screenshot, a card", {"action": "screenshot"}, [shot(OLDER, card=True)], NO_PICTURE, FAILED, error=True)
     older(version, "cursor_position", {"action": "cursor_position"}, [cursor(7, 9)], "X=7,Y=9")
     older_bad(version, "unknown action", {"action": "fly"}, f"there is no computer action 'fly' in {version}")
     older_bad(version, "without action", {}, "computer: action is required")

@@ -106,6 +106,7 @@ bad("drag along a string", {"type": "drag", "path": "1,2"}, "drag: path must be 
 bad("drag, a point without y", {"type": "drag", "path": [{"x": 1}, {"x": 2, "y": 3}]}, "drag: path must be [x, y] in whole numbers")
 bad("scroll without distance", {"type": "scroll", "x": 1, "y": 2}, "scroll: scroll_x is required")
 bad("keypress without keys", {"type": "keypress"}, "keypress: keys is required")
+bad("keypress with no keys", {"type": "keypress", "keys": []}, 'no key is given; give names such as "ctrl+s" or "ctrl", "s"')
 bad("keypress with a number", {"type": "keypress", "keys": [1]}, "keypress: keys must be a list of strings")
 bad("type without text", {"type": "type"}, "type: text is required")
 bad("type a number", {"type": "type", "text": 5}, "type: text must be a string")

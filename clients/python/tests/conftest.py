@@ -15,7 +15,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 pytest.register_assert_rewrite("live", "parts")
 
-from parts import Daemon, Relay, Window, XServer, children, until  # noqa: E402
+from parts import Daemon, Helper, Relay, Window, XServer, children, until  # noqa: E402
 
 from deskd import Desktop  # noqa: E402
 
@@ -80,6 +80,8 @@ def own(tmp_path: pathlib.Path) -> Iterator[Any]:
     def start(kind: Any, *arguments: Any, **options: Any) -> Any:
         if kind is Relay:
             arguments = (*arguments, tmp_path)
+        if kind is Helper:
+            arguments = (*arguments, tmp_path / f"helper{len(started)}")
         if kind is Daemon:
             arguments = (arguments[0], tmp_path / f"daemon{len(started)}", *arguments[1:])
         made = kind(*arguments, **options)

@@ -6,8 +6,26 @@ import ast
 import inspect
 import pathlib
 
-from deskd import AsyncDesktop, AsyncStack, AsyncWindows, Desktop, Stack, Windows
+from deskd import (
+    AsyncClipboard,
+    AsyncDesktop,
+    AsyncPrograms,
+    AsyncStack,
+    AsyncWindows,
+    Clipboard,
+    Desktop,
+    Programs,
+    Stack,
+    Windows,
+)
 
+KINDS = {
+    AsyncClipboard: Clipboard,
+    AsyncDesktop: Desktop,
+    AsyncPrograms: Programs,
+    AsyncStack: Stack,
+    AsyncWindows: Windows,
+}
 LIVE = pathlib.Path(__file__).parent / "live"
 
 
@@ -32,11 +50,10 @@ def used() -> set[str]:
 
 
 def test_every_method_is_called() -> None:
-    wanted = methods(AsyncDesktop).keys() | methods(AsyncStack).keys() | methods(AsyncWindows).keys()
-    assert len(wanted) > 25 and wanted - used() == set()
+    wanted = {name for kind in KINDS for name in methods(kind)}
+    assert len(wanted) > 35 and wanted - used() == set()
 
 
 def test_both_clients_have_the_same_methods() -> None:
-    assert methods(AsyncDesktop) == methods(Desktop)
-    assert methods(AsyncStack) == methods(Stack)
-    assert methods(AsyncWindows) == methods(Windows)
+    for kind, synchronous in KINDS.items():
+        assert methods(kind) == methods(synchronous)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from live.clients import Clients, synchronous
+from live.clipboard import *  # noqa: F403
 from live.fixtures import desktop  # noqa: F401
 from live.held import *  # noqa: F403
 from live.keyboard import *  # noqa: F403
 from live.mouse import *  # noqa: F403
 from live.pictures import *  # noqa: F403
+from live.programs import *  # noqa: F403
 from live.ready import *  # noqa: F403
 from live.stack import *  # noqa: F403
 from live.steps import *  # noqa: F403

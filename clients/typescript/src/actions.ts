@@ -227,8 +227,11 @@ export interface PressOptions {
 export function press(chord: Keys, options: PressOptions = {}): Action {
   onlyKnown(options, ["repeat", "hold"], OPTION);
   const names = typeof chord === "string" ? [chord] : namesOf(chord, "keys");
+  if (names.length === 0) {
+    throw invalid('no key is given; give names such as "ctrl+s" or "ctrl", "s"');
+  }
   const value = create(pb.KeyActionSchema, {
-    keys: names.length === 1 ? keys(names[0] ?? "") : names,
+    keys: names.length === 1 ? keys(names[0]!) : names,
     repeat: whole(options.repeat, "repeat"),
     hold: optionalTime(options.hold, "hold"),
   });

@@ -133,8 +133,25 @@ export class StepAttempts extends Attempts {
       return this.pause(error);
     } catch {
       if (!this.#mayBeDone || error instanceof OutcomeUnknown) throw error;
-      const text = `it is not known whether the step was done: ${error.message}`;
-      throw new OutcomeUnknown(text, { reason: error.reason, status: error.status });
+      throw unknownOf(error);
     }
   }
+  /**
+   * Returns the error of a step that was refused because the desktop was not painted. `error` is
+   * that of the wait for the desktop.
+   */
+  unready(refused: DeskdError, error: DeskdError): DeskdError {
+    if (this.#mayBeDone) return unknownOf(error);
+    // A timeout would leave open whether the step was done.
+    const isLate = error instanceof DeadlineExceeded && error.reason !== "NOT_PAINTED";
+    return isLate ? refused : error;
+  }
+}
+
+/** The error of a step that may be done. */
+function unknownOf({ message, reason, status }: DeskdError): OutcomeUnknown {
+  return new OutcomeUnknown(`it is not known whether the step was done: ${message}`, {
+    reason,
+    status,
+  });
 }

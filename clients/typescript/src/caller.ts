@@ -3,6 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   create,
   type DescMessage,
+  type DescMethodClientStreaming,
+  type DescMethodServerStreaming,
   type DescMethodUnary,
   type MessageShape,
 } from "@bufbuild/protobuf";
@@ -21,7 +23,7 @@ export class Caller {
   /** `timeout` is in seconds, for calls that name no time. */
   constructor(
     readonly connection: Connection,
-    private readonly timeout: number,
+    readonly timeout: number,
   ) {}
 
   /**
@@ -32,11 +34,47 @@ export class Caller {
     request: MessageShape<I>,
     settings: CallSettings = {},
   ): Promise<MessageShape<O>> {
-    const attempts = new Attempts(method.name, settings.timeout ?? this.timeout);
+    return this.#untilDone(method.name, settings, (each) =>
+      this.connection.unary(method, request, each),
+    );
+  }
+
+  /** Makes such a call that returns a stream. Returns all of its messages. */
+  async receive<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageShape<I>,
+    settings: CallSettings = {},
+  ): Promise<MessageShape<O>[]> {
+    return this.#untilDone(method.name, settings, async (each) => {
+      const messages: MessageShape<O>[] = [];
+      for await (const message of this.connection.stream(method, request, each)) {
+        messages.push(message);
+      }
+      return messages;
+    });
+  }
+
+  /** Makes such a call that sends a stream: the messages of `requests`, for each attempt. */
+  async send<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodClientStreaming<I, O>,
+    requests: () => Iterable<MessageShape<I>>,
+    settings: CallSettings = {},
+  ): Promise<MessageShape<O>> {
+    return this.#untilDone(method.name, settings, (each) =>
+      this.connection.send(method, requests(), each),
+    );
+  }
+
+  /** Makes a call with `once` until it succeeds or the time is over. */
+  async #untilDone<T>(
+    name: string,
+    settings: CallSettings,
+    once: (settings: CallSettings) => Promise<T>,
+  ): Promise<T> {
+    const attempts = new Attempts(name, settings.timeout ?? this.timeout);
     while (true) {
       try {
-        const timeout = attempts.left();
-        return await this.connection.unary(method, request, { ...settings, timeout });
+        return await once({ ...settings, timeout: attempts.left() });
       } catch (error) {
         await pause(attempts, error, settings.signal);
       }
@@ -74,7 +112,13 @@ export class Caller {
         if (attempts.reply !== undefined) return attempts.reply;
         pause = attempts.failed(error);
         if (error.reason === "OUTCOME_UNKNOWN") this.#instance = undefined;
-        if (error.reason === "NOT_PAINTED") await waitReady(attempts.left());
+        if (error.reason === "NOT_PAINTED") {
+          try {
+            await waitReady(attempts.left());
+          } catch (late) {
+            throw late instanceof DeskdError ? attempts.unready(error, late) : late;
+          }
+        }
       }
       if (pause === undefined) return reply!;
       await rest(pause, signal);

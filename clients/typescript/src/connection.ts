@@ -1,6 +1,7 @@
 /** One gRPC connection to a daemon. */
 import type {
   DescMessage,
+  DescMethodClientStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
   MessageShape,
@@ -61,6 +62,36 @@ export class Connection {
       );
       const cancel = () => call.cancel();
       signal?.addEventListener("abort", cancel);
+    });
+  }
+
+  /** Makes a call that sends a stream of messages. */
+  send<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodClientStreaming<I, O>,
+    requests: Iterable<MessageShape<I>>,
+    settings: CallSettings,
+  ): Promise<MessageShape<O>> {
+    const { signal, required } = settings;
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const call = this.#open().makeClientStreamRequest(
+        pathOf(method),
+        (message: MessageShape<I>) => encoded(method.input, message),
+        (bytes: Buffer) => fromBinary(method.output, bytes),
+        this.address.headers(required),
+        optionsOf(settings),
+        (failed, reply) => {
+          signal?.removeEventListener("abort", cancel);
+          if (failed === null) resolve(reply!);
+          else reject(signal?.aborted ? signal.reason : errorOf(failed));
+        },
+      );
+      const cancel = () => call.cancel();
+      signal?.addEventListener("abort", cancel);
+      // The daemon may refuse the call before it has read everything.
+      call.on("error", () => {});
+      for (const request of requests) call.write(request);
+      call.end();
     });
   }
 
@@ -151,7 +182,9 @@ class OneByOne extends InterceptingCall {
   }
 }
 
-function pathOf(method: DescMethodUnary | DescMethodServerStreaming): string {
+function pathOf(
+  method: DescMethodUnary | DescMethodServerStreaming | DescMethodClientStreaming,
+): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 

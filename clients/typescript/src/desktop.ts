@@ -15,11 +15,13 @@ import {
 } from "./calls.js";
 import { Caller } from "./caller.js";
 import { Canvas } from "./canvas.js";
+import { Clipboard } from "./clipboard.js";
 import type { Condition } from "./conditions.js";
 import { Connection } from "./connection.js";
 import { DeskdError, invalid } from "./errors.js";
 import { Frame, frameOf } from "./frame.js";
 import { captureOptions, type Picture, PICTURE_FIELDS } from "./options.js";
+import { Programs } from "./programs.js";
 import type * as settings from "./settings.js";
 import { Stack } from "./stack.js";
 import { Step } from "./step.js";
@@ -399,6 +401,16 @@ export class Desktop {
       (method, request, options) => this.#caller.call(method, request, options),
       (method, request, options) => this.#connection.unary(method, request, options),
     );
+  }
+
+  /** The clipboard of the desktop: read and write, in any format. */
+  get clipboard(): Clipboard {
+    return new Clipboard(this.#caller);
+  }
+
+  /** The programs of the desktop: launch, list, signal. */
+  get programs(): Programs {
+    return new Programs(this.#caller);
   }
 
   /** The processes of the desktop: start, stop, resize. */

@@ -3,6 +3,7 @@
  *
  * The page `docs/reference/reasons.md` of the project says what to do about each reason.
  */
+import type { Launch } from "./program.js";
 import type { Step } from "./step.js";
 
 /** The details of an error beside its message. */
@@ -40,8 +41,9 @@ export class DeskdError extends Error {
 export class InvalidRequest extends DeskdError {}
 
 /**
- * The request does not fit the present screen: another size, another X server, or an unknown
- * frame. The daemon did nothing. Take a new screenshot and decide again.
+ * The request does not fit the present desktop: another size, another X server, an unknown frame or
+ * program, a window that is not there or not the only one, or a format that the clipboard does not
+ * have. The daemon did nothing. Look at the desktop and decide again.
  */
 export class StaleTarget extends DeskdError {}
 
@@ -70,11 +72,14 @@ export class CaptureFailed extends DeskdError {}
 export class ActionFailed extends DeskdError {
   /** The whole step, with a result for each action, if it is known. */
   readonly step: Step | undefined;
+  /** The launch of a program that painted no window, if that failed. */
+  readonly launch: Launch | undefined;
 
-  /** `step` is the step that was not completely done. */
-  constructor(message: string, details: ErrorDetails & { step?: Step } = {}) {
+  /** `step` is the step that was not completely done, and `launch` a launch without a window. */
+  constructor(message: string, details: ErrorDetails & { step?: Step; launch?: Launch } = {}) {
     super(message, details);
     this.step = details.step;
+    this.launch = details.launch;
   }
 }
 
@@ -88,6 +93,10 @@ const BY_REASON: Readonly<Record<string, Kind>> = {
   STALE_EPOCH: StaleTarget,
   UNKNOWN_WINDOW: StaleTarget,
   AMBIGUOUS_WINDOW: StaleTarget,
+  FORMAT_NOT_OFFERED: StaleTarget,
+  UNKNOWN_PROGRAM: StaleTarget,
+  PROGRAM_NOT_FOUND: InvalidRequest,
+  PROGRAM_NOT_STARTED: InvalidRequest,
   OUT_OF_SCREEN: InvalidRequest,
   EXTENSION_MISSING: Unsupported,
   UNSUPPORTED_FEATURE: Unsupported,

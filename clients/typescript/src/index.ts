@@ -16,6 +16,7 @@ export * as actions from "./actions.js";
 export type { Action, Button, Keys, Point, ScrollUnit } from "./actions.js";
 export type { Access } from "./address.js";
 export type { ExpectedWindow } from "./calls.js";
+export { Clipboard, type ClipboardOptions, type Content } from "./clipboard.js";
 export * as conditions from "./conditions.js";
 export type { Condition, WindowFilter } from "./conditions.js";
 export { Desktop } from "./desktop.js";
@@ -52,6 +53,14 @@ export {
   type Size,
   type Space,
 } from "./options.js";
+export type { Launch, Program, ProgramOutput, Signalled } from "./program.js";
+export {
+  type LaunchOptions,
+  type ProgramName,
+  Programs,
+  type SignalName,
+  type SignalOptions,
+} from "./programs.js";
 export type {
   ActOptions,
   CallOptions,

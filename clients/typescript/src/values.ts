@@ -57,6 +57,17 @@ export function duration(seconds: unknown, name = "duration"): Duration {
 }
 
 /**
+ * Converts seconds within a limit.
+ *
+ * Throws `InvalidRequest` if the time is negative, longer than `most` seconds, or not a number.
+ */
+export function limited(seconds: unknown, name: string, most: number): Duration {
+  const made = duration(seconds, name);
+  if ((seconds as number) <= most) return made;
+  throw invalid(`${name} is ${shown(seconds)}; give at most ${most} seconds`);
+}
+
+/**
  * Returns the time of a call in seconds.
  *
  * Throws `InvalidRequest` if it is not above 0, or longer than a day.
@@ -96,6 +107,11 @@ export const flag: Check = (value, name) => {
 export const text: Check = (value, name) => {
   if (typeof value !== "string") throw invalid(`${name} is ${shown(value)}; give a string`);
 };
+
+/** Whether a string has no lone surrogates, which no encoding can carry. */
+export function isSendable(value: string): boolean {
+  return !/\p{Surrogate}/u.test(value);
+}
 
 /** Accepts functions. */
 export const callable: Check = (value, name) => {

@@ -8,6 +8,7 @@ import { Toolset } from "../src/adapters/anthropicToolset.js";
 import * as gemini from "../src/adapters/gemini.js";
 import * as openai from "../src/adapters/openai.js";
 import { DeskdComputer } from "../src/adapters/openaiAgents.js";
+import { openWith } from "../src/adapters/recipes.js";
 import * as uiTars from "../src/adapters/uiTars.js";
 import { actions, Desktop } from "../src/index.js";
 
@@ -39,6 +40,19 @@ export async function more(desktop: Desktop) {
       console.log(frame.changed, frame.image.length);
     }
   }
+}
+
+/** The clipboard and programs. */
+export async function withPrograms(desktop: Desktop) {
+  await desktop.clipboard.write("hello");
+  console.log(await desktop.clipboard.text(), await desktop.clipboard.formats());
+  await desktop.clipboard.writeFormats({ "": "hello", "text/html": "<b>hello</b>" });
+  const image = await desktop.clipboard.read("image/png");
+
+  const started = await desktop.programs.launch(["xterm", "-e", "top"], { waitWindow: 10 });
+  console.log(started.window?.title, await desktop.programs.output(started.program));
+  await desktop.programs.signal(started.program, "terminate");
+  return image;
 }
 
 /** The toolset of Anthropic. */
@@ -120,6 +134,10 @@ export async function withGemini(desktop: Desktop, client: GoogleGenAI) {
         input,
         previous_interaction_id: reply.id,
       });
+  }
+  {
+    const browsing = new Computer(desktop, { open: openWith(desktop) });
+    console.log(browsing.tool());
   }
   {
     const computer = new Computer(desktop);

@@ -15,7 +15,7 @@ import { assertScreen, decoded, INSIDE, LiveDesktop, program } from "./support/d
 import type { Json } from "./support/model.js";
 import { drawNoise } from "./support/noise.js";
 
-const desktop = new LiveDesktop();
+const desktop = new LiveDesktop({ helper: true });
 before(() => desktop.start());
 after(() => desktop.stop());
 beforeEach(() => desktop.forget());
@@ -134,9 +134,11 @@ for (const name of Object.keys(CLIENTS) as ClientName[]) {
         connect(async ({ list, call, instructions, sent, version }) => {
           assert.match(instructions ?? "", /pixels of the last screenshot/);
           const tools = await list();
-          const looking = ["list_windows", "screenshot", "wait_for_window", "zoom"];
+          const waiting = ["screenshot", "wait_for_window", "zoom"];
+          const looking = ["list_windows", "read_clipboard", ...waiting];
           const names = Object.keys(tools).sort();
-          assert.deepEqual(names, ["computer", ...looking, "window"].sort());
+          const changing = ["computer", "launch", "window", "write_clipboard"];
+          assert.deepEqual(names, [...changing, ...looking].sort());
           const readOnly = names.filter((tool) => tools[tool].annotations.readOnlyHint);
           assert.deepEqual(readOnly, looking);
           assert.equal(tools["computer"].inputSchema.properties.action.enum.length, 17);
@@ -168,6 +170,27 @@ for (const name of Object.keys(CLIENTS) as ClientName[]) {
           assert.equal(sent.includes("initialize"), isHandshake);
           assert.equal(sent.filter((method) => method === "tools/call").length, 7);
           if (name !== "sdk 1") assert.equal(version, isHandshake ? "2025-11-25" : MODERN);
+        }));
+
+      test("a program is launched, and text is copied", () =>
+        connect(async ({ call }) => {
+          const title = `launched by ${name}`;
+          const xterm = ["xterm", "-title", title, "-geometry", "20x2+900+50", "-e", "sleep", "60"];
+          const started = textWithScreen(await call("launch", { command: xterm }));
+          assert.ok(started.includes(title), started);
+          const closed = await call("window", { operation: "close", window: title });
+          assert.match(textWithScreen(closed), /^Done: /);
+          const ended = await call("launch", { command: ["sh", "-c", "echo no luck; exit 3"] });
+          assert.equal(ended.isError, true);
+          assert.match(textOf(ended), /no luck/);
+          const missing = await call("launch", { command: ["no-such-program"] });
+          assert.equal(missing.isError, true);
+          assert.match(textOf(missing), /no-such-program/);
+
+          const copied = `${name} é漢\n`;
+          const wrote = await call("write_clipboard", { text: copied });
+          assert.ok(!wrote.isError && !textOf(wrote).includes(copied), textOf(wrote));
+          assert.equal(textOf(await call("read_clipboard")), copied);
         }));
 
       test("windows are listed, awaited and changed", () =>
@@ -262,7 +285,7 @@ test("the host is answered without a daemon", () =>
     "sdk 1",
     "stdio",
     async ({ list, call }) => {
-      assert.equal(Object.keys(await list()).length, 6);
+      assert.equal(Object.keys(await list()).length, 9);
       const result = await call("screenshot");
       assert.equal(result.isError, true);
       assert.match(textOf(result), /\/nonexistent\/deskd\.sock/);

@@ -1,7 +1,6 @@
 //! Encodes pixels as PNG, JPEG, WebP or raw bytes.
 //!
-//! Pure and synchronous: [`session`](crate::session) calls it off the async threads. It does not
-//! depend on X11 or gRPC.
+//! Pure and synchronous: the daemon calls it off the async threads. It does not depend on X11 or gRPC.
 //!
 //! - [`Picture`]: the requested part of a capture, with or without the pointer.
 //! - `stripes`: images in stripes that are encoded separately and kept; `png` (by the crate

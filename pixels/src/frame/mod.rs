@@ -1,5 +1,4 @@
-//! The types that all other modules share: sizes, regions, pixels, cursors. Failures are in
-//! [`failure`](crate::failure).
+//! The types that all other modules share: sizes, regions, pixels, cursors.
 //!
 //! This module does not depend on X11, gRPC or an encoder.
 

@@ -236,7 +236,7 @@ impl Computer {
     /// answers at all.
     /// `acts`: whether the call changes the desktop; `looks`: whether it asks for a picture.
     async fn refused(&self, refusal: &CallError, (acts, looks): (bool, bool)) -> Answer {
-        let is_stale = refusal.kind == CallErrorKind::Stale;
+        let is_stale = is_stale(refusal.reason);
         if is_stale {
             *self.lock() = None;
         }

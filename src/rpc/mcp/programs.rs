@@ -3,9 +3,12 @@
 use deskd_mcp::{Answer, Content};
 
 use super::computer::Computer;
-use crate::rpc::{
-    client::CallError,
-    v1::{self, LaunchOutcome, launch_request::Program},
+use crate::{
+    rpc::{
+        client::CallError,
+        v1::{self, LaunchOutcome, launch_request::Program},
+    },
+    text::keep_start,
 };
 
 /// Seconds to wait for the window of a program.
@@ -45,9 +48,8 @@ impl Computer {
     /// Returns the text of the clipboard.
     pub(super) async fn read_clipboard(&self) -> Result<Answer, CallError> {
         let mut text = self.desktop.clipboard_text().await?;
-        let end = text.floor_char_boundary(MAX_TEXT);
-        if end < text.len() {
-            text.truncate(end);
+        if text.len() > MAX_TEXT {
+            keep_start(&mut text, MAX_TEXT);
             text += &format!("\n[The text is longer: these are the first {MAX_TEXT} bytes.]");
         }
         Ok(said(text))

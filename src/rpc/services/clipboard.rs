@@ -3,7 +3,10 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -27,6 +30,12 @@ const PIECE: usize = 256 << 10;
 const MAX_NAME: usize = 256;
 /// Maximum number of formats of one write.
 const MAX_FORMATS: usize = 8;
+/// Maximum time, and maximum bytes, for which the rest of a refused write is read.
+const REST: Duration = Duration::from_secs(1);
+const MAX_REST: usize = 4 * MAX_CONTENT;
+
+/// The pieces of a write.
+type WritePieces = Streaming<v1::WriteClipboardRequest>;
 
 /// Serves `Clipboard` calls with a session.
 #[derive(Debug, Clone)]
@@ -44,6 +53,30 @@ impl ClipboardService {
             read_only,
             transfers: Arc::new(Semaphore::new(MAX_CLIPBOARD_TRANSFERS)),
         }
+    }
+
+    /// Receives content and replaces that of the selection. Returns its number of bytes.
+    async fn write(&self, pieces: &mut WritePieces, deadline: Deadline) -> Result<usize, Status> {
+        if self.read_only {
+            return Err(status::read_only("WriteClipboard"));
+        }
+        let _room = self.room(deadline).await?;
+        let receive = async {
+            let mut incoming = Incoming::default();
+            while let Some(piece) = pieces.message().await? {
+                incoming.take(piece)?;
+            }
+            incoming.finish()
+        };
+        let received = tokio::time::timeout_at(deadline.reply_by, receive).await;
+        let (selection, items, total) = received.unwrap_or_else(|_| {
+            let message = "the content was not sent in time".to_owned();
+            Err(status::deadline(Reason::Deadline, message))
+        })?;
+        let clipboard = &self.session.clipboard;
+        let written = clipboard.write(selection, items, deadline.reply_by).await;
+        written.map_err(failed)?;
+        Ok(total)
     }
 
     /// Waits for room in memory.
@@ -222,33 +255,33 @@ impl Clipboard for ClipboardService {
 
     async fn write_clipboard(
         &self,
-        request: Request<Streaming<v1::WriteClipboardRequest>>,
+        request: Request<WritePieces>,
     ) -> Result<Response<v1::WriteClipboardResponse>, Status> {
-        if self.read_only {
-            return Err(status::read_only("WriteClipboard"));
-        }
         let deadline = Deadline::of(request.metadata(), DEADLINE);
-        let _room = self.room(deadline).await?;
         let mut pieces = request.into_inner();
-        let receive = async {
-            let mut incoming = Incoming::default();
-            while let Some(piece) = pieces.message().await? {
-                incoming.take(piece)?;
-            }
-            incoming.finish()
-        };
-        let received = tokio::time::timeout_at(deadline.reply_by, receive).await;
-        let (selection, items, total) = received.unwrap_or_else(|_| {
-            let message = "the content was not sent in time".to_owned();
-            Err(status::deadline(Reason::Deadline, message))
-        })?;
-        let clipboard = &self.session.clipboard;
-        let written = clipboard.write(selection, items, deadline.reply_by).await;
-        written.map_err(failed)?;
-        Ok(Response::new(v1::WriteClipboardResponse {
-            total: total as u64,
-        }))
+        let written = self.write(&mut pieces, deadline).await;
+        if written.is_err() {
+            read_rest(&mut pieces, deadline).await;
+        }
+        let total = written? as u64;
+        Ok(Response::new(v1::WriteClipboardResponse { total }))
     }
+}
+
+/// Reads the rest of a write that is refused, and drops it. A client that still sends while the answer
+/// arrives may report its own failed write in place of the answer, for example grpcio with asyncio
+/// (grpc issue 36066).
+async fn read_rest(pieces: &mut WritePieces, deadline: Deadline) {
+    let rest = async {
+        let mut total = 0;
+        while let Ok(Some(piece)) = pieces.message().await
+            && total < MAX_REST
+        {
+            total += piece.data.len();
+        }
+    };
+    let end = deadline.reply_by.min(Instant::now() + REST);
+    let _ = tokio::time::timeout_at(end, rest).await;
 }
 
 /// Divides the content; without content, there is one empty piece.

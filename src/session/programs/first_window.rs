@@ -10,6 +10,7 @@ use crate::{
     gate,
     helper::wire::{Call, End, Program},
     session::windows::APART,
+    text::last_part,
     x11::{Grab, ListedWindow, Rectangle, WindowKind, WindowList},
 };
 
@@ -119,8 +120,7 @@ impl Programs {
             .output(id)
             .await
             .map_or(String::new(), |(text, ..)| text);
-        let start = output.ceil_char_boundary(output.len().saturating_sub(MAX_REPORTED_OUTPUT));
-        output[start..].to_owned()
+        last_part(&output, MAX_REPORTED_OUTPUT).to_owned()
     }
 }
 

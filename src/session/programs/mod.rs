@@ -16,6 +16,7 @@ use crate::{
         Helper, HelperError,
         wire::{Answer, Call, Launch, Program, ProgramSignal},
     },
+    text::keep_start,
     x11::ListedWindow,
 };
 
@@ -248,8 +249,7 @@ fn bounded(mut program: Program) -> Program {
     program.aliases.truncate(MAX_ALIASES);
     let aliases = program.aliases.iter_mut();
     for text in aliases.chain([&mut program.id, &mut program.name]) {
-        let end = text.floor_char_boundary(MAX_NAME);
-        text.truncate(end);
+        keep_start(text, MAX_NAME);
     }
     program
 }

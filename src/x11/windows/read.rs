@@ -26,7 +26,7 @@ use crate::x11::{
     },
     screen::root_state::Generation,
 };
-use crate::{frame::Size, processes};
+use crate::{frame::Size, processes, text::keep_start};
 
 /// Maximum number of windows in a list.
 pub const MAX_WINDOWS: usize = 1024;
@@ -483,9 +483,6 @@ fn decoded(reply: Result<GetPropertyReply, ReplyError>) -> Result<String, Displa
         String::from_utf8_lossy(&bytes).into_owned()
     };
     // Decoding may have made it longer.
-    let end = (0..=TITLE as usize * 4)
-        .rev()
-        .find(|end| text.is_char_boundary(*end));
-    text.truncate(end.unwrap_or(0));
+    keep_start(&mut text, TITLE as usize * 4);
     Ok(text)
 }

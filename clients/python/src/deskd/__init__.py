@@ -12,6 +12,8 @@
 """
 
 from . import actions, conditions
+from .clipboard_async import AsyncClipboard
+from .clipboard_sync import Clipboard
 from .desktop_async import AsyncDesktop, AsyncStack
 from .desktop_sync import Desktop, Stack
 from .errors import (
@@ -29,6 +31,9 @@ from .errors import (
 )
 from .frame import Failure, Frame, Rect
 from .options import ANTHROPIC, ANTHROPIC_OLDER, OPENAI, Fit, Picture
+from .program import Launch, Program, ProgramOutput, Signalled
+from .programs_async import AsyncPrograms
+from .programs_sync import Programs
 from .step import ActionResult, Settle, Step
 from .window import ConditionState, Waited, Window, WindowChange
 from .windows_async import AsyncWindows
@@ -42,10 +47,13 @@ __all__ = [
     "OPENAI",
     "ActionFailed",
     "ActionResult",
+    "AsyncClipboard",
     "AsyncDesktop",
+    "AsyncPrograms",
     "AsyncStack",
     "AsyncWindows",
     "CaptureFailed",
+    "Clipboard",
     "ConditionState",
     "DeadlineExceeded",
     "DeskdError",
@@ -54,11 +62,16 @@ __all__ = [
     "Fit",
     "Frame",
     "InvalidRequest",
+    "Launch",
     "OutcomeUnknown",
     "PermissionRefused",
     "Picture",
+    "Program",
+    "ProgramOutput",
+    "Programs",
     "Rect",
     "Settle",
+    "Signalled",
     "Stack",
     "StaleTarget",
     "Step",

@@ -20,6 +20,8 @@ from .values import MAX_TIMEOUT, duration, flag, invalid, text, timeout_of, whol
 DESKTOP = "/deskd.v1.Desktop/"
 STACK = "/deskd.v1.Stack/"
 WINDOWS = "/deskd.v1.Windows/"
+CLIPBOARD = "/deskd.v1.Clipboard/"
+PROGRAMS = "/deskd.v1.Programs/"
 
 _RETRIED = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
 """Statuses of a call that may succeed when it is made again."""

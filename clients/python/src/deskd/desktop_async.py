@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -32,12 +32,14 @@ from .calls import (
     wait_ready_request,
     watch_request,
 )
+from .clipboard_async import AsyncClipboard
 from .connection_async import Connection
 from .errors import DeskdError
 from .frame import Frame, frame
 from .options import Picture, Space, picture_of
 from .options import size as size_message
 from .options import space as space_message
+from .programs_async import AsyncPrograms
 from .step import Step, step
 from .v1 import desktop_pb2 as pb
 from .v1 import stack_pb2
@@ -446,6 +448,16 @@ class AsyncDesktop:
         return AsyncWindows(self._call, self._once)
 
     @property
+    def clipboard(self) -> AsyncClipboard:
+        """The clipboard of the desktop: read and write, in any format."""
+        return AsyncClipboard(self)
+
+    @property
+    def programs(self) -> AsyncPrograms:
+        """The programs of the desktop: launch, list, signal."""
+        return AsyncPrograms(self)
+
+    @property
     def stack(self) -> AsyncStack:
         """The processes of the desktop: start, stop, resize."""
         return AsyncStack(self)
@@ -462,11 +474,69 @@ class AsyncDesktop:
     ) -> Any:
         """Makes a call that changes nothing or can be repeated, until it succeeds or the time is
         over."""
+        return await self._until_done(
+            path, timeout, lambda left: self._once(path, request, response, left, metadata)
+        )
+
+    async def _receive(
+        self,
+        path: str,
+        request: Any,
+        response: Any,
+        timeout: float | None,
+        metadata: tuple[tuple[str, str], ...],
+    ) -> list[Any]:
+        """Makes such a call that returns a stream. Returns all of its messages."""
+
+        async def once(left: float) -> list[Any]:
+            method = self._connection.channel().unary_stream(
+                path,
+                request_serializer=type(request).SerializeToString,
+                response_deserializer=response.FromString,
+            )
+            headers = (*self._connection.address.metadata(), *metadata)
+            try:
+                return [each async for each in method(request, timeout=left, metadata=headers)]
+            except grpc.RpcError as failed:
+                raise error_of(failed) from None
+
+        made: list[Any] = await self._until_done(path, timeout, once)
+        return made
+
+    async def _send(
+        self,
+        path: str,
+        requests: Iterable[Any],
+        request: Any,
+        response: Any,
+        timeout: float | None,
+        metadata: tuple[tuple[str, str], ...],
+    ) -> Any:
+        """Makes such a call that sends a stream. `requests` can be iterated several times."""
+
+        async def once(left: float) -> Any:
+            method = self._connection.channel().stream_unary(
+                path,
+                request_serializer=request.SerializeToString,
+                response_deserializer=response.FromString,
+            )
+            headers = (*self._connection.address.metadata(), *metadata)
+            try:
+                return await method(iter(requests), timeout=left, metadata=headers)
+            except grpc.RpcError as failed:
+                raise error_of(failed) from None
+
+        return await self._until_done(path, timeout, once)
+
+    async def _until_done(
+        self, path: str, timeout: float | None, once: Callable[[float], Awaitable[Any]]
+    ) -> Any:
+        """Makes a call with `once` until it succeeds or the time is over."""
         allowed = timeout if timeout is not None else self._defaults.timeout
         attempts = Attempts(path.rpartition("/")[2], allowed)
         while True:
             try:
-                return await self._once(path, request, response, attempts.left(), metadata)
+                return await once(attempts.left())
             except DeskdError as error:
                 pause = attempts.pause(error)
             await asyncio.sleep(pause)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import builtins
 import os
 import time
-from collections.abc import Iterator, Iterable, Sequence
+from collections.abc import Iterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -33,12 +33,14 @@ from .calls import (
     wait_ready_request,
     watch_request,
 )
+from .clipboard_sync import Clipboard
 from .connection_sync import Connection
 from .errors import DeskdError
 from .frame import Frame, frame
 from .options import Picture, Space, picture_of
 from .options import size as size_message
 from .options import space as space_message
+from .programs_sync import Programs
 from .step import Step, step
 from .v1 import desktop_pb2 as pb
 from .v1 import stack_pb2
@@ -447,6 +449,16 @@ class Desktop:
         return Windows(self._call, self._once)
 
     @property
+    def clipboard(self) -> Clipboard:
+        """The clipboard of the desktop: read and write, in any format."""
+        return Clipboard(self)
+
+    @property
+    def programs(self) -> Programs:
+        """The programs of the desktop: launch, list, signal."""
+        return Programs(self)
+
+    @property
     def stack(self) -> Stack:
         """The processes of the desktop: start, stop, resize."""
         return Stack(self)
@@ -463,11 +475,69 @@ class Desktop:
     ) -> Any:
         """Makes a call that changes nothing or can be repeated, until it succeeds or the time is
         over."""
+        return self._until_done(
+            path, timeout, lambda left: self._once(path, request, response, left, metadata)
+        )
+
+    def _receive(
+        self,
+        path: str,
+        request: Any,
+        response: Any,
+        timeout: float | None,
+        metadata: tuple[tuple[str, str], ...],
+    ) -> list[Any]:
+        """Makes such a call that returns a stream. Returns all of its messages."""
+
+        def once(left: float) -> list[Any]:
+            method = self._connection.channel().unary_stream(
+                path,
+                request_serializer=type(request).SerializeToString,
+                response_deserializer=response.FromString,
+            )
+            headers = (*self._connection.address.metadata(), *metadata)
+            try:
+                return [each for each in method(request, timeout=left, metadata=headers)]
+            except grpc.RpcError as failed:
+                raise error_of(failed) from None
+
+        made: list[Any] = self._until_done(path, timeout, once)
+        return made
+
+    def _send(
+        self,
+        path: str,
+        requests: Iterable[Any],
+        request: Any,
+        response: Any,
+        timeout: float | None,
+        metadata: tuple[tuple[str, str], ...],
+    ) -> Any:
+        """Makes such a call that sends a stream. `requests` can be iterated several times."""
+
+        def once(left: float) -> Any:
+            method = self._connection.channel().stream_unary(
+                path,
+                request_serializer=request.SerializeToString,
+                response_deserializer=response.FromString,
+            )
+            headers = (*self._connection.address.metadata(), *metadata)
+            try:
+                return method(iter(requests), timeout=left, metadata=headers)
+            except grpc.RpcError as failed:
+                raise error_of(failed) from None
+
+        return self._until_done(path, timeout, once)
+
+    def _until_done(
+        self, path: str, timeout: float | None, once: Callable[[float], Any]
+    ) -> Any:
+        """Makes a call with `once` until it succeeds or the time is over."""
         allowed = timeout if timeout is not None else self._defaults.timeout
         attempts = Attempts(path.rpartition("/")[2], allowed)
         while True:
             try:
-                return self._once(path, request, response, attempts.left(), metadata)
+                return once(attempts.left())
             except DeskdError as error:
                 pause = attempts.pause(error)
             time.sleep(pause)

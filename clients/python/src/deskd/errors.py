@@ -10,6 +10,7 @@ import copy
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .program import Launch
     from .step import Step
 
 __all__ = [
@@ -49,9 +50,9 @@ class InvalidRequest(DeskdError):
 
 
 class StaleTarget(DeskdError):
-    """The request does not fit the present screen: another size, another X server, an unknown
-    frame, or a window that is not there or not the only one. The daemon did nothing. Take a new
-    screenshot and decide again."""
+    """The request does not fit the present desktop: another size, another X server, an unknown
+    frame or program, a window that is not there or not the only one, or a format that the clipboard
+    does not have. The daemon did nothing. Look at the desktop and decide again."""
 
 
 class OutcomeUnknown(DeskdError):
@@ -87,11 +88,20 @@ class ActionFailed(DeskdError):
 
     Attributes:
         step: The whole step, with a result for each action, if it is known.
+        launch: The launch of a program that painted no window, if that failed.
     """
 
-    def __init__(self, message: str, *, reason: str = "", step: Step | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        step: Step | None = None,
+        launch: Launch | None = None,
+    ) -> None:
         super().__init__(message, reason=reason)
         self.step = step
+        self.launch = launch
 
 
 _BY_REASON: dict[str, type[DeskdError]] = {
@@ -102,6 +112,10 @@ _BY_REASON: dict[str, type[DeskdError]] = {
     "STALE_EPOCH": StaleTarget,
     "UNKNOWN_WINDOW": StaleTarget,
     "AMBIGUOUS_WINDOW": StaleTarget,
+    "FORMAT_NOT_OFFERED": StaleTarget,
+    "UNKNOWN_PROGRAM": StaleTarget,
+    "PROGRAM_NOT_FOUND": InvalidRequest,
+    "PROGRAM_NOT_STARTED": InvalidRequest,
     "OUT_OF_SCREEN": InvalidRequest,
     "EXTENSION_MISSING": Unsupported,
     "UNSUPPORTED_FEATURE": Unsupported,

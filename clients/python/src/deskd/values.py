@@ -15,6 +15,7 @@ __all__ = [
     "duration",
     "flag",
     "invalid",
+    "limited",
     "pixel",
     "text",
     "timeout_of",
@@ -76,6 +77,18 @@ def duration(seconds: Any, name: str = "duration") -> Duration:
     message = Duration()
     message.FromNanoseconds(round(seconds * 1e9))
     return message
+
+
+def limited(seconds: Any, name: str, most: float) -> Duration:
+    """Converts seconds within a limit.
+
+    Raises:
+        InvalidRequest: If the time is negative, longer than `most` seconds, or not a number.
+    """
+    made = duration(seconds, name)
+    if seconds > most:
+        raise invalid(f"{name} is {seconds!r}; give at most {most:g} seconds")
+    return made
 
 
 def timeout_of(seconds: Any) -> float:

@@ -10,7 +10,7 @@ from deskd import AsyncDesktop, Desktop
 
 
 class Awaited:
-    """A `Desktop` or `Stack` whose methods are awaited, as those of `AsyncDesktop` are."""
+    """A `Desktop`, or a part of it, whose methods are awaited, as those of `AsyncDesktop` are."""
 
     def __init__(self, made: Any) -> None:
         self.made = made
@@ -20,7 +20,7 @@ class Awaited:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.made, name)
-        if name in ("stack", "windows"):
+        if name in ("clipboard", "programs", "stack", "windows"):
             return Awaited(found)
         if inspect.isgeneratorfunction(found):
             return lambda *arguments, **options: _each(found(*arguments, **options))

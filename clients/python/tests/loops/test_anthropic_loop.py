@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
+from anthropic.lib.tools._toolsets import _sanitize
+from anthropic.types.beta import BetaContentBlockParam
 from conftest import Run
 from model_server import Make, ModelServer, Request, Stream, picture
 from parts import Daemon, Window
+from pydantic import TypeAdapter
 
 from deskd import AsyncDesktop, Desktop
 from deskd.adapters import anthropic
 from deskd.adapters.anthropic_toolset import AsyncToolset, Toolset
 
 HALTED = "Not executed: an earlier computer action in this turn failed."
+BLOCKS: TypeAdapter[Any] = TypeAdapter(list[BetaContentBlockParam])
+VECTORS = pathlib.Path(__file__).resolve().parents[4] / "tests" / "vendors" / "anthropic.jsonl"
 _numbers = itertools.count(1)
 
 
@@ -47,12 +53,29 @@ def text(words: str) -> dict[str, Any]:
     return {"type": "text", "text": words}
 
 
+def accepted(content: list[dict[str, Any]]) -> None:
+    """Checks the rules of the API for a message with results: they come first, and a result that is
+    an error has text and nothing else."""
+    BLOCKS.validate_python(content)
+    kinds = [each["type"] for each in content]
+    first = kinds.index("image") if "image" in kinds else len(kinds)
+    assert set(kinds[:first]) == {"tool_result"} and set(kinds[first:]) <= {"image"}
+    for each in content[:first]:
+        if each.get("is_error") and not isinstance(each["content"], str):
+            assert each["content"] and _sanitize.error_text_content(each["content"]) == each["content"]
+
+
 def results(request: Request) -> dict[str, dict[str, Any]]:
     """The results in the last message of a request, by the id of their call."""
     last = request.body["messages"][-1]
     assert last["role"] == "user"
-    assert all(each["type"] == "tool_result" for each in last["content"])
-    return {each["tool_use_id"]: each for each in last["content"]}
+    accepted(last["content"])
+    return {each["tool_use_id"]: each for each in last["content"] if each["type"] == "tool_result"}
+
+
+def beside(content: list[dict[str, Any]]) -> list[Any]:
+    """The images after the results."""
+    return [picture(each["source"]["data"]) for each in content if each["type"] == "image"]
 
 
 def words(result: dict[str, Any]) -> str:
@@ -131,7 +154,8 @@ def check(requests: list[Request], window: Window, *, is_runner: bool) -> None:
     assert min(each for _, each in zoomed.convert("L").getcolors(256)) < 80
     if not is_runner:
         # A failure in the middle is followed by the present screen, which saves a screenshot.
-        assert image(batch["toolu_6"]).size == (1280, 800)
+        (after,) = beside(requests[2].body["messages"][-1]["content"])
+        assert after.size == (1280, 800)
 
 
 def test_agent(example: Run, model: Make, window: Window) -> None:
@@ -262,9 +286,10 @@ def test_a_person_refuses(model: Make, desktop: Desktop, window: Window) -> None
 
     computer = anthropic.Computer(desktop, confirm=lambda name, given: name != "type")
     computer.results([call(0, "screenshot")])
-    made = {
-        each["tool_use_id"]: each for each in computer.results([*turn, call(3, "key", text="a")])
-    }
+    *answers, shown = computer.results([*turn, call(3, "key", text="a")])
+    accepted([*answers, shown])
+    assert shown["type"] == "image"
+    made = {each["tool_use_id"]: each for each in answers}
     assert [each.get("is_error", False) for each in made.values()] == [False, True, True]
     assert "a person did not allow type" in words(made["toolu_2"])
     assert words(made["toolu_3"]) == HALTED
@@ -356,10 +381,32 @@ def test_no_picture_of_the_screen(model: Make, own: Any) -> None:
         assert words(got["toolu_2"]) == HALTED
 
         computer = anthropic.Computer(desktop)
-        made = computer.results([call(1, "screenshot"), call(2, "key", text="a")])
+        *made, card = computer.results([call(1, "screenshot"), call(2, "key", text="a")])
+        accepted([*made, card])
         assert [each["is_error"] for each in made] == [True, True]
         assert words(made[0]).startswith("Not performed") and "NO_DISPLAY" in words(made[0])
-        # The card follows with the last result.
-        assert words(made[1]) == HALTED and image(made[1]).size[0] > 0
-        (alone,) = computer.results([call(3, "screenshot")])
-        assert alone["is_error"] and image(alone).size[0] > 0
+        # The card follows the results.
+        assert words(made[1]) == HALTED and beside([card])[0].size[0] > 0
+        alone, card = computer.results([call(3, "screenshot")])
+        accepted([alone, card])
+        assert alone["is_error"] and words(alone).startswith("No picture of the screen: ")
+        assert beside([card])[0].size[0] > 0
+
+
+def test_the_api_accepts_each_reply_of_the_vectors() -> None:
+    replies = [json.loads(line)["reply"] for line in VECTORS.read_text().splitlines()]
+    errors = [each for each in replies if any("is_error" in block for block in each)]
+    assert len(errors) > 100
+    for each in replies:
+        if each:
+            accepted(each)
+
+
+def test_the_picture_after_an_error_counts_as_seen(desktop: Desktop, window: Window) -> None:
+    """The model gets it in the same message, and points at it."""
+    computer = anthropic.Computer(desktop)
+    at = window.in_area(500, 100)
+    refused, shown = computer.results([call(1, "left_click", coordinate=list(at))])
+    assert refused["is_error"] and beside([shown])[0].size == (1280, 800)
+    (done,) = computer.results([call(2, "left_click", coordinate=list(at))])
+    assert "is_error" not in done and len(window.until("press")) == 1

@@ -1,6 +1,7 @@
 """The parts of a desktop in the tests: X servers, windows and daemons."""
 
 from .daemons import Daemon
+from .helpers import Helper
 from .processes import children, program, running, until
 from .relays import Relay
 from .servers import XServer, free_display
@@ -8,6 +9,7 @@ from .windows import Window
 
 __all__ = [
     "Daemon",
+    "Helper",
     "Relay",
     "Window",
     "XServer",

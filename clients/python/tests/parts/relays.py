@@ -13,6 +13,7 @@ class Relay:
     Attributes:
         address: The address of the socket.
         connections: Number of connections so far.
+        is_mute: Whether what the daemon sends is lost.
     """
 
     def __init__(self, target: str, folder: pathlib.Path) -> None:
@@ -23,6 +24,7 @@ class Relay:
         self._ends: list[socket.socket] = []
         self.address = f"unix:{folder / 'relay.sock'}"
         self.connections = 0
+        self.is_mute = False
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -36,15 +38,16 @@ class Relay:
             far.connect(self._target)
             self.connections += 1
             self._ends += [near, far]
-            for pair in ((near, far), (far, near)):
-                thread = threading.Thread(target=self._copy, args=pair)
+            for ends in ((near, far, False), (far, near, True)):
+                thread = threading.Thread(target=self._copy, args=ends)
                 thread.start()
                 self._threads.append(thread)
 
-    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
+    def _copy(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
         try:
             while data := source.recv(65536):
-                sink.sendall(data)
+                if not (self.is_mute and is_answer):
+                    sink.sendall(data)
             sink.shutdown(socket.SHUT_RDWR)
         except OSError:
             return

@@ -1,4 +1,5 @@
-"""A desktop with a program that writes what it receives into a file, and a daemon with HTTP."""
+"""A desktop with a program that writes what it receives into a file, a session helper, and a daemon
+with HTTP."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def until(what: str, probe: object, seconds: float = 20) -> None:
 
 
 class Daemon:
-    """The X server, the program, and the daemon."""
+    """The X server, the program, the session helper, and the daemon."""
 
     def __init__(self, program: pathlib.Path, folder: pathlib.Path) -> None:
         self.program, self.folder = program, folder
@@ -61,6 +62,13 @@ class Daemon:
         self._xterm = subprocess.Popen(
             xterm, env={**os.environ, "DISPLAY": self.display, "LC_ALL": "C.UTF-8"}
         )
+        helper = [str(self.program), "session-helper", "--socket", f"{folder}/helper.sock"]
+        self._helper = subprocess.Popen(
+            helper,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "DISPLAY": self.display, "HOME": str(folder), "LC_ALL": "C.UTF-8"},
+        )
+        until("the session helper", lambda: (folder / "helper.sock").exists())
         self._start()
 
     def _start(self) -> None:
@@ -69,6 +77,7 @@ class Daemon:
                 *(str(self.program), "serve", "--display", self.display, "--profile", "any"),
                 *("--listen", self.address, "--http", self.http, "--mcp"),
                 *("--token-file", str(self.folder / "token")),
+                *("--session-helper", f"{self.folder}/helper.sock"),
             ],
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "log").open("ab"),
@@ -90,7 +99,7 @@ class Daemon:
         self._start()
 
     def close(self) -> None:
-        for process in (self._deskd, self._xterm, self._xvfb):
+        for process in (self._deskd, self._helper, self._xterm, self._xvfb):
             process.terminate()
             process.wait()
 

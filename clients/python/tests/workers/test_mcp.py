@@ -80,6 +80,7 @@ async def test_a_model_uses_the_desktop(daemon: Any, transport: str, era: str) -
         assert set(tools) == {
             *("computer", "screenshot", "zoom"),
             *("list_windows", "window", "wait_for_window"),
+            *("launch", "read_clipboard", "write_clipboard"),
         }
         assert tools["screenshot"].annotations.read_only_hint is True
         assert tools["zoom"].annotations.read_only_hint is True
@@ -105,6 +106,51 @@ async def test_a_model_uses_the_desktop(daemon: Any, transport: str, era: str) -
 
         part = await call("zoom", region=[0, 0, 320, 200])
         assert image(part.content).size == (1280, 800)
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.anyio
+async def test_a_model_starts_programs(daemon: Any, transport: str) -> None:
+    title = f"launched over {transport}"
+    async with connected(daemon, transport, "legacy") as client:
+        words = ["xterm", "-title", title, "-geometry", "20x2+900+50", "-e", "sleep", "60"]
+        started = await client.call_tool("launch", {"command": words})
+        assert not started.is_error and title in text(started.content), text(started.content)
+        assert image(started.content).size == (1280, 800)
+        assert title in text((await client.call_tool("list_windows", {})).content)
+        closed = await client.call_tool("window", {"operation": "close", "window": title})
+        assert not closed.is_error, text(closed.content)
+
+        ended = await client.call_tool("launch", {"command": ["sh", "-c", "echo no luck; exit 3"]})
+        assert ended.is_error and "no luck" in text(ended.content), text(ended.content)
+        assert image(ended.content).size == (1280, 800)
+        for arguments, what in (
+            ({}, "either command or open"),
+            ({"command": ["true"], "open": "/"}, "either command or open"),
+            ({"command": "xterm"}, "command must be"),
+            ({"command": []}, "must begin with a program"),
+            ({"command": ["no-such-program"]}, "no-such-program"),
+            ({"open": "not a URI"}, "must be a URI"),
+        ):
+            refused = await client.call_tool("launch", arguments)
+            assert refused.is_error and what in text(refused.content), text(refused.content)
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.anyio
+async def test_a_model_copies_text(daemon: Any, transport: str) -> None:
+    async with connected(daemon, transport, "legacy") as client:
+        copied = f"é漢\n{transport}"
+        wrote = await client.call_tool("write_clipboard", {"text": copied})
+        assert not wrote.is_error and copied not in text(wrote.content)
+        read = await client.call_tool("read_clipboard", {})
+        assert not read.is_error and text(read.content) == copied
+        await client.call_tool("write_clipboard", {"text": "漢" * 30_000})
+        long = text((await client.call_tool("read_clipboard", {})).content)
+        assert long.startswith("漢" * 21_845 + "\n[The text is longer")
+        for arguments in ({}, {"text": 5}, {"text": "a", "format": "b"}):
+            refused = await client.call_tool("write_clipboard", arguments)
+            assert refused.is_error and "not performed" in text(refused.content)
 
 
 @pytest.mark.parametrize("era", ERAS)

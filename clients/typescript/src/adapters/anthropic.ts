@@ -44,13 +44,13 @@ export type OlderTool = {
   | { type: "computer_20250124" | "computer_20241022" }
 );
 
-/** A picture in a result. */
+/** A picture in a result, or after the results. */
 export interface ImageBlock {
   type: "image";
   source: { type: "base64"; media_type: "image/png" | "image/jpeg" | "image/webp"; data: string };
 }
 
-/** The result of a call, for the next message of the user. */
+/** The result of a call, for the next message of the user. If it is an error, it has only text. */
 export interface ToolResult {
   type: "tool_result";
   tool_use_id: string;
@@ -72,7 +72,7 @@ export interface ComputerOptions<V extends Version = Version> {
   /** Names of actions that the model may not use. */
   disabled?: readonly Member[];
   /**
-   * Whether the last result of a turn has the new screen, which saves the model a call of
+   * Whether the model gets the new screen at the end of a turn, which saves it a call of
    * `screenshot`. Default: true.
    */
   frameAfter?: boolean;
@@ -151,10 +151,14 @@ export class Computer<V extends Version = "computer_toolset_20260801"> {
   }
 
   /**
-   * Performs the computer calls in the content of a message, and returns a `tool_result` for each.
-   * Other blocks are ignored; the list is empty if there is no computer call.
+   * Performs the computer calls in the content of a message, and returns the content of the next
+   * message of the user: a `tool_result` for each call, in order, and then the pictures of errors.
+   * The API accepts only text in a result that is an error.
+   *
+   * Other blocks are ignored; the list is empty if there is no computer call. Send the whole list in
+   * one message, the results first. Otherwise the model points at a picture that it has not seen.
    */
-  async results(content: Iterable<unknown>): Promise<ToolResult[]> {
+  async results(content: Iterable<unknown>): Promise<(ToolResult | ImageBlock)[]> {
     const blocks = [...content].filter((each) => this.#isMine(each));
     if (blocks.length === 0) return [];
     const { session } = this;
@@ -162,10 +166,14 @@ export class Computer<V extends Version = "computer_toolset_20260801"> {
     for (const block of blocks) wanted.push(await this.#wanted(block));
     const batch = await session.perform(wanted, { frameAfter: this.#frameAfter });
     const results = blocks.map((block, at) => this.#result(block, batch.outcomes[at]!));
+    // The API refuses an error with a picture. The picture follows the results.
+    const failed = batch.outcomes.filter((each) => each.isError);
+    const beside = failed.flatMap(({ frame }) => (frame === undefined ? [] : [imageBlock(frame)]));
     if (batch.frame !== undefined && !batch.isShown) {
-      results.at(-1)!.content.push(imageBlock(batch.frame));
+      const isError = batch.outcomes.at(-1)!.isError;
+      (isError ? beside : results.at(-1)!.content).push(imageBlock(batch.frame));
     }
-    return results;
+    return [...results, ...beside];
   }
 
   #isMine(block: unknown): block is Record<string, unknown> {
@@ -200,8 +208,11 @@ export class Computer<V extends Version = "computer_toolset_20260801"> {
       const [x, y] = this.session.toImage(outcome.cursor);
       text = `X=${x},Y=${y}`;
     }
+    const why = outcome.frame?.failure;
+    // The API refuses an error without text.
+    if (text === "" && why) text = `No picture of the screen: ${why.message} [${why.reason}]`;
     const content: ToolResult["content"] = text === "" ? [] : [{ type: "text", text }];
-    if (outcome.frame !== undefined) content.push(imageBlock(outcome.frame));
+    if (outcome.frame !== undefined && !outcome.isError) content.push(imageBlock(outcome.frame));
     return {
       type: "tool_result",
       tool_use_id: block["id"] as string,

@@ -38,6 +38,8 @@ export interface Wanted {
   readonly isPart?: boolean;
   /** Whether the call asks for the position of the pointer. */
   readonly wantsCursor?: boolean;
+  /** The function that is called in place of actions, such as one that opens a page. */
+  readonly ask?: () => unknown;
   /** The text that the model reads when the call is done. Default: OK. */
   readonly said?: string;
   /** The cause for which the call cannot be translated. Nothing of it is performed. */
@@ -94,6 +96,12 @@ export interface Batch {
  * All calls of a turn are confirmed before the first is performed.
  */
 export type Confirm = (name: string, values: Record<string, unknown>) => boolean | Promise<boolean>;
+
+/**
+ * Opens the address of a page: a URI, or what a person enters into a browser. The value of its
+ * promise is ignored, and a `DeskdError` is a failure of the call. `adapters/recipes` has one.
+ */
+export type Open = (address: string) => unknown;
 
 /** Returns the call itself, or one that says that a person did not allow it. */
 export async function confirmed(
@@ -206,6 +214,12 @@ export class Session {
         index += 1;
         continue;
       }
+      if (call.ask !== undefined) {
+        outcomes.push(await this.#asked(call, call.ask));
+        last = undefined;
+        index += 1;
+        continue;
+      }
       const part = firstPart(wanted.slice(index));
       index += part.length;
       const isLast = index === wanted.length || wanted[index]!.error !== undefined;
@@ -216,7 +230,9 @@ export class Session {
     while (outcomes.length < wanted.length) outcomes.push(this.#notExecuted());
     const isError = outcomes.some((each) => each.isError);
     const isUnseen = outcomes.some((each) => each.text === NO_SCREENSHOT) && this.#showsErrors;
-    if (last === undefined && (mustSee || isUnseen || (frameAfter && isError))) {
+    // No step took the screen after a function.
+    const isAsked = frameAfter && !isError && wanted.some((call) => call.ask !== undefined);
+    if (last === undefined && (mustSee || isUnseen || isAsked || (frameAfter && isError))) {
       try {
         last = { frame: await this.look(), isShown: false };
       } catch (error) {
@@ -243,6 +259,16 @@ export class Session {
       if (!(error instanceof DeskdError)) throw error;
       return new Outcome("failed", textOf(error));
     }
+  }
+
+  async #asked(call: Wanted, ask: () => unknown): Promise<Outcome> {
+    try {
+      await ask();
+    } catch (error) {
+      if (!(error instanceof DeskdError)) throw error;
+      return this.#refused([call], error)[0]!;
+    }
+    return new Outcome("done", saidOf(call));
   }
 
   /**
@@ -382,7 +408,7 @@ function firstPart(wanted: readonly Wanted[]): readonly Wanted[] {
     pictures += call.picture === undefined ? 0 : 1;
     actions += (call.actions?.length ?? 0) + (call.picture === undefined ? 0 : 1);
     const isFull = number > 0 && (actions > MAX_ACTIONS || pictures > MAX_PICTURES);
-    return call.error !== undefined || call.wantsCursor || isFull;
+    return call.error !== undefined || call.wantsCursor || call.ask !== undefined || isFull;
   });
   return end < 0 ? wanted : wanted.slice(0, end);
 }

@@ -21,12 +21,14 @@ import {
   type Confirm,
   confirmed,
   type Desk,
+  type Open,
   type Outcome,
   Session,
   type Wanted,
 } from "./flow.js";
 import { flatJson } from "./format.js";
 import {
+  addressOf,
   type FunctionName,
   FUNCTIONS,
   GRID,
@@ -98,6 +100,11 @@ export interface ComputerOptions {
   acknowledge?: Confirm;
   /** Returns the address of the page, for models that expect it. */
   url?: () => string;
+  /**
+   * Opens a page for `navigate`, `search` and `open_web_browser`. Without it, addresses are typed
+   * into the focused browser, and `open_web_browser` only looks.
+   */
+  open?: Open;
   /** Names of functions that the model may not call. */
   excluded?: Iterable<FunctionName>;
 }
@@ -120,6 +127,7 @@ export class Computer {
   readonly #confirm: Confirm | undefined;
   readonly #acknowledge: Confirm | undefined;
   readonly #url: (() => string) | undefined;
+  readonly #open: Open | undefined;
   readonly #excluded: readonly string[];
   private readonly session: Session;
 
@@ -134,6 +142,7 @@ export class Computer {
         confirm: callable,
         acknowledge: callable,
         url: callable,
+        open: callable,
         excluded: later,
       },
       "option of this adapter",
@@ -143,6 +152,7 @@ export class Computer {
     this.#confirm = options.confirm;
     this.#acknowledge = options.acknowledge;
     this.#url = options.url;
+    this.#open = options.open;
     this.#excluded = [...(options.excluded ?? [])].sort();
     this.session = new Session(desktop, { fit, format }, { grid: GRID });
   }
@@ -230,6 +240,9 @@ export class Computer {
     let made: Wanted;
     try {
       made = translate(name, isMapping(values) ? given : values, picture, seen?.screen);
+      const open = this.#open;
+      const address = open && addressOf(name, given);
+      if (open !== undefined && address !== undefined) made = { ask: () => open(address) };
     } catch (error) {
       const why = untranslated(error).error!.replace("Invalid action", "Invalid call");
       return [{ error: why }, false];

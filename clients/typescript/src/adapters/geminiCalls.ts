@@ -11,7 +11,7 @@ export const GRID = 1000;
 const HOLD = 60;
 /** What the model reads if a distance refers to a screen whose size is not known. */
 const NO_SIZE = "Not performed: the size of the screen is not known. Take a screenshot first.";
-/** The page that `search` opens. */
+/** The page that `search` opens, and `open_web_browser` with a hook for it. */
 const SEARCH_PAGE = "https://www.google.com";
 
 const POINT = ["y", "x", "intent"] as const;
@@ -101,6 +101,12 @@ export function translate(
     return made === undefined ? { error: NO_SIZE } : { actions: made };
   }
   return { actions: translated(name as Rest, given) };
+}
+
+/** Returns the address of the page that a function opens, or undefined for any other function. */
+export function addressOf(name: string, values: unknown): string | undefined {
+  if (name === "navigate") return new Arguments(name, values, FUNCTIONS[name]).text("url");
+  return name === "search" || name === "open_web_browser" ? SEARCH_PAGE : undefined;
 }
 
 type Clicks = keyof typeof CLICKS;

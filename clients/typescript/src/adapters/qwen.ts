@@ -13,8 +13,8 @@ import { DeskdError } from "../errors.js";
 import type { Frame } from "../frame.js";
 import { callable, checkOptions, later } from "../values.js";
 import { isMapping, nameOf } from "./fields.js";
-import { type Confirm, type Desk, Session } from "./flow.js";
-import { FARA, parse, QWEN, translate } from "./qwenCalls.js";
+import { type Confirm, type Desk, type Open, Session } from "./flow.js";
+import { addressOf, FARA, parse, QWEN, translate } from "./qwenCalls.js";
 import { firstMessage, translated, Turn, turn, untranslated, type UserMessage } from "./text.js";
 
 export { FARA, parse, QWEN, translate, Turn };
@@ -32,23 +32,30 @@ export interface ComputerOptions {
   version?: keyof typeof VERSIONS;
   /** Asks a person before each action. */
   confirm?: Confirm;
+  /**
+   * Opens a page for `visit_url` and `web_search`. Without it, addresses are typed into the focused
+   * browser.
+   */
+  open?: Open;
 }
 
 /** Qwen-VL or Fara on a `Desktop`. */
 export class Computer {
   readonly #confirm: Confirm | undefined;
+  readonly #open: Open | undefined;
   readonly #version: keyof typeof VERSIONS;
   private readonly session: Session;
 
   /** Throws `DeskdError` if the version does not exist. */
   constructor(desktop: Desk, options: ComputerOptions = {}) {
-    checkOptions(options, { version: later, confirm: callable }, "option of this adapter");
-    const { version = "3", confirm } = options;
+    checkOptions(options, { version: later, confirm: callable, open: callable }, "option of this adapter");
+    const { version = "3", confirm, open } = options;
     if (!Object.hasOwn(VERSIONS, version)) {
       throw new DeskdError(`there is no version '${version}'; choose 2.5, 3 or fara`);
     }
     this.#version = version;
     this.#confirm = confirm;
+    this.#open = open;
     const { multipleOf, grid } = VERSIONS[version];
     // The model's own resizing keeps a picture whose sides are multiples of its patches.
     const fit = { maxSide: 1920, multipleOf, maxPixels: 12_845_056 };
@@ -77,7 +84,14 @@ export class Computer {
     const { known } = VERSIONS[this.#version];
     const made = calls.map((values) => {
       const named = isMapping(values) ? values : {};
-      return translated(nameOf(named["action"]), named, () => translate(values, known));
+      return translated(nameOf(named["action"]), named, () => {
+        const wanted = translate(values, known);
+        const open = this.#open;
+        const address = open && addressOf(values, known);
+        return open === undefined || address === undefined
+          ? wanted
+          : { ask: () => open(address) };
+      });
     });
     return turn(session, this.#confirm, made);
   }

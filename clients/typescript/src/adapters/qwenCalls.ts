@@ -86,6 +86,15 @@ function parsed(block: string): unknown {
   }
 }
 
+/** Returns the address of the page that an action opens, or undefined for any other action. */
+export function addressOf(values: unknown, known: Signatures): string | undefined {
+  const name = isMapping(values) ? values["action"] : undefined;
+  if (!has(known, name)) return undefined;
+  const given = new Arguments(name, values, known[name]!);
+  if (name === "visit_url") return given.text("url");
+  return name === "web_search" ? SEARCH_PAGE + percentEncoded(given.text("query")) : undefined;
+}
+
 /**
  * Translates the arguments of a call. `known` is `QWEN` or `FARA`.
  *

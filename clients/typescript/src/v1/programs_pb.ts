@@ -152,7 +152,7 @@ export const LaunchRequestSchema: GenMessage<LaunchRequest> = /*@__PURE__*/
  */
 export type LaunchResponse = Message<"deskd.v1.LaunchResponse"> & {
   /**
-   * What became of the launch.
+   * The result of the launch.
    *
    * @generated from field: deskd.v1.LaunchOutcome outcome = 1;
    */
@@ -459,7 +459,7 @@ export const SignalProgramResponseSchema: GenMessage<SignalProgramResponse> = /*
   messageDesc(file_deskd_v1_programs, 11);
 
 /**
- * What became of a launch.
+ * The result of a launch.
  *
  * @generated from enum deskd.v1.LaunchOutcome
  */

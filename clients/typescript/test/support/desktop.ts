@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,6 +69,22 @@ export class LiveDesktop {
   http = "";
   /** A client of the daemon. */
   readonly client = new Desktop(this.address);
+  readonly #helper: string | undefined;
+
+  /** `helper`: whether a session helper starts programs for the daemon. */
+  constructor({ helper = false }: { helper?: boolean } = {}) {
+    this.#helper = helper ? join(this.#folder, "helper.sock") : undefined;
+  }
+
+  /** Starts a program on this desktop, which ends with it. */
+  spawn(
+    name: string,
+    given: string[],
+    stdio?: StdioOptions,
+    own: Record<string, string> = {},
+  ): ChildProcess {
+    return this.#spawn(name, given, stdio, { DISPLAY: `:${this.display}`, ...own });
+  }
 
   /** Starts everything, and waits until the xterm is painted and receives what is typed. */
   async start(): Promise<void> {
@@ -84,6 +100,11 @@ export class LiveDesktop {
     const copy = `while IFS= read -r line; do printf '%s\\n' "$line" >> '${this.#file}'; done`;
     const xterm = ["-u8", "-geometry", "80x24+200+200", "-e", "sh", "-c", copy];
     this.#spawn("xterm", ["-display", `:${this.display}`, ...xterm]);
+    if (this.#helper !== undefined) {
+      const own = { DISPLAY: `:${this.display}`, HOME: this.#folder };
+      this.#spawn(program(), ["session-helper", "--socket", this.#helper], "ignore", own);
+      while (!existsSync(this.#helper)) await sleep(10);
+    }
     await this.#serve();
     await this.client.waitReady(PATIENCE, { windows: [{ class: "XTerm" }] });
     await this.client.click(...INSIDE);
@@ -129,12 +150,19 @@ export class LiveDesktop {
     const listen = ["--listen", this.address, "--http", this.http, "--mcp"];
     const token = ["--token-file", join(this.#folder, "token")];
     const display = ["--display", `:${this.display}`, "--profile", "any"];
+    const helper = this.#helper === undefined ? [] : ["--session-helper", this.#helper];
     const output: StdioOptions = ["ignore", "ignore", openSync(join(this.#folder, "log"), "a")];
-    this.#daemon = this.#spawn(program(), ["serve", ...display, ...listen, ...token], output);
+    const all = ["serve", ...display, ...listen, ...token, ...helper];
+    this.#daemon = this.#spawn(program(), all, output);
   }
 
-  #spawn(name: string, given: string[], stdio: StdioOptions = "ignore"): ChildProcess {
-    const env = { PATH: process.env["PATH"], LC_ALL: "C.UTF-8" };
+  #spawn(
+    name: string,
+    given: string[],
+    stdio: StdioOptions = "ignore",
+    own: Record<string, string> = {},
+  ): ChildProcess {
+    const env = { PATH: process.env["PATH"], LC_ALL: "C.UTF-8", ...own };
     const child = spawn(name, given, { env, stdio });
     this.#processes.push(child);
     return child;

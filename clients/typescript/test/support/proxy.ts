@@ -16,6 +16,8 @@ export class Proxy {
   readonly address = `unix:${join(this.#folder, "p.sock")}`;
   /** Whether to cut the connection in place of the next response that has an image. */
   isArmed = false;
+  /** Whether what the daemon sends is lost. */
+  isMute = false;
   /** Number of connections that were cut. */
   cuts = 0;
 
@@ -37,7 +39,7 @@ export class Proxy {
           this.isArmed = false;
           this.cuts++;
           client.destroy();
-        } else {
+        } else if (!this.isMute) {
           client.write(chunk);
         }
       });

@@ -1,9 +1,14 @@
 /** The versions of Anthropic's tool before the toolset. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { describe, test } from "node:test";
-import { Computer } from "../../src/adapters/anthropic.js";
+import type Anthropic from "@anthropic-ai/sdk";
+import { Computer, type ImageBlock, type ToolResult } from "../../src/adapters/anthropic.js";
 import { translateOlder, type Version } from "../../src/adapters/anthropicCalls.js";
 import { Frame } from "../../src/index.js";
+import { PACKAGE, VECTORS } from "../support/folders.js";
 
 const VERSIONS: Version[] = ["computer_20241022", "computer_20250124", "computer_20251124"];
 
@@ -71,7 +76,7 @@ test("the picture for the size of the display is not one that the model sees", a
   );
   assert.equal((await computer.tool()).display_width_px, 640);
   const input = { action: "left_click", coordinate: [1, 2] };
-  const [result] = await computer.results([{ type: "tool_use", id: "t", name: "computer", input }]);
+  const [result, shown, ...rest] = await computer.results([{ type: "tool_use", id: "t", name: "computer", input }]);
   const text =
     "Not performed: there is no screenshot to which the points refer. Take a screenshot first.";
   const data = Buffer.from("x").toString("base64");
@@ -79,8 +84,33 @@ test("the picture for the size of the display is not one that the model sees", a
   assert.deepEqual(result, {
     type: "tool_result",
     tool_use_id: "t",
-    content: [{ type: "text", text }, image],
+    content: [{ type: "text", text }],
     is_error: true,
   });
+  // The picture after the error is one that the model sees.
+  assert.deepEqual([shown, ...rest], [image]);
   assert.equal(steps, 0);
+});
+
+test("the API accepts each reply of the vectors", () => {
+  // The SDK's own filter of errors, which it does not export.
+  const sdk = join(PACKAGE, "node_modules", "@anthropic-ai", "sdk", "lib", "internal", "toolsets");
+  const { errorTextContent } = createRequire(import.meta.url)(join(sdk, "sanitize.js")) as {
+    errorTextContent: (content: ToolResult["content"]) => unknown;
+  };
+  const lines = readFileSync(join(VECTORS, "anthropic.jsonl"), "utf8").trim().split("\n");
+  let errors = 0;
+  for (const line of lines) {
+    const { id, reply } = JSON.parse(line) as { id: string; reply: (ToolResult | ImageBlock)[] };
+    const content: Anthropic.Beta.BetaContentBlockParam[] & Anthropic.ContentBlockParam[] = reply;
+    const isResult = content.map(({ type }) => type === "tool_result");
+    assert.ok(isResult.every((each, at) => each || !isResult.slice(at).includes(true)), id);
+    for (const block of reply) {
+      if (block.type !== "tool_result" || !block.is_error) continue;
+      errors++;
+      assert.ok(block.content.length > 0, id);
+      assert.deepEqual(errorTextContent(block.content), block.content, id);
+    }
+  }
+  assert.ok(errors > 100);
 });

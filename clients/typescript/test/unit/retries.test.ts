@@ -12,7 +12,7 @@ import {
 } from "../../src/index.js";
 import * as pb from "../../src/v1/desktop_pb.js";
 import { PaintVerdict } from "../../src/v1/frame_pb.js";
-import { type Context, FakeDaemon } from "../support/daemon.js";
+import { type Context, FakeDaemon, type Refusal } from "../support/daemon.js";
 
 type Reply = { outcome: pb.ActOutcome } | { status: string; reason: string };
 
@@ -23,8 +23,15 @@ const LOST = { status: "UNAVAILABLE", reason: "" };
 const FOREIGN = { status: "FAILED_PRECONDITION", reason: "OUTCOME_UNKNOWN" };
 const BLANK = { status: "FAILED_PRECONDITION", reason: "NOT_PAINTED" };
 
+const UNREADY = { status: "UNAVAILABLE", reason: "NOT_PAINTED" };
+
 /** A daemon whose `Act` answers in turn as written. The last answer is repeated. */
 async function daemon(...replies: Reply[]) {
+  return daemonThat({}, ...replies);
+}
+
+/** The same with `unready`: how the daemon refuses to wait for the desktop. */
+async function daemonThat({ unready }: { unready?: Refusal }, ...replies: Reply[]) {
   const steps: pb.ActRequest[] = [];
   const calls: string[] = [];
   const seen: Context[] = [];
@@ -35,6 +42,7 @@ async function daemon(...replies: Reply[]) {
       return create(pb.GetInfoResponseSchema, { instanceId: `i${count(calls, "GetInfo")}` });
     }
     if (method.name === "WaitReady") {
+      if (unready !== undefined) throw unready;
       const evidence = { verdict: PaintVerdict.READY };
       return create(pb.WaitReadyResponseSchema, { evidence });
     }
@@ -154,6 +162,26 @@ describe("a step", () => {
     const never = await daemon(BLANK);
     await assert.rejects(never.desktop.click(1, 2), { reason: "NOT_PAINTED" });
     assert.equal(never.steps.length, 2);
+  });
+
+  test("may have been done if the wait for the desktop fails after a lost answer", async () => {
+    const late = { status: "PERMISSION_DENIED", reason: "READ_ONLY", message: "it was refused" };
+    const { desktop, calls } = await daemonThat({ unready: late }, LOST, UNREADY);
+    const error = await desktop.click(1, 2).catch((failed: unknown) => failed);
+    assert.ok(error instanceof OutcomeUnknown, String(error));
+    assert.equal(error.message, "it is not known whether the step was done: it was refused");
+    assert.deepEqual([error.reason, error.status], ["READ_ONLY", "PERMISSION_DENIED"]);
+    assert.deepEqual([count(calls, "Act"), count(calls, "WaitReady")], [2, 1]);
+  });
+
+  test("was not done if the wait for the desktop fails at once", async () => {
+    const late = { status: "PERMISSION_DENIED", reason: "READ_ONLY", message: "it was refused" };
+    const refused = await daemonThat({ unready: late }, BLANK);
+    await assert.rejects(refused.desktop.click(1, 2), { name: "PermissionRefused" });
+    // A timeout would leave open whether the step was done.
+    const slow = { status: "DEADLINE_EXCEEDED", reason: "DEADLINE", message: "too late" };
+    const { desktop } = await daemonThat({ unready: slow }, BLANK);
+    await assert.rejects(desktop.click(1, 2), { reason: "NOT_PAINTED" });
   });
 
   test("ends with its time", async () => {

@@ -9,6 +9,7 @@
 | `gemini` | Gemini: desktop, browser and legacy functions |
 | `ui_tars`, `qwen`, `opencua`, `osworld` | open models, and OSWorld's action spaces |
 | `inspect_ai` | the `computer` tool of inspect_ai |
+| `recipes` | ready-made hooks: `open_with` opens pages with the programs of the desktop |
 
 Every adapter keeps the same rules. The calls of one turn are performed in order as one step, and
 stop at the first that fails. Each call gets a result. Coordinates outside the picture are refused,

@@ -267,9 +267,13 @@ class _Computer:
         results = [
             self._result(block, outcome) for block, outcome in zip(blocks, batch.outcomes, strict=True)
         ]
+        # The API refuses an error with a picture. The picture follows the results.
+        failed = [each for each in batch.outcomes if each.is_error]
+        beside = [image_block(each.frame) for each in failed if each.frame is not None]
         if batch.frame is not None and not batch.is_shown:
-            results[-1]["content"].append(image_block(batch.frame))
-        return results
+            is_error = batch.outcomes[-1].is_error
+            (beside if is_error else results[-1]["content"]).append(image_block(batch.frame))
+        return results + beside
 
     def _is_mine(self, block: Any) -> bool:
         if not isinstance(block, Mapping) or block.get("type") != "tool_use":
@@ -299,8 +303,11 @@ class _Computer:
         if outcome.cursor is not None:
             x, y = self._session.to_image(outcome.cursor)
             text = f"X={x},Y={y}"
+        if not text and outcome.frame is not None and (why := outcome.frame.failure) is not None:
+            # The API refuses an error without text.
+            text = f"No picture of the screen: {why.message} [{why.reason}]"
         content: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
-        if outcome.frame is not None:
+        if outcome.frame is not None and not outcome.is_error:
             content.append(image_block(outcome.frame))
         result: dict[str, Any] = {"type": "tool_result", "tool_use_id": block.get("id")}
         if self.is_toolset:
@@ -332,8 +339,8 @@ class Computer(_Computer, Driver):
         confirm: Asks a person before each call. The call is refused unless the answer is exactly
             `True`.
         disabled: Names of actions that the model may not use.
-        frame_after: Whether the last result of a turn has the new screen, which saves the model
-            a call of `screenshot`.
+        frame_after: Whether the model gets the new screen at the end of a turn, which saves it a
+            call of `screenshot`.
     """
 
     def tool(self) -> dict[str, Any]:
@@ -341,8 +348,13 @@ class Computer(_Computer, Driver):
         return self._run(self._tool())
 
     def results(self, content: Iterable[Any]) -> list[dict[str, Any]]:
-        """Performs the computer calls in the content of a message, and returns a `tool_result` for
-        each. Other blocks are ignored; the list is empty if there is no computer call."""
+        """Performs the computer calls in the content of a message, and returns the content of the
+        next message of the user: a `tool_result` for each call, in order, and then the pictures
+        of errors. The API accepts only text in a result that is an error.
+
+        Other blocks are ignored; the list is empty if there is no computer call. Send the whole
+        list in one message, the results first. Otherwise the model points at a picture that it has
+        not seen."""
         return self._run(self._results(content))
 
 

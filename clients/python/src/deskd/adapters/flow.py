@@ -120,6 +120,7 @@ class Wanted:
         picture: The picture that the call asks for, taken after its actions.
         is_whole: Whether that picture shows the whole screen, so that later points refer to it.
         wants_cursor: Whether the call asks for the position of the pointer.
+        ask: The function that is called in place of actions, such as one that opens a page.
         said: What the model reads when the call is done.
         error: Why the call cannot be translated. Nothing of it is performed.
         control: What the call asks of the worker in place of the desktop, such as `finished`.
@@ -130,6 +131,7 @@ class Wanted:
     picture: Picture | None = None
     is_whole: bool = True
     wants_cursor: bool = False
+    ask: Ask | None = None
     said: str = "OK"
     error: str | None = None
     control: str | None = None
@@ -182,6 +184,12 @@ Confirm = Callable[[str, "dict[str, Any]"], "bool | Awaitable[bool]"]
 """Asks a person whether a call may be performed: its name and its arguments. On an `AsyncDesktop`
 it may be a coroutine function. The call is performed only if the answer is exactly `True`. Any other
 answer declines it. All calls of a turn are confirmed before the first is performed."""
+
+
+Open = Callable[[str], Any]
+"""Opens the address of a page: a URI, or what a person enters into a browser. Its result is ignored,
+and a `DeskdError` is a failure of the call. On an `AsyncDesktop` it may be a coroutine function.
+`deskd.adapters.recipes.open_with` returns one."""
 
 
 def hook(function: T, name: str) -> T:
@@ -301,6 +309,10 @@ class Session:
                 outcomes.append((yield from self._cursor(call)))
                 last, index = None, index + 1
                 continue
+            if call.ask is not None:
+                outcomes.append((yield from self._asked(call, call.ask)))
+                last, index = None, index + 1
+                continue
             part = _part(wanted[index:])
             is_last = index + len(part) == len(wanted) or wanted[index + len(part)].error is not None
             made, last = yield from self._step(part, frame_after and is_last)
@@ -312,7 +324,9 @@ class Session:
         failed = any(each.is_error for each in outcomes)
         is_unseen = any(each.text == NO_SCREENSHOT for each in outcomes)
         is_shown_error = self.shows_errors and (is_unseen or (frame_after and failed))
-        if (must_see or is_shown_error) and frame is None:
+        # No step took the screen after a function.
+        is_asked = frame_after and not failed and any(each.ask is not None for each in wanted)
+        if (must_see or is_shown_error or is_asked) and frame is None:
             try:
                 frame, is_shown = (yield from self.look()), False
             except DeskdError as error:
@@ -331,6 +345,13 @@ class Session:
         except DeskdError as error:
             return Outcome(Status.FAILED, _text(error))
         return Outcome(Status.DONE, call.said, cursor=cursor)
+
+    def _asked(self, call: Wanted, ask: Ask) -> Flow[Outcome]:
+        try:
+            yield ask
+        except DeskdError as error:
+            return self._refused([call], error)[0]
+        return Outcome(Status.DONE, call.said)
 
     def _step(
         self, part: Sequence[Wanted], frame_after: bool
@@ -450,7 +471,8 @@ def _part(wanted: Sequence[Wanted]) -> Sequence[Wanted]:
         actions += len(call.actions) + (call.picture is not None)
         pictures += call.picture is not None
         is_full = actions > MAX_ACTIONS or pictures > MAX_PICTURES
-        if call.error is not None or call.wants_cursor or (is_full and number > 0):
+        is_alone = call.error is not None or call.wants_cursor or call.ask is not None
+        if is_alone or (is_full and number > 0):
             return wanted[:number]
     return wanted
 

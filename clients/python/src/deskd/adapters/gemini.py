@@ -23,11 +23,13 @@ from ..frame import Frame
 from ..options import Fit, Picture
 from .fields import Arguments, Malformed, plain
 from .flow import (
+    Ask,
     AsyncDriver,
     Batch,
     Confirm,
     Driver,
     Flow,
+    Open,
     Outcome,
     Session,
     Wanted,
@@ -88,7 +90,7 @@ _MOBILE = ("open_app", "list_apps")
 """Functions of telephones, which a desktop refuses. Any other name is a function of the worker."""
 
 SEARCH_PAGE = "https://www.google.com"
-"""The page that `search` opens."""
+"""The page that `search` opens, and `open_web_browser` with a hook for it."""
 
 
 def translate(name: str, values: Any, picture: Picture, screen: tuple[int, int] | None) -> Wanted:
@@ -205,6 +207,7 @@ class _Computer:
         confirm: Confirm | None = None,
         acknowledge: Confirm | None = None,
         url: Callable[[], str] | None = None,
+        open: Open | None = None,
         excluded: Iterable[str] = (),
     ) -> None:
         super().__init__(desktop)  # type: ignore[call-arg]
@@ -212,6 +215,7 @@ class _Computer:
         self._confirm = hook(confirm, "confirm")
         self._acknowledge = hook(acknowledge, "acknowledge")
         self._url = hook(url, "url")
+        self._open = hook(open, "open")
         self._excluded = sorted(excluded)
         picture = Picture(fit=fit or Fit(max_side=1440), format=format)
         self._session = Session(picture, grid=GRID)
@@ -258,6 +262,9 @@ class _Computer:
         try:
             screen = seen.screen if seen is not None else None
             made = translate(name, given, self._session.picture, screen)
+            if self._open is not None and name in ("navigate", "search", "open_web_browser"):
+                address = given["url"] if name == "navigate" else SEARCH_PAGE
+                made = Wanted(ask=Ask(self._open, (address,)))
         except Malformed as error:
             return Wanted(error=f"Invalid call, not performed: {error}"), False
         except DeskdError as error:
@@ -366,6 +373,8 @@ class Computer(_Computer, Driver):
         acknowledge: Asks a person about a call whose safety decision is neither `regular` nor
             `allowed`. Without it, such a call is not performed. Only the answer `True` allows it.
         url: Returns the address of the page, for models that expect it.
+        open: Opens a page for `navigate`, `search` and `open_web_browser`. Without it, addresses are
+            typed into the focused browser, and `open_web_browser` only looks.
         excluded: Names of functions that the model may not call.
     """
 

@@ -22,7 +22,7 @@ from .. import actions as make
 from ..options import ANTHROPIC_OLDER, Fit, Picture
 from . import anthropic
 from .fields import Arguments, Malformed
-from .flow import Outcome, Session, Wanted, run_async
+from .flow import Ask, Open, Outcome, Session, Wanted, hook, run_async
 
 __all__ = ["computer", "translate"]
 
@@ -41,11 +41,16 @@ PARAMETERS = (
 )
 """The parameters of the tool."""
 
+START_PAGE = "https://www.google.com"
+"""The page that `open_web_browser` opens with a hook for it."""
+
 _SIDES = {"back_click": "back", "forward_click": "forward"}
 
 
-def translate(action: Mapping[str, Any], picture: Picture, seen: Any) -> Wanted:
-    """Translates one action.
+def translate(
+    action: Mapping[str, Any], picture: Picture, seen: Any, open: Open | None = None
+) -> Wanted:
+    """Translates one action. `open` is a hook that opens pages.
 
     Raises:
         Malformed: If it is wrong.
@@ -65,26 +70,40 @@ def translate(action: Mapping[str, Any], picture: Picture, seen: Any) -> Wanted:
         return Wanted(tuple(made), said="Typed.")
     if name == "navigate":
         url = Arguments("navigate", rest, ("text",)).text("text")
+        if open is not None:
+            return Wanted(ask=Ask(open, (url,)), said="Opened.")
         opened = (make.press("ctrl", "l"), make.type_text(url), make.press("Return"))
         return Wanted(opened, said="Entered the address.")
     if name == "open_web_browser":
+        if open is not None:
+            Arguments("open_web_browser", rest, ())
+            return Wanted(ask=Ask(open, (START_PAGE,)), said="Opened.")
         raise Malformed("open_web_browser is not available here; click the browser's icon")
     return anthropic.translate(str(name), rest, picture, seen)
 
 
-def computer(desktop: Any, *, fit: Fit | None = None, max_screenshots: int | None = 1) -> Any:
+def computer(
+    desktop: Any,
+    *,
+    fit: Fit | None = None,
+    max_screenshots: int | None = 1,
+    open: Open | None = None,
+) -> Any:
     """Returns the tool.
 
     Args:
         desktop: An `AsyncDesktop`.
         fit: Limits of the screenshots.
         max_screenshots: Maximum number of screenshots that the model sees again. None: all.
+        open: Opens a page for `navigate` and `open_web_browser`. Without it, addresses are typed
+            into the focused browser, and `open_web_browser` is refused.
     """
     from inspect_ai.model import ContentImage, ContentText
     from inspect_ai.tool import ToolDef, ToolError, tool
     from inspect_ai.tool import computer as own
     from inspect_ai.util import store
 
+    hook(open, "open")
     picture = Picture(fit=fit or ANTHROPIC_OLDER)
     sessions: dict[str, Session] = {}
 
@@ -103,7 +122,7 @@ def computer(desktop: Any, *, fit: Fit | None = None, max_screenshots: int | Non
         before = session.seen
         for call in calls:
             try:
-                wanted.append(translate(call, session.picture, session.seen))
+                wanted.append(translate(call, session.picture, session.seen, open))
             except Exception as error:
                 wanted.append(Wanted(error=f"Invalid action, not performed: {error}"))
         batch = await run_async(desktop, session.perform(wanted))

@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 from .. import actions as make
 from ..actions import Action
 from ..errors import DeskdError
 from ..options import Fit, Picture
 from .fields import Arguments, Malformed, check_answer
-from .flow import Confirm, Flow, Session, Wanted, hook
+from .flow import Ask, Confirm, Flow, Open, Session, Wanted, hook
 from .text import AsyncTextDriver, TextDriver, Turn, translated, turn
 
 __all__ = ["AsyncComputer", "Computer", "parse", "translate"]
@@ -112,6 +113,13 @@ def translate(values: Any, known: dict[str, tuple[str, ...]]) -> Wanted:
     return Wanted(tuple(_actions(name, given)))
 
 
+def _address(name: str, given: Arguments) -> str:
+    """Returns the address of the page that an action opens."""
+    if name == "visit_url":
+        return given.text("url")
+    return SEARCH_PAGE + quote(given.text("query"), safe="", errors="replace")
+
+
 def _actions(name: str, given: Arguments) -> list[Action]:
     at = given.point("coordinate") if given.has("coordinate") else (None, None)
     if name == "key":
@@ -126,11 +134,7 @@ def _actions(name: str, given: Arguments) -> list[Action]:
     if name == "history_back":
         return [make.press("alt", "Left")]
     if name in ("visit_url", "web_search"):
-        from urllib.parse import quote
-
-        url = given.text("query" if name == "web_search" else "url")
-        if name == "web_search":
-            url = SEARCH_PAGE + quote(url, safe="", errors="replace")
+        url = _address(name, given)
         return [make.press("ctrl", "l"), make.type_text(url), make.press("Return")]
     held = make.keys(given.text("text")) if given.has("text") else []
     if name == "left_click_drag":
@@ -161,11 +165,18 @@ def _type(given: Arguments, at: tuple[int | None, int | None]) -> list[Action]:
 class _Computer:
     """Settings and state; see `Computer`."""
 
-    def __init__(self, desktop: Any, *, version: str = "3", confirm: Confirm | None = None) -> None:
+    def __init__(
+        self,
+        desktop: Any,
+        *,
+        version: str = "3",
+        confirm: Confirm | None = None,
+        open: Open | None = None,
+    ) -> None:
         super().__init__(desktop)  # type: ignore[call-arg]
         if version not in ("2.5", "3", "fara"):
             raise DeskdError(f"there is no version {version!r}; choose 2.5, 3 or fara")
-        self._confirm = hook(confirm, "confirm")
+        self._confirm, self._open = hook(confirm, "confirm"), hook(open, "open")
         self._known = FARA if version == "fara" else QWEN
         side = 32 if version == "3" else 28
         # The model's own resizing keeps a picture whose sides are multiples of its patches.
@@ -181,7 +192,12 @@ class _Computer:
         for values in calls:
             named = dict(values) if isinstance(values, dict) else {}
             try:
-                made.append((str(named.get("action")), named, translate(values, self._known)))
+                wanted = translate(values, self._known)
+                if self._open is not None and named["action"] in ("visit_url", "web_search"):
+                    name = str(named["action"])
+                    address = _address(name, Arguments(name, named, self._known[name]))
+                    wanted = Wanted(ask=Ask(self._open, (address,)))
+                made.append((str(named.get("action")), named, wanted))
             except (Malformed, DeskdError) as error:
                 made.append((str(named.get("action")), named, translated(error)))
         return (yield from turn(self._session, self._confirm, made))
@@ -194,6 +210,8 @@ class Computer(_Computer, TextDriver):
         desktop: The desktop.
         version: `2.5`, `3` (also for 3.5) or `fara`.
         confirm: Asks a person before each action. Only the answer `True` allows it.
+        open: Opens a page for `visit_url` and `web_search`. Without it, addresses are typed into the
+            focused browser.
     """
 
     def perform(self, answer: str) -> Turn:
