@@ -329,6 +329,133 @@ async fn a_launch_happens_once() {
     assert_eq!(client::reason(&error), Reason::OperationIdReused);
 }
 
+/// Operation ids are remembered longer than programs are listed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_launch_is_not_repeated() {
+    let stage = Stage::new();
+    let mut programs = stage.programs().await;
+    let marker = stage.folder.path().join("marker");
+    let script = format!("echo x >> {}", marker.display());
+    let request = v1::LaunchRequest {
+        operation_id: "first".into(),
+        ..of_words(&["sh", "-c", &script])
+    };
+    let first = launch(&mut programs, request.clone()).await;
+    let mut last = String::new();
+    for _ in 0..70 {
+        let reply = launch(&mut programs, of_words(&["true"])).await;
+        last = reply.program.unwrap().id;
+    }
+    finished(&mut programs, &last).await;
+    let list = programs.list_programs(v1::ListProgramsRequest {}).await;
+    assert!(list.unwrap().into_inner().programs.len() <= 64);
+    let again = launch(&mut programs, request).await;
+    assert_eq!(first.program.unwrap().id, again.program.unwrap().id);
+    assert_eq!(fs::read_to_string(&marker).unwrap(), "x\n");
+}
+
+/// What the caller was told was not done is not done later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_that_was_stopped_starts_nothing_late() {
+    use nix::sys::signal::{Signal, kill};
+
+    let stage = Stage::new();
+    let mut programs = stage.programs().await;
+    let running = launch(&mut programs, of_words(&["sleep", "60"])).await;
+    let running = running.program.unwrap().id;
+    let helper = nix::unistd::Pid::from_raw(stage.helper.as_ref().unwrap().pid().cast_signed());
+    kill(helper, Signal::SIGSTOP).unwrap();
+    let marker = stage.folder.path().join("late");
+    let mut request = tonic::Request::new(of_words(&["touch", marker.to_str().unwrap()]));
+    request.set_timeout(Duration::from_secs(2));
+    let error = programs.launch(request).await.unwrap_err();
+    assert_eq!(client::reason(&error), Reason::NoSessionHelper, "{error:?}");
+    let mut request = tonic::Request::new(v1::ListProgramsRequest {});
+    request.set_timeout(Duration::from_secs(2));
+    let error = programs.list_programs(request).await.unwrap_err();
+    assert_eq!(client::reason(&error), Reason::NoSessionHelper, "{error:?}");
+    let mut request = tonic::Request::new(v1::SignalProgramRequest {
+        id: running.clone(),
+        signal: v1::ProgramSignal::Kill.into(),
+        timeout: None,
+    });
+    request.set_timeout(Duration::from_secs(2));
+    let error = programs.signal_program(request).await.unwrap_err();
+    assert_eq!(client::reason(&error), Reason::NoSessionHelper, "{error:?}");
+    kill(helper, Signal::SIGCONT).unwrap();
+    launch(&mut programs, of_words(&["true"])).await;
+    assert!(!marker.exists());
+    let reply = output(&mut programs, &running).await;
+    assert!(reply.program.unwrap().end.is_none());
+}
+
+/// A helper that stops during the wait for a window does not change its result.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_goes_on_without_the_helper() {
+    let mut stage = Stage::new();
+    let mut programs = stage.programs().await;
+    let script = "sleep 1; exec xterm -T later";
+    let wait = waiting(of_words(&["sh", "-c", script]), 20);
+    let mut waiter = stage.programs().await;
+    let waiter = tokio::spawn(async move { launch(&mut waiter, wait).await });
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let id = programs.list_programs(v1::ListProgramsRequest {}).await;
+    let id = id.unwrap().into_inner().programs[0].id.clone();
+    stage.helper = None;
+    // Another helper knows nothing of the launch, but the processes say to which they belong.
+    stage.start_helper();
+    let reply = waiter.await.unwrap();
+    assert_eq!(reply.outcome(), LaunchOutcome::WindowPainted, "{reply:?}");
+    assert_eq!(reply.program.unwrap().id, id);
+}
+
+/// A process that clears its environment, and leaves its parents and their session, belongs to the
+/// program.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hides_belongs_to_its_program() {
+    let stage = Stage::new();
+    let mut programs = stage.programs().await;
+    let display = format!("DISPLAY={}", stage.server.display());
+    let file = format!("XAUTHORITY={}", stage.server.xauthority().display());
+    let script = format!(
+        "env -i {display} {file} /usr/bin/setsid -f /bin/sh -c '/usr/bin/xterm -T hidden -e /bin/sleep 300 & exit 0'"
+    );
+    let reply = launch(&mut programs, waiting(of_words(&["sh", "-c", &script]), 30)).await;
+    assert_eq!(reply.outcome(), LaunchOutcome::WindowPainted, "{reply:?}");
+    let window = reply.window.unwrap();
+    assert_eq!(window.title, "hidden");
+    let id = reply.program.unwrap().id;
+    let list = programs.list_programs(v1::ListProgramsRequest {}).await;
+    let list = list.unwrap().into_inner().programs;
+    assert_eq!(list[0].id, id);
+    assert_eq!(list[0].windows.len(), 1);
+    let request = v1::SignalProgramRequest {
+        id,
+        signal: v1::ProgramSignal::Kill.into(),
+        timeout: Some(prost_types::Duration {
+            seconds: 10,
+            nanos: 0,
+        }),
+    };
+    let reply = programs.signal_program(request).await.unwrap().into_inner();
+    assert!(reply.ended && reply.signalled >= 2, "{reply:?}");
+    let pid = i32::try_from(window.pid.unwrap()).unwrap();
+    assert!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_err());
+}
+
+/// The first window of another launch is not taken for the one that is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_launchs_window_is_not_the_programs() {
+    let stage = Stage::new();
+    let mut programs = stage.programs().await;
+    let script = "sleep 1; exec xterm -T other";
+    launch(&mut programs, of_words(&["sh", "-c", script])).await;
+    let ends = waiting(of_words(&["xterm", "-e", "true"]), 4);
+    let reply = launch(&mut programs, ends).await;
+    let title = reply.window.as_ref().map(|window| window.title.as_str());
+    assert_ne!(title, Some("other"), "{reply:?}");
+}
+
 /// The part of a window's id that names the window on the X server.
 trait Xid {
     fn xid(&self) -> &str;

@@ -131,6 +131,15 @@ pub(super) enum Command {
         #[arg(long)]
         background: Option<Background>,
     },
+    /// Start a program, and stay until all of its processes have ended; for the session helper alone.
+    #[command(hide = true)]
+    KeepProgram {
+        /// The program's file.
+        program: OsString,
+        /// Its arguments, with its name first.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
     /// Draw the background, and become the session; for the init alone.
     #[command(hide = true)]
     ExecSession {

@@ -107,6 +107,9 @@ pub fn run() -> ExitCode {
             program,
             arguments,
         } => session::exec(&background, &program, &arguments),
+        Command::KeepProgram { program, words } => crate::helper::keep(&program, &words)
+            .map(|()| Exit::Done)
+            .map_err(|error| CliError::new(Exit::Local, error.to_string())),
         Command::SeedHome { user, background } => {
             crate::stack::init::seed_home(user, background.as_ref())
                 .map(|()| Exit::Done)

@@ -165,15 +165,19 @@ pub(super) fn session_helper(args: SessionHelperArgs) -> Result<Exit, CliError> 
         (true, true) => Lifetime::Endless,
         (true, false) => {
             let display = call::display(args.display)?;
-            // The error says how the connection ended, which makes no difference.
-            Lifetime::Display(Arc::new(move || drop(wait_for_end(display))))
+            Lifetime::Display(Arc::new(move || {
+                wait_for_end(display).map_err(|error| error.failure().message)
+            }))
         }
     };
     let ended = helper::run(socket.as_deref(), &lifetime);
     match ended {
         HelperExit::DisplayEnded => Ok(Exit::Done),
         HelperExit::SessionEnded(status) if status.success() => Ok(Exit::Done),
-        error @ HelperExit::SessionEnded(_) => Err(CliError::new(Exit::Local, error.to_string())),
+        error @ (HelperExit::SessionEnded(_) | HelperExit::NoSession(_)) => {
+            Err(CliError::new(Exit::Local, error.to_string()))
+        }
+        HelperExit::NoDisplay(why) => Err(CliError::new(Exit::NoDisplay, why)),
         error @ HelperExit::InUse(_) => Err(CliError::new(Exit::InUse, error.to_string())),
         error @ (HelperExit::Socket(_) | HelperExit::System(_)) => {
             Err(CliError::new(Exit::CannotListen, error.to_string()))

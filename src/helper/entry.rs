@@ -10,11 +10,17 @@ use freedesktop_desktop_entry::{DesktopEntry, default_paths};
 use percent_encoding::percent_decode_str;
 
 use super::wire::{RefusedReason, Target};
+use crate::text::keep_start;
 
 /// Programs that open a URI with the program that the user prefers.
 const OPENERS: [&[&str]; 2] = [&["xdg-open"], &["gio", "open"]];
 /// Terminals that run the words after `-e`, for entries with `Terminal=true`.
 const TERMINALS: [&str; 3] = ["x-terminal-emulator", "xterm", "xfce4-terminal"];
+
+/// Maximum size of the file of a desktop entry in bytes.
+const MAX_ENTRY: u64 = 256 << 10;
+/// Maximum number of bytes of a name.
+const MAX_NAME: usize = 256;
 
 /// A program to start, with its arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +46,13 @@ pub(super) type Refusal = (RefusedReason, String);
 ///
 /// When there is no such program or entry, or the entry names no program.
 pub(super) fn command_line(target: &Target) -> Result<CommandLine, Refusal> {
+    let mut command = of_target(target)?;
+    let names = command.aliases.iter_mut().chain([&mut command.name]);
+    names.for_each(|name| keep_start(name, MAX_NAME));
+    Ok(command)
+}
+
+fn of_target(target: &Target) -> Result<CommandLine, Refusal> {
     match target {
         Target::Arguments(words) => of_words(words.clone()),
         Target::Entry { entry, uris } => of_entry(entry, uris),
@@ -96,8 +109,12 @@ fn of_entry(named: &str, uris: &[String]) -> Result<CommandLine, Refusal> {
         )
     })?;
     let languages = freedesktop_desktop_entry::get_languages_from_env();
-    let entry = DesktopEntry::from_path(&file, Some(&languages))
-        .map_err(|error| wrong(format!("the desktop entry cannot be read: {error}")))?;
+    let unreadable = |why: String| wrong(format!("the desktop entry cannot be read: {why}"));
+    let text = crate::files::read_at_most(&file, MAX_ENTRY)
+        .map_err(|error| unreadable(error.to_string()))?;
+    let text = String::from_utf8(text).map_err(|_| unreadable("it is not UTF-8".into()))?;
+    let entry = DesktopEntry::from_str(&file, &text, Some(&languages))
+        .map_err(|error| unreadable(error.to_string()))?;
     if entry.hidden() {
         return Err(wrong("the desktop entry is marked as deleted".into()));
     }
@@ -218,6 +235,17 @@ mod tests {
     }
 
     #[test]
+    fn a_long_name_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("Name={}\nStartupWMClass={0}\nExec=sh", "é".repeat(5000));
+        let entry = entry(folder.path(), &text);
+        let uris = Vec::new();
+        let command = command_line(&Target::Entry { entry, uris }).unwrap();
+        assert_eq!(command.name, "é".repeat(128));
+        assert!(command.aliases.iter().all(|alias| alias.len() <= 256));
+    }
+
+    #[test]
     fn wrong_entries_say_why() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
@@ -243,6 +271,9 @@ mod tests {
             assert_eq!(found, reason, "{why}");
             assert!(why.contains(part), "{why}");
         }
+        let huge = format!("Name={}\nExec=sh", "n".repeat(300 << 10));
+        let (_, why) = words(folder, &huge, &[]).unwrap_err();
+        assert!(why.contains("more than"), "{why}");
         let (_, why) = words(folder, "Name=N\nExec=sh", &["/a"]).unwrap_err();
         assert!(why.contains("takes no files"), "{why}");
         let none = Target::Entry {

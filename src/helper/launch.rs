@@ -1,29 +1,41 @@
 //! Starts programs, and keeps what became of them.
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
-    os::unix::process::ExitStatusExt as _,
-    process::{ExitStatus, Stdio},
-    time::{SystemTime, UNIX_EPOCH},
+    io,
+    os::fd::OwnedFd,
+    process::Stdio,
+    rc::Rc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    net::UnixStream,
+    process::{Child, Command},
+};
 
 use super::{
     entry::{CommandLine, Refusal, command_line},
+    keep::Report,
     mark,
     output::Output,
-    wire::{Answer, End, Launch, Program, ProgramSignal, RefusedReason},
+    wire::{Answer, End, Launch, Program, ProgramSignal, RefusedReason, monotonic_ms},
 };
 
 /// Maximum number of launched programs that run.
 const MAX_RUNNING: usize = 256;
-/// Number of ended programs that are kept.
-const KEPT: usize = 64;
+/// Number of ended programs that are listed, and whose output is kept.
+const LISTED: usize = 64;
+/// Number of ended programs that are kept. Their operation ids start nothing again.
+const KEPT: usize = 1024;
+/// Maximum time until a program is started. Its file may be on a file system that hangs.
+const START: Duration = Duration::from_millis(1500);
 
 /// The launched programs, the latest first.
 #[derive(Debug, Default)]
@@ -37,100 +49,158 @@ struct Launched {
     output: Output,
     /// The operation id and the digest of the launch.
     operation: (String, u64),
+    /// Whether the process that keeps it runs, and so a process of the program.
+    kept: bool,
 }
 
-/// A started program, whose end somebody must wait for.
-#[derive(Debug)]
-pub(super) struct Started {
-    pub(super) id: String,
-    pub(super) child: Child,
+/// Starts a program. A launch whose operation id was used before starts nothing. `until_ms`: the
+/// program is not started after this time.
+///
+/// # Errors
+///
+/// When the program cannot be started.
+pub(super) async fn start(
+    launches: &Rc<RefCell<Launches>>,
+    launch: &Launch,
+    until_ms: u64,
+) -> Result<Program, Refusal> {
+    if let Some(program) = launches.borrow().repeated(launch)? {
+        return Ok(program);
+    }
+    let command = command_line(&launch.target)?;
+    let id = new_id();
+    let (report, theirs) = std::os::unix::net::UnixStream::pair().map_err(system)?;
+    report.set_nonblocking(true).map_err(system)?;
+    let mut report = BufReader::new(UnixStream::from_std(report).map_err(system)?);
+    if monotonic_ms() > until_ms {
+        let why = "the session helper read the request too late";
+        return Err((RefusedReason::Late, why.into()));
+    }
+    let mut keeper = spawn(&command, launch, &id, theirs)?;
+    let output = Output::default();
+    if let Some(pipe) = keeper.stdout.take() {
+        tokio::task::spawn_local(output.clone().follow(pipe));
+    }
+    if let Some(pipe) = keeper.stderr.take() {
+        tokio::task::spawn_local(output.clone().follow(pipe));
+    }
+    let first = tokio::time::timeout(START, next_report(&mut report)).await;
+    let pid = match first {
+        Ok(Some(Report::Started(pid))) => pid,
+        Ok(Some(Report::Failed(error))) => {
+            let error = io::Error::from_raw_os_error(error);
+            tokio::task::spawn_local(async move { drop(keeper.wait().await) });
+            return Err(not_started(&command, &error));
+        }
+        _ => {
+            // The program may not start later.
+            drop(keeper.start_kill());
+            tokio::task::spawn_local(async move { drop(keeper.wait().await) });
+            let error = io::Error::from(io::ErrorKind::TimedOut);
+            return Err(not_started(&command, &error));
+        }
+    };
+    let program = Program {
+        id: id.clone(),
+        pid,
+        name: command.name,
+        aliases: command.aliases,
+        since_ms: now_ms(),
+        end: None,
+        runs: true,
+    };
+    launches.borrow_mut().list.push_front(Launched {
+        program: program.clone(),
+        output,
+        operation: (launch.operation_id.clone(), digest(launch)),
+        kept: true,
+    });
+    launches.borrow_mut().forget();
+    let launches = Rc::clone(launches);
+    tokio::task::spawn_local(async move {
+        while let Some(report) = next_report(&mut report).await {
+            let end = match report {
+                Report::Code(code) => End::Code(code),
+                Report::Signal(signal) => End::Signal(signal),
+                Report::Started(_) | Report::Failed(_) => continue,
+            };
+            launches.borrow_mut().ended(&id, end);
+        }
+        drop(keeper.wait().await);
+        launches.borrow_mut().released(&id);
+    });
+    Ok(program)
+}
+
+async fn next_report(report: &mut BufReader<UnixStream>) -> Option<Report> {
+    let mut line = String::new();
+    match report.read_line(&mut line).await {
+        Ok(1..) => Report::of(&line),
+        _ => None,
+    }
 }
 
 impl Launches {
-    /// Starts a program. Returns no process if the operation id was used before.
+    /// Returns the program of an earlier launch with the same operation id.
     ///
     /// # Errors
     ///
-    /// When the program cannot be started.
-    pub(super) fn start(&mut self, launch: &Launch) -> Result<(Program, Option<Started>), Refusal> {
-        let digest = digest(launch);
+    /// When that was another launch, or too many programs run.
+    fn repeated(&self, launch: &Launch) -> Result<Option<Program>, Refusal> {
         let known = self.list.iter().find(|known| {
             !launch.operation_id.is_empty() && known.operation.0 == launch.operation_id
         });
-        if let Some(known) = known {
-            return match known.operation.1 == digest {
-                true => Ok((known.program.clone(), None)),
-                false => {
-                    let why = "this operation id was used for another launch: give a new one";
-                    Err((RefusedReason::Reused, why.into()))
-                }
-            };
+        match known {
+            Some(known) if known.operation.1 == digest(launch) => return Ok(Some(state(known))),
+            Some(_) => {
+                let why = "this operation id was used for another launch: give a new one";
+                return Err((RefusedReason::Reused, why.into()));
+            }
+            None => {}
         }
         let running = self.list.iter().filter(|known| known.program.end.is_none());
         if running.count() >= MAX_RUNNING {
             let why = format!("{MAX_RUNNING} launched programs run: end some");
             return Err((RefusedReason::Full, why));
         }
-        let command = command_line(&launch.target)?;
-        let id = new_id();
-        let mut child = spawn(&command, launch, &id)?;
-        let output = Output::default();
-        for pipe in [
-            child.stdout.take().map(Pipe::Out),
-            child.stderr.take().map(Pipe::Error),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            let output = output.clone();
-            match pipe {
-                Pipe::Out(pipe) => tokio::spawn(output.follow(pipe)),
-                Pipe::Error(pipe) => tokio::spawn(output.follow(pipe)),
-            };
-        }
-        let program = Program {
-            id: id.clone(),
-            pid: child.id().unwrap_or(0),
-            name: command.name,
-            aliases: command.aliases,
-            since_ms: now_ms(),
-            end: None,
-            runs: true,
-        };
-        self.list.push_front(Launched {
-            program: program.clone(),
-            output,
-            operation: (launch.operation_id.clone(), digest),
-        });
-        self.forget();
-        Ok((program, Some(Started { id, child })))
+        Ok(None)
     }
 
     /// Notes the end of a started process.
-    pub(super) fn ended(&mut self, id: &str, status: ExitStatus) {
+    fn ended(&mut self, id: &str, end: End) {
         if let Some(launched) = self.find_mut(id) {
-            let signal = status.signal().map(End::Signal);
-            launched.program.end = signal.or(Some(End::Code(status.code().unwrap_or(0))));
+            launched.program.end = Some(end);
+        }
+        self.forget();
+    }
+
+    /// Notes the end of the process that keeps a program.
+    fn released(&mut self, id: &str) {
+        if let Some(launched) = self.find_mut(id) {
+            launched.kept = false;
+            // If that process was killed, nobody knows how the program ends.
+            launched
+                .program
+                .end
+                .get_or_insert(End::Signal(libc::SIGKILL));
         }
         self.forget();
     }
 
     /// Returns a program, or a refusal.
     pub(super) fn get(&self, id: &str) -> Answer {
-        self.find(id).map_or_else(unknown, |launched| {
-            Answer::Program(state(&launched.program))
-        })
+        self.find(id)
+            .map_or_else(unknown, |launched| Answer::Program(state(launched)))
     }
 
-    /// Returns all programs.
+    /// Returns the programs that run, and the latest of the others.
     pub(super) fn all(&self) -> Answer {
-        let running = mark::all(|_| true);
-        let state = |launched: &Launched| Program {
-            runs: launched.program.end.is_none()
-                || running.iter().any(|(_, id)| *id == launched.program.id),
-            ..launched.program.clone()
-        };
-        Answer::Programs(self.list.iter().map(state).collect())
+        let mut others = 0;
+        let states = self.list.iter().map(state).filter(|program| {
+            others += usize::from(!program.runs);
+            program.runs || others <= LISTED
+        });
+        Answer::Programs(states.collect())
     }
 
     /// Returns the end of what a program wrote, or a refusal.
@@ -142,7 +212,7 @@ impl Launches {
         Answer::Output {
             output,
             total,
-            program: state(&launched.program),
+            program: state(launched),
         }
     }
 
@@ -165,7 +235,7 @@ impl Launches {
         }
         Answer::Signalled {
             count,
-            program: state(&launched.program),
+            program: state(launched),
         }
     }
 
@@ -178,19 +248,20 @@ impl Launches {
         list.find(|launched| launched.program.id == id)
     }
 
-    /// Forgets the oldest ended programs.
+    /// Forgets the oldest ended programs, and the output of older ones.
     fn forget(&mut self) {
         let mut ended = 0;
-        self.list.retain(|launched| {
-            ended += usize::from(launched.program.end.is_some());
-            launched.program.end.is_none() || ended <= KEPT
+        self.list.retain_mut(|launched| {
+            if launched.kept {
+                return true;
+            }
+            ended += 1;
+            if ended > LISTED {
+                launched.output = Output::default();
+            }
+            ended <= KEPT
         });
     }
-}
-
-enum Pipe {
-    Out(tokio::process::ChildStdout),
-    Error(tokio::process::ChildStderr),
 }
 
 fn unknown() -> Answer {
@@ -201,14 +272,20 @@ fn unknown() -> Answer {
 }
 
 /// Looks whether any process of the program runs.
-fn state(program: &Program) -> Program {
+fn state(launched: &Launched) -> Program {
     Program {
-        runs: program.end.is_none() || !mark::all(|id| id == program.id).is_empty(),
-        ..program.clone()
+        runs: launched.kept,
+        ..launched.program.clone()
     }
 }
 
-fn spawn(command: &CommandLine, launch: &Launch, id: &str) -> Result<Child, Refusal> {
+/// Starts the process that starts and keeps the program. It reports to `report`.
+fn spawn(
+    command: &CommandLine,
+    launch: &Launch,
+    id: &str,
+    report: std::os::unix::net::UnixStream,
+) -> Result<Child, Refusal> {
     let home = std::env::var("HOME").unwrap_or_default();
     let named = [Some(launch.folder.clone()), command.folder.clone()];
     let named = named.into_iter().flatten().find(|path| !path.is_empty());
@@ -218,29 +295,41 @@ fn spawn(command: &CommandLine, launch: &Launch, id: &str) -> Result<Child, Refu
         let shown: String = folder.chars().take(200).collect();
         return Err(refused(format!("the folder {shown:?} cannot be entered")));
     }
-    let mut process = Command::new(&command.program);
+    let mut process = Command::new("/proc/self/exe");
     process
-        .arg0(command.words.first().map_or("", String::as_str))
-        .args(command.words.iter().skip(1))
+        .arg0("deskd")
+        .arg("keep-program")
+        .arg(&command.program)
+        .args(&command.words)
         .envs(launch.environment.iter().map(|(name, value)| (name, value)))
         .env(mark::MARK, id)
         // Without a time: a window manager would take it for the time of the user's last input.
         .env("DESKTOP_STARTUP_ID", startup_id(id))
         .current_dir(&folder)
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(OwnedFd::from(report))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    process.spawn().map_err(|error| {
-        let name = command.program.display();
-        let advice = match error.raw_os_error() {
-            Some(libc::ENOENT) => "; does the interpreter in its first line exist?",
-            Some(libc::EACCES) => "; may the desktop's user execute it, and enter the folder?",
-            Some(libc::E2BIG) => "; its arguments or variables are too long",
-            _ => "",
-        };
-        refused(format!("{name} cannot be started: {error}{advice}"))
-    })
+    process
+        .spawn()
+        .map_err(|error| not_started(command, &error))
+}
+
+fn not_started(command: &CommandLine, error: &io::Error) -> Refusal {
+    let name = command.program.display();
+    let advice = match error.raw_os_error() {
+        Some(libc::ENOENT) => "; does the interpreter in its first line exist?",
+        Some(libc::EACCES) => "; may the desktop's user execute it, and enter the folder?",
+        Some(libc::E2BIG) => "; its arguments or variables are too long",
+        _ => "",
+    };
+    let why = format!("{name} cannot be started: {error}{advice}");
+    (RefusedReason::NotStarted, why)
+}
+
+fn system(error: io::Error) -> Refusal {
+    let why = format!("the session helper cannot start programs: {error}");
+    (RefusedReason::NotStarted, why)
 }
 
 /// The startup id of a launch (Startup Notification Protocol 0.1). A program that hands its work to

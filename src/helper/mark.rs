@@ -1,5 +1,5 @@
-//! Finds the program to which a process belongs. A program may fork away from the process that was
-//! started, so each launch has its id in the environment, which all descendants inherit.
+//! Finds the program to which a process belongs. Each launch has its id in the environment of the
+//! process that keeps it, which is an ancestor of all processes of the launch.
 
 use crate::processes;
 
@@ -31,13 +31,13 @@ pub(super) fn of(pid: u32) -> Option<String> {
 }
 
 /// Returns the processes of this user, with the ids of the launches that they belong to. `wanted`
-/// says of which launches.
+/// says of which launches. The children of this process, which keep the programs, do not count.
 pub(super) fn all(wanted: impl Fn(&str) -> bool) -> Vec<(u32, String)> {
     let user = nix::unistd::geteuid().as_raw();
     let own = std::process::id();
     processes::all()
         .filter(|pid| *pid != own && processes::is_user(*pid, user) && processes::exists(*pid))
         .filter_map(|pid| Some((pid, of(pid)?)))
-        .filter(|(_, id)| wanted(id))
+        .filter(|(pid, id)| wanted(id) && processes::parent_of(*pid) != Some(own))
         .collect()
 }

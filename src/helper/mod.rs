@@ -9,11 +9,13 @@
 //! - `client`: the daemon's side.
 //! - `serve`: the process.
 //! - `launch`: starts programs, and keeps what became of them.
+//! - `keep`: the parent of each program, which tells its processes from those of others.
 //! - `entry`: desktop entries and URIs as words of a command line.
 //! - `mark`: which processes belong to a launch.
 
 mod client;
 mod entry;
+mod keep;
 mod launch;
 mod mark;
 mod output;
@@ -21,4 +23,5 @@ mod serve;
 pub mod wire;
 
 pub use client::{Helper, HelperError};
+pub use keep::keep;
 pub use serve::{HelperExit, Lifetime, run};

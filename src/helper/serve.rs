@@ -4,10 +4,7 @@ use std::{
     cell::RefCell,
     ffi::OsString,
     fmt, io,
-    os::{
-        fd::OwnedFd,
-        unix::{fs::PermissionsExt as _, net::UnixListener as StdListener},
-    },
+    os::{fd::OwnedFd, unix::net::UnixListener as StdListener},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     rc::Rc,
@@ -18,14 +15,14 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixStream},
-    sync::Semaphore,
+    sync::{Mutex, Semaphore},
     task::LocalSet,
 };
 
 use super::{
-    launch::Launches,
+    launch::{Launches, start},
     mark,
-    wire::{Answer, Call, MAX_LINE, RefusedReason, Request, VERSION},
+    wire::{Answer, Call, MAX_LINE, RefusedReason, Request, VERSION, monotonic_ms},
 };
 
 /// Maximum number of connections that are served at a time; further ones wait.
@@ -42,9 +39,15 @@ pub enum HelperExit {
     /// The socket cannot be used.
     #[error("the socket cannot be used: {0}")]
     Socket(io::Error),
+    /// The display cannot be reached.
+    #[error("{0}")]
+    NoDisplay(String),
     /// The display ended, and with it the session.
     #[error("the display ended")]
     DisplayEnded,
+    /// The session cannot be started.
+    #[error("{0}")]
+    NoSession(String),
     /// The session that the helper started has ended.
     #[error("the session ended: {0}")]
     SessionEnded(ExitStatus),
@@ -57,8 +60,8 @@ pub enum HelperExit {
 pub enum Lifetime<'a> {
     /// Nothing.
     Endless,
-    /// The end of the display, for which this blocks.
-    Display(Arc<dyn Fn() + Send + Sync>),
+    /// The end of the display, for which this blocks. An error says why it cannot be reached.
+    Display(Arc<dyn Fn() -> Result<(), String> + Send + Sync>),
     /// The end of this program, which the helper starts: the session.
     Session(&'a [OsString]),
 }
@@ -106,7 +109,8 @@ async fn end_of(lifetime: &Lifetime<'_>) -> HelperExit {
         Lifetime::Display(wait) => {
             let wait = Arc::clone(wait);
             match tokio::task::spawn_blocking(move || wait()).await {
-                Ok(()) => HelperExit::DisplayEnded,
+                Ok(Ok(())) => HelperExit::DisplayEnded,
+                Ok(Err(why)) => HelperExit::NoDisplay(why),
                 Err(error) => HelperExit::System(io::Error::other(error)),
             }
         }
@@ -120,7 +124,7 @@ async fn end_of(lifetime: &Lifetime<'_>) -> HelperExit {
                 Ok(status) => HelperExit::SessionEnded(status),
                 Err(error) => {
                     let why = format!("{} cannot be started: {error}", program.display());
-                    HelperExit::System(io::Error::new(error.kind(), why))
+                    HelperExit::NoSession(why)
                 }
             }
         }
@@ -152,14 +156,15 @@ fn bind(path: &Path) -> Result<StdListener, HelperExit> {
     let mask = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o177));
     let bound = StdListener::bind(path);
     nix::sys::stat::umask(mask);
-    let listener = bound.map_err(HelperExit::Socket)?;
-    let mode = std::fs::Permissions::from_mode(0o600);
-    std::fs::set_permissions(path, mode).map_err(HelperExit::Socket)?;
-    Ok(listener)
+    bound.map_err(|error| {
+        let why = format!("{}: {error}", path.display());
+        HelperExit::Socket(io::Error::new(error.kind(), why))
+    })
 }
 
 async fn serve(listener: UnixListener) -> io::Error {
     let launches = Rc::new(RefCell::new(Launches::default()));
+    let starting = Rc::new(Mutex::new(()));
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -167,10 +172,11 @@ async fn serve(listener: UnixListener) -> io::Error {
         };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let launches = Rc::clone(&launches);
+                let (launches, starting) = (Rc::clone(&launches), Rc::clone(&starting));
                 tokio::task::spawn_local(async move {
                     // Whoever disconnects early wants no answer.
-                    let _ = tokio::time::timeout(PATIENCE, answer_one(stream, launches)).await;
+                    let _ = tokio::time::timeout(PATIENCE, answer_one(stream, launches, starting))
+                        .await;
                     drop(place);
                 });
             }
@@ -183,9 +189,13 @@ async fn serve(listener: UnixListener) -> io::Error {
     }
 }
 
-async fn answer_one(mut stream: UnixStream, launches: Rc<RefCell<Launches>>) -> io::Result<()> {
+async fn answer_one(
+    mut stream: UnixStream,
+    launches: Rc<RefCell<Launches>>,
+    starting: Rc<Mutex<()>>,
+) -> io::Result<()> {
     let answer = match read_request(&mut stream).await? {
-        Ok(call) => answer(call, &launches),
+        Ok(request) => answer(request, &launches, &starting).await,
         Err(message) => Answer::Refused {
             reason: RefusedReason::Protocol,
             message,
@@ -197,7 +207,7 @@ async fn answer_one(mut stream: UnixStream, launches: Rc<RefCell<Launches>>) -> 
     stream.shutdown().await
 }
 
-async fn read_request(stream: &mut UnixStream) -> io::Result<Result<Call, String>> {
+async fn read_request(stream: &mut UnixStream) -> io::Result<Result<Request, String>> {
     let mut line = Vec::new();
     let mut limited = stream.take(MAX_LINE as u64);
     while !line.ends_with(b"\n") {
@@ -221,27 +231,26 @@ async fn read_request(stream: &mut UnixStream) -> io::Result<Result<Call, String
         );
         return Ok(Err(why));
     }
-    Ok(Ok(request.call))
+    Ok(Ok(request))
 }
 
-fn answer(call: Call, launches: &Rc<RefCell<Launches>>) -> Answer {
-    match call {
+async fn answer(
+    request: Request,
+    launches: &Rc<RefCell<Launches>>,
+    starting: &Mutex<()>,
+) -> Answer {
+    let refused = |(reason, message)| Answer::Refused { reason, message };
+    match request.call {
         Call::Launch(launch) => {
-            let started = launches.borrow_mut().start(&launch);
-            match started {
-                Ok((program, None)) => Answer::Program(program),
-                Ok((program, Some(mut started))) => {
-                    let launches = Rc::clone(launches);
-                    tokio::task::spawn_local(async move {
-                        if let Ok(status) = started.child.wait().await {
-                            launches.borrow_mut().ended(&started.id, status);
-                        }
-                    });
-                    Answer::Program(program)
-                }
-                Err((reason, message)) => Answer::Refused { reason, message },
-            }
+            // One at a time: a repeated operation id must find the first.
+            let _starting = starting.lock().await;
+            let started = start(launches, &launch, request.until_ms).await;
+            started.map_or_else(refused, Answer::Program)
         }
+        _ if monotonic_ms() > request.until_ms => refused((
+            RefusedReason::Late,
+            "the session helper read the request too late".into(),
+        )),
         Call::Get { id } => launches.borrow().get(&id),
         Call::List => launches.borrow().all(),
         Call::Whose { pids } => Answer::Owners(pids.into_iter().map(mark::of).collect()),

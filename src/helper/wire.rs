@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of these messages. The helper refuses another one: both are started from the same
 /// binary, and only an update in between separates them.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Maximum number of bytes of a line.
 pub const MAX_LINE: usize = 1 << 20;
 
@@ -13,6 +13,8 @@ pub const MAX_LINE: usize = 1 << 20;
 pub struct Request {
     /// [`VERSION`] of the sender.
     pub version: u32,
+    /// The time, in milliseconds of CLOCK_MONOTONIC, after which the sender does not want it done.
+    pub until_ms: u64,
     /// The call.
     pub call: Call,
 }
@@ -152,6 +154,15 @@ pub enum RefusedReason {
     Reused,
     /// The request cannot be read, or its version is another one.
     Protocol,
+    /// The request was read too late. Nothing was done.
+    Late,
+}
+
+/// The present time in milliseconds of CLOCK_MONOTONIC.
+pub(super) fn monotonic_ms() -> u64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    let now = now.map_or(std::time::Duration::ZERO, std::time::Duration::from);
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A launched program.

@@ -240,7 +240,7 @@ impl From<ProgramError> for Status {
         let message = error.to_string();
         let (code, reason) = match error {
             ProgramError::Display(failure) => return CursorFailure(failure).into(),
-            ProgramError::Helper(HelperError::Away(_)) => {
+            ProgramError::Helper(HelperError::Absent(_) | HelperError::Away(_)) => {
                 (Code::Unavailable, Reason::NoSessionHelper)
             }
             ProgramError::Helper(HelperError::Refused(refused, _)) => match refused {
@@ -249,7 +249,9 @@ impl From<ProgramError> for Status {
                 RefusedReason::Unknown => (Code::FailedPrecondition, Reason::UnknownProgram),
                 RefusedReason::Full => (Code::ResourceExhausted, Reason::QueueFull),
                 RefusedReason::Reused => (Code::FailedPrecondition, Reason::OperationIdReused),
-                RefusedReason::Protocol => (Code::Unavailable, Reason::NoSessionHelper),
+                RefusedReason::Protocol | RefusedReason::Late => {
+                    (Code::Unavailable, Reason::NoSessionHelper)
+                }
             },
         };
         build(code, reason, message, &[])

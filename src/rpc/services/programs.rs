@@ -57,9 +57,11 @@ impl Programs for ProgramsService {
         &self,
         request: Request<v1::ReadOutputRequest>,
     ) -> Result<Response<v1::ReadOutputResponse>, Status> {
+        let deadline = Deadline::of(request.metadata(), deadline::QUERY);
         let id = &request.get_ref().id;
         program::id(id)?;
-        let (output, total_bytes, program) = self.session.programs.output(id).await?;
+        let programs = &self.session.programs;
+        let (output, total_bytes, program) = programs.output(id, deadline.reply_by).await?;
         Ok(Response::new(v1::ReadOutputResponse {
             output,
             total_bytes,

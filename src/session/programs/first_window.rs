@@ -40,11 +40,15 @@ impl Programs {
             let list = self.windows.list(reply_by).await?;
             let unknown = list.windows.iter().filter_map(|window| window.pid);
             let unknown: Vec<u32> = unknown.filter(|pid| !owners.contains_key(pid)).collect();
-            let found = self.owners(&unknown).await;
+            let found = self.owners(&unknown, end).await;
             owners.extend(unknown.iter().map(|pid| (*pid, found.get(pid).cloned())));
+            let owner = |window: &ListedWindow| owners.get(&window.pid?)?.clone();
+            // Of another launch's program, a window counts only if that program had one before.
+            let had: Vec<Option<String>> = before.windows.iter().map(owner).collect();
             let window = list.windows.iter().find(|window| {
-                let owner = window.pid.and_then(|pid| owners.get(&pid)?.as_ref());
-                is_candidate(window) && is_of(window, owner, &program, before)
+                let owner = owner(window);
+                let is_others = owner.is_some() && !had.contains(&owner);
+                is_candidate(window) && is_of(window, (owner, is_others), &program, before)
             });
             let mut is_painted = false;
             if let Some(window) = window {
@@ -55,7 +59,7 @@ impl Programs {
             let has_failed = !program.runs && program.end != Some(End::Code(0));
             if is_painted || now >= end || window.is_none() && has_failed {
                 let output = match window.is_none() && !program.runs {
-                    true => self.last_output(&program.id).await,
+                    true => self.last_output(&program.id, reply_by).await,
                     false => String::new(),
                 };
                 return Ok(Launched {
@@ -75,7 +79,11 @@ impl Programs {
             }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
-                program = self.program(Call::Get { id: program.id }).await?;
+                let call = Call::Get {
+                    id: program.id.clone(),
+                };
+                // The program runs on without the helper, and may show its window.
+                program = self.program(call, end).await.unwrap_or(program);
             }
         }
     }
@@ -115,9 +123,9 @@ impl Programs {
         }
     }
 
-    async fn last_output(&self, id: &str) -> String {
+    async fn last_output(&self, id: &str, by: Instant) -> String {
         let output = self
-            .output(id)
+            .output(id, by)
             .await
             .map_or(String::new(), |(text, ..)| text);
         last_part(&output, MAX_REPORTED_OUTPUT).to_owned()
@@ -140,14 +148,15 @@ fn is_candidate(window: &ListedWindow) -> bool {
 
 /// Whether a window belongs to a launched program. Its process does, or it has the launch's startup
 /// id. If the launched process ended with code 0, it may have handed its work to another process: then
-/// a new window of the same program counts, too.
+/// a new window of the same program counts, too, but not the first one of another launch
+/// (`is_others`).
 fn is_of(
     window: &ListedWindow,
-    owner: Option<&String>,
+    (owner, is_others): (Option<String>, bool),
     program: &Program,
     before: &WindowList,
 ) -> bool {
-    if owner == Some(&program.id) || window.startup_id == format!("deskd-{}", program.id) {
+    if owner.as_ref() == Some(&program.id) || window.startup_id == format!("deskd-{}", program.id) {
         return true;
     }
     let is_new = before.find(&window.id).is_none();
@@ -157,7 +166,7 @@ fn is_of(
         !wanted.is_empty() && names.iter().any(|name| name.eq_ignore_ascii_case(wanted))
     };
     let is_the_programs = program.aliases.is_empty() || program.aliases.iter().any(|a| is_named(a));
-    is_new && handed_over && is_the_programs
+    is_new && handed_over && is_the_programs && !is_others
 }
 
 /// Returns the part of a rectangle that is on the screen.

@@ -103,7 +103,7 @@ impl Programs {
         reply_by: Instant,
     ) -> Result<Launched, ProgramError> {
         let Some(wait) = wait else {
-            let program = self.program(Call::Launch(launch)).await?;
+            let program = self.program(Call::Launch(launch), reply_by).await?;
             return Ok(Launched {
                 program,
                 window: None,
@@ -115,23 +115,26 @@ impl Programs {
         // Without a display, nothing is started.
         let before = self.windows.list(reply_by).await?;
         let began = Instant::now();
-        let program = self.program(Call::Launch(launch)).await?;
+        let program = self.program(Call::Launch(launch), reply_by).await?;
         let end = (began + wait).min(reply_by);
         self.first_window(program, &before, (began, end), reply_by)
             .await
     }
 
-    /// Lists the launched programs, the latest first, then those that only have windows.
+    /// Lists the launched programs, the latest first, then those that only have windows. Without a
+    /// session helper, it lists only those.
     ///
     /// # Errors
     ///
-    /// When the display cannot be read.
+    /// When the display cannot be read, or the session helper does not answer.
     pub async fn list(&self, reply_by: Instant) -> Result<Vec<ListedProgram>, ProgramError> {
         let list = self.windows.list(reply_by).await?;
-        let launched = match self.helper.ask(Call::List).await {
+        let launched = match self.helper.ask(Call::List, reply_by).await {
             Ok(Answer::Programs(programs)) => programs.into_iter().map(bounded).collect(),
+            Ok(_) => return Err(wrong_answer()),
             // Windows can be listed without a helper.
-            _ => Vec::new(),
+            Err(HelperError::Absent(_)) => Vec::new(),
+            Err(error) => return Err(error.into()),
         };
         let pids: Vec<u32> = {
             let mut pids: Vec<u32> = list.windows.iter().filter_map(|w| w.pid).collect();
@@ -139,7 +142,7 @@ impl Programs {
             pids.dedup();
             pids
         };
-        let owners = self.owners(&pids).await;
+        let owners = self.owners(&pids, reply_by).await;
         let of_launch = |program: Program| ListedProgram {
             pid: program.pid,
             name: program.name.clone(),
@@ -174,8 +177,13 @@ impl Programs {
     /// # Errors
     ///
     /// When deskd launched no such program, or the helper cannot be reached.
-    pub async fn output(&self, id: &str) -> Result<(String, u64, Program), ProgramError> {
-        match self.helper.ask(Call::Output { id: id.into() }).await? {
+    pub async fn output(
+        &self,
+        id: &str,
+        reply_by: Instant,
+    ) -> Result<(String, u64, Program), ProgramError> {
+        let call = Call::Output { id: id.into() };
+        match self.helper.ask(call, reply_by).await? {
             Answer::Output {
                 output,
                 total,
@@ -203,33 +211,33 @@ impl Programs {
             id: id.into(),
             signal,
         };
-        let Answer::Signalled { count, program } = self.helper.ask(call).await? else {
+        let Answer::Signalled { count, program } = self.helper.ask(call, reply_by).await? else {
             return Err(wrong_answer());
         };
         let mut program = bounded(program);
         while program.runs && Instant::now() + LOOK < end {
             tokio::time::sleep(LOOK).await;
-            program = self.program(Call::Get { id: id.into() }).await?;
+            program = self.program(Call::Get { id: id.into() }, reply_by).await?;
         }
         Ok((count, program))
     }
 
-    async fn program(&self, call: Call) -> Result<Program, ProgramError> {
-        match self.helper.ask(call).await? {
+    async fn program(&self, call: Call, by: Instant) -> Result<Program, ProgramError> {
+        match self.helper.ask(call, by).await? {
             Answer::Program(program) => Ok(bounded(program)),
             _ => Err(wrong_answer()),
         }
     }
 
     /// Returns the launches to which these processes belong; of most processes there is none.
-    async fn owners(&self, pids: &[u32]) -> HashMap<u32, String> {
+    async fn owners(&self, pids: &[u32], by: Instant) -> HashMap<u32, String> {
         if pids.is_empty() {
             return HashMap::new();
         }
         let call = Call::Whose {
             pids: pids.to_vec(),
         };
-        match self.helper.ask(call).await {
+        match self.helper.ask(call, by).await {
             Ok(Answer::Owners(owners)) => pids
                 .iter()
                 .zip(owners)

@@ -13,21 +13,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause between two looks without an event.
 const LOOK: Duration = Duration::from_secs(3600);
 
-/// Connects to the display, and returns when the connection ends: the error says why. Blocks.
-pub fn wait_for_end(display: DisplayName) -> DisplayError {
+/// Connects to the display, and returns when the connection ends. Blocks.
+///
+/// # Errors
+///
+/// When the display cannot be reached.
+pub fn wait_for_end(display: DisplayName) -> Result<(), DisplayError> {
+    let bell = Bell::new().map_err(DisplayError::Lost)?;
+    let reach = (&ServerOwner::anybody(), &Trust::default());
+    let pulse = Arc::new(Pulse::new());
+    let server = Server::open(display, PATIENCE, &pulse, reach, Purpose::Screen)?;
     let watch = || -> Result<(), DisplayError> {
-        let bell = Bell::new().map_err(DisplayError::Lost)?;
-        let reach = (&ServerOwner::anybody(), &Trust::default());
-        let pulse = Arc::new(Pulse::new());
-        let server = Server::open(display, PATIENCE, &pulse, reach, Purpose::Screen)?;
         loop {
             let socket = server.conn.stream().as_fd();
             bell.wait(Some(socket), LOOK).map_err(DisplayError::Lost)?;
             while server.next_event()?.is_some() {}
         }
     };
-    match watch() {
-        Ok(()) => DisplayError::Lost(std::io::ErrorKind::UnexpectedEof.into()),
-        Err(error) => error,
-    }
+    // How the connection ended makes no difference.
+    drop(watch());
+    Ok(())
 }
