@@ -368,3 +368,203 @@ async fn no_other_window_is_in_the_picture() {
     ends.store(true, Ordering::Relaxed);
     mover.join().unwrap();
 }
+
+/// Sets the widths of the shadows that a window says that it draws.
+fn say_shadows(witness: &Witness, window: xcb::x::Window, widths: [u32; 4]) {
+    use xcb::x;
+
+    let name = b"_GTK_FRAME_EXTENTS";
+    let only_if_exists = false;
+    let atom = witness.conn.send_request(&x::InternAtom {
+        only_if_exists,
+        name,
+    });
+    let property = witness.conn.wait_for_reply(atom).unwrap().atom();
+    witness.checked(&x::ChangeProperty {
+        mode: x::PropMode::Replace,
+        window,
+        property,
+        r#type: x::ATOM_CARDINAL,
+        data: &widths,
+    });
+}
+
+/// The listed window with the number of an X window.
+async fn numbered(daemon: &Daemon, window: xcb::x::Window) -> v1::Window {
+    let number = format!("0x{:x}", xcb::Xid::resource_id(&window));
+    let all = list(&mut windows(daemon).await).await.windows;
+    let is_it = |window: &&v1::Window| crate::common::window_table::number(window) == number;
+    all.iter().find(is_it).unwrap().clone()
+}
+
+/// Pixels of a picture that do not have this colour.
+fn other_than(frame: &v1::Frame, rgb: [u8; 3]) -> usize {
+    assert_eq!(frame.kind(), FrameKind::Screen, "{:?}", frame.failure);
+    let image = Image::from_frame(frame);
+    image.rgb().chunks_exact(3).filter(|p| *p != rgb).count()
+}
+
+/// A window covers what the X server says, whatever it says of itself: its pixels are not in the
+/// picture of the one below, and a click does not reach it.
+#[tokio::test]
+async fn what_covers_a_window_cannot_hide_that() {
+    use xcb::x;
+
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let hostile = Witness::new(&server);
+    // Without a caret it looks the same with the pointer and without. A popup of the same process would
+    // belong to it.
+    let mut xterm = server.program("xterm");
+    let hidden = "printf '\\033[?25l'; exec sleep 1000";
+    xterm.args([
+        "-T",
+        "Victim",
+        "-bw",
+        "0",
+        "-geometry",
+        "50x15+100+100",
+        "-e",
+        hidden,
+    ]);
+    let _victim = crate::common::program::spawn(&mut xterm, "xterm");
+    let window = found(&mut windows(&daemon).await, "Victim").await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let picture = shot(&daemon, of(&window, false)).await.unwrap();
+    let alone = Image::from_frame(&picture);
+    let step = |frame: &v1::Frame| v1::ActRequest {
+        coordinate_space: Some(v1::CoordinateSpace {
+            space: Some(v1::coordinate_space::Space::FrameId(frame.frame_id.clone())),
+        }),
+        ..bare(vec![click(40, 40)])
+    };
+    daemon.client().await.act(step(&picture)).await.unwrap();
+
+    let shadow = hostile.window((99, 99), (302, 202), 0x00ff_0000);
+    let lines: Vec<x::Window> = (0..300)
+        .map(|column| hostile.window((100 + column, 100), (1, 200), 0x00ff_0000))
+        .collect();
+    let show = |shown: &[x::Window], is_mapped| {
+        for window in shown {
+            hostile.set_mapped(*window, is_mapped);
+        }
+        hostile.round_trip();
+    };
+    show(&lines, false);
+    // All of it is said to be shadow, or a part that a shadow may have.
+    for widths in [
+        [0, 301, 0, 201],
+        [128, 128, 100, 100],
+        [u32::MAX; 4],
+        [0; 4],
+    ] {
+        say_shadows(&hostile, shadow, widths);
+        let picture = shot(&daemon, of(&window, false)).await.unwrap();
+        let differing = Image::from_frame(&picture).differing(&alone);
+        assert_eq!(differing, 0, "{widths:?}");
+        let refused = daemon.client().await.act(step(&picture)).await.unwrap_err();
+        assert_eq!(deskd::client::reason(&refused), Reason::WindowCovered);
+    }
+    show(&[shadow], false);
+    show(&lines, true);
+    let picture = shot(&daemon, of(&window, false)).await.unwrap();
+    assert_eq!(Image::from_frame(&picture).differing(&alone), 0, "lines");
+    let refused = daemon.client().await.act(step(&picture)).await.unwrap_err();
+    assert_eq!(deskd::client::reason(&refused), Reason::WindowCovered);
+    assert!(refused.message().contains("not listed"), "{refused:?}");
+    show(&lines, false);
+    // It takes input, and shows nothing.
+    let wid: x::Window = hostile.conn.generate_id();
+    hostile.checked(&x::CreateWindow {
+        depth: 0,
+        wid,
+        parent: hostile.root(),
+        x: 100,
+        y: 100,
+        width: 300,
+        height: 200,
+        border_width: 0,
+        class: x::WindowClass::InputOnly,
+        visual: x::COPY_FROM_PARENT,
+        value_list: &[x::Cw::OverrideRedirect(true)],
+    });
+    hostile.set_mapped(wid, true);
+    hostile.round_trip();
+    let refused = daemon.client().await.act(step(&picture)).await.unwrap_err();
+    assert_eq!(deskd::client::reason(&refused), Reason::WindowCovered);
+}
+
+/// The picture of a window with a shape has its own pixels, and black beside them.
+#[tokio::test]
+async fn a_shaped_window_shows_nothing_else() {
+    use xcb::{shape, x};
+
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let witness = Witness::new(&server);
+    witness.window((100, 100), (300, 200), 0x00ff_0000);
+    let shaped = witness.window((100, 100), (300, 200), 0x0000_ff00);
+    witness.round_trip();
+    let window = numbered(&daemon, shaped).await;
+    let picture = shot(&daemon, of(&window, false)).await.unwrap();
+    assert_eq!(other_than(&picture, [0, 255, 0]), 0);
+    // The shape changes after it was known.
+    let rectangle = x::Rectangle {
+        x: 0,
+        y: 0,
+        width: 300,
+        height: 50,
+    };
+    witness.checked(&shape::Rectangles {
+        operation: shape::So::Set,
+        destination_kind: shape::Sk::Bounding,
+        ordering: x::ClipOrdering::Unsorted,
+        destination_window: shaped,
+        x_offset: 0,
+        y_offset: 0,
+        rectangles: &[rectangle],
+    });
+    for is_covered in [false, true] {
+        if is_covered {
+            witness.window((100, 100), (300, 200), 0x0000_00ff);
+            witness.round_trip();
+        }
+        let picture = shot(&daemon, of(&window, false)).await.unwrap();
+        let image = Image::from_frame(&picture);
+        let top = image.crop(0, 0, 300, 50);
+        assert!(top.rgb().chunks_exact(3).all(|rgb| rgb == [0, 255, 0]));
+        let rest = image.crop(0, 50, 300, 150);
+        assert!(
+            rest.rgb().chunks_exact(3).all(|rgb| rgb == [0, 0, 0]),
+            "{is_covered}"
+        );
+    }
+}
+
+/// Shadows that leave nothing of a window, or that no window has, are not believed.
+#[tokio::test]
+async fn impossible_shadows_are_ignored() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let witness = Witness::new(&server);
+    let subject = witness.window((100, 100), (300, 200), 0x0000_ff00);
+    for is_covered in [false, true] {
+        if is_covered {
+            witness.window((0, 0), (800, 600), 0x0000_00ff);
+        }
+        for (widths, width) in [
+            ([300, 0, 0, 0], 300),
+            ([u32::MAX; 4], 300),
+            ([i32::MAX.cast_unsigned(), 0, 0, 0], 300),
+            ([150, 149, 0, 0], 300),
+            ([128, 128, 0, 0], 44),
+            ([0, 0, 100, 100], 300),
+        ] {
+            say_shadows(&witness, subject, widths);
+            let window = numbered(&daemon, subject).await;
+            let picture = shot(&daemon, of(&window, false)).await.unwrap();
+            assert_eq!(other_than(&picture, [0, 255, 0]), 0, "{widths:?}");
+            assert_eq!((picture.width, picture.height), (width, 200), "{widths:?}");
+        }
+    }
+}

@@ -298,3 +298,51 @@ async fn the_window_under_the_pointer_may_have_the_focus() {
         assert_eq!(focused, has_focus, "{place:?}: {under:?}");
     }
 }
+
+/// Any program can write which window is active. The focus of the X server decides: what is typed goes
+/// there.
+#[tokio::test]
+async fn the_active_window_cannot_be_forged() {
+    let server = XServer::start();
+    let session = Session::start(&server, &format!("{OPENBOX}; exec sleep 1000"));
+    let daemon = Daemon::start(&server);
+    let mut windows = windows(&daemon).await;
+    let _good = xterm(&server, "Good", "30x5+100+100");
+    until_listed(&mut windows, "Good").await;
+    let _evil = xterm(&server, "Evil", "30x5+500+300");
+    until_listed(&mut windows, "Evil").await;
+    let activate = WindowOperation::Activate;
+    change(&mut windows, titled("Evil"), activate)
+        .await
+        .unwrap();
+    let good = window_table::number(&until_listed(&mut windows, "Good").await);
+    let mut xprop = server.program("xprop");
+    xprop.args(["-root", "-f", "_NET_ACTIVE_WINDOW", "32x"]);
+    let forged = xprop.args(["-set", "_NET_ACTIVE_WINDOW", &good]).status();
+    assert!(forged.unwrap().success());
+    for (title, expected) in [("Good", false), ("Evil", true)] {
+        let window = until_listed(&mut windows, title).await;
+        let is_focused = window
+            .states()
+            .any(|state| state == v1::WindowState::Focused);
+        assert_eq!(is_focused, expected, "{title}");
+    }
+    let condition = window_table::window_event("Good", v1::WindowEvent::GetsFocus);
+    let wait = v1::WaitForRequest {
+        condition: Some(condition),
+        timeout: Duration::from_millis(300).try_into().ok(),
+        ..v1::WaitForRequest::default()
+    };
+    let report = daemon.client().await.wait_for(wait).await.unwrap();
+    assert!(!report.into_inner().report.unwrap().met);
+    // It gets the focus, although it is said to have it.
+    let changed = change(&mut windows, titled("Good"), activate).await;
+    let changed = changed.unwrap();
+    assert_eq!(changed.outcome(), WindowOutcome::Done, "{changed:?}");
+    let focus = server.program("xdotool").arg("getwindowfocus").output();
+    let focus = String::from_utf8(focus.unwrap().stdout).unwrap();
+    let wanted = u32::from_str_radix(good.trim_start_matches("0x"), 16).unwrap();
+    let is_within = |focus: u32| focus & !0x1f_ffff == wanted & !0x1f_ffff;
+    assert!(is_within(focus.trim().parse().unwrap()), "{focus} {good}");
+    drop(session);
+}

@@ -29,7 +29,7 @@ pub async fn windows(daemon: &Daemon) -> Windows {
 /// Starts openbox in a session's script and waits until it manages windows: one that is mapped while
 /// openbox starts may stay unmapped.
 pub const OPENBOX: &str = "openbox & until xprop -root _NET_SUPPORTING_WM_CHECK | grep -q window; \
-    do sleep 0.05; done";
+    do sleep 0.05; done; sleep 0.3";
 
 /// All windows.
 pub async fn list(windows: &mut Windows) -> v1::ListWindowsResponse {

@@ -191,6 +191,11 @@ impl Witness {
         hasher.finish()
     }
 
+    /// The root window.
+    pub fn root(&self) -> x::Window {
+        self.root
+    }
+
     /// A mapped window without decoration, of one colour.
     pub fn window(&self, at: (i16, i16), size: (u16, u16), pixel: u32) -> x::Window {
         let wid: x::Window = self.conn.generate_id();

@@ -133,10 +133,10 @@ pub enum WindowRefusal {
         window: Box<ListedWindow>,
     },
     /// Another window covers a point.
-    #[error("{other} covers the point {},{} of the window: activate the window first", point.0, point.1)]
+    #[error("{} covers the point {},{} of the window: activate the window first", Covering(other.as_deref()), point.0, point.1)]
     Covered {
-        /// The other window.
-        other: Box<ListedWindow>,
+        /// The other window; `None`: one that is not listed.
+        other: Option<Box<ListedWindow>>,
         /// The point, in pixels of the screen.
         point: (i32, i32),
     },
@@ -156,10 +156,12 @@ impl WindowRefusal {
     pub fn candidates(&self) -> &[ListedWindow] {
         match self {
             Self::Unknown { candidates, .. } | Self::Ambiguous { candidates, .. } => candidates,
-            Self::Moved { window } | Self::Covered { other: window, .. } => {
-                std::slice::from_ref(window)
-            }
-            Self::Failed(_) => &[],
+            Self::Moved { window }
+            | Self::Covered {
+                other: Some(window),
+                ..
+            } => std::slice::from_ref(window),
+            Self::Covered { other: None, .. } | Self::Failed(_) => &[],
         }
     }
 
@@ -167,6 +169,18 @@ impl WindowRefusal {
         Self::Unknown {
             wanted: target.to_string(),
             candidates: list.windows.clone(),
+        }
+    }
+}
+
+/// Names a window that covers another one.
+struct Covering<'w>(Option<&'w ListedWindow>);
+
+impl fmt::Display for Covering<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(window) => write!(f, "{window}"),
+            None => f.write_str("a window that is not listed"),
         }
     }
 }

@@ -100,9 +100,11 @@ impl Programs {
         let Some(area) = on_screen(window.client, screen) else {
             return self.picture_is_drawn(window, reply_by).await;
         };
-        let above = list.windows.iter().take_while(|w| w.xid != window.xid);
-        let above = above.filter(|other| other.viewable && other.frame_xid != window.frame_xid);
-        let above: Vec<Region> = above.filter_map(|w| on_screen(w.frame, screen)).collect();
+        let above = list.stack.iter();
+        let above = above.take_while(|(xid, _)| *xid != window.frame_xid);
+        let above: Vec<Region> = above
+            .filter_map(|(_, area)| on_screen(*area, screen))
+            .collect();
         match gate::drawn_outside(&grab.pixels, area, &above) {
             Some(is_drawn) => is_drawn,
             None => self.picture_is_drawn(window, reply_by).await,

@@ -244,6 +244,9 @@ impl Progress {
                 Some(question) => format!("the window is still there, and a window appeared: {question}"),
                 None => "the program did not close the window in time".into(),
             },
+            (_, WindowChange::Place(_), Some(window)) if window.states.maximized || window.states.fullscreen => {
+                "the window is maximized or fills the screen: restore it first".into()
+            }
             _ => "the window did not change in time: the window manager or the program ignores the request, or hangs".into(),
         };
         Changed {

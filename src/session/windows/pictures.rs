@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Number of attempts to capture a window while the windows do not change.
-const MAX_TRIES: usize = 3;
+const MAX_TRIES: usize = 4;
 /// Maximum width in pixels of the shadow that a compositing manager draws around a window.
 const SHADOW: u32 = 64;
 
@@ -68,13 +68,24 @@ impl Windows {
             },
         };
         // A window that nothing covers is a part of the screen, and costs what that part costs.
+        let mut is_shape_known = false;
         for _ in 0..MAX_TRIES {
             let target = window.target.find(&list)?;
             if !is_bare(&list, target, window.with_popups) {
                 break;
             }
-            let xid = target.xid;
-            let frame = target.frame;
+            let (xid, frame, frame_xid) = (target.xid, target.frame, target.frame_xid);
+            if !list.rectangular.contains(&frame_xid) {
+                if is_shape_known {
+                    break;
+                }
+                is_shape_known = true;
+                list = match self.capture.wait(reply_by, thread.shape(frame_xid)).await {
+                    Ok(list) => list,
+                    Err(failure) => return Ok(Err(failure)),
+                };
+                continue;
+            }
             let capture = self.capture.display.capture();
             let grab = match self.capture.wait(reply_by, capture).await {
                 Ok(grab) => grab,
@@ -142,31 +153,39 @@ impl Windows {
             return Ok(());
         };
         let point = (i32::try_from(x).unwrap_or(0), i32::try_from(y).unwrap_or(0));
-        match top_at(&list, point) {
-            Some(other) if !belongs(other, window) => Err(WindowRefusal::Covered {
-                other: Box::new(other.clone()),
+        let thread = self.thread()?;
+        let at = self.capture.wait(reply_by, thread.at(point)).await?;
+        if at == Some(window.frame_xid) {
+            return Ok(());
+        }
+        let other = list.windows.iter().find(|w| Some(w.frame_xid) == at);
+        match other {
+            Some(other) if other.belongs_to(window) => Ok(()),
+            _ => Err(WindowRefusal::Covered {
+                other: other.map(|other| Box::new(other.clone())),
                 point,
             }),
-            _ => Ok(()),
         }
     }
 }
 
 /// Whether the screen shows exactly this window at its place.
 fn is_bare(list: &WindowList, window: &ListedWindow, with_popups: bool) -> bool {
-    let above = list.windows.iter().take_while(|w| w.xid != window.xid);
     // A compositing manager draws shadows around the windows above.
     let reach = match list.composited {
         true => SHADOW,
         false => 0,
     };
-    let covers = |other: &ListedWindow| {
-        other.viewable
-            && other.frame_xid != window.frame_xid
-            && (overlap(other.frame, window.frame, reach) || with_popups && belongs(other, window))
+    let mut stack = list.stack.iter();
+    let Some(place) = stack.position(|(xid, _)| *xid == window.frame_xid) else {
+        return false;
     };
+    let mut above = list.stack[..place].iter();
+    let is_covered = above.any(|(_, area)| overlap(*area, window.frame, reach));
+    let mut above = list.windows.iter().take_while(|w| w.xid != window.xid);
+    let has_popups = with_popups && above.any(|other| other.viewable && other.belongs_to(window));
     let is_opaque = !list.composited || !window.translucent;
-    window.viewable && is_opaque && !above.into_iter().any(covers)
+    window.viewable && is_opaque && !is_covered && !has_popups
 }
 
 /// Returns the rectangle as a part of the screen; `None` if it is not completely on the screen.
@@ -184,24 +203,6 @@ fn overlap(one: Rectangle, other: Rectangle, reach: u32) -> bool {
             && i64::from(b) < i64::from(a) + i64::from(length) + reach
     };
     meets(one.x, one.width, other.x, other.width) && meets(one.y, one.height, other.y, other.height)
-}
-
-/// The topmost window at a point of the screen.
-fn top_at(list: &WindowList, (x, y): (i32, i32)) -> Option<&ListedWindow> {
-    let covers = |area: Rectangle| {
-        let within = |at: i32, start: i32, length: u32| {
-            at >= start && i64::from(at) < i64::from(start) + i64::from(length)
-        };
-        within(x, area.x, area.width) && within(y, area.y, area.height)
-    };
-    let mut shown = list.windows.iter().filter(|window| window.viewable);
-    shown.find(|window| covers(window.frame))
-}
-
-/// Whether a window is `main`, or a menu or dialog of its program.
-fn belongs(window: &ListedWindow, main: &ListedWindow) -> bool {
-    let is_its_popup = !window.managed && window.pid.is_some() && window.pid == main.pid;
-    window.xid == main.xid || window.transient_for == Some(main.xid) || is_its_popup
 }
 
 /// The options of a failure card in place of a window: it has no region.

@@ -6,7 +6,7 @@ use x11rb::{
     connection::{Connection as _, RequestConnection as _, SequenceNumber},
     errors::ConnectError,
     protocol::{
-        Event, composite,
+        Event, composite, shape,
         xproto::{ConnectionExt as _, CreateWindowAux, EventMask, Screen, Window, WindowClass},
         xtest,
     },
@@ -43,8 +43,12 @@ pub(in crate::x11) struct Server {
     pub(in crate::x11) format: PixelFormat,
     pub(in crate::x11) depth: u8,
     pub(in crate::x11) dpi: u32,
+    /// Whether the server has the extension XTEST.
     pub(in crate::x11) has_xtest: bool,
+    /// Whether the server has the extension Composite.
     pub(in crate::x11) has_composite: bool,
+    /// Whether the server has the extension SHAPE.
+    pub(in crate::x11) has_shape: bool,
     pub(in crate::x11) socket: SocketKind,
     pub(in crate::x11) server_uid: Option<u32>,
     trust: Trust,
@@ -106,9 +110,13 @@ impl Server {
         let has_composite = conn
             .extension_information(composite::X11_EXTENSION_NAME)?
             .is_some();
+        let has_shape = conn
+            .extension_information(shape::X11_EXTENSION_NAME)?
+            .is_some();
         Ok(Self {
             has_xtest,
             has_composite,
+            has_shape,
             conn,
             root,
             format,

@@ -90,8 +90,10 @@ pub struct ListedWindow {
     pub pid: Option<u32>,
     /// The name of that process's program.
     pub program: String,
-    /// The window with its decoration.
+    /// The window with its decoration, without the shadows that the program says that it draws.
     pub frame: Rectangle,
+    /// The window with its decoration, and with such shadows: all pixels that it may cover.
+    pub outer: Rectangle,
     /// The content, without the decoration of the window manager.
     pub client: Rectangle,
     /// The workspace; `None` for all.
@@ -133,6 +135,11 @@ pub struct WindowList {
     pub workspace: Option<u32>,
     /// Whether a compositing manager draws the screen, with shadows and transparency.
     pub composited: bool,
+    /// All windows that cover pixels of the screen, the topmost first, also those that are not listed.
+    /// Each is the child of the root window, with its place.
+    pub stack: Vec<(Window, Rectangle)>,
+    /// Frames that are known to be rectangles, not shaped (SHAPE 1.1).
+    pub rectangular: Vec<Window>,
     /// Identity of the X server.
     pub generation: Generation,
     /// What the window manager supports (`_NET_SUPPORTED`).
@@ -162,6 +169,17 @@ pub(super) fn id(
     let owner = format!("{generation} {pid:?} {started:?}");
     let owner = xxhash_rust::xxh3::xxh3_64(owner.as_bytes()) & 0xffff_ffff;
     format!("w{xid:x}-{owner:08x}")
+}
+
+impl ListedWindow {
+    /// Whether this is `main`, or a menu, a tooltip or a dialog of it. The process decides, because any
+    /// program can say that its window is the dialog of another one.
+    pub fn belongs_to(&self, main: &Self) -> bool {
+        let is_same_process = self.pid == main.pid;
+        let is_popup = !self.managed && self.pid.is_some();
+        self.xid == main.xid
+            || is_same_process && (is_popup || self.transient_for == Some(main.xid))
+    }
 }
 
 impl fmt::Display for ListedWindow {

@@ -12,9 +12,10 @@ use std::{
 
 use x11rb::{
     connection::Connection as _,
-    errors::ReplyError,
+    errors::{ConnectionError, ReplyError},
     protocol::{
         composite::{ConnectionExt as _, Redirect},
+        shape::{ConnectionExt as _, SK},
         xproto::{ConnectionExt as _, ImageFormat, Window},
     },
 };
@@ -34,6 +35,8 @@ use crate::{
 const MAX_REDIRECTED: usize = 16;
 /// Maximum number of popups in a picture.
 const MAX_POPUPS: usize = 16;
+/// Maximum number of rectangles of a window's shape.
+const MAX_PARTS: u32 = 1 << 15;
 /// A window that was covered is drawn when it has not changed for this time.
 const DRAWN: Duration = Duration::from_millis(120);
 /// Pause between two looks at it.
@@ -119,7 +122,8 @@ impl Redirected {
             let popups = list
                 .windows
                 .iter()
-                .filter(|other| is_popup_of(other, window));
+                .filter(|other| other.viewable && other.xid != window.xid)
+                .filter(|other| other.belongs_to(window));
             let popups: Vec<&ListedWindow> = popups.take(MAX_POPUPS).collect();
             parts.extend(popups.into_iter().rev());
         }
@@ -204,14 +208,6 @@ impl Redirected {
     }
 }
 
-/// Whether a window is a menu, a tooltip or a dialog of another one.
-fn is_popup_of(window: &ListedWindow, main: &ListedWindow) -> bool {
-    let is_unmanaged = !window.managed && window.pid.is_some() && window.pid == main.pid;
-    window.viewable
-        && window.xid != main.xid
-        && (is_unmanaged || window.transient_for == Some(main.xid))
-}
-
 /// Returns the smallest rectangle around all frames.
 fn around(windows: &[&ListedWindow]) -> Rectangle {
     let mut area: Option<[i64; 4]> = None;
@@ -268,9 +264,29 @@ fn read(
     };
     let geometry = conn
         .get_geometry(window.frame_xid)
-        .map_err(DisplayError::from)?
-        .reply();
-    let geometry = geometry.map_err(gone)?;
+        .map_err(DisplayError::from)?;
+    let shape = match server.has_shape {
+        true => {
+            let shape = conn
+                .shape_get_rectangles(window.frame_xid, SK::BOUNDING)
+                .map_err(DisplayError::from)?;
+            conn.stream()
+                .cut_reply(shape.sequence_number(), 2 * MAX_PARTS);
+            Some(shape)
+        }
+        false => None,
+    };
+    let geometry = geometry.reply().map_err(gone)?;
+    let shape = match shape.map(|shape| shape.reply()) {
+        None => None,
+        Some(Ok(shape)) => Some(shape.rectangles),
+        // The cut reply has fewer rectangles than it says.
+        Some(Err(ReplyError::ConnectionError(ConnectionError::ParseError(_)))) => {
+            let why = format!("the window's shape has more than {MAX_PARTS} parts");
+            return failed(Cause::TooLarge, why);
+        }
+        Some(Err(error)) => return Err(gone(error)),
+    };
     let pixmap = conn.generate_id().map_err(no_id)?;
     let named = conn
         .composite_name_window_pixmap(window.frame_xid, pixmap)
@@ -289,6 +305,12 @@ fn read(
     let height = frame
         .height
         .min(whole(geometry.height).saturating_sub(top.max(0).cast_unsigned()));
+    if width == 0 || height == 0 {
+        return failed(
+            Cause::CaptureFailed,
+            "the window changed its size while it was read",
+        );
+    }
     let short = |value: i32| i16::try_from(value).unwrap_or(i16::MAX);
     let side = |value: u32| u16::try_from(value).unwrap_or(u16::MAX);
     let image = conn
@@ -333,13 +355,37 @@ fn read(
         |at: i32, start: i32| usize::try_from(i64::from(at) - i64::from(start)).unwrap_or(0);
     let (x, y) = (offset(frame.x, area.x), offset(frame.y, area.y));
     let stride = area.width as usize * BYTES_PER_PIXEL;
-    for (line, source) in data.chunks_exact(row).take(height as usize).enumerate() {
-        let start = (y + line) * stride + x * BYTES_PER_PIXEL;
-        let target = &mut pixels[start..start + row];
-        target.copy_from_slice(source);
-        target
-            .chunks_exact_mut(BYTES_PER_PIXEL)
-            .for_each(|pixel| pixel[3] = 255);
+    // Of a window that is not a rectangle, only its own pixels; the rest stays black.
+    let origin = [left.max(0), top.max(0)].map(|side| side - i32::from(geometry.border_width));
+    let parts = match shape {
+        None => vec![(0..width, 0..height)],
+        Some(parts) => parts
+            .iter()
+            .map(|part| {
+                let within = |start: i16, length: u16, origin: i32, size: u32| {
+                    let start = i64::from(start) - i64::from(origin);
+                    let at = |place: i64| u32::try_from(place.clamp(0, size.into())).unwrap_or(0);
+                    at(start)..at(start + i64::from(length))
+                };
+                (
+                    within(part.x, part.width, origin[0], width),
+                    within(part.y, part.height, origin[1], height),
+                )
+            })
+            .collect(),
+    };
+    for (columns, lines) in parts {
+        let length = columns.len() * BYTES_PER_PIXEL;
+        for line in lines {
+            let source = line as usize * row + columns.start as usize * BYTES_PER_PIXEL;
+            let start =
+                (y + line as usize) * stride + (x + columns.start as usize) * BYTES_PER_PIXEL;
+            let target = &mut pixels[start..start + length];
+            target.copy_from_slice(&data[source..source + length]);
+            target
+                .chunks_exact_mut(BYTES_PER_PIXEL)
+                .for_each(|pixel| pixel[3] = 255);
+        }
     }
     Ok(())
 }

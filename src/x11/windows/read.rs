@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use x11rb::{
+    connection::Connection,
     errors::ReplyError,
     protocol::{
         res::{ClientIdMask, ClientIdSpec, ConnectionExt as _},
         xproto::{
-            Atom, AtomEnum, ConnectionExt as _, GetPropertyReply, InputFocus, MapState, Window,
+            Atom, AtomEnum, ConnectionExt as _, GetGeometryReply, GetPropertyReply, InputFocus,
+            MapState, Window,
         },
     },
 };
@@ -15,7 +17,7 @@ use x11rb::{
 use super::{
     WindowAtoms,
     listed::{ListedWindow, Rectangle, WindowKind, WindowList, WindowStates, id},
-    tree::{Place, places},
+    tree::{Place, Places, outer, places},
 };
 use crate::x11::{
     connection::server::{Server, XConnection},
@@ -40,6 +42,8 @@ const STARTUP_ID: u32 = 32;
 const LIST: u32 = 256;
 /// Maximum number of windows that a window manager lists.
 const CLIENTS: u32 = 8192;
+/// Maximum width of a shadow. GTK's are at most 52 pixels wide, twice that on a fine screen.
+const MAX_SHADOW: u32 = 128;
 /// The depth of visuals with transparency.
 const ARGB: u8 = 32;
 /// ICCCM: the state of a minimized window.
@@ -99,7 +103,7 @@ pub(super) fn list(
                 .map_err(|error| DisplayError::reply("XResQueryClientIds", error))?;
             Some(scene::Owners::new(
                 Some(reply.ids),
-                x11rb::connection::Connection::setup(conn).resource_id_mask,
+                Connection::setup(conn).resource_id_mask,
             ))
         }
     };
@@ -116,14 +120,20 @@ pub(super) fn list(
         listed
     };
     let places = places(server, atoms, &managed, screen)?;
-    let total = places.len();
-    let mut windows = windows(server, atoms, owners.as_ref(), generation, &places)?;
+    let total = places.windows.len();
+    let mut windows = windows(server, atoms, owners.as_ref(), generation, &places.windows)?;
+    let stack = stack(conn, &places, &windows)?;
     // A stable sort: the order of the stack is kept.
     windows.sort_by_key(|window| !window.viewable);
     windows.truncate(MAX_WINDOWS);
-    let focused = match active {
-        Some(active) if windows.iter().any(|window| window.xid == active) => Some(active),
-        _ => top_level(conn, root, focus, &windows)?,
+    // Any program can write the property of the active window, so the focus of the X server decides.
+    // Only if the focus is on another window of the same program, the property says which is meant.
+    let client = |window: Window| window & !Connection::setup(conn).resource_id_mask;
+    let focused = match top_level(conn, root, focus, &windows)? {
+        Some(focused) => Some(focused),
+        None => {
+            active.filter(|active| focus > 1 && focus != root && client(*active) == client(focus))
+        }
     };
     let ids: HashMap<Window, String> = windows
         .iter()
@@ -144,9 +154,37 @@ pub(super) fn list(
         manager,
         workspace,
         composited: compositor != x11rb::NONE,
+        stack,
+        rectangular: Vec::new(),
         generation,
         supported,
     })
+}
+
+/// Returns the windows that cover pixels, the topmost first. The frame of a window that is not
+/// viewable may be.
+fn stack(
+    conn: &XConnection,
+    places: &Places,
+    windows: &[ListedWindow],
+) -> Result<Vec<(Window, Rectangle)>, DisplayError> {
+    let mut areas = places.areas.clone();
+    let mut asked = Vec::new();
+    for window in windows {
+        if window.viewable {
+            areas.insert(window.frame_xid, window.outer);
+        } else if window.frame_xid != window.xid {
+            asked.push((window, conn.get_window_attributes(window.frame_xid)?));
+        }
+    }
+    for (window, attributes) in asked {
+        let attributes = gone(attributes.reply())?;
+        if attributes.is_some_and(|frame| frame.map_state == MapState::VIEWABLE) {
+            areas.insert(window.frame_xid, window.outer);
+        }
+    }
+    let of = |frame: &Window| Some((*frame, *areas.get(frame)?));
+    Ok(places.stack.iter().filter_map(of).collect())
 }
 
 /// Returns the listed window that contains `window`.
@@ -312,16 +350,12 @@ fn windows(
             width: geometry.width.into(),
             height: geometry.height.into(),
         };
-        let shadows: [u32; 4] = shadows.try_into().unwrap_or_default();
+        let shadows = believable(shadows, &geometry);
+        let outer = outer(&frame);
         let frame = match place.frame == place.window {
             true => within(client, shadows, geometry.border_width),
             false if shadows != [0; 4] => within(client, shadows, 0),
-            false => Rectangle {
-                x: frame.x.into(),
-                y: frame.y.into(),
-                width: u32::from(frame.width) + 2 * u32::from(frame.border_width),
-                height: u32::from(frame.height) + 2 * u32::from(frame.border_width),
-            },
+            false => outer,
         };
         let transient_for = transient_for.filter(|window| *window != 0 && *window != server.root);
         let class = class.map(|class| class.value).unwrap_or_default();
@@ -342,6 +376,7 @@ fn windows(
             pid,
             program,
             frame,
+            outer,
             client,
             workspace: workspace.filter(|number| *number != ALL_WORKSPACES),
             states: states_of(atoms, &states, state.first().copied()),
@@ -364,6 +399,18 @@ fn windows(
         });
     }
     Ok(found)
+}
+
+/// Returns the widths of the shadows: left, right, top, bottom. What is wider than any shadow, or leaves
+/// nothing of the window, is not believed.
+fn believable(said: Vec<u32>, geometry: &GetGeometryReply) -> [u32; 4] {
+    let Ok(shadows @ [left, right, top, bottom]) = <[u32; 4]>::try_from(said) else {
+        return [0; 4];
+    };
+    let is_shadow = shadows.iter().all(|width| *width <= MAX_SHADOW)
+        && left + right < geometry.width.into()
+        && top + bottom < geometry.height.into();
+    if is_shadow { shadows } else { [0; 4] }
 }
 
 /// Returns the visible part of a window with shadows, and the border around it.

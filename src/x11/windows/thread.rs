@@ -17,6 +17,7 @@ use x11rb::{
     connection::Connection as _,
     protocol::{
         Event,
+        shape::ConnectionExt as _,
         xproto::{Atom, ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window},
     },
 };
@@ -41,7 +42,7 @@ use crate::x11::{
         trust::Trust,
     },
     error::{DisplayError, SILENCE},
-    observe::owner,
+    observe::{owner, properties::gone},
     screen::known::KnownScreen,
 };
 
@@ -51,6 +52,8 @@ const ORDERS: usize = 256;
 const IDLE: Duration = Duration::from_secs(30);
 /// Number of further attempts if a window changes while it is read.
 const MAX_TRIES: u32 = 5;
+/// Maximum number of frames whose shape is followed.
+const MAX_SHAPES: usize = 32;
 /// Maximum number of windows whose events are selected.
 const MAX_FOLLOWED: usize = 1024;
 
@@ -59,6 +62,10 @@ enum WindowOrder {
     List(oneshot::Sender<Result<Arc<WindowList>, Failure>>),
     /// The last list, if no event says that it changed; otherwise a new one.
     Recent(oneshot::Sender<Result<Arc<WindowList>, Failure>>),
+    /// A new list that knows whether this frame is a rectangle.
+    Shape(Window, oneshot::Sender<Result<Arc<WindowList>, Failure>>),
+    /// The child of the root window that gets a click at this pixel.
+    At((i16, i16), oneshot::Sender<Result<Option<Window>, Failure>>),
     /// Change the window with this number, if it still has this id.
     Change {
         xid: Window,
@@ -150,6 +157,31 @@ impl WindowThread {
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
+    /// Returns a new list, in which [`WindowList::rectangular`] is known of this frame. Waits as
+    /// [`Self::list`] does.
+    ///
+    /// # Errors
+    ///
+    /// When the display cannot be reached or the connection ended.
+    pub async fn shape(&self, frame: u32) -> Result<Arc<WindowList>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(WindowOrder::Shape(frame, reply))?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// Returns the child of the root window that gets a click at a pixel of the screen; `None`: the
+    /// root window does. Waits as [`Self::list`] does.
+    ///
+    /// # Errors
+    ///
+    /// When the display cannot be reached or the connection ended.
+    pub async fn at(&self, (x, y): (i32, i32)) -> Result<Option<u32>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let short = |value: i32| i16::try_from(value).unwrap_or(i16::MAX);
+        self.send(WindowOrder::At((short(x), short(y)), reply))?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
     /// Requests a change of the window with this number and id. Returns `None` if there is no such
     /// window any more. Waits as [`Self::list`] does.
     ///
@@ -230,11 +262,13 @@ impl WindowWorker {
     fn run(mut self) {
         loop {
             let (mut lists, mut changes, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
-            let mut recent = Vec::new();
+            let (mut recent, mut shapes, mut points) = (Vec::new(), Vec::new(), Vec::new());
             loop {
                 match self.inbox.try_recv() {
                     Ok(WindowOrder::List(reply)) => lists.push(reply),
                     Ok(WindowOrder::Recent(reply)) => recent.push(reply),
+                    Ok(WindowOrder::Shape(frame, reply)) => shapes.push((frame, reply)),
+                    Ok(WindowOrder::At(point, reply)) => points.push((point, reply)),
                     Ok(WindowOrder::Change {
                         xid,
                         id,
@@ -274,6 +308,15 @@ impl WindowWorker {
                 for reply in recent {
                     drop(reply.send(list.clone()));
                 }
+            }
+            for (frame, reply) in shapes {
+                let list = self.work(|connection| connection.shape(frame));
+                self.tell_last.send_replace(list.clone().ok());
+                drop(reply.send(list));
+            }
+            for (point, reply) in points {
+                let window = self.work(|connection| connection.at(point));
+                drop(reply.send(window));
             }
             for (xid, id, with_popups, reply) in pictures {
                 if !reply.is_closed() {
@@ -356,6 +399,8 @@ struct WindowConnection {
     has_resource: bool,
     /// Windows whose events are selected.
     followed: HashSet<Window>,
+    /// Frames whose changes of shape are selected, the latest last.
+    shape_followed: Vec<Window>,
     redirected: Redirected,
     /// The last list, while no event says that the windows changed.
     recent: Option<Arc<WindowList>>,
@@ -388,6 +433,7 @@ impl WindowConnection {
             atoms,
             has_resource,
             followed: HashSet::new(),
+            shape_followed: Vec::new(),
             redirected: Redirected::default(),
             recent: None,
             compositor,
@@ -396,9 +442,40 @@ impl WindowConnection {
 
     fn list(&mut self) -> Result<Arc<WindowList>, DisplayError> {
         self.recent = None;
-        let list = Arc::new(self.read()?);
+        let mut list = self.read()?;
+        list.rectangular = self.rectangular()?;
+        let list = Arc::new(list);
         self.recent = Some(Arc::clone(&list));
         Ok(list)
+    }
+
+    fn shape(&mut self, frame: Window) -> Result<Arc<WindowList>, DisplayError> {
+        if !self.shape_followed.contains(&frame) {
+            let select = |window, is_on| -> Result<(), DisplayError> {
+                if self.server.has_shape {
+                    self.server
+                        .conn
+                        .shape_select_input(window, is_on)?
+                        .ignore_error();
+                }
+                Ok(())
+            };
+            select(frame, true)?;
+            if self.shape_followed.len() == MAX_SHAPES {
+                select(self.shape_followed[0], false)?;
+                self.shape_followed.remove(0);
+            }
+            self.shape_followed.push(frame);
+        }
+        self.list()
+    }
+
+    /// The X server regards the windows' shapes for input, too.
+    fn at(&mut self, (x, y): (i16, i16)) -> Result<Option<Window>, DisplayError> {
+        let (conn, root) = (&self.server.conn, self.server.root);
+        let place = conn.translate_coordinates(root, root, x, y)?.reply();
+        let place = place.map_err(|error| DisplayError::reply("TranslateCoordinates", error))?;
+        Ok(Some(place.child).filter(|child| *child != x11rb::NONE))
     }
 
     fn recent(&mut self) -> Result<Arc<WindowList>, DisplayError> {
@@ -410,6 +487,24 @@ impl WindowConnection {
             Some(recent) => Ok(recent),
             None => self.list(),
         }
+    }
+
+    /// Returns which of the followed frames are rectangles.
+    fn rectangular(&self) -> Result<Vec<Window>, DisplayError> {
+        if !self.server.has_shape {
+            return Ok(self.shape_followed.clone());
+        }
+        let mut asked = Vec::new();
+        for frame in &self.shape_followed {
+            asked.push((*frame, self.server.conn.shape_query_extents(*frame)?));
+        }
+        let mut found = Vec::new();
+        for (frame, extents) in asked {
+            if gone(extents.reply())?.is_some_and(|extents| !extents.bounding_shaped) {
+                found.push(frame);
+            }
+        }
+        Ok(found)
     }
 
     fn read(&mut self) -> Result<WindowList, DisplayError> {

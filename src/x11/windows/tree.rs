@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use x11rb::protocol::xproto::{AtomEnum, ConnectionExt as _, MapState, Window, WindowClass};
+use x11rb::protocol::xproto::{
+    AtomEnum, ConnectionExt as _, GetGeometryReply, MapState, Window, WindowClass,
+};
 
-use super::WindowAtoms;
+use super::{WindowAtoms, listed::Rectangle};
 use crate::frame::Size;
 use crate::x11::{
     connection::server::{Server, XConnection},
@@ -27,13 +29,25 @@ pub(super) struct Place {
     pub(super) managed: bool,
 }
 
-/// Returns all windows, the topmost first. `listed`: the window manager's list, in any order.
+/// The windows, and what covers the screen.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// The windows, the topmost first.
+    pub(super) windows: Vec<Place>,
+    /// The children of the root window, the topmost first.
+    pub(super) stack: Vec<Window>,
+    /// The places of those that cover pixels of the screen. Frames of the window manager's windows are
+    /// missing.
+    pub(super) areas: HashMap<Window, Rectangle>,
+}
+
+/// Returns all windows. `listed`: the window manager's list, in any order.
 pub(super) fn places(
     server: &Server,
     atoms: &WindowAtoms,
     listed: &[Window],
     screen: Size,
-) -> Result<Vec<Place>, DisplayError> {
+) -> Result<Places, DisplayError> {
     let conn = &server.conn;
     let tree = conn.query_tree(server.root)?.reply();
     let tree = tree.map_err(|error| DisplayError::reply("QueryTree", error))?;
@@ -52,7 +66,7 @@ pub(super) fn places(
         .copied()
         .filter(|child| !clients.contains_key(child))
         .collect();
-    let rest = unlisted(conn, atoms, &rest, screen)?;
+    let (rest, areas) = unlisted(conn, atoms, &rest, screen)?;
     // A window whose frame was made after the tree was read is new, and therefore on top.
     let known: HashSet<Window> = children.iter().copied().collect();
     let new = frames.iter().filter(|(_, frame)| !known.contains(frame));
@@ -63,6 +77,8 @@ pub(super) fn places(
             managed: true,
         })
         .collect();
+    let mut stack: Vec<Window> = found.iter().map(|place| place.frame).collect();
+    stack.extend(&children);
     for child in children {
         if let Some(client) = clients.get(&child) {
             found.push(Place {
@@ -74,7 +90,11 @@ pub(super) fn places(
             found.push(*place);
         }
     }
-    Ok(found)
+    Ok(Places {
+        windows: found,
+        stack,
+        areas,
+    })
 }
 
 /// Returns, for each window, the child of the root window that contains it.
@@ -109,15 +129,16 @@ fn frames(
     Ok(found)
 }
 
-/// Returns those children of the root window that are on the screen and show something. Without a
-/// list of the window manager, a child may be the frame of a window, which has `WM_STATE` (ICCCM
-/// 4.1.3.1).
+/// Returns those children of the root window that are on the screen and show something, and the places
+/// of all that cover pixels. Without a list of the window manager, a child may be the frame of a
+/// window, which has `WM_STATE` (ICCCM 4.1.3.1).
 fn unlisted(
     conn: &XConnection,
     atoms: &WindowAtoms,
     children: &[Window],
     screen: Size,
-) -> Result<HashMap<Window, Place>, DisplayError> {
+) -> Result<(HashMap<Window, Place>, HashMap<Window, Rectangle>), DisplayError> {
+    let mut areas = HashMap::new();
     let mut asked = Vec::new();
     for child in children {
         asked.push((
@@ -135,9 +156,12 @@ fn unlisted(
             let start = i64::from(start);
             start < i64::from(screen) && start + i64::from(length) > 0
         };
-        let is_shown = attributes.map_state == MapState::VIEWABLE
-            && attributes.class != WindowClass::INPUT_ONLY
-            && geometry.width > 1
+        if attributes.map_state != MapState::VIEWABLE || attributes.class == WindowClass::INPUT_ONLY
+        {
+            continue;
+        }
+        areas.insert(*child, outer(&geometry));
+        let is_shown = geometry.width > 1
             && geometry.height > 1
             && overlaps(geometry.x, geometry.width, screen.width)
             && overlaps(geometry.y, geometry.height, screen.height);
@@ -166,7 +190,18 @@ fn unlisted(
         };
         found.insert(child, place);
     }
-    Ok(found)
+    Ok((found, areas))
+}
+
+/// Returns the place of a child of the root window, with its border.
+pub(super) fn outer(geometry: &GetGeometryReply) -> Rectangle {
+    let border = 2 * u32::from(geometry.border_width);
+    Rectangle {
+        x: geometry.x.into(),
+        y: geometry.y.into(),
+        width: u32::from(geometry.width) + border,
+        height: u32::from(geometry.height) + border,
+    }
 }
 
 type StateCookie<'c> =
