@@ -6,7 +6,7 @@ use deskd::v1::{self, WindowKind, WindowOperation, WindowOutcome, change_window_
 use tonic::Code;
 
 use crate::common::{
-    Daemon, XServer,
+    Daemon, Witness, XServer,
     desktop::Session,
     pacing::MANAGERS,
     program, receiver,
@@ -304,7 +304,7 @@ async fn the_window_under_the_pointer_may_have_the_focus() {
 #[tokio::test]
 async fn the_active_window_cannot_be_forged() {
     let server = XServer::start();
-    let session = Session::start(&server, &format!("{OPENBOX}; exec sleep 1000"));
+    let session = MANAGERS[1].start(&server);
     let daemon = Daemon::start(&server);
     let mut windows = windows(&daemon).await;
     let _good = xterm(&server, "Good", "30x5+100+100");
@@ -316,10 +316,9 @@ async fn the_active_window_cannot_be_forged() {
         .await
         .unwrap();
     let good = window_table::number(&until_listed(&mut windows, "Good").await);
-    let mut xprop = server.program("xprop");
-    xprop.args(["-root", "-f", "_NET_ACTIVE_WINDOW", "32x"]);
-    let forged = xprop.args(["-set", "_NET_ACTIVE_WINDOW", &good]).status();
-    assert!(forged.unwrap().success());
+    let witness = Witness::new(&server);
+    let window = u32::from_str_radix(good.trim_start_matches("0x"), 16).unwrap();
+    witness.set_root_window("_NET_ACTIVE_WINDOW", window);
     for (title, expected) in [("Good", false), ("Evil", true)] {
         let window = until_listed(&mut windows, title).await;
         let is_focused = window
@@ -341,8 +340,7 @@ async fn the_active_window_cannot_be_forged() {
     assert_eq!(changed.outcome(), WindowOutcome::Done, "{changed:?}");
     let focus = server.program("xdotool").arg("getwindowfocus").output();
     let focus = String::from_utf8(focus.unwrap().stdout).unwrap();
-    let wanted = u32::from_str_radix(good.trim_start_matches("0x"), 16).unwrap();
-    let is_within = |focus: u32| focus & !0x1f_ffff == wanted & !0x1f_ffff;
+    let is_within = |focus: u32| focus & !0x1f_ffff == window & !0x1f_ffff;
     assert!(is_within(focus.trim().parse().unwrap()), "{focus} {good}");
     drop(session);
 }

@@ -84,6 +84,8 @@ impl Manager {
             let managed = String::from_utf8_lossy(&output).contains("window id");
             managed.then_some(())
         });
+        // A window that is mapped while openbox starts may stay unmapped.
+        std::thread::sleep(Duration::from_millis(300));
         Some(session)
     }
 }

@@ -196,6 +196,21 @@ impl Witness {
         self.root
     }
 
+    /// Sets a property of the root window that names a window.
+    pub fn set_root_window(&self, name: &str, window: u32) {
+        let atom = self.conn.send_request(&x::InternAtom {
+            only_if_exists: false,
+            name: name.as_bytes(),
+        });
+        self.checked(&x::ChangeProperty {
+            mode: x::PropMode::Replace,
+            window: self.root,
+            property: self.conn.wait_for_reply(atom).unwrap().atom(),
+            r#type: x::ATOM_WINDOW,
+            data: &[window],
+        });
+    }
+
     /// A mapped window without decoration, of one colour.
     pub fn window(&self, at: (i16, i16), size: (u16, u16), pixel: u32) -> x::Window {
         let wid: x::Window = self.conn.generate_id();
