@@ -51,6 +51,21 @@ async fn read_of(
     Ok(data)
 }
 
+/// Reads HTML with a deadline.
+async fn read_within(clipboard: &mut Clipboard, limit: Duration) -> Result<Vec<u8>, Status> {
+    let mut request = Request::new(v1::ReadClipboardRequest {
+        format: "text/html".into(),
+        ..v1::ReadClipboardRequest::default()
+    });
+    request.set_timeout(limit);
+    let mut stream = clipboard.read_clipboard(request).await?.into_inner();
+    let mut data = Vec::new();
+    while let Some(piece) = stream.message().await? {
+        data.extend_from_slice(&piece.data);
+    }
+    Ok(data)
+}
+
 async fn write(clipboard: &mut Clipboard, items: &[(&str, &[u8])]) -> Result<u64, Status> {
     let mut pieces = Vec::new();
     for (format, data) in items {
@@ -203,12 +218,7 @@ async fn owners_that_misbehave_are_reported() {
         ("stops", Code::DeadlineExceeded, Reason::ProgramUnresponsive),
         ("endless", Code::FailedPrecondition, Reason::TooLarge),
     ] {
-        let mut owner = receiver::python(&server, "bad_owner.py");
-        let mut owner = program::spawn(owner.arg(kind), "python3-xlib");
-        let lines = receiver::lines(&mut owner);
-        wait_for(kind, Duration::from_secs(10), || {
-            lines.lock().unwrap().first().cloned()
-        });
+        let _owner = bad_owner(&server, kind);
         let before = daemon.anonymous_kib();
         let status = read(&mut clipboard, "text/html").await.unwrap_err();
         assert_eq!(
@@ -221,6 +231,91 @@ async fn owners_that_misbehave_are_reported() {
     // And goes on.
     write(&mut clipboard, &[("", b"after")]).await.unwrap();
     assert_eq!(pasted(&server, "UTF8_STRING"), b"after");
+}
+
+fn bad_owner(server: &XServer, kind: &str) -> program::Running {
+    let mut owner = receiver::python(server, "bad_owner.py");
+    let mut owner = program::spawn(owner.arg(kind), "python3-xlib");
+    let lines = receiver::lines(&mut owner);
+    wait_for(kind, Duration::from_secs(10), || {
+        lines.lock().unwrap().first().cloned()
+    });
+    owner
+}
+
+/// An owner may need a while for its content.
+#[tokio::test]
+async fn a_slow_owner_is_waited_for() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let mut clipboard = clipboard(&daemon).await;
+    let _owner = bad_owner(&server, "slow");
+    assert_eq!(read(&mut clipboard, "text/html").await.unwrap(), b"slow");
+}
+
+/// A call ends with its caller: it holds up nobody else, and what was refused is not done later.
+#[tokio::test]
+async fn what_nobody_waits_for_is_not_done() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let mut clipboard = clipboard(&daemon).await;
+    let owner = bad_owner(&server, "drips");
+    let mut readers = Vec::new();
+    for _ in 0..3 {
+        let mut reader = self::clipboard(&daemon).await;
+        readers.push(tokio::spawn(async move {
+            let read = read_within(&mut reader, Duration::from_secs(1)).await;
+            read.unwrap_err().code()
+        }));
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let piece = v1::WriteClipboardRequest {
+        data: b"late".as_slice().into(),
+        ..v1::WriteClipboardRequest::default()
+    };
+    let mut request = Request::new(tokio_stream::iter([piece]));
+    request.set_timeout(Duration::from_millis(500));
+    let refused = clipboard.write_clipboard(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::DeadlineExceeded, "{refused:?}");
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), Code::DeadlineExceeded);
+    }
+    // The next call is served at once, and nothing was written meanwhile.
+    let mut request = Request::new(v1::ListFormatsRequest::default());
+    request.set_timeout(Duration::from_secs(2));
+    let formats = clipboard.list_formats(request).await.unwrap().into_inner();
+    assert_eq!(formats.formats, ["text/html"]);
+    drop(owner);
+}
+
+/// What a former owner still sends is not taken for the content of the present one.
+#[tokio::test]
+async fn a_former_owner_adds_nothing() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let mut clipboard = clipboard(&daemon).await;
+    let late = bad_owner(&server, "late");
+    let status = read(&mut clipboard, "text/html").await.unwrap_err();
+    assert_eq!(client::reason(&status), Reason::ProgramUnresponsive);
+    // Its next piece comes while this transfer runs.
+    let _owner = bad_owner(&server, "pieces");
+    let read = read(&mut clipboard, "text/html").await.unwrap();
+    assert_eq!(String::from_utf8(read).unwrap(), "B".repeat(5000));
+    drop(late);
+}
+
+/// Names of formats are bounded in messages.
+#[tokio::test]
+async fn long_names_of_formats_are_left_out() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let mut clipboard = clipboard(&daemon).await;
+    let _owner = bad_owner(&server, "names");
+    let status = read(&mut clipboard, "").await.unwrap_err();
+    assert_eq!(client::reason(&status), Reason::FormatNotOffered);
+    assert!(status.message().len() < 1000);
+    let formats = clipboard.list_formats(v1::ListFormatsRequest::default());
+    assert_eq!(formats.await.unwrap().into_inner().formats, ["text/html"]);
 }
 
 #[tokio::test]

@@ -59,8 +59,11 @@ mod tests {
     fn the_apis_examples_are_requests() {
         let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
         let sources = [
+            include_str!("../../proto/deskd/v1/clipboard.proto"),
             include_str!("../../proto/deskd/v1/desktop.proto"),
+            include_str!("../../proto/deskd/v1/programs.proto"),
             include_str!("../../proto/deskd/v1/stack.proto"),
+            include_str!("../../proto/deskd/v1/windows.proto"),
         ];
         let mut examples = 0;
         for service in pool.services().filter(|s| s.package_name() == "deskd.v1") {

@@ -28,6 +28,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const PIECE: usize = 256 << 10;
 /// Maximum bytes of the name of a format.
 const MAX_NAME: usize = 256;
+/// Maximum number of formats that an error names.
+const MAX_SHOWN: usize = 16;
 /// Maximum number of formats of one write.
 const MAX_FORMATS: usize = 8;
 /// Maximum time, and maximum bytes, for which the rest of a refused write is read.
@@ -233,7 +235,13 @@ impl Clipboard for ClipboardService {
                     "" => "no text".to_owned(),
                     format => format!("no {format}"),
                 };
-                let message = format!("the clipboard has {what}; it has {}", formats.join(", "));
+                let shown = &formats[..formats.len().min(MAX_SHOWN)];
+                let more = match formats.len() - shown.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                let shown = shown.join(", ");
+                let message = format!("the clipboard has {what}; it has {shown}{more}");
                 return Err(status::failed_precondition(
                     Reason::FormatNotOffered,
                     message,

@@ -294,7 +294,9 @@ impl Clipboard {
 struct SelectionWorker {
     server: Server,
     atoms: Atoms,
+    /// The owner of deskd's selections.
     window: Window,
+    receiver: fetch::Receiving,
     inbox: Receiver<SelectionOrder>,
     /// Rung for the step that waits for an offer.
     bell: Bell,
@@ -352,6 +354,7 @@ impl SelectionWorker {
             server,
             atoms,
             window,
+            receiver: fetch::Receiving::default(),
             inbox,
             bell,
             transfers: Vec::new(),

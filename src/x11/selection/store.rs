@@ -8,7 +8,7 @@ use x11rb::protocol::xproto::{Atom, AtomEnum, ConnectionExt as _};
 
 use super::{
     SelectionWorker,
-    fetch::FetchStep,
+    fetch::{FetchStep, Patience},
     item::{Item, TargetItems},
     order::{ClipboardItem, ClipboardRead, MAX_CONTENT, SelectionName, StoreOrder},
 };
@@ -18,9 +18,12 @@ use crate::{
 };
 
 /// Maximum number of formats that are listed.
-const MAX_FORMATS: usize = 64;
-/// Maximum time for the owner to deliver the content.
+const MAX_FORMATS: usize = 256;
+/// Maximum time for the owner to deliver the content, and for one answer or piece of it.
 const PATIENCE: Duration = Duration::from_secs(8);
+const ANSWER: Duration = Duration::from_secs(3);
+/// Maximum number of bytes of the name of a format. Longer names are left out.
+const MAX_NAME: usize = 256;
 
 /// Who owns a selection.
 enum Owner {
@@ -29,12 +32,28 @@ enum Owner {
     Other,
 }
 
+/// Decodes ISO 8859-1 (ICCCM 2.7.1): the first 256 characters of Unicode.
+fn latin(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
 /// The owner did not answer, or not to the end.
 fn stalled() -> Failure {
     Failure {
         stage: Stage::Timeout,
         cause: Cause::ProgramUnresponsive,
         message: "the program that owns the clipboard did not deliver its content in time".into(),
+    }
+}
+
+impl<'p> Patience<'p> {
+    /// That of a caller who waits for content.
+    fn of(is_gone: &'p dyn Fn() -> bool) -> Self {
+        Self {
+            until: Instant::now() + PATIENCE,
+            answer: ANSWER,
+            is_gone,
+        }
     }
 }
 
@@ -59,14 +78,20 @@ impl SelectionWorker {
         }
         match order {
             StoreOrder::Formats(name, reply) => {
-                let formats = self.formats(self.atom_of(name));
+                let is_gone = || reply.is_closed();
+                let patience = Patience::of(&is_gone);
+                let formats = self.formats(self.atom_of(name), &patience);
                 let names = formats.and_then(|formats| self.names_of(formats));
                 send(reply, names)
             }
             StoreOrder::Read(name, format, reply) => {
-                let read = self.read(self.atom_of(name), format);
+                let is_gone = || reply.is_closed();
+                let patience = Patience::of(&is_gone);
+                let read = self.read(self.atom_of(name), format, &patience);
                 send(reply, read)
             }
+            // A caller that has gone was told that nothing was written.
+            StoreOrder::Write(_, _, reply) if reply.is_closed() => Ok(()),
             StoreOrder::Write(name, items, reply) => {
                 let written = self.write(self.atom_of(name), items);
                 send(reply, written)
@@ -95,7 +120,11 @@ impl SelectionWorker {
     }
 
     /// Returns the formats that the owner lists, without those that carry no content.
-    fn formats(&mut self, selection: Atom) -> Result<Result<Vec<Atom>, Failure>, DisplayError> {
+    fn formats(
+        &mut self,
+        selection: Atom,
+        patience: &Patience<'_>,
+    ) -> Result<Result<Vec<Atom>, Failure>, DisplayError> {
         match self.owner(selection)? {
             Owner::Nobody => return Ok(Ok(Vec::new())),
             Owner::Own(content) => {
@@ -105,17 +134,18 @@ impl SelectionWorker {
             }
             Owner::Other => {}
         }
-        let until = Instant::now() + PATIENCE;
         let targets = self.atoms.TARGETS;
-        Ok(match self.fetch(selection, targets, until, MAX_CONTENT)? {
-            FetchStep::Item(item) => {
-                let mut formats = self.contents(&item);
-                formats.truncate(MAX_FORMATS);
-                Ok(formats)
-            }
-            FetchStep::Refused => Ok(Vec::new()),
-            FetchStep::Missed | FetchStep::TooLong => Err(stalled()),
-        })
+        Ok(
+            match self.fetch(selection, targets, patience, MAX_CONTENT)? {
+                FetchStep::Item(item) => {
+                    let mut formats = self.contents(&item);
+                    formats.truncate(MAX_FORMATS);
+                    Ok(formats)
+                }
+                FetchStep::Refused => Ok(Vec::new()),
+                FetchStep::Missed | FetchStep::TooLong => Err(stalled()),
+            },
+        )
     }
 
     fn names_of(
@@ -133,7 +163,9 @@ impl SelectionWorker {
         let mut names = Vec::new();
         for cookie in asked {
             // The owner may list numbers that are no atoms.
-            if let Ok(reply) = cookie.reply() {
+            if let Ok(reply) = cookie.reply()
+                && reply.name.len() <= MAX_NAME
+            {
                 names.push(String::from_utf8_lossy(&reply.name).into_owned());
             }
         }
@@ -144,12 +176,12 @@ impl SelectionWorker {
         &mut self,
         selection: Atom,
         format: String,
+        patience: &Patience<'_>,
     ) -> Result<Result<ClipboardRead, Failure>, DisplayError> {
         let wanted = match format.as_str() {
             "" => self.texts(),
             name => vec![self.intern(name)?],
         };
-        let until = Instant::now() + PATIENCE;
         let owner = self.owner(selection)?;
         for target in wanted {
             let step = match &owner {
@@ -158,7 +190,7 @@ impl SelectionWorker {
                     Some(item) => FetchStep::Item(item.clone()),
                     None => FetchStep::Refused,
                 },
-                Owner::Other => self.fetch(selection, target, until, MAX_CONTENT)?,
+                Owner::Other => self.fetch(selection, target, patience, MAX_CONTENT)?,
             };
             let item = match step {
                 FetchStep::Item(item) => item,
@@ -166,20 +198,15 @@ impl SelectionWorker {
                 FetchStep::TooLong => return Ok(Ok(ClipboardRead::TooLarge)),
                 FetchStep::Missed => return Ok(Err(stalled())),
             };
-            let is_latin = format.is_empty() && item.kind == u32::from(AtomEnum::STRING);
-            let data = match is_latin {
-                // ISO 8859-1 (ICCCM 2.7.1): the first 256 characters of Unicode.
-                true => item
-                    .data
-                    .iter()
-                    .map(|byte| char::from(*byte))
-                    .collect::<String>()
-                    .into(),
+            let data = match format.is_empty() {
+                true if item.format != 8 => continue,
+                true if item.kind == u32::from(AtomEnum::STRING) => latin(&item.data).into(),
+                true => String::from_utf8_lossy(&item.data).into_owned().into(),
                 false => Bytes::copy_from_slice(&item.data),
             };
             return Ok(Ok(ClipboardRead::Content(ClipboardItem { format, data })));
         }
-        let offered = self.formats(selection)?;
+        let offered = self.formats(selection, patience)?;
         let offered = self.names_of(offered)?;
         Ok(offered.map(ClipboardRead::NotOffered))
     }
