@@ -53,7 +53,8 @@ async fn openbox_and_tint2_are_a_desktop() {
     wait_for("another openbox", Duration::from_secs(20), || {
         stack.pid("openbox").filter(|pid| *pid != old)
     });
-    assert!(stack.cli(&["down"]).status.success());
+    let down = stack.cli(&["down"]);
+    assert!(down.status.success(), "{down:?} {}", stack.log());
     stack.wait_until_gone(Duration::from_secs(5));
 }
 
@@ -111,6 +112,7 @@ async fn a_session_that_ends_is_reported() {
 fn wrong_sessions_and_backgrounds_are_refused() {
     for (arguments, part) in [
         (&["--stack", "command"][..], "--session"),
+        (&["--stack", "command", "--session", " "], "is empty"),
         (
             &["--stack", "xfce", "--session", "x"],
             "leave one of them out",
@@ -131,5 +133,47 @@ fn wrong_sessions_and_backgrounds_are_refused() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains(part), "{arguments:?}: {said}");
+    }
+}
+
+/// A picture that the desktop's user cannot read, or that is none, is reported at the start.
+#[test]
+fn a_background_that_cannot_be_drawn_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let png = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/images/card.png")).unwrap();
+    let file = |name: &str, data: &[u8], mode: u32| {
+        let path = folder.path().join(name);
+        fs::write(&path, data).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    for (path, part) in [
+        (
+            file("half.png", &png[..png.len() / 2], 0o644),
+            "half.png cannot be drawn",
+        ),
+        (
+            file("text.png", b"no picture", 0o644),
+            "text.png cannot be drawn",
+        ),
+        (file("secret.png", &png, 0o600), "Permission denied"),
+    ] {
+        let mut serve = std::process::Command::new(crate::common::daemon::binary());
+        serve.args(["serve", "--stack", "command", "--session", "exec openbox"]);
+        serve.args([
+            "--display",
+            ":2999",
+            "--desktop-user",
+            "nobody",
+            "--background",
+        ]);
+        let output = serve.arg(&path).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{path:?} {output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(part), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
     }
 }

@@ -131,6 +131,15 @@ pub(super) enum Command {
         #[arg(long)]
         background: Option<Background>,
     },
+    /// Decode the picture of a background; for the init alone.
+    #[command(hide = true)]
+    CheckBackground {
+        /// The user's and group's ids to do it as.
+        #[arg(long, value_parser = values::ids)]
+        user: Option<(u32, u32)>,
+        /// A colour such as #336699, or the path of a picture.
+        background: Background,
+    },
     /// Start a program, and stay until all of its processes have ended; for the session helper alone.
     #[command(hide = true)]
     KeepProgram {

@@ -42,19 +42,22 @@ pub(super) fn block_on(
         .block_on(command)
 }
 
-/// The address that a client or daemon uses by default. A runtime folder is ignored if it belongs to
-/// another user, for example when root runs with the environment of a user, or if another user's
-/// socket is there, as in /tmp or an `emptyDir` of Kubernetes. That user would receive typed text and
-/// the token.
+/// The address that a client or daemon uses by default.
 pub(super) fn default_address() -> Address {
-    let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    Address::default_for(runtime_folder("deskd.sock"))
+}
+
+/// Returns `XDG_RUNTIME_DIR` for a socket with this name. The folder is ignored if it belongs to another
+/// user, for example when root runs with the environment of a user, or if another user's socket is
+/// there, as in /tmp or an `emptyDir` of Kubernetes. That user would receive typed text and the token.
+pub(super) fn runtime_folder(socket: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)?;
     let is_anothers = |found: io::Result<Metadata>| {
         found.is_ok_and(|found| ![0, nix::unistd::geteuid().as_raw()].contains(&found.uid()))
     };
-    Address::default_for(folder.filter(|folder| {
-        let socket = folder.join("deskd.sock");
-        !is_anothers(folder.metadata()) && !is_anothers(socket.symlink_metadata())
-    }))
+    let socket = folder.join(socket);
+    let is_own = !is_anothers(folder.metadata()) && !is_anothers(socket.symlink_metadata());
+    is_own.then_some(folder)
 }
 
 /// Returns the value of an environment variable; an empty one counts as not set.

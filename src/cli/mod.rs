@@ -110,6 +110,11 @@ pub fn run() -> ExitCode {
         Command::KeepProgram { program, words } => crate::helper::keep(&program, &words)
             .map(|()| Exit::Done)
             .map_err(|error| CliError::new(Exit::Local, error.to_string())),
+        Command::CheckBackground { user, background } => {
+            crate::stack::init::check_background(user, &background)
+                .map(|()| Exit::Done)
+                .map_err(|error| CliError::new(Exit::Local, error.to_string()))
+        }
         Command::SeedHome { user, background } => {
             crate::stack::init::seed_home(user, background.as_ref())
                 .map(|()| Exit::Done)

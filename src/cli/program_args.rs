@@ -16,7 +16,13 @@ pub(super) struct LaunchArgs {
     #[arg(long)]
     pub(super) wait_window: bool,
     /// With --wait-window: how long.
-    #[arg(long, default_value = "30s", value_parser = values::deadline, value_name = "TIME")]
+    #[arg(
+        long,
+        default_value = "30s",
+        value_parser = values::deadline,
+        value_name = "TIME",
+        requires = "wait_window"
+    )]
     pub(super) timeout: Duration,
 }
 

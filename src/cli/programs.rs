@@ -15,9 +15,10 @@ use crate::{
     x11::wait_for_end,
 };
 
-/// The socket of the session helper that the session itself starts.
+/// The socket of the session helper that the session itself starts; `None` if the runtime folder is
+/// another user's, who would receive arguments and variables.
 pub(super) fn default_socket() -> Option<PathBuf> {
-    let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)?;
+    let folder = call::runtime_folder("deskd-session.sock")?;
     folder
         .is_absolute()
         .then(|| folder.join("deskd-session.sock"))
@@ -156,7 +157,7 @@ pub(super) fn session_helper(args: SessionHelperArgs) -> Result<Exit, CliError> 
         (true, _) => None,
         (false, Some(socket)) => Some(socket),
         (false, None) => {
-            let why = "no socket: set XDG_RUNTIME_DIR, or give --socket";
+            let why = "no socket: set XDG_RUNTIME_DIR to a folder of this user, or give --socket";
             return Err(CliError::new(Exit::Usage, why));
         }
     };

@@ -54,15 +54,16 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
     let manages = args.stack() != StackArg::None;
     check_session(&args)?;
     let geometry = geometry(args.geometry)?;
-    let of_a_stack = args.dpi.is_some()
-        || args.max_geometry.is_some()
-        || args.desktop_user.is_some()
-        || args.background.is_some()
-        || args.vnc;
-    if !manages && of_a_stack {
-        tracing::warn!(
-            "--dpi, --max-geometry, --desktop-user, --background and --vnc mean nothing without --stack"
-        );
+    let of_a_stack = [
+        ("--dpi", args.dpi.is_some()),
+        ("--max-geometry", args.max_geometry.is_some()),
+        ("--desktop-user", args.desktop_user.is_some()),
+        ("--background", args.background.is_some()),
+        ("--vnc", args.vnc),
+    ];
+    let given = of_a_stack.iter().filter(|(_, is_given)| *is_given);
+    for (flag, _) in given.filter(|_| !manages) {
+        tracing::warn!("{flag} means nothing without --stack");
     }
     if manages && !args.supervised {
         return become_init(&args, geometry);
@@ -280,6 +281,10 @@ fn check_session(args: &ServeArgs) -> Result<(), CliError> {
             let why = "--stack command needs the command line of the session: give --session";
             return Err(CliError::new(Exit::Usage, why));
         }
+        (StackArg::Command, Some(session)) if session.trim().is_empty() => {
+            let why = "--session is empty: give the command line of the session";
+            return Err(CliError::new(Exit::Usage, why));
+        }
         (StackArg::Xfce | StackArg::None, Some(_)) => {
             let why = "--session is for --stack command: leave one of them out";
             return Err(CliError::new(Exit::Usage, why));
@@ -372,7 +377,14 @@ pub(super) fn check_stack(args: &ServeArgs) -> Result<(), CliError> {
 /// Runs the init, which starts the stack and the daemon. The daemon is this program, too.
 fn become_init(args: &ServeArgs, geometry: Size) -> Result<Exit, CliError> {
     let plan = StackPlan::new(stack_options(args, geometry)?);
-    let plan = plan.map_err(|error| CliError::new(Exit::Local, error.to_string()))?;
+    let plan = plan.and_then(|plan| init::check_plan(&plan).map(|()| plan));
+    let plan = plan.map_err(|error| {
+        let exit = match error {
+            init::PlanError::Background(_) => Exit::Usage,
+            _ => Exit::Local,
+        };
+        CliError::new(exit, error.to_string())
+    })?;
     match init::run(plan, args.by_up) {
         Ok(0) => Ok(Exit::Done),
         // The daemon has reported the reason itself.

@@ -144,7 +144,8 @@ fn start_daemon(args: &UpArgs) -> Result<Child, CliError> {
         let message = "no daemon answers, and with DESKD_STACK_KIND=none another program starts the display: run `deskd serve` beside it";
         return Err(CliError::new(Exit::NoDaemon, message));
     }
-    let mut arguments: Vec<OsString> = ["serve", "--by-up", "--listen"].map(Into::into).into();
+    let listen = format!("--listen={}", client.address());
+    let mut arguments: Vec<OsString> = ["serve", "--by-up", &listen].map(Into::into).into();
     // Otherwise the daemon takes the kind and the session from these variables.
     let has_kind = ["DESKD_STACK_KIND", "DESKD_SESSION"]
         .iter()
@@ -152,7 +153,6 @@ fn start_daemon(args: &UpArgs) -> Result<Child, CliError> {
     if !has_kind {
         arguments.extend(["--stack".into(), "xfce".into()]);
     }
-    arguments.push(client.address().to_string().into());
     if let Some(size) = args.geometry {
         arguments.extend(["--geometry".into(), size.to_string().into()]);
     }

@@ -194,6 +194,13 @@ impl Machine {
                     self.happens(StackFact::Ready(part));
                 }
             }
+            // It said so before it was ended.
+            Happening::IsReady(part)
+                if !self.running.contains(&part)
+                    && !matches!(readiness(part).0, Ready::Ended | Ready::Runs) =>
+            {
+                self.happens(StackFact::Ready(part));
+            }
             Happening::Ends(part, code) if self.running.remove(&part) => {
                 // A keymap that could not be set leaves the screen usable, so it counts as up.
                 if readiness(part).0 == Ready::Ended {

@@ -56,10 +56,29 @@ pub(super) fn seed_as(
     change_user: bool,
     background: Option<&Background>,
 ) -> io::Result<()> {
+    let mut arguments = vec!["seed-home".to_owned()];
+    if let Some(background) = background {
+        arguments.extend(["--background".to_owned(), background.to_string()]);
+    }
+    run_as(user, change_user, &arguments)
+}
+
+/// Runs `deskd check-background` as that user, who must be able to read the picture.
+pub(super) fn check_background_as(
+    user: &UserAccount,
+    change_user: bool,
+    background: &Background,
+) -> io::Result<()> {
+    let arguments = ["check-background".to_owned(), background.to_string()];
+    run_as(user, change_user, &arguments)
+}
+
+/// Runs a command of deskd. The error has what it said.
+fn run_as(user: &UserAccount, change_user: bool, arguments: &[String]) -> io::Result<()> {
     let mut command = Command::new("/proc/self/exe");
     let path: (OsString, OsString) = ("PATH".into(), "/usr/bin:/bin".into());
     command
-        .arg("seed-home")
+        .args(arguments)
         .env_clear()
         .envs([path, ("HOME".into(), user.home.clone().into())])
         .current_dir("/")
@@ -68,9 +87,6 @@ pub(super) fn seed_as(
         .stderr(Stdio::piped());
     if change_user {
         command.arg("--user").arg(user.ids());
-    }
-    if let Some(background) = background {
-        command.arg("--background").arg(background.to_string());
     }
     let mut process = command.spawn()?;
     let end = Instant::now() + LIMIT;
@@ -103,7 +119,8 @@ pub(super) fn seed_as(
         }
     }
     let said = String::from_utf8_lossy(&said);
-    Err(io::Error::other(said.trim().to_owned()))
+    let said = said.trim().trim_start_matches("deskd: ");
+    Err(io::Error::other(said.to_owned()))
 }
 
 /// Writes the missing files as the user of this process.

@@ -38,6 +38,44 @@ pub use run::{InitError, run};
 
 use crate::wallpaper::Background;
 
+/// Decodes the picture of a plan's background, as the desktop's user.
+///
+/// # Errors
+///
+/// When that user may not read the file, or it is no picture.
+pub fn check_plan(plan: &StackPlan) -> Result<(), PlanError> {
+    let Some(background @ Background::File(_)) = &plan.options.background else {
+        return Ok(());
+    };
+    let change_user = plan.desktop.uid != nix::unistd::geteuid().as_raw();
+    home::check_background_as(&plan.desktop, change_user, background)
+        .map_err(|error| PlanError::Background(error.to_string()))
+}
+
+/// Decodes the picture of a background, as the `user` with these ids.
+///
+/// # Errors
+///
+/// When the user is unknown, may not read the file, or it is no picture.
+pub fn check_background(
+    user: Option<(u32, u32)>,
+    background: &Background,
+) -> Result<(), PlanError> {
+    let refused = |_| PlanError::NotRoot(user.map_or_else(String::new, |(uid, _)| uid.to_string()));
+    exec::become_user(user).map_err(refused)?;
+    let size = crate::frame::Size {
+        width: 16,
+        height: 16,
+    };
+    match crate::wallpaper::pixels(background, size) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let why = format!("{background} cannot be drawn as the desktop's user: {error}");
+            Err(PlanError::Background(why))
+        }
+    }
+}
+
 /// Prepares a home for XFCE: that of this process's user, when another program starts the session;
 /// or that of the `user` with these ids, as that user.
 ///

@@ -73,6 +73,9 @@ pub enum PlanError {
         /// The system's error.
         source: io::Error,
     },
+    /// The picture of the background cannot be drawn.
+    #[error("{0}")]
+    Background(String),
     /// The system provides no randomness.
     #[error("no randomness for the cookie: {0}")]
     Random(#[from] getrandom::Error),

@@ -206,7 +206,12 @@ impl Supervisor {
                 }
                 self.fail(component, problem, message);
             }
-            StackFact::Ready(component) => self.is_up(component),
+            // A part may have been ended after it said so.
+            StackFact::Ready(component) => {
+                if self.part(component).is_some_and(|part| part.running) {
+                    self.is_up(component);
+                }
+            }
             StackFact::PortTaken(component, port) => self.port_taken(component, port),
             StackFact::Ended(component, code, output) => self.ended(component, code, output),
             StackFact::DaemonStarted => self.daemon.running = Some((self.now, self.now)),
