@@ -43,7 +43,8 @@ export const ListFormatsRequestSchema: GenMessage<ListFormatsRequest> = /*@__PUR
 export type ListFormatsResponse = Message<"deskd.v1.ListFormatsResponse"> & {
   /**
    * The names of the formats, as the owner lists them: media types such as `text/html`, `image/png`
-   * or `text/uri-list`, and names of X such as `UTF8_STRING`. At most 64.
+   * or `text/uri-list`, and names of X such as `UTF8_STRING`. At most 256; names of more than 256
+   * bytes are left out.
    *
    * @generated from field: repeated string formats = 1;
    */
@@ -72,7 +73,7 @@ export type ReadClipboardRequest = Message<"deskd.v1.ReadClipboardRequest"> & {
 
   /**
    * The format, at most 256 bytes, as `ListFormats` returns it. Empty: text in UTF-8, in whichever
-   * format of text the owner offers.
+   * format of text the owner offers. Of text, bytes that are not UTF-8 are replaced.
    *
    * @generated from field: string format = 2;
    */
@@ -239,7 +240,7 @@ export const Clipboard: GenService<{
    * INVALID_ARGUMENT: INVALID_FIELD. FAILED_PRECONDITION: FORMAT_NOT_OFFERED, also if nothing was
    * copied; TOO_LARGE. UNAVAILABLE: the reasons for which a display cannot be reached.
    * DEADLINE_EXCEEDED: PROGRAM_UNRESPONSIVE, if the program that owns the content does not answer, or
-   * sends without end.
+   * send the next part of it, within 3 s, or needs more than 8 s in all.
    *
    * @generated from rpc deskd.v1.Clipboard.ReadClipboard
    */
@@ -255,7 +256,8 @@ export const Clipboard: GenService<{
    * Example: {"data": "aGVsbG8="}
    *
    * INVALID_ARGUMENT: INVALID_FIELD, LIMIT_EXCEEDED. PERMISSION_DENIED: READ_ONLY.
-   * UNAVAILABLE: the reasons for which a display cannot be reached.
+   * UNAVAILABLE: the reasons for which a display cannot be reached. DEADLINE_EXCEEDED: nothing was
+   * written, and nothing will be.
    *
    * @generated from rpc deskd.v1.Clipboard.WriteClipboard
    */

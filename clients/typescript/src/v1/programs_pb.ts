@@ -131,7 +131,9 @@ export type LaunchRequest = Message<"deskd.v1.LaunchRequest"> & {
 
   /**
    * Names this launch, so that it happens once: another call with the same id starts nothing, and
-   * reports the same program. At most 64 bytes. Empty: every call starts a program.
+   * reports the same program. The session helper remembers the ids of the programs that run and of the
+   * latest 1,024 that ended, as long as it runs itself. At most 64 bytes. Empty: every call starts a
+   * program.
    *
    * @generated from field: string operation_id = 7;
    */
@@ -594,11 +596,13 @@ export const Programs: GenService<{
     output: typeof LaunchResponseSchema;
   },
   /**
-   * Lists the programs that deskd launched and those that have a window, with their windows.
+   * Lists the programs that deskd launched and those that have a window, with their windows. Of the
+   * launched programs that have ended, the latest 64 are listed. Without a session helper, the list
+   * has only programs with windows.
    *
    * Example: {}
    *
-   * UNAVAILABLE: the reasons for which a display cannot be reached. DEADLINE_EXCEEDED:
+   * UNAVAILABLE: NO_SESSION_HELPER if the helper does not answer, and the reasons for which a display cannot be reached. DEADLINE_EXCEEDED:
    * X_UNRESPONSIVE, DEADLINE.
    *
    * @generated from rpc deskd.v1.Programs.ListPrograms
