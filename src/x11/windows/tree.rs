@@ -29,6 +29,9 @@ pub(super) struct Place {
     pub(super) managed: bool,
 }
 
+/// The places of windows on the screen.
+type Areas = HashMap<Window, Rectangle>;
+
 /// The windows, and what covers the screen.
 #[derive(Debug, Default)]
 pub(super) struct Places {
@@ -38,7 +41,7 @@ pub(super) struct Places {
     pub(super) stack: Vec<Window>,
     /// The places of those that cover pixels of the screen. Frames of the window manager's windows are
     /// missing.
-    pub(super) areas: HashMap<Window, Rectangle>,
+    pub(super) areas: Areas,
 }
 
 /// Returns all windows. `listed`: the window manager's list, in any order.
@@ -137,8 +140,8 @@ fn unlisted(
     atoms: &WindowAtoms,
     children: &[Window],
     screen: Size,
-) -> Result<(HashMap<Window, Place>, HashMap<Window, Rectangle>), DisplayError> {
-    let mut areas = HashMap::new();
+) -> Result<(HashMap<Window, Place>, Areas), DisplayError> {
+    let mut areas = Areas::new();
     let mut asked = Vec::new();
     for child in children {
         asked.push((
