@@ -53,6 +53,13 @@ async fn openbox_and_tint2_are_a_desktop() {
     wait_for("another openbox", Duration::from_secs(20), || {
         stack.pid("openbox").filter(|pid| *pid != old)
     });
+    // What deskd has launched does not end with the session's programs.
+    let programs = stack.cli(&["programs"]);
+    let programs = String::from_utf8_lossy(&programs.stdout).into_owned();
+    assert!(
+        programs.contains(" runs ") && programs.contains("xterm"),
+        "{programs}"
+    );
     let down = stack.cli(&["down"]);
     assert!(down.status.success(), "{down:?} {}", stack.log());
     stack.wait_until_gone(Duration::from_secs(5));

@@ -219,15 +219,15 @@ impl Parts {
         }
     }
 
-    /// Ends all parts. The session gets SIGTERM first, so that programs can save their data, then
+    /// Ends all parts. The session and launched programs get SIGTERM first, so that they can save their
+    /// data, then
     /// all parts, within two seconds together (R29).
     pub(super) fn end_all(&mut self, plan: &StackPlan) {
         let half = tree::GRACE / 2;
-        let group = self.group_of(Component::Session);
-        tree::ask(
-            &self.processes_of(Component::Session, plan, group.as_ref()),
-            half,
-        );
+        let asked = [Component::Session, Component::SessionHelper];
+        let groups = asked.map(|part| self.group_of(part));
+        let asked = [0, 1].map(|at| self.processes_of(asked[at], plan, groups[at].as_ref()));
+        tree::ask(&asked, half);
         tree::end(&self.everything(plan), half);
         for process in &mut self.processes {
             process.child = None;

@@ -31,7 +31,7 @@ const GONE: Duration = Duration::from_secs(2);
 /// Selects some of the stack's processes: those that meet any of these criteria.
 #[derive(Debug, Default)]
 pub(super) struct Which<'a> {
-    /// Processes whose mark begins with this text.
+    /// Processes with this mark; if it ends with a colon, those whose mark begins with it.
     pub(super) mark: String,
     /// These processes and all their descendants.
     pub(super) from: Vec<Pid>,
@@ -66,7 +66,7 @@ impl Which<'_> {
             children.entry(*parent).or_default().push(*pid);
         }
         let mut found: Vec<Pid> = self.from.clone();
-        let is_marked = |pid: &&Pid| mark(**pid).is_some_and(|mark| mark.starts_with(&self.mark));
+        let is_marked = |pid: &&Pid| mark(**pid).is_some_and(|mark| is_of(&mark, &self.mark));
         found.extend(living.keys().filter(is_marked));
         if let Some(Orphans { of, but, lock }) = &self.orphans {
             let orphans = children.get(&own).into_iter().flatten();
@@ -101,6 +101,15 @@ fn number(pid: Pid) -> u32 {
     pid.as_raw().cast_unsigned()
 }
 
+/// Whether a mark is that of a part, or of any part if `wanted` ends with a colon. The name of one part
+/// may be the beginning of another's.
+fn is_of(mark: &str, wanted: &str) -> bool {
+    match wanted.ends_with(':') {
+        true => mark.starts_with(wanted),
+        false => mark == wanted,
+    }
+}
+
 /// Returns the mark of a process; `None` without one, or if its environment cannot be read.
 fn mark(pid: Pid) -> Option<String> {
     let environment = processes::environment(number(pid)).ok()?;
@@ -127,11 +136,13 @@ fn is_anothers(pid: Pid, own: &Path) -> bool {
 
 /// Sends SIGTERM to the processes and waits at most `grace` for their end. Returns whether all have
 /// ended. The init's children are not reaped meanwhile, so a zombie keeps its process id.
-pub(super) fn ask(which: &Which<'_>, grace: Duration) -> bool {
-    send(&which.processes(), Signal::SIGTERM);
+pub(super) fn ask(which: &[Which<'_>], grace: Duration) -> bool {
+    for which in which {
+        send(&which.processes(), Signal::SIGTERM);
+    }
     let until = Instant::now() + grace;
     loop {
-        if which.is_empty() {
+        if which.iter().all(Which::is_empty) {
             return true;
         }
         if Instant::now() >= until {
@@ -144,7 +155,7 @@ pub(super) fn ask(which: &Which<'_>, grace: Duration) -> bool {
 /// Ends the processes: SIGTERM first, and SIGKILL after `grace`, which is at most two seconds
 /// (R29).
 pub(super) fn end(which: &Which<'_>, grace: Duration) {
-    let has_ended = ask(which, grace);
+    let has_ended = ask(std::slice::from_ref(which), grace);
     if let Some(group) = which.group {
         group.kill();
     }
@@ -179,6 +190,17 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn a_part_is_not_another_whose_name_is_longer() {
+        assert!(is_of("/run/X1.lock:session", "/run/X1.lock:session"));
+        assert!(!is_of(
+            "/run/X1.lock:session-helper",
+            "/run/X1.lock:session"
+        ));
+        assert!(is_of("/run/X1.lock:session-helper", "/run/X1.lock:"));
+        assert!(!is_of("/run/X12.lock:session", "/run/X1.lock:"));
+    }
 
     /// A process cannot hide by a strange name.
     #[test]
