@@ -401,7 +401,19 @@ async fn a_wait_goes_on_without_the_helper() {
     tokio::time::sleep(Duration::from_millis(400)).await;
     let id = programs.list_programs(v1::ListProgramsRequest {}).await;
     let id = id.unwrap().into_inner().programs[0].id.clone();
+    // The window is there before a helper can say to whom it belongs.
     stage.helper = None;
+    let listed = Instant::now();
+    loop {
+        let list = programs.list_programs(v1::ListProgramsRequest {}).await;
+        let list = list.unwrap().into_inner().programs;
+        if list.iter().any(|program| !program.windows.is_empty()) {
+            break;
+        }
+        assert!(listed.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
     // Another helper knows nothing of the launch, but the processes say to which they belong.
     stage.start_helper();
     let reply = waiter.await.unwrap();

@@ -93,7 +93,8 @@ pub(super) async fn start(
             return Err(not_started(&command, &error));
         }
         _ => {
-            // The program may not start later.
+            // The program may not start later: a process that hangs before it has the mark, too.
+            send(&id, Signal::SIGKILL);
             drop(keeper.start_kill());
             tokio::task::spawn_local(async move { drop(keeper.wait().await) });
             let error = io::Error::from(io::ErrorKind::TimedOut);
@@ -227,14 +228,8 @@ impl Launches {
             ProgramSignal::Interrupt => Signal::SIGINT,
             ProgramSignal::HangUp => Signal::SIGHUP,
         };
-        let mut count = 0;
-        for (pid, _) in mark::all(|of| of == id) {
-            let pid = i32::try_from(pid).unwrap_or(0);
-            // A process that has ended meanwhile needs no signal.
-            count += u32::from(pid > 1 && kill(Pid::from_raw(pid), signal).is_ok());
-        }
         Answer::Signalled {
-            count,
+            count: send(id, signal),
             program: state(launched),
         }
     }
@@ -269,6 +264,17 @@ fn unknown() -> Answer {
         reason: RefusedReason::Unknown,
         message: "no launched program has this id".into(),
     }
+}
+
+/// Sends a signal to all processes of a launch. Returns the number of those that got it.
+fn send(id: &str, signal: Signal) -> u32 {
+    let mut count = 0;
+    for (pid, _) in mark::all(|of| of == id) {
+        let pid = i32::try_from(pid).unwrap_or(0);
+        // A process that has ended meanwhile needs no signal.
+        count += u32::from(pid > 1 && kill(Pid::from_raw(pid), signal).is_ok());
+    }
+    count
 }
 
 /// Looks whether any process of the program runs.

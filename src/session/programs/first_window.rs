@@ -40,14 +40,20 @@ impl Programs {
             let list = self.windows.list(reply_by).await?;
             let unknown = list.windows.iter().filter_map(|window| window.pid);
             let unknown: Vec<u32> = unknown.filter(|pid| !owners.contains_key(pid)).collect();
-            let found = self.owners(&unknown, end).await;
-            owners.extend(unknown.iter().map(|pid| (*pid, found.get(pid).cloned())));
+            // Without an answer, the same processes are asked for again.
+            if let Some(found) = self.owners(&unknown, end).await {
+                owners.extend(unknown.iter().map(|pid| (*pid, found.get(pid).cloned())));
+            }
             let owner = |window: &ListedWindow| owners.get(&window.pid?)?.clone();
+            let is_known = |window: &ListedWindow| {
+                let pid = window.pid.as_ref();
+                pid.is_none_or(|pid| owners.contains_key(pid))
+            };
             // Of another launch's program, a window counts only if that program had one before.
             let had: Vec<Option<String>> = before.windows.iter().map(owner).collect();
             let window = list.windows.iter().find(|window| {
                 let owner = owner(window);
-                let is_others = owner.is_some() && !had.contains(&owner);
+                let is_others = !is_known(window) || owner.is_some() && !had.contains(&owner);
                 is_candidate(window) && is_of(window, (owner, is_others), &program, before)
             });
             let mut is_painted = false;

@@ -142,7 +142,7 @@ impl Programs {
             pids.dedup();
             pids
         };
-        let owners = self.owners(&pids, reply_by).await;
+        let owners = self.owners(&pids, reply_by).await.unwrap_or_default();
         let of_launch = |program: Program| ListedProgram {
             pid: program.pid,
             name: program.name.clone(),
@@ -229,21 +229,22 @@ impl Programs {
         }
     }
 
-    /// Returns the launches to which these processes belong; of most processes there is none.
-    async fn owners(&self, pids: &[u32], by: Instant) -> HashMap<u32, String> {
+    /// Returns the launches to which these processes belong; of most processes there is none. `None` if
+    /// the helper does not answer.
+    async fn owners(&self, pids: &[u32], by: Instant) -> Option<HashMap<u32, String>> {
         if pids.is_empty() {
-            return HashMap::new();
+            return Some(HashMap::new());
         }
         let call = Call::Whose {
             pids: pids.to_vec(),
         };
         match self.helper.ask(call, by).await {
-            Ok(Answer::Owners(owners)) => pids
-                .iter()
-                .zip(owners)
-                .filter_map(|(pid, owner)| Some((*pid, owner?)))
-                .collect(),
-            _ => HashMap::new(),
+            Ok(Answer::Owners(owners)) => {
+                let owned = pids.iter().zip(owners);
+                let owned = owned.filter_map(|(pid, owner)| Some((*pid, owner?)));
+                Some(owned.collect())
+            }
+            _ => None,
         }
     }
 }
