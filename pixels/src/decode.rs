@@ -67,14 +67,13 @@ fn decode_jpeg(bytes: &[u8]) -> io::Result<(Size, Vec<u8>)> {
         .map_err(|_| io::Error::other("the file is neither PNG nor JPEG"))?;
     let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
     let size = checked(side(header.width), side(header.height))?;
-    let image = turbojpeg::Image {
+    let mut image = turbojpeg::Image {
         pixels: vec![255; size.bgrx_bytes()],
         width: header.width,
         pitch: header.width * BYTES_PER_PIXEL,
         height: header.height,
         format: turbojpeg::PixelFormat::BGRX,
     };
-    let mut image = image;
     turbojpeg::Decompressor::new()
         .and_then(|mut decompressor| decompressor.decompress(bytes, image.as_deref_mut()))
         .map_err(io::Error::other)?;
