@@ -14,7 +14,7 @@ use common::{
     drawing::Numbers,
     pacing::{LARGE, MANAGERS},
     random_waits,
-    window_table::{CHANGES, list, outcomes, windows, xterm},
+    window_table::{CHANGES, list, outcomes, titled, windows, xterm},
 };
 use deskd::{client, v1};
 use serde_json::json;
@@ -51,16 +51,25 @@ async fn main() {
     let listed = median(times);
     println!("list of 50 windows: {listed:.2} ms");
 
+    // The last window is shown whole, those of the row above are covered.
+    let change = v1::ChangeWindowRequest {
+        window: Some(titled("Window 49")),
+        change: Some(v1::change_window_request::Change::Operation(
+            v1::WindowOperation::Activate.into(),
+        )),
+        timeout: None,
+    };
+    windows.change_window(change).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let all = list(&mut windows).await.windows;
-    let last = all
-        .iter()
-        .find(|window| window.title == "Window 49")
-        .unwrap();
     let mut cells = Vec::new();
-    for (name, format) in [
-        ("PNG", v1::ImageFormat::Png),
-        ("raw", v1::ImageFormat::RawBgrx),
+    for (kind, title, name, format) in [
+        ("shown", "Window 49", "PNG", v1::ImageFormat::Png),
+        ("shown", "Window 49", "raw", v1::ImageFormat::RawBgrx),
+        ("covered", "Window 35", "PNG", v1::ImageFormat::Png),
+        ("covered", "Window 35", "raw", v1::ImageFormat::RawBgrx),
     ] {
+        let last = all.iter().find(|window| window.title == title).unwrap();
         let witness = Witness::new(&server);
         let region = v1::CaptureOptions {
             format: format.into(),
@@ -85,9 +94,11 @@ async fn main() {
             let (region, window) = shots(&mut client, drawn, [&region, &window]).await;
             let ratio = window / region;
             let what = if changes { "changed" } else { "unchanged" };
-            println!("{name} {what}: region {region:.2} ms, window {window:.2} ms, {ratio:.2}");
+            println!(
+                "{kind}, {name} {what}: region {region:.2} ms, window {window:.2} ms, {ratio:.2}"
+            );
             cells.push(json!({
-                "format": name, "changed": changes, "region_ms": region, "window_ms": window,
+                "kind": kind, "format": name, "changed": changes, "region_ms": region, "window_ms": window,
             }));
         }
     }

@@ -529,15 +529,17 @@ async fn a_shaped_window_shows_nothing_else() {
             witness.window((100, 100), (300, 200), 0x0000_00ff);
             witness.round_trip();
         }
-        let picture = shot(&daemon, of(&window, false)).await.unwrap();
-        let image = Image::from_frame(&picture);
-        let top = image.crop(0, 0, 300, 50);
-        assert!(top.rgb().chunks_exact(3).all(|rgb| rgb == [0, 255, 0]));
-        let rest = image.crop(0, 50, 300, 150);
-        assert!(
-            rest.rgb().chunks_exact(3).all(|rgb| rgb == [0, 0, 0]),
-            "{is_covered}"
-        );
+        for time in 0..2 {
+            let picture = shot(&daemon, of(&window, false)).await.unwrap();
+            let image = Image::from_frame(&picture);
+            let top = image.crop(0, 0, 300, 50);
+            assert!(top.rgb().chunks_exact(3).all(|rgb| rgb == [0, 255, 0]));
+            let rest = image.crop(0, 50, 300, 150);
+            assert!(
+                rest.rgb().chunks_exact(3).all(|rgb| rgb == [0, 0, 0]),
+                "{is_covered}, picture {time}"
+            );
+        }
     }
 }
 
@@ -567,4 +569,62 @@ async fn impossible_shadows_are_ignored() {
             assert_eq!((picture.width, picture.height), (width, 200), "{widths:?}");
         }
     }
+}
+
+/// A window is shown again and again, which takes a short way. What changes between two pictures is in
+/// the second one.
+#[tokio::test]
+async fn the_next_picture_shows_what_changed_in_between() {
+    use xcb::x;
+
+    const GREEN: [u8; 3] = [0, 255, 0];
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let witness = Witness::new(&server);
+    let subject = witness.window((100, 100), (300, 200), 0x0000_ff00);
+    let other = witness.window((500, 100), (100, 100), 0x00ff_0000);
+    witness.round_trip();
+    let window = numbered(&daemon, subject).await;
+    let configure = |window, value_list: &[x::ConfigWindow]| {
+        witness.checked(&x::ConfigureWindow { window, value_list });
+    };
+    let twice = async |what: &str| {
+        let mut places = Vec::new();
+        for time in 0..2 {
+            let picture = shot(&daemon, of(&window, false)).await.unwrap();
+            assert_eq!(other_than(&picture, GREEN), 0, "{what}, picture {time}");
+            places.push(picture.region.unwrap());
+        }
+        assert_eq!(places[0], places[1], "{what}");
+        let place = places[0];
+        ((place.x(), place.y()), (place.width, place.height))
+    };
+    assert_eq!(twice("at first").await, ((100, 100), (300, 200)));
+    configure(subject, &[x::ConfigWindow::X(120)]);
+    assert_eq!(twice("moved").await, ((120, 100), (300, 200)));
+    configure(subject, &[x::ConfigWindow::Height(150)]);
+    assert_eq!(twice("resized").await, ((120, 100), (300, 150)));
+    configure(other, &[x::ConfigWindow::X(150)]);
+    twice("covered").await;
+    configure(other, &[x::ConfigWindow::StackMode(x::StackMode::Below)]);
+    twice("raised").await;
+    witness.set_mapped(other, false);
+    configure(other, &[x::ConfigWindow::StackMode(x::StackMode::Above)]);
+    twice("alone").await;
+    witness.set_mapped(other, true);
+    twice("covered by one that appeared").await;
+    witness.set_mapped(other, false);
+    twice("alone again").await;
+    say_shadows(&witness, subject, [10, 10, 0, 0]);
+    assert_eq!(twice("with shadows").await, ((130, 100), (280, 150)));
+    witness.checked(&x::ReparentWindow {
+        window: other,
+        parent: subject,
+        x: 400,
+        y: 400,
+    });
+    twice("with a child").await;
+    witness.checked(&x::DestroyWindow { window: subject });
+    let refused = shot(&daemon, of(&window, false)).await.unwrap_err();
+    assert_eq!(deskd::client::reason(&refused), Reason::UnknownWindow);
 }

@@ -32,6 +32,7 @@ mod fake_server;
 pub use background::set_background;
 pub use capture::grab::{CaptureChoice, Grab};
 pub use command::{
+    arrangement::{Arrangement, FollowedWindow},
     display::Display,
     order::{CursorReading, Link, LinkState, Proof},
 };

@@ -13,6 +13,7 @@ pub struct Picture<'a> {
     pixels: &'a Pixels,
     region: Region,
     cursor: Option<&'a CursorImage>,
+    hidden: &'a [Region],
 }
 
 /// Hash of what a stripe of a picture shows. Equal stripes have equal hashes, except as noted at
@@ -47,7 +48,15 @@ impl<'a> Picture<'a> {
             pixels,
             region,
             cursor,
+            hidden: &[],
         }
+    }
+
+    /// The same picture with black pixels in these parts, which are regions of the capture. They
+    /// must not overlap the pointer. The time for a row rises with their number.
+    #[must_use]
+    pub fn hiding(self, hidden: &'a [Region]) -> Self {
+        Self { hidden, ..self }
     }
 
     /// Size in pixels.
@@ -63,7 +72,16 @@ impl<'a> Picture<'a> {
     pub(super) fn print(&self, rows: Range<u32>, seed: u64) -> Print {
         let mut hash = Xxh3::with_seed(seed);
         for y in rows.clone() {
-            hash.update(self.source_row(y));
+            let row = self.source_row(y);
+            if self.hidden_columns(y).next().is_none() {
+                hash.update(row);
+                continue;
+            }
+            let mut row = row.to_vec();
+            for columns in self.hidden_columns(y) {
+                row[columns.start * BYTES_PER_PIXEL..columns.end * BYTES_PER_PIXEL].fill(0);
+            }
+            hash.update(&row);
         }
         let over = |cursor: &&CursorImage| self.overlaps(cursor, &rows);
         if let Some(cursor) = self.cursor.filter(over) {
@@ -123,6 +141,11 @@ impl<'a> Picture<'a> {
                 let [blue, green, red, _]: [u8; 4] = *bgrx;
                 *pixel = [blue, green, red, 255];
             }
+            for columns in self.hidden_columns(y) {
+                for pixel in &mut out.as_chunks_mut().0[columns] {
+                    *pixel = [0, 0, 0, 255];
+                }
+            }
             self.draw_cursor(y, |x, blend| {
                 let at = x * BYTES_PER_PIXEL;
                 blend.over(&mut out[at..at + 3], [2, 1, 0]);
@@ -144,6 +167,9 @@ impl<'a> Picture<'a> {
     /// Row `y` as RGB, into `out`, which is three bytes a pixel long.
     pub(super) fn rgb_row(&self, y: u32, out: &mut [u8]) {
         bgrx_to_rgb(self.source_row(y), out);
+        for columns in self.hidden_columns(y) {
+            out[columns.start * 3..columns.end * 3].fill(0);
+        }
         self.draw_cursor(y, |x, blend| {
             blend.over(&mut out[x * 3..x * 3 + 3], [0, 1, 2])
         });
@@ -153,6 +179,9 @@ impl<'a> Picture<'a> {
     pub(super) fn words(&self, y: u32, out: &mut [u32]) {
         for (word, bgrx) in out.iter_mut().zip(self.source_row(y).as_chunks().0) {
             *word = u32::from_le_bytes(*bgrx) & 0x00ff_ffff;
+        }
+        for columns in self.hidden_columns(y) {
+            out[columns].fill(0);
         }
         self.draw_cursor(y, |x, blend| {
             let mut bytes = out[x].to_le_bytes();
@@ -164,6 +193,18 @@ impl<'a> Picture<'a> {
     fn source_row(&self, y: u32) -> &[u8] {
         self.pixels
             .row(self.region.x, self.region.y + y, self.region.size.width)
+    }
+
+    /// The columns of row `y` that are hidden.
+    fn hidden_columns(&self, y: u32) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let (region, line) = (self.region, self.region.y + y);
+        self.hidden.iter().filter_map(move |part| {
+            let lines = part.y..part.y + part.size.height;
+            let first = part.x.max(region.x);
+            let end = (part.x + part.size.width).min(region.x + region.size.width);
+            let is_here = lines.contains(&line) && first < end;
+            is_here.then(|| (first - region.x) as usize..(end - region.x) as usize)
+        })
     }
 
     /// Calls `draw` for each pixel of row `y` that the pointer covers, with its
@@ -328,6 +369,45 @@ mod tests {
             touched(&Picture::new(&pixels, region, Some(&cursor))),
             [(0, 0)]
         );
+    }
+
+    #[test]
+    fn hidden_parts_are_black_in_every_form_and_change_nothing() {
+        let whole = Region::whole(SIZE);
+        let part = |x, y, width, height| Region {
+            x,
+            y,
+            size: Size { width, height },
+        };
+        let hidden = [part(0, 0, 2, 1), part(3, 1, 1, 2), part(9, 9, 5, 5)];
+        let is_hidden = |x: u32, y: u32| (y == 0 && x < 2) || (y > 0 && x == 3);
+        let one = grey();
+        let mut bytes = vec![100; SIZE.bgrx_bytes()];
+        bytes[4..8].fill(7);
+        let two = Pixels::new(Box::new(bytes), SIZE, 16).unwrap();
+        let picture = Picture::new(&one, whole, None).hiding(&hidden);
+        let (bgrx, rgb) = (picture.to_bgrx(), picture.to_rgb());
+        let mut words = vec![0; 4];
+        for y in 0..3 {
+            picture.words(y, &mut words);
+            for x in 0..4 {
+                let shade = if is_hidden(x, y) { 0 } else { 100 };
+                let at = (y * 4 + x) as usize;
+                assert_eq!(bgrx[at * 4..at * 4 + 4], [shade, shade, shade, 255]);
+                assert_eq!(rgb[at * 3..at * 3 + 3], [shade; 3]);
+                assert_eq!(words[x as usize], u32::from(shade) * 0x0001_0101);
+            }
+        }
+        // What is below a hidden part does not count.
+        assert_eq!(
+            of(&picture),
+            of(&Picture::new(&two, whole, None).hiding(&hidden))
+        );
+        assert_ne!(of(&picture), of(&Picture::new(&one, whole, None)));
+        // A part of the picture.
+        let right = part(2, 1, 2, 2);
+        let right = Picture::new(&one, right, None).hiding(&hidden).to_rgb();
+        assert_eq!(right, [100, 100, 100, 0, 0, 0].repeat(2));
     }
 
     #[test]

@@ -55,13 +55,13 @@ impl Encodings {
     pub(super) async fn digest(
         &self,
         grab: &Arc<Grab>,
-        plan: ImagePlan,
+        plan: &ImagePlan,
     ) -> Result<Digest, Failure> {
         let before = self.kept.before(grab, plan);
         if let Some(same) = before.as_ref().filter(|before| before.stays(grab)) {
             return Ok(same.made.digest);
         }
-        let (grab, seed) = (Arc::clone(grab), self.seed);
+        let (grab, plan, seed) = (Arc::clone(grab), plan.clone(), self.seed);
         let is_small = before.as_ref().is_some_and(|before| before.is_near(&grab));
         let work = move || {
             let prints = before.as_ref().map(|before| &*before.made.encoded.prints);
@@ -83,7 +83,7 @@ impl Encodings {
     pub(super) async fn encode(
         &self,
         grab: &Arc<Grab>,
-        plan: ImagePlan,
+        plan: &ImagePlan,
         issue_id: impl FnOnce() -> String,
     ) -> Result<Arc<Made>, Failure> {
         let before = self.kept.before(grab, plan);
@@ -96,7 +96,7 @@ impl Encodings {
         let work = self.join(grab.number, plan);
         let make = || async {
             let (grab, seed, frame_id) = (Arc::clone(grab), self.seed, issue_id());
-            let kept = self.kept.clone();
+            let (kept, plan) = (self.kept.clone(), plan.clone());
             let is_small = before
                 .as_ref()
                 .is_some_and(|before| plan.is_striped() && before.is_near(&grab));
@@ -129,7 +129,7 @@ impl Encodings {
                     frame_id,
                     took: began.elapsed(),
                 });
-                kept.keep(&grab, plan, &made);
+                kept.keep(&grab, &plan, &made);
                 Ok(made)
             };
             if is_small {
@@ -141,8 +141,8 @@ impl Encodings {
     }
 
     /// Returns the hashes of the image's tiles.
-    pub(super) async fn tiles(&self, grab: &Arc<Grab>, plan: ImagePlan) -> Result<Tiles, Failure> {
-        let (grab, seed) = (Arc::clone(grab), self.seed);
+    pub(super) async fn tiles(&self, grab: &Arc<Grab>, plan: &ImagePlan) -> Result<Tiles, Failure> {
+        let (grab, plan, seed) = (Arc::clone(grab), plan.clone(), self.seed);
         self.off_thread(move || Tiles::of(&plan.picture(&grab), seed))
             .await
     }
@@ -158,6 +158,7 @@ impl Encodings {
         self.off_thread(move || {
             let image = |region: Region| {
                 let picture = Picture::new(&grab.pixels, region, plan.cursor_of(&grab));
+                let picture = picture.hiding(&plan.hidden);
                 let order = EncodeOrder {
                     output: region.size,
                     format: plan.format,
@@ -201,19 +202,19 @@ impl Encodings {
 
     /// Returns the result cell of this image. The first caller creates it; it is dropped with
     /// the last.
-    fn join(&self, grab: u64, plan: ImagePlan) -> Arc<Work> {
+    fn join(&self, grab: u64, plan: &ImagePlan) -> Arc<Work> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|entry| entry.work.strong_count() > 0);
         let same = shared
             .iter()
-            .find(|entry| entry.grab == grab && entry.plan == plan);
+            .find(|entry| entry.grab == grab && entry.plan == *plan);
         if let Some(work) = same.and_then(|entry| entry.work.upgrade()) {
             return work;
         }
         let work = Arc::new(Work::new());
         shared.push(Pending {
             grab,
-            plan,
+            plan: plan.clone(),
             work: Arc::downgrade(&work),
         });
         work
@@ -305,6 +306,7 @@ mod tests {
             time: SystemTime::now(),
             took: Duration::ZERO,
             proof: None,
+            arrangement: None,
         })
     }
 
@@ -321,12 +323,13 @@ mod tests {
             cursor: true,
             effort: Effort::Fast,
             window: None,
+            hidden: Arc::default(),
         }
     }
 
     async fn made(encodings: &Encodings, grab: &Arc<Grab>, plan: ImagePlan) -> Arc<Made> {
         let id = || format!("frame-{}", grab.number);
-        encodings.encode(grab, plan, id).await.unwrap()
+        encodings.encode(grab, &plan, id).await.unwrap()
     }
 
     #[tokio::test]
@@ -342,7 +345,7 @@ mod tests {
                 assert_eq!(again.frame_id, "frame-1", "{format:?}, capture {number}");
                 assert_eq!(again.encoded.bytes, first.encoded.bytes);
                 assert_eq!(
-                    encodings.digest(&next, plan(format)).await.unwrap(),
+                    encodings.digest(&next, &plan(format)).await.unwrap(),
                     first.digest
                 );
             }
@@ -369,22 +372,22 @@ mod tests {
         let with = plan(Format::Png);
         let without = ImagePlan {
             cursor: false,
-            ..with
+            ..with.clone()
         };
         let (here, there) = (
             grab(1, None, &still(1), Some(10)),
             grab(2, None, &still(1), Some(90)),
         );
-        let first = made(&encodings, &here, with).await;
-        let moved = made(&encodings, &there, with).await;
+        let first = made(&encodings, &here, with.clone()).await;
+        let moved = made(&encodings, &there, with.clone()).await;
         assert_ne!(moved.digest, first.digest);
-        let anew = made(&Encodings::new(7), &there, with).await;
+        let anew = made(&Encodings::new(7), &there, with.clone()).await;
         assert_eq!(
             moved.encoded.bytes, anew.encoded.bytes,
             "the place that it left"
         );
-        let plain = made(&encodings, &here, without).await;
-        let again = made(&encodings, &there, without).await;
+        let plain = made(&encodings, &here, without.clone()).await;
+        let again = made(&encodings, &there, without.clone()).await;
         assert_eq!(again.frame_id, plain.frame_id);
     }
 
@@ -407,7 +410,7 @@ mod tests {
                     },
                     ..plan(format)
                 };
-                let first = made(&encodings, &grab(1, None, &still(1), None), scaled).await;
+                let first = made(&encodings, &grab(1, None, &still(1), None), scaled.clone()).await;
                 assert_eq!(first.encoded.size, scaled.output);
                 for (number, odd) in [(2, 100), (3, 0), (4, 239), (5, 16), (6, 15)] {
                     // The row of the last capture changes back, and another one changes.
@@ -419,9 +422,9 @@ mod tests {
                         changed[(row / STRIPE_ROWS) as usize] = number;
                     }
                     let grab = grab(number, Some(odd), &changed, None);
-                    made(&encodings, &grab, part).await;
-                    let next = made(&encodings, &grab, scaled).await;
-                    let anew = made(&Encodings::new(7), &grab, scaled).await;
+                    made(&encodings, &grab, part.clone()).await;
+                    let next = made(&encodings, &grab, scaled.clone()).await;
+                    let anew = made(&Encodings::new(7), &grab, scaled.clone()).await;
                     assert!(
                         next.encoded.bytes == anew.encoded.bytes,
                         "{format:?}, {width}x{height}, row {odd}"
@@ -451,11 +454,11 @@ mod tests {
             made(&encodings, &first, nth(n)).await;
         }
         assert_eq!(encodings.kept.size().0, KEPT);
-        assert!(encodings.kept.before(&first, nth(2)).is_none());
-        assert!(encodings.kept.before(&first, nth(3)).is_some());
+        assert!(encodings.kept.before(&first, &nth(2)).is_none());
+        assert!(encodings.kept.before(&first, &nth(3)).is_some());
         // The plan that was used most recently is dropped last.
         made(&encodings, &first, nth(90)).await;
-        assert!(encodings.kept.before(&first, nth(3)).is_some());
+        assert!(encodings.kept.before(&first, &nth(3)).is_some());
         let other = |change: fn(&mut Grab)| {
             let mut grab = Arc::into_inner(grab(1, None, &still(1), None)).unwrap();
             change(&mut grab);
@@ -466,7 +469,7 @@ mod tests {
             other(|grab| grab.geometry_epoch = 2),
             other(|grab| grab.number = 0),
         ] {
-            assert!(encodings.kept.before(&changed, nth(3)).is_none());
+            assert!(encodings.kept.before(&changed, &nth(3)).is_none());
         }
         // There is room for two raw images of the whole screen.
         for n in 0..4 {
@@ -491,7 +494,7 @@ mod tests {
             tokio::spawn(async move {
                 let id = || format!("call-{number}");
                 encodings
-                    .encode(&grab, plan(Format::Png), id)
+                    .encode(&grab, &plan(Format::Png), id)
                     .await
                     .unwrap()
             })

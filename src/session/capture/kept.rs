@@ -23,7 +23,7 @@ pub(super) const KEPT_SCREENS: usize = 2;
 const FEW_PIXELS: u64 = 64 * 1024;
 
 /// The parameters of an image that is made of a capture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ImagePlan {
     pub(super) region: Region,
     pub(super) output: Size,
@@ -32,6 +32,8 @@ pub(super) struct ImagePlan {
     pub(super) effort: Effort,
     /// The window that is shown in place of the screen, with its place.
     pub(super) window: Option<WindowPlace>,
+    /// Regions of the screen that are black in the image.
+    pub(super) hidden: Arc<[Region]>,
 }
 
 /// A window, and the pixel of the screen at the top-left corner of its picture.
@@ -47,8 +49,8 @@ pub(in crate::session) struct WindowPlace {
 }
 
 impl ImagePlan {
-    pub(super) fn picture<'a>(&self, grab: &'a Grab) -> Picture<'a> {
-        Picture::new(&grab.pixels, self.region, self.cursor_of(grab))
+    pub(super) fn picture<'a>(&'a self, grab: &'a Grab) -> Picture<'a> {
+        Picture::new(&grab.pixels, self.region, self.cursor_of(grab)).hiding(&self.hidden)
     }
 
     /// Whether the image is encoded stripe by stripe directly from the capture, without
@@ -130,10 +132,10 @@ pub(super) struct KeptImages(Arc<Mutex<Vec<Arc<KeptImage>>>>);
 impl KeptImages {
     /// Returns the kept image of the plan, if it shows the same X server at the same geometry
     /// epoch and is not from a later capture than `grab`.
-    pub(super) fn before(&self, grab: &Grab, plan: ImagePlan) -> Option<Arc<KeptImage>> {
+    pub(super) fn before(&self, grab: &Grab, plan: &ImagePlan) -> Option<Arc<KeptImage>> {
         let mut kept = self.lock();
         let serves = |kept: &Arc<KeptImage>| {
-            kept.plan == plan
+            kept.plan == *plan
                 && (kept.generation, kept.epoch) == (grab.generation, grab.geometry_epoch)
                 && kept.grab <= grab.number
         };
@@ -145,22 +147,22 @@ impl KeptImages {
 
     /// Stores an image as the last one of its plan. Then drops the least recently used images,
     /// until the limits [`KEPT`] and [`KEPT_SCREENS`] are met.
-    pub(super) fn keep(&self, grab: &Grab, plan: ImagePlan, made: &Arc<Made>) {
+    pub(super) fn keep(&self, grab: &Grab, plan: &ImagePlan, made: &Arc<Made>) {
         let room = KEPT_SCREENS * grab.pixels.size().bgrx_bytes();
         let mut kept = self.lock();
         if kept
             .iter()
-            .any(|kept| kept.plan == plan && kept.grab > grab.number)
+            .any(|kept| kept.plan == *plan && kept.grab > grab.number)
         {
             return;
         }
-        kept.retain(|kept| kept.plan != plan);
+        kept.retain(|kept| kept.plan != *plan);
         // This image alone would evict all others.
         if made.encoded.bytes.len() > room {
             return;
         }
         kept.push(Arc::new(KeptImage {
-            plan,
+            plan: plan.clone(),
             generation: grab.generation,
             epoch: grab.geometry_epoch,
             grab: grab.number,

@@ -31,6 +31,7 @@ pub use picture::{Frame, FrameKind, HISTORY, ImageSpec, Scale, Spec, Timings};
 pub use refusal::{CursorFailure, Refusal};
 pub(super) use space::Resolved;
 pub use stream::{StreamUpdate, Watch};
+pub(super) use window_image::ShownWindow;
 pub use window_target::{WindowImage, WindowMatch, WindowRefusal, WindowTarget};
 
 use super::paint::{Awaited, Paint, Readiness};

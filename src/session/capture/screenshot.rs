@@ -166,6 +166,7 @@ impl Capture {
             cursor: image.cursor,
             effort: Effort::Fast,
             window: None,
+            hidden: Arc::default(),
         };
         Ok(Ok(Look { grab, plan, paint }))
     }
@@ -178,7 +179,7 @@ impl Capture {
         arrived: Instant,
         source: Source,
     ) -> Result<Frame, Failure> {
-        let (id, digest, made) = match self.picture(spec, &look.grab, look.plan).await? {
+        let (id, digest, made) = match self.picture(spec, &look.grab, &look.plan).await? {
             MadePicture::Made(made) => (made.frame_id.clone(), made.digest, Some(made)),
             MadePicture::Unchanged(id, digest) => (id, digest, None),
         };
@@ -210,7 +211,7 @@ impl Capture {
         &self,
         spec: &Spec,
         grab: &Arc<Grab>,
-        plan: ImagePlan,
+        plan: &ImagePlan,
     ) -> Result<MadePicture, Failure> {
         if let Some(id) = &spec.if_changed_since {
             // With an unknown id, the image is always sent.
@@ -234,9 +235,9 @@ impl Capture {
         }
         let tight = ImagePlan {
             effort: Effort::Tight,
-            ..plan
+            ..plan.clone()
         };
-        let smaller = self.encodings.encode(grab, tight, issue_id).await?;
+        let smaller = self.encodings.encode(grab, &tight, issue_id).await?;
         if smaller.encoded.bytes.len() as u64 <= limit {
             return Ok(MadePicture::Made(smaller));
         }
@@ -304,7 +305,7 @@ pub(super) fn within_limit(size: Size) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn shown(grab: &Grab, plan: ImagePlan, digest: Digest) -> Shown {
+fn shown(grab: &Grab, plan: &ImagePlan, digest: Digest) -> Shown {
     Shown {
         generation: grab.generation,
         epoch: grab.geometry_epoch,
@@ -337,7 +338,7 @@ pub(super) struct Look {
 impl Look {
     /// Returns the content of an image with this digest.
     pub(super) fn shown(&self, digest: Digest) -> Shown {
-        shown(&self.grab, self.plan, digest)
+        shown(&self.grab, &self.plan, digest)
     }
 
     /// Returns the frame without its image.

@@ -229,7 +229,7 @@ impl Watch {
             .ok()?
             .ok()?
             .ok()?;
-        let digest = self.capture.encodings.digest(&look.grab, look.plan).await;
+        let digest = self.capture.encodings.digest(&look.grab, &look.plan).await;
         Some(look.shown(digest.ok()?))
     }
 
@@ -254,7 +254,7 @@ impl Watch {
     /// Returns an update with what is new to the reader in a capture; `None` if nothing is.
     async fn step(&self, look: &Look, arrived: Instant) -> Result<Option<Found>, Failure> {
         let encodings = &self.capture.encodings;
-        let shown = look.shown(encodings.digest(&look.grab, look.plan).await?);
+        let shown = look.shown(encodings.digest(&look.grab, &look.plan).await?);
         let before = match &self.sent {
             Some(LastSent::Frame(before, _)) if *before == shown => return Ok(None),
             Some(LastSent::Frame(before, tiles)) => {
@@ -263,7 +263,7 @@ impl Watch {
             Some(LastSent::Card(..)) | None => None,
         };
         let tiles = if self.by_regions {
-            Some(encodings.tiles(&look.grab, look.plan).await?)
+            Some(encodings.tiles(&look.grab, &look.plan).await?)
         } else {
             None
         };
@@ -308,7 +308,7 @@ impl Watch {
         for effort in [Effort::Fast, Effort::Tight] {
             let plan = ImagePlan {
                 effort,
-                ..look.plan
+                ..look.plan.clone()
             };
             let images = encodings.encode_parts(&look.grab, plan, regions.clone());
             let images = images.await?;

@@ -23,6 +23,16 @@ use crate::{
 /// Numbers of captures of windows begin here, so that none is taken for one of the screen.
 const FIRST: u64 = 1 << 63;
 
+/// A window that the screen shows whole.
+#[derive(Debug)]
+pub(in crate::session) struct ShownWindow {
+    pub(in crate::session) xid: u32,
+    /// The part of the screen that shows it.
+    pub(in crate::session) area: Region,
+    /// Parts of the screen that do not belong to it. They are black in its picture.
+    pub(in crate::session) hidden: Arc<[Region]>,
+}
+
 impl Capture {
     /// Waits until the desktop is painted.
     pub(in crate::session) async fn painted(&self) {
@@ -65,9 +75,11 @@ impl Capture {
             time: picture.time,
             took: picture.took,
             proof: None,
+            arrangement: None,
         };
         let area = Region::whole(size);
-        self.frame_in(spec, (Arc::new(grab), area, place), arrived)
+        let grab = Arc::new(grab);
+        self.frame_in(spec, (grab, area, Arc::default()), place, arrived)
             .await
     }
 
@@ -76,9 +88,10 @@ impl Capture {
         &self,
         spec: &Spec,
         grab: Arc<Grab>,
-        (xid, area): (u32, Region),
+        shown: ShownWindow,
         arrived: Instant,
     ) -> Result<Result<Frame, Failure>, Refusal> {
+        let ShownWindow { xid, area, hidden } = shown;
         let at = |pixel: u32| i32::try_from(pixel).unwrap_or(i32::MAX);
         let place = WindowPlace {
             xid,
@@ -88,7 +101,8 @@ impl Capture {
             size: (area.size.width, area.size.height),
             frame: (at(area.x), at(area.y)),
         };
-        self.frame_in(spec, (grab, area, place), arrived).await
+        self.frame_in(spec, (grab, area, hidden), place, arrived)
+            .await
     }
 
     /// Returns the frame of a window that `area` of the capture shows. The requested part is in pixels
@@ -96,7 +110,8 @@ impl Capture {
     async fn frame_in(
         &self,
         spec: &Spec,
-        (grab, area, place): (Arc<Grab>, Region, WindowPlace),
+        (grab, area, hidden): (Arc<Grab>, Region, Arc<[Region]>),
+        place: WindowPlace,
         arrived: Instant,
     ) -> Result<Result<Frame, Failure>, Refusal> {
         let image = &spec.image;
@@ -136,6 +151,7 @@ impl Capture {
             cursor: false,
             effort: Effort::Fast,
             window: Some(place),
+            hidden,
         };
         let look = Look {
             grab,

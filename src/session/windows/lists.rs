@@ -1,12 +1,13 @@
 //! The windows of one display, and lists of them.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
+use super::arranged::Arranged;
 use crate::{
     failure::{Cause, Failure, Stage},
     session::capture::Capture,
@@ -33,6 +34,7 @@ pub struct Windows {
     pub(in crate::session) capture: Arc<Capture>,
     /// Started by the first call.
     thread: Mutex<Option<Arc<WindowThread>>>,
+    arranged: Mutex<Arranged>,
 }
 
 impl Windows {
@@ -40,6 +42,7 @@ impl Windows {
         Self {
             capture,
             thread: Mutex::default(),
+            arranged: Mutex::default(),
         }
     }
 
@@ -54,6 +57,11 @@ impl Windows {
             message: format!("no thread for the windows can be started: {error}"),
         })?;
         Ok(Arc::clone(thread.insert(Arc::new(started))))
+    }
+
+    /// The windows whose pictures were parts of the screen.
+    pub(super) fn arranged(&self) -> MutexGuard<'_, Arranged> {
+        self.arranged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lists the windows, after this call began.

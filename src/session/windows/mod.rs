@@ -3,9 +3,10 @@
 //!
 //! - `lists`: the object [`Windows`], and its lists.
 //! - `changing`: changes a window; `change` says whether it is as requested.
-//! - `pictures`: pictures of single windows.
+//! - `pictures`: pictures of single windows; `arranged` knows which can be taken from the screen again.
 //! - `waiting`: waits for a condition; `condition` says whether it is met.
 
+mod arranged;
 mod change;
 mod changing;
 mod condition;

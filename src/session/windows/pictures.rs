@@ -8,9 +8,10 @@ use super::lists::Windows;
 use crate::{
     frame::{Region, Size},
     session::capture::{
-        Frame, ImageSpec, Refusal, Resolved, Spec, WindowImage, WindowPlace, WindowRefusal,
+        Frame, ImageSpec, Refusal, Resolved, ShownWindow, Spec, WindowImage, WindowPlace,
+        WindowRefusal, WindowTarget,
     },
-    x11::{ListedWindow, Rectangle, WindowList},
+    x11::{FollowedWindow, Grab, ListedWindow, Rectangle, WindowList},
 };
 
 /// Number of attempts to capture a window while the windows do not change.
@@ -58,6 +59,12 @@ impl Windows {
             Ok(thread) => thread,
             Err(failure) => return Ok(Err(failure)),
         };
+        if let Some((grab, place)) = self.still_bare(window, reply_by).await {
+            return self
+                .capture
+                .window_on_screen(spec, grab, place, arrived)
+                .await;
+        }
         let recent = || self.capture.wait(reply_by, thread.recent());
         let is_named = |list: &Arc<WindowList>| window.target.find(list).is_ok();
         let mut list = match thread.last().filter(is_named) {
@@ -68,24 +75,26 @@ impl Windows {
             },
         };
         // A window that nothing covers is a part of the screen, and costs what that part costs.
-        let mut is_shape_known = false;
         for _ in 0..MAX_TRIES {
             let target = window.target.find(&list)?;
             if !is_bare(&list, target, window.with_popups) {
                 break;
             }
-            let (xid, frame, frame_xid) = (target.xid, target.frame, target.frame_xid);
-            if !list.rectangular.contains(&frame_xid) {
-                if is_shape_known {
-                    break;
-                }
-                is_shape_known = true;
+            let (xid, frame_xid) = (target.xid, target.frame_xid);
+            let Some(shape) = list.shape_of(frame_xid) else {
                 list = match self.capture.wait(reply_by, thread.shape(frame_xid)).await {
                     Ok(list) => list,
                     Err(failure) => return Ok(Err(failure)),
                 };
                 continue;
-            }
+            };
+            let Some(left_out) = &shape.left_out else {
+                break;
+            };
+            self.capture.display.follow(FollowedWindow {
+                frame: frame_xid,
+                client: xid,
+            });
             let capture = self.capture.display.capture();
             let grab = match self.capture.wait(reply_by, capture).await {
                 Ok(grab) => grab,
@@ -97,9 +106,9 @@ impl Windows {
                 Err(failure) => return Ok(Err(failure)),
             };
             let is_same = Arc::ptr_eq(&list, &after) && grab.generation == list.generation;
-            match whole_on_screen(frame, grab.pixels.size()) {
-                Some(area) if is_same => {
-                    let place = (xid, area);
+            match on_screen(target, left_out, grab.pixels.size()) {
+                Some(place) if is_same => {
+                    self.arranged().note(grab.arrangement, &list, xid);
                     return self
                         .capture
                         .window_on_screen(spec, grab, place, arrived)
@@ -121,6 +130,30 @@ impl Windows {
             Ok(None) => Err(WindowRefusal::unknown(&window.target, &list).into()),
             Ok(Some(picture)) => self.capture.window_frame(spec, picture, arrived).await,
         }
+    }
+
+    /// Captures the screen, if the window was bare in a capture before. Returns the capture and the
+    /// window's part of it if nothing has moved since, without a question to the thread of the
+    /// windows.
+    async fn still_bare(
+        &self,
+        window: &WindowImage,
+        reply_by: Instant,
+    ) -> Option<(Arc<Grab>, ShownWindow)> {
+        // The title of another window may have changed, which is not a change of the arrangement.
+        let WindowTarget::Id(id) = &window.target else {
+            return None;
+        };
+        let (arrangement, list, target) = self.arranged().find(id)?;
+        if !is_bare(&list, &target, window.with_popups) {
+            return None;
+        }
+        let capture = self.capture.display.capture();
+        let grab = self.capture.wait(reply_by, capture).await.ok()?;
+        let is_same = grab.arrangement == Some(arrangement) && grab.generation == list.generation;
+        let left_out = list.shape_of(target.frame_xid)?.left_out.as_ref()?;
+        let shown = on_screen(&target, left_out, grab.pixels.size())?;
+        is_same.then_some((grab, shown))
     }
 
     /// Refuses a step in the coordinate space of a window that is not where its picture was taken, or
@@ -188,11 +221,24 @@ fn is_bare(list: &WindowList, window: &ListedWindow, with_popups: bool) -> bool 
     window.viewable && is_opaque && !is_covered && !has_popups
 }
 
-/// Returns the rectangle as a part of the screen; `None` if it is not completely on the screen.
-fn whole_on_screen(frame: Rectangle, screen: Size) -> Option<Region> {
+/// Returns a window as a part of the screen; `None` if it is not completely on the screen.
+/// `left_out`: the parts that do not belong to it, see
+/// [`WindowList::shapes`].
+fn on_screen(window: &ListedWindow, left_out: &[Region], screen: Size) -> Option<ShownWindow> {
+    let frame = window.frame;
     let (x, y) = (frame.x.into(), frame.y.into());
     let area = Region::clipped(x, y, frame.width, frame.height, screen)?;
-    (area.size.width == frame.width && area.size.height == frame.height).then_some(area)
+    let is_whole = area.size.width == frame.width && area.size.height == frame.height;
+    let hidden = left_out.iter().filter_map(|part| {
+        let x = i64::from(window.outer.x) + i64::from(part.x);
+        let y = i64::from(window.outer.y) + i64::from(part.y);
+        Region::clipped(x, y, part.size.width, part.size.height, screen)
+    });
+    is_whole.then(|| ShownWindow {
+        xid: window.xid,
+        area,
+        hidden: hidden.collect(),
+    })
 }
 
 /// Whether two rectangles are nearer to each other than `reach` pixels.

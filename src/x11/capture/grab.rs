@@ -21,6 +21,7 @@ use crate::x11::{
         image::too_short,
         segments::{Segments, Slot},
     },
+    command::arrangement::Arrangement,
     connection::server::{Server, screen_size},
     error::DisplayError,
     screen::{known::KnownScreen, root_state::Generation},
@@ -73,6 +74,8 @@ pub struct Grab {
     pub took: Duration,
     /// The profile of the paint proof that was valid when the pixels were read.
     pub proof: Option<Profile>,
+    /// Where the windows were when the pixels were read; `None` while no window is followed.
+    pub arrangement: Option<Arrangement>,
 }
 
 /// Reads the screen of one connection.
@@ -201,6 +204,7 @@ impl Capturer {
                         time,
                         took: started.elapsed(),
                         proof: known.proof,
+                        arrangement: None,
                     }));
                 }
                 Reading::Resized => {}

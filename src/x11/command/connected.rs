@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::frame::Size;
 use crate::x11::{
     capture::grab::Capturer,
+    command::arrangement::FollowedWindows,
     command::order::{CursorReading, Link, LinkState, Orders, Proof, ThreadSetup},
     connection::{
         framing::Purpose,
@@ -38,6 +39,8 @@ use crate::x11::{
 /// Interval at which a quiet connection is checked. Health requires an answer that is at most 5 s
 /// old, so two checks fit into this time.
 const HEARTBEAT: Duration = Duration::from_secs(2);
+/// The events of the root window that the connection always selects.
+const ROOT_EVENTS: EventMask = EventMask::STRUCTURE_NOTIFY;
 
 /// A connection, and the state of its screen.
 pub(in crate::x11) struct ScreenConnection {
@@ -46,6 +49,8 @@ pub(in crate::x11) struct ScreenConnection {
     capturer: Capturer,
     /// The windows that carry the paint proof.
     carriers: Vec<Window>,
+    followed: FollowedWindows,
+    screen: usize,
     publish: watch::Sender<Link>,
     draw: watch::Sender<u64>,
 }
@@ -66,7 +71,7 @@ impl ScreenConnection {
         )?;
         // Resizes of the root window are reported as events. `root_state::watch` does the same for
         // the end of the windows that carry the paint proof.
-        let watch = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
+        let watch = ChangeWindowAttributesAux::new().event_mask(ROOT_EVENTS);
         server
             .conn
             .change_window_attributes(server.root, &watch)?
@@ -86,6 +91,8 @@ impl ScreenConnection {
             known,
             capturer,
             carriers,
+            followed: FollowedWindows::default(),
+            screen: job.name.screen,
             publish: job.publish.clone(),
             draw: job.draw.clone(),
         };
@@ -102,6 +109,11 @@ impl ScreenConnection {
     pub(in crate::x11) fn work(&mut self, orders: &mut Orders) -> Result<(), DisplayError> {
         self.resize(&mut orders.resizes)?;
         self.keep_proofs(std::mem::take(&mut orders.proofs))?;
+        for window in orders.follows.drain(..) {
+            let root = (self.screen, ROOT_EVENTS);
+            self.followed
+                .follow(&self.server, root, &self.carriers, window)?;
+        }
         self.capture(orders)?;
         self.read_cursor(&mut orders.cursors)?;
         self.take_events(None)?;
@@ -135,10 +147,13 @@ impl ScreenConnection {
     /// request: later events can wait.
     fn take_events(&mut self, before: Option<SequenceNumber>) -> Result<(), DisplayError> {
         let (mut resized, mut ended, mut drawn) = (false, false, false);
+        let mut are_all_seen = false;
         for _ in 0..EVENTS_AT_ONCE {
             let Some((event, after)) = self.server.next_event()? else {
+                are_all_seen = true;
                 break;
             };
+            self.followed.note(&event);
             match event {
                 Event::ConfigureNotify(event) => resized |= event.window == self.server.root,
                 Event::DestroyNotify(event) if self.carriers.contains(&event.window) => {
@@ -153,8 +168,12 @@ impl ScreenConnection {
             }
             // Events contain the number of the last request that the server processed before them.
             if before.is_some_and(|request| after >= request) {
+                are_all_seen = true;
                 break;
             }
+        }
+        if !are_all_seen {
+            self.followed.note_change();
         }
         if self.server.lost_events() {
             tracing::debug!("events were lost: too many came at once");
@@ -162,6 +181,7 @@ impl ScreenConnection {
             ended |= carriers.len() < self.carriers.len();
             (self.known.proof, self.carriers) = (known.proof, carriers);
             (drawn, resized) = (true, true);
+            self.followed.note_change();
         }
         if drawn {
             self.tell_drawn();
@@ -227,6 +247,7 @@ impl ScreenConnection {
                 windows: proof.windows,
             };
             let state = state(&self.known, Some(proven));
+            self.followed.forget();
             if let Some(carriers) = root_state::set_proof(&self.server, &state)? {
                 tracing::info!(profile = %proof.profile, generation = %self.known.generation, "the paint is proved");
                 self.carriers = carriers;
@@ -265,6 +286,7 @@ impl ScreenConnection {
             let same =
                 (grab.generation, grab.geometry_epoch) == (self.known.generation, self.known.epoch);
             grab.proof = self.known.proof.filter(|_| same);
+            grab.arrangement = self.followed.now();
             Arc::new(grab)
         });
         orders.grabs += 1;

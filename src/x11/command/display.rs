@@ -11,6 +11,7 @@ use tokio::sync::{oneshot, watch};
 use crate::x11::{
     capture::grab::{CaptureChoice, Grab},
     command::{
+        arrangement::FollowedWindow,
         order::{CursorReading, DisplayRequest, Link, LinkState, Proof, ThreadSetup},
         thread,
     },
@@ -116,6 +117,13 @@ impl Display {
         // If the thread has ended or the queue is full, the proof is dropped. The next caller that
         // waits for the paint proves it again.
         drop(self.commands.try_send(DisplayRequest::Prove(proof)));
+    }
+
+    /// Follows a window from the next capture on, so that captures report
+    /// [`Grab::arrangement`]. At most 32 windows are followed; a further one replaces the oldest.
+    pub fn follow(&self, window: FollowedWindow) {
+        // If it is dropped, the captures report another arrangement than expected, or none.
+        drop(self.commands.try_send(DisplayRequest::Follow(window)));
     }
 
     /// The display's name.

@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::x11::{
     capture::grab::{CaptureChoice, Grab},
+    command::arrangement::FollowedWindow,
     connection::{
         display_name::DisplayName, mailbox::Receiver, pulse::Pulse, reach::ServerOwner,
         trust::Trust,
@@ -28,6 +29,8 @@ pub(in crate::x11) enum DisplayRequest {
     Capture(oneshot::Sender<Result<Arc<Grab>, Failure>>),
     /// Read the pointer's current position and image.
     Cursor(oneshot::Sender<Result<CursorReading, Failure>>),
+    /// Follow a window from now on, so that captures report [`Grab::arrangement`].
+    Follow(FollowedWindow),
     /// Store a paint proof, if it belongs to the current screen.
     Prove(Proof),
     /// Resize the screen. The answer is whether the server accepted the size.
@@ -104,6 +107,7 @@ pub(in crate::x11) struct Orders {
     pub(in crate::x11) captures: Vec<oneshot::Sender<Result<Arc<Grab>, Failure>>>,
     pub(in crate::x11) cursors: Vec<oneshot::Sender<Result<CursorReading, Failure>>>,
     pub(in crate::x11) proofs: Vec<Proof>,
+    pub(in crate::x11) follows: Vec<FollowedWindow>,
     pub(in crate::x11) resizes: Vec<(Size, oneshot::Sender<Result<bool, Failure>>)>,
     /// Number of captures so far.
     pub(in crate::x11) grabs: u64,
@@ -128,6 +132,7 @@ impl Orders {
             DisplayRequest::Capture(reply) => self.captures.push(reply),
             DisplayRequest::Cursor(reply) => self.cursors.push(reply),
             DisplayRequest::Resize(size, reply) => self.resizes.push((size, reply)),
+            DisplayRequest::Follow(window) => self.follows.push(window),
             DisplayRequest::Prove(proof) => self.proofs.push(proof),
             DisplayRequest::Close => return false,
         }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use x11rb::protocol::xproto::{Atom, Window};
 
+use crate::frame::Region;
 use crate::x11::screen::root_state::Generation;
 
 /// A rectangle of the screen, which may lie outside it.
@@ -122,6 +123,16 @@ pub struct ListedWindow {
     pub shadows: [u32; 4],
 }
 
+/// The shape of a frame (SHAPE 1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownShape {
+    /// The child of the root window.
+    pub frame: Window,
+    /// The parts of [`ListedWindow::outer`] that do not belong to the window, in pixels from its
+    /// top-left corner; none for a rectangle; `None` if they are too many.
+    pub left_out: Option<Vec<Region>>,
+}
+
 /// The windows at one moment.
 #[derive(Debug, Clone)]
 pub struct WindowList {
@@ -138,8 +149,8 @@ pub struct WindowList {
     /// All windows that cover pixels of the screen, the topmost first, also those that are not listed.
     /// Each is the child of the root window, with its place.
     pub stack: Vec<(Window, Rectangle)>,
-    /// Frames that are known to be rectangles, not shaped (SHAPE 1.1).
-    pub rectangular: Vec<Window>,
+    /// The shapes of frames, as far as they are known.
+    pub shapes: Vec<KnownShape>,
     /// Identity of the X server.
     pub generation: Generation,
     /// What the window manager supports (`_NET_SUPPORTED`).
@@ -150,6 +161,11 @@ impl WindowList {
     /// Returns the window with this id.
     pub fn find(&self, id: &str) -> Option<&ListedWindow> {
         self.windows.iter().find(|window| window.id == id)
+    }
+
+    /// Returns the shape of a frame; `None` if it is not known.
+    pub fn shape_of(&self, frame: Window) -> Option<&KnownShape> {
+        self.shapes.iter().find(|shape| shape.frame == frame)
     }
 
     /// Returns the window with this number.

@@ -5,6 +5,7 @@
 //! - `tree`: which windows there are, and in which order.
 //! - `read`: reads all of them.
 //! - `change`: sends the requests that change a window.
+//! - `shape`: windows that are not rectangles.
 //! - `picture`: reads the pixels of single windows.
 //! - `thread`: the connection, and the handle [`WindowThread`].
 
@@ -12,6 +13,7 @@ mod change;
 mod listed;
 mod picture;
 mod read;
+mod shape;
 mod thread;
 mod tree;
 

@@ -20,7 +20,10 @@ use x11rb::{
     },
 };
 
-use super::listed::{ListedWindow, Rectangle, WindowList};
+use super::{
+    listed::{ListedWindow, Rectangle, WindowList},
+    tree::outer,
+};
 use crate::x11::{
     connection::server::Server,
     error::{DisplayError, no_id},
@@ -276,39 +279,24 @@ fn read(
         }
         false => None,
     };
-    let geometry = geometry.reply().map_err(gone)?;
-    let shape = match shape.map(|shape| shape.reply()) {
-        None => None,
-        Some(Ok(shape)) => Some(shape.rectangles),
-        // The cut reply has fewer rectangles than it says.
-        Some(Err(ReplyError::ConnectionError(ConnectionError::ParseError(_)))) => {
-            let why = format!("the window's shape has more than {MAX_PARTS} parts");
-            return failed(Cause::TooLarge, why);
-        }
-        Some(Err(error)) => return Err(gone(error)),
-    };
     let pixmap = conn.generate_id().map_err(no_id)?;
     let named = conn
         .composite_name_window_pixmap(window.frame_xid, pixmap)
         .map_err(DisplayError::from)?;
-    named.check().map_err(gone)?;
-    // The pixmap begins at the border; the frame may leave a shadow out.
-    let frame = window.frame;
-    let (left, top) = (
-        frame.x - i32::from(geometry.x),
-        frame.y - i32::from(geometry.y),
-    );
-    let whole = |side: u16| u32::from(side) + 2 * u32::from(geometry.border_width);
+    // The pixmap begins at the border; the frame may leave a shadow out. All requests are sent at
+    // once, so the window's size is that of the list, and is compared afterwards.
+    let (frame, whole) = (window.frame, window.outer);
+    let (left, top) = (frame.x - whole.x, frame.y - whole.y);
     let width = frame
         .width
-        .min(whole(geometry.width).saturating_sub(left.max(0).cast_unsigned()));
+        .min(whole.width.saturating_sub(left.max(0).cast_unsigned()));
     let height = frame
         .height
-        .min(whole(geometry.height).saturating_sub(top.max(0).cast_unsigned()));
+        .min(whole.height.saturating_sub(top.max(0).cast_unsigned()));
     if width == 0 || height == 0 {
         return failed(
             Cause::CaptureFailed,
-            "the window changed its size while it was read",
+            "no part of the window is in its frame",
         );
     }
     let short = |value: i32| i16::try_from(value).unwrap_or(i16::MAX);
@@ -323,12 +311,31 @@ fn read(
             side(height),
             u32::MAX,
         )
-        .map_err(DisplayError::from)?
-        .reply();
+        .map_err(DisplayError::from)?;
     conn.free_pixmap(pixmap)
         .map_err(DisplayError::from)?
         .ignore_error();
-    let image = image.map_err(gone)?;
+    let geometry = geometry.reply().map_err(gone)?;
+    let shape = shape.map(|shape| shape.reply());
+    named.check().map_err(gone)?;
+    let image = image.reply().map_err(gone)?;
+    let now = outer(&geometry);
+    if (now.width, now.height) != (whole.width, whole.height) {
+        return failed(
+            Cause::CaptureFailed,
+            "the window changed its size while it was read",
+        );
+    }
+    let shape = match shape {
+        None => None,
+        Some(Ok(shape)) => Some(shape.rectangles),
+        // The cut reply has fewer rectangles than it says.
+        Some(Err(ReplyError::ConnectionError(ConnectionError::ParseError(_)))) => {
+            let why = format!("the window's shape has more than {MAX_PARTS} parts");
+            return failed(Cause::TooLarge, why);
+        }
+        Some(Err(error)) => return Err(gone(error)),
+    };
     let size = Size { width, height };
     // A window with transparency has the same layout, and its transparency instead of the fourth
     // byte.

@@ -155,7 +155,7 @@ pub(super) fn list(
         workspace,
         composited: compositor != x11rb::NONE,
         stack,
-        rectangular: Vec::new(),
+        shapes: Vec::new(),
         generation,
         supported,
     })

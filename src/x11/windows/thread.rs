@@ -25,11 +25,13 @@ use x11rb::{
 use super::{
     WindowAtoms,
     change::{Sent, WindowChange, send},
-    listed::WindowList,
+    listed::{KnownShape, Rectangle, WindowList},
     picture::{NoPicture, Redirected, WindowPicture},
     read,
+    shape::FrameShape,
 };
 use crate::failure::{Cause, Failure, Stage};
+use crate::frame::Size;
 use crate::x11::{
     command::display::Display,
     connection::{
@@ -42,8 +44,8 @@ use crate::x11::{
         trust::Trust,
     },
     error::{DisplayError, SILENCE},
-    observe::{owner, properties::gone},
-    screen::known::KnownScreen,
+    observe::owner,
+    screen::{compositor, known::KnownScreen},
 };
 
 /// Capacity of the queue: calls that wait for the X server.
@@ -62,7 +64,7 @@ enum WindowOrder {
     List(oneshot::Sender<Result<Arc<WindowList>, Failure>>),
     /// The last list, if no event says that it changed; otherwise a new one.
     Recent(oneshot::Sender<Result<Arc<WindowList>, Failure>>),
-    /// A new list that knows whether this frame is a rectangle.
+    /// A new list that knows the shape of this frame.
     Shape(Window, oneshot::Sender<Result<Arc<WindowList>, Failure>>),
     /// The child of the root window that gets a click at this pixel.
     At((i16, i16), oneshot::Sender<Result<Option<Window>, Failure>>),
@@ -157,7 +159,7 @@ impl WindowThread {
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    /// Returns a new list, in which [`WindowList::rectangular`] is known of this frame. Waits as
+    /// Returns a new list, in which the shape of this frame is known, if it still exists. Waits as
     /// [`Self::list`] does.
     ///
     /// # Errors
@@ -395,12 +397,14 @@ impl WindowWorker {
 
 struct WindowConnection {
     server: Server,
+    known: KnownScreen,
     atoms: WindowAtoms,
     has_resource: bool,
     /// Windows whose events are selected.
     followed: HashSet<Window>,
-    /// Frames whose changes of shape are selected, the latest last.
-    shape_followed: Vec<Window>,
+    /// Frames whose changes of shape are selected, the latest last, with their shape; `None` if it
+    /// must be read.
+    shape_followed: Vec<(Window, Option<FrameShape>)>,
     redirected: Redirected,
     /// The last list, while no event says that the windows changed.
     recent: Option<Arc<WindowList>>,
@@ -420,16 +424,15 @@ impl WindowConnection {
         let atoms = WindowAtoms::new(conn)?.reply();
         let atoms = atoms.map_err(|error| DisplayError::reply("InternAtom", error))?;
         let has_resource = owner::knows_processes(&server)?;
-        let compositor = format!("_NET_WM_CM_S{}", display.screen);
-        let compositor = conn.intern_atom(false, compositor.as_bytes())?.reply();
-        let compositor = compositor.map_err(|error| DisplayError::reply("InternAtom", error))?;
-        let compositor = compositor.atom;
+        let compositor = compositor::follow(&server, display.screen)?;
         let events = EventMask::SUBSTRUCTURE_NOTIFY | EventMask::PROPERTY_CHANGE;
         let select = ChangeWindowAttributesAux::new().event_mask(events);
         conn.change_window_attributes(server.root, &select)?
             .ignore_error();
+        let (known, _) = KnownScreen::read(&server)?;
         Ok(Self {
             server,
+            known,
             atoms,
             has_resource,
             followed: HashSet::new(),
@@ -443,14 +446,14 @@ impl WindowConnection {
     fn list(&mut self) -> Result<Arc<WindowList>, DisplayError> {
         self.recent = None;
         let mut list = self.read()?;
-        list.rectangular = self.rectangular()?;
+        list.shapes = self.shapes(&list)?;
         let list = Arc::new(list);
         self.recent = Some(Arc::clone(&list));
         Ok(list)
     }
 
     fn shape(&mut self, frame: Window) -> Result<Arc<WindowList>, DisplayError> {
-        if !self.shape_followed.contains(&frame) {
+        if !self.shape_followed.iter().any(|(known, _)| *known == frame) {
             let select = |window, is_on| -> Result<(), DisplayError> {
                 if self.server.has_shape {
                     self.server
@@ -462,10 +465,10 @@ impl WindowConnection {
             };
             select(frame, true)?;
             if self.shape_followed.len() == MAX_SHAPES {
-                select(self.shape_followed[0], false)?;
+                select(self.shape_followed[0].0, false)?;
                 self.shape_followed.remove(0);
             }
-            self.shape_followed.push(frame);
+            self.shape_followed.push((frame, None));
         }
         self.list()
     }
@@ -480,37 +483,51 @@ impl WindowConnection {
 
     fn recent(&mut self) -> Result<Arc<WindowList>, DisplayError> {
         // The reply comes after all events so far.
-        let (known, _) = KnownScreen::read(&self.server)?;
+        let is_resized = self.refresh_screen()?;
         self.take_events()?;
-        let recent = self.recent.clone();
-        match recent.filter(|list| list.generation == known.generation) {
-            Some(recent) => Ok(recent),
-            None => self.list(),
+        match &self.recent {
+            Some(recent) if !is_resized => Ok(Arc::clone(recent)),
+            _ => self.list(),
         }
     }
 
-    /// Returns which of the followed frames are rectangles.
-    fn rectangular(&self) -> Result<Vec<Window>, DisplayError> {
-        if !self.server.has_shape {
-            return Ok(self.shape_followed.clone());
+    /// Queries the screen's size, and reads the screen's state if the size has changed, which takes
+    /// several round trips. Returns whether it has. The server's identity is that of the connection.
+    fn refresh_screen(&mut self) -> Result<bool, DisplayError> {
+        let is_resized = self.server.geometry()? != self.known.size;
+        if is_resized {
+            (self.known, _) = KnownScreen::read(&self.server)?;
         }
-        let mut asked = Vec::new();
-        for frame in &self.shape_followed {
-            asked.push((*frame, self.server.conn.shape_query_extents(*frame)?));
-        }
+        Ok(is_resized)
+    }
+
+    /// Returns the followed frames, with the parts that do not belong to the windows.
+    fn shapes(&mut self, list: &WindowList) -> Result<Vec<KnownShape>, DisplayError> {
         let mut found = Vec::new();
-        for (frame, extents) in asked {
-            if gone(extents.reply())?.is_some_and(|extents| !extents.bounding_shaped) {
-                found.push(frame);
-            }
+        let mut kept = Vec::new();
+        for (frame, shape) in std::mem::take(&mut self.shape_followed) {
+            let window = list.windows.iter().find(|window| window.frame_xid == frame);
+            let shape = match shape {
+                Some(shape) => Some(shape),
+                None => FrameShape::read(&self.server, frame)?,
+            };
+            let (Some(window), Some(shape)) = (window, shape) else {
+                continue;
+            };
+            let Rectangle { width, height, .. } = window.outer;
+            let left_out = shape.left_out(Size { width, height });
+            found.push(KnownShape { frame, left_out });
+            kept.push((frame, Some(shape)));
         }
+        self.shape_followed = kept;
         Ok(found)
     }
 
     fn read(&mut self) -> Result<WindowList, DisplayError> {
         // Events that arrived until now are answered by the list.
         self.take_events()?;
-        let (known, _) = KnownScreen::read(&self.server)?;
+        self.refresh_screen()?;
+        let known = self.known;
         let list = read::list(
             &self.server,
             &self.atoms,
@@ -603,10 +620,29 @@ impl WindowConnection {
     /// Takes pending events, at most [`EVENTS_AT_ONCE`]. Returns whether a window may have changed.
     fn take_events(&mut self) -> Result<bool, DisplayError> {
         let mut changed = self.server.lost_events();
+        if changed {
+            self.shape_followed
+                .iter_mut()
+                .for_each(|(_, shape)| *shape = None);
+        }
         for _ in 0..EVENTS_AT_ONCE {
             match self.server.next_event()? {
                 None => break,
                 Some((Event::Error(_), _)) => {}
+                Some((Event::ShapeNotify(event), _)) => {
+                    changed = true;
+                    let mut followed = self.shape_followed.iter_mut();
+                    if let Some((_, shape)) =
+                        followed.find(|(frame, _)| *frame == event.affected_window)
+                    {
+                        *shape = None;
+                    }
+                }
+                Some((Event::DestroyNotify(event), _)) => {
+                    changed = true;
+                    self.shape_followed
+                        .retain(|(frame, _)| *frame != event.window);
+                }
                 Some(_) => changed = true,
             }
         }
