@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(
         [
             "deskd/v1/clipboard.proto",
+            "deskd/v1/control.proto",
             "deskd/v1/desktop.proto",
             "deskd/v1/programs.proto",
             "deskd/v1/stack.proto",

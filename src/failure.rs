@@ -92,6 +92,10 @@ pub enum Cause {
     Deadline,
     /// The caller disconnected, or a call of `ReleaseAll` ended the step.
     Cancelled,
+    /// A person took control of the input.
+    HumanInControl,
+    /// Control of the input changed hands.
+    ControlChanged,
     /// Encoding failed.
     EncodeFailed,
     /// The image is above `max_image_bytes`.
@@ -129,6 +133,8 @@ impl Cause {
             Self::NotPainted => "NOT_PAINTED",
             Self::Deadline => "DEADLINE",
             Self::Cancelled => "CANCELLED",
+            Self::HumanInControl => "HUMAN_IN_CONTROL",
+            Self::ControlChanged => "CONTROL_CHANGED",
             Self::EncodeFailed => "ENCODE_FAILED",
             Self::TooLarge => "TOO_LARGE",
             Self::ShuttingDown => "SHUTTING_DOWN",
@@ -152,10 +158,12 @@ impl Cause {
             | Self::OutOfDescriptors
             | Self::NotPainted
             | Self::ConditionNotMet
+            | Self::HumanInControl
             | Self::Deadline
             | Self::ShuttingDown => true,
             Self::AuthRefused
             | Self::Cancelled
+            | Self::ControlChanged
             | Self::CookieUnreadable
             | Self::ScreenNotFound
             | Self::PixelFormatUnsupported
@@ -201,6 +209,8 @@ impl Cause {
             }
             Self::Deadline => "the machine's load, or allow a longer deadline",
             Self::Cancelled => "whether the caller went away, and who calls ReleaseAll",
+            Self::HumanInControl => "who is in control (`deskd control status`)",
+            Self::ControlChanged => "what the screen shows now",
             Self::EncodeFailed | Self::Internal => "deskd's log",
             Self::TooLarge => "ask for a smaller size, a region, JPEG, or a larger max_image_bytes",
             Self::ShuttingDown => "that deskd is started again",

@@ -10,7 +10,7 @@ use std::{
     io::{self, Read as _, Write as _},
     os::{
         fd::{AsFd, OwnedFd},
-        unix::fs::OpenOptionsExt as _,
+        unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     },
     path::{Path, PathBuf},
 };
@@ -204,6 +204,34 @@ impl Folder {
 
 fn is_folder(status: &FileStat) -> bool {
     SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
+}
+
+/// Reads a file that no other user can have written, of at most `most` bytes.
+pub(crate) fn read_own(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = open_no_link(path, File::options().read(true))?;
+    let metadata = file.metadata()?;
+    if metadata.uid() != Uid::effective().as_raw() || metadata.mode() & 0o022 != 0 {
+        return Err(io::Error::other("another user could have written it"));
+    }
+    take(&file, most)
+}
+
+/// Replaces the file by a new one; never writes into an existing file.
+pub(crate) fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    drop(fs::remove_file(&new));
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    let written = options
+        .open(&new)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        drop(fs::remove_file(&new));
+    }
+    written
 }
 
 /// Creates a folder and its parents, and gives the folder to a user. An existing folder must belong

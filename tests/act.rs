@@ -371,6 +371,7 @@ async fn a_step_is_for_the_desktop_that_it_expects() {
         server_generation: frame.server_generation.clone(),
         geometry_epoch: Some(frame.geometry_epoch),
         frame_id: frame.frame_id.clone(),
+        control_epoch: Some(frame.control_epoch),
     };
     let reply = client.act(expecting(right.clone())).await.unwrap();
     assert_eq!(reply.into_inner().outcome(), v1::ActOutcome::Done);

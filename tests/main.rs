@@ -13,6 +13,7 @@ mod cli;
 mod client;
 mod clipboard;
 mod conformance;
+mod control;
 mod coordinates;
 mod cursor;
 mod decoders;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::{
     act_args::{ActArgs, ClickArgs, KeyArgs, MoveArgs, PasteArgs, ScrollArgs, TypeArgs},
     client_args::ClientArgs,
+    control::ControlArgs,
     program_args::{OpenArgs, ProgramsArgs, RunArgs, SessionHelperArgs},
     serve_args::{ProfileArg, ServeArgs},
     values,
@@ -70,6 +71,8 @@ pub(super) enum Command {
     Open(OpenArgs),
     /// List the programs that were started and those that have windows.
     Programs(ProgramsArgs),
+    /// Take control of the input from an agent, give it back, or say who is in control.
+    Control(ControlArgs),
     /// Say what deskd holds down.
     Pressed(ClientArgs),
     /// Release what deskd holds down, and cancel the step under way.

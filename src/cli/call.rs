@@ -127,7 +127,8 @@ impl ClientArgs {
         let token = token.map_err(|error| CliError::new(Exit::Usage, error.to_string()))?;
         let tls = self.tls()?;
         let address = self.address();
-        Ok(client::connect(&address, token.as_ref(), tls.as_ref(), self.deadline).await)
+        let (token, lease) = (token.as_ref(), self.lease.as_deref());
+        Ok(client::connect_under(&address, token, lease, tls.as_ref(), self.deadline).await)
     }
 
     /// Reads the TLS files; `None` without TLS.

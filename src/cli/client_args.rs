@@ -30,6 +30,9 @@ pub(super) struct ClientArgs {
         value_name = "FILE"
     )]
     pub(super) tls_client_key: Option<PathBuf>,
+    /// The lease under which the command acts, as `deskd control take` printed it.
+    #[arg(long, env = "DESKD_LEASE", hide_env_values = true, value_name = "ID")]
+    pub(super) lease: Option<String>,
     /// How long a call may take, with the connection before it, and after that 100 ms at least; a stream, to begin.
     #[arg(long, env = "DESKD_DEADLINE", default_value = "10s", value_parser = values::deadline, value_name = "TIME")]
     pub(super) deadline: Duration,

@@ -11,6 +11,7 @@ mod bridge;
 mod call;
 mod client_args;
 mod clipboard;
+mod control;
 mod doctor;
 mod exit;
 mod image;
@@ -64,6 +65,7 @@ pub fn run() -> ExitCode {
         Command::Type(text) => call::block_on(act::type_text(text)),
         Command::Key(key) => call::block_on(act::key(key)),
         Command::Scroll(scroll) => call::block_on(act::scroll(scroll)),
+        Command::Control(control) => call::block_on(control::control(control)),
         Command::Windows(windows) => call::block_on(windows::list(windows)),
         Command::Focus(focus) => call::block_on(windows::focus(focus)),
         Command::Window(window) => call::block_on(windows::window(window)),

@@ -138,12 +138,14 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         Address::Unix(path) => Some(path),
         Address::Tcp { .. } => None,
     });
-    let proof = socket.map(|path| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".proof");
-        std::path::PathBuf::from(name)
-    });
-    let trust = Trust::kept_in(proof.as_deref());
+    let beside = |end: &str| {
+        socket.map(|path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            std::path::PathBuf::from(name)
+        })
+    };
+    let trust = Trust::kept_in(beside(".proof").as_deref());
     let display =
         Display::open(display, capture.into(), owner, trust).map_err(|error| local(&error))?;
     let display = Arc::new(display);
@@ -161,6 +163,7 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         profile.into(),
         (stack, helper),
         geometry,
+        beside(".control"),
         shutdown.clone(),
     )
     .map_err(|error| local(&error))?;
@@ -207,6 +210,7 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         // With `--read-only`, the daemon releases no input that an earlier instance left held.
         let clean =
             (!args.read_only).then(|| tokio::spawn(Arc::clone(&session.input).keep_hands_clean()));
+        let leases = tokio::spawn(Arc::clone(&session.control).keep());
         // Held input is released while calls in progress still end.
         let (stopping, holder) = (shutdown.clone(), Arc::clone(&session.input));
         let released = tokio::spawn(async move {
@@ -233,6 +237,7 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         }
         shutdown.cancel();
         drop(released.await);
+        leases.abort();
         signals.abort();
         painted.abort();
         if let Some(init) = init {

@@ -20,8 +20,8 @@ use tower::util::MapResponseLayer;
 use crate::rpc::{
     DESCRIPTORS, limits,
     services::{
-        clipboard::ClipboardService, desktop::DesktopService, health, programs::ProgramsService,
-        stack::StackService, windows::WindowsService,
+        clipboard::ClipboardService, control::ControlService, desktop::DesktopService, health,
+        programs::ProgramsService, stack::StackService, windows::WindowsService,
     },
     transport::{
         auth::{Gatekeeper, TokenError},
@@ -30,8 +30,9 @@ use crate::rpc::{
         replies,
     },
     v1::{
-        clipboard_server::ClipboardServer, desktop_server::DesktopServer,
-        programs_server::ProgramsServer, stack_server::StackServer, windows_server::WindowsServer,
+        clipboard_server::ClipboardServer, control_server::ControlServer,
+        desktop_server::DesktopServer, programs_server::ProgramsServer, stack_server::StackServer,
+        windows_server::WindowsServer,
     },
 };
 use crate::session::Session;
@@ -149,6 +150,11 @@ pub async fn serve(
     let clipboard = ClipboardService::new(session.clone(), options.read_only);
     let clipboard =
         ClipboardServer::new(clipboard).max_decoding_message_size(limits::MAX_REQUEST_BYTES);
+    let control = ControlServer::new(ControlService {
+        session: session.clone(),
+        read_only: options.read_only,
+    })
+    .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let stack = StackServer::new(StackService {
         session,
         read_only: options.read_only,
@@ -169,6 +175,7 @@ pub async fn serve(
         .add_service(InterceptedService::new(windows, gatekeeper.clone()))
         .add_service(InterceptedService::new(programs, gatekeeper.clone()))
         .add_service(InterceptedService::new(clipboard, gatekeeper.clone()))
+        .add_service(InterceptedService::new(control, gatekeeper.clone()))
         .add_service(InterceptedService::new(
             reflection().build_v1()?,
             gatekeeper.clone(),

@@ -2,6 +2,7 @@
 //!
 //! - [`capture`]: the screen as frames or failure cards, streams of frames, and the pointer.
 //! - [`input`]: the steps of agents, executed once and settled, and held input.
+//! - [`control`]: who may give input: a lease that a person takes from an agent.
 //! - [`bring_up`]: starts, stops and resizes the display stack, and waits for the paint proof
 //!   (the record on the root window that the desktop is painted) after each start.
 //! - [`windows`]: lists and changes windows, and waits for conditions.
@@ -12,12 +13,13 @@
 mod bring_up;
 mod capture;
 mod clipboard;
+mod control;
 mod input;
 mod paint;
 mod programs;
 mod windows;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +30,10 @@ pub use capture::{
     WindowTarget,
 };
 pub use clipboard::ClipboardStore;
+pub use control::{
+    Authenticated, Control, ControlError, ControlRefusal, HolderKind, LeaseEnd, LeaseKey, Leases,
+    TakeLease,
+};
 pub use input::{
     Account, Act, Acted, Action, ActionStatus, AskedPoint, Button, Done, Ended, Expect, Input, Key,
     Method, Operation, Outcome, Pressed, PressedInput, QUEUE, Refused, Run, Settled, Settling,
@@ -40,6 +46,8 @@ pub use windows::{
     WindowCondition, Windows,
 };
 
+use control::SharedLeases;
+
 use crate::{facts::Profile, frame::Size, helper::Helper, stack::Stack, x11::Display};
 
 /// One instance of the daemon, on one display.
@@ -49,6 +57,8 @@ pub struct Session {
     pub capture: Arc<Capture>,
     /// The pointer and the keyboard.
     pub input: Arc<Input>,
+    /// Who may give input.
+    pub control: Arc<Control>,
     /// The windows.
     pub windows: Arc<Windows>,
     /// The programs.
@@ -64,7 +74,7 @@ pub struct Session {
 impl Session {
     /// Creates a session on `display`, which counts as painted according to `profile`.
     /// `stack` manages the display; `None` if another program does. `helper` is the session helper
-    /// that starts programs. Failure cards have the
+    /// that starts programs. Lease and control epoch outlive the daemon in the file `kept`. Failure cards have the
     /// size `configured` until a screen was seen. When `shutdown` is cancelled, waiting calls
     /// end; screenshots then return a failure card.
     ///
@@ -76,8 +86,10 @@ impl Session {
         profile: Profile,
         (stack, helper): (Option<Stack>, Helper),
         configured: Size,
+        kept: Option<PathBuf>,
         shutdown: CancellationToken,
     ) -> std::io::Result<Self> {
+        let leases = Arc::new(SharedLeases::kept_in(kept));
         let (instance, seed) = (getrandom::u64()?, getrandom::u64()?);
         let instance_id: Arc<str> = format!("{instance:016x}{:016x}", getrandom::u64()?).into();
         let input_display = Arc::clone(&display);
@@ -86,6 +98,7 @@ impl Session {
             profile,
             configured,
             (&instance_id[..8], seed),
+            Arc::clone(&leases),
             shutdown.clone(),
         );
         let capture = Arc::new(capture);
@@ -95,13 +108,17 @@ impl Session {
         let input = Input::new(
             input_display,
             (Arc::clone(&capture), Arc::clone(&windows)),
+            Arc::clone(&leases),
             Arc::clone(&instance_id),
             shutdown.clone(),
         )?;
+        let input = Arc::new(input);
+        let control = Arc::new(Control::new(leases, Arc::clone(&input)));
         let bring_up = BringUp::new(stack, configured, Arc::clone(&capture), shutdown.clone());
         Ok(Self {
             capture,
-            input: Arc::new(input),
+            input,
+            control,
             clipboard,
             programs,
             windows,

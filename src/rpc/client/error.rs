@@ -15,6 +15,9 @@ pub enum CallErrorKind {
     /// The request does not fit the present screen. The daemon did nothing. Take a new
     /// screenshot, and decide again.
     Stale,
+    /// Another holder is in control of the input, for example a person, or the caller's lease has
+    /// ended. The daemon did nothing. Wait until control is given back, then take a new screenshot.
+    Control,
     /// It is not known whether the step was done. Take a new screenshot, and decide again.
     OutcomeUnknown,
     /// The step ended before all of its actions were done. Earlier actions stay done.
@@ -105,6 +108,7 @@ impl From<Status> for CallError {
                 | Reason::FrameIsCard
                 | Reason::StaleGeneration
                 | Reason::StaleEpoch
+                | Reason::ControlChanged
                 | Reason::UnknownWindow
                 | Reason::AmbiguousWindow
                 | Reason::StaleWindow
@@ -112,6 +116,7 @@ impl From<Status> for CallError {
                 | Reason::UnknownProgram,
                 _,
             ) => Kind::Stale,
+            (Reason::HumanInControl | Reason::LeaseHeld | Reason::LeaseEnded, _) => Kind::Control,
             (
                 Reason::ExtensionMissing | Reason::UnsupportedFeature | Reason::StackNotManaged,
                 _,

@@ -36,11 +36,14 @@ pub use error::{CallError, CallErrorKind};
 
 use crate::config::Address;
 pub use crate::rpc::v1::{
-    clipboard_client::ClipboardClient, programs_client::ProgramsClient,
-    windows_client::WindowsClient,
+    clipboard_client::ClipboardClient, control_client::ControlClient,
+    programs_client::ProgramsClient, windows_client::WindowsClient,
 };
 pub use crate::rpc::v1::{desktop_client::DesktopClient, stack_client::StackClient};
-use crate::rpc::{transport::auth::Token, v1};
+use crate::rpc::{
+    transport::{auth::Token, lease},
+    v1,
+};
 
 /// Maximum size of a reply that this client accepts: a raw frame of 33 Mpx, with a margin.
 pub const MAX_REPLY_BYTES: usize = 160 * 1024 * 1024;
@@ -54,19 +57,24 @@ pub struct Tls {
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-/// Adds the token to every call.
+/// Adds the token, and the id of a lease, to every call.
 #[derive(Debug, Clone)]
-pub struct Bearer(Option<MetadataValue<Ascii>>);
+pub struct Bearer {
+    token: Option<MetadataValue<Ascii>>,
+    lease: Option<MetadataValue<Ascii>>,
+}
 
 impl Interceptor for Bearer {
     fn call(
         &mut self,
         mut request: tonic::Request<()>,
     ) -> Result<tonic::Request<()>, tonic::Status> {
-        if let Some(value) = &self.0 {
-            request
-                .metadata_mut()
-                .insert("authorization", value.clone());
+        let metadata = request.metadata_mut();
+        if let Some(value) = &self.token {
+            metadata.insert("authorization", value.clone());
+        }
+        if let Some(value) = &self.lease {
+            metadata.insert(lease::KEY, value.clone());
         }
         Ok(request)
     }
@@ -151,7 +159,7 @@ pub async fn connect_by(
     let channel = made
         .map_err(|_| unreachable("nothing in time".into()))?
         .map_err(|error| unreachable(innermost(&error)))?;
-    Ok(with_token(channel, token))
+    Ok(with_token(channel, token, None))
 }
 
 /// A program's standard output and input as one stream.
@@ -198,14 +206,19 @@ fn with_windows(endpoint: Endpoint) -> Endpoint {
         .initial_connection_window_size(16 << 20)
 }
 
-fn with_token(channel: Channel, token: Option<&Token>) -> Connection {
-    let header = token.and_then(|token| {
+fn with_token(channel: Channel, token: Option<&Token>, lease: Option<&str>) -> Connection {
+    let token = token.and_then(|token| {
         let value = format!("Bearer {}", token.0.expose_secret());
         let mut value: MetadataValue<Ascii> = value.parse().ok()?;
         value.set_sensitive(true);
         Some(value)
     });
-    InterceptedService::new(channel, Bearer(header))
+    let lease = lease.and_then(|lease| {
+        let mut value: MetadataValue<Ascii> = lease.parse().ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    });
+    InterceptedService::new(channel, Bearer { token, lease })
 }
 
 /// Connects to the daemon at `address`.
@@ -216,6 +229,21 @@ fn with_token(channel: Channel, token: Option<&Token>) -> Connection {
 pub async fn connect(
     address: &Address,
     token: Option<&Token>,
+    tls: Option<&Tls>,
+    timeout: Duration,
+) -> Result<Connection, ConnectError> {
+    connect_under(address, token, None, tls, timeout).await
+}
+
+/// Connects as [`connect`] does. Every call acts under the lease with this id.
+///
+/// # Errors
+///
+/// As [`connect`].
+pub async fn connect_under(
+    address: &Address,
+    token: Option<&Token>,
+    lease: Option<&str>,
     tls: Option<&Tls>,
     timeout: Duration,
 ) -> Result<Connection, ConnectError> {
@@ -263,7 +291,7 @@ pub async fn connect(
             why: innermost(&error),
         }
     })?;
-    Ok(with_token(channel, token))
+    Ok(with_token(channel, token, lease))
 }
 
 /// Creates a client of the service `Desktop`.
@@ -284,6 +312,11 @@ pub fn clipboard(connection: Connection) -> ClipboardClient<Connection> {
 /// Creates a client of the service `Programs`.
 pub fn programs(connection: Connection) -> ProgramsClient<Connection> {
     ProgramsClient::new(connection)
+}
+
+/// Creates a client of the service `Control`.
+pub fn control(connection: Connection) -> ControlClient<Connection> {
+    ControlClient::new(connection)
 }
 
 /// Creates a client of the service `Windows`.

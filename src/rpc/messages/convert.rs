@@ -217,6 +217,7 @@ pub(in crate::rpc) fn frame(frame: Frame) -> v1::Frame {
             .map(|generation| generation.to_string())
             .unwrap_or_default(),
         geometry_epoch: frame.geometry_epoch,
+        control_epoch: frame.control_epoch,
         capture_time: Some(timestamp(frame.time)),
         kind: kind.into(),
         failure,
@@ -413,7 +414,7 @@ pub(in crate::rpc) fn wire_region(region: Region) -> v1::Region {
     v1::Region::new(at(region.x), at(region.y), width, height)
 }
 
-fn timestamp(time: SystemTime) -> prost_types::Timestamp {
+pub(in crate::rpc) fn timestamp(time: SystemTime) -> prost_types::Timestamp {
     time.into()
 }
 

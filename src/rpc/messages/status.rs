@@ -14,7 +14,10 @@ use crate::{
     failure::{Cause, Failure},
     helper::{HelperError, wire::RefusedReason},
     metrics,
-    session::{CursorFailure, ProgramError, Refusal, Refused, WaitRefusal, WindowRefusal},
+    session::{
+        ControlError, ControlRefusal, CursorFailure, ProgramError, Refusal, Refused, WaitRefusal,
+        WindowRefusal,
+    },
     x11::ListedWindow,
 };
 
@@ -235,6 +238,40 @@ impl From<WaitRefusal> for Status {
     }
 }
 
+impl From<ControlRefusal> for Status {
+    fn from(refusal: ControlRefusal) -> Self {
+        let message = refusal.to_string();
+        let (reason, facts) = match refusal {
+            ControlRefusal::Human { holder, reason } => (
+                Reason::HumanInControl,
+                vec![("holder", holder), ("reason", reason)],
+            ),
+            ControlRefusal::Held { holder, reason } => (
+                Reason::LeaseHeld,
+                vec![("holder", holder), ("reason", reason)],
+            ),
+            ControlRefusal::Ended => (Reason::LeaseEnded, vec![]),
+            ControlRefusal::Changed { expected, now } => (
+                Reason::ControlChanged,
+                vec![
+                    ("expected", expected.to_string()),
+                    ("control_epoch", now.to_string()),
+                ],
+            ),
+        };
+        build(Code::FailedPrecondition, reason, message, &facts)
+    }
+}
+
+impl From<ControlError> for Status {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Refused(refusal) => refusal.into(),
+            ControlError::NotReleased(failure) => unavailable(&failure),
+        }
+    }
+}
+
 impl From<ProgramError> for Status {
     fn from(error: ProgramError) -> Self {
         let message = error.to_string();
@@ -316,6 +353,7 @@ impl From<Refused> for Status {
                 Reason::InputHeld,
                 vec![action(index), ("held", name)],
             ),
+            Refused::Control(refusal) => return refusal.into(),
             Refused::NotPainted(_) => (Code::FailedPrecondition, Reason::NotPainted, vec![]),
             Refused::NoInput(failure) => return unavailable(&failure),
             Refused::StaleGeneration { expected, .. } => (
@@ -351,6 +389,7 @@ impl From<CursorFailure> for Status {
         let code = match failure.cause {
             Cause::Deadline | Cause::Unresponsive => Code::DeadlineExceeded,
             Cause::Cancelled => Code::Cancelled,
+            Cause::HumanInControl | Cause::ControlChanged => Code::FailedPrecondition,
             Cause::Internal | Cause::EncodeFailed | Cause::TooLarge => Code::Internal,
             Cause::NoDisplay
             | Cause::AuthRefused
@@ -410,6 +449,8 @@ pub(in crate::rpc) fn reason(failure: &Failure) -> Reason {
         Cause::NotPainted => Reason::NotPainted,
         Cause::Deadline => Reason::Deadline,
         Cause::Cancelled => Reason::Cancelled,
+        Cause::HumanInControl => Reason::HumanInControl,
+        Cause::ControlChanged => Reason::ControlChanged,
         Cause::EncodeFailed => Reason::EncodeFailed,
         Cause::TooLarge => Reason::TooLarge,
         Cause::ShuttingDown => Reason::ShuttingDown,

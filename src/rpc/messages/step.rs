@@ -75,6 +75,7 @@ pub(in crate::rpc) fn asked(request: &v1::ActRequest) -> Result<AskedStep, Statu
     }
     let act = Act {
         operation: operation(request)?,
+        lease: None,
         space: convert::space("coordinate_space", request.coordinate_space.as_ref())?,
         expect: expect(request.expect.as_ref()),
         // A step without actions has nothing to settle.
@@ -184,6 +185,7 @@ fn expect(expect: Option<&v1::Expect>) -> Expect {
     expect.map_or_else(Expect::default, |expect| Expect {
         generation: text(&expect.server_generation),
         epoch: expect.geometry_epoch,
+        control_epoch: expect.control_epoch,
         frame: text(&expect.frame_id),
     })
 }

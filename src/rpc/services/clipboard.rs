@@ -13,12 +13,12 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::rpc::{
     limits::MAX_CLIPBOARD_TRANSFERS,
     messages::status::{self, Reason},
-    transport::deadline::Deadline,
+    transport::{deadline::Deadline, lease},
     v1::{self, clipboard_server::Clipboard},
 };
 use crate::{
     failure::{Cause, Failure},
-    session::{CursorFailure, Session},
+    session::{CursorFailure, LeaseKey, Session},
     x11::{ClipboardItem, ClipboardRead, MAX_CONTENT, SelectionName},
 };
 
@@ -58,10 +58,17 @@ impl ClipboardService {
     }
 
     /// Receives content and replaces that of the selection. Returns its number of bytes.
-    async fn write(&self, pieces: &mut WritePieces, deadline: Deadline) -> Result<usize, Status> {
+    async fn write(
+        &self,
+        pieces: &mut WritePieces,
+        lease: Result<Option<LeaseKey>, Status>,
+        deadline: Deadline,
+    ) -> Result<usize, Status> {
         if self.read_only {
             return Err(status::read_only("WriteClipboard"));
         }
+        let lease = lease?;
+        self.session.control.check(lease)?;
         let _room = self.room(deadline).await?;
         let receive = async {
             let mut incoming = Incoming::default();
@@ -75,6 +82,8 @@ impl ClipboardService {
             let message = "the content was not sent in time".to_owned();
             Err(status::deadline(Reason::Deadline, message))
         })?;
+        // A person may have taken control while the content was sent.
+        self.session.control.check(lease)?;
         let clipboard = &self.session.clipboard;
         let written = clipboard.write(selection, items, deadline.reply_by).await;
         written.map_err(failed)?;
@@ -266,8 +275,9 @@ impl Clipboard for ClipboardService {
         request: Request<WritePieces>,
     ) -> Result<Response<v1::WriteClipboardResponse>, Status> {
         let deadline = Deadline::of(request.metadata(), DEADLINE);
+        let lease = lease::of(request.metadata());
         let mut pieces = request.into_inner();
-        let written = self.write(&mut pieces, deadline).await;
+        let written = self.write(&mut pieces, lease, deadline).await;
         if written.is_err() {
             read_rest(&mut pieces, deadline).await;
         }

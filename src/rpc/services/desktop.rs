@@ -13,7 +13,7 @@ use crate::rpc::{
         connection::Caller,
         deadline,
         deadline::Deadline,
-        replies,
+        lease, replies,
         replies::{ImageBody, ReplyPlace, SendProgress},
     },
     v1::{self, Feature, desktop_server::Desktop},
@@ -181,7 +181,8 @@ impl Desktop for DesktopService {
         if self.read_only {
             return Err(status::read_only("Act"));
         }
-        let asked = act::asked(request.get_ref())?;
+        let mut asked = act::asked(request.get_ref())?;
+        asked.act.lease = lease::of(request.metadata())?;
         let session = self.session.clone();
         let mut acted = session.input.act(asked.act, deadline.reply_by).await?;
         // The results of the step are always returned. If the reader has not read its earlier
@@ -270,6 +271,7 @@ impl Desktop for DesktopService {
         if self.read_only {
             return Err(status::read_only("ReleaseAll"));
         }
+        self.session.control.check(lease::of(request.metadata())?)?;
         let released = self.session.input.release_all(deadline.reply_by).await;
         let released = released.map_err(|failure| status::unavailable(&failure))?;
         let released = acted::pressed(released);
@@ -390,6 +392,7 @@ impl DesktopService {
             down.clone().or_else(|| self.read_only.then(looks_only)),
         ));
         cells.push(cell(Feature::Clipboard, down.clone()));
+        cells.push(cell(Feature::Control, self.read_only.then(looks_only)));
         let no_helper = || {
             let why = "no session helper runs: see docs/guides/programs.md".to_owned();
             (v1::Reason::NoSessionHelper, why)

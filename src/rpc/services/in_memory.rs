@@ -71,6 +71,7 @@ async fn served(read_only: bool) -> Served {
         Profile::Any,
         (None, Helper::new(None)),
         size,
+        None,
         stop.clone(),
     );
     let session = session.unwrap();

@@ -1,6 +1,7 @@
 //! The gRPC services and the metrics, one file each.
 
 pub(in crate::rpc) mod clipboard;
+pub(in crate::rpc) mod control;
 pub(in crate::rpc) mod desktop;
 pub(in crate::rpc) mod health;
 pub(in crate::rpc) mod metrics;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use crate::rpc::{
     messages::{program, status},
-    transport::{deadline, deadline::Deadline},
+    transport::{deadline, deadline::Deadline, lease},
     v1::{self, programs_server::Programs},
 };
 use crate::session::Session;
@@ -19,11 +19,11 @@ pub(in crate::rpc) struct ProgramsService {
 }
 
 impl ProgramsService {
-    fn may_change(&self, what: &str) -> Result<(), Status> {
-        match self.read_only {
-            true => Err(status::read_only(what)),
-            false => Ok(()),
+    fn may_change(&self, what: &str, metadata: &MetadataMap) -> Result<(), Status> {
+        if self.read_only {
+            return Err(status::read_only(what));
         }
+        Ok(self.session.control.check(lease::of(metadata)?)?)
     }
 }
 
@@ -33,7 +33,7 @@ impl Programs for ProgramsService {
         &self,
         request: Request<v1::LaunchRequest>,
     ) -> Result<Response<v1::LaunchResponse>, Status> {
-        self.may_change("Launch")?;
+        self.may_change("Launch", request.metadata())?;
         let metadata = request.metadata().clone();
         let (launch, wait) = program::launch(request.into_inner())?;
         let deadline = Deadline::of(&metadata, deadline::QUERY + wait.unwrap_or(Duration::ZERO));
@@ -73,7 +73,7 @@ impl Programs for ProgramsService {
         &self,
         request: Request<v1::SignalProgramRequest>,
     ) -> Result<Response<v1::SignalProgramResponse>, Status> {
-        self.may_change("SignalProgram")?;
+        self.may_change("SignalProgram", request.metadata())?;
         let (metadata, request) = (request.metadata(), request.get_ref());
         program::id(&request.id)?;
         let (signal, limit) = program::signal(request)?;

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use crate::rpc::{
     messages::{status, window},
-    transport::{deadline, deadline::Deadline},
+    transport::{deadline, deadline::Deadline, lease},
     v1::{self, windows_server::Windows},
 };
 use crate::session::{Session, WindowRefusal};
@@ -61,6 +61,7 @@ impl Windows for WindowsService {
             return Err(status::read_only("ChangeWindow"));
         }
         let (metadata, request) = (request.metadata(), request.get_ref());
+        self.session.control.check(lease::of(metadata)?)?;
         let (change, limit) = window::change(request)?;
         let target = window::target("window", request.window.as_ref())?;
         let deadline = Deadline::of(

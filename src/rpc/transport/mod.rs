@@ -6,6 +6,7 @@ pub(in crate::rpc) mod codec;
 pub(in crate::rpc) mod connection;
 pub(in crate::rpc) mod deadline;
 pub(in crate::rpc) mod gather;
+pub(in crate::rpc) mod lease;
 pub(in crate::rpc) mod listen;
 pub(in crate::rpc) mod replies;
 pub(in crate::rpc) mod require;

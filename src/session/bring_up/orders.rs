@@ -82,7 +82,14 @@ fn managed() -> (Arc<BringUp>, Init) {
     );
     let shutdown = CancellationToken::new();
     let display = Arc::new(display.unwrap());
-    let capture = Capture::new(display, Profile::Any, SIZE, ("test", 7), shutdown.clone());
+    let capture = Capture::new(
+        display,
+        Profile::Any,
+        SIZE,
+        ("test", 7),
+        Arc::default(),
+        shutdown.clone(),
+    );
     let bring_up = BringUp::new(Some(stack), SIZE, Arc::new(capture), shutdown);
     let init = Init {
         orders: BufReader::new(orders).lines(),

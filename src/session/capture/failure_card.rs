@@ -70,6 +70,7 @@ impl Capture {
             geometry_epoch: screen
                 .filter(|_| up)
                 .map_or(0, |screen| screen.geometry_epoch),
+            control_epoch: self.leases.epoch(),
             time,
             cursor: None,
             mode: None,

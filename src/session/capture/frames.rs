@@ -19,8 +19,8 @@ pub(super) enum Source {
     Stream,
 }
 
-/// The content and parameters of a frame. Two frames with equal values show the same pixels
-/// of the screen at the same size and in the same format.
+/// The content and parameters of a frame. Two frames with equal values, apart from the control
+/// epoch, show the same pixels of the screen at the same size and in the same format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) struct Shown {
     pub(super) generation: Generation,
@@ -31,6 +31,8 @@ pub(in crate::session) struct Shown {
     pub(super) cursor: bool,
     pub(super) digest: Digest,
     pub(super) window: Option<WindowPlace>,
+    /// The control epoch when the capture began.
+    pub(in crate::session) control_epoch: u64,
 }
 
 impl Shown {
@@ -106,6 +108,7 @@ impl FrameHistory {
                 *shown
                     == Shown {
                         digest: shown.digest,
+                        control_epoch: shown.control_epoch,
                         ..*other
                     }
             })

@@ -34,6 +34,7 @@ pub use stream::{StreamUpdate, Watch};
 pub(super) use window_image::ShownWindow;
 pub use window_target::{WindowImage, WindowMatch, WindowRefusal, WindowTarget};
 
+use super::control::SharedLeases;
 use super::paint::{Awaited, Paint, Readiness};
 use crate::{
     facts::Profile,
@@ -54,6 +55,7 @@ pub struct Capture {
     configured: Size,
     frames: Mutex<FrameHistory>,
     encodings: Encodings,
+    leases: Arc<SharedLeases>,
     shutdown: CancellationToken,
 }
 
@@ -65,6 +67,7 @@ impl Capture {
         profile: Profile,
         configured: Size,
         frames: (&str, u64),
+        leases: Arc<SharedLeases>,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
@@ -73,6 +76,7 @@ impl Capture {
             configured,
             frames: Mutex::new(FrameHistory::new(frames.0)),
             encodings: Encodings::new(frames.1),
+            leases,
             shutdown,
         }
     }

@@ -98,6 +98,8 @@ pub struct Frame {
     pub generation: Option<Generation>,
     /// The geometry epoch, which increases with each resize; 0 if it is not known.
     pub geometry_epoch: u64,
+    /// The control epoch when the capture began; on a failure card, when it was drawn.
+    pub control_epoch: u64,
     /// The time at which the pixels were read, or the failure card was drawn.
     pub time: SystemTime,
     /// The pointer; `None` on a failure card, or if the X server does not report it.

@@ -168,7 +168,13 @@ impl Capture {
             window: None,
             hidden: Arc::default(),
         };
-        Ok(Ok(Look { grab, plan, paint }))
+        let control_epoch = self.leases.epoch_at(grab.started);
+        Ok(Ok(Look {
+            grab,
+            plan,
+            paint,
+            control_epoch,
+        }))
     }
 
     /// Returns the frame of a capture.
@@ -217,7 +223,8 @@ impl Capture {
             // With an unknown id, the image is always sent.
             let before = self.frames().find(id).ok();
             // Only a frame with the same parameters is compared.
-            let same = |before: &Shown| *before == shown(grab, plan, before.digest);
+            let same =
+                |before: &Shown| *before == shown(grab, plan, before.digest, before.control_epoch);
             if let Some(before) = before.filter(same) {
                 let now = self.encodings.digest(grab, plan).await?;
                 if now == before.digest {
@@ -305,7 +312,7 @@ pub(super) fn within_limit(size: Size) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn shown(grab: &Grab, plan: &ImagePlan, digest: Digest) -> Shown {
+fn shown(grab: &Grab, plan: &ImagePlan, digest: Digest, control_epoch: u64) -> Shown {
     Shown {
         generation: grab.generation,
         epoch: grab.geometry_epoch,
@@ -315,6 +322,7 @@ fn shown(grab: &Grab, plan: &ImagePlan, digest: Digest) -> Shown {
         cursor: plan.cursor,
         digest,
         window: plan.window,
+        control_epoch,
     }
 }
 
@@ -333,12 +341,14 @@ pub(super) struct Look {
     pub(super) grab: Arc<Grab>,
     pub(super) plan: ImagePlan,
     pub(super) paint: Option<Arc<Evidence>>,
+    /// The control epoch when the capture began.
+    pub(super) control_epoch: u64,
 }
 
 impl Look {
     /// Returns the content of an image with this digest.
     pub(super) fn shown(&self, digest: Digest) -> Shown {
-        shown(&self.grab, &self.plan, digest)
+        shown(&self.grab, &self.plan, digest, self.control_epoch)
     }
 
     /// Returns the frame without its image.
@@ -356,6 +366,7 @@ impl Look {
             id,
             generation: Some(grab.generation),
             geometry_epoch: grab.geometry_epoch,
+            control_epoch: self.control_epoch,
             time: grab.time,
             cursor: grab.cursor.clone(),
             mode: Some(grab.mode),

@@ -153,10 +153,12 @@ impl Capture {
             window: Some(place),
             hidden,
         };
+        let control_epoch = self.leases.epoch_at(grab.started);
         let look = Look {
             grab,
             plan,
             paint: None,
+            control_epoch,
         };
         let frame = self.frame_of(spec, &look, arrived, Source::Call).await;
         Ok(frame.map(|frame| Frame {

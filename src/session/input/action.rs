@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::refused::Refused;
 use crate::session::{
     capture::{Frame, ImageSpec, Space},
+    control::LeaseKey,
     windows::{Condition, Waited},
 };
 use crate::{failure::Failure, frame::Region, gate::Rest};
@@ -217,8 +218,10 @@ pub struct Expect {
     pub generation: Option<String>,
     /// The geometry epoch.
     pub epoch: Option<u64>,
-    /// The id of a frame. The step expects the server generation and the geometry epoch of that
-    /// frame.
+    /// The control epoch.
+    pub control_epoch: Option<u64>,
+    /// The id of a frame. The step expects the server generation, the geometry epoch and the control
+    /// epoch of that frame.
     pub frame: Option<String>,
 }
 
@@ -248,6 +251,8 @@ pub struct Settling {
 pub struct Act {
     /// The idempotency key; `None`: the step is not recorded in the journal.
     pub operation: Option<Operation>,
+    /// The lease that the caller names.
+    pub lease: Option<LeaseKey>,
     /// The actions, in order.
     pub actions: Vec<Action>,
     /// The coordinate space of the points.

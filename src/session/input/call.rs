@@ -27,6 +27,7 @@ use crate::{
     failure::{Cause, Failure, Stage},
     session::{
         capture::{Frame, Refusal, Resolved},
+        control::ControlRefusal,
         paint,
     },
     x11::LinkState,
@@ -232,6 +233,8 @@ impl Input {
         };
         *lock(&self.current) = cancel.clone();
         self.connecting(reply_by).await;
+        // Who takes control cancels the step that `current` names, so one of both sees the other.
+        let control_epoch = self.leases.epoch();
         let space = self.check(act)?;
         if let Some(window) = space.window() {
             let point = self.first_point(act, &space);
@@ -283,7 +286,14 @@ impl Input {
                 match answer {
                     // The shutdown ended the step, not its deadline.
                     Err(Refused::Late(_)) if self.shutdown.is_cancelled() => Err(stopping()),
-                    account => Ok((account?, Some(turn))),
+                    Err(Refused::Late(_)) if self.leases.epoch() != control_epoch => {
+                        Err(self.handed_over(act, control_epoch).into())
+                    }
+                    account => {
+                        let mut account = account?;
+                        self.explain(&mut account, act, control_epoch);
+                        Ok((account, Some(turn)))
+                    }
                 }
             }
             never = runner => match never {},
@@ -317,6 +327,39 @@ impl Input {
         }
     }
 
+    /// Returns why a step was stopped when control changed hands.
+    fn handed_over(&self, act: &Act, epoch: u64) -> ControlRefusal {
+        let refused = self.leases.check(act.lease).err();
+        let changed = || ControlRefusal::Changed {
+            expected: epoch,
+            now: self.leases.epoch(),
+        };
+        refused.unwrap_or_else(changed)
+    }
+
+    /// Says that a change of control stopped the step, if it was one.
+    fn explain(&self, account: &mut Account, act: &Act, epoch: u64) {
+        if account.outcome != Outcome::Cancelled || self.leases.epoch() == epoch {
+            return;
+        }
+        let refusal = self.handed_over(act, epoch);
+        let cause = match refusal {
+            ControlRefusal::Human { .. } => Cause::HumanInControl,
+            _ => Cause::ControlChanged,
+        };
+        let failures = account
+            .results
+            .iter_mut()
+            .flat_map(|done| &mut done.failure);
+        for failure in failures.filter(|failure| failure.cause == Cause::Cancelled) {
+            *failure = Failure {
+                stage: Stage::Input,
+                cause,
+                message: refusal.to_string(),
+            };
+        }
+    }
+
     /// Returns the first place of the step that lies on the screen.
     fn first_point(&self, act: &Act, space: &Resolved) -> Option<(u32, u32)> {
         let LinkState::Up(screen) = self.capture.link().state else {
@@ -345,11 +388,20 @@ impl Input {
         let LinkState::Up(screen) = &link.state else {
             return Err(Refused::NoInput(self.capture.overdue()));
         };
+        self.leases.check(act.lease)?;
+        if let Some(expected) = act.expect.control_epoch {
+            self.leases.check_epoch(expected)?;
+        }
         if let Some(id) = &act.expect.frame {
-            let shown = Resolved::Frame(id.clone(), self.capture.frames().find(id)?);
+            let shown = self.capture.frames().find(id)?;
+            self.leases.check_epoch(shown.control_epoch)?;
+            let shown = Resolved::Frame(id.clone(), shown);
             shown.is_of(screen.generation, screen.geometry_epoch)?;
         }
         let space = self.capture.resolve(&act.space)?;
+        if let Resolved::Frame(_, shown) = &space {
+            self.leases.check_epoch(shown.control_epoch)?;
+        }
         // Refuse a picture that this screen cannot provide before any action is executed.
         if let Some(image) = &act.picture {
             self.capture.can_show(image, screen)?;

@@ -59,7 +59,7 @@ pub use refused::{QUEUE, Refused};
 use super::capture::Capture;
 use crate::{
     failure::Failure,
-    session::windows::Windows,
+    session::{control::SharedLeases, windows::Windows},
     x11::{Display, LinkState, Sender, mailbox},
 };
 use job::InputOrder;
@@ -88,6 +88,7 @@ pub struct Input {
     thread_number: Arc<AtomicI32>,
     capture: Arc<Capture>,
     windows: Arc<Windows>,
+    leases: Arc<SharedLeases>,
     instance_id: Arc<str>,
     shutdown: CancellationToken,
 }
@@ -97,6 +98,7 @@ impl Input {
     pub(super) fn new(
         display: Arc<Display>,
         (capture, windows): (Arc<Capture>, Arc<Windows>),
+        leases: Arc<SharedLeases>,
         instance_id: Arc<str>,
         shutdown: CancellationToken,
     ) -> io::Result<Self> {
@@ -117,6 +119,7 @@ impl Input {
             thread_number,
             capture,
             windows,
+            leases,
             instance_id,
             shutdown,
         })

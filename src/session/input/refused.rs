@@ -1,7 +1,7 @@
 //! The reasons to refuse a step, or one of its actions.
 
 use crate::failure::Failure;
-use crate::session::capture::Refusal;
+use crate::session::{capture::Refusal, control::ControlRefusal};
 
 /// Maximum number of callers that wait for the input or own it.
 pub const QUEUE: usize = 16;
@@ -124,6 +124,9 @@ pub enum Refused {
     /// ended.
     #[error("the input was not free before the deadline: {}", .0.message)]
     Late(Failure),
+    /// Another caller is in control of the input, or control changed hands since.
+    #[error(transparent)]
+    Control(#[from] ControlRefusal),
 }
 
 impl Refused {
@@ -146,7 +149,8 @@ impl Refused {
             | Self::Forgotten
             | Self::IdReused
             | Self::QueueFull
-            | Self::Late(_) => false,
+            | Self::Late(_)
+            | Self::Control(_) => false,
         }
     }
 }

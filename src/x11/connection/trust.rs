@@ -5,17 +5,13 @@
 //! earlier instance recorded in a file that the desktop's user cannot write.
 
 use std::{
-    fs,
-    io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    fs, io,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
-
-use nix::unistd::Uid;
 
 use crate::{files, processes};
 
@@ -66,7 +62,7 @@ impl Trust {
     /// a file, no record is read or kept.
     pub fn kept_in(file: Option<&Path>) -> Self {
         let kept = file.and_then(|file| {
-            read_own(file)
+            files::read_own(file, MAX_BYTES)
                 .inspect_err(|error| match error.kind() {
                     io::ErrorKind::NotFound => {}
                     _ => tracing::warn!("{} says nothing: {error}", file.display()),
@@ -108,7 +104,7 @@ impl Trust {
         }
         written.text = now;
         if let (Some(file), Some(record)) = (&written.file, record(life, text))
-            && let Err(error) = write_own(file, &record)
+            && let Err(error) = files::write_own(file, &record)
         {
             // The next daemon instance then has to prove the paint again.
             tracing::debug!("{} cannot be written: {error}", file.display());
@@ -126,34 +122,6 @@ fn record(life: ServerLife, text: &[u8]) -> Option<Vec<u8>> {
     let mut record = format!("1 {} {pid} {started} ", boot.trim()).into_bytes();
     record.extend_from_slice(text);
     Some(record)
-}
-
-/// Reads a file that no other user can have written.
-fn read_own(path: &Path) -> io::Result<Vec<u8>> {
-    let file = files::open_no_link(path, fs::File::options().read(true))?;
-    let metadata = file.metadata()?;
-    if metadata.uid() != Uid::effective().as_raw() || metadata.mode() & 0o022 != 0 {
-        return Err(io::Error::other("another user could have written it"));
-    }
-    files::take(&file, MAX_BYTES)
-}
-
-/// Replaces the file by a new one; never writes into an existing file.
-fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
-    drop(fs::remove_file(&new));
-    let mut options = fs::File::options();
-    options.write(true).create_new(true).mode(0o600);
-    let written = options
-        .open(&new)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        drop(fs::remove_file(&new));
-    }
-    written
 }
 
 #[cfg(test)]
