@@ -110,6 +110,7 @@ _BY_REASON: dict[str, type[DeskdError]] = {
     "FRAME_IS_CARD": StaleTarget,
     "STALE_GENERATION": StaleTarget,
     "STALE_EPOCH": StaleTarget,
+    "CONTROL_CHANGED": StaleTarget,
     "UNKNOWN_WINDOW": StaleTarget,
     "AMBIGUOUS_WINDOW": StaleTarget,
     "FORMAT_NOT_OFFERED": StaleTarget,

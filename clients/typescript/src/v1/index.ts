@@ -3,6 +3,7 @@ export * from "./action_pb.js";
 export * from "./capture_pb.js";
 export * from "./clipboard_pb.js";
 export * from "./condition_pb.js";
+export * from "./control_pb.js";
 export * from "./desktop_pb.js";
 export * from "./frame_pb.js";
 export * from "./programs_pb.js";

@@ -49,6 +49,7 @@ class Feature(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FEATURE_WINDOW_IMAGE: _ClassVar[Feature]
     FEATURE_CLIPBOARD: _ClassVar[Feature]
     FEATURE_PROGRAMS: _ClassVar[Feature]
+    FEATURE_CONTROL: _ClassVar[Feature]
 
 class OnFailure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -117,6 +118,7 @@ FEATURE_WAIT_FOR: Feature
 FEATURE_WINDOW_IMAGE: Feature
 FEATURE_CLIPBOARD: Feature
 FEATURE_PROGRAMS: Feature
+FEATURE_CONTROL: Feature
 ON_FAILURE_UNSPECIFIED: OnFailure
 ON_FAILURE_REFUSE_ALL: OnFailure
 ON_FAILURE_STOP_AT_FIRST: OnFailure
@@ -275,14 +277,16 @@ class ScreenshotResponse(_message.Message):
     def __init__(self, frame: _Optional[_Union[_frame_pb2.Frame, _Mapping]] = ...) -> None: ...
 
 class Expect(_message.Message):
-    __slots__ = ("server_generation", "geometry_epoch", "frame_id")
+    __slots__ = ("server_generation", "geometry_epoch", "frame_id", "control_epoch")
     SERVER_GENERATION_FIELD_NUMBER: _ClassVar[int]
     GEOMETRY_EPOCH_FIELD_NUMBER: _ClassVar[int]
     FRAME_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_EPOCH_FIELD_NUMBER: _ClassVar[int]
     server_generation: str
     geometry_epoch: int
     frame_id: str
-    def __init__(self, server_generation: _Optional[str] = ..., geometry_epoch: _Optional[int] = ..., frame_id: _Optional[str] = ...) -> None: ...
+    control_epoch: int
+    def __init__(self, server_generation: _Optional[str] = ..., geometry_epoch: _Optional[int] = ..., frame_id: _Optional[str] = ..., control_epoch: _Optional[int] = ...) -> None: ...
 
 class SettleOptions(_message.Message):
     __slots__ = ("skip", "timeout", "quiet")

@@ -159,7 +159,7 @@ class Failure(_message.Message):
     def __init__(self, stage: _Optional[_Union[FailureStage, str]] = ..., reason: _Optional[_Union[_reason_pb2.Reason, str]] = ..., message: _Optional[str] = ..., retryable: bool = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("image", "format", "width", "height", "stride", "region", "screen_width", "screen_height", "frame_id", "server_generation", "geometry_epoch", "capture_time", "kind", "failure", "paint", "cursor", "timings", "capture_mode")
+    __slots__ = ("image", "format", "width", "height", "stride", "region", "screen_width", "screen_height", "frame_id", "server_generation", "geometry_epoch", "control_epoch", "capture_time", "kind", "failure", "paint", "cursor", "timings", "capture_mode")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -171,6 +171,7 @@ class Frame(_message.Message):
     FRAME_ID_FIELD_NUMBER: _ClassVar[int]
     SERVER_GENERATION_FIELD_NUMBER: _ClassVar[int]
     GEOMETRY_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_EPOCH_FIELD_NUMBER: _ClassVar[int]
     CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
@@ -189,6 +190,7 @@ class Frame(_message.Message):
     frame_id: str
     server_generation: str
     geometry_epoch: int
+    control_epoch: int
     capture_time: _timestamp_pb2.Timestamp
     kind: FrameKind
     failure: Failure
@@ -196,7 +198,7 @@ class Frame(_message.Message):
     cursor: Cursor
     timings: FrameTimings
     capture_mode: CaptureMode
-    def __init__(self, image: _Optional[bytes] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., stride: _Optional[int] = ..., region: _Optional[_Union[Region, _Mapping]] = ..., screen_width: _Optional[int] = ..., screen_height: _Optional[int] = ..., frame_id: _Optional[str] = ..., server_generation: _Optional[str] = ..., geometry_epoch: _Optional[int] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[_Union[FrameKind, str]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., paint: _Optional[_Union[PaintEvidence, _Mapping]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ..., timings: _Optional[_Union[FrameTimings, _Mapping]] = ..., capture_mode: _Optional[_Union[CaptureMode, str]] = ...) -> None: ...
+    def __init__(self, image: _Optional[bytes] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., stride: _Optional[int] = ..., region: _Optional[_Union[Region, _Mapping]] = ..., screen_width: _Optional[int] = ..., screen_height: _Optional[int] = ..., frame_id: _Optional[str] = ..., server_generation: _Optional[str] = ..., geometry_epoch: _Optional[int] = ..., control_epoch: _Optional[int] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[_Union[FrameKind, str]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., paint: _Optional[_Union[PaintEvidence, _Mapping]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ..., timings: _Optional[_Union[FrameTimings, _Mapping]] = ..., capture_mode: _Optional[_Union[CaptureMode, str]] = ...) -> None: ...
 
 class FrameTimings(_message.Message):
     __slots__ = ("wait", "capture", "encode")
