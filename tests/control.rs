@@ -155,8 +155,8 @@ async fn a_person_takes_control_and_gives_it_back() {
     assert_eq!(refusal(ended), Some(Reason::LeaseEnded));
 }
 
-/// A frame that the caller has, and that has not changed, is valid again once the caller was told so
-/// after the hand-over.
+/// A frame that has not changed is valid again after a call has returned UNCHANGED for it since the
+/// hand-over.
 #[tokio::test]
 async fn an_unchanged_frame_is_valid_again_once_it_was_looked_at() {
     let server = XServer::start();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from live.clients import Clients, asynchronous
 from live.clipboard import *  # noqa: F403
+from live.control import *  # noqa: F403
 from live.fixtures import desktop  # noqa: F401
 from live.held import *  # noqa: F403
 from live.keyboard import *  # noqa: F403

@@ -8,11 +8,13 @@ import pathlib
 
 from deskd import (
     AsyncClipboard,
+    AsyncControl,
     AsyncDesktop,
     AsyncPrograms,
     AsyncStack,
     AsyncWindows,
     Clipboard,
+    Control,
     Desktop,
     Programs,
     Stack,
@@ -21,6 +23,7 @@ from deskd import (
 
 KINDS = {
     AsyncClipboard: Clipboard,
+    AsyncControl: Control,
     AsyncDesktop: Desktop,
     AsyncPrograms: Programs,
     AsyncStack: Stack,

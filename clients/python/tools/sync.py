@@ -13,6 +13,7 @@ FILES = {
     "desktop_async.py": "desktop_sync.py",
     "windows_async.py": "windows_sync.py",
     "clipboard_async.py": "clipboard_sync.py",
+    "control_async.py": "control_sync.py",
     "programs_async.py": "programs_sync.py",
 }
 WORDS = [
@@ -25,9 +26,9 @@ WORDS = [
     (r"\(await ", "("),
     (r"\basyncio\.sleep\b", "time.sleep"),
     (r"\bimport asyncio\b", "import time"),
-    (r"\bAsync(Desktop|Stack|Windows|Clipboard|Programs|Iterator|Runner)\b", r"\1"),
+    (r"\bAsync(Desktop|Stack|Windows|Clipboard|Control|Programs|Iterator|Runner)\b", r"\1"),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
-    (r"\b(clipboard|connection|desktop|programs|runner|windows)_async\b", r"\1_sync"),
+    (r"\b(clipboard|connection|control|desktop|programs|runner|windows)_async\b", r"\1_sync"),
 ]
 
 

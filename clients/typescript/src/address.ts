@@ -100,13 +100,14 @@ export class Address {
     });
   }
 
-  /** Returns the headers of a call that requires features of the daemon. */
-  headers(required: Iterable<string> = []): Metadata {
+  /** Returns the headers of a call that requires features of the daemon, and acts under a lease. */
+  headers(required: Iterable<string> = [], lease = ""): Metadata {
     const made = new Metadata();
     if (this.#secrets.token) made.set("authorization", `Bearer ${this.#secrets.token}`);
     const names = [...new Set(required)].sort().join(",");
     // A daemon then refuses a call whose fields it does not know.
     if (names !== "") made.set("deskd-require", names);
+    if (lease !== "") made.set("deskd-lease", lease);
     return made;
   }
 

@@ -12,6 +12,14 @@ const FIRST_PAUSE = 0.1;
 /** Maximum seconds between two attempts. */
 const LONGEST_PAUSE = 2;
 
+/** The error of a call that did not end in time. */
+export function timeoutError(what: string, seconds: number): DeadlineExceeded {
+  return new DeadlineExceeded(`${what} did not end within ${seconds} s`, {
+    reason: "DEADLINE",
+    status: "DEADLINE_EXCEEDED",
+  });
+}
+
 /** The time of one call, and the pauses between its attempts. */
 export class Attempts {
   /** Number of attempts. */
@@ -34,10 +42,7 @@ export class Attempts {
   left(): number {
     const left = this.#end - now();
     if (left <= 0) {
-      throw new DeadlineExceeded(`${this.what} did not end within ${this.timeout} s`, {
-        reason: "DEADLINE",
-        status: "DEADLINE_EXCEEDED",
-      });
+      throw timeoutError(this.what, this.timeout);
     }
     this.number++;
     return left;

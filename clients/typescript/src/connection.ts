@@ -34,6 +34,8 @@ export interface CallSettings {
 export class Connection {
   #client: Client | undefined;
   #bridge: Bridge | undefined;
+  /** The id of the lease under which each call acts; empty without one. */
+  lease = "";
 
   /** Opens nothing yet. */
   constructor(readonly address: Address) {}
@@ -52,7 +54,7 @@ export class Connection {
         (message: MessageShape<I>) => encoded(method.input, message),
         (bytes: Buffer) => fromBinary(method.output, bytes),
         request,
-        this.address.headers(required),
+        this.address.headers(required, this.lease),
         optionsOf(settings),
         (failed, reply) => {
           signal?.removeEventListener("abort", cancel);
@@ -78,7 +80,7 @@ export class Connection {
         pathOf(method),
         (message: MessageShape<I>) => encoded(method.input, message),
         (bytes: Buffer) => fromBinary(method.output, bytes),
-        this.address.headers(required),
+        this.address.headers(required, this.lease),
         optionsOf(settings),
         (failed, reply) => {
           signal?.removeEventListener("abort", cancel);
@@ -114,7 +116,7 @@ export class Connection {
       (message: MessageShape<I>) => encoded(method.input, message),
       (bytes: Buffer) => fromBinary(method.output, bytes),
       request,
-      this.address.headers(required),
+      this.address.headers(required, this.lease),
       { ...optionsOf(settings), interceptors: [interceptor] },
     );
     const cancel = () => call.cancel();

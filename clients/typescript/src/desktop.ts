@@ -16,6 +16,7 @@ import {
 import { Caller } from "./caller.js";
 import { Canvas } from "./canvas.js";
 import { Clipboard } from "./clipboard.js";
+import { Control } from "./control.js";
 import type { Condition } from "./conditions.js";
 import { Connection } from "./connection.js";
 import { DeskdError, invalid } from "./errors.js";
@@ -406,6 +407,11 @@ export class Desktop {
   /** The clipboard of the desktop: read and write, in any format. */
   get clipboard(): Clipboard {
     return new Clipboard(this.#caller);
+  }
+
+  /** Who is in control of the input: a person takes it from an agent, and gives it back. */
+  get control(): Control {
+    return new Control(this.#caller);
   }
 
   /** The programs of the desktop: launch, list, signal. */

@@ -41,11 +41,18 @@ export class DeskdError extends Error {
 export class InvalidRequest extends DeskdError {}
 
 /**
- * The request does not fit the present desktop: another size, another X server, an unknown frame or
- * program, a window that is not there or not the only one, or a format that the clipboard does not
+ * The request does not fit the present desktop: another size, another X server, a frame from before
+ * control changed hands, an unknown frame or program, a window that is not there or not the only one, or a format that the clipboard does not
  * have. The daemon did nothing. Look at the desktop and decide again.
  */
 export class StaleTarget extends DeskdError {}
+
+/**
+ * Another holder is in control of the input: a person (HUMAN_IN_CONTROL) or another agent (LEASE_HELD);
+ * or the caller's own lease has ended (LEASE_ENDED). The daemon did nothing. `desktop.control.wait`
+ * waits until the caller may act again.
+ */
+export class NotInControl extends DeskdError {}
 
 /** It is not known whether the step was done. Take a new screenshot and decide again. */
 export class OutcomeUnknown extends DeskdError {}
@@ -91,6 +98,10 @@ const BY_REASON: Readonly<Record<string, Kind>> = {
   FRAME_IS_CARD: StaleTarget,
   STALE_GENERATION: StaleTarget,
   STALE_EPOCH: StaleTarget,
+  CONTROL_CHANGED: StaleTarget,
+  HUMAN_IN_CONTROL: NotInControl,
+  LEASE_HELD: NotInControl,
+  LEASE_ENDED: NotInControl,
   UNKNOWN_WINDOW: StaleTarget,
   AMBIGUOUS_WINDOW: StaleTarget,
   FORMAT_NOT_OFFERED: StaleTarget,

@@ -19,6 +19,12 @@ export type { ExpectedWindow } from "./calls.js";
 export { Clipboard, type ClipboardOptions, type Content } from "./clipboard.js";
 export * as conditions from "./conditions.js";
 export type { Condition, WindowFilter } from "./conditions.js";
+export {
+  Control,
+  type ControlState,
+  type ControlWaitOptions,
+  type TakeOptions,
+} from "./control.js";
 export { Desktop } from "./desktop.js";
 export {
   ActionFailed,
@@ -27,6 +33,7 @@ export {
   DeskdError,
   type ErrorDetails,
   InvalidRequest,
+  NotInControl,
   OutcomeUnknown,
   PermissionRefused,
   StaleTarget,

@@ -22,10 +22,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import {
   ActionFailed,
+  DeadlineExceeded,
   Desktop,
   type DeskdError,
   InvalidRequest,
   type Launch,
+  NotInControl,
   PermissionRefused,
   StaleTarget,
   Unavailable,
@@ -74,6 +76,62 @@ async function other(name: string, options: string[], timeout?: number): Promise
   after(() => made.close());
   return made;
 }
+
+describe("control", () => {
+  test("a person takes control and gives it back", async () => {
+    const before = await desktop.screenshot();
+    const { epoch, holder } = await desktop.control.state();
+    assert.equal(holder, undefined);
+    const person = new Desktop(live.address);
+    after(() => person.close());
+    const options = { reason: "signs in", person: true, ttl: 30 };
+    const taken = await person.control.take("Ada", options);
+    assert.equal(taken.epoch, epoch + 1n);
+    assert.deepEqual([taken.holder, taken.isPerson, taken.reason], ["Ada", true, "signs in"]);
+    assert.ok(taken.remaining! > 0 && taken.remaining! <= 30);
+    await assert.rejects(desktop.move(5, 5), refused(NotInControl, "HUMAN_IN_CONTROL"));
+    await desktop.screenshot();
+    await person.move(6, 6);
+    assert.equal((await person.control.renew({ ttl: 60 })).epoch, taken.epoch);
+    const tooLong = refused(DeadlineExceeded, "DEADLINE");
+    await assert.rejects(desktop.control.wait({ timeout: 0.2 }), tooLong);
+    assert.equal((await person.control.give()).lastEnd, "GIVEN");
+    await person.move(7, 7);
+    assert.equal((await desktop.control.wait({ timeout: 5 })).epoch, epoch + 2n);
+    const old = desktop.move(8, 8, { space: before });
+    await assert.rejects(old, refused(StaleTarget, "CONTROL_CHANGED"));
+    await desktop.move(8, 8);
+  });
+
+  test("agents exclude each other", async () => {
+    assert.equal((await desktop.control.take("planner")).isPerson, false);
+    const rival = new Desktop(live.address);
+    after(() => rival.close());
+    await desktop.move(5, 5);
+    assert.equal((await desktop.control.wait({ timeout: 1 })).holder, "planner");
+    await assert.rejects(rival.move(6, 6), refused(NotInControl, "LEASE_HELD"));
+    await assert.rejects(rival.control.take("rival"), refused(NotInControl, "LEASE_HELD"));
+    await desktop.control.give();
+    await assert.rejects(desktop.control.renew(), refused(InvalidRequest, "INVALID_FIELD"));
+    await rival.move(6, 6);
+  });
+
+  test("bad arguments take nothing", async () => {
+    const { epoch } = await desktop.control.state();
+    for (const [holder, options] of [
+      ["", {}],
+      ["a\nb", {}],
+      ["Ada", { ttl: 0.5 }],
+      ["Ada", { ttl: 1e9 }],
+      ["Ada", { reason: "r".repeat(300) }],
+      ["Ada", { person: "yes" as unknown as boolean }],
+      [7 as unknown as string, {}],
+    ] as const) {
+      await assert.rejects(desktop.control.take(holder, options), InvalidRequest);
+    }
+    assert.equal((await desktop.control.state()).epoch, epoch);
+  });
+});
 
 describe("the clipboard", () => {
   /** Copies content with xclip, which keeps it. */

@@ -373,7 +373,11 @@ fn is_stale(reason: v1::Reason) -> bool {
     use v1::Reason;
     matches!(
         reason,
-        Reason::StaleEpoch | Reason::StaleGeneration | Reason::UnknownFrame | Reason::FrameIsCard
+        Reason::StaleEpoch
+            | Reason::StaleGeneration
+            | Reason::ControlChanged
+            | Reason::UnknownFrame
+            | Reason::FrameIsCard
     )
 }
 

@@ -22,14 +22,14 @@ pub enum LeaseEnd {
     Taken,
 }
 
-/// Whom the daemon authenticated as the caller of a request.
+/// The authenticated caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authenticated {
     /// The user of a Unix socket.
     User(u32),
-    /// Whoever knows the daemon's token, over TCP.
+    /// A caller over TCP that sent the daemon's token.
     Token,
-    /// Anybody who reaches a TCP port that needs no token.
+    /// A caller over TCP that needs no token.
     Anybody,
 }
 
@@ -58,7 +58,7 @@ pub struct Lease {
     pub holder: String,
     /// Why control was taken, as the holder gave it.
     pub reason: String,
-    /// Who called.
+    /// The caller that took it.
     pub owner: Authenticated,
     /// When it began.
     pub began: Moment,
@@ -126,11 +126,11 @@ pub struct TakeLease {
     pub reason: String,
     /// Time until the lease ends if it is not renewed.
     pub ttl: Duration,
-    /// Who calls.
+    /// The caller.
     pub owner: Authenticated,
 }
 
-/// Who is in control.
+/// The state: the epoch, and the lease if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leases {
     epoch: u64,
@@ -295,7 +295,7 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Event {
         Take(HolderKind, u64, u32),
-        /// Of the nth lease.
+        /// Renews the nth lease.
         Renew(usize, Option<u64>),
         Give(Option<usize>, u32),
         Pass(u64),

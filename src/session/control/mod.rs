@@ -133,8 +133,8 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// The lease has ended or belongs to another caller, or held input cannot be released before
-    /// `reply_by`; the lease has ended then, and the input is released as soon as the X server answers.
+    /// The lease has ended or belongs to another caller. Or held input cannot be released before
+    /// `reply_by`: then the lease has ended, and the input is released when the X server answers.
     pub async fn give(
         &self,
         key: Option<LeaseKey>,

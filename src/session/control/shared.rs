@@ -17,7 +17,7 @@ use super::{
 /// Number of changes whose time is kept: more than happen while one frame is captured.
 const MAX_CHANGES: usize = 64;
 
-/// Who is in control. Changes go through [`Control`](super::Control).
+/// The lease and the control epoch. Changes go through [`Control`](super::Control).
 #[derive(Debug)]
 pub(in crate::session) struct SharedLeases {
     leases: watch::Sender<Leases>,

@@ -1,9 +1,9 @@
 //! Follows where windows are on the connection that captures, so that each capture says whether they
 //! moved since another one.
 //!
-//! The X server sends an event before the reply to a later request of the same connection. So two
-//! captures with the same [`Arrangement`] had the same windows at the same places in the same order
-//! throughout the time between them, and neither needs a question to the server of its own.
+//! The X server sends an event before the reply to a later request of the same connection. So if two
+//! captures have the same [`Arrangement`], no window changed between them. No further request is
+//! necessary to find that out.
 
 use std::time::Instant;
 
@@ -18,9 +18,9 @@ use crate::x11::{connection::server::Server, error::DisplayError, screen::compos
 /// Maximum number of windows that are followed.
 const MAX_FOLLOWED: usize = 32;
 
-/// Where the windows were at one moment. It is equal in two captures if between them no window was
-/// reported to have moved, appeared or disappeared, and no followed window to have changed its shape
-/// or a property, such as its opacity.
+/// The places of the windows at one moment. Two captures have an equal value if the X server reported
+/// no change between them: no window moved, appeared or disappeared, and no followed window changed
+/// its shape or a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrangement {
     /// When the connection began to follow windows.

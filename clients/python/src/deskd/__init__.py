@@ -14,6 +14,9 @@
 from . import actions, conditions
 from .clipboard_async import AsyncClipboard
 from .clipboard_sync import Clipboard
+from .control import ControlState
+from .control_async import AsyncControl
+from .control_sync import Control
 from .desktop_async import AsyncDesktop, AsyncStack
 from .desktop_sync import Desktop, Stack
 from .errors import (
@@ -22,6 +25,7 @@ from .errors import (
     DeadlineExceeded,
     DeskdError,
     InvalidRequest,
+    NotInControl,
     OutcomeUnknown,
     PermissionRefused,
     StaleTarget,
@@ -48,6 +52,7 @@ __all__ = [
     "ActionFailed",
     "ActionResult",
     "AsyncClipboard",
+    "AsyncControl",
     "AsyncDesktop",
     "AsyncPrograms",
     "AsyncStack",
@@ -55,6 +60,8 @@ __all__ = [
     "CaptureFailed",
     "Clipboard",
     "ConditionState",
+    "Control",
+    "ControlState",
     "DeadlineExceeded",
     "DeskdError",
     "Desktop",
@@ -63,6 +70,7 @@ __all__ = [
     "Frame",
     "InvalidRequest",
     "Launch",
+    "NotInControl",
     "OutcomeUnknown",
     "PermissionRefused",
     "Picture",

@@ -21,6 +21,7 @@ DESKTOP = "/deskd.v1.Desktop/"
 STACK = "/deskd.v1.Stack/"
 WINDOWS = "/deskd.v1.Windows/"
 CLIPBOARD = "/deskd.v1.Clipboard/"
+CONTROL = "/deskd.v1.Control/"
 PROGRAMS = "/deskd.v1.Programs/"
 
 _RETRIED = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")

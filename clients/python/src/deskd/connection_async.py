@@ -24,9 +24,15 @@ class Connection(ForkSafe):
     def __init__(self, address: Address) -> None:
         super().__init__()
         self.address = address
+        self.lease = ""
         self._channels: dict[asyncio.AbstractEventLoop, Any] = {}
         self._bridge: Any = None
         self._owner: int | None = None
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The headers of every call."""
+        lease = (("deskd-lease", self.lease),) if self.lease else ()
+        return (*self.address.metadata(), *lease)
 
     def channel(self) -> Any:
         """Returns the channel of this process and event loop."""

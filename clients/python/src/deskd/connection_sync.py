@@ -20,9 +20,15 @@ class Connection(ForkSafe):
     def __init__(self, address: Address) -> None:
         super().__init__()
         self.address = address
+        self.lease = ""
         self._channel: Any = None
         self._bridge: Any = None
         self._owner: int | None = None
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The headers of every call."""
+        lease = (("deskd-lease", self.lease),) if self.lease else ()
+        return (*self.address.metadata(), *lease)
 
     def channel(self) -> Any:
         """Returns the channel of this process."""

@@ -33,6 +33,7 @@ from .calls import (
     watch_request,
 )
 from .clipboard_async import AsyncClipboard
+from .control_async import AsyncControl
 from .connection_async import Connection
 from .errors import DeskdError
 from .frame import Frame, frame
@@ -453,6 +454,11 @@ class AsyncDesktop:
         return AsyncClipboard(self)
 
     @property
+    def control(self) -> AsyncControl:
+        """Who is in control of the input: a person takes it from an agent, and gives it back."""
+        return AsyncControl(self)
+
+    @property
     def programs(self) -> AsyncPrograms:
         """The programs of the desktop: launch, list, signal."""
         return AsyncPrograms(self)
@@ -494,7 +500,7 @@ class AsyncDesktop:
                 request_serializer=type(request).SerializeToString,
                 response_deserializer=response.FromString,
             )
-            headers = (*self._connection.address.metadata(), *metadata)
+            headers = (*self._connection.metadata(), *metadata)
             try:
                 return [each async for each in method(request, timeout=left, metadata=headers)]
             except grpc.RpcError as failed:
@@ -520,7 +526,7 @@ class AsyncDesktop:
                 request_serializer=request.SerializeToString,
                 response_deserializer=response.FromString,
             )
-            headers = (*self._connection.address.metadata(), *metadata)
+            headers = (*self._connection.metadata(), *metadata)
             try:
                 return await method(iter(requests), timeout=left, metadata=headers)
             except grpc.RpcError as failed:
@@ -591,7 +597,7 @@ class AsyncDesktop:
             request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
-        headers = (*self._connection.address.metadata(), *metadata)
+        headers = (*self._connection.metadata(), *metadata)
         try:
             return await method(request, timeout=timeout, metadata=headers)
         except grpc.RpcError as failed:

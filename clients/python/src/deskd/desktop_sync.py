@@ -34,6 +34,7 @@ from .calls import (
     watch_request,
 )
 from .clipboard_sync import Clipboard
+from .control_sync import Control
 from .connection_sync import Connection
 from .errors import DeskdError
 from .frame import Frame, frame
@@ -454,6 +455,11 @@ class Desktop:
         return Clipboard(self)
 
     @property
+    def control(self) -> Control:
+        """Who is in control of the input: a person takes it from an agent, and gives it back."""
+        return Control(self)
+
+    @property
     def programs(self) -> Programs:
         """The programs of the desktop: launch, list, signal."""
         return Programs(self)
@@ -495,7 +501,7 @@ class Desktop:
                 request_serializer=type(request).SerializeToString,
                 response_deserializer=response.FromString,
             )
-            headers = (*self._connection.address.metadata(), *metadata)
+            headers = (*self._connection.metadata(), *metadata)
             try:
                 return [each for each in method(request, timeout=left, metadata=headers)]
             except grpc.RpcError as failed:
@@ -521,7 +527,7 @@ class Desktop:
                 request_serializer=request.SerializeToString,
                 response_deserializer=response.FromString,
             )
-            headers = (*self._connection.address.metadata(), *metadata)
+            headers = (*self._connection.metadata(), *metadata)
             try:
                 return method(iter(requests), timeout=left, metadata=headers)
             except grpc.RpcError as failed:
@@ -592,7 +598,7 @@ class Desktop:
             request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
-        headers = (*self._connection.address.metadata(), *metadata)
+        headers = (*self._connection.metadata(), *metadata)
         try:
             return method(request, timeout=timeout, metadata=headers)
         except grpc.RpcError as failed:

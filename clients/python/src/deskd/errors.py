@@ -19,6 +19,7 @@ __all__ = [
     "DeadlineExceeded",
     "DeskdError",
     "InvalidRequest",
+    "NotInControl",
     "OutcomeUnknown",
     "PermissionRefused",
     "StaleTarget",
@@ -50,9 +51,15 @@ class InvalidRequest(DeskdError):
 
 
 class StaleTarget(DeskdError):
-    """The request does not fit the present desktop: another size, another X server, an unknown
-    frame or program, a window that is not there or not the only one, or a format that the clipboard
+    """The request does not fit the present desktop: another size, another X server, a frame from
+    before control changed hands, an unknown frame or program, a window that is not there or not the only one, or a format that the clipboard
     does not have. The daemon did nothing. Look at the desktop and decide again."""
+
+
+class NotInControl(DeskdError):
+    """Another holder is in control of the input: a person (HUMAN_IN_CONTROL) or another agent
+    (LEASE_HELD); or the caller's own lease has ended (LEASE_ENDED). The daemon did nothing.
+    `desktop.control.wait` waits until the caller may act again."""
 
 
 class OutcomeUnknown(DeskdError):
@@ -115,6 +122,9 @@ _BY_REASON: dict[str, type[DeskdError]] = {
     "AMBIGUOUS_WINDOW": StaleTarget,
     "FORMAT_NOT_OFFERED": StaleTarget,
     "UNKNOWN_PROGRAM": StaleTarget,
+    "HUMAN_IN_CONTROL": NotInControl,
+    "LEASE_HELD": NotInControl,
+    "LEASE_ENDED": NotInControl,
     "PROGRAM_NOT_FOUND": InvalidRequest,
     "PROGRAM_NOT_STARTED": InvalidRequest,
     "OUT_OF_SCREEN": InvalidRequest,

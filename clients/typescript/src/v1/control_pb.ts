@@ -66,7 +66,7 @@ export const LeaseSchema: GenMessage<Lease> = /*@__PURE__*/
   messageDesc(file_deskd_v1_control, 0);
 
 /**
- * Who is in control.
+ * The holder of the input, and the control epoch.
  *
  * @generated from message deskd.v1.ControlState
  */
@@ -156,7 +156,7 @@ export type TakeControlResponse = Message<"deskd.v1.TakeControlResponse"> & {
   leaseId: string;
 
   /**
-   * Who is in control now.
+   * The state after the call.
    *
    * @generated from field: deskd.v1.ControlState control = 2;
    */
@@ -206,7 +206,7 @@ export const RenewControlRequestSchema: GenMessage<RenewControlRequest> = /*@__P
  */
 export type RenewControlResponse = Message<"deskd.v1.RenewControlResponse"> & {
   /**
-   * Who is in control now.
+   * The state after the call.
    *
    * @generated from field: deskd.v1.ControlState control = 1;
    */
@@ -248,7 +248,7 @@ export const GiveControlRequestSchema: GenMessage<GiveControlRequest> = /*@__PUR
  */
 export type GiveControlResponse = Message<"deskd.v1.GiveControlResponse"> & {
   /**
-   * Who is in control now.
+   * The state after the call.
    *
    * @generated from field: deskd.v1.ControlState control = 1;
    */
@@ -284,7 +284,7 @@ export const GetControlRequestSchema: GenMessage<GetControlRequest> = /*@__PURE_
  */
 export type GetControlResponse = Message<"deskd.v1.GetControlResponse"> & {
   /**
-   * Who is in control.
+   * The present state.
    *
    * @generated from field: deskd.v1.ControlState control = 1;
    */
@@ -320,7 +320,7 @@ export const WatchControlRequestSchema: GenMessage<WatchControlRequest> = /*@__P
  */
 export type WatchControlResponse = Message<"deskd.v1.WatchControlResponse"> & {
   /**
-   * Who is in control.
+   * The present state.
    *
    * @generated from field: deskd.v1.ControlState control = 1;
    */
@@ -413,9 +413,9 @@ export const LeaseEndSchema: GenEnum<LeaseEnd> = /*@__PURE__*/
  * The lease on the input of one desktop.
  *
  * Without a lease, every admitted caller may act. A lease gives one holder the desktop for a limited
- * time. Then every other caller's step is refused, and so are the other calls that change the desktop
- * (`ReleaseAll`, `ChangeWindow`, `WriteClipboard`, and the calls of `Programs` that start or end a
- * program): with HUMAN_IN_CONTROL if a person holds the lease, with LEASE_HELD if an agent does.
+ * time. Then every other caller's step is refused. So are `ReleaseAll`, `ChangeWindow`,
+ * `WriteClipboard`, and the calls of `Programs` that start or end a program. The reason is
+ * HUMAN_IN_CONTROL if a person holds the lease, and LEASE_HELD if an agent does.
  * Captures, streams and every other call that only reads continue.
  *
  * The holder sends the lease's id with each call, in the metadata key `deskd-lease`. With the id of a
@@ -462,8 +462,8 @@ export const Control: GenService<{
     output: typeof RenewControlResponseSchema;
   },
   /**
-   * Ends the lease. Without an id, it ends the lease of whoever the daemon authenticates as the caller
-   * (the same user of the Unix socket, or the same bearer token); root's call ends any lease. The call
+   * Ends the lease. Without an id, it ends the lease of the authenticated caller: the same user of the
+   * Unix socket, or the same bearer token. A call of root ends any lease. The call
    * returns when the holder's step has stopped and no key or button is held down. If there is no lease,
    * the call returns OK.
    *
