@@ -60,6 +60,7 @@ mod tests {
         let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
         let sources = [
             include_str!("../../proto/deskd/v1/clipboard.proto"),
+            include_str!("../../proto/deskd/v1/control.proto"),
             include_str!("../../proto/deskd/v1/desktop.proto"),
             include_str!("../../proto/deskd/v1/programs.proto"),
             include_str!("../../proto/deskd/v1/stack.proto"),
