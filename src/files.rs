@@ -13,6 +13,7 @@ use std::{
         unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     },
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use nix::{
@@ -232,6 +233,20 @@ pub(crate) fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
         drop(fs::remove_file(&new));
     }
     written
+}
+
+/// Identifies one version of a file.
+pub(crate) type Stamp = (u64, u64, Option<SystemTime>, i64);
+
+/// Returns the version of a file.
+pub(crate) fn stamp(path: &Path) -> io::Result<Stamp> {
+    let meta = fs::metadata(path)?;
+    Ok((
+        meta.ino(),
+        meta.len(),
+        meta.modified().ok(),
+        meta.ctime_nsec(),
+    ))
 }
 
 /// Creates a folder and its parents, and gives the folder to a user. An existing folder must belong

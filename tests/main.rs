@@ -43,6 +43,7 @@ mod text;
 mod text_programs;
 mod toolkits;
 mod unchanged;
+mod viewer;
 mod wait_for;
 mod watch;
 mod window_images;

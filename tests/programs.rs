@@ -450,7 +450,8 @@ async fn what_hides_belongs_to_its_program() {
         }),
     };
     let reply = programs.signal_program(request).await.unwrap().into_inner();
-    assert!(reply.ended && reply.signalled >= 2, "{reply:?}");
+    // The window can be painted before xterm has started its program.
+    assert!(reply.ended && reply.signalled >= 1, "{reply:?}");
     let pid = i32::try_from(window.pid.unwrap()).unwrap();
     assert!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_err());
 }

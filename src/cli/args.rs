@@ -11,6 +11,7 @@ use super::{
     program_args::{OpenArgs, ProgramsArgs, RunArgs, SessionHelperArgs},
     serve_args::{ProfileArg, ServeArgs},
     values,
+    viewer_token::ViewerTokenArgs,
     window_args::{FocusArgs, WaitForArgs, WindowArgs, WindowsArgs},
 };
 use crate::{
@@ -112,6 +113,8 @@ pub(super) enum Command {
     /// The daemon's socket over standard input and output, for providers that only
     /// give exec.
     Bridge(BridgeArgs),
+    /// Print a token that lets a person open the viewer once.
+    ViewerToken(ViewerTokenArgs),
     /// Serve the desktop to an MCP host on standard input and output.
     Mcp(ClientArgs),
     /// Make links named scrot, xdotool, gnome-screenshot, import and xclip to deskd, which then does

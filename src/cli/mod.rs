@@ -30,6 +30,7 @@ mod service;
 mod session;
 mod stack;
 mod values;
+mod viewer_token;
 mod watch;
 mod window_args;
 mod windows;
@@ -65,6 +66,7 @@ pub fn run() -> ExitCode {
         Command::Type(text) => call::block_on(act::type_text(text)),
         Command::Key(key) => call::block_on(act::key(key)),
         Command::Scroll(scroll) => call::block_on(act::scroll(scroll)),
+        Command::ViewerToken(token) => viewer_token::print(token),
         Command::Control(control) => call::block_on(control::control(control)),
         Command::Windows(windows) => call::block_on(windows::list(windows)),
         Command::Focus(focus) => call::block_on(windows::focus(focus)),

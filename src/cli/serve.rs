@@ -26,7 +26,8 @@ use crate::{
     rpc::{
         self, Listener, ServerOptions, ServerTls,
         client::Desktop,
-        mcp::{HttpOptions, serve_http},
+        http::{HttpOptions, serve_http},
+        viewer::{ViewerDesktop, ViewerOptions},
     },
     session::Session,
     stack::{
@@ -177,11 +178,12 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         tracing::info!(address = %listener.address(), "metrics");
     }
     if let Some(listener) = &http {
-        tracing::info!(address = %listener.address(), "HTTP: MCP at /mcp");
+        let (mcp, viewer) = (args.mcp, args.viewer_key_file.is_some());
+        tracing::info!(address = %listener.address(), mcp, viewer, "HTTP");
     }
     let options = options(&args)?;
-    let mcp = match http {
-        Some(listener) => Some((listener, own_client(socket)?, http_options(&options)?)),
+    let http = match http {
+        Some(listener) => Some((listener, http_options(&args, &options, socket)?)),
         None => None,
     };
     let served = runtime.block_on(async {
@@ -221,8 +223,8 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
             let served = rpc::serve_metrics(listener, session.clone(), shutdown.clone());
             tokio::spawn(served);
         }
-        if let Some((listener, desktop, options)) = mcp {
-            let served = serve_http(listener, desktop, options, shutdown.clone());
+        if let Some((listener, options)) = http {
+            let served = serve_http(listener, session.clone(), options, shutdown.clone());
             tokio::spawn(async move {
                 if let Err(error) = served.await {
                     tracing::error!("{error}");
@@ -260,13 +262,35 @@ fn own_client(socket: Option<&PathBuf>) -> Result<Desktop, CliError> {
 }
 
 /// The token and TLS files of HTTP are those of gRPC.
-fn http_options(options: &ServerOptions) -> Result<HttpOptions, CliError> {
-    let token_file = options
-        .token_file
-        .clone()
-        .ok_or_else(|| CliError::new(Exit::Usage, "--http requires a token: give --token-file"))?;
+fn http_options(
+    args: &ServeArgs,
+    options: &ServerOptions,
+    socket: Option<&PathBuf>,
+) -> Result<HttpOptions, CliError> {
+    let mcp = match (args.mcp, &options.token_file) {
+        (true, Some(token_file)) => Some((own_client(socket)?, token_file.clone())),
+        (true, None) => {
+            let why = "--mcp requires a token: give --token-file";
+            return Err(CliError::new(Exit::Usage, why));
+        }
+        (false, _) => None,
+    };
+    let viewer = args.viewer_key_file.clone().map(|key_file| ViewerOptions {
+        key_file,
+        desktop: ViewerDesktop {
+            workspace: args.viewer_workspace.clone(),
+            session: args.viewer_session.clone(),
+        },
+        hosts: args.viewer_host.clone(),
+        embedded_by: args.viewer_embed.clone(),
+    });
+    if mcp.is_none() && viewer.is_none() {
+        let why = "--http serves nothing by itself: give --mcp, --viewer-key-file or both";
+        return Err(CliError::new(Exit::Usage, why));
+    }
     Ok(HttpOptions {
-        token_file,
+        mcp,
+        viewer,
         tls: options.tls.clone(),
     })
 }

@@ -131,13 +131,50 @@ pub(super) struct ServeArgs {
     /// Where Prometheus reads metrics, host:port; plain HTTP, no token.
     #[arg(long, env = "DESKD_METRICS", value_parser = values::metrics, value_name = "ADDR")]
     pub(super) metrics: Option<Address>,
-    /// Serve HTTP at host:port: with --mcp, MCP at /mcp. Every request needs the token.
-    #[arg(long, env = "DESKD_HTTP", value_parser = values::http, requires_all = ["mcp", "token_file"], value_name = "ADDR")]
+    /// Serve HTTP at host:port: with --mcp, MCP at /mcp; with --viewer-key-file, the viewer at /viewer/.
+    #[arg(long, env = "DESKD_HTTP", value_parser = values::http, value_name = "ADDR")]
     pub(super) http: Option<Address>,
     /// Serve MCP (Streamable HTTP) at the address of --http. It uses the first Unix socket of
     /// --listen.
-    #[arg(long, env = "DESKD_MCP", value_parser = values::switch, requires = "http")]
+    #[arg(long, env = "DESKD_MCP", value_parser = values::switch, requires_all = ["http", "token_file"])]
     pub(super) mcp: bool,
+    /// File with the keys of viewer tokens, one a line: serve the viewer at the address of --http.
+    /// Mint tokens with `deskd viewer-token`.
+    #[arg(
+        long,
+        env = "DESKD_VIEWER_KEY_FILE",
+        requires = "http",
+        value_name = "FILE"
+    )]
+    pub(super) viewer_key_file: Option<PathBuf>,
+    /// Accept only viewer tokens with this claim `workspace`.
+    #[arg(
+        long,
+        env = "DESKD_VIEWER_WORKSPACE",
+        requires = "viewer_key_file",
+        value_name = "ID"
+    )]
+    pub(super) viewer_workspace: Option<String>,
+    /// Accept only viewer tokens with this claim `session`.
+    #[arg(
+        long,
+        env = "DESKD_VIEWER_SESSION",
+        requires = "viewer_key_file",
+        value_name = "ID"
+    )]
+    pub(super) viewer_session: Option<String>,
+    /// A host name under which browsers reach the viewer. IP addresses and localhost need none.
+    #[arg(
+        long,
+        env = "DESKD_VIEWER_HOST",
+        value_delimiter = ',',
+        requires = "viewer_key_file",
+        value_name = "NAME"
+    )]
+    pub(super) viewer_host: Vec<String>,
+    /// An origin, such as https://example.com, whose pages may embed the viewer.
+    #[arg(long, env = "DESKD_VIEWER_EMBED", value_delimiter = ',', value_parser = values::origin, requires = "viewer_key_file", value_name = "ORIGIN")]
+    pub(super) viewer_embed: Vec<String>,
     /// Refuse every call that acts on the desktop or changes it.
     #[arg(long, env = "DESKD_READ_ONLY", value_parser = values::switch)]
     pub(super) read_only: bool,

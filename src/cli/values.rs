@@ -169,6 +169,18 @@ pub(super) fn point(text: &str) -> Result<(i32, i32), String> {
     Ok((number(x)?, number(y)?))
 }
 
+/// Parses the origin of a web page: a scheme and a host, with or without a port.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let host = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]*".contains(&byte);
+    match host {
+        Some(host) if !host.is_empty() && host.bytes().all(is_host) => Ok(text.to_owned()),
+        _ => Err("give a scheme and a host, for example https://example.com".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@
 //! - [`client`]: connections for the command line and for Rust programs.
 
 pub mod client;
+pub(crate) mod http;
 mod limits;
 mod limits_table;
 pub(crate) mod mcp;
@@ -18,6 +19,7 @@ mod messages;
 mod server;
 mod services;
 mod transport;
+pub(crate) mod viewer;
 
 pub use limits_table::all_limits;
 pub(crate) use messages::{

@@ -9,6 +9,7 @@
 #![allow(dead_code)]
 
 pub mod adversary;
+pub mod browser;
 pub mod conformance;
 pub mod corpus;
 pub mod daemon;

@@ -10,14 +10,11 @@
 mod arguments;
 mod call;
 mod computer;
-mod http;
 mod programs;
 mod tools;
 mod windows;
 
 use deskd_mcp::{Answering, ToolSpec, Tools};
-
-pub use http::{HttpOptions, serve_http};
 
 use crate::rpc::client::Desktop;
 use computer::Computer;

@@ -3,16 +3,17 @@
 use std::{
     fs,
     io::{self, Read},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tonic::{Request, Status, service::Interceptor};
 
+use crate::files;
 use crate::rpc::{
     limits,
     messages::{status, status::Reason},
@@ -98,19 +99,6 @@ impl Token {
     }
 }
 
-/// Identifies one version of a file.
-type Stamp = (u64, u64, Option<SystemTime>, i64);
-
-fn stamp(path: &Path) -> io::Result<Stamp> {
-    let meta = fs::metadata(path)?;
-    Ok((
-        meta.ino(),
-        meta.len(),
-        meta.modified().ok(),
-        meta.ctime_nsec(),
-    ))
-}
-
 /// A token file that may be replaced while the daemon runs.
 #[derive(Debug)]
 struct TokenFile {
@@ -121,7 +109,7 @@ struct TokenFile {
 #[derive(Debug)]
 struct TokenState {
     checked: Instant,
-    stamp: Option<Stamp>,
+    stamp: Option<files::Stamp>,
     /// `None` while the file cannot be read: all tokens are refused.
     token: Option<Token>,
     /// Increases each time the token changes.
@@ -141,7 +129,7 @@ impl TokenFile {
     fn state(&self) -> MutexGuard<'_, TokenState> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.checked.elapsed() >= RECHECK {
-            let stamp = stamp(&self.path).ok();
+            let stamp = files::stamp(&self.path).ok();
             if stamp != state.stamp || stamp.is_none() {
                 let token = Token::read(&self.path)
                     .inspect_err(|error| tracing::error!("nobody is let in: {error}"))
@@ -210,7 +198,7 @@ impl Gatekeeper {
         allowed_uids: &[u32],
     ) -> Result<Self, TokenError> {
         let token = token_file.map(|path| -> Result<_, TokenError> {
-            let stamp = stamp(path).ok();
+            let stamp = files::stamp(path).ok();
             let token = Some(Token::read(path)?);
             let state = Mutex::new(TokenState {
                 checked: Instant::now(),

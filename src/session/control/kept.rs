@@ -52,6 +52,7 @@ enum KeptOwner {
     User(u32),
     Token,
     Anybody,
+    Viewer,
 }
 
 /// The file.
@@ -121,6 +122,7 @@ impl KeptControl {
                 Authenticated::User(uid) => KeptOwner::User(uid),
                 Authenticated::Token => KeptOwner::Token,
                 Authenticated::Anybody => KeptOwner::Anybody,
+                Authenticated::Viewer => KeptOwner::Viewer,
             },
             began_ms: milliseconds(lease.began),
             ttl_ms: milliseconds(lease.ttl),
@@ -156,6 +158,7 @@ impl KeptControl {
                         KeptOwner::User(uid) => Authenticated::User(uid),
                         KeptOwner::Token => Authenticated::Token,
                         KeptOwner::Anybody => Authenticated::Anybody,
+                        KeptOwner::Viewer => Authenticated::Viewer,
                     },
                     began: Duration::from_millis(kept.began_ms),
                     ttl,

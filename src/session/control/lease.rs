@@ -31,6 +31,8 @@ pub enum Authenticated {
     Token,
     /// A caller over TCP that needs no token.
     Anybody,
+    /// A person on the viewer's page.
+    Viewer,
 }
 
 impl Authenticated {

@@ -1,7 +1,7 @@
-//! MCP over Streamable HTTP, at `/mcp`. Every request needs the daemon's bearer token, and none may
-//! come from a web page (header `Origin`).
+//! HTTP at the address of `--http`: MCP at `/mcp`, and the viewer at `/viewer/`.
 //!
-//! Requests are served without sessions in both protocol eras, so that a caller leaves no state.
+//! Every request for MCP needs the daemon's bearer token, and none may come from a web page (header
+//! `Origin`). It is served without sessions in both protocol eras, so that a caller leaves no state.
 
 use std::{
     convert::Infallible,
@@ -23,15 +23,17 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{DesktopTools, MAX_MESSAGE_BYTES};
 use crate::rpc::{
     client::Desktop,
+    mcp::{DesktopTools, MAX_MESSAGE_BYTES},
     server::{ServeError, ServerTls, acceptor},
     transport::{
         auth::{Gatekeeper, TokenError},
         listen::{ListenSocket, Listener},
     },
+    viewer::{Viewer, ViewerOptions, ViewerTokenError},
 };
+use crate::session::Session;
 
 /// Maximum number of connections.
 const CONNECTIONS: usize = 64;
@@ -45,10 +47,13 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Options of the HTTP server.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct HttpOptions {
-    /// File with the token that every request must carry.
-    pub token_file: PathBuf,
+    /// MCP, if it is served: the client by which it calls the daemon, and the file with the token that
+    /// every request must carry.
+    pub mcp: Option<(Desktop, PathBuf)>,
+    /// The viewer, if it is served.
+    pub viewer: Option<ViewerOptions>,
     /// TLS files.
     pub tls: Option<ServerTls>,
 }
@@ -59,6 +64,9 @@ pub enum HttpError {
     /// The token file cannot be used.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The viewer's key file cannot be used.
+    #[error(transparent)]
+    Viewer(#[from] ViewerTokenError),
     /// The TLS files cannot be used.
     #[error(transparent)]
     Tls(#[from] ServeError),
@@ -67,18 +75,17 @@ pub enum HttpError {
     Io(#[from] io::Error),
 }
 
-/// Serves MCP for `desktop` until `shutdown` is cancelled.
+/// Serves MCP and the viewer of `session` until `shutdown` is cancelled.
 ///
 /// # Errors
 ///
-/// Fails if the token file, a TLS file or the socket cannot be used.
+/// Fails if the token file, the key file, a TLS file or the socket cannot be used.
 pub async fn serve_http(
     listener: Listener,
-    desktop: Desktop,
+    session: Session,
     options: HttpOptions,
     shutdown: CancellationToken,
 ) -> Result<(), HttpError> {
-    let gatekeeper = Arc::new(Gatekeeper::new(Some(&options.token_file), &[])?);
     let tls = options
         .tls
         .as_ref()
@@ -88,8 +95,18 @@ pub async fn serve_http(
         return Err(io::Error::from(io::ErrorKind::Unsupported).into());
     };
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let tools = Arc::new(DesktopTools::shared(desktop));
-    let mcp = Http::new(tools, MAX_MESSAGE_BYTES, shutdown.child_token());
+    let mcp = match options.mcp {
+        None => None,
+        Some((desktop, token_file)) => {
+            let tools = Arc::new(DesktopTools::shared(desktop));
+            let http = Http::new(tools, MAX_MESSAGE_BYTES, shutdown.child_token());
+            Some((http, Arc::new(Gatekeeper::new(Some(&token_file), &[])?)))
+        }
+    };
+    let viewer = match options.viewer {
+        None => None,
+        Some(viewer) => Some(Arc::new(Viewer::new(viewer, session, tls.is_some())?)),
+    };
     let mut connections: Vec<Served> = Vec::new();
     loop {
         let stream = tokio::select! {
@@ -112,7 +129,7 @@ pub async fn serve_http(
         let is_known = Arc::new(AtomicBool::new(false));
         let place = Place {
             mcp: mcp.clone(),
-            gatekeeper: Arc::clone(&gatekeeper),
+            viewer: viewer.clone(),
             is_known: Arc::clone(&is_known),
         };
         let (tls, shutdown) = (tls.clone(), shutdown.clone());
@@ -129,14 +146,14 @@ pub async fn serve_http(
 /// One connection.
 struct Served {
     task: tokio::task::JoinHandle<()>,
-    /// Whether a request with the token came on it.
+    /// Whether a request with the token, or with a session of the viewer, came on it.
     is_known: Arc<AtomicBool>,
 }
 
 /// State that the connections share.
 struct Place {
-    mcp: Http,
-    gatekeeper: Arc<Gatekeeper>,
+    mcp: Option<(Http, Arc<Gatekeeper>)>,
+    viewer: Option<Arc<Viewer>>,
     is_known: Arc<AtomicBool>,
 }
 
@@ -152,7 +169,7 @@ async fn converse(stream: tokio::net::TcpStream, tls: Option<TlsAcceptor>, place
     }
 }
 
-async fn answer_all(stream: impl AsyncRead + AsyncWrite + Unpin, place: Place) {
+async fn answer_all(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, place: Place) {
     let answer = service_fn(|request| {
         let place = &place;
         async move { Ok::<_, Infallible>(answer(request, place).await) }
@@ -161,12 +178,21 @@ async fn answer_all(stream: impl AsyncRead + AsyncWrite + Unpin, place: Place) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
     drop(connection.await);
 }
 
 async fn answer(request: Request<Incoming>, place: &Place) -> HttpResponse {
-    if !place.gatekeeper.allows(bearer(request.headers())) {
+    let path = request.uri().path();
+    if let Some(viewer) = place.viewer.as_ref().filter(|_| Viewer::serves(path)) {
+        let admit = || place.is_known.store(true, Ordering::Relaxed);
+        return viewer.answer(request, admit).await;
+    }
+    let Some((mcp, gatekeeper)) = &place.mcp else {
+        return plain(StatusCode::NOT_FOUND, "only /viewer/ is here\n");
+    };
+    if !gatekeeper.allows(bearer(request.headers())) {
         let mut refusal = plain(
             StatusCode::UNAUTHORIZED,
             "send the header `authorization: Bearer TOKEN` with the daemon's token\n",
@@ -186,7 +212,7 @@ async fn answer(request: Request<Incoming>, place: &Place) -> HttpResponse {
             match tokio::time::timeout(BODY_TIME, body).await {
                 Ok(Ok(body)) => {
                     let body = Full::from(body.to_bytes());
-                    place.mcp.answer(Request::from_parts(head, body)).await
+                    mcp.answer(Request::from_parts(head, body)).await
                 }
                 Ok(Err(_)) => plain(
                     StatusCode::PAYLOAD_TOO_LARGE,

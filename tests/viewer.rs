@@ -1,0 +1,601 @@
+//! The viewer, in a real browser: a person watches, takes control, types and gives it back; and whoever
+//! has no business there is kept out.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use deskd::{
+    client,
+    v1::{self, Reason},
+};
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_tungstenite::{
+    client_async,
+    tungstenite::{Message, client::IntoClientRequest as _},
+};
+
+use crate::{
+    common::{
+        Daemon, Recorder, Witness, XServer,
+        browser::Browser,
+        daemon::binary,
+        receiver::{Receiver, Toolkit},
+        step::{bare, click, move_to},
+        wait_for,
+    },
+    keys::set_keymap,
+};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// A daemon that serves the viewer.
+struct Stage {
+    daemon: Daemon,
+    folder: tempfile::TempDir,
+    host: String,
+}
+
+impl Stage {
+    fn start(server: &XServer, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("keys");
+        std::fs::write(&key, KEY).unwrap();
+        let key = key.display().to_string();
+        let mut flags = vec!["--http", "127.0.0.1:0", "--viewer-key-file", &key];
+        flags.extend(more);
+        let daemon = Daemon::with(server, &flags);
+        let host = daemon.tcp_address().to_string();
+        Self {
+            daemon,
+            folder,
+            host,
+        }
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.folder.path().join("keys")
+    }
+
+    fn mint(&self, more: &[&str]) -> Output {
+        let mut command = Command::new(binary());
+        let file = self.key_file();
+        command
+            .args(["viewer-token", "--viewer-key-file"])
+            .arg(file);
+        command.args(more).output().unwrap()
+    }
+
+    fn token(&self, more: &[&str]) -> String {
+        let output = self.mint(more);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// A link for a person who may take control.
+    fn link(&self, name: &str) -> String {
+        let url = format!("http://{}", self.host);
+        self.token(&["--control", "--viewer", name, "--url", &url])
+    }
+
+    /// Sends a request, and returns the response's head and body.
+    async fn request(&self, head: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.host).await.unwrap();
+        let text = format!(
+            "{head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        // The server may refuse before it has read everything.
+        drop(stream.write_all(text.as_bytes()).await);
+        let mut answer = Vec::new();
+        let limit = Duration::from_secs(15);
+        let read = tokio::time::timeout(limit, stream.read_to_end(&mut answer));
+        drop(read.await.expect("an answer"));
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Exchanges a token, as the page does.
+    async fn exchange(&self, token: &str) -> String {
+        let (host, path) = (&self.host, "/viewer/session");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}");
+        self.request(&head, token).await
+    }
+
+    /// The cookie of a new session.
+    async fn cookie(&self, more: &[&str]) -> String {
+        let answer = self.exchange(&self.token(more)).await;
+        assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+        let line = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("set-cookie: "))
+            .unwrap();
+        line.split(';').next().unwrap().to_owned()
+    }
+
+    /// Opens the page's WebSocket.
+    async fn socket(
+        &self,
+        cookie: &str,
+    ) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, u16> {
+        let url = format!("ws://{}/viewer/socket", self.host);
+        let mut request = url.into_client_request().unwrap();
+        let headers = request.headers_mut();
+        let origin = format!("http://{}", self.host);
+        headers.insert("origin", origin.parse().unwrap());
+        headers.insert("cookie", cookie.parse().unwrap());
+        let stream = TcpStream::connect(&self.host).await.unwrap();
+        match client_async(request, stream).await {
+            Ok((socket, _)) => Ok(socket),
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => {
+                Err(response.status().as_u16())
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// The colour of the canvas at a pixel of the screen.
+fn pixel(x: u32, y: u32) -> String {
+    format!("[...context.getImageData({x}, {y}, 1, 1).data].slice(0, 3).join()")
+}
+
+/// Waits until a rectangle of the page has the colour, and so the screen is shown.
+async fn until_colour(browser: &mut Browser, (x, y): (u32, u32), colour: &str) {
+    browser
+        .until(&format!("{} === '{colour}'", pixel(x, y)))
+        .await;
+}
+
+/// A person opens a link, sees the screen change, takes control from an agent, clicks and types in three
+/// scripts, and gives control back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_watches_takes_control_types_and_gives_it_back() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let receiver = Receiver::of_text(&server, Toolkit::Gtk);
+    let stage = Stage::start(&server, &[]);
+    let mut agent = stage.daemon.client().await;
+    let mut browser = Browser::start(1280, 900).await;
+    let token = stage.link("Ada");
+    browser.open(&token).await;
+    browser.until("document.body.classList.contains('live') || document.getElementById('state').textContent === 'Starting'").await;
+    // The token is no longer in the address.
+    let address = browser.value("location.href").await;
+    assert_eq!(address, json!(format!("http://{}/viewer/", stage.host)));
+    assert_eq!(browser.value("document.cookie").await, json!(""));
+    browser.until("canvas.width > 100").await;
+    // The page's canvas is the screen.
+    let witness = Witness::new(&server);
+    let window = witness.window((700, 500), (60, 40), 0x0012_7f33);
+    witness.round_trip();
+    until_colour(&mut browser, (720, 520), "18,127,51").await;
+    witness.draw(window, (0, 0), (60, 40), 0x00aa_0102);
+    witness.round_trip();
+    until_colour(&mut browser, (720, 520), "170,1,2").await;
+    // An agent moves the pointer; the page shows it.
+    agent.act(bare(vec![move_to(640, 300)])).await.unwrap();
+    browser
+        .until("!document.getElementById('pointer').hidden")
+        .await;
+
+    browser
+        .until("!document.getElementById('take').hidden")
+        .await;
+    browser.click("#take").await;
+    browser
+        .until("isMine && document.body.classList.contains('mine')")
+        .await;
+    let refused = agent.act(bare(vec![click(1, 1)])).await.unwrap_err();
+    assert_eq!(client::reason(&refused), Reason::HumanInControl);
+    assert!(refused.message().contains("Ada"), "{refused:?}");
+    // A click at a pixel of the screen.
+    let place = browser
+        .value("(() => { const r = canvas.getBoundingClientRect(); return [r.left, r.top, r.width / canvas.width]; })()")
+        .await;
+    let number = |index: usize| place[index].as_f64().unwrap();
+    let (x, y) = receiver.in_text(200);
+    let at = |x: i32, y: i32| {
+        let on = |pixel: i32, start: f64| start + (f64::from(pixel) + 0.5) * number(2);
+        (on(x, number(0)), on(y, number(1)))
+    };
+    for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
+        let button = if kind == "mouseMoved" { "none" } else { "left" };
+        browser.mouse(kind, at(x, y), button).await;
+    }
+    receiver.clear();
+    for (key, code) in [
+        ("A", "KeyA"),
+        ("b", "KeyB"),
+        ("1", "Digit1"),
+        ("ж", "Semicolon"),
+        ("Щ", "KeyO"),
+        ("ß", "Minus"),
+        ("€", "KeyE"),
+    ] {
+        browser.key(key, code, 0).await;
+    }
+    receiver.wait_text("Ab1жЩß€");
+    // An input method inserts text without keys.
+    browser.value("field.focus()").await;
+    browser
+        .call("Input.insertText", json!({"text": "你好 γειά"}))
+        .await;
+    receiver.wait_text("Ab1жЩß€你好 γειά");
+    browser.key("Backspace", "Backspace", 0).await;
+    receiver.wait_text("Ab1жЩß€你好 γει");
+    // Ctrl+A, in a layout without Latin letters; the selection is replaced.
+    browser.key("ф", "KeyA", 2).await;
+    browser.key("z", "KeyZ", 0).await;
+    receiver.wait_text("z");
+    // The clipboard, both ways.
+    browser.click("#clipboard").await;
+    browser
+        .value("document.getElementById('cliptext').value = 'from the page\\n你'")
+        .await;
+    browser.click("#paste").await;
+    receiver.wait_text("zfrom the page\n你");
+    browser.click("#clipboard").await;
+    browser
+        .value("document.getElementById('cliptext').value = ''")
+        .await;
+    browser.click("#fetch").await;
+    browser
+        .until("document.getElementById('cliptext').value === 'from the page\\n你'")
+        .await;
+    browser
+        .value("document.getElementById('clip').close()")
+        .await;
+
+    browser.click("#give").await;
+    browser
+        .until("!isMine && document.body.innerText.includes('Nobody is in control')")
+        .await;
+    let old = agent
+        .act(bare(vec![move_to(5, 5)]))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(old.outcome(), v1::ActOutcome::Done);
+    // What was typed, pasted and used as a token is in no log.
+    let log = stage.daemon.log();
+    for secret in ["Ab1", "from the page", &token[token.len() - 20..]] {
+        assert!(!log.contains(secret), "{secret}");
+    }
+    if let Some(folder) = std::env::var_os("DESKD_TEST_PICTURES") {
+        let folder = PathBuf::from(folder);
+        browser.picture(&folder.join("viewer.png")).await;
+        browser.size(390, 780, true).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        browser.picture(&folder.join("viewer-phone.png")).await;
+    }
+}
+
+/// On a phone, a tap clicks, a long press is the right button, and two fingers turn the wheel.
+#[tokio::test(flavor = "multi_thread")]
+async fn fingers_give_input_on_a_phone() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let recorder = Recorder::new(&server);
+    let stage = Stage::start(&server, &[]);
+    let mut browser = Browser::start(390, 780).await;
+    browser.size(390, 780, true).await;
+    browser.open(&stage.link("Ada")).await;
+    browser.until("canvas.width > 100").await;
+    browser
+        .until("!document.getElementById('take').hidden")
+        .await;
+    // Nothing is wider than the phone.
+    assert_eq!(
+        browser.value("document.documentElement.scrollWidth").await,
+        json!(390)
+    );
+    browser.click("#take").await;
+    browser.until("isMine").await;
+    let place = browser
+        .value("(() => { const r = canvas.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2]; })()")
+        .await;
+    let (x, y) = (place[0].as_f64().unwrap(), place[1].as_f64().unwrap());
+    let one = |x: f64, y: f64| json!([{"x": x, "y": y, "id": 1}]);
+    let touch =
+        |kind: &str, points: serde_json::Value| json!({"type": kind, "touchPoints": points});
+    recorder.take();
+    let count = |number: u8| {
+        let seen = recorder.take();
+        seen.iter()
+            .filter(
+                |one| matches!(one, crate::common::Seen::Button { number: n, .. } if *n == number),
+            )
+            .count()
+    };
+    browser
+        .call("Input.dispatchTouchEvent", touch("touchStart", one(x, y)))
+        .await;
+    browser
+        .call("Input.dispatchTouchEvent", touch("touchEnd", json!([])))
+        .await;
+    wait_for("a tap", Duration::from_secs(5), || {
+        (count(1) == 2).then_some(())
+    });
+    browser
+        .call("Input.dispatchTouchEvent", touch("touchStart", one(x, y)))
+        .await;
+    wait_for("a long press", Duration::from_secs(5), || {
+        (count(3) == 2).then_some(())
+    });
+    browser
+        .call("Input.dispatchTouchEvent", touch("touchEnd", json!([])))
+        .await;
+    let two = |y: f64| json!([{"x": x, "y": y, "id": 1}, {"x": x + 40.0, "y": y, "id": 2}]);
+    browser
+        .call("Input.dispatchTouchEvent", touch("touchStart", two(y)))
+        .await;
+    for step in 1..8 {
+        let moved = two(y - 12.0 * f64::from(step));
+        browser
+            .call("Input.dispatchTouchEvent", touch("touchMove", moved))
+            .await;
+    }
+    browser
+        .call("Input.dispatchTouchEvent", touch("touchEnd", json!([])))
+        .await;
+    wait_for("the wheel", Duration::from_secs(5), || {
+        (count(5) >= 2).then_some(())
+    });
+    assert!(recorder.nothing_is_down());
+}
+
+/// The page comes back after the daemon's connection broke, with the control that it had; a failed
+/// capture is shown as a card.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_returns_with_its_control_and_shows_cards() {
+    let mut server = XServer::start();
+    let stage = Stage::start(&server, &[]);
+    let mut browser = Browser::start(1000, 700).await;
+    browser.open(&stage.link("Ada")).await;
+    browser
+        .until("canvas.width > 100 && !document.getElementById('take').hidden")
+        .await;
+    browser.click("#take").await;
+    browser.until("isMine").await;
+    browser.value("socket.close()").await;
+    browser
+        .until("socket.readyState === WebSocket.OPEN && isMine")
+        .await;
+    server.kill();
+    browser
+        .until("!document.getElementById('card').hidden")
+        .await;
+    browser
+        .until("document.getElementById('state').textContent === 'No desktop'")
+        .await;
+    if let Some(folder) = std::env::var_os("DESKD_TEST_PICTURES") {
+        browser
+            .picture(&PathBuf::from(folder).join("viewer-card.png"))
+            .await;
+    }
+    server.restart();
+    browser
+        .until("document.getElementById('card').hidden")
+        .await;
+    // Removing the key ends the session.
+    std::fs::write(stage.key_file(), "fedcba9876543210fedcba9876543210").unwrap();
+    browser.until("hasEnded").await;
+    browser.until("document.body.innerText.includes('ask for a new link') || document.body.innerText.includes('Ask for a new link')").await;
+}
+
+/// A link for watching does not act, whatever its page sends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_only_link_acts_on_nothing() {
+    let server = XServer::start();
+    let recorder = Recorder::new(&server);
+    let stage = Stage::start(&server, &[]);
+    let cookie = stage.cookie(&["--viewer", "Bob"]).await;
+    let mut socket = stage.socket(&cookie).await.unwrap();
+    recorder.take();
+    for message in [
+        json!({"t": "take"}),
+        json!({"t": "down", "button": 0, "x": 5, "y": 5}),
+        json!({"t": "type", "text": "x"}),
+        json!({"t": "paste", "text": "x"}),
+        json!({"t": "copy"}),
+    ] {
+        socket
+            .send(Message::text(message.to_string()))
+            .await
+            .unwrap();
+    }
+    let (mut refusals, mut images) = (0, 0);
+    while refusals < 5 || images == 0 {
+        let next = tokio::time::timeout(Duration::from_secs(10), socket.next());
+        match next.await.unwrap().unwrap().unwrap() {
+            Message::Text(text) => {
+                assert!(!text.contains("\"is_mine\":true") && !text.contains("clipboard\""));
+                refusals += usize::from(text.contains("\"refused\""));
+            }
+            Message::Binary(_) => images += 1,
+            _ => {}
+        }
+    }
+    assert!(recorder.take().is_empty());
+    let mut control = {
+        let limit = Duration::from_secs(5);
+        let connection = client::connect(&stage.daemon.address(), None, None, limit).await;
+        client::control(connection.unwrap())
+    };
+    let state = control.get_control(v1::GetControlRequest {}).await.unwrap();
+    assert_eq!(state.into_inner().control.unwrap().control_epoch, 1);
+}
+
+/// Forged, expired, used and foreign tokens; foreign origins and hosts; too many tries.
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_are_kept_out() {
+    let server = XServer::start();
+    let stage = Stage::start(
+        &server,
+        &["--viewer-session", "box-7", "--viewer-host", "desk.example"],
+    );
+    let good = ["--session", "box-7"];
+    let host = stage.host.clone();
+    let status = |answer: &str| answer.split(' ').nth(1).unwrap_or_default().to_owned();
+    // Once, and not again.
+    let token = stage.token(&good);
+    assert_eq!(status(&stage.exchange(&token).await), "204");
+    let again = stage.exchange(&token).await;
+    assert_eq!(status(&again), "401");
+    assert!(again.contains("used before"), "{again}");
+    // Another session's, a foreign key's, a changed and an expired one.
+    assert_eq!(
+        status(&stage.exchange(&stage.token(&["--session", "box-8"])).await),
+        "401"
+    );
+    assert_eq!(status(&stage.exchange(&stage.token(&[])).await), "401");
+    let forged = stage.token(&good).replace("deskd1.e", "deskd1.f");
+    assert_eq!(status(&stage.exchange(&forged).await), "401");
+    let foreign = {
+        let other = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(other.path(), "fedcba9876543210fedcba9876543210").unwrap();
+        let mut command = Command::new(binary());
+        command
+            .args(["viewer-token", "--viewer-key-file"])
+            .arg(other.path());
+        let output = command.args(good).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(status(&stage.exchange(&foreign).await), "401");
+    // Origins and hosts.
+    let post =
+        |host: &str, origin: &str| format!("POST /viewer/session HTTP/1.1\r\nHost: {host}{origin}");
+    let token = stage.token(&good);
+    for origin in ["", "\r\nOrigin: http://evil.example", "\r\nOrigin: null"] {
+        let answer = stage.request(&post(&host, origin), &token).await;
+        assert_eq!(status(&answer), "403", "{origin}");
+    }
+    for name in [
+        "evil.example",
+        "evil.example:80",
+        "desk.example.evil.example",
+        "xdesk.example",
+    ] {
+        let origin = format!("\r\nOrigin: http://{name}");
+        let answer = stage.request(&post(name, &origin), &token).await;
+        assert_eq!(status(&answer), "421", "{name}");
+    }
+    let own = post("desk.example:8080", "\r\nOrigin: https://desk.example:8080");
+    assert_eq!(status(&stage.request(&own, &token).await), "204");
+    // Without a cookie, with a wrong one, from another page.
+    assert_eq!(stage.socket("deskd-viewer=0").await.unwrap_err(), 401);
+    let cookie = stage.cookie(&good).await;
+    let get = format!(
+        "GET /viewer/socket HTTP/1.1\r\nHost: {host}\r\nOrigin: http://evil.example\r\nCookie: {cookie}\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    );
+    assert_eq!(status(&stage.request(&get, "").await), "403");
+    // The headers that keep other pages out.
+    let page = stage
+        .request(&format!("GET /viewer/ HTTP/1.1\r\nHost: {host}"), "")
+        .await;
+    for wanted in [
+        "content-security-policy: default-src 'none'",
+        "frame-ancestors 'none'",
+        "referrer-policy: no-referrer",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+    ] {
+        assert!(page.contains(wanted), "{wanted}");
+    }
+    assert!(!page.to_lowercase().contains("access-control"), "{page}");
+    for (request, code) in [
+        ("GET /viewer/nothing", "404"),
+        ("PUT /viewer/session", "405"),
+        ("GET /viewer/../../etc/passwd", "404"),
+        ("GET /mcp", "404"),
+    ] {
+        let answer = stage
+            .request(&format!("{request} HTTP/1.1\r\nHost: {host}"), "")
+            .await;
+        assert_eq!(status(&answer), code, "{request}");
+    }
+    // A flood of wrong tokens is answered shortly, and a right one later.
+    let mut refused = 0;
+    for _ in 0..40 {
+        let answer = stage.exchange("deskd1.e30.AAAA").await;
+        refused += usize::from(status(&answer) == "429");
+    }
+    assert!(refused > 5, "{refused}");
+    let token = stage.token(&["--session", "box-7", "--ttl", "10m"]);
+    let start = Instant::now();
+    while status(&stage.exchange(&token).await) != "204" {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(!stage.daemon.log().contains(&token[token.len() - 20..]));
+}
+
+/// Pages that send nonsense, too much, or nothing at all, and a thousand connections, harm nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_misbehave_harm_nobody_else() {
+    let server = XServer::start();
+    let stage = Stage::start(&server, &[]);
+    let cookie = stage.cookie(&["--control"]).await;
+    for message in [
+        Message::text("x"),
+        Message::text("[]"),
+        Message::text("{\"t\":\"format_disk\"}"),
+        Message::binary(vec![0_u8; 100]),
+        Message::text("x".repeat(300 << 10)),
+    ] {
+        let mut socket = stage.socket(&cookie).await.unwrap();
+        socket.send(message).await.unwrap();
+        let closed = async {
+            while let Some(Ok(message)) = socket.next().await {
+                if let Message::Close(close) = message {
+                    return close.map(|close| u16::from(close.code));
+                }
+            }
+            None
+        };
+        let closed = tokio::time::timeout(Duration::from_secs(10), closed).await;
+        assert!(matches!(closed, Ok(Some(4400 | 1009))), "{closed:?}");
+    }
+    // Input that waits without end.
+    let mut socket = stage.socket(&cookie).await.unwrap();
+    for _ in 0..2000 {
+        let text = json!({"t": "wheel", "x": 1, "y": 1, "dx": 0, "dy": 1}).to_string();
+        if socket.send(Message::text(text)).await.is_err() {
+            break;
+        }
+    }
+    drop(socket);
+    // Pages that do not read, while the screen changes.
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        idle.push(stage.socket(&cookie).await.unwrap());
+    }
+    assert_eq!(stage.socket(&cookie).await.unwrap_err(), 503);
+    let mut strangers = Vec::new();
+    for _ in 0..1000 {
+        strangers.push(TcpStream::connect(&stage.host).await.unwrap());
+    }
+    let witness = Witness::new(&server);
+    for seed in 0..40 {
+        witness.draw_pattern(seed);
+        witness.round_trip();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut browser = Browser::start(800, 600).await;
+    browser.open(&stage.link("Ada")).await;
+    browser.until("canvas.width > 100").await;
+    let mut agent = stage.daemon.client().await;
+    agent.act(bare(vec![move_to(9, 9)])).await.unwrap();
+    assert!(
+        stage.daemon.status("VmRSS") < 300_000,
+        "{}",
+        stage.daemon.status("VmRSS")
+    );
+}
