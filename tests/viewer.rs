@@ -306,13 +306,12 @@ async fn fingers_give_input_on_a_phone() {
     let touch =
         |kind: &str, points: serde_json::Value| json!({"type": kind, "touchPoints": points});
     recorder.take();
+    let seen = std::cell::RefCell::new(Vec::new());
     let count = |number: u8| {
-        let seen = recorder.take();
-        seen.iter()
-            .filter(
-                |one| matches!(one, crate::common::Seen::Button { number: n, .. } if *n == number),
-            )
-            .count()
+        let mut seen = seen.borrow_mut();
+        seen.extend(recorder.take());
+        let is_it = |one: &&crate::common::Seen| matches!(one, crate::common::Seen::Button { number: n, .. } if *n == number);
+        seen.iter().filter(is_it).count()
     };
     browser
         .call("Input.dispatchTouchEvent", touch("touchStart", one(x, y)))
