@@ -88,4 +88,5 @@ export type {
 export { Stack } from "./stack.js";
 export { type ActionResult, type Settle, Step } from "./step.js";
 export type { ConditionState, Waited, Window, WindowChange } from "./window.js";
+export { viewerToken, type ViewerTokenOptions, viewerUrl } from "./viewer.js";
 export { type ChangeOptions, type WindowName, type WindowPlace, Windows } from "./windows.js";

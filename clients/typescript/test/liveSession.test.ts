@@ -31,10 +31,12 @@ import {
   PermissionRefused,
   StaleTarget,
   Unavailable,
+  viewerToken,
+  viewerUrl,
 } from "../src/index.js";
 import { Computer } from "../src/adapters/gemini.js";
 import { openWith } from "../src/adapters/recipes.js";
-import { LiveDesktop, program } from "./support/desktop.js";
+import { freePort, LiveDesktop, program } from "./support/desktop.js";
 import { Proxy } from "./support/proxy.js";
 
 const MIB = 2 ** 20;
@@ -131,6 +133,35 @@ describe("control", () => {
     }
     assert.equal((await desktop.control.state()).epoch, epoch);
   });
+});
+
+test("the daemon accepts a viewer token once", async () => {
+  const key = "0123456789abcdef0123456789abcdef";
+  const keys = join(folder, "keys");
+  writeFileSync(keys, `${key}\n`);
+  const port = await freePort();
+  const more = ["--http", `127.0.0.1:${port}`, "--viewer-key-file", keys];
+  await other("viewer.sock", [...more, "--viewer-session", "box-7"]);
+  const address = `http://127.0.0.1:${port}`;
+  const exchange = async (body: string) => {
+    const headers = { origin: address };
+    return (await fetch(`${address}/viewer/session`, { method: "POST", body, headers })).status;
+  };
+  const token = viewerToken(key, { control: true, viewer: "Ada ä", session: "box-7" });
+  assert.equal(viewerUrl(`${address}/`, token), `${address}/viewer/#${token}`);
+  assert.equal(await exchange(token), 204);
+  assert.equal(await exchange(token), 401);
+  assert.equal(await exchange(viewerToken(key, { session: "box-8" })), 401);
+  assert.equal(await exchange(viewerToken("f".repeat(32), { session: "box-7" })), 401);
+  for (const [wrong, options] of [
+    ["short", {}],
+    [key, { ttl: 0 }],
+    [key, { ttl: 3601 }],
+    [key, { viewer: "a\nb" }],
+    [key, { session: "s".repeat(129) }],
+  ] as const) {
+    assert.throws(() => viewerToken(wrong, options), InvalidRequest);
+  }
 });
 
 describe("the clipboard", () => {

@@ -39,6 +39,7 @@ from .program import Launch, Program, ProgramOutput, Signalled
 from .programs_async import AsyncPrograms
 from .programs_sync import Programs
 from .step import ActionResult, Settle, Step
+from .viewer import viewer_token, viewer_url
 from .window import ConditionState, Waited, Window, WindowChange
 from .windows_async import AsyncWindows
 from .windows_sync import Windows
@@ -92,4 +93,6 @@ __all__ = [
     "Windows",
     "actions",
     "conditions",
+    "viewer_token",
+    "viewer_url",
 ]
