@@ -432,6 +432,26 @@ async fn a_view_only_link_acts_on_nothing() {
     assert_eq!(state.into_inner().control.unwrap().control_epoch, 1);
 }
 
+/// A daemon that changes nothing lets nobody take control.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_daemon_has_viewers_who_watch() {
+    let server = XServer::start();
+    let stage = Stage::start(&server, &["--read-only"]);
+    let cookie = stage.cookie(&["--control"]).await;
+    let mut socket = stage.socket(&cookie).await.unwrap();
+    let take = Message::text(json!({"t": "take"}).to_string());
+    socket.send(take).await.unwrap();
+    loop {
+        let next = tokio::time::timeout(Duration::from_secs(10), socket.next());
+        let message = next.await.unwrap().unwrap().unwrap();
+        let text = message.to_text().unwrap_or_default();
+        assert!(!text.contains("\"is_mine\":true"));
+        if text.contains("\"refused\"") {
+            break;
+        }
+    }
+}
+
 /// Forged, expired, used and foreign tokens; foreign origins and hosts; too many tries.
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_are_kept_out() {

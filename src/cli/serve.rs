@@ -283,6 +283,7 @@ fn http_options(
         },
         hosts: args.viewer_host.clone(),
         embedded_by: args.viewer_embed.clone(),
+        read_only: args.read_only,
     });
     if mcp.is_none() && viewer.is_none() {
         let why = "--http serves nothing by itself: give --mcp, --viewer-key-file or both";

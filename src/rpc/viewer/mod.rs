@@ -59,6 +59,8 @@ pub struct ViewerOptions {
     pub hosts: Vec<String>,
     /// Origins whose pages may embed the viewer.
     pub embedded_by: Vec<String>,
+    /// Whether nobody may take control, whatever the token says.
+    pub read_only: bool,
 }
 
 /// The viewer of one daemon.
@@ -69,6 +71,7 @@ pub(in crate::rpc) struct Viewer {
     sessions: Sessions,
     hosts: Vec<String>,
     embedded_by: Vec<String>,
+    read_only: bool,
     is_tls: bool,
     pages: Arc<Semaphore>,
     attempts: Mutex<Attempts>,
@@ -112,6 +115,7 @@ impl Viewer {
             sessions: Sessions::default(),
             hosts: options.hosts,
             embedded_by: options.embedded_by,
+            read_only: options.read_only,
             is_tls,
             pages: Arc::new(Semaphore::new(MAX_PAGES)),
             attempts: Mutex::new(Attempts {
@@ -252,7 +256,7 @@ impl Viewer {
         let body = body.to_bytes();
         let token = String::from_utf8_lossy(&body);
         let accepted = self.verifier.accept(token.trim(), seconds_now());
-        let (claims, key) = match accepted {
+        let (mut claims, key) = match accepted {
             Ok(accepted) => accepted,
             Err(why) => {
                 tracing::info!("a viewer's token is refused: {why}");
@@ -261,6 +265,9 @@ impl Viewer {
                 return owned_text(StatusCode::UNAUTHORIZED, format!("{why}\n"));
             }
         };
+        if self.read_only {
+            claims.mode = ViewerMode::View;
+        }
         tracing::info!(mode = ?claims.mode, "a viewer is let in");
         let Ok(cookie) = self.sessions.begin(claims, key) else {
             return text(

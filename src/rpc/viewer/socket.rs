@@ -9,7 +9,7 @@ use std::{
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{Notify, mpsc},
+    sync::{Notify, Semaphore, mpsc},
     time::{Instant, MissedTickBehavior},
 };
 use tokio_tungstenite::{
@@ -29,13 +29,15 @@ use crate::{
     encode::Format,
     session::{
         Act, Authenticated, ControlError, Expect, FrameKind, HolderKind, ImageSpec, LeaseKey,
-        Outcome, Scale, Session, Space, Spec, StreamUpdate, TakeLease,
+        Outcome, Scale, Session, Space, Spec, StreamUpdate, TakeLease, Watch,
     },
     x11::{ClipboardItem, ClipboardRead, LinkState, SelectionName},
 };
 
 /// Maximum number of updates a second.
 const FPS: u32 = 30;
+/// Maximum number of updates that the page has not drawn yet.
+const UPDATES: usize = 2;
 /// Time until a lease ends that is not renewed: the time for a connection that broke off to return.
 const TTL: Duration = Duration::from_secs(30);
 /// A person who gives no input for this time gives control back.
@@ -68,8 +70,8 @@ struct Conversation<'a> {
     verifier: &'a Verifier,
     person: &'a SessionSocket,
     out: mpsc::Sender<Message>,
-    /// Signalled when the page has drawn an update.
-    drawn: Notify,
+    /// A permit for each update that may be under way.
+    updates: Semaphore,
     inputs: Mutex<VecDeque<FromPage>>,
     /// Signalled when an input waits.
     asked: Notify,
@@ -100,7 +102,7 @@ pub(super) async fn converse<S>(
         verifier,
         person: &person,
         out,
-        drawn: Notify::new(),
+        updates: Semaphore::new(UPDATES),
         inputs: Mutex::default(),
         asked: Notify::new(),
         times: Mutex::new(Times {
@@ -181,7 +183,12 @@ impl Conversation<'_> {
                 return (MISUSED, "the message has a wrong shape");
             };
             match message {
-                FromPage::Drawn => self.drawn.notify_one(),
+                FromPage::Drawn => {
+                    // A page that claims more than it drew gets no more.
+                    if self.updates.available_permits() < UPDATES {
+                        self.updates.add_permits(1);
+                    }
+                }
                 _ if self.person.0.mode == ViewerMode::View => {
                     self.refuse("this link only allows watching").await;
                 }
@@ -202,7 +209,8 @@ impl Conversation<'_> {
         }
     }
 
-    /// Sends the screen as it changes. The next update is made when the page has drawn the last one.
+    /// Sends the screen as it changes. An update is made when the page has drawn all but the last one, so
+    /// that the page draws while the next one is made, and never gets an old screen.
     async fn show(&self) -> End {
         let spec = Spec {
             image: ImageSpec {
@@ -222,19 +230,32 @@ impl Conversation<'_> {
             return (1011, "the screen cannot be shown");
         };
         loop {
-            watch.stir().await;
-            let found = match watch.look().await {
-                Ok(Some(found)) => found,
-                Ok(None) => continue,
-                Err(_) => return (1011, "the screen cannot be shown"),
-            };
-            let Some(update) = watch.tell(found) else {
-                continue;
+            // It is given back by the page.
+            match self.updates.acquire().await {
+                Ok(permit) => permit.forget(),
+                Err(_) => return (1011, "a defect in deskd"),
+            }
+            let Some(update) = self.next(&mut watch).await else {
+                return (1011, "the screen cannot be shown");
             };
             if !self.send(&update).await {
                 return (1006, "the connection ended");
             }
-            self.drawn.notified().await;
+        }
+    }
+
+    /// Returns the next update that has something new; `None` if the screen cannot be shown.
+    async fn next(&self, watch: &mut Watch) -> Option<StreamUpdate> {
+        loop {
+            watch.stir().await;
+            let found = match watch.look().await {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
+                Err(_) => return None,
+            };
+            if let Some(update) = watch.tell(found) {
+                return Some(update);
+            }
         }
     }
 
