@@ -10,7 +10,7 @@ use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{Notify, Semaphore, mpsc},
-    time::{Instant, MissedTickBehavior},
+    time::Instant,
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -48,11 +48,12 @@ const SILENCE: Duration = Duration::from_secs(30);
 const SENDING: Duration = Duration::from_secs(30);
 /// Maximum time of one input, and of a call for the clipboard.
 const CALL: Duration = Duration::from_secs(10);
-/// Interval of the checks, and of pings in checks.
+/// Interval of the checks: while the pointer moves, and after [`CALM`] checks in which it did not.
 const TICK: Duration = Duration::from_millis(200);
-const PING: u32 = 50;
-/// The pointer of a desktop on which nothing moves is read once in this number of checks.
-const RARE: u32 = 5;
+const CALM_TICK: Duration = Duration::from_secs(1);
+const CALM: u32 = 15;
+/// Interval of pings.
+const PING: Duration = Duration::from_secs(10);
 /// Maximum number of inputs that wait.
 const QUEUE: usize = 256;
 /// Maximum size of a text that is sent to the page.
@@ -449,9 +450,8 @@ impl Conversation<'_> {
         let mut control = self.session.control.watch();
         let mut epoch = None;
         let (mut desktop, mut pointer, mut still) = (None, None, 0);
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut number = 0_u32;
+        let mut pinged = Instant::now();
+        let mut due = Instant::now();
         loop {
             let now = control.borrow_and_update().epoch();
             if epoch.replace(now) != Some(now) {
@@ -469,9 +469,9 @@ impl Conversation<'_> {
                     }
                     continue;
                 }
-                _ = ticks.tick() => {}
+                () = tokio::time::sleep_until(due) => {}
             }
-            number = number.wrapping_add(1);
+            due = Instant::now() + if still < CALM { TICK } else { CALM_TICK };
             let link = self.session.capture.link();
             let state = (
                 matches!(link.state, LinkState::Up(_)),
@@ -481,7 +481,7 @@ impl Conversation<'_> {
                 let (connected, painted) = state;
                 self.say(&ToPage::Desktop { connected, painted }).await;
             }
-            if state.0 && (still < RARE * 5 || number.is_multiple_of(RARE)) {
+            if state.0 {
                 let reading = self.session.capture.cursor(Instant::now() + TICK).await;
                 let at = reading.ok().map(|reading| reading.position);
                 still = if at == pointer {
@@ -494,7 +494,8 @@ impl Conversation<'_> {
                     self.say(&ToPage::Pointer { x, y }).await;
                 }
             }
-            if number.is_multiple_of(PING) {
+            if pinged.elapsed() >= PING {
+                pinged = Instant::now();
                 if !self.person.0.is_valid(self.verifier) {
                     return (ENDED, "this session has ended: ask for a new link");
                 }
