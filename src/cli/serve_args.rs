@@ -172,7 +172,7 @@ pub(super) struct ServeArgs {
         value_name = "NAME"
     )]
     pub(super) viewer_host: Vec<String>,
-    /// An origin, such as https://example.com, whose pages may embed the viewer.
+    /// An origin, such as `https://example.com`, whose pages may embed the viewer.
     #[arg(long, env = "DESKD_VIEWER_EMBED", value_delimiter = ',', value_parser = values::origin, requires = "viewer_key_file", value_name = "ORIGIN")]
     pub(super) viewer_embed: Vec<String>,
     /// Refuse every call that acts on the desktop or changes it.

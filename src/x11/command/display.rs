@@ -120,7 +120,7 @@ impl Display {
     }
 
     /// Follows a window from the next capture on, so that captures report
-    /// [`Grab::arrangement`]. At most 32 windows are followed; a further one replaces the oldest.
+    /// `Grab::arrangement`. At most 32 windows are followed; a further one replaces the oldest.
     pub fn follow(&self, window: FollowedWindow) {
         // If it is dropped, the captures report another arrangement than expected, or none.
         drop(self.commands.try_send(DisplayRequest::Follow(window)));
