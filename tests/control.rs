@@ -601,3 +601,60 @@ async fn a_person_takes_control_on_the_command_line() {
     assert!(status.contains("agent"), "{status}");
     assert_eq!(text(&["control", "give", "--lease", &lease]).0, Some(0));
 }
+
+/// Whoever notices that a lease is overdue releases what its holder held, also a call that is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overdue_lease_that_a_call_notices_keeps_nothing() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let (recorder, daemon) = (Recorder::new(&server), Daemon::start(&server));
+    let mut control = control(&daemon).await;
+    for round in 0..3 {
+        let taken = control
+            .take_control(asked(LeaseKind::Person, "Ada", 1000))
+            .await;
+        let lease = taken.unwrap().into_inner().lease_id;
+        let mut person = client::desktop(under(&daemon, &lease).await);
+        person
+            .act(bare(vec![key_down("ctrl", 60_000)]))
+            .await
+            .unwrap();
+        // A renewal with another id, around the end of the lease.
+        let end = std::time::Instant::now() + Duration::from_millis(1300);
+        while std::time::Instant::now() < end {
+            let request = v1::RenewControlRequest {
+                lease_id: "0123456789abcdef0123456789abcdef".into(),
+                ttl: None,
+            };
+            drop(control.renew_control(request).await);
+        }
+        assert!(recorder.nothing_is_down(), "round {round}");
+        assert!(now(&mut control).await.lease.is_none());
+    }
+}
+
+/// A caller that goes while control is being taken leaves no lease that nobody can give back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_while_it_takes_control_leaves_no_lease() {
+    let server = XServer::start();
+    set_keymap(&server, "us");
+    let daemon = Daemon::start(&server);
+    let (mut agent, mut control) = (daemon.client().await, control(&daemon).await);
+    agent
+        .act(bare(vec![key_down("shift", 60_000)]))
+        .await
+        .unwrap();
+    server.stop();
+    let take = control.take_control(asked(LeaseKind::Person, "Ada", 3_600_000));
+    let gone = tokio::time::timeout(Duration::from_millis(300), take).await;
+    assert!(gone.is_err());
+    // The daemon learns that the caller has gone.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.resume();
+    let start = std::time::Instant::now();
+    while now(&mut control).await.lease.is_some() {
+        assert!(start.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(now(&mut control).await.control_epoch, 3);
+}

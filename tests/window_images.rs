@@ -628,3 +628,57 @@ async fn the_next_picture_shows_what_changed_in_between() {
     let refused = shot(&daemon, of(&window, false)).await.unwrap_err();
     assert_eq!(deskd::client::reason(&refused), Reason::UnknownWindow);
 }
+
+/// A window that gets the number of one that has ended is another window: its shape is followed, too.
+#[tokio::test]
+async fn a_number_that_is_used_again_names_another_window() {
+    use xcb::{shape, x};
+
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let witness = Witness::new(&server);
+    witness.window((0, 0), (800, 600), 0x00ff_0000);
+    let subject = witness.window((100, 100), (300, 200), 0x0000_ff00);
+    witness.round_trip();
+    let first = numbered(&daemon, subject).await;
+    shot(&daemon, of(&first, false)).await.unwrap();
+    witness.checked(&x::DestroyWindow { window: subject });
+    witness.checked(&x::CreateWindow {
+        depth: 0,
+        wid: subject,
+        parent: witness.root(),
+        x: 100,
+        y: 100,
+        width: 300,
+        height: 200,
+        border_width: 0,
+        class: x::WindowClass::InputOutput,
+        visual: x::COPY_FROM_PARENT,
+        value_list: &[x::Cw::BackPixel(0x0000_ff00), x::Cw::OverrideRedirect(true)],
+    });
+    witness.set_mapped(subject, true);
+    witness.round_trip();
+    let second = numbered(&daemon, subject).await;
+    for _ in 0..2 {
+        let picture = shot(&daemon, of(&second, false)).await.unwrap();
+        assert_eq!(other_than(&picture, [0, 255, 0]), 0);
+    }
+    let half = x::Rectangle {
+        x: 0,
+        y: 0,
+        width: 150,
+        height: 200,
+    };
+    witness.checked(&shape::Rectangles {
+        operation: shape::So::Set,
+        destination_kind: shape::Sk::Bounding,
+        ordering: x::ClipOrdering::Unsorted,
+        destination_window: subject,
+        x_offset: 0,
+        y_offset: 0,
+        rectangles: &[half],
+    });
+    let picture = Image::from_frame(&shot(&daemon, of(&second, false)).await.unwrap());
+    let right = picture.crop(150, 0, 150, 200);
+    assert!(right.rgb().chunks_exact(3).all(|rgb| rgb == [0, 0, 0]));
+}

@@ -127,7 +127,7 @@ impl ClientArgs {
         let token = token.map_err(|error| CliError::new(Exit::Usage, error.to_string()))?;
         let tls = self.tls()?;
         let address = self.address();
-        let (token, lease) = (token.as_ref(), self.lease.as_deref());
+        let (token, lease) = (token.as_ref(), self.lease());
         Ok(client::connect_under(&address, token, lease, tls.as_ref(), self.deadline).await)
     }
 
@@ -143,6 +143,11 @@ impl ClientArgs {
                 _ => None,
             },
         }))
+    }
+
+    /// Returns the lease; an empty one counts as not set.
+    pub(super) fn lease(&self) -> Option<&str> {
+        self.lease.as_deref().filter(|lease| !lease.is_empty())
     }
 
     /// Returns a request with the deadline.

@@ -111,7 +111,7 @@ async fn take(mut args: TakeArgs) -> Result<Exit, CliError> {
 }
 
 async fn renew(mut args: RenewArgs) -> Result<Exit, CliError> {
-    let Some(lease_id) = args.client.lease.clone() else {
+    let Some(lease_id) = args.client.lease().map(str::to_owned) else {
         let message = "give the lease that `deskd control take` printed: --lease, or DESKD_LEASE";
         return Err(CliError::new(Exit::Usage, message));
     };
@@ -134,7 +134,7 @@ async fn renew(mut args: RenewArgs) -> Result<Exit, CliError> {
 async fn give(mut args: GiveArgs) -> Result<Exit, CliError> {
     let mut daemon = client::control(args.client.connection().await?);
     let request = v1::GiveControlRequest {
-        lease_id: args.client.lease.clone().unwrap_or_default(),
+        lease_id: args.client.lease().unwrap_or_default().to_owned(),
     };
     let reply = daemon
         .give_control(args.client.request(request))

@@ -61,7 +61,8 @@ impl Control for ControlService {
             owner,
         };
         let control = &self.session.control;
-        let (lease_id, leases) = control.take(asked, deadline.reply_by).await?;
+        let lease_id = session::Control::new_id().map_err(session::ControlError::NotReleased)?;
+        let leases = control.take(&lease_id, asked, deadline.reply_by).await?;
         Ok(Response::new(v1::TakeControlResponse {
             lease_id,
             control: Some(state(&leases)),
@@ -74,7 +75,7 @@ impl Control for ControlService {
     ) -> Result<Response<v1::RenewControlResponse>, Status> {
         let request = request.into_inner();
         let key = lease::checked("lease_id", &request.lease_id)?;
-        let leases = self.session.control.renew(key, ttl(request.ttl)?)?;
+        let leases = self.session.control.renew(key, ttl(request.ttl)?).await?;
         Ok(Response::new(v1::RenewControlResponse {
             control: Some(state(&leases)),
         }))

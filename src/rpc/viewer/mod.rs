@@ -38,8 +38,6 @@ use crate::session::Session;
 use sessions::{LIFETIME, Sessions, ViewerSession};
 use token::{MAX_TOKEN, Verifier};
 
-/// The name of the cookie.
-const COOKIE: &str = "deskd-viewer";
 /// Maximum time to receive a token.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// Maximum number of pages at a time.
@@ -73,6 +71,8 @@ pub(in crate::rpc) struct Viewer {
     embedded_by: Vec<String>,
     read_only: bool,
     is_tls: bool,
+    /// The name of the cookie. Browsers send a cookie to all daemons of a host, so each has its own.
+    cookie: String,
     pages: Arc<Semaphore>,
     attempts: Mutex<Attempts>,
 }
@@ -109,7 +109,9 @@ impl Viewer {
         is_tls: bool,
     ) -> Result<Self, ViewerTokenError> {
         let verifier = Verifier::new(options.key_file, options.desktop)?;
+        let instance = session.instance_id().chars().take(8);
         Ok(Self {
+            cookie: format!("deskd-viewer-{}", instance.collect::<String>()),
             session,
             verifier: Arc::new(verifier),
             sessions: Sessions::default(),
@@ -155,7 +157,7 @@ impl Viewer {
             false => self.embedded_by.join(" "),
         };
         let policy = format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
              connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
         );
         if let Ok(policy) = HeaderValue::from_str(&policy) {
@@ -195,13 +197,13 @@ impl Viewer {
                 None => text(StatusCode::UNAUTHORIZED, "ask for a link to this desktop\n"),
             },
             (&Method::POST, "/viewer/session") => {
-                if !is_own_origin(request.headers(), &host) {
+                if !self.is_own_origin(request.headers(), &host) {
                     return foreign();
                 }
                 self.begin(request).await
             }
             (&Method::GET, "/viewer/socket") => {
-                if !is_own_origin(request.headers(), &host) {
+                if !self.is_own_origin(request.headers(), &host) {
                     return foreign();
                 }
                 self.open(request, admit)
@@ -234,21 +236,13 @@ impl Viewer {
         let mut pairs = cookies.flat_map(|value| value.split(';'));
         let value = pairs.find_map(|pair| {
             let (name, value) = pair.trim().split_once('=')?;
-            (name == COOKIE).then_some(value)
+            (name == self.cookie).then_some(value)
         })?;
         self.sessions.find(value, &self.verifier)
     }
 
     /// Exchanges a token for a cookie.
     async fn begin(&self, request: Request<Incoming>) -> HttpResponse {
-        let allowed = |attempts: &Mutex<Attempts>| {
-            let mut attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
-            attempts.allow()
-        };
-        if !allowed(&self.attempts) {
-            let why = "too many tokens were refused; try again in some seconds\n";
-            return text(StatusCode::TOO_MANY_REQUESTS, why);
-        }
         let body = Limited::new(request.into_body(), MAX_TOKEN).collect();
         let Ok(Ok(body)) = tokio::time::timeout(BODY_TIME, body).await else {
             return text(StatusCode::BAD_REQUEST, "send a viewer token\n");
@@ -259,9 +253,14 @@ impl Viewer {
         let (mut claims, key) = match accepted {
             Ok(accepted) => accepted,
             Err(why) => {
-                tracing::info!("a viewer's token is refused: {why}");
+                // A right token is accepted however many wrong ones come.
                 let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-                attempts.left = attempts.left.saturating_sub(1);
+                if !attempts.allow() {
+                    let why = "too many tokens were refused; try again in some seconds\n";
+                    return text(StatusCode::TOO_MANY_REQUESTS, why);
+                }
+                attempts.left -= 1;
+                tracing::info!("a viewer's token is refused: {why}");
                 return owned_text(StatusCode::UNAUTHORIZED, format!("{why}\n"));
             }
         };
@@ -269,13 +268,13 @@ impl Viewer {
             claims.mode = ViewerMode::View;
         }
         tracing::info!(mode = ?claims.mode, "a viewer is let in");
-        let Ok(cookie) = self.sessions.begin(claims, key) else {
+        let Ok((cookie, secret)) = self.sessions.begin(claims, key) else {
             return text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the system has no random numbers\n",
             );
         };
-        let mut response = text(StatusCode::NO_CONTENT, "");
+        let mut response = owned_text(StatusCode::OK, secret);
         // A page of another site that embeds the viewer needs the cookie in its frame.
         let site = match (self.is_tls, self.embedded_by.is_empty()) {
             (true, false) => "SameSite=None; Secure; Partitioned",
@@ -283,7 +282,10 @@ impl Viewer {
             (false, _) => "SameSite=Strict",
         };
         let life = LIFETIME.as_secs();
-        let value = format!("{COOKIE}={cookie}; Path=/viewer/; HttpOnly; {site}; Max-Age={life}");
+        let value = format!(
+            "{}={cookie}; Path=/viewer/; HttpOnly; {site}; Max-Age={life}",
+            self.cookie
+        );
         if let Ok(mut value) = HeaderValue::from_str(&value) {
             value.set_sensitive(true);
             response.headers_mut().insert(header::SET_COOKIE, value);
@@ -291,12 +293,23 @@ impl Viewer {
         response
     }
 
+    /// Whether the request comes from a page of this daemon: its `Origin` is its `Host`. Without TLS, a
+    /// proxy may end it, so both schemes are right.
+    fn is_own_origin(&self, headers: &HeaderMap, host: &str) -> bool {
+        let origin = headers.get(header::ORIGIN);
+        let origin = origin.and_then(|origin| origin.to_str().ok());
+        let origin = origin.and_then(|origin| origin.split_once("://"));
+        origin.is_some_and(|(scheme, origin)| {
+            let is_scheme = scheme == "https" || (scheme == "http" && !self.is_tls);
+            is_scheme && origin.eq_ignore_ascii_case(host)
+        })
+    }
+
     /// Opens the WebSocket of a page (RFC 6455).
     fn open(self: &Arc<Self>, mut request: Request<Incoming>, admit: impl Fn()) -> HttpResponse {
         let Some(session) = self.find(request.headers()) else {
             return text(StatusCode::UNAUTHORIZED, "ask for a link to this desktop\n");
         };
-        admit();
         let headers = request.headers();
         let has = |name, wanted: &str| {
             let value: Option<&HeaderValue> = headers.get(name);
@@ -318,6 +331,7 @@ impl Viewer {
             let why = "this link is open in too many pages\n";
             return text(StatusCode::SERVICE_UNAVAILABLE, why);
         };
+        admit();
         let accept = derive_accept_key(key.as_bytes());
         let upgrade = hyper::upgrade::on(&mut request);
         let viewer = Arc::clone(self);
@@ -342,15 +356,6 @@ impl Viewer {
         }
         response
     }
-}
-
-/// Whether the request comes from a page of this daemon: its `Origin` is its `Host`. The scheme is not
-/// compared, because a proxy may end TLS.
-fn is_own_origin(headers: &HeaderMap, host: &str) -> bool {
-    let origin = headers.get(header::ORIGIN);
-    let origin = origin.and_then(|origin| origin.to_str().ok());
-    let origin = origin.and_then(|origin| origin.split_once("://"));
-    origin.is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
 }
 
 fn foreign() -> HttpResponse {

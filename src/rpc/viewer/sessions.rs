@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use subtle::ConstantTimeEq as _;
+
 use super::token::{KeyId, Verifier, ViewerClaims, ViewerMode};
 use crate::session::LeaseKey;
 
@@ -31,6 +33,9 @@ pub(super) struct ViewerSession {
     /// The person's name.
     pub(super) viewer: String,
     key: KeyId,
+    /// A value that only pages of the daemon's own origin have, besides the cookie: browsers send a
+    /// cookie to every port of a host.
+    secret: String,
     began: Instant,
     state: Mutex<SessionState>,
 }
@@ -39,6 +44,8 @@ pub(super) struct ViewerSession {
 struct SessionState {
     sockets: usize,
     used: Instant,
+    /// When the person last gave input, on any connection.
+    input: Instant,
     lease: Option<HeldLease>,
 }
 
@@ -64,6 +71,29 @@ impl ViewerSession {
         state.sockets += 1;
         drop(state);
         Some(SessionSocket(Arc::clone(self)))
+    }
+
+    /// Whether this is the session's only connection.
+    pub(super) fn is_last_socket(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.sockets == 1
+    }
+
+    /// Whether a page knows the session's secret.
+    pub(super) fn is_opened_by(&self, secret: &str) -> bool {
+        self.secret.as_bytes().ct_eq(secret.as_bytes()).into()
+    }
+
+    /// Notes that the person gives input.
+    pub(super) fn note_input(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.input = Instant::now();
+    }
+
+    /// Time since the person last gave input.
+    pub(super) fn without_input(&self) -> Duration {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.input.elapsed()
     }
 
     /// The lease that the session took, which may have ended.
@@ -96,22 +126,31 @@ impl ViewerSession {
 pub(super) struct Sessions(Mutex<HashMap<String, Arc<ViewerSession>>>);
 
 impl Sessions {
-    /// Begins a session. Returns the value of its cookie.
+    /// Begins a session. Returns the value of its cookie, and its secret.
     pub(super) fn begin(
         &self,
         claims: ViewerClaims,
         key: KeyId,
-    ) -> Result<String, getrandom::Error> {
-        let cookie = format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?);
+    ) -> Result<(String, String), getrandom::Error> {
+        let random = || {
+            Ok(format!(
+                "{:016x}{:016x}",
+                getrandom::u64()?,
+                getrandom::u64()?
+            ))
+        };
+        let (cookie, secret) = (random()?, random()?);
         let now = Instant::now();
         let session = Arc::new(ViewerSession {
             mode: claims.mode,
             viewer: claims.viewer,
             key,
+            secret: secret.clone(),
             began: now,
             state: Mutex::new(SessionState {
                 sockets: 0,
                 used: now,
+                input: now,
                 lease: None,
             }),
         });
@@ -125,7 +164,7 @@ impl Sessions {
             }
         }
         sessions.insert(cookie.clone(), session);
-        Ok(cookie)
+        Ok((cookie, secret))
     }
 
     /// Returns the session with this cookie, if it is valid.

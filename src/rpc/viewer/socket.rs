@@ -28,8 +28,8 @@ use super::{
 use crate::{
     encode::Format,
     session::{
-        Act, Authenticated, ControlError, Expect, FrameKind, HolderKind, ImageSpec, LeaseKey,
-        Outcome, Scale, Session, Space, Spec, StreamUpdate, TakeLease, Watch,
+        Act, Authenticated, Control, ControlError, Expect, FrameKind, HolderKind, ImageSpec,
+        LeaseKey, Outcome, Scale, Session, Space, Spec, StreamUpdate, TakeLease, Watch,
     },
     x11::{ClipboardItem, ClipboardRead, LinkState, SelectionName},
 };
@@ -56,10 +56,16 @@ const CALM: u32 = 15;
 const PING: Duration = Duration::from_secs(10);
 /// Maximum number of inputs that wait.
 const QUEUE: usize = 256;
+/// Maximum bytes of the inputs that wait.
+const QUEUE_BYTES: usize = 1 << 20;
+/// Maximum time for the page to say that it is one of this daemon's.
+const OPENING: Duration = Duration::from_secs(10);
 /// Maximum size of a text that is sent to the page.
 const MAX_TEXT: usize = 1 << 20;
 /// The session has ended.
 const ENDED: u16 = 4401;
+/// The connection has ended; never sent (RFC 6455, section 7.4.1).
+const GONE: u16 = 1006;
 /// The page sent what no page sends, or too much.
 const MISUSED: u16 = 4400;
 
@@ -73,16 +79,12 @@ struct Conversation<'a> {
     out: mpsc::Sender<Message>,
     /// A permit for each update that may be under way.
     updates: Semaphore,
-    inputs: Mutex<VecDeque<FromPage>>,
+    /// With the bytes of each message.
+    inputs: Mutex<VecDeque<(FromPage, usize)>>,
     /// Signalled when an input waits.
     asked: Notify,
-    times: Mutex<Times>,
-}
-
-/// When the page was last heard, and when it last gave input.
-struct Times {
-    heard: Instant,
-    input: Instant,
+    /// When the page was last heard.
+    heard: Mutex<Instant>,
 }
 
 /// Talks with the page until one side ends.
@@ -94,10 +96,21 @@ pub(super) async fn converse<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (sink, incoming) = stream.split();
+    let (mut sink, mut incoming) = stream.split();
+    let opened = tokio::time::timeout(OPENING, incoming.next()).await;
+    let is_own = match opened {
+        Ok(Some(Ok(Message::Text(text)))) => matches!(
+            serde_json::from_str(&text),
+            Ok(FromPage::Open { secret }) if person.0.is_opened_by(&secret)
+        ),
+        _ => false,
+    };
+    if !is_own {
+        close(&mut sink, (ENDED, "ask for a new link")).await;
+        return;
+    }
     // Few messages wait: a page that does not read gets the latest screen later.
     let (out, outbox) = mpsc::channel(4);
-    let now = Instant::now();
     let conversation = Conversation {
         session,
         verifier,
@@ -106,12 +119,9 @@ pub(super) async fn converse<S>(
         updates: Semaphore::new(UPDATES),
         inputs: Mutex::default(),
         asked: Notify::new(),
-        times: Mutex::new(Times {
-            heard: now,
-            input: now,
-        }),
+        heard: Mutex::new(Instant::now()),
     };
-    let (mut sink, mut outbox) = (sink, outbox);
+    let mut outbox = outbox;
     let end = tokio::select! {
         end = conversation.read(incoming) => end,
         end = write(&mut sink, &mut outbox) => end,
@@ -120,13 +130,23 @@ pub(super) async fn converse<S>(
         end = conversation.watch() => end,
         () = session.stopping().cancelled_owned() => (1001, "deskd is stopping"),
     };
+    close(&mut sink, end).await;
+    conversation.leave().await;
+}
+
+/// Closes the connection, unless it has ended.
+async fn close(sink: &mut (impl Sink<Message, Error = Error> + Unpin), end: End) {
     let close = CloseFrame {
         code: CloseCode::from(end.0),
         reason: end.1.into(),
     };
-    let closing = sink.send(Message::Close(Some(close)));
+    let closing = async {
+        if end.0 != GONE {
+            sink.send(Message::Close(Some(close))).await?;
+        }
+        sink.close().await
+    };
     drop(tokio::time::timeout(Duration::from_secs(1), closing).await);
-    conversation.leave().await;
 }
 
 async fn write(
@@ -136,7 +156,7 @@ async fn write(
     while let Some(message) = outbox.recv().await {
         match tokio::time::timeout(SENDING, sink.send(message)).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return (1006, "the connection ended"),
+            Ok(Err(_)) => return (GONE, ""),
             Err(_) => return (MISUSED, "the page does not read"),
         }
     }
@@ -159,8 +179,14 @@ impl Conversation<'_> {
         self.person.0.lease().map(|lease| lease.key)
     }
 
-    fn times(&self) -> std::sync::MutexGuard<'_, Times> {
-        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hear(&self) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        *heard = Instant::now();
+    }
+
+    fn silence(&self) -> Duration {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.elapsed()
     }
 
     /// Reads messages of the page.
@@ -169,7 +195,7 @@ impl Conversation<'_> {
             let text = match incoming.next().await {
                 Some(Ok(Message::Text(text))) => text,
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
-                    self.times().heard = Instant::now();
+                    self.hear();
                     continue;
                 }
                 Some(Ok(Message::Binary(_) | Message::Frame(_))) => {
@@ -177,9 +203,10 @@ impl Conversation<'_> {
                 }
                 Some(Ok(Message::Close(_))) | None => return (1000, ""),
                 Some(Err(Error::Capacity(_))) => return (1009, "the message is too large"),
-                Some(Err(_)) => return (1006, "the connection ended"),
+                Some(Err(_)) => return (GONE, ""),
             };
-            self.times().heard = Instant::now();
+            self.hear();
+            let bytes = text.len();
             let Ok(message) = serde_json::from_str::<FromPage>(&text) else {
                 return (MISUSED, "the message has a wrong shape");
             };
@@ -194,15 +221,16 @@ impl Conversation<'_> {
                     self.refuse("this link only allows watching").await;
                 }
                 message => {
-                    self.times().input = Instant::now();
+                    self.person.0.note_input();
                     let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
-                    if message.is_move() && inputs.back().is_some_and(FromPage::is_move) {
+                    if message.is_move() && inputs.back().is_some_and(|(last, _)| last.is_move()) {
                         inputs.pop_back();
                     }
-                    if inputs.len() >= QUEUE {
+                    let waiting: usize = inputs.iter().map(|(_, bytes)| bytes).sum();
+                    if inputs.len() >= QUEUE || waiting + bytes > QUEUE_BYTES {
                         return (MISUSED, "too much input waits");
                     }
-                    inputs.push_back(message);
+                    inputs.push_back((message, bytes));
                     drop(inputs);
                     self.asked.notify_one();
                 }
@@ -240,7 +268,7 @@ impl Conversation<'_> {
                 return (1011, "the screen cannot be shown");
             };
             if !self.send(&update).await {
-                return (1006, "the connection ended");
+                return (GONE, "");
             }
         }
     }
@@ -296,7 +324,7 @@ impl Conversation<'_> {
         loop {
             let next = {
                 let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
-                inputs.pop_front()
+                inputs.pop_front().map(|(message, _)| message)
             };
             match next {
                 None => self.asked.notified().await,
@@ -328,14 +356,20 @@ impl Conversation<'_> {
             ttl: TTL,
             owner: Authenticated::Viewer,
         };
+        let Ok(id) = Control::new_id() else {
+            self.refuse("the system has no random numbers").await;
+            return;
+        };
+        // Other pages of this session must know the lease when they hear of it.
+        let key = LeaseKey::of(&id);
+        self.person.0.hold(Some(HeldLease { key }));
         let control = &self.session.control;
-        match control.take(asked, Instant::now() + CALL).await {
-            Ok((id, _)) => {
-                let key = LeaseKey::of(&id);
-                self.person.0.hold(Some(HeldLease { key }));
-                self.say_control().await;
+        match control.take(&id, asked, Instant::now() + CALL).await {
+            Ok(_) => self.say_control().await,
+            Err(error) => {
+                self.person.0.hold(None);
+                self.refuse(&error.to_string()).await;
             }
-            Err(error) => self.refuse(&error.to_string()).await,
         }
     }
 
@@ -500,19 +534,15 @@ impl Conversation<'_> {
                     return (ENDED, "this session has ended: ask for a new link");
                 }
                 drop(self.out.send(Message::Ping(bytes::Bytes::new())).await);
-                let (heard, input) = {
-                    let times = self.times();
-                    (times.heard, times.input)
-                };
-                if heard.elapsed() > SILENCE {
-                    return (1006, "the page is gone");
+                if self.silence() > SILENCE {
+                    return (GONE, "");
                 }
                 if let Some(key) = self.lease() {
-                    if input.elapsed() > IDLE {
+                    if self.person.0.without_input() > IDLE {
                         self.give().await;
                         self.refuse("control was given back after 10 minutes without input")
                             .await;
-                    } else if self.session.control.renew(key, Some(TTL)).is_err() {
+                    } else if self.session.control.renew(key, Some(TTL)).await.is_err() {
                         self.person.0.hold(None);
                     }
                 }
@@ -523,7 +553,8 @@ impl Conversation<'_> {
     /// Releases what the person holds down. The lease lasts for the time in which the page may return.
     async fn leave(&self) {
         if let Some(key) = self.lease()
-            && self.session.control.renew(key, Some(TTL)).is_ok()
+            && self.person.0.is_last_socket()
+            && self.session.control.renew(key, Some(TTL)).await.is_ok()
         {
             drop(self.session.input.release_all(Instant::now() + CALL).await);
         }

@@ -33,6 +33,8 @@ const SKEW: u64 = 30;
 pub(super) const MAX_TTL: u64 = 3600;
 /// Interval at which the key file is checked for changes.
 const RECHECK: Duration = Duration::from_millis(500);
+/// Keys are kept for this time while the file has none.
+const GRACE: Duration = Duration::from_secs(3);
 /// Maximum number of used tokens that are remembered.
 const MAX_USED: usize = 1 << 14;
 
@@ -222,6 +224,8 @@ struct State {
     keys: Vec<ViewerKey>,
     checked: Instant,
     stamp: Option<files::Stamp>,
+    /// Since when the file has no usable key.
+    broken: Option<Instant>,
     /// The ids of used tokens, and when they expire.
     used: HashMap<String, u64>,
 }
@@ -238,6 +242,7 @@ impl Verifier {
                 keys,
                 checked: Instant::now(),
                 stamp,
+                broken: None,
                 used: HashMap::new(),
             }),
         })
@@ -308,11 +313,20 @@ impl Verifier {
         if state.checked.elapsed() >= RECHECK {
             let stamp = files::stamp(&self.path).ok();
             if stamp != state.stamp || stamp.is_none() {
-                // Without a file that can be read, no token is accepted.
-                state.keys = read_keys(&self.path)
-                    .inspect_err(|error| tracing::error!("no viewer is let in: {error}"))
-                    .unwrap_or_default();
-                state.stamp = stamp;
+                match read_keys(&self.path) {
+                    Ok(keys) => {
+                        (state.keys, state.stamp, state.broken) = (keys, stamp, None);
+                    }
+                    // A file that is being written is empty for a moment.
+                    Err(error) => {
+                        let since = *state.broken.get_or_insert_with(Instant::now);
+                        if since.elapsed() >= GRACE && !state.keys.is_empty() {
+                            tracing::error!("no viewer is let in: {error}");
+                            state.keys.clear();
+                        }
+                        state.stamp = None;
+                    }
+                }
             }
             state.checked = Instant::now();
         }

@@ -28,6 +28,8 @@ const MAX_NOTCHES: i32 = 30;
 #[derive(Deserialize)]
 #[serde(tag = "t", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum FromPage {
+    /// The first message: the secret that the page got for its token.
+    Open { secret: String },
     /// The page has drawn the last update.
     Drawn,
     /// Take control.
@@ -43,8 +45,15 @@ pub(super) enum FromPage {
     Down { button: u8, x: i32, y: i32 },
     /// Release a button.
     Up { button: u8, x: i32, y: i32 },
-    /// Turn the wheel by notches.
-    Wheel { x: i32, y: i32, dx: i32, dy: i32 },
+    /// Turn the wheel by notches, while modifier keys are held.
+    Wheel {
+        x: i32,
+        y: i32,
+        dx: i32,
+        dy: i32,
+        #[serde(default)]
+        keys: Vec<String>,
+    },
     /// Type characters.
     Type { text: String },
     /// Press a chord of keys, by the names of the API.
@@ -71,6 +80,10 @@ impl FromPage {
             4 => Ok(Button::Forward),
             _ => Err("there is no such button"),
         };
+        let key = |name: String| {
+            let keysym = keys::keysym(&name).ok_or("there is no such key")?;
+            Ok::<_, &'static str>(Key { name, keysym })
+        };
         Ok(Some(match self {
             Self::Move { x, y } => Action::Move {
                 to: (x, y),
@@ -93,15 +106,18 @@ impl FromPage {
                 at: Some((x, y)),
                 button: button(number)?,
             },
-            Self::Wheel { x, y, dx, dy } => {
+            Self::Wheel { x, y, dx, dy, keys } => {
                 let notches = |turn: i32| turn.clamp(-MAX_NOTCHES, MAX_NOTCHES);
                 if (dx, dy) == (0, 0) {
                     return Ok(None);
                 }
+                if keys.len() > MAX_KEYS {
+                    return Err("there are too many modifiers");
+                }
                 Action::Scroll {
                     at: Some((x, y)),
                     notches: (notches(dx), notches(dy)),
-                    modifiers: Vec::new(),
+                    modifiers: keys.into_iter().map(key).collect::<Result<_, _>>()?,
                 }
             }
             Self::Type { text } => {
@@ -120,10 +136,6 @@ impl FromPage {
                 if keys.is_empty() || keys.len() > MAX_KEYS {
                     return Err("a chord has 1 to 6 keys");
                 }
-                let key = |name: String| {
-                    let keysym = keys::keysym(&name).ok_or("there is no such key")?;
-                    Ok::<_, &'static str>(Key { name, keysym })
-                };
                 Action::Chord {
                     keys: keys.into_iter().map(key).collect::<Result<_, _>>()?,
                     repeat: 1,
@@ -134,17 +146,14 @@ impl FromPage {
                 if text.contains('\0') {
                     return Err("the text has a NUL");
                 }
-                let key = |name: &str| {
-                    let keysym = keys::keysym(name).ok_or("there is no such key")?;
-                    let name = name.to_owned();
-                    Ok::<_, &'static str>(Key { name, keysym })
-                };
                 Action::Paste {
                     text: Text(text),
-                    keys: vec![key("shift")?, key("Insert")?],
+                    keys: vec![key("shift".into())?, key("Insert".into())?],
                 }
             }
-            Self::Drawn | Self::Take { .. } | Self::Give | Self::Copy => return Ok(None),
+            Self::Open { .. } | Self::Drawn | Self::Take { .. } | Self::Give | Self::Copy => {
+                return Ok(None);
+            }
         }))
     }
 }

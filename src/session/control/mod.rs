@@ -86,7 +86,19 @@ impl Control {
         self.leases.check(key)
     }
 
-    /// Begins a lease, and returns its id when the step under way has stopped and no input is held.
+    /// Returns the id of a new lease: 32 hexadecimal digits.
+    ///
+    /// # Errors
+    ///
+    /// The system provides no random numbers.
+    pub fn new_id() -> Result<String, Failure> {
+        let id = getrandom::u64().and_then(|high| Ok((high, getrandom::u64()?)));
+        let (high, low) = id.map_err(|error| no_random(&error))?;
+        Ok(format!("{high:016x}{low:016x}"))
+    }
+
+    /// Begins the lease with this id, and returns when the step under way has stopped and no input is
+    /// held. If the caller gives up before, no lease remains.
     ///
     /// # Errors
     ///
@@ -94,25 +106,32 @@ impl Control {
     /// lease remains.
     pub async fn take(
         &self,
+        id: &str,
         asked: TakeLease,
         reply_by: Instant,
-    ) -> Result<(String, Leases), ControlError> {
-        let id = getrandom::u64().and_then(|high| Ok((high, getrandom::u64()?)));
-        let (high, low) = id.map_err(|error| ControlError::NotReleased(no_random(&error)))?;
-        let id = format!("{high:016x}{low:016x}");
-        let (key, owner) = (LeaseKey::of(&id), asked.owner.clone());
+    ) -> Result<Leases, ControlError> {
+        let key = LeaseKey::of(id);
         let (kind, ttl) = (asked.kind, asked.ttl);
-        let (taken, _) = self
+        let (taken, has_changed_hands) = self
             .leases
             .change(|leases| leases.take(asked, key, kept::now()));
-        taken?;
+        if let Err(refused) = taken {
+            // An overdue lease has ended all the same.
+            self.released(has_changed_hands, reply_by).await;
+            return Err(refused.into());
+        }
+        let unfinished = Unfinished {
+            control: self,
+            key: Some(key),
+        };
         tracing::info!(?kind, ?ttl, epoch = self.leases.epoch(), "control is taken");
         if let Err(failure) = self.input.release_all(reply_by).await {
             // Nothing is half done: without a clean input, nobody is in control.
-            let (_, _) = self.leases.change(|leases| leases.give(Some(key), &owner));
+            drop(unfinished);
             return Err(ControlError::NotReleased(failure));
         }
-        Ok((id, self.now()))
+        unfinished.finish();
+        Ok(self.now())
     }
 
     /// Extends a lease.
@@ -120,12 +139,26 @@ impl Control {
     /// # Errors
     ///
     /// The lease has ended.
-    pub fn renew(&self, key: LeaseKey, ttl: Option<Duration>) -> Result<Leases, ControlRefusal> {
-        let (renewed, _) = self
+    pub async fn renew(
+        &self,
+        key: LeaseKey,
+        ttl: Option<Duration>,
+    ) -> Result<Leases, ControlRefusal> {
+        let (renewed, has_changed_hands) = self
             .leases
             .change(|leases| leases.renew(key, ttl, kept::now()));
+        // It was noticed here that a lease is overdue.
+        self.released(has_changed_hands, Instant::now() + RELEASE)
+            .await;
         renewed?;
         Ok(self.now())
+    }
+
+    /// Releases held input after a lease was found overdue.
+    async fn released(&self, has_changed_hands: bool, reply_by: Instant) {
+        if has_changed_hands && let Err(failure) = self.input.release_all(reply_by).await {
+            tracing::warn!("the holder's input stays held: {}", failure.message);
+        }
     }
 
     /// Ends the lease with this key; without one, the lease of `caller`. Returns when the holder's step
@@ -142,11 +175,13 @@ impl Control {
         reply_by: Instant,
     ) -> Result<Leases, ControlError> {
         let (gave, has_changed_hands) = self.leases.change(|leases| leases.give(key, caller));
-        gave?;
         if has_changed_hands {
-            tracing::info!(epoch = self.leases.epoch(), "control is given back");
+            tracing::info!(epoch = self.leases.epoch(), "a lease has ended");
             let released = self.input.release_all(reply_by).await;
+            gave?;
             released.map_err(ControlError::NotReleased)?;
+        } else {
+            gave?;
         }
         Ok(self.now())
     }
@@ -167,14 +202,34 @@ impl Control {
                     let ((), has_changed_hands) = self.leases.change(|_| ());
                     if has_changed_hands {
                         tracing::info!(epoch = self.leases.epoch(), "a lease was not renewed");
-                        let released = self.input.release_all(Instant::now() + RELEASE).await;
-                        if let Err(failure) = released {
-                            tracing::warn!("the holder's input stays held: {}", failure.message);
-                        }
+                        self.released(true, Instant::now() + RELEASE).await;
                     }
                 }
             }
         }
+    }
+}
+
+/// A lease whose taking is not finished. It ends if this is dropped, because then nobody has its id.
+struct Unfinished<'a> {
+    control: &'a Control,
+    key: Option<LeaseKey>,
+}
+
+impl Unfinished<'_> {
+    fn finish(mut self) {
+        self.key = None;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let Some(key) = self.key else {
+            return;
+        };
+        let leases = &self.control.leases;
+        // The lease is named by its key, so the caller does not matter.
+        let ((), _) = leases.change(|leases| drop(leases.give(Some(key), &Authenticated::Anybody)));
     }
 }
 

@@ -61,6 +61,11 @@ impl FollowedWindows {
 
     /// Notes what an event reports.
     pub(in crate::x11) fn note(&mut self, event: &Event) {
+        if let Event::DestroyNotify(event) = event {
+            // Another window can get its number.
+            self.windows
+                .retain(|window| ![window.frame, window.client].contains(&event.window));
+        }
         let is_change = matches!(
             event,
             Event::CreateNotify(_)

@@ -15,24 +15,50 @@ let mayControl = false;
 let isMine = false;
 let holder = null;
 let isFitted = true;
+let hasPointer = false;
 let retry = 500;
 let hasEnded = false;
 
 // --- The link: a token behind #, which is exchanged for a cookie ---
 
+// What the daemon returned for the token. Other ports of the host get the cookie, but not this.
+const SECRET = "deskd-viewer";
+
 async function enter() {
   const token = location.hash.slice(1);
   if (token !== "") {
     history.replaceState(null, "", location.pathname);
-    const reply = await fetch("session", { method: "POST", body: token });
-    if (!reply.ok) {
-      const known = await fetch("session");
-      if (!known.ok) return end((await reply.text()).trim());
-    }
-  } else if (!(await fetch("session")).ok) {
+    const refused = await exchange(token);
+    if (refused !== null && !(await isKnown())) return end(refused);
+    if (refused !== null) toast(`${refused} The earlier session goes on.`);
+  } else if (!(await isKnown())) {
     return end("Ask for a link to this desktop.");
   }
   connect();
+}
+
+// Exchanges the token for a session. Returns why it is refused, or null.
+async function exchange(token) {
+  for (let pause = 500; ; pause *= 2) {
+    let reply = null;
+    try {
+      reply = await fetch("session", { method: "POST", body: token });
+    } catch {
+      setState("wait", "Connecting…");
+    }
+    if (reply?.ok) {
+      localStorage.setItem(SECRET, await reply.text());
+      return null;
+    }
+    // The token was not used: it is tried again.
+    const isLater = reply === null || reply.status === 429 || reply.status >= 500;
+    if (!isLater || pause > 16000) return (await reply?.text())?.trim() ?? "No daemon answers.";
+    await new Promise((done) => setTimeout(done, pause));
+  }
+}
+
+async function isKnown() {
+  return localStorage.getItem(SECRET) !== null && (await fetch("session")).ok;
 }
 
 function end(text) {
@@ -53,9 +79,7 @@ function connect() {
   socket.binaryType = "arraybuffer";
   const own = socket;
   let work = Promise.resolve();
-  socket.onopen = () => {
-    retry = 500;
-  };
+  socket.onopen = () => send({ t: "open", secret: localStorage.getItem(SECRET) ?? "" });
   socket.onmessage = ({ data }) => {
     if (own !== socket) return;
     // Images are decoded asynchronously, and drawn in the order in which they came.
@@ -104,6 +128,7 @@ function draw({ kind, x, y, bitmap }) {
     byId("card").hidden = false;
   } else {
     byId("card").hidden = true;
+    canvas.setAttribute("aria-label", "The desktop");
     if (kind === SCREEN && (canvas.width !== bitmap.width || canvas.height !== bitmap.height)) {
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
@@ -131,6 +156,7 @@ function told(message) {
       send({ t: "drawn" });
       break;
     case "hello":
+      retry = 500;
       mayControl = message.may_control;
       setState("live", "Live");
       setControl(null);
@@ -146,9 +172,11 @@ function told(message) {
     case "pointer":
       byId("pointer").style.left = `${(100 * (message.x + 0.5)) / canvas.width}%`;
       byId("pointer").style.top = `${(100 * (message.y + 0.5)) / canvas.height}%`;
+      hasPointer = true;
       byId("pointer").hidden = isMine;
       break;
     case "clipboard":
+      // Only on request: a desktop must not replace what the person has copied.
       byId("cliptext").value = message.text;
       navigator.clipboard?.writeText(message.text).catch(() => {});
       break;
@@ -169,6 +197,7 @@ function setState(kind, text) {
 }
 
 function setControl(control) {
+  const wasMine = isMine;
   isMine = control?.is_mine ?? false;
   holder = control?.holder ?? null;
   document.body.classList.toggle("mine", isMine);
@@ -186,14 +215,25 @@ function setControl(control) {
   byId("take").disabled = isPersons;
   byId("give").hidden = !isMine;
   byId("keyboard").hidden = byId("clipboard").hidden = !isMine;
-  if (isMine) {
-    byId("pointer").hidden = true;
-    canvas.focus({ preventScroll: true });
+  byId("pointer").hidden = isMine || !hasPointer;
+  if (isMine && !wasMine) focusScreen();
+  if (!isMine) {
+    fingers.clear();
+    stopPressing();
+    buttons = 0;
   }
+}
+
+// Keys and input methods go to the hidden field. On a phone it would open the keyboard.
+const isTouch = matchMedia("(pointer: coarse)").matches;
+function focusScreen() {
+  (isTouch ? canvas : field).focus({ preventScroll: true });
 }
 
 let toasting;
 function toast(text) {
+  // A dialog lies above the rest of the page.
+  (byId("clip").open ? byId("clip") : document.body).append(byId("toast"));
   byId("toast").textContent = text;
   byId("toast").hidden = false;
   clearTimeout(toasting);
@@ -233,18 +273,32 @@ canvas.addEventListener("pointerdown", (event) => {
   event.preventDefault();
   canvas.setPointerCapture(event.pointerId);
   if (event.pointerType !== "touch") {
-    canvas.focus({ preventScroll: true });
-    moved = null;
-    send({ t: "down", button: event.button, ...pixel(event) });
+    focusScreen();
+    press(event);
     return;
   }
   fingers.set(event.pointerId, { start: event, last: event });
   if (fingers.size === 1) {
     pressing = { isDown: false, timer: setTimeout(() => longPress(event), 600) };
   } else {
+    // The second finger ends what the first one drags.
+    if (pressing?.isDown) send({ t: "up", button: 0, ...pixel(event) });
     stopPressing();
   }
 });
+
+// Sends the buttons that have changed. Only the first press and the last release are events of their
+// own; the others are movements. The bits of `buttons` are left, right, middle, back and forward.
+let buttons = 0;
+function press(event) {
+  const numbers = [0, 2, 1, 3, 4];
+  moved = null;
+  numbers.forEach((button, bit) => {
+    const [was, is] = [(buttons >> bit) & 1, (event.buttons >> bit) & 1];
+    if (was !== is) send({ t: is ? "down" : "up", button, ...pixel(event) });
+  });
+  buttons = event.buttons;
+}
 
 function longPress(event) {
   if (pressing === null || pressing.isDown) return;
@@ -262,7 +316,7 @@ function stopPressing() {
 canvas.addEventListener("pointermove", (event) => {
   if (!isMine) return;
   const finger = fingers.get(event.pointerId);
-  if (finger === undefined) return move(event);
+  if (finger === undefined) return event.buttons === buttons ? move(event) : press(event);
   const { start, last } = finger;
   if (fingers.size === 2) {
     const turn = (from, to) => Math.trunc((from - to) / 24);
@@ -285,10 +339,7 @@ canvas.addEventListener("pointerup", (event) => {
   if (!isMine) return;
   event.preventDefault();
   moved = null;
-  if (!fingers.delete(event.pointerId)) {
-    send({ t: "up", button: event.button, ...pixel(event) });
-    return;
-  }
+  if (!fingers.delete(event.pointerId)) return press(event);
   if (pressing === null) return;
   clearTimeout(pressing.timer);
   if (!pressing.isDown) send({ t: "down", button: 0, ...pixel(event) });
@@ -300,6 +351,7 @@ canvas.addEventListener("pointercancel", (event) => {
   if (fingers.delete(event.pointerId) && pressing?.isDown) {
     send({ t: "up", button: 0, ...pixel(event) });
   }
+  if (event.pointerType !== "touch" && buttons !== 0) press(event);
   stopPressing();
 });
 
@@ -319,7 +371,9 @@ canvas.addEventListener(
     const [dx, dy] = [Math.trunc(wheel.dx), Math.trunc(wheel.dy)];
     if (dx === 0 && dy === 0) return;
     wheel = { dx: wheel.dx - dx, dy: wheel.dy - dy };
-    send({ t: "wheel", dx, dy, ...pixel(event) });
+    const held = { ctrlKey: "ctrl", altKey: "alt", shiftKey: "shift" };
+    const keys = Object.keys(held).filter((name) => event[name]);
+    send({ t: "wheel", dx, dy, keys: keys.map((name) => held[name]), ...pixel(event) });
   },
   { passive: false },
 );
@@ -387,19 +441,23 @@ field.addEventListener("compositionend", () => {
 byId("take").onclick = () => send({ t: "take" });
 byId("give").onclick = () => send({ t: "give" });
 byId("keyboard").onclick = () => field.focus({ preventScroll: true });
-byId("clipboard").onclick = () => {
-  byId("clip").showModal();
-  send({ t: "copy" });
-};
+byId("clipboard").onclick = () => byId("clip").showModal();
+byId("clip").addEventListener("close", focusScreen);
 byId("fetch").onclick = () => send({ t: "copy" });
 byId("paste").onclick = () => {
-  send({ t: "paste", text: byId("cliptext").value });
+  const text = byId("cliptext").value;
+  // A message has at most 256 KiB, with its escapes.
+  if (new Blob([JSON.stringify(text)]).size > 250 * 1024) {
+    return toast("The text is too long: paste at most 250 KiB at a time");
+  }
+  send({ t: "paste", text });
   byId("clip").close();
 };
 byId("fit").onclick = () => {
   isFitted = !isFitted;
   byId("fit").setAttribute("aria-pressed", String(isFitted));
   layOut();
+  if (isMine) focusScreen();
 };
 byId("full").onclick = () => {
   if (document.fullscreenElement) document.exitFullscreen();
