@@ -389,6 +389,10 @@ impl Conversation<'_> {
     }
 
     async fn copy(&self) {
+        if self.lease().is_none() {
+            self.refuse("take control first").await;
+            return;
+        }
         let clipboard = &self.session.clipboard;
         let read = clipboard.read(SelectionName::Clipboard, "", Instant::now() + CALL);
         match read.await {

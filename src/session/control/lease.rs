@@ -178,6 +178,10 @@ impl Leases {
     /// Ends the lease if it is overdue. Returns whether it was. Every other method expects that this
     /// one was called for the same moment.
     pub(super) fn expire(&mut self, now: Moment) -> bool {
+        if let Some(lease) = &mut self.lease {
+            // A clock that was set back does not extend the lease.
+            lease.until = lease.until.min(now + lease.ttl);
+        }
         let is_overdue = self.lease.as_ref().is_some_and(|lease| lease.until <= now);
         if is_overdue {
             self.end(LeaseEnd::Expired);
@@ -384,6 +388,18 @@ mod tests {
                 prop_assert_eq!(leases.check(None).is_ok(), after.is_none());
             }
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_extends_no_lease() {
+        let mut leases = Leases::default();
+        let at = Duration::from_secs;
+        leases
+            .take(asked(HolderKind::Agent, 10, 1), LeaseKey(1), at(1000))
+            .unwrap();
+        assert!(!leases.expire(at(500)));
+        assert!(!leases.expire(at(509)));
+        assert!(leases.expire(at(510)));
     }
 
     #[test]
