@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use deskd_mcp::HttpResponse;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -26,10 +27,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{
-        handshake::derive_accept_key,
-        protocol::{Role, WebSocketConfig},
-    },
+    tungstenite::protocol::{Role, WebSocketConfig},
 };
 
 pub use token::{ViewerClaims, ViewerDesktop, ViewerMode, ViewerTokenError, mint, seconds_now};
@@ -332,7 +330,7 @@ impl Viewer {
             return text(StatusCode::SERVICE_UNAVAILABLE, why);
         };
         admit();
-        let accept = derive_accept_key(key.as_bytes());
+        let accept = accept_key(key.as_bytes());
         let upgrade = hyper::upgrade::on(&mut request);
         let viewer = Arc::clone(self);
         tokio::spawn(async move {
@@ -356,6 +354,14 @@ impl Viewer {
         }
         response
     }
+}
+
+/// Returns the answer to the key of a handshake (RFC 6455, section 4.2.2).
+fn accept_key(key: &[u8]) -> String {
+    let mut hash = ring::digest::Context::new(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY);
+    hash.update(key);
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    BASE64_STANDARD.encode(hash.finish())
 }
 
 fn foreign() -> HttpResponse {
@@ -385,4 +391,15 @@ fn owned_text(status: StatusCode, text: String) -> HttpResponse {
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_the_specification_has_this_answer() {
+        let answer = accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(answer, "s3pPLMBiTxaQ9kYGzzhZbRK+xOo=");
+    }
 }
