@@ -53,8 +53,11 @@ impl Stage {
     }
 
     fn start_helper(&mut self) {
-        let mut helper = self.server.program(binary().to_str().unwrap());
+        // A background job of a shell ignores these; the programs must not.
+        let mut helper = self.server.program("env");
         helper
+            .arg("--ignore-signal=INT,QUIT,HUP")
+            .arg(binary())
             .args(["session-helper", "--socket"])
             .arg(self.socket())
             .env("HOME", self.folder.path())
@@ -627,4 +630,32 @@ async fn a_managed_desktop_starts_programs() {
     assert!(nix::sys::signal::kill(pid, None).is_ok());
     assert!(stack.cli(&["down"]).status.success());
     assert!(nix::sys::signal::kill(pid, None).is_err());
+}
+
+/// A program gets the signals that deskd was started to ignore.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_ignores_no_signal_that_its_helper_ignores() {
+    let stage = Stage::new();
+    let mut programs = stage.programs().await;
+    for (signal, number) in [
+        (v1::ProgramSignal::Interrupt, 2),
+        (v1::ProgramSignal::HangUp, 1),
+    ] {
+        let reply = launch(&mut programs, of_words(&["sleep", "60"])).await;
+        let request = v1::SignalProgramRequest {
+            id: reply.program.unwrap().id,
+            signal: signal.into(),
+            timeout: Some(prost_types::Duration {
+                seconds: 5,
+                nanos: 0,
+            }),
+        };
+        let reply = programs.signal_program(request).await.unwrap().into_inner();
+        let how = reply.program.unwrap().end.and_then(|end| end.how);
+        assert_eq!(
+            how,
+            Some(v1::program_end::How::Signal(number)),
+            "{signal:?}"
+        );
+    }
 }

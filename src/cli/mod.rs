@@ -45,6 +45,8 @@ use args::{Cli, Command};
 use exit::CliError;
 use links::Link;
 
+use crate::processes;
+
 /// Parses the command line, runs the command, and returns the exit code.
 pub fn run() -> ExitCode {
     let mut arguments = std::env::args_os();
@@ -54,7 +56,10 @@ pub fn run() -> ExitCode {
     // If the arguments are wrong, this exits with 2 and a usage line.
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Serve(serve) => serve::run(serve),
+        Command::Serve(serve) => {
+            processes::handle_ignored();
+            serve::run(serve)
+        }
         Command::Info(info) => call::block_on(info::info(info)),
         Command::Cursor(cursor) => call::block_on(info::cursor(cursor)),
         Command::Screenshot(screenshot) => call::block_on(screenshot::run(screenshot)),
@@ -76,7 +81,10 @@ pub fn run() -> ExitCode {
         Command::Run(run) => call::block_on(programs::run(run)),
         Command::Open(open) => call::block_on(programs::open(open)),
         Command::Programs(programs) => call::block_on(programs::programs(programs)),
-        Command::SessionHelper(helper) => programs::session_helper(helper),
+        Command::SessionHelper(helper) => {
+            processes::handle_ignored();
+            programs::session_helper(helper)
+        }
         Command::Pressed(client) => call::block_on(act::pressed(client)),
         Command::Release(client) => call::block_on(act::release(client)),
         Command::Up(up) => call::block_on(stack::up(up)),

@@ -1,9 +1,11 @@
 //! Finds the processes of the desktop that belong to a window, a program or the display.
 //!
+//! - `ignored`: signals that deskd's own process ignores.
 //! - [`said`]: files of `/proc` that a process can keep from being read.
 //! - [`stat`]: the kernel's reports on a process.
 //! - [`terminal`]: commands that run in terminals.
 
+mod ignored;
 mod said;
 mod stat;
 mod terminal;
@@ -11,6 +13,7 @@ mod terminal;
 use std::{collections::HashMap, io, path::Path, time::Duration};
 
 use crate::facts::Scene;
+pub(crate) use ignored::handle_ignored;
 pub(crate) use stat::{
     Demand, age, all, demand, exists, has_no_new_privs, is_user, living, name, parent_of, sample,
     started, started_and_name, user,
