@@ -10,7 +10,7 @@ import * as openai from "../src/adapters/openai.js";
 import { DeskdComputer } from "../src/adapters/openaiAgents.js";
 import { openWith } from "../src/adapters/recipes.js";
 import * as uiTars from "../src/adapters/uiTars.js";
-import { actions, Desktop } from "../src/index.js";
+import { actions, Desktop, viewerToken, viewerUrl } from "../src/index.js";
 
 const model = "model";
 
@@ -162,4 +162,10 @@ export async function withOpenModel(desktop: Desktop, client: OpenAI) {
     messages.push(turn.message());
     console.log(picture);
   }
+}
+
+/** A link for a person. */
+export function linkFor(key: string) {
+  const link = viewerUrl("https://host:6080", viewerToken(key, { control: true, viewer: "Ada" }));
+  console.log(link);
 }
