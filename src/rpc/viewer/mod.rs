@@ -1,14 +1,19 @@
 //! The viewer: a page on which people watch the desktop, take control and give it back.
 //!
-//! - `token`: verifies and mints the tokens by which people are let in.
+//! - `token`: the tokens by which people are let in; `verifier` accepts each once.
 //! - `sessions`: the sessions that tokens are exchanged for.
 //! - `wire`: the messages between page and daemon.
-//! - `socket`: the conversation with one page.
+//! - `socket`: the connection of one page; `screen` sends the screen, `person` carries out input, and
+//!   `state` keeps the page informed and its lease alive.
 //! - `page`: the page's files, which are compiled in.
 
+mod person;
+mod screen;
 mod sessions;
 mod socket;
+mod state;
 mod token;
+mod verifier;
 mod wire;
 
 use std::{
@@ -30,11 +35,13 @@ use tokio_tungstenite::{
     tungstenite::protocol::{Role, WebSocketConfig},
 };
 
-pub use token::{ViewerClaims, ViewerDesktop, ViewerMode, ViewerTokenError, mint, seconds_now};
+pub use token::{ViewerClaims, ViewerMode, ViewerTokenError, mint, seconds_now};
+pub use verifier::ViewerDesktop;
 
 use crate::session::Session;
 use sessions::{LIFETIME, Sessions, ViewerSession};
-use token::{MAX_TOKEN, Verifier};
+use token::MAX_TOKEN;
+use verifier::Verifier;
 
 /// Maximum time to receive a token.
 const BODY_TIME: Duration = Duration::from_secs(10);

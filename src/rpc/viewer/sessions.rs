@@ -8,7 +8,10 @@ use std::{
 
 use subtle::ConstantTimeEq as _;
 
-use super::token::{KeyId, Verifier, ViewerClaims, ViewerMode};
+use super::{
+    token::{KeyId, ViewerClaims, ViewerMode},
+    verifier::Verifier,
+};
 use crate::session::LeaseKey;
 
 /// A session ends after this time.
@@ -19,12 +22,6 @@ const IDLE: Duration = Duration::from_secs(3600);
 const MAX_SESSIONS: usize = 256;
 /// Maximum number of connections of a session at a time.
 const MAX_SOCKETS: usize = 4;
-
-/// The lease that a session holds. It outlives a connection that breaks off.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HeldLease {
-    pub(super) key: LeaseKey,
-}
 
 /// One person's session.
 #[derive(Debug)]
@@ -46,7 +43,8 @@ struct SessionState {
     used: Instant,
     /// When the person last gave input, on any connection.
     input: Instant,
-    lease: Option<HeldLease>,
+    /// It outlives a connection that breaks off.
+    lease: Option<LeaseKey>,
 }
 
 /// A connection of a session. The session counts it until it is dropped.
@@ -97,13 +95,13 @@ impl ViewerSession {
     }
 
     /// The lease that the session took, which may have ended.
-    pub(super) fn lease(&self) -> Option<HeldLease> {
+    pub(super) fn lease(&self) -> Option<LeaseKey> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.lease
     }
 
     /// Notes the lease that the session took, or that it has none.
-    pub(super) fn hold(&self, lease: Option<HeldLease>) {
+    pub(super) fn hold(&self, lease: Option<LeaseKey>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.lease = lease;
     }
