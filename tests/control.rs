@@ -658,3 +658,43 @@ async fn a_caller_that_goes_while_it_takes_control_leaves_no_lease() {
     }
     assert_eq!(now(&mut control).await.control_epoch, 3);
 }
+
+/// After a hand-over, a stream sends the screen again, whole, although nothing was drawn: its reader needs a
+/// frame on which it may act.
+#[tokio::test]
+async fn a_stream_shows_the_screen_again_after_a_hand_over() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let (mut agent, mut control) = (daemon.client().await, control(&daemon).await);
+    for changed_regions in [false, true] {
+        let request = v1::WatchRequest {
+            changed_regions,
+            unproved: true,
+            ..v1::WatchRequest::default()
+        };
+        let mut stream = agent.watch(request).await.unwrap().into_inner();
+        let mut next = async || {
+            let message = tokio::time::timeout(Duration::from_secs(10), stream.message());
+            let message = message.await.unwrap().unwrap().unwrap();
+            match message.update {
+                Some(v1::watch_response::Update::Frame(frame)) => (frame, message.skipped),
+                other => panic!("{other:?}"),
+            }
+        };
+        let (first, _) = next().await;
+        let (lease, _) = take(&mut control, LeaseKind::Person, "Ada").await;
+        give(&mut control, &lease).await.unwrap();
+        let epoch = now(&mut control).await.control_epoch;
+        let again = loop {
+            let (frame, skipped) = next().await;
+            assert_eq!(frame.image, first.image);
+            assert!(!frame.image.is_empty());
+            assert_eq!(skipped, 0, "nothing was drawn");
+            // The person's own time may be shown, too.
+            if frame.control_epoch == epoch {
+                break frame;
+            }
+        };
+        agent.act(on(&again)).await.unwrap();
+    }
+}

@@ -19,8 +19,7 @@ pub(super) enum Source {
     Stream,
 }
 
-/// The content and parameters of a frame. Two frames with equal values, apart from the control
-/// epoch, show the same pixels of the screen at the same size and in the same format.
+/// The content and parameters of a frame, and the control epoch of its capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) struct Shown {
     pub(super) generation: Generation,
@@ -36,6 +35,17 @@ pub(in crate::session) struct Shown {
 }
 
 impl Shown {
+    /// Whether both frames show the same pixels of the screen at the same size and in the same format,
+    /// whoever was in control.
+    pub(super) fn same_content(&self, other: &Self) -> bool {
+        let control_epoch = self.control_epoch;
+        *self
+            == Self {
+                control_epoch,
+                ..*other
+            }
+    }
+
     /// Whether both frames show the same region at the same server generation and geometry
     /// epoch.
     pub(super) fn same_part(&self, other: &Self) -> bool {
@@ -105,12 +115,10 @@ impl FrameHistory {
         let alike = |record: &&Record| {
             let other = record.shown.as_ref();
             other.is_some_and(|other| {
-                *shown
-                    == Shown {
-                        digest: shown.digest,
-                        control_epoch: shown.control_epoch,
-                        ..*other
-                    }
+                shown.same_content(&Shown {
+                    digest: shown.digest,
+                    ..*other
+                })
             })
         };
         let newest = |records: &VecDeque<Record>| {

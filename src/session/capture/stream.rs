@@ -22,6 +22,7 @@ use crate::{
     encode::{Effort, Tiles},
     failure::{Cause, Failure, Stage},
     frame::Region,
+    session::control::Leases,
     x11::LinkState,
 };
 
@@ -47,6 +48,8 @@ pub struct Watch {
     every: Duration,
     by_regions: bool,
     drawn: watch::Receiver<u64>,
+    /// Changes when control of the input changes hands.
+    control: watch::Receiver<Leases>,
     /// Earliest time of the next capture.
     due: Instant,
     /// Time after `due` at which the next capture begins although nothing was drawn.
@@ -110,12 +113,14 @@ impl Capture {
         let space = self.resolve_for(&spec.image)?;
         let mut drawn = self.display.drawn();
         drawn.mark_changed();
+        let control = self.leases.watch();
         Ok(Watch {
             spec,
             space,
             every,
             by_regions,
             drawn,
+            control,
             due: Instant::now(),
             rest: STILL,
             sent: None,
@@ -134,13 +139,16 @@ impl Watch {
         self.spec.image.scale.of(screen).bgrx_bytes()
     }
 
-    /// Waits until the next capture is due and either something was drawn or `rest` has
-    /// passed.
+    /// Waits until the next capture is due and something was drawn, control changed hands or `rest`
+    /// has passed.
     pub async fn stir(&mut self) {
         tokio::time::sleep_until(self.due).await;
         tokio::select! {
             drawn = self.drawn.changed() => if drawn.is_err() {
                 // The X thread has ended; the next capture reports that.
+                tokio::time::sleep(FAILED).await;
+            },
+            changed = self.control.changed() => if changed.is_err() {
                 tokio::time::sleep(FAILED).await;
             },
             () = tokio::time::sleep_until(self.due + self.rest) => {}
@@ -197,7 +205,7 @@ impl Watch {
         update.skipped = std::mem::take(&mut self.passed);
         if let LastSent::Frame(shown, _) = &sent {
             // The content that is sent now was also counted as the last skipped one.
-            let shows_it = self.newest == Some(*shown);
+            let shows_it = self.newest.is_some_and(|newest| newest.same_content(shown));
             update.skipped = update.skipped.saturating_sub(u64::from(shows_it));
             self.newest = Some(*shown);
             self.spec.if_changed_since = None;
@@ -211,7 +219,9 @@ impl Watch {
         loop {
             self.begin();
             if let Some(shown) = self.glance().await
-                && Some(shown) != self.newest
+                && !self
+                    .newest
+                    .is_some_and(|newest| newest.same_content(&shown))
             {
                 self.newest = Some(shown);
                 self.passed += 1;
@@ -272,6 +282,9 @@ impl Watch {
             (Some(before), Some(tiles)) => self.images(look, tiles.changed_since(before)).await?,
             _ => None,
         };
+        // If nothing has changed but who is in control, the reader gets the frame again, whole: it needs
+        // one from after the hand-over.
+        let changed = changed.filter(|changed| !changed.is_empty());
         let capture = &self.capture;
         let (frame, changed) = if let Some(changed) = changed {
             let id = capture.frames().issue();

@@ -47,7 +47,7 @@ impl SharedLeases {
     }
 
     /// Returns the present state, and its changes.
-    pub(super) fn watch(&self) -> watch::Receiver<Leases> {
+    pub(in crate::session) fn watch(&self) -> watch::Receiver<Leases> {
         self.leases.subscribe()
     }
 

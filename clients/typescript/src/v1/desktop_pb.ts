@@ -1982,7 +1982,8 @@ export const Desktop: GenService<{
   },
   /**
    * Streams frames as the screen changes. If the reader is slow, it receives only the latest frame,
-   * and `WatchResponse.skipped` counts the omitted ones.
+   * and `WatchResponse.skipped` counts the omitted ones. When control of the input changes hands (see
+   * `Control`), the complete frame is sent again, with the new control epoch.
    *
    * Example: {"capture": {"includeCursor": false}, "maxFps": 30, "changedRegions": true}
    *
