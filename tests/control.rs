@@ -698,3 +698,29 @@ async fn a_stream_shows_the_screen_again_after_a_hand_over() {
         agent.act(on(&again)).await.unwrap();
     }
 }
+
+/// Content that is still being sent when a person takes control does not replace the clipboard.
+#[tokio::test]
+async fn a_write_that_control_overtakes_is_refused() {
+    let server = XServer::start();
+    let daemon = Daemon::start(&server);
+    let mut control = control(&daemon).await;
+    let limit = Duration::from_secs(5);
+    let connection = client::connect(&daemon.address(), None, None, limit).await;
+    let mut clipboard = client::clipboard(connection.unwrap());
+    let piece = |text: &str| v1::WriteClipboardRequest {
+        data: text.as_bytes().to_vec(),
+        ..v1::WriteClipboardRequest::default()
+    };
+    let (sender, pieces) = tokio::sync::mpsc::channel(4);
+    sender.send(piece("one")).await.unwrap();
+    let pieces = tokio_stream::wrappers::ReceiverStream::new(pieces);
+    let write = tokio::spawn(async move { clipboard.write_clipboard(pieces).await });
+    // The daemon has the first piece.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    take(&mut control, LeaseKind::Person, "Ada").await;
+    sender.send(piece("two")).await.unwrap();
+    drop(sender);
+    let refused = write.await.unwrap();
+    assert_eq!(refusal(refused), Some(Reason::HumanInControl));
+}
