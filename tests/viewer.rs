@@ -85,6 +85,18 @@ impl Stage {
         self.token(&["--control", "--viewer", name, "--url", &url])
     }
 
+    /// A page of this size, whose person is in control.
+    async fn in_control(&self, name: &str, (width, height): (u32, u32)) -> Browser {
+        let mut browser = Browser::start(width, height).await;
+        browser.open(&self.link(name)).await;
+        browser
+            .until("canvas.width > 100 && !document.getElementById('take').hidden")
+            .await;
+        browser.click("#take").await;
+        browser.until("isMine").await;
+        browser
+    }
+
     /// Sends a request, and returns the response's head and body.
     async fn request(&self, head: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.host).await.unwrap();
@@ -387,13 +399,7 @@ async fn a_mouse_with_two_buttons_leaves_none_down() {
     let server = XServer::start();
     let recorder = Recorder::new(&server);
     let stage = Stage::start(&server, &[]);
-    let mut browser = Browser::start(1000, 700).await;
-    browser.open(&stage.link("Ada")).await;
-    browser
-        .until("canvas.width > 100 && !document.getElementById('take').hidden")
-        .await;
-    browser.click("#take").await;
-    browser.until("isMine").await;
+    let mut browser = stage.in_control("Ada", (1000, 700)).await;
     recorder.take();
     for (kind, button, buttons) in [
         ("mousePressed", "left", 1),
@@ -431,13 +437,7 @@ async fn a_mouse_with_two_buttons_leaves_none_down() {
 async fn the_page_returns_with_its_control_and_shows_cards() {
     let mut server = XServer::start();
     let stage = Stage::start(&server, &[]);
-    let mut browser = Browser::start(1000, 700).await;
-    browser.open(&stage.link("Ada")).await;
-    browser
-        .until("canvas.width > 100 && !document.getElementById('take').hidden")
-        .await;
-    browser.click("#take").await;
-    browser.until("isMine").await;
+    let mut browser = stage.in_control("Ada", (1000, 700)).await;
     browser.value("socket.close()").await;
     browser
         .until("socket.readyState === WebSocket.OPEN && isMine")
