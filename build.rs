@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "deskd/v1/control.proto",
             "deskd/v1/desktop.proto",
             "deskd/v1/programs.proto",
+            "deskd/v1/recorder.proto",
             "deskd/v1/stack.proto",
             "deskd/v1/windows.proto",
         ],
@@ -26,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".deskd.v1.ReadClipboardResponse.data")
         .bytes(".deskd.v1.Frame.image")
         .bytes(".deskd.v1.ChangedRegion.image")
+        .bytes(".deskd.v1.LogFrame.image")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -29,6 +29,7 @@ mod files;
 mod gate;
 mod helper;
 pub mod keys;
+mod log;
 mod memory;
 mod metrics;
 mod processes;

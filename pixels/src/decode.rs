@@ -23,6 +23,15 @@ pub fn filling(file: &[u8], size: Size) -> io::Result<Vec<u8>> {
     fill(from, &pixels, size)
 }
 
+/// Returns the size and the pixels (blue, green, red, 255) of a PNG file.
+///
+/// # Errors
+///
+/// When the bytes are no PNG, or the picture is larger than a screen may be.
+pub fn png(file: &[u8]) -> io::Result<(Size, Vec<u8>)> {
+    decode_png(file)
+}
+
 fn checked(width: u32, height: u32) -> io::Result<Size> {
     let size = Size { width, height };
     match size.pixels() <= MAX_OUTPUT_PIXELS && size.pixels() > 0 {

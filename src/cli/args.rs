@@ -8,6 +8,7 @@ use super::{
     act_args::{ActArgs, ClickArgs, KeyArgs, MoveArgs, PasteArgs, ScrollArgs, TypeArgs},
     client_args::ClientArgs,
     control::ControlArgs,
+    log::LogArgs,
     program_args::{OpenArgs, ProgramsArgs, RunArgs, SessionHelperArgs},
     serve_args::{ProfileArg, ServeArgs},
     values,
@@ -74,6 +75,8 @@ pub(super) enum Command {
     Programs(ProgramsArgs),
     /// Take control of the input from an agent, give it back, or say who is in control.
     Control(ControlArgs),
+    /// Record runs, and show, export and replay their logs.
+    Log(LogArgs),
     /// Say what deskd holds down.
     Pressed(ClientArgs),
     /// Release what deskd holds down, and cancel the step under way.

@@ -1,7 +1,9 @@
 //! Converts messages to and from proto3's JSON mapping, with their descriptors.
 
+use std::sync::OnceLock;
+
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 use serde_json::Value;
 
 use super::exit::{CliError, Exit};
@@ -12,9 +14,7 @@ use crate::rpc::DESCRIPTORS;
 pub(super) fn value(name: &str, message: &impl Message) -> Result<Value, CliError> {
     let failed =
         |what: &str| CliError::new(Exit::Local, format!("cannot print {name} as JSON: {what}"));
-    let pool = DescriptorPool::decode(DESCRIPTORS).map_err(|error| failed(&error.to_string()))?;
-    let descriptor = pool.get_message_by_name(&format!("deskd.v1.{name}"));
-    let descriptor = descriptor.ok_or_else(|| failed("it is not described"))?;
+    let descriptor = described(name).ok_or_else(|| failed("it is not described"))?;
     let bytes = message.encode_to_vec();
     let dynamic = DynamicMessage::decode(descriptor, bytes.as_slice())
         .map_err(|error| failed(&error.to_string()))?;
@@ -28,14 +28,20 @@ pub(super) fn value(name: &str, message: &impl Message) -> Result<Value, CliErro
 pub(super) fn parse<M: Message + Default>(name: &str, text: &str) -> Result<M, CliError> {
     let failed =
         |what: &str| CliError::new(Exit::Usage, format!("this is no {name} in JSON: {what}"));
-    let pool = DescriptorPool::decode(DESCRIPTORS).map_err(|error| failed(&error.to_string()))?;
-    let descriptor = pool.get_message_by_name(&format!("deskd.v1.{name}"));
-    let descriptor = descriptor.ok_or_else(|| failed("it is not described"))?;
+    let descriptor = described(name).ok_or_else(|| failed("it is not described"))?;
     let mut json = serde_json::Deserializer::from_str(text);
     let dynamic = DynamicMessage::deserialize(descriptor, &mut json)
         .map_err(|error| failed(&without_values(&error.to_string())))?;
     json.end().map_err(|error| failed(&error.to_string()))?;
     M::decode(dynamic.encode_to_vec().as_slice()).map_err(|error| failed(&error.to_string()))
+}
+
+/// Returns the descriptor of a message of `deskd.v1`.
+fn described(name: &str) -> Option<MessageDescriptor> {
+    static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
+    let pool = POOL.get_or_init(|| DescriptorPool::decode(DESCRIPTORS).ok());
+    pool.as_ref()?
+        .get_message_by_name(&format!("deskd.v1.{name}"))
 }
 
 /// Removes typed text from an error message; the position and the names of fields remain.
@@ -63,6 +69,7 @@ mod tests {
             include_str!("../../proto/deskd/v1/control.proto"),
             include_str!("../../proto/deskd/v1/desktop.proto"),
             include_str!("../../proto/deskd/v1/programs.proto"),
+            include_str!("../../proto/deskd/v1/recorder.proto"),
             include_str!("../../proto/deskd/v1/stack.proto"),
             include_str!("../../proto/deskd/v1/windows.proto"),
         ];

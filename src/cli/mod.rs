@@ -14,10 +14,12 @@ mod clipboard;
 mod control;
 mod doctor;
 mod exit;
+mod http;
 mod image;
 mod info;
 mod json;
 mod links;
+mod log;
 mod mcp;
 mod print;
 mod program_args;
@@ -72,6 +74,7 @@ pub fn run() -> ExitCode {
         Command::Key(key) => call::block_on(act::key(key)),
         Command::Scroll(scroll) => call::block_on(act::scroll(scroll)),
         Command::ViewerToken(token) => viewer_token::print(token),
+        Command::Log(args) => log::run(args),
         Command::Control(control) => call::block_on(control::control(control)),
         Command::Windows(windows) => call::block_on(windows::list(windows)),
         Command::Focus(focus) => call::block_on(windows::focus(focus)),

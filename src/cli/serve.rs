@@ -6,6 +6,7 @@ use std::{
     os::{fd::AsFd, unix::net::UnixStream},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     call,
     exit::{CliError, Exit},
+    http::http_options,
     programs,
     serve_args::{ProfileArg, ServeArgs, StackArg},
     service, values,
@@ -23,12 +25,7 @@ use crate::{
     frame::{CaptureMode, ScreenSize, Size},
     helper::Helper,
     memory, metrics,
-    rpc::{
-        self, Listener, ServerOptions, ServerTls,
-        client::Desktop,
-        http::{HttpOptions, serve_http},
-        viewer::{ViewerDesktop, ViewerOptions},
-    },
+    rpc::{self, Listener, Recorder, RecorderOptions, ServerOptions, ServerTls, http::serve_http},
     session::Session,
     stack::{
         Stack,
@@ -42,6 +39,9 @@ use crate::{
 /// The size at which the log of a daemon that `up` started is truncated, because no other program
 /// rotates it.
 const LOG_BYTES: u64 = 16 << 20;
+
+/// Maximum time for the logs to be written when the daemon ends.
+const LOGS_END: Duration = Duration::from_millis(500);
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
@@ -186,6 +186,7 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
         Some(listener) => Some((listener, http_options(&args, &options, socket)?)),
         None => None,
     };
+    let recorder = recorder(&args, &session, beside(".logs"));
     let served = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| local(&error))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| local(&error))?;
@@ -207,6 +208,9 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
                 gone.cancel();
             })
         });
+        if args.log_dir.is_some() {
+            recorder.start_own().await.map_err(|error| local(&error))?;
+        }
         session.bring_up.begin().await;
         let painted = tokio::spawn(Arc::clone(&session.bring_up).keep_painted());
         // With `--read-only`, the daemon releases no input that an earlier instance left held.
@@ -224,7 +228,13 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
             tokio::spawn(served);
         }
         if let Some((listener, options)) = http {
-            let served = serve_http(listener, session.clone(), options, shutdown.clone());
+            let served = serve_http(
+                listener,
+                session.clone(),
+                Arc::clone(&recorder),
+                options,
+                shutdown.clone(),
+            );
             tokio::spawn(async move {
                 if let Err(error) = served.await {
                     tracing::error!("{error}");
@@ -232,13 +242,22 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
             });
         }
         let told = tokio::spawn(service::tell(Arc::clone(&session.capture)));
-        let served = rpc::serve(listeners, session, options, shutdown.clone()).await;
+        let served = rpc::serve(
+            listeners,
+            session,
+            Arc::clone(&recorder),
+            options,
+            shutdown.clone(),
+        )
+        .await;
         told.abort();
         if let Some(clean) = clean {
             clean.abort();
         }
         shutdown.cancel();
         drop(released.await);
+        // The disk may hang.
+        drop(tokio::time::timeout(LOGS_END, recorder.end_all()).await);
         leases.abort();
         signals.abort();
         painted.abort();
@@ -252,48 +271,14 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
     served.map(|()| Exit::Done)
 }
 
-/// The client by which the MCP server calls its own daemon.
-fn own_client(socket: Option<&PathBuf>) -> Result<Desktop, CliError> {
-    let path = socket.ok_or_else(|| {
-        let why = "--mcp calls the daemon through a Unix socket: add one with --listen unix:/path";
-        CliError::new(Exit::Usage, why)
-    })?;
-    Ok(Desktop::new(Address::Unix(path.clone())))
-}
-
-/// The token and TLS files of HTTP are those of gRPC.
-fn http_options(
-    args: &ServeArgs,
-    options: &ServerOptions,
-    socket: Option<&PathBuf>,
-) -> Result<HttpOptions, CliError> {
-    let mcp = match (args.mcp, &options.token_file) {
-        (true, Some(token_file)) => Some((own_client(socket)?, token_file.clone())),
-        (true, None) => {
-            let why = "--mcp requires a token: give --token-file";
-            return Err(CliError::new(Exit::Usage, why));
-        }
-        (false, _) => None,
+/// Creates the recorder. Without `--log-dir`, the logs of callers lie beside the socket.
+fn recorder(args: &ServeArgs, session: &Session, beside: Option<PathBuf>) -> Arc<Recorder> {
+    let options = RecorderOptions {
+        folder: args.log_dir.clone().or(beside),
+        max_bytes: args.log_max_bytes,
+        typed_text: args.log_typed_text,
     };
-    let viewer = args.viewer_key_file.clone().map(|key_file| ViewerOptions {
-        key_file,
-        desktop: ViewerDesktop {
-            workspace: args.viewer_workspace.clone(),
-            session: args.viewer_session.clone(),
-        },
-        hosts: args.viewer_host.clone(),
-        embedded_by: args.viewer_embed.clone(),
-        read_only: args.read_only,
-    });
-    if mcp.is_none() && viewer.is_none() {
-        let why = "--http serves nothing by itself: give --mcp, --viewer-key-file or both";
-        return Err(CliError::new(Exit::Usage, why));
-    }
-    Ok(HttpOptions {
-        mcp,
-        viewer,
-        tls: options.tls.clone(),
-    })
+    Recorder::new(session.clone(), options)
 }
 
 /// Connects to the init. The daemon's end of the socket pair is its standard input.

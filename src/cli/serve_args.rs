@@ -175,6 +175,16 @@ pub(super) struct ServeArgs {
     /// An origin, such as `https://example.com`, whose pages may embed the viewer.
     #[arg(long, env = "DESKD_VIEWER_EMBED", value_delimiter = ',', value_parser = values::origin, requires = "viewer_key_file", value_name = "ORIGIN")]
     pub(super) viewer_embed: Vec<String>,
+    /// Write a log of every step, frame and change of control to a new file in this folder. The folder
+    /// must belong to deskd alone.
+    #[arg(long, env = "DESKD_LOG_DIR", value_name = "FOLDER")]
+    pub(super) log_dir: Option<PathBuf>,
+    /// Maximum size of a log. After seven eighths, it gets no further pictures; at the maximum it ends.
+    #[arg(long, env = "DESKD_LOG_MAX_BYTES", default_value = "1GiB", value_parser = values::log_bytes, value_name = "SIZE")]
+    pub(super) log_max_bytes: u64,
+    /// Write typed and pasted text to the logs. A person's input in the viewer never is.
+    #[arg(long, env = "DESKD_LOG_TYPED_TEXT", value_parser = values::switch)]
+    pub(super) log_typed_text: bool,
     /// Refuse every call that acts on the desktop or changes it.
     #[arg(long, env = "DESKD_READ_ONLY", value_parser = values::switch)]
     pub(super) read_only: bool,

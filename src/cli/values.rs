@@ -51,6 +51,22 @@ pub(super) fn deadline(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses the size of a log: a number of bytes, or of KiB, MiB or GiB.
+pub(super) fn log_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" | "kib" => Some(1 << 10),
+        "m" | "mib" => Some(1 << 20),
+        "g" | "gib" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = digits.parse().ok().zip(unit);
+    let bytes = bytes.and_then(|(number, unit): (u64, u64)| number.checked_mul(unit));
+    let bytes = bytes.filter(|bytes| ((1 << 20)..=(1 << 44)).contains(bytes));
+    bytes.ok_or_else(|| "give a size of at least 1MiB, for example 64MiB or 2GiB".into())
+}
+
 /// Parses the ids of a user and a group.
 pub(super) fn ids(text: &str) -> Result<(u32, u32), String> {
     let ids = text.split_once(':');

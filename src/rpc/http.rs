@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::rpc::{
     client::Desktop,
     mcp::{DesktopTools, MAX_MESSAGE_BYTES},
+    recorder::Recorder,
     server::{ServeError, ServerTls, acceptor},
     transport::{
         auth::{Gatekeeper, TokenError},
@@ -83,6 +84,7 @@ pub enum HttpError {
 pub async fn serve_http(
     listener: Listener,
     session: Session,
+    recorder: Arc<Recorder>,
     options: HttpOptions,
     shutdown: CancellationToken,
 ) -> Result<(), HttpError> {
@@ -105,7 +107,11 @@ pub async fn serve_http(
     };
     let viewer = match options.viewer {
         None => None,
-        Some(viewer) => Some(Arc::new(Viewer::new(viewer, session, tls.is_some())?)),
+        Some(viewer) => Some(Arc::new(Viewer::new(
+            viewer,
+            (session, recorder),
+            tls.is_some(),
+        )?)),
     };
     let mut connections: Vec<Served> = Vec::new();
     loop {

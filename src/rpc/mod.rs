@@ -6,6 +6,7 @@
 //! - `services`: `Desktop`, `Stack`, health and metrics, one file each.
 //! - `messages`: converts messages to internal values and back; only its module `status`
 //!   converts errors to gRPC statuses.
+//! - `recorder`: logs of what happens on the desktop.
 //! - `transport`: sockets, peers, TLS, tokens, deadlines, and limits of each connection.
 //! - `mcp`: the desktop as tools of the Model Context Protocol, a client of the same API.
 //! - [`client`]: connections for the command line and for Rust programs.
@@ -16,6 +17,7 @@ mod limits;
 mod limits_table;
 pub(crate) mod mcp;
 mod messages;
+mod recorder;
 mod server;
 mod services;
 mod transport;
@@ -25,6 +27,7 @@ pub use limits_table::all_limits;
 pub(crate) use messages::{
     condition::limit as condition_limit, own_time::own_time, window::named as window_named,
 };
+pub use recorder::{Recorder, RecorderOptions};
 pub use server::{ServeError, ServerOptions, ServerTls, serve};
 pub use services::metrics::serve_metrics;
 pub use transport::{

@@ -19,9 +19,11 @@ use tower::util::MapResponseLayer;
 
 use crate::rpc::{
     DESCRIPTORS, limits,
+    recorder::Recorder,
     services::{
         clipboard::ClipboardService, control::ControlService, desktop::DesktopService, health,
-        programs::ProgramsService, stack::StackService, windows::WindowsService,
+        programs::ProgramsService, recorder::RecorderService, stack::StackService,
+        windows::WindowsService,
     },
     transport::{
         auth::{Gatekeeper, TokenError},
@@ -31,8 +33,8 @@ use crate::rpc::{
     },
     v1::{
         clipboard_server::ClipboardServer, control_server::ControlServer,
-        desktop_server::DesktopServer, programs_server::ProgramsServer, stack_server::StackServer,
-        windows_server::WindowsServer,
+        desktop_server::DesktopServer, programs_server::ProgramsServer,
+        recorder_server::RecorderServer, stack_server::StackServer, windows_server::WindowsServer,
     },
 };
 use crate::session::Session;
@@ -110,6 +112,7 @@ pub enum ServeError {
 pub async fn serve(
     listeners: Vec<Listener>,
     session: Session,
+    recorder: Arc<Recorder>,
     options: ServerOptions,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
@@ -134,20 +137,24 @@ pub async fn serve(
     };
     let desktop = DesktopServer::new(DesktopService {
         session: session.clone(),
+        recorder: Arc::clone(&recorder),
         read_only: options.read_only,
     })
     .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let windows = WindowsServer::new(WindowsService {
         session: session.clone(),
+        recorder: Arc::clone(&recorder),
         read_only: options.read_only,
     })
     .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let programs = ProgramsServer::new(ProgramsService {
         session: session.clone(),
+        recorder: Arc::clone(&recorder),
         read_only: options.read_only,
     })
     .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
-    let clipboard = ClipboardService::new(session.clone(), options.read_only);
+    let clipboard =
+        ClipboardService::new(session.clone(), Arc::clone(&recorder), options.read_only);
     let clipboard =
         ClipboardServer::new(clipboard).max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let control = ControlServer::new(ControlService {
@@ -155,8 +162,14 @@ pub async fn serve(
         read_only: options.read_only,
     })
     .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
+    let records = RecorderServer::new(RecorderService {
+        session: session.clone(),
+        recorder: Arc::clone(&recorder),
+    })
+    .max_decoding_message_size(limits::MAX_REQUEST_BYTES);
     let stack = StackServer::new(StackService {
         session,
+        recorder,
         read_only: options.read_only,
         ends_with_stack: options.ends_with_stack,
         viewer_port: options.viewer_port,
@@ -176,6 +189,7 @@ pub async fn serve(
         .add_service(InterceptedService::new(programs, gatekeeper.clone()))
         .add_service(InterceptedService::new(clipboard, gatekeeper.clone()))
         .add_service(InterceptedService::new(control, gatekeeper.clone()))
+        .add_service(InterceptedService::new(records, gatekeeper.clone()))
         .add_service(InterceptedService::new(
             reflection().build_v1()?,
             gatekeeper.clone(),

@@ -25,9 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use bring_up::{BringUp, Classification, StackError, UpResult};
 pub use capture::{
-    AskedRegion, Capture, CursorFailure, Fit, Frame, FrameKind, HISTORY, ImageSpec, Refusal, Scale,
-    Space, Spec, StreamUpdate, TileLimit, Timings, Watch, WindowImage, WindowMatch, WindowRefusal,
-    WindowTarget,
+    AskedRegion, Capture, CursorFailure, Fit, Frame, FrameKind, FrameObserver, HISTORY, ImageSpec,
+    Refusal, Scale, ScreenChange, ScreenFollower, SeenFrame, Space, Spec, StreamUpdate, TileLimit,
+    Timings, Watch, WindowImage, WindowMatch, WindowRefusal, WindowTarget,
 };
 pub use clipboard::ClipboardStore;
 pub use control::{
@@ -37,7 +37,7 @@ pub use control::{
 pub use input::{
     Account, Act, Acted, Action, ActionStatus, AskedPoint, Button, Done, Ended, Expect, Input, Key,
     Method, Operation, Outcome, Pressed, PressedInput, QUEUE, Refused, Run, Settled, Settling,
-    Text,
+    StepObserver, Text,
 };
 pub use paint::Awaited;
 pub use programs::{Launched, ListedProgram, ProgramError, Programs};

@@ -37,7 +37,8 @@ pub use error::{CallError, CallErrorKind};
 use crate::config::Address;
 pub use crate::rpc::v1::{
     clipboard_client::ClipboardClient, control_client::ControlClient,
-    programs_client::ProgramsClient, windows_client::WindowsClient,
+    programs_client::ProgramsClient, recorder_client::RecorderClient,
+    windows_client::WindowsClient,
 };
 pub use crate::rpc::v1::{desktop_client::DesktopClient, stack_client::StackClient};
 use crate::rpc::{
@@ -317,6 +318,11 @@ pub fn programs(connection: Connection) -> ProgramsClient<Connection> {
 /// Creates a client of the service `Control`.
 pub fn control(connection: Connection) -> ControlClient<Connection> {
     ControlClient::new(connection)
+}
+
+/// Creates a client of the service `Recorder`.
+pub fn recorder(connection: Connection) -> RecorderClient<Connection> {
+    RecorderClient::new(connection)
 }
 
 /// Creates a client of the service `Windows`.

@@ -186,6 +186,11 @@ pub(in crate::rpc) fn nonempty(field: &str, width: u32, height: u32) -> Result<S
 /// Converts a frame to a message.
 pub(in crate::rpc) fn frame(frame: Frame) -> v1::Frame {
     count(&frame);
+    uncounted(frame)
+}
+
+/// Converts a frame that is not sent, or that is counted already.
+pub(in crate::rpc) fn uncounted(frame: Frame) -> v1::Frame {
     let (kind, failure) = match &frame.kind {
         FrameKind::Screen => (v1::FrameKind::Screen, None),
         FrameKind::Unchanged => (v1::FrameKind::Unchanged, None),
@@ -232,8 +237,8 @@ pub(in crate::rpc) fn frame(frame: Frame) -> v1::Frame {
     }
 }
 
-/// Counts a frame in the metrics; every frame that is sent is converted here.
-fn count(frame: &Frame) {
+/// Counts a frame that is sent in the metrics.
+pub(in crate::rpc) fn count(frame: &Frame) {
     let (kind, why) = match &frame.kind {
         FrameKind::Screen => ("screen", ("", "")),
         FrameKind::Unchanged => ("unchanged", ("", "")),

@@ -18,12 +18,36 @@ use crate::{
     },
 };
 
-/// Converts the result of a step. `took`: the time since the call arrived. `malformed`: in a
-/// step that stops at the first failure, why the action after the last result was not begun.
-/// `count`: the number of actions in the request.
+/// Converts the result of a step, and counts it. `took`: the time since the call arrived. For
+/// `malformed` and `count`, see [`response`].
 pub(in crate::rpc) fn acted(
     acted: Acted,
     took: Duration,
+    malformed: Option<Status>,
+    count: usize,
+) -> v1::ActResponse {
+    let (replayed, settled) = (acted.replayed, acted.account.settled.clone());
+    let pictures = acted.pictures.iter().map(|(_, frame)| frame);
+    pictures.chain(&acted.frame).for_each(convert::count);
+    let response = response(acted, malformed, count);
+    if !replayed {
+        let word = |name: &'static str, prefix| name.trim_start_matches(prefix);
+        metrics::acted(
+            word(response.outcome().as_str_name(), "ACT_OUTCOME_"),
+            took,
+            (
+                word(state(settled.ended).as_str_name(), "SETTLE_STATE_"),
+                settled.waited,
+            ),
+        );
+    }
+    response
+}
+
+/// Converts the result of a step. `malformed`: in a step that stops at the first failure, why the
+/// action after the last result was not begun. `count`: the number of actions in the request.
+pub(in crate::rpc) fn response(
+    acted: Acted,
     malformed: Option<Status>,
     count: usize,
 ) -> v1::ActResponse {
@@ -51,7 +75,7 @@ pub(in crate::rpc) fn acted(
     });
     for (index, frame) in acted.pictures {
         if let Some(result) = results.get_mut(index) {
-            result.frame = Some(convert::frame(frame));
+            result.frame = Some(convert::uncounted(frame));
         }
     }
     let outcome = match outcome {
@@ -61,20 +85,11 @@ pub(in crate::rpc) fn acted(
         Outcome::Deadline => v1::ActOutcome::Deadline,
         Outcome::Unknown => v1::ActOutcome::Unknown,
     };
-    let state = state(settled.ended);
-    if !acted.replayed {
-        let word = |name: &'static str, prefix| name.trim_start_matches(prefix);
-        metrics::acted(
-            word(outcome.as_str_name(), "ACT_OUTCOME_"),
-            took,
-            (word(state.as_str_name(), "SETTLE_STATE_"), settled.waited),
-        );
-    }
     v1::ActResponse {
         outcome: outcome.into(),
         results,
         settle: Some(report(settled)),
-        frame: acted.frame.map(convert::frame),
+        frame: acted.frame.map(convert::uncounted),
         replayed: acted.replayed,
     }
 }

@@ -136,6 +136,21 @@ pub(in crate::rpc) fn failed_precondition(reason: Reason, message: String) -> St
     build(Code::FailedPrecondition, reason, message, &[])
 }
 
+/// Status for something that cannot be used at present.
+pub(in crate::rpc) fn unavailable_for(reason: Reason, message: String) -> Status {
+    build(Code::Unavailable, reason, message, &[])
+}
+
+/// Status for something that does not exist.
+pub(in crate::rpc) fn not_found(reason: Reason, message: String) -> Status {
+    build(Code::NotFound, reason, message, &[])
+}
+
+/// Status for something that no caller may do.
+pub(in crate::rpc) fn denied(reason: Reason, message: String) -> Status {
+    build(Code::PermissionDenied, reason, message, &[])
+}
+
 /// Status for an operation that did not finish in time.
 pub(in crate::rpc) fn deadline(reason: Reason, message: String) -> Status {
     build(Code::DeadlineExceeded, reason, message, &[])

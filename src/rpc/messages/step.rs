@@ -92,6 +92,7 @@ pub(in crate::rpc) fn asked(request: &v1::ActRequest) -> Result<AskedStep, Statu
         unproved: request.unproved,
         stop_at_first,
         paced: !request.no_pacing,
+        observer: None,
     };
     Ok(AskedStep {
         act,

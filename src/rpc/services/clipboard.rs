@@ -1,6 +1,13 @@
 //! Implements the gRPC service `Clipboard`.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
@@ -13,6 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::rpc::{
     limits::MAX_CLIPBOARD_TRANSFERS,
     messages::status::{self, Reason},
+    recorder::Recorder,
     transport::{deadline::Deadline, lease},
     v1::{self, clipboard_server::Clipboard},
 };
@@ -43,15 +51,17 @@ type WritePieces = Streaming<v1::WriteClipboardRequest>;
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct ClipboardService {
     session: Session,
+    recorder: Arc<Recorder>,
     read_only: bool,
     /// Limits the content in memory.
     transfers: Arc<Semaphore>,
 }
 
 impl ClipboardService {
-    pub(in crate::rpc) fn new(session: Session, read_only: bool) -> Self {
+    pub(in crate::rpc) fn new(session: Session, recorder: Arc<Recorder>, read_only: bool) -> Self {
         Self {
             session,
+            recorder,
             read_only,
             transfers: Arc::new(Semaphore::new(MAX_CLIPBOARD_TRANSFERS)),
         }
@@ -277,12 +287,21 @@ impl Clipboard for ClipboardService {
         let deadline = Deadline::of(request.metadata(), DEADLINE);
         let lease = lease::of(request.metadata());
         let mut pieces = request.into_inner();
-        let written = self.write(&mut pieces, lease, deadline).await;
-        if written.is_err() {
-            read_rest(&mut pieces, deadline).await;
-        }
-        let total = written? as u64;
-        Ok(Response::new(v1::WriteClipboardResponse { total }))
+        let written = AtomicU64::new(0);
+        let write = async {
+            let result = self.write(&mut pieces, lease, deadline).await;
+            if result.is_err() {
+                read_rest(&mut pieces, deadline).await;
+            }
+            let total = result? as u64;
+            written.store(total, Ordering::Relaxed);
+            Ok(Response::new(v1::WriteClipboardResponse { total }))
+        };
+        let logged = || {
+            let bytes = written.load(Ordering::Relaxed);
+            Some(v1::log_call::Request::ClipboardBytes(bytes))
+        };
+        self.recorder.logged("WriteClipboard", logged, write).await
     }
 }
 

@@ -1,22 +1,19 @@
 //! Implements the gRPC service `Control`.
 
-use std::{
-    pin::Pin,
-    time::{Duration, SystemTime},
-};
+use std::{pin::Pin, time::Duration};
 
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status};
 
 use crate::rpc::{
-    messages::{convert, limited, status, status::Reason},
+    messages::{control::state, limited, status, status::Reason},
     transport::{auth, auth::Credential, deadline, deadline::Deadline, lease},
     v1::{self, control_server::Control},
 };
 use crate::{
     failure::Failure,
-    session::{self, HolderKind, LeaseEnd, Leases, Session, TakeLease},
+    session::{self, HolderKind, Session, TakeLease},
 };
 
 /// Time until a lease ends if the request names none.
@@ -154,35 +151,6 @@ impl Control for ControlService {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(items))))
-    }
-}
-
-/// Returns who is in control.
-fn state(leases: &Leases) -> v1::ControlState {
-    let lease = leases.lease().map(|lease| {
-        let (remaining, age) = session::Control::times(lease);
-        v1::Lease {
-            kind: match lease.kind {
-                HolderKind::Agent => v1::LeaseKind::Agent,
-                HolderKind::Person => v1::LeaseKind::Person,
-            }
-            .into(),
-            holder: lease.holder.clone(),
-            reason: lease.reason.clone(),
-            remaining: convert::duration(remaining),
-            began_at: Some(convert::timestamp(SystemTime::now() - age)),
-        }
-    });
-    let last_end = match leases.last_end() {
-        None => v1::LeaseEnd::Unspecified,
-        Some(LeaseEnd::Given) => v1::LeaseEnd::Given,
-        Some(LeaseEnd::Expired) => v1::LeaseEnd::Expired,
-        Some(LeaseEnd::Taken) => v1::LeaseEnd::Taken,
-    };
-    v1::ControlState {
-        control_epoch: leases.epoch(),
-        lease,
-        last_end: last_end.into(),
     }
 }
 

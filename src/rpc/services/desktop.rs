@@ -1,12 +1,13 @@
 //! Implements the gRPC service `Desktop`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tonic::{Request, Response, Status};
 
 use crate::rpc::{
     limits,
     messages::{condition, convert, outcome as acted, status, step as act},
+    recorder::{Recorder, RecorderError, StepLog},
     services::{health, watch},
     transport::{
         auth::Credential,
@@ -29,6 +30,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct DesktopService {
     pub(in crate::rpc) session: session::Session,
+    pub(in crate::rpc) recorder: Arc<Recorder>,
     pub(in crate::rpc) read_only: bool,
 }
 
@@ -175,42 +177,12 @@ impl Desktop for DesktopService {
         &self,
         request: Request<v1::ActRequest>,
     ) -> Result<Response<v1::ActResponse>, Status> {
-        let own = act::own_time(request.get_ref());
-        let deadline = Deadline::of(request.metadata(), deadline::ACT + own);
-        let caller = request.extensions().get::<Caller>().cloned();
-        if self.read_only {
-            return Err(status::read_only("Act"));
+        let log = self.recorder.step(request.get_ref());
+        let answer = self.step(request, log.as_ref()).await;
+        if let Some(log) = log {
+            log.answered(&answer);
         }
-        let mut asked = act::asked(request.get_ref())?;
-        asked.act.lease = lease::of(request.metadata())?;
-        let session = self.session.clone();
-        let mut acted = session.input.act(asked.act, deadline.reply_by).await?;
-        // The results of the step are always returned. If the reader has not read its earlier
-        // images, the response has no images.
-        let (mut place, progress) = (None, SendProgress::default());
-        let frames = acted.pictures.iter().map(|(_, frame)| frame);
-        let bytes = frames.chain(&acted.frame).map(|frame| frame.image.len());
-        let bytes = bytes.sum();
-        if let Some(caller) = caller.filter(|_| bytes > 0) {
-            place = ReplyPlace::soon((&caller, &progress), bytes, deadline.reply_by).await;
-            if place.is_none() {
-                acted.frame = None;
-                acted.pictures.clear();
-            }
-        }
-        let took = deadline.arrived.elapsed();
-        let mut acted = acted::acted(acted, took, asked.malformed, asked.count);
-        let frame = acted.frame.as_mut();
-        let image = frame.and_then(|frame| ImageBody::of(frame, replies::ACT_FRAME));
-        let mut response = Response::new(acted);
-        if let Some(image) = image {
-            response.extensions_mut().insert(image);
-        }
-        if let Some(place) = place {
-            response.extensions_mut().insert(place);
-            response.extensions_mut().insert(progress);
-        }
-        Ok(response)
+        answer
     }
 
     type WatchStream = watch::FrameStream;
@@ -271,11 +243,14 @@ impl Desktop for DesktopService {
         if self.read_only {
             return Err(status::read_only("ReleaseAll"));
         }
-        self.session.control.check(lease::of(request.metadata())?)?;
-        let released = self.session.input.release_all(deadline.reply_by).await;
-        let released = released.map_err(|failure| status::unavailable(&failure))?;
-        let released = acted::pressed(released);
-        Ok(Response::new(v1::ReleaseAllResponse { released }))
+        let release = async {
+            self.session.control.check(lease::of(request.metadata())?)?;
+            let released = self.session.input.release_all(deadline.reply_by).await;
+            let released = released.map_err(|failure| status::unavailable(&failure))?;
+            let released = acted::pressed(released);
+            Ok(Response::new(v1::ReleaseAllResponse { released }))
+        };
+        self.recorder.logged("ReleaseAll", || None, release).await
     }
 }
 
@@ -311,6 +286,55 @@ fn limits() -> v1::Limits {
 }
 
 impl DesktopService {
+    async fn step(
+        &self,
+        request: Request<v1::ActRequest>,
+        log: Option<&Arc<StepLog>>,
+    ) -> Result<Response<v1::ActResponse>, Status> {
+        let own = act::own_time(request.get_ref());
+        let deadline = Deadline::of(request.metadata(), deadline::ACT + own);
+        let caller = request.extensions().get::<Caller>().cloned();
+        if self.read_only {
+            return Err(status::read_only("Act"));
+        }
+        let mut asked = act::asked(request.get_ref())?;
+        asked.act.lease = lease::of(request.metadata())?;
+        if let Some(log) = log {
+            if let Some(status) = &asked.malformed {
+                log.is_malformed(status);
+            }
+            asked.act.observer = Some(Arc::<StepLog>::clone(log));
+        }
+        let session = self.session.clone();
+        let mut acted = session.input.act(asked.act, deadline.reply_by).await?;
+        // The results of the step are always returned. If the reader has not read its earlier
+        // images, the response has no images.
+        let (mut place, progress) = (None, SendProgress::default());
+        let frames = acted.pictures.iter().map(|(_, frame)| frame);
+        let bytes = frames.chain(&acted.frame).map(|frame| frame.image.len());
+        let bytes = bytes.sum();
+        if let Some(caller) = caller.filter(|_| bytes > 0) {
+            place = ReplyPlace::soon((&caller, &progress), bytes, deadline.reply_by).await;
+            if place.is_none() {
+                acted.frame = None;
+                acted.pictures.clear();
+            }
+        }
+        let took = deadline.arrived.elapsed();
+        let mut acted = acted::acted(acted, took, asked.malformed, asked.count);
+        let frame = acted.frame.as_mut();
+        let image = frame.and_then(|frame| ImageBody::of(frame, replies::ACT_FRAME));
+        let mut response = Response::new(acted);
+        if let Some(image) = image {
+            response.extensions_mut().insert(image);
+        }
+        if let Some(place) = place {
+            response.extensions_mut().insert(place);
+            response.extensions_mut().insert(progress);
+        }
+        Ok(response)
+    }
+
     /// Returns every feature: available, or unavailable with a reason.
     fn features(
         &self,
@@ -393,6 +417,12 @@ impl DesktopService {
         ));
         cells.push(cell(Feature::Clipboard, down.clone()));
         cells.push(cell(Feature::Control, self.read_only.then(looks_only)));
+        let no_folder = || {
+            let why = RecorderError::NoFolder.to_string();
+            (v1::Reason::RecordingUnavailable, why)
+        };
+        let has_folder = self.recorder.has_folder();
+        cells.push(cell(Feature::Recorder, (!has_folder).then(no_folder)));
         let no_helper = || {
             let why = "no session helper runs: see docs/guides/programs.md".to_owned();
             (v1::Reason::NoSessionHelper, why)

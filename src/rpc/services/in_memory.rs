@@ -18,6 +18,7 @@ use crate::{
     helper::Helper,
     rpc::{
         client::reason,
+        recorder::{Recorder, RecorderOptions},
         transport::replies,
         v1::{
             self, desktop_client::DesktopClient, desktop_server::DesktopServer,
@@ -76,12 +77,15 @@ async fn served(read_only: bool) -> Served {
     );
     let session = session.unwrap();
     let instance = session.instance_id().to_owned();
+    let recorder = Recorder::new(session.clone(), RecorderOptions::default());
     let desktop = DesktopService {
         session: session.clone(),
+        recorder: Arc::clone(&recorder),
         read_only,
     };
     let stack = StackService {
         session,
+        recorder,
         read_only,
         ends_with_stack: false,
         viewer_port: None,

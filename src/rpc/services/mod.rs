@@ -6,6 +6,7 @@ pub(in crate::rpc) mod desktop;
 pub(in crate::rpc) mod health;
 pub(in crate::rpc) mod metrics;
 pub(in crate::rpc) mod programs;
+pub(in crate::rpc) mod recorder;
 pub(in crate::rpc) mod stack;
 pub(in crate::rpc) mod watch;
 pub(in crate::rpc) mod windows;

@@ -1,11 +1,12 @@
 //! Implements the gRPC service `Programs`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use crate::rpc::{
     messages::{program, status},
+    recorder::{Recorder, redacted_launch},
     transport::{deadline, deadline::Deadline, lease},
     v1::{self, programs_server::Programs},
 };
@@ -15,6 +16,7 @@ use crate::session::Session;
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct ProgramsService {
     pub(in crate::rpc) session: Session,
+    pub(in crate::rpc) recorder: Arc<Recorder>,
     pub(in crate::rpc) read_only: bool,
 }
 
@@ -33,13 +35,19 @@ impl Programs for ProgramsService {
         &self,
         request: Request<v1::LaunchRequest>,
     ) -> Result<Response<v1::LaunchResponse>, Status> {
-        self.may_change("Launch", request.metadata())?;
-        let metadata = request.metadata().clone();
-        let (launch, wait) = program::launch(request.into_inner())?;
-        let deadline = Deadline::of(&metadata, deadline::QUERY + wait.unwrap_or(Duration::ZERO));
-        let programs = &self.session.programs;
-        let launched = programs.launch(launch, wait, deadline.reply_by).await?;
-        Ok(Response::new(program::launched(launched)))
+        let shown = redacted_launch(request.get_ref());
+        let launch = async {
+            self.may_change("Launch", request.metadata())?;
+            let metadata = request.metadata().clone();
+            let (launch, wait) = program::launch(request.into_inner())?;
+            let limit = deadline::QUERY + wait.unwrap_or(Duration::ZERO);
+            let deadline = Deadline::of(&metadata, limit);
+            let programs = &self.session.programs;
+            let launched = programs.launch(launch, wait, deadline.reply_by).await?;
+            Ok(Response::new(program::launched(launched)))
+        };
+        let logged = || Some(v1::log_call::Request::Launch(shown));
+        self.recorder.logged("Launch", logged, launch).await
     }
 
     async fn list_programs(
@@ -73,19 +81,23 @@ impl Programs for ProgramsService {
         &self,
         request: Request<v1::SignalProgramRequest>,
     ) -> Result<Response<v1::SignalProgramResponse>, Status> {
-        self.may_change("SignalProgram", request.metadata())?;
         let (metadata, request) = (request.metadata(), request.get_ref());
-        program::id(&request.id)?;
-        let (signal, limit) = program::signal(request)?;
-        let deadline = Deadline::of(metadata, deadline::QUERY + limit);
-        let programs = &self.session.programs;
-        let (signalled, program) = programs
-            .signal(&request.id, signal, limit, deadline.reply_by)
-            .await?;
-        Ok(Response::new(v1::SignalProgramResponse {
-            ended: !program.runs,
-            signalled,
-            program: Some(program::program(&program)),
-        }))
+        let signal = async {
+            self.may_change("SignalProgram", metadata)?;
+            program::id(&request.id)?;
+            let (signal, limit) = program::signal(request)?;
+            let deadline = Deadline::of(metadata, deadline::QUERY + limit);
+            let programs = &self.session.programs;
+            let (signalled, program) = programs
+                .signal(&request.id, signal, limit, deadline.reply_by)
+                .await?;
+            Ok(Response::new(v1::SignalProgramResponse {
+                ended: !program.runs,
+                signalled,
+                program: Some(program::program(&program)),
+            }))
+        };
+        let logged = || Some(v1::log_call::Request::SignalProgram(request.clone()));
+        self.recorder.logged("SignalProgram", logged, signal).await
     }
 }

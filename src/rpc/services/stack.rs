@@ -1,29 +1,31 @@
 //! Implements the gRPC service `Stack`.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpStream, sync::mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::rpc::{
-    messages::{convert, status},
+    messages::{
+        convert,
+        stack::{component, component_state, event},
+        status,
+    },
+    recorder::Recorder,
     transport::{auth, auth::Credential, deadline, deadline::Deadline},
     v1::{self, stack_server::Stack},
 };
 use crate::{
     frame::Size,
     session::{Classification, Session, StackError, UpResult},
-    stack::{
-        Numbered,
-        wire::{self, Component, ComponentState, Problem},
-    },
 };
 
 /// Serves `Stack` calls with a session.
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct StackService {
     pub(in crate::rpc) session: Session,
+    pub(in crate::rpc) recorder: Arc<Recorder>,
     pub(in crate::rpc) read_only: bool,
     /// Whether `Down` also ends the daemon.
     pub(in crate::rpc) ends_with_stack: bool,
@@ -64,13 +66,10 @@ impl StackService {
             false => Err(StackError::NotManaged.into()),
         }
     }
-}
 
-#[tonic::async_trait]
-impl Stack for StackService {
-    async fn up(
+    async fn bring_up(
         &self,
-        request: Request<v1::UpRequest>,
+        request: &Request<v1::UpRequest>,
     ) -> Result<Response<v1::UpResponse>, Status> {
         let deadline = Deadline::of(request.metadata(), deadline::WAIT_READY);
         let request = request.get_ref();
@@ -112,9 +111,9 @@ impl Stack for StackService {
         }))
     }
 
-    async fn down(
+    async fn take_down(
         &self,
-        request: Request<v1::DownRequest>,
+        request: &Request<v1::DownRequest>,
     ) -> Result<Response<v1::DownResponse>, Status> {
         self.may_change("Down")?;
         let deadline = Deadline::of(request.metadata(), Duration::from_secs(30));
@@ -128,6 +127,52 @@ impl Stack for StackService {
             ended,
             daemon_ends: self.ends_with_stack,
         }))
+    }
+
+    async fn resize(
+        &self,
+        request: &Request<v1::SetGeometryRequest>,
+    ) -> Result<Response<v1::SetGeometryResponse>, Status> {
+        self.may_change("SetGeometry")?;
+        let deadline = Deadline::of(request.metadata(), Duration::from_secs(30));
+        let request = request.get_ref();
+        let Some(size) = request.geometry else {
+            return Err(status::invalid_field("geometry", "must be given"));
+        };
+        let size: Size = convert::nonempty("geometry", size.width, size.height)?;
+        if request.dpi.is_some_and(|dpi| !(24..=960).contains(&dpi)) {
+            return Err(status::invalid_field("dpi", "must be 24 to 960"));
+        }
+        let screen = self
+            .session
+            .bring_up
+            .set_geometry(size, request.dpi.unwrap_or(0), deadline.reply_by)
+            .await?;
+        Ok(Response::new(v1::SetGeometryResponse {
+            geometry: Some(convert::wire_size(screen.size)),
+            geometry_epoch: screen.geometry_epoch,
+            server_generation: screen.generation.to_string(),
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl Stack for StackService {
+    async fn up(
+        &self,
+        request: Request<v1::UpRequest>,
+    ) -> Result<Response<v1::UpResponse>, Status> {
+        let logged = || Some(v1::log_call::Request::Up(*request.get_ref()));
+        let up = self.bring_up(&request);
+        self.recorder.logged("Up", logged, up).await
+    }
+
+    async fn down(
+        &self,
+        request: Request<v1::DownRequest>,
+    ) -> Result<Response<v1::DownResponse>, Status> {
+        let down = self.take_down(&request);
+        self.recorder.logged("Down", || None, down).await
     }
 
     async fn status(
@@ -156,26 +201,9 @@ impl Stack for StackService {
         &self,
         request: Request<v1::SetGeometryRequest>,
     ) -> Result<Response<v1::SetGeometryResponse>, Status> {
-        self.may_change("SetGeometry")?;
-        let deadline = Deadline::of(request.metadata(), Duration::from_secs(30));
-        let request = request.get_ref();
-        let Some(size) = request.geometry else {
-            return Err(status::invalid_field("geometry", "must be given"));
-        };
-        let size: Size = convert::nonempty("geometry", size.width, size.height)?;
-        if request.dpi.is_some_and(|dpi| !(24..=960).contains(&dpi)) {
-            return Err(status::invalid_field("dpi", "must be 24 to 960"));
-        }
-        let screen = self
-            .session
-            .bring_up
-            .set_geometry(size, request.dpi.unwrap_or(0), deadline.reply_by)
-            .await?;
-        Ok(Response::new(v1::SetGeometryResponse {
-            geometry: Some(convert::wire_size(screen.size)),
-            geometry_epoch: screen.geometry_epoch,
-            server_generation: screen.generation.to_string(),
-        }))
+        let logged = || Some(v1::log_call::Request::SetGeometry(*request.get_ref()));
+        let resize = self.resize(&request);
+        self.recorder.logged("SetGeometry", logged, resize).await
     }
 
     type EventsStream = ReceiverStream<Result<v1::EventsResponse, Status>>;
@@ -258,63 +286,4 @@ fn result(result: UpResult) -> v1::UpResult {
         UpResult::Locked => v1::UpResult::Locked,
         UpResult::TimedOut => v1::UpResult::TimedOut,
     }
-}
-
-fn component(component: Component) -> v1::Component {
-    match component {
-        Component::Xvfb => v1::Component::Xvfb,
-        Component::Keymap => v1::Component::Keymap,
-        Component::Dbus => v1::Component::Dbus,
-        Component::Session => v1::Component::Session,
-        Component::SessionHelper => v1::Component::SessionHelper,
-        Component::X11vnc => v1::Component::X11vnc,
-        Component::Websockify => v1::Component::Websockify,
-        Component::Paint => v1::Component::Paint,
-        Component::Lock => v1::Component::Lock,
-    }
-}
-
-fn reason(problem: Option<&Problem>) -> v1::Reason {
-    match problem {
-        None => v1::Reason::Unspecified,
-        Some(Problem::Missing { .. }) => v1::Reason::ProgramMissing,
-        Some(Problem::Failed) => v1::Reason::ComponentFailed,
-    }
-}
-
-fn component_state(state: &ComponentState) -> v1::ComponentStatus {
-    v1::ComponentStatus {
-        component: component(state.component).into(),
-        enabled: state.enabled,
-        up: state.up,
-        pid: state.pid,
-        since: (state.since_ms != 0).then(|| timestamp(state.since_ms)),
-        restarts: state.restarts,
-        last_stderr: state.last_output.clone(),
-        reason: reason(state.problem.as_ref()).into(),
-        no_new_privs: state.no_new_privs,
-    }
-}
-
-fn event(Numbered { sequence, event }: Numbered) -> v1::StageEvent {
-    v1::StageEvent {
-        component: component(event.component).into(),
-        status: match event.status {
-            wire::StageStatus::Started => v1::StageStatus::Started,
-            wire::StageStatus::Waiting => v1::StageStatus::Waiting,
-            wire::StageStatus::Completed => v1::StageStatus::Completed,
-            wire::StageStatus::Failed => v1::StageStatus::Failed,
-        }
-        .into(),
-        elapsed: prost_types::Duration::try_from(Duration::from_millis(event.elapsed_ms)).ok(),
-        time: Some(timestamp(event.time_ms)),
-        classification: v1::Classification::Unspecified.into(),
-        reason: reason(event.problem.as_ref()).into(),
-        message: event.message,
-        sequence,
-    }
-}
-
-fn timestamp(ms: u64) -> prost_types::Timestamp {
-    (std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(ms)).into()
 }

@@ -1,11 +1,12 @@
 //! Implements the gRPC service `Windows`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tonic::{Request, Response, Status};
 
 use crate::rpc::{
     messages::{status, window},
+    recorder::Recorder,
     transport::{deadline, deadline::Deadline, lease},
     v1::{self, windows_server::Windows},
 };
@@ -15,6 +16,7 @@ use crate::session::{Session, WindowRefusal};
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct WindowsService {
     pub(in crate::rpc) session: Session,
+    pub(in crate::rpc) recorder: Arc<Recorder>,
     pub(in crate::rpc) read_only: bool,
 }
 
@@ -61,17 +63,21 @@ impl Windows for WindowsService {
             return Err(status::read_only("ChangeWindow"));
         }
         let (metadata, request) = (request.metadata(), request.get_ref());
-        self.session.control.check(lease::of(metadata)?)?;
-        let (change, limit) = window::change(request)?;
-        let target = window::target("window", request.window.as_ref())?;
-        let deadline = Deadline::of(
-            metadata,
-            deadline::QUERY + limit + Duration::from_millis(500),
-        );
-        let windows = &self.session.windows;
-        let changed = windows
-            .change(&target, change, limit, deadline.reply_by)
-            .await?;
-        Ok(Response::new(window::changed(changed)))
+        let change = async {
+            self.session.control.check(lease::of(metadata)?)?;
+            let (change, limit) = window::change(request)?;
+            let target = window::target("window", request.window.as_ref())?;
+            let deadline = Deadline::of(
+                metadata,
+                deadline::QUERY + limit + Duration::from_millis(500),
+            );
+            let windows = &self.session.windows;
+            let changed = windows
+                .change(&target, change, limit, deadline.reply_by)
+                .await?;
+            Ok(Response::new(window::changed(changed)))
+        };
+        let logged = || Some(v1::log_call::Request::ChangeWindow(request.clone()));
+        self.recorder.logged("ChangeWindow", logged, change).await
     }
 }

@@ -38,7 +38,7 @@ use tokio_tungstenite::{
 pub use token::{ViewerClaims, ViewerMode, ViewerTokenError, mint, seconds_now};
 pub use verifier::ViewerDesktop;
 
-use crate::session::Session;
+use crate::{rpc::recorder::Recorder, session::Session};
 use sessions::{LIFETIME, Sessions, ViewerSession};
 use token::MAX_TOKEN;
 use verifier::Verifier;
@@ -70,6 +70,7 @@ pub struct ViewerOptions {
 #[derive(Debug)]
 pub(in crate::rpc) struct Viewer {
     session: Session,
+    recorder: Arc<Recorder>,
     verifier: Arc<Verifier>,
     sessions: Sessions,
     hosts: Vec<String>,
@@ -110,7 +111,7 @@ impl Viewer {
     /// The key file cannot be used.
     pub(in crate::rpc) fn new(
         options: ViewerOptions,
-        session: Session,
+        (session, recorder): (Session, Arc<Recorder>),
         is_tls: bool,
     ) -> Result<Self, ViewerTokenError> {
         let verifier = Verifier::new(options.key_file, options.desktop)?;
@@ -118,6 +119,7 @@ impl Viewer {
         Ok(Self {
             cookie: format!("deskd-viewer-{}", instance.collect::<String>()),
             session,
+            recorder,
             verifier: Arc::new(verifier),
             sessions: Sessions::default(),
             hosts: options.hosts,
@@ -350,7 +352,8 @@ impl Viewer {
                 .max_frame_size(Some(wire::MAX_MESSAGE));
             let stream = TokioIo::new(upgraded);
             let stream = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-            socket::converse(stream, &viewer.session, &viewer.verifier, person).await;
+            let desktop = (&viewer.session, &viewer.recorder);
+            socket::converse(stream, desktop, &viewer.verifier, person).await;
         });
         let mut response = text(StatusCode::SWITCHING_PROTOCOLS, "");
         let headers = response.headers_mut();

@@ -144,6 +144,7 @@ impl Conversation<'_> {
                 return;
             }
         };
+        let log = self.recorder.viewer_step(&action);
         let act = Act {
             operation: None,
             lease: Some(lease),
@@ -155,9 +156,14 @@ impl Conversation<'_> {
             unproved: true,
             stop_at_first: false,
             paced: false,
+            observer: None,
         };
         let input = Arc::clone(&self.session.input);
-        match input.act(act, Instant::now() + CALL).await {
+        let acted = input.act(act, Instant::now() + CALL).await;
+        if let Some(log) = log {
+            log.answered_in_viewer(&acted);
+        }
+        match acted {
             Ok(acted) if acted.account.outcome == Outcome::Done => {}
             Ok(acted) => {
                 let mut results = acted.account.results.iter();

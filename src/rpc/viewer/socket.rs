@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -26,7 +26,10 @@ use super::{
     verifier::Verifier,
     wire::{FromPage, ToPage},
 };
-use crate::session::{LeaseKey, Session};
+use crate::{
+    rpc::recorder::Recorder,
+    session::{LeaseKey, Session},
+};
 
 /// Maximum number of updates that the page has not drawn yet.
 const UPDATES: usize = 2;
@@ -51,6 +54,7 @@ pub(super) type End = (u16, &'static str);
 /// The state that the parts of a conversation share.
 pub(super) struct Conversation<'a> {
     pub(super) session: &'a Session,
+    pub(super) recorder: &'a Arc<Recorder>,
     pub(super) verifier: &'a Verifier,
     pub(super) person: &'a SessionSocket,
     pub(super) out: mpsc::Sender<Message>,
@@ -67,7 +71,7 @@ pub(super) struct Conversation<'a> {
 /// Talks with the page until one side ends.
 pub(super) async fn converse<S>(
     stream: WebSocketStream<S>,
-    session: &Session,
+    (session, recorder): (&Session, &Arc<Recorder>),
     verifier: &Verifier,
     person: SessionSocket,
 ) where
@@ -90,6 +94,7 @@ pub(super) async fn converse<S>(
     let (out, outbox) = mpsc::channel(4);
     let conversation = Conversation {
         session,
+        recorder,
         verifier,
         person: &person,
         out,

@@ -98,6 +98,7 @@ impl Capture {
             );
         }
         self.frames().remember(source, &card.id, None);
+        self.report_card(source, &card);
         card
     }
 }

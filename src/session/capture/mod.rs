@@ -5,8 +5,10 @@ mod asked;
 mod encoding;
 mod failure_card;
 mod fit;
+mod follow;
 mod frames;
 mod kept;
+mod observed;
 mod picture;
 mod refusal;
 mod screenshot;
@@ -17,7 +19,7 @@ mod window_target;
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -26,7 +28,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use asked::{AskedRegion, Space};
 pub use fit::{Fit, TileLimit};
+pub use follow::{ScreenChange, ScreenFollower};
 pub(super) use kept::WindowPlace;
+pub use observed::{FrameObserver, SeenFrame};
 pub use picture::{Frame, FrameKind, HISTORY, ImageSpec, Scale, Spec, Timings};
 pub use refusal::{CursorFailure, Refusal};
 pub(super) use space::Resolved;
@@ -56,6 +60,7 @@ pub struct Capture {
     frames: Mutex<FrameHistory>,
     encodings: Encodings,
     leases: Arc<SharedLeases>,
+    observer: OnceLock<Arc<dyn FrameObserver>>,
     shutdown: CancellationToken,
 }
 
@@ -77,6 +82,7 @@ impl Capture {
             frames: Mutex::new(FrameHistory::new(frames.0)),
             encodings: Encodings::new(frames.1),
             leases,
+            observer: OnceLock::new(),
             shutdown,
         }
     }

@@ -198,17 +198,19 @@ impl Capture {
             frames.remember(source, &id, Some(shown));
             id
         };
-        let Some(made) = made else {
-            return Ok(Frame {
+        let frame = match made {
+            None => Frame {
                 kind: FrameKind::Unchanged,
                 ..look.frame(id, arrived, Duration::ZERO)
-            });
+            },
+            Some(made) => Frame {
+                image: made.encoded.bytes.clone(),
+                stride: made.encoded.stride,
+                ..look.frame(id, arrived, made.took)
+            },
         };
-        Ok(Frame {
-            image: made.encoded.bytes.clone(),
-            stride: made.encoded.stride,
-            ..look.frame(id, arrived, made.took)
-        })
+        self.report_frame(source, &frame, look);
+        Ok(frame)
     }
 
     /// Encodes the image of `plan`, unless the caller already has it. An image that exceeds

@@ -1,6 +1,6 @@
 //! Requested actions, validated as far as possible without the screen and the keymap.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::refused::Refused;
 use crate::session::{
@@ -246,6 +246,13 @@ pub struct Settling {
     pub quiet: Option<Duration>,
 }
 
+/// Follows one step, for a log.
+pub trait StepObserver: std::fmt::Debug + Send + Sync {
+    /// The step has ended. Not called for a step that is refused. It is called again if the result was not known at the deadline, and then
+    /// arrives late.
+    fn ended(&self, account: &Account, frame: Option<&Frame>, pictures: &[(usize, Frame)]);
+}
+
 /// One step: the content of an `Act` call.
 #[derive(Debug, Clone)]
 pub struct Act {
@@ -271,6 +278,8 @@ pub struct Act {
     pub stop_at_first: bool,
     /// Whether each action waits until the previous one has taken effect.
     pub paced: bool,
+    /// What follows the step; `None`: nothing.
+    pub observer: Option<Arc<dyn StepObserver>>,
 }
 
 /// How a step ended.

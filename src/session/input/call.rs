@@ -195,6 +195,9 @@ impl Input {
             Err(_) => tracing::debug!("refused"),
         }
         let done = account.is_ok();
+        let observed = act.observer.as_ref();
+        let observed =
+            observed.and_then(|observer| Some((observer, account.as_ref().ok()?.clone())));
         sender.send_if_modified(|known| {
             // The input thread may already have sent its late account, which is kept: it is more
             // exact than an unknown outcome.
@@ -204,8 +207,13 @@ impl Input {
         });
         if done && !cancel.is_cancelled() {
             let frame = self.show(&act, reply_by).await;
+            if let Some((observer, account)) = observed {
+                observer.ended(&account, frame.as_ref(), &pictures);
+            }
             // The caller may have disconnected.
             drop(framed.send((frame, pictures)));
+        } else if let Some((observer, account)) = observed {
+            observer.ended(&account, None, &pictures);
         }
         drop((turn, permit));
     }
@@ -315,9 +323,12 @@ impl Input {
                 let account = Account::unknown(act, self.capture.overdue());
                 // The step keeps the input until the thread has ended it. A retry with the same
                 // operation id receives the late account.
-                let late = sender.clone();
+                let (late, observer) = (sender.clone(), act.observer.clone());
                 lock(&self.tasks).spawn(async move {
                     if let Ok(Ok(account)) = answer.await {
+                        if let Some(observer) = observer {
+                            observer.ended(&account, None, &[]);
+                        }
                         late.send_replace(Some(Ok(account)));
                     }
                     drop(turn);

@@ -51,7 +51,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use action::{
     Account, Act, Acted, Action, ActionStatus, AskedPoint, Button, Done, Ended, Expect, Key,
-    Method, Operation, Outcome, Run, Settled, Settling, Text,
+    Method, Operation, Outcome, Run, Settled, Settling, StepObserver, Text,
 };
 pub use pressed::{Pressed, PressedInput};
 pub use refused::{QUEUE, Refused};

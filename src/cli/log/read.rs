@@ -1,0 +1,92 @@
+//! Reads the records of a log file.
+
+use std::{
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use prost::Message as _;
+
+use crate::{
+    cli::{
+        exit::{CliError, Exit},
+        print::note,
+    },
+    log::format::{LogError, LogReader},
+    rpc::v1::{self, log_record::Record},
+};
+
+/// A log file that is read from its start to its end.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    path: PathBuf,
+    reader: Option<LogReader<BufReader<File>>>,
+}
+
+impl LogFile {
+    /// Opens a log.
+    pub(super) fn open(path: &Path) -> Result<Self, CliError> {
+        let named = |error: &dyn std::fmt::Display| {
+            let why = format!("{} cannot be read: {error}", path.display());
+            CliError::new(Exit::Local, why)
+        };
+        let file = File::open(path).map_err(|error| named(&error))?;
+        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(named(&"it is a folder"));
+        }
+        let reader = match LogReader::new(BufReader::with_capacity(1 << 16, file)) {
+            Ok(reader) => Some(reader),
+            Err(error @ LogError::Cut(_)) => {
+                note(format_args!("{}: {error}", path.display()));
+                None
+            }
+            Err(error) => return Err(named(&error)),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+        })
+    }
+
+    /// Returns the next record with the time since the log began; `None` after the last one. Where the
+    /// log was cut off, that is said on standard error, and the records before it count.
+    pub(super) fn next(&mut self) -> Result<Option<(Duration, Record)>, CliError> {
+        loop {
+            let Some(reader) = &mut self.reader else {
+                return Ok(None);
+            };
+            let content = match reader.next() {
+                Ok(Some(content)) => content,
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    note(format_args!("{}: {error}", self.path.display()));
+                    self.reader = None;
+                    return Ok(None);
+                }
+            };
+            let record = v1::LogRecord::decode(content.as_slice()).map_err(|error| {
+                let (path, offset) = (self.path.display(), reader.offset());
+                let why = format!("{path}: the record before byte {offset} is malformed: {error}");
+                CliError::new(Exit::Local, why)
+            })?;
+            let at = record.at.and_then(|at| Duration::try_from(at).ok());
+            // A newer release may write kinds of records that this one does not know.
+            if let Some(kind) = record.record {
+                return Ok(Some((at.unwrap_or_default(), kind)));
+            }
+        }
+    }
+
+    /// Calls `each` with each record.
+    pub(super) fn each(
+        mut self,
+        mut each: impl FnMut(Duration, Record) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        while let Some((at, record)) = self.next()? {
+            each(at, record)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,394 @@
+//! Records logs: what happens on the desktop, as records in files.
+//!
+//! The services report steps, calls and frames to the [`Recorder`], which passes them to each recording.
+//!
+//! - `recording`: one log: the task that collects its records.
+//! - `step_log`: follows one step from its arrival to its end.
+//! - `redact`: removes secrets from requests.
+//! - `records`: makes records of frames, captures and errors.
+
+mod recording;
+mod records;
+mod redact;
+mod step_log;
+
+use std::{
+    collections::VecDeque,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use tokio::{sync::Semaphore, time::Instant};
+use tonic::{Response, Status};
+
+use crate::rpc::v1::{self, LogEndReason, log_call, log_record::Record};
+use crate::{
+    log::folder::{LogEntry, LogFolder},
+    session::{Action, FrameObserver, SeenFrame, Session},
+};
+use recording::{Limits, LogEvent, Recording, What};
+pub(in crate::rpc) use redact::launch as redacted_launch;
+pub(in crate::rpc) use step_log::StepLog;
+
+/// Maximum number of recordings that callers started.
+const MAX_RECORDINGS: usize = 4;
+/// Maximum number of captures that wait until a recording has compared them.
+const MAX_GRABS: usize = 4;
+/// Number of ended recordings whose end is remembered.
+const REMEMBERED: usize = 64;
+
+/// Options of the recorder.
+#[derive(Debug, Clone, Default)]
+pub struct RecorderOptions {
+    /// The folder of the logs; `None` if there is none.
+    pub folder: Option<PathBuf>,
+    /// Maximum size of a log in bytes.
+    pub max_bytes: u64,
+    /// Whether typed text is written to logs.
+    pub typed_text: bool,
+}
+
+/// Why a recording cannot be started, stopped or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// There is no folder for logs.
+    #[error("this daemon has no folder for logs; start it with --log-dir")]
+    NoFolder,
+    /// The folder or a file cannot be used.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Too many recordings.
+    #[error("{MAX_RECORDINGS} calls record already; stop one of the recordings first")]
+    TooMany,
+    /// There is no log with this id.
+    #[error("there is no log {0:?}; ListRecordings has all")]
+    Unknown(String),
+    /// The log is the daemon's own.
+    #[error("this is the log of the daemon (--log-dir), which ends with the daemon")]
+    Protected,
+}
+
+/// What a caller asks for when it starts a recording.
+#[derive(Debug, Default)]
+pub(in crate::rpc) struct Asked {
+    pub(in crate::rpc) name: String,
+    pub(in crate::rpc) max_bytes: Option<u64>,
+    pub(in crate::rpc) max_duration: Option<Duration>,
+}
+
+/// The logs of one daemon.
+#[derive(Debug)]
+pub struct Recorder {
+    session: Session,
+    folder: Option<Arc<LogFolder>>,
+    max_bytes: u64,
+    typed_text: bool,
+    active: Mutex<Vec<Arc<Recording>>>,
+    /// The number of `active`, so that a daemon without recordings does nothing else.
+    count: AtomicUsize,
+    ended: Mutex<VecDeque<v1::Recording>>,
+    steps: AtomicU64,
+    grabs: Arc<Semaphore>,
+    /// Held while a recording starts.
+    starting: tokio::sync::Mutex<()>,
+}
+
+impl Recorder {
+    /// Creates the recorder of a session, which reports its frames to it.
+    pub fn new(session: Session, options: RecorderOptions) -> Arc<Self> {
+        let recorder = Arc::new(Self {
+            folder: options.folder.map(|path| Arc::new(LogFolder::new(path))),
+            max_bytes: options.max_bytes,
+            typed_text: options.typed_text,
+            active: Mutex::default(),
+            count: AtomicUsize::new(0),
+            ended: Mutex::default(),
+            steps: AtomicU64::new(0),
+            grabs: Arc::new(Semaphore::new(MAX_GRABS)),
+            starting: tokio::sync::Mutex::default(),
+            session,
+        });
+        let observer: Arc<dyn FrameObserver> = Arc::<Self>::clone(&recorder);
+        recorder.session.capture.observe(observer);
+        recorder
+    }
+
+    /// Starts the daemon's own log, which ends with the daemon.
+    ///
+    /// # Errors
+    ///
+    /// The folder or the file cannot be used.
+    pub async fn start_own(self: &Arc<Self>) -> Result<(), RecorderError> {
+        self.begin(Asked::default(), true).await.map(drop)
+    }
+
+    /// Starts a recording for a caller.
+    pub(in crate::rpc) async fn start(
+        self: &Arc<Self>,
+        asked: Asked,
+    ) -> Result<v1::Recording, RecorderError> {
+        self.begin(asked, false).await
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        asked: Asked,
+        of_daemon: bool,
+    ) -> Result<v1::Recording, RecorderError> {
+        let folder = self.folder()?;
+        let _starting = self.starting.lock().await;
+        let in_use: Vec<String> = {
+            let active = self.active();
+            let calls = active.iter().filter(|one| !one.of_daemon).count();
+            if !of_daemon && calls >= MAX_RECORDINGS {
+                return Err(RecorderError::TooMany);
+            }
+            active.iter().map(|one| one.id.clone()).collect()
+        };
+        let began_at = SystemTime::now();
+        let id = new_id(began_at, if of_daemon { "daemon" } else { &asked.name })?;
+        let made = {
+            let id = id.clone();
+            let create = move || {
+                folder.create()?;
+                folder.make_room(&in_use)?;
+                folder.create_file(&id)
+            };
+            tokio::task::spawn_blocking(create).await
+        };
+        let file = made.map_err(io::Error::other)??;
+        let limits = Limits {
+            bytes: asked.max_bytes.unwrap_or(self.max_bytes),
+            duration: asked.max_duration,
+        };
+        let start = v1::LogStart {
+            version: env!("CARGO_PKG_VERSION").into(),
+            instance_id: self.session.instance_id().into(),
+            display: self.session.capture.display().to_string(),
+            began_at: Some(began_at.into()),
+            name: asked.name,
+            typed_text: self.typed_text,
+        };
+        let begun = Recording::begin(&self.session, file, id.clone(), start, limits, of_daemon);
+        let recording = begun.inspect_err(|_| self.remove(&id))?;
+        tracing::info!(log = recording.id, "recording");
+        self.change_active(|active| active.push(Arc::clone(&recording)));
+        let (recorder, ends) = (Arc::clone(self), Arc::clone(&recording));
+        tokio::spawn(async move {
+            ends.ended().await;
+            recorder.retire(&ends);
+        });
+        Ok(recording.summary())
+    }
+
+    /// Stops a recording, and waits until its file is complete.
+    pub(in crate::rpc) async fn stop(&self, id: &str) -> Result<v1::Recording, RecorderError> {
+        let found = self.active().iter().find(|one| one.id == id).cloned();
+        let Some(recording) = found else {
+            return self.known(id).await;
+        };
+        if recording.of_daemon {
+            return Err(RecorderError::Protected);
+        }
+        recording.end(LogEndReason::Stopped);
+        recording.ended().await;
+        self.retire(&recording);
+        Ok(recording.summary())
+    }
+
+    /// Ends all recordings, because the daemon ends.
+    pub async fn end_all(&self) {
+        let active: Vec<_> = self.active().clone();
+        for recording in &active {
+            recording.end(LogEndReason::Shutdown);
+        }
+        for recording in &active {
+            recording.ended().await;
+        }
+    }
+
+    /// Returns the logs in the folder, the newest first.
+    pub(in crate::rpc) async fn list(&self) -> Result<Vec<v1::Recording>, RecorderError> {
+        let folder = self.folder()?;
+        let entries = tokio::task::spawn_blocking(move || match folder.path().exists() {
+            true => folder.list(),
+            // It is created with the first recording.
+            false => Ok(Vec::new()),
+        });
+        let entries = entries.await.map_err(io::Error::other)??;
+        Ok(entries.iter().map(|entry| self.summary(entry)).collect())
+    }
+
+    /// Returns the state of a log.
+    pub(in crate::rpc) async fn known(&self, id: &str) -> Result<v1::Recording, RecorderError> {
+        let mut list = self.list().await?.into_iter();
+        list.find(|one| one.recording_id == id)
+            .ok_or_else(|| RecorderError::Unknown(id.to_owned()))
+    }
+
+    /// Opens the file of a log.
+    pub(in crate::rpc) async fn open(&self, id: &str) -> Result<std::fs::File, RecorderError> {
+        let folder = self.folder()?;
+        let name = id.to_owned();
+        let open = tokio::task::spawn_blocking(move || folder.read_file(&name));
+        open.await
+            .map_err(io::Error::other)?
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => RecorderError::Unknown(id.to_owned()),
+                _ => RecorderError::Io(error),
+            })
+    }
+
+    /// Follows a step that has arrived; `None` if nothing records.
+    pub(in crate::rpc) fn step(self: &Arc<Self>, request: &v1::ActRequest) -> Option<Arc<StepLog>> {
+        let count = request.actions.len();
+        self.observes()
+            .then(|| StepLog::begin(self, request.clone(), count, false))
+    }
+
+    /// Follows an input that a person gives in the viewer; `None` if nothing records. Movements of the
+    /// pointer are no steps: the screen has the pointer.
+    pub(in crate::rpc) fn viewer_step(self: &Arc<Self>, action: &Action) -> Option<Arc<StepLog>> {
+        if !self.observes() {
+            return None;
+        }
+        let request = v1::ActRequest {
+            actions: vec![records::viewer_action(action)?],
+            ..v1::ActRequest::default()
+        };
+        Some(StepLog::begin(self, request, 1, true))
+    }
+
+    /// Does a call that changes the desktop, and records it. `request` returns the request for the log,
+    /// after the call.
+    pub(in crate::rpc) async fn logged<T>(
+        &self,
+        method: &str,
+        request: impl FnOnce() -> Option<log_call::Request>,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<Response<T>, Status> {
+        if !self.observes() {
+            return call.await;
+        }
+        let arrived = Instant::now();
+        let result = call.await;
+        self.record(Record::Call(v1::LogCall {
+            method: method.to_owned(),
+            request: request(),
+            refused: result
+                .as_ref()
+                .err()
+                .map(|status| records::refusal(status, false)),
+            took: crate::rpc::messages::convert::duration(arrived.elapsed()),
+        }));
+        result
+    }
+
+    /// Passes a record to every recording.
+    fn record(&self, record: Record) {
+        let (at, record) = (Instant::now(), Arc::new(record));
+        for recording in self.active().iter() {
+            let what = What::Record(Arc::clone(&record));
+            recording.send(LogEvent { at, what });
+        }
+    }
+
+    /// Removes a file that could not be begun.
+    fn remove(&self, id: &str) {
+        if let Some(folder) = &self.folder {
+            folder.remove(id);
+        }
+    }
+
+    fn summary(&self, entry: &LogEntry) -> v1::Recording {
+        let active = self.active().iter().find(|one| one.id == entry.id).cloned();
+        if let Some(active) = active {
+            return active.summary();
+        }
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = ended.iter().find(|one| one.recording_id == entry.id);
+        known.cloned().unwrap_or_else(|| v1::Recording {
+            recording_id: entry.id.clone(),
+            bytes: entry.bytes,
+            began_at: Some(entry.modified.into()),
+            ..v1::Recording::default()
+        })
+    }
+
+    /// Moves an ended recording from the active ones to the remembered ones.
+    fn retire(&self, recording: &Arc<Recording>) {
+        self.change_active(|active| active.retain(|one| one.id != recording.id));
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.iter().any(|one| one.recording_id == recording.id) {
+            return;
+        }
+        if ended.len() == REMEMBERED {
+            ended.pop_front();
+        }
+        ended.push_back(recording.summary());
+    }
+
+    fn folder(&self) -> Result<Arc<LogFolder>, RecorderError> {
+        self.folder.clone().ok_or(RecorderError::NoFolder)
+    }
+
+    /// Whether the daemon has a folder for logs.
+    pub(in crate::rpc) fn has_folder(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    fn active(&self) -> MutexGuard<'_, Vec<Arc<Recording>>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_active(&self, change: impl FnOnce(&mut Vec<Arc<Recording>>)) {
+        let mut active = self.active();
+        change(&mut active);
+        self.count.store(active.len(), Ordering::Relaxed);
+    }
+}
+
+impl FrameObserver for Recorder {
+    fn observes(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+    }
+
+    fn frame(&self, mut seen: SeenFrame) {
+        // Each capture is a copy of the screen, so only a few may wait.
+        let permit = match &seen.grab {
+            None => None,
+            Some(_) => match Arc::clone(&self.grabs).try_acquire_owned() {
+                Ok(permit) => Some(permit),
+                Err(_) => {
+                    seen.grab = None;
+                    None
+                }
+            },
+        };
+        let (at, frame) = (Instant::now(), Arc::new((seen, permit)));
+        for recording in self.active().iter() {
+            let what = What::Frame(Arc::clone(&frame));
+            recording.send(LogEvent { at, what });
+        }
+    }
+}
+
+/// Returns an id that begins with the time, so that ids sort by it.
+fn new_id(time: SystemTime, name: &str) -> io::Result<String> {
+    let seconds = humantime::format_rfc3339_seconds(time).to_string();
+    let time: String = seconds
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric())
+        .collect();
+    let time = time.trim_end_matches('Z');
+    let random = getrandom::u32().map_err(io::Error::from)? & 0xffff;
+    Ok(match name {
+        "" => format!("{time}-{random:04x}"),
+        name => format!("{time}-{name}-{random:04x}"),
+    })
+}

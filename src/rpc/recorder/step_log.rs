@@ -1,0 +1,192 @@
+//! Follows one step from its arrival to its end.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::time::Instant;
+use tonic::{Response, Status};
+
+use super::{Recorder, records, redact};
+use crate::rpc::{
+    messages::{convert, outcome},
+    v1::{self, log_record::Record},
+};
+use crate::session::{Account, Acted, Frame, Refused, StepObserver};
+
+/// What the log has of the end of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Recorded {
+    Nothing,
+    /// The step ended, but its outcome was not known.
+    Unknown,
+    /// The result.
+    Result,
+}
+
+#[derive(Debug)]
+struct StepEnd {
+    recorded: Recorded,
+    /// The result of the step, until the answer of the call is recorded.
+    acted: Option<Acted>,
+}
+
+/// A step that is recorded.
+#[derive(Debug)]
+pub(in crate::rpc) struct StepLog {
+    recorder: Arc<Recorder>,
+    step: u64,
+    arrived: Instant,
+    /// Number of actions in the request.
+    count: usize,
+    is_redacted: bool,
+    /// In a step that stops at the first failure: why an action was not begun.
+    malformed: OnceLock<Status>,
+    end: Mutex<StepEnd>,
+}
+
+impl StepLog {
+    /// Records the arrival of a step.
+    pub(super) fn begin(
+        recorder: &Arc<Recorder>,
+        mut request: v1::ActRequest,
+        count: usize,
+        in_viewer: bool,
+    ) -> Arc<Self> {
+        use std::sync::atomic::Ordering;
+        // The text of a person is never in the log.
+        let redactions = match recorder.typed_text && !in_viewer {
+            true => Vec::new(),
+            false => redact::step(&mut request),
+        };
+        let step = recorder.steps.fetch_add(1, Ordering::Relaxed) + 1;
+        let log = Self {
+            recorder: Arc::clone(recorder),
+            step,
+            arrived: Instant::now(),
+            count,
+            is_redacted: !redactions.is_empty(),
+            malformed: OnceLock::new(),
+            end: Mutex::new(StepEnd {
+                recorded: Recorded::Nothing,
+                acted: None,
+            }),
+        };
+        recorder.record(Record::StepBegan(v1::LogStepBegan {
+            step,
+            request: Some(request),
+            redactions,
+            in_viewer,
+        }));
+        Arc::new(log)
+    }
+
+    /// Sets why an action was not begun.
+    pub(in crate::rpc) fn is_malformed(&self, status: &Status) {
+        drop(self.malformed.set(status.clone()));
+    }
+
+    /// Records the answer of the call.
+    pub(in crate::rpc) fn answered(&self, answer: &Result<Response<v1::ActResponse>, Status>) {
+        match answer {
+            Err(status) => self.refused(status),
+            Ok(response) => self.done(response.get_ref()),
+        }
+    }
+
+    /// Records the result of an input that was given in the viewer.
+    pub(in crate::rpc) fn answered_in_viewer(&self, answer: &Result<Acted, Refused>) {
+        match answer {
+            Err(refused) => self.refused(&Status::from(refused.clone())),
+            Ok(acted) => self.done(&self.response(bare(acted))),
+        }
+    }
+
+    fn refused(&self, status: &Status) {
+        let refusal = records::refusal(status, self.is_redacted);
+        self.end(Recorded::Result, || self.record(None, Some(refusal)));
+    }
+
+    fn done(&self, response: &v1::ActResponse) {
+        let recorded = match response.outcome() {
+            v1::ActOutcome::Unknown => Recorded::Unknown,
+            _ => Recorded::Result,
+        };
+        self.end(recorded, || {
+            let response = redact::response(response, self.is_redacted);
+            self.record(Some(response), None)
+        });
+    }
+
+    fn response(&self, acted: Acted) -> v1::ActResponse {
+        outcome::response(acted, self.malformed.get().cloned(), self.count)
+    }
+
+    fn record(&self, response: Option<v1::ActResponse>, refused: Option<v1::LogRefusal>) -> Record {
+        Record::StepEnded(v1::LogStepEnded {
+            step: self.step,
+            response,
+            refused,
+            took: convert::duration(self.arrived.elapsed()),
+        })
+    }
+
+    /// Records the end, unless the log has it.
+    fn end(&self, now: Recorded, record: impl FnOnce() -> Record) {
+        let mut end = self.state();
+        end.acted = None;
+        if now > end.recorded {
+            end.recorded = now;
+            self.recorder.record(record());
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, StepEnd> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StepObserver for StepLog {
+    fn ended(&self, account: &Account, frame: Option<&Frame>, pictures: &[(usize, Frame)]) {
+        let acted = Acted {
+            account: account.clone(),
+            frame: frame.map(without_image),
+            pictures: pictures
+                .iter()
+                .map(|(index, frame)| (*index, without_image(frame)))
+                .collect(),
+            replayed: false,
+        };
+        let is_late = self.state().recorded == Recorded::Unknown;
+        match is_late {
+            true => self.done(&self.response(acted)),
+            // The answer of the call follows, unless the caller has disconnected.
+            false => self.state().acted = Some(acted),
+        }
+    }
+}
+
+impl Drop for StepLog {
+    fn drop(&mut self) {
+        let acted = self.state().acted.take();
+        if let Some(acted) = acted {
+            self.done(&self.response(acted));
+        }
+        let message = "the caller disconnected before the step began";
+        self.refused(&Status::cancelled(message));
+    }
+}
+
+fn bare(acted: &Acted) -> Acted {
+    Acted {
+        account: acted.account.clone(),
+        frame: None,
+        pictures: Vec::new(),
+        replayed: acted.replayed,
+    }
+}
+
+fn without_image(frame: &Frame) -> Frame {
+    Frame {
+        image: bytes::Bytes::new(),
+        ..frame.clone()
+    }
+}

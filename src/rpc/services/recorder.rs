@@ -1,0 +1,192 @@
+//! Implements the gRPC service `Recorder`.
+
+use std::{
+    io::{self, Read as _, Seek as _, SeekFrom},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status};
+
+use crate::rpc::{
+    messages::{limited, status, status::Reason},
+    recorder::{Asked, Recorder, RecorderError},
+    transport::{auth, auth::Credential, deadline, deadline::Deadline},
+    v1,
+};
+use crate::{failure::Failure, session::Session};
+
+/// Maximum length of a name.
+const MAX_NAME: usize = 48;
+/// Limits of the size of a log in bytes.
+const BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(16 << 30);
+/// Limits of the duration of a log.
+const DURATION: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+/// Size of a piece that is sent.
+const PIECE: usize = 256 << 10;
+
+/// Serves `Recorder` calls.
+#[derive(Debug, Clone)]
+pub(in crate::rpc) struct RecorderService {
+    pub(in crate::rpc) session: Session,
+    pub(in crate::rpc) recorder: Arc<Recorder>,
+}
+
+#[tonic::async_trait]
+impl v1::recorder_server::Recorder for RecorderService {
+    async fn start_recording(
+        &self,
+        request: Request<v1::StartRecordingRequest>,
+    ) -> Result<Response<v1::StartRecordingResponse>, Status> {
+        let request = request.into_inner();
+        let recording = self.recorder.start(asked(request)?).await?;
+        Ok(Response::new(v1::StartRecordingResponse {
+            recording: Some(recording),
+        }))
+    }
+
+    async fn stop_recording(
+        &self,
+        request: Request<v1::StopRecordingRequest>,
+    ) -> Result<Response<v1::StopRecordingResponse>, Status> {
+        let id = id(&request.get_ref().recording_id)?;
+        let recording = self.recorder.stop(id).await?;
+        Ok(Response::new(v1::StopRecordingResponse {
+            recording: Some(recording),
+        }))
+    }
+
+    async fn list_recordings(
+        &self,
+        _: Request<v1::ListRecordingsRequest>,
+    ) -> Result<Response<v1::ListRecordingsResponse>, Status> {
+        let recordings = self.recorder.list().await?;
+        Ok(Response::new(v1::ListRecordingsResponse { recordings }))
+    }
+
+    type FetchRecordingStream =
+        Pin<Box<dyn Stream<Item = Result<v1::FetchRecordingResponse, Status>> + Send>>;
+
+    async fn fetch_recording(
+        &self,
+        request: Request<v1::FetchRecordingRequest>,
+    ) -> Result<Response<Self::FetchRecordingStream>, Status> {
+        let until = Deadline::of_stream(request.metadata());
+        let credential = request.extensions().get::<Credential>().cloned();
+        let request = request.get_ref();
+        let id = id(&request.recording_id)?.to_owned();
+        let file = self.recorder.open(&id).await?;
+        let (recorder, offset) = (Arc::clone(&self.recorder), request.offset);
+        let stopping = self.session.stopping();
+        let (sender, items) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let send = async {
+                let end = send(&recorder, &id, file, offset, &sender).await;
+                end.err()
+            };
+            let end = tokio::select! {
+                end = send => end,
+                () = sender.closed() => None,
+                status = auth::revoked(credential.as_ref()) => Some(status),
+                () = deadline::until(until) => {
+                    Some(status::deadline(Reason::Deadline, "the stream's deadline came".into()))
+                }
+                () = stopping.cancelled() => Some(status::unavailable(&Failure::stopping())),
+            };
+            if let Some(status) = end {
+                drop(sender.send(Err(status)).await);
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(items))))
+    }
+}
+
+/// Sends the file from `offset`, piece by piece.
+async fn send(
+    recorder: &Recorder,
+    id: &str,
+    mut file: std::fs::File,
+    mut offset: u64,
+    sender: &mpsc::Sender<Result<v1::FetchRecordingResponse, Status>>,
+) -> Result<(), Status> {
+    loop {
+        // The state is read before the piece: then a log that has ended is sent to its end.
+        let state = recorder.known(id).await?;
+        let read = move || {
+            let mut piece = Vec::new();
+            file.seek(SeekFrom::Start(offset))?;
+            (&mut file).take(PIECE as u64).read_to_end(&mut piece)?;
+            Ok::<_, io::Error>((file, piece))
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        let read = read.map_err(io::Error::other).flatten();
+        let (same, data) = read.map_err(RecorderError::from)?;
+        file = same;
+        offset += data.len() as u64;
+        let is_last = data.len() < PIECE;
+        let response = v1::FetchRecordingResponse {
+            data,
+            offset,
+            recording: is_last.then_some(state),
+        };
+        if sender.send(Ok(response)).await.is_err() || is_last {
+            return Ok(());
+        }
+    }
+}
+
+fn asked(request: v1::StartRecordingRequest) -> Result<Asked, Status> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if request.name.len() > MAX_NAME || !request.name.bytes().all(is_plain) {
+        let why = "must be at most 48 letters, digits, `-` and `_`";
+        return Err(status::invalid_field("name", why));
+    }
+    let max_bytes = (request.max_bytes != 0).then_some(request.max_bytes);
+    if max_bytes.is_some_and(|bytes| !BYTES.contains(&bytes)) {
+        let why = "must be from 1 MiB to 16 GiB";
+        return Err(status::invalid_field("max_bytes", why));
+    }
+    let max_duration = request
+        .max_duration
+        .map(|duration| limited::within("max_duration", duration, *DURATION.end()))
+        .transpose()?;
+    if max_duration.is_some_and(|duration| duration < *DURATION.start()) {
+        return Err(status::invalid_field(
+            "max_duration",
+            "must be at least 1 s",
+        ));
+    }
+    Ok(Asked {
+        name: request.name,
+        max_bytes,
+        max_duration,
+    })
+}
+
+fn id(id: &str) -> Result<&str, Status> {
+    match crate::log::folder::is_id(id) {
+        true => Ok(id),
+        false => {
+            let why = "must be an id that ListRecordings returns";
+            Err(status::invalid_field("recording_id", why))
+        }
+    }
+}
+
+impl From<RecorderError> for Status {
+    fn from(error: RecorderError) -> Self {
+        let message = error.to_string();
+        match error {
+            RecorderError::NoFolder | RecorderError::Io(_) => {
+                status::unavailable_for(Reason::RecordingUnavailable, message)
+            }
+            RecorderError::TooMany => status::exhausted(Reason::QueueFull, message),
+            RecorderError::Unknown(_) => status::not_found(Reason::UnknownRecording, message),
+            RecorderError::Protected => status::denied(Reason::RecordingProtected, message),
+        }
+    }
+}
