@@ -27,6 +27,8 @@ mod keys;
 mod lifecycle;
 mod limits;
 mod links;
+mod log;
+mod log_exports;
 mod mouse;
 mod operating;
 mod pacing;

@@ -374,6 +374,15 @@ impl Witness {
         self.checked(&x::FreeGc { gc });
     }
 
+    /// The place of the pointer.
+    pub fn pointer(&self) -> (i16, i16) {
+        let cookie = self
+            .conn
+            .send_request(&x::QueryPointer { window: self.root });
+        let reply = self.conn.wait_for_reply(cookie).unwrap();
+        (reply.root_x(), reply.root_y())
+    }
+
     /// Moves the pointer.
     pub fn warp(&self, x: i16, y: i16) {
         self.checked(&x::WarpPointer {

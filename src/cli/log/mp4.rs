@@ -182,7 +182,7 @@ fn encode(
         .arg(chapters)
         .args(["-map", "0:v", "-map_metadata", "1", "-map_chapters", "1"])
         .args(["-c:v", "libx264", "-preset", "veryfast", "-crf", "23"])
-        .args(["-pix_fmt", "yuv420p", "-g", &(FPS * 2).to_string()])
+        .args(["-pix_fmt", "yuv420p", "-g", &FPS.to_string()])
         .args(["-movflags", "+frag_keyframe+empty_moov+default_base_moof"])
         .args(["-f", "mp4"])
         .arg(film)

@@ -243,8 +243,9 @@ fn each_step(
             }
             Record::Frame(frame) => {
                 known.learn(&frame);
-                if frame.screen == screen.number {
-                    seen = screen.size().map(|size| (size, screen.pixels().to_vec()));
+                if frame.screen != 0 && frame.screen == screen.number {
+                    let pixels = || screen.pixels().to_vec();
+                    seen = screen.size().map(|size| (frame.screen, size, pixels()));
                 }
             }
             Record::StepBegan(began) => {
@@ -261,7 +262,12 @@ fn each_step(
                 let pause = last.map_or(Duration::ZERO, |last| arrived.saturating_sub(last));
                 last = Some(at);
                 let response = ended.response.as_ref();
-                let has_frame = response.is_some_and(|response| response.frame.is_some());
+                let of_frame = seen.take().filter(|(number, ..)| *number == ended.screen);
+                let is_shown = ended.screen != 0 && ended.screen == screen.number;
+                let now = || Some((screen.size()?, screen.pixels().to_vec()));
+                let after = of_frame
+                    .map(|(_, size, pixels)| (size, pixels))
+                    .or_else(|| is_shown.then(now).flatten());
                 each(LoggedStep {
                     number: began.step,
                     pause,
@@ -269,7 +275,7 @@ fn each_step(
                     request: request(&began, &ended, mapped),
                     outcome: response
                         .map_or(ActOutcome::Unspecified, |response| response.outcome()),
-                    screen: seen.take().filter(|_| has_frame),
+                    screen: after,
                 })?;
             }
             _ => {}

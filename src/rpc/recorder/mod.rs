@@ -275,17 +275,16 @@ impl Recorder {
         if !self.observes() {
             return call.await;
         }
-        let arrived = Instant::now();
+        let mut logged = LoggedCall {
+            recorder: self,
+            method,
+            request: Some(request),
+            arrived: Instant::now(),
+            refused: Some(records::refusal(&gone(), false)),
+        };
         let result = call.await;
-        self.record(Record::Call(v1::LogCall {
-            method: method.to_owned(),
-            request: request(),
-            refused: result
-                .as_ref()
-                .err()
-                .map(|status| records::refusal(status, false)),
-            took: crate::rpc::messages::convert::duration(arrived.elapsed()),
-        }));
+        let status = result.as_ref().err();
+        logged.refused = status.map(|status| records::refusal(status, false));
         result
     }
 
@@ -375,6 +374,33 @@ impl FrameObserver for Recorder {
             let what = What::Frame(Arc::clone(&frame));
             recording.send(LogEvent { at, what });
         }
+    }
+}
+
+/// The error of a call whose caller disconnected before its end.
+fn gone() -> Status {
+    Status::cancelled(
+        "the caller disconnected before the end, so it is not known whether it was done",
+    )
+}
+
+/// Records a call when it is dropped: at its end, or when its caller disconnects.
+struct LoggedCall<'a, F: FnOnce() -> Option<log_call::Request>> {
+    recorder: &'a Recorder,
+    method: &'a str,
+    request: Option<F>,
+    arrived: Instant,
+    refused: Option<v1::LogRefusal>,
+}
+
+impl<F: FnOnce() -> Option<log_call::Request>> Drop for LoggedCall<'_, F> {
+    fn drop(&mut self) {
+        self.recorder.record(Record::Call(v1::LogCall {
+            method: self.method.to_owned(),
+            request: self.request.take().and_then(|request| request()),
+            refused: self.refused.take(),
+            took: crate::rpc::messages::convert::duration(self.arrived.elapsed()),
+        }));
     }
 }
 

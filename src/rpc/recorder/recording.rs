@@ -37,6 +37,8 @@ use crate::{
 const QUEUE: usize = 1024;
 /// Number of pointer images that a log numbers before it begins again.
 const POINTERS: usize = 256;
+/// Maximum time for the capture after a step that has no picture.
+const AFTER_STEP: Duration = Duration::from_millis(500);
 /// Bytes that the record of the end may take.
 const END_ROOM: u64 = 64;
 
@@ -104,6 +106,8 @@ impl Recording {
             has_room: true,
             pointers: HashMap::new(),
             pointer: 0,
+            last: began,
+            last_frame: (String::new(), 0),
         };
         tokio::spawn(task.run(start));
         Ok(Arc::new(Self {
@@ -199,6 +203,10 @@ struct Task {
     /// The numbers of the pointer's images, by hash.
     pointers: HashMap<u128, u64>,
     pointer: u64,
+    /// The time of the last record.
+    last: Instant,
+    /// The id of the last frame that a caller received, and the number of its screen.
+    last_frame: (String, u64),
 }
 
 impl Task {
@@ -274,14 +282,39 @@ impl Task {
     /// Records an event.
     async fn event(&mut self, event: LogEvent) {
         match event.what {
-            What::Record(record) => self.append(event.at, (*record).clone()),
+            What::Record(record) => {
+                let mut record = (*record).clone();
+                if let Record::StepEnded(ended) = &mut record {
+                    ended.screen = self.after_step(ended).await;
+                }
+                self.append(event.at, record);
+            }
             What::Frame(seen) => {
                 let screen = match &seen.0.grab {
                     Some(grab) => self.screen(grab).await,
                     None => 0,
                 };
+                self.last_frame = (seen.0.frame.id.clone(), screen);
                 self.append(event.at, Record::Frame(records::frame(&seen.0, screen)));
             }
+        }
+    }
+
+    /// Returns the number of the screen after a step.
+    async fn after_step(&mut self, ended: &v1::LogStepEnded) -> u64 {
+        let Some(response) = &ended.response else {
+            return 0;
+        };
+        if let Some(frame) = &response.frame
+            && frame.frame_id == self.last_frame.0
+        {
+            return self.last_frame.1;
+        }
+        // A step without a picture, or with one of a window.
+        let capture = tokio::time::timeout(AFTER_STEP, self.follower.capture()).await;
+        match capture {
+            Ok(Ok(grab)) => self.screen(&grab).await,
+            _ => 0,
         }
     }
 
@@ -329,8 +362,9 @@ impl Task {
             .map_or(0, |image| self.pointer(image));
         self.screens += 1;
         self.has_screen = true;
+        let at = Instant::from_std(change.started);
         let record = records::screen(self.screens, change, pointer_image);
-        self.append(Instant::now(), Record::Screen(record));
+        self.append(at, Record::Screen(record));
     }
 
     /// Returns the number of the pointer's image, which is recorded if it is new; 0 if it shows nothing.
@@ -365,6 +399,9 @@ impl Task {
 
     fn write(&mut self, at: Instant, record: Record) {
         let is_end = matches!(record, Record::End(_));
+        // A capture ends after it began, and events wait for the task: the order of the records counts.
+        self.last = self.last.max(at);
+        let at = self.last;
         let record = v1::LogRecord {
             at: convert::duration(at.saturating_duration_since(self.began)),
             record: Some(record),

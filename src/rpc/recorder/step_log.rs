@@ -126,6 +126,8 @@ impl StepLog {
             response,
             refused,
             took: convert::duration(self.arrived.elapsed()),
+            // Set by each recording.
+            screen: 0,
         })
     }
 

@@ -53,8 +53,10 @@ pub struct ScreenChange {
     pub key: bool,
     /// The size of the screen.
     pub size: Size,
-    /// When the pixels were read.
+    /// When the pixels were read, by the sandbox's clock.
     pub time: SystemTime,
+    /// When the pixels were read.
+    pub started: std::time::Instant,
     /// The parts that changed, as PNG, without the pointer.
     pub parts: Vec<(Region, Bytes)>,
     /// The pointer.
@@ -155,6 +157,7 @@ impl ScreenFollower {
             key,
             size,
             time: grab.time,
+            started: grab.started,
             parts,
             cursor: grab.cursor.clone(),
         }))

@@ -236,4 +236,13 @@ const refused = steps.filter((s) => ends.get(s.n)?.refused).length;
 $("about").textContent = began + steps.length + " steps" + (refused ? ", " + refused + " refused" : "") + ", " + clock(length) + ", deskd " + (start.version || "");
 document.title = $("title").textContent + " — deskd";
 list();
-go(screens.length ? screens[0].t : 0);
+// A link may name a time in seconds, or a step: #t=12.5, #step=3.
+function follow() {
+  const [, kind, number] = /^#(t|step)=([0-9.]+)$/.exec(location.hash) || [];
+  const step = kind === "step" && ends.get(Number(number));
+  if (step) return go(step.t);
+  if (kind === "t") return go(Number(number));
+  return go(screens.length ? screens[0].t : 0);
+}
+window.addEventListener("hashchange", follow);
+follow();
