@@ -177,7 +177,9 @@ async fn a_person_watches_takes_control_types_and_gives_it_back() {
     let server = XServer::start();
     set_keymap(&server, "us");
     let receiver = Receiver::of_text(&server, Toolkit::Gtk);
-    let stage = Stage::start(&server, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("logs").display().to_string();
+    let stage = Stage::start(&server, &["--log-dir", &logs, "--log-typed-text"]);
     let mut agent = stage.daemon.client().await;
     let mut browser = Browser::start(1280, 900).await;
     let token = stage.link("Ada");
@@ -283,11 +285,32 @@ async fn a_person_watches_takes_control_types_and_gives_it_back() {
         .unwrap()
         .into_inner();
     assert_eq!(old.outcome(), v1::ActOutcome::Done);
-    // What was typed, pasted and used as a token is in no log.
-    // What the person has copied is replaced on request only; the field of the dialog is, too.
+    // What was typed, pasted and used as a token is in no log, also where the text of agents is.
     let log = stage.daemon.log();
-    for secret in ["Ab1", "from the page", &token[token.len() - 20..]] {
+    let run = std::fs::read_dir(&logs).unwrap().next().unwrap();
+    let run = run.unwrap().path();
+    let bytes = std::fs::read(&run).unwrap();
+    let is_recorded = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    for secret in [
+        "Ab1",
+        "ж",
+        "γειά",
+        "from the page",
+        &token[token.len() - 20..],
+    ] {
         assert!(!log.contains(secret), "{secret}");
+        assert!(!is_recorded(secret), "{secret}");
+    }
+    // The person's steps are in the log of the run: a click, characters, keys.
+    let steps = crate::log::records(&run);
+    let steps = steps.iter().map(|record| &record["stepBegan"]);
+    let steps: Vec<String> = steps
+        .filter(|step| step["inViewer"] == true)
+        .map(|step| step["request"]["actions"][0].to_string())
+        .collect();
+    for part in ["buttonDown", "buttonUp", "\"text\":\"\"", "BackSpace", "paste"] {
+        let is_there = steps.iter().any(|step| step.contains(part));
+        assert!(is_there, "{part}: {steps:?}");
     }
     if let Some(folder) = std::env::var_os("DESKD_TEST_PICTURES") {
         let folder = PathBuf::from(folder);
