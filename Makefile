@@ -2,7 +2,7 @@
 
 # One heavy step after another: cargo uses all cores by itself.
 .NOTPARALLEL:
-.PHONY: api-baseline clients reference help deps demo quickstart image deb dist dist-test image-test test lint bench bench-fitted bench-windows bench-viewer bench-floods bench-frames bench-links bench-step bench-text gate-table sessions-table boots matrix pacing characters fmt
+.PHONY: api-baseline clients reference help deps demo quickstart image deb dist dist-test image-test test lint bench bench-fitted bench-windows bench-viewer bench-log bench-floods bench-frames bench-links bench-step bench-text gate-table sessions-table boots matrix pacing characters fmt
 
 CARGO ?= cargo
 
@@ -108,6 +108,10 @@ bench-windows: deps ## Windows, their pictures, the clipboard and 1,000 waits, a
 bench-viewer: deps ## The viewer's cost and delay in a real browser, about a minute
 	$(CARGO) build --release --locked --bin deskd --example bench_viewer
 	target/release/examples/bench_viewer
+
+bench-log: deps ## What a log adds to a step on XFCE, and its size, about two minutes
+	$(CARGO) build --release --locked --bin deskd --example bench_log
+	target/release/examples/bench_log
 
 bench-frames: deps ## Frames by change, screen, size and format, beside others, about 20 minutes (SHORT=short: one size)
 	@image/install-packages.sh tests/bench-packages

@@ -75,6 +75,8 @@ struct Metrics {
     settles: Seconds,
     verdicts: Family<Labels<1>, Counter>,
     refusals: Family<Labels<1>, Counter>,
+    log_bytes: Counter,
+    log_lost: Counter,
     stages: Family<Labels<2>, Counter>,
     stage_seconds: Seconds,
     // A family with one series, which exists only when its value is known.
@@ -122,6 +124,8 @@ impl Metrics {
             settles: Seconds::new_with_constructor(slow_by_label),
             verdicts: Family::default(),
             refusals: Family::default(),
+            log_bytes: Counter::default(),
+            log_lost: Counter::default(),
             stages: Family::default(),
             stage_seconds: Seconds::new_with_constructor(slow_by_label),
             first_paint: Family::default(),
@@ -143,6 +147,8 @@ impl Metrics {
             settles,
             verdicts,
             refusals,
+            log_bytes,
+            log_lost,
             stages,
             stage_seconds,
             first_paint,
@@ -188,6 +194,16 @@ impl Metrics {
             verdicts.clone(),
         );
         all.register("refusals", "Calls refused, by reason", refusals.clone());
+        all.register(
+            "log_bytes",
+            "Bytes written to logs of runs",
+            log_bytes.clone(),
+        );
+        all.register(
+            "log_lost_records",
+            "Records that are missing in logs of runs",
+            log_lost.clone(),
+        );
         all.register(
             "stages",
             "Steps of the stack's bring-ups and restarts, by component and status",
@@ -303,6 +319,16 @@ pub(crate) fn verdict(name: &'static str) {
 /// Counts a call that is refused.
 pub(crate) fn refused(reason: &'static str) {
     METRICS.refusals.get_or_create(&[("reason", reason)]).inc();
+}
+
+/// Counts bytes that were written to a log.
+pub(crate) fn logged(bytes: u64) {
+    METRICS.log_bytes.inc_by(bytes);
+}
+
+/// Counts records of a log that were lost.
+pub(crate) fn log_lost(records: u64) {
+    METRICS.log_lost.inc_by(records);
 }
 
 /// Counts a stage event of the stack; `elapsed` is the time since the bring-up began.

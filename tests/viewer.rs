@@ -290,7 +290,11 @@ async fn a_person_watches_takes_control_types_and_gives_it_back() {
     let run = std::fs::read_dir(&logs).unwrap().next().unwrap();
     let run = run.unwrap().path();
     let bytes = std::fs::read(&run).unwrap();
-    let is_recorded = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    let is_recorded = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
     for secret in [
         "Ab1",
         "ж",
@@ -308,7 +312,13 @@ async fn a_person_watches_takes_control_types_and_gives_it_back() {
         .filter(|step| step["inViewer"] == true)
         .map(|step| step["request"]["actions"][0].to_string())
         .collect();
-    for part in ["buttonDown", "buttonUp", "\"text\":\"\"", "BackSpace", "paste"] {
+    for part in [
+        "buttonDown",
+        "buttonUp",
+        "\"text\":\"\"",
+        "BackSpace",
+        "paste",
+    ] {
         let is_there = steps.iter().any(|step| step.contains(part));
         assert!(is_there, "{part}: {steps:?}");
     }

@@ -40,6 +40,10 @@ use crate::{
 /// rotates it.
 const LOG_BYTES: u64 = 16 << 20;
 
+/// Maximum size of a log in the folder of `--log-dir`.
+const LOG_DIR_BYTES: u64 = 1 << 30;
+/// Maximum size of a log beside the socket, where the file system is often in memory.
+const BESIDE_BYTES: u64 = 64 << 20;
 /// Maximum time for the logs to be written when the daemon ends.
 const LOGS_END: Duration = Duration::from_millis(500);
 
@@ -275,7 +279,10 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
 fn recorder(args: &ServeArgs, session: &Session, beside: Option<PathBuf>) -> Arc<Recorder> {
     let options = RecorderOptions {
         folder: args.log_dir.clone().or(beside),
-        max_bytes: args.log_max_bytes,
+        max_bytes: args.log_max_bytes.unwrap_or(match args.log_dir {
+            Some(_) => LOG_DIR_BYTES,
+            None => BESIDE_BYTES,
+        }),
         typed_text: args.log_typed_text,
     };
     Recorder::new(session.clone(), options)

@@ -180,8 +180,9 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "DESKD_LOG_DIR", value_name = "FOLDER")]
     pub(super) log_dir: Option<PathBuf>,
     /// Maximum size of a log. After seven eighths, it gets no further pictures; at the maximum it ends.
-    #[arg(long, env = "DESKD_LOG_MAX_BYTES", default_value = "1GiB", value_parser = values::log_bytes, value_name = "SIZE")]
-    pub(super) log_max_bytes: u64,
+    /// All logs of the folder have at most four times this size [default: 1GiB with --log-dir, else 64MiB].
+    #[arg(long, env = "DESKD_LOG_MAX_BYTES", value_parser = values::log_bytes, value_name = "SIZE")]
+    pub(super) log_max_bytes: Option<u64>,
     /// Write typed and pasted text to the logs. A person's input in the viewer never is.
     #[arg(long, env = "DESKD_LOG_TYPED_TEXT", value_parser = values::switch)]
     pub(super) log_typed_text: bool,

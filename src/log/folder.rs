@@ -146,12 +146,17 @@ impl LogFolder {
         Ok(entries)
     }
 
-    /// Deletes the oldest files, except those in use, until there is room for another.
-    pub(crate) fn make_room(&self, in_use: &[String]) -> io::Result<()> {
+    /// Deletes the oldest files, except those in use, until there is room for another: there are at
+    /// most [`MAX_LOGS`], and they have at most `max_bytes` together.
+    pub(crate) fn make_room(&self, in_use: &[String], max_bytes: u64) -> io::Result<()> {
         let entries = self.list()?;
         let folder = self.open()?;
-        let old = entries.iter().skip(MAX_LOGS - 1);
-        for entry in old.filter(|entry| !in_use.contains(&entry.id)) {
+        let mut total = 0_u64;
+        let old = entries.iter().enumerate().filter(|(index, entry)| {
+            total = total.saturating_add(entry.bytes);
+            *index >= MAX_LOGS - 1 || total > max_bytes
+        });
+        for (_, entry) in old.filter(|(_, entry)| !in_use.contains(&entry.id)) {
             let name = format!("{}{END}", entry.id);
             unlinkat(&folder, name.as_str(), UnlinkatFlags::NoRemoveDir)?;
             tracing::info!(log = entry.id, "deleted the oldest log");
@@ -237,10 +242,17 @@ mod tests {
         for number in 0..MAX_LOGS + 2 {
             drop(folder.create_file(&format!("{number:03}")).unwrap());
         }
-        folder.make_room(&["000".to_owned()]).unwrap();
+        folder.make_room(&["000".to_owned()], u64::MAX).unwrap();
         let left: Vec<_> = folder.list().unwrap().into_iter().map(|e| e.id).collect();
         assert_eq!(left.len(), MAX_LOGS);
         assert_eq!(left.last().unwrap(), "000");
         assert_eq!(left[left.len() - 2], "003");
+        for id in &left {
+            let path = folder.path().join(format!("{id}.deskdlog"));
+            fs::write(path, [0; 100]).unwrap();
+        }
+        folder.make_room(&["000".to_owned()], 550).unwrap();
+        let left: Vec<_> = folder.list().unwrap().into_iter().map(|e| e.id).collect();
+        assert_eq!(left, ["065", "064", "063", "062", "061", "000"]);
     }
 }

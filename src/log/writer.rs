@@ -17,6 +17,7 @@ use std::{
 };
 
 use super::format::{self, HEADER};
+use crate::metrics;
 
 /// Maximum bytes of the records in the queue.
 const QUEUE_BYTES: usize = 32 << 20;
@@ -175,6 +176,7 @@ impl Queue {
     fn lose(&mut self, records: u64, because: LostBecause) {
         self.lost += records;
         self.state.lost += records;
+        metrics::log_lost(records);
         self.has_lost = true;
         // An error of the file explains more than a full queue.
         if !matches!(self.because, Some(LostBecause::Failed(_))) {
@@ -285,6 +287,7 @@ impl Appender {
             return Err(error);
         }
         self.written += record.len() as u64;
+        metrics::logged(record.len() as u64);
         self.unsynced.get_or_insert_with(Instant::now);
         self.shared.queue().state.bytes = self.written;
         Ok(())

@@ -11,12 +11,14 @@ from deskd import (
     AsyncControl,
     AsyncDesktop,
     AsyncPrograms,
+    AsyncRecorder,
     AsyncStack,
     AsyncWindows,
     Clipboard,
     Control,
     Desktop,
     Programs,
+    Recorder,
     Stack,
     Windows,
 )
@@ -26,6 +28,7 @@ KINDS = {
     AsyncControl: Control,
     AsyncDesktop: Desktop,
     AsyncPrograms: Programs,
+    AsyncRecorder: Recorder,
     AsyncStack: Stack,
     AsyncWindows: Windows,
 }

@@ -13,6 +13,7 @@ from live.mouse import *  # noqa: F403
 from live.pictures import *  # noqa: F403
 from live.programs import *  # noqa: F403
 from live.ready import *  # noqa: F403
+from live.recorder import *  # noqa: F403
 from live.stack import *  # noqa: F403
 from live.steps import *  # noqa: F403
 from live.streams import *  # noqa: F403

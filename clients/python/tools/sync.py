@@ -15,6 +15,7 @@ FILES = {
     "clipboard_async.py": "clipboard_sync.py",
     "control_async.py": "control_sync.py",
     "programs_async.py": "programs_sync.py",
+    "recorder_async.py": "recorder_sync.py",
 }
 WORDS = [
     (r"\basync def\b", "def"),
@@ -26,9 +27,9 @@ WORDS = [
     (r"\(await ", "("),
     (r"\basyncio\.sleep\b", "time.sleep"),
     (r"\bimport asyncio\b", "import time"),
-    (r"\bAsync(Desktop|Stack|Windows|Clipboard|Control|Programs|Iterator|Runner)\b", r"\1"),
+    (r"\bAsync(Desktop|Stack|Windows|Clipboard|Control|Programs|Recorder|Iterator|Runner)\b", r"\1"),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
-    (r"\b(clipboard|connection|control|desktop|programs|runner|windows)_async\b", r"\1_sync"),
+    (r"\b(clipboard|connection|control|desktop|programs|recorder|runner|windows)_async\b", r"\1_sync"),
 ]
 
 

@@ -6,7 +6,13 @@ import { timeoutOf } from "./values.js";
 /** Statuses of a call that may succeed when it is made again. */
 const RETRIED = ["UNAVAILABLE", "RESOURCE_EXHAUSTED"];
 /** Reasons of such a status for which it does not. */
-const FINAL = ["INPUT_TAKEN", "EXTENSION_MISSING", "SCREEN_NOT_FOUND", "X_AUTH_REFUSED"];
+const FINAL = [
+  "INPUT_TAKEN",
+  "EXTENSION_MISSING",
+  "SCREEN_NOT_FOUND",
+  "X_AUTH_REFUSED",
+  "RECORDING_UNAVAILABLE",
+];
 /** Seconds between the first two attempts. Each later pause is twice as long. */
 const FIRST_PAUSE = 0.1;
 /** Maximum seconds between two attempts. */

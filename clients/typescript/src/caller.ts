@@ -11,7 +11,7 @@ import {
 import { Attempts, StepAttempts } from "./attempts.js";
 import type { StepRequest } from "./calls.js";
 import { type CallSettings, Connection } from "./connection.js";
-import { DeskdError } from "./errors.js";
+import { DeadlineExceeded, DeskdError } from "./errors.js";
 import * as pb from "./v1/desktop_pb.js";
 
 const { act, getInfo, watch } = pb.Desktop.method;
@@ -52,6 +52,35 @@ export class Caller {
       }
       return messages;
     });
+  }
+
+  /**
+   * Makes such a call, and passes each message to `take`. A stream that breaks off is opened again with
+   * a new request, unless no message arrived within the timeout.
+   */
+  async receiveEach<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: () => MessageShape<I>,
+    take: (message: MessageShape<O>) => Promise<void>,
+    settings: CallSettings = {},
+  ): Promise<void> {
+    const allowed = settings.timeout ?? this.timeout;
+    let attempts = new Attempts(method.name, allowed);
+    while (true) {
+      let hasMoved = false;
+      try {
+        const each = { ...settings, timeout: attempts.left() };
+        for await (const message of this.connection.stream(method, request(), each)) {
+          hasMoved = true;
+          await take(message);
+        }
+        return;
+      } catch (error) {
+        if (hasMoved) attempts = new Attempts(method.name, allowed);
+        if (hasMoved && error instanceof DeadlineExceeded) continue;
+        await pause(attempts, error, settings.signal);
+      }
+    }
   }
 
   /** Makes such a call that sends a stream: the messages of `requests`, for each attempt. */

@@ -23,6 +23,7 @@ import { DeskdError, invalid } from "./errors.js";
 import { Frame, frameOf } from "./frame.js";
 import { captureOptions, type Picture, PICTURE_FIELDS } from "./options.js";
 import { Programs } from "./programs.js";
+import { Recorder } from "./recorder.js";
 import type * as settings from "./settings.js";
 import { Stack } from "./stack.js";
 import { Step } from "./step.js";
@@ -417,6 +418,11 @@ export class Desktop {
   /** The programs of the desktop: launch, list, signal. */
   get programs(): Programs {
     return new Programs(this.#caller);
+  }
+
+  /** The recorder of the desktop: logs that show a run step by step. */
+  get recorder(): Recorder {
+    return new Recorder(this.#caller);
   }
 
   /** The processes of the desktop: start, stop, resize. */

@@ -42,8 +42,9 @@ export class InvalidRequest extends DeskdError {}
 
 /**
  * The request does not fit the present desktop: another size, another X server, a frame from before
- * control changed hands, an unknown frame or program, a window that is not there or not the only one, or a format that the clipboard does not
- * have. The daemon did nothing. Look at the desktop and decide again.
+ * control changed hands, an unknown frame, program or recording, a window that is not there or not
+ * the only one, or a format that the clipboard does not have. The daemon did nothing. Look at the
+ * desktop and decide again.
  */
 export class StaleTarget extends DeskdError {}
 
@@ -57,13 +58,19 @@ export class NotInControl extends DeskdError {}
 /** It is not known whether the step was done. Take a new screenshot and decide again. */
 export class OutcomeUnknown extends DeskdError {}
 
-/** The caller is not allowed to make the call: token, user id, or a read-only daemon. */
+/**
+ * The caller is not allowed to make the call: token, user id, a read-only daemon, or the log of the
+ * daemon itself.
+ */
 export class PermissionRefused extends DeskdError {}
 
 /** The daemon or the X server lacks a feature that the call needs. */
 export class Unsupported extends DeskdError {}
 
-/** No daemon answered, or the desktop cannot be reached at present. Retries did not help. */
+/**
+ * No daemon answered, or the desktop or the folder of the logs cannot be used at present. Retries did
+ * not help.
+ */
 export class Unavailable extends DeskdError {}
 
 /** The call did not end in time. */
@@ -106,6 +113,7 @@ const BY_REASON: Readonly<Record<string, Kind>> = {
   AMBIGUOUS_WINDOW: StaleTarget,
   FORMAT_NOT_OFFERED: StaleTarget,
   UNKNOWN_PROGRAM: StaleTarget,
+  UNKNOWN_RECORDING: StaleTarget,
   PROGRAM_NOT_FOUND: InvalidRequest,
   PROGRAM_NOT_STARTED: InvalidRequest,
   OUT_OF_SCREEN: InvalidRequest,
@@ -113,6 +121,8 @@ const BY_REASON: Readonly<Record<string, Kind>> = {
   UNSUPPORTED_FEATURE: Unsupported,
   STACK_NOT_MANAGED: Unsupported,
   READ_ONLY: PermissionRefused,
+  RECORDING_PROTECTED: PermissionRefused,
+  RECORDING_UNAVAILABLE: Unavailable,
 };
 
 const BY_STATUS: Readonly<Record<string, Kind>> = {

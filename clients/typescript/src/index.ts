@@ -68,6 +68,13 @@ export {
   type SignalName,
   type SignalOptions,
 } from "./programs.js";
+export {
+  type FetchRecordingOptions,
+  Recorder,
+  type Recording,
+  type RecordingName,
+  type StartRecordingOptions,
+} from "./recorder.js";
 export type {
   ActOptions,
   CallOptions,

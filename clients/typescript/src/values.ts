@@ -28,13 +28,13 @@ export function pixel(value: unknown, name: string): number {
 }
 
 /**
- * Returns a whole number of at least 0, or undefined if none is given.
+ * Returns a whole number of at least 0 and below `limit`, or undefined if none is given.
  *
  * Throws `InvalidRequest` for any other value.
  */
-export function whole(value: unknown, name: string): number | undefined {
+export function whole(value: unknown, name: string, limit = 2 ** 31): number | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value >= 2 ** 31) {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value >= limit) {
     throw invalid(`${name} is ${shown(value)}; give a whole number, at least 0`);
   }
   return value;

@@ -55,6 +55,14 @@ export async function withPrograms(desktop: Desktop) {
   return image;
 }
 
+/** A recording. */
+export async function recorded(desktop: Desktop) {
+  const recording = await desktop.recorder.start({ name: "checkout", maxDuration: 600 });
+  await desktop.click(640, 400);
+  await desktop.recorder.stop(recording);
+  await desktop.recorder.fetch(recording, "run.deskdlog");
+}
+
 /** The toolset of Anthropic. */
 export async function withAnthropic(desktop: Desktop, client: Anthropic) {
   const { Computer } = anthropic;

@@ -1,17 +1,21 @@
 /**
- * The clipboard and the programs of a real desktop, with xclip and xterm as other programs. The
- * program deskd is that of DESKD_TEST_PROGRAM.
+ * Control, the clipboard, the programs and the recorder of a real desktop, with xclip and xterm as
+ * other programs. The program deskd is that of DESKD_TEST_PROGRAM.
  */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { constants, tmpdir } from "node:os";
@@ -19,6 +23,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import {
   ActionFailed,
@@ -453,6 +458,191 @@ describe("programs", () => {
         return true;
       });
     }
+  });
+});
+
+describe("the recorder", () => {
+  const { recorder } = desktop;
+  const logs = `${live.address.slice("unix:".length)}.logs`;
+  /** Makes an empty folder. */
+  const empty = () => mkdtempSync(join(folder, "record-"));
+
+  test("records a run", async () => {
+    const own = empty();
+    const limits = { maxBytes: 16 * MIB, maxDuration: 600 };
+    const began = await recorder.start({ name: "checkout", ...limits });
+    assert.match(began.id, /checkout/);
+    assert.deepEqual([began.recording, began.ofDaemon, began.endReason], [true, false, undefined]);
+    assert.deepEqual([began.lost, began.error], [0, ""]);
+    assert.ok(Math.abs(began.beganAt.getTime() - Date.now()) < 20_000);
+    await desktop.move(40, 12);
+    const listed = (await recorder.list()).find(({ id }) => id === began.id);
+    assert.deepEqual([listed?.recording, listed?.beganAt], [true, began.beganAt]);
+    const part = await recorder.fetch(began, join(own, "part"));
+    assert.deepEqual([part.id, part.recording], [began.id, true]);
+    await desktop.move(80, 24);
+    const ended = await recorder.stop(began);
+    assert.deepEqual([ended.id, ended.recording, ended.endReason], [began.id, false, "STOPPED"]);
+    assert.deepEqual(await recorder.stop(began.id), ended);
+    const file = join(own, "run.deskdlog");
+    assert.deepEqual(await recorder.fetch(began.id, pathToFileURL(file)), ended);
+    const content = readFileSync(file);
+    assert.equal(content.length, ended.bytes);
+    assert.ok(content.equals(readFileSync(join(logs, `${began.id}.deskdlog`))));
+    const first = readFileSync(join(own, "part"));
+    assert.ok(content.subarray(0, first.length).equals(first));
+    for (const each of readdirSync(own)) {
+      assert.equal(statSync(join(own, each)).mode & 0o777, 0o600);
+    }
+    execFileSync(program(), ["log", "export", file, "--to", "html"], { stdio: "ignore" });
+    assert.ok(existsSync(join(own, "run.html")));
+  });
+
+  test("ends after its time", async () => {
+    const { id } = await recorder.start({ maxDuration: 1 });
+    for (let attempt = 0; ; attempt++) {
+      const found = (await recorder.list()).find((each) => each.id === id);
+      if (found?.endReason === "DURATION") break;
+      assert.ok(attempt < 200, inspect(found));
+      await sleep(50);
+    }
+  });
+
+  test("writes a new file", async () => {
+    const own = empty();
+    const made = await recorder.stop(await recorder.start());
+    const [file, link] = [join(own, "file"), join(own, "link")];
+    writeFileSync(file, "content");
+    symlinkSync(join(own, "target"), link);
+    await assert.rejects(recorder.fetch(made, file), { code: "EEXIST" });
+    await assert.rejects(recorder.fetch(made, link), { code: "EEXIST" });
+    await assert.rejects(recorder.fetch(made, join(own, "nowhere", "file")), { code: "ENOENT" });
+    const reason = new Error("stop");
+    const signal = AbortSignal.abort(reason);
+    await assert.rejects(recorder.fetch(made, join(own, "cancelled"), { signal }), reason);
+    assert.equal(readFileSync(file, "utf8"), "content");
+    assert.deepEqual(readdirSync(own).sort(), ["file", "link"]);
+  });
+
+  test("refuses an unknown recording", async () => {
+    const [own, id] = [empty(), "20200101T000000-nothing-0000"];
+    const unknown = refused(StaleTarget, "UNKNOWN_RECORDING");
+    await assert.rejects(recorder.stop(id), unknown);
+    await assert.rejects(recorder.fetch(id, join(own, "file")), unknown);
+    assert.deepEqual(readdirSync(own), []);
+  });
+
+  test("does not end the log of the daemon", async () => {
+    const own = empty();
+    const logged = await other("logged.sock", ["--log-dir", join(own, "logs")]);
+    const [made] = await logged.recorder.list();
+    assert.deepEqual([made?.ofDaemon, made?.recording], [true, true]);
+    await assert.rejects(
+      logged.recorder.stop(made!),
+      refused(PermissionRefused, "RECORDING_PROTECTED"),
+    );
+  });
+
+  test("does not wait for a folder that cannot be used", async () => {
+    const own = empty();
+    const unusable = await other("unusable.sock", []);
+    const made = await unusable.recorder.stop(await unusable.recorder.start());
+    chmodSync(join(folder, "unusable.sock.logs"), 0o777);
+    const begin = performance.now();
+    for (const call of [
+      () => unusable.recorder.start(),
+      () => unusable.recorder.list(),
+      () => unusable.recorder.fetch(made, join(own, "file")),
+    ]) {
+      await assert.rejects(call(), refused(Unavailable, "RECORDING_UNAVAILABLE"));
+    }
+    assert.ok(performance.now() - begin < 10_000);
+    assert.deepEqual(readdirSync(own), []);
+  });
+
+  test("sends a start once", async () => {
+    const proxy = new Proxy(live.address);
+    const remote = new Desktop(proxy.address);
+    after(() => (remote.close(), proxy.close()));
+    const before = (await remote.recorder.list()).map(({ id }) => id);
+    const begun = async () => (await recorder.list()).filter(({ id }) => !before.includes(id));
+    proxy.isMute = true;
+    const lost = assert.rejects(remote.recorder.start({ name: "once" }), refused(Unavailable, ""));
+    while ((await begun()).length === 0) await sleep(10);
+    proxy.isMute = false;
+    proxy.cut();
+    await lost;
+    await sleep(500);
+    const made = await begun();
+    assert.equal(made.length, 1);
+    await recorder.stop(made[0]!);
+  });
+
+  test("continues a copy after a lost connection", async () => {
+    const own = empty();
+    const proxy = new Proxy(live.address);
+    const remote = new Desktop(proxy.address);
+    after(() => (remote.close(), proxy.close()));
+    // Of a log of an earlier instance, the daemon does not read the content.
+    const [id, file] = ["20200101T000000-large-0000", join(own, "file")];
+    const content = randomBytes(64 * MIB);
+    const large = join(logs, `${id}.deskdlog`);
+    writeFileSync(large, content);
+    const copied = remote.recorder.fetch(id, file);
+    while (!existsSync(file) || statSync(file).size < MIB) await sleep(1);
+    assert.ok(statSync(file).size < content.length);
+    proxy.cut();
+    const made = await copied;
+    rmSync(large);
+    assert.deepEqual([made.bytes, made.recording], [content.length, false]);
+    assert.equal(made.endReason, undefined);
+    assert.ok(readFileSync(file).equals(content));
+  });
+
+  test("removes an incomplete file", async () => {
+    const own = empty();
+    const proxy = new Proxy(live.address);
+    const remote = new Desktop(proxy.address, { timeout: 1 });
+    after(() => (remote.close(), proxy.close()));
+    const made = await remote.recorder.stop(await remote.recorder.start());
+    proxy.isMute = true;
+    await assert.rejects(remote.recorder.fetch(made, join(own, "file")), DeadlineExceeded);
+    assert.deepEqual(readdirSync(own), []);
+  });
+
+  test("refuses wrong arguments", async () => {
+    const [own, before] = [empty(), await recorder.list()];
+    const file = join(own, "file");
+    const call = recorder as never as Record<string, (...given: unknown[]) => Promise<unknown>>;
+    const wrong: [method: string, given: unknown[], why: RegExp][] = [
+      ["start", [{ name: 5 }], /name is 5/],
+      ["start", [{ name: "a\ud800" }], /give a string/],
+      ["start", [{ name: "a b" }], /name/],
+      ["start", [{ maxBytes: 0 }], /maxBytes is 0/],
+      ["start", [{ maxBytes: 1000 }], /max_bytes/],
+      ["start", [{ maxBytes: 2 ** 40 }], /max_bytes/],
+      ["start", [{ maxBytes: 2 ** 60 }], /maxBytes/],
+      ["start", [{ maxBytes: 1.5 }], /maxBytes is 1.5/],
+      ["start", [{ maxDuration: 0 }], /max_duration/],
+      ["start", [{ maxDuration: 1e6 }], /max_duration/],
+      ["start", [{ maxDuration: "long" }], /maxDuration is 'long'/],
+      ["start", [{ duration: 5 }], /there is no option 'duration'/],
+      ["start", [{ timeout: 0 }], /timeout is 0/],
+      ["stop", [5], /the recording is 5/],
+      ["stop", [""], /recording_id/],
+      ["fetch", ["../file", file], /recording_id/],
+      ["fetch", [null, file], /the recording is null/],
+      ["fetch", ["a", file, { timeout: 0 }], /timeout is 0/],
+    ];
+    for (const [method, given, why] of wrong) {
+      await assert.rejects(call[method]!.call(recorder, ...given), (error) => {
+        assert.ok(error instanceof InvalidRequest, String(error));
+        assert.match(error.message, why);
+        return true;
+      });
+    }
+    assert.deepEqual(await recorder.list(), before);
+    assert.deepEqual(readdirSync(own), []);
   });
 });
 

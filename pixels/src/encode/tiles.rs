@@ -25,13 +25,31 @@ impl Tiles {
     /// Computes the hashes of a picture's tiles; `seed` prevents a program from preparing two
     /// pictures with the same hashes.
     pub fn of(picture: &Picture<'_>, seed: u64) -> Self {
+        Self::next(picture, seed, None, |_| true)
+    }
+
+    /// Like [`Self::of`], but takes over the hashes of an earlier picture for rows that cannot have
+    /// changed since, according to `may_differ`.
+    pub fn next(
+        picture: &Picture<'_>,
+        seed: u64,
+        before: Option<&Self>,
+        may_differ: impl Fn(Range<u32>) -> bool,
+    ) -> Self {
         let size = picture.size();
+        let before = before.filter(|before| before.size == size);
         let columns = size.width.div_ceil(TILE_COLUMNS);
         let mut prints = Vec::with_capacity((columns * size.height.div_ceil(STRIPE_ROWS)) as usize);
         let mut row = vec![0; size.width as usize];
         let mut tiles = vec![Vec::new(); columns as usize];
         for first in (0..size.height).step_by(STRIPE_ROWS as usize) {
-            for y in first..(first + STRIPE_ROWS).min(size.height) {
+            let rows = first..(first + STRIPE_ROWS).min(size.height);
+            if let Some(before) = before.filter(|_| !may_differ(rows.clone())) {
+                let known = prints.len()..prints.len() + columns as usize;
+                prints.extend_from_slice(&before.prints[known]);
+                continue;
+            }
+            for y in rows {
                 picture.words(y, &mut row);
                 for (tile, part) in tiles.iter_mut().zip(row.chunks(TILE_COLUMNS as usize)) {
                     tile.extend(part.iter().flat_map(|word: &u32| word.to_le_bytes()));
@@ -133,6 +151,20 @@ mod tests {
             .iter()
             .map(|r| (r.x, r.y, r.size.width, r.size.height))
             .collect()
+    }
+
+    #[test]
+    fn rows_that_cannot_have_changed_keep_their_hashes() {
+        let before = tiles(&[(5, 5), (5, 40)]);
+        let bytes = vec![0; SIZE.bgrx_bytes()];
+        let pixels = Pixels::new(Box::new(bytes), SIZE, SIZE.width as usize * 4).unwrap();
+        let picture = Picture::new(&pixels, Region::whole(SIZE), None);
+        let next = Tiles::next(&picture, 7, Some(&before), |rows| rows.contains(&40));
+        // The change in the first rows is not looked at.
+        let changed = next.changed_since(&before);
+        assert_eq!(changed.len(), 1);
+        assert_eq!((changed[0].y, changed[0].size.height), (32, 16));
+        assert_eq!(next.changed_since(&tiles(&[])).len(), 1);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(in crate::rpc) use step_log::StepLog;
 const MAX_RECORDINGS: usize = 4;
 /// Maximum number of captures that wait until a recording has compared them.
 const MAX_GRABS: usize = 4;
+/// Maximum size of all logs together, in sizes of one log.
+const MAX_TOTAL: u64 = 4;
 /// Number of ended recordings whose end is remembered.
 const REMEMBERED: usize = 64;
 
@@ -62,6 +64,9 @@ pub enum RecorderError {
     /// The folder or a file cannot be used.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The caller asks for a larger log than the operator allows.
+    #[error("max_bytes: this daemon allows logs of at most {0} bytes (--log-max-bytes)")]
+    TooLarge(u64),
     /// Too many recordings.
     #[error("{MAX_RECORDINGS} calls record already; stop one of the recordings first")]
     TooMany,
@@ -141,6 +146,9 @@ impl Recorder {
         of_daemon: bool,
     ) -> Result<v1::Recording, RecorderError> {
         let folder = self.folder()?;
+        if asked.max_bytes.is_some_and(|bytes| bytes > self.max_bytes) {
+            return Err(RecorderError::TooLarge(self.max_bytes));
+        }
         let _starting = self.starting.lock().await;
         let in_use: Vec<String> = {
             let active = self.active();
@@ -153,10 +161,10 @@ impl Recorder {
         let began_at = SystemTime::now();
         let id = new_id(began_at, if of_daemon { "daemon" } else { &asked.name })?;
         let made = {
-            let id = id.clone();
+            let (id, max_total) = (id.clone(), self.max_bytes.saturating_mul(MAX_TOTAL));
             let create = move || {
                 folder.create()?;
-                folder.make_room(&in_use)?;
+                folder.make_room(&in_use, max_total)?;
                 folder.create_file(&id)
             };
             tokio::task::spawn_blocking(create).await

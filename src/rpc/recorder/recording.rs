@@ -321,8 +321,10 @@ impl Task {
     /// Records what a capture shows that no caller asked for.
     async fn look(&mut self, grab: &Arc<Grab>) {
         if let Ok(Some(change)) = self.follower.change(grab).await {
-            self.follower.spend(&change);
+            let before = self.writer.size();
             self.change(change);
+            self.follower
+                .spend(self.writer.size().saturating_sub(before));
         }
     }
 
@@ -348,7 +350,12 @@ impl Task {
 
     fn change(&mut self, change: ScreenChange) {
         let parts: usize = change.parts.iter().map(|(_, image)| image.len()).sum();
-        let size = self.writer.size() + parts as u64;
+        // A new image of the pointer may be as large as its pixels.
+        let pointer = change
+            .cursor
+            .as_ref()
+            .map_or(0, |image| image.argb.len() * 4);
+        let size = self.writer.size() + (parts + pointer) as u64;
         if size > self.limits.bytes / 8 * 7 {
             // The rest of the file is for what takes little: steps, refusals, changes of control.
             tracing::info!("the log has no room for further pictures of the screen");

@@ -21,8 +21,8 @@ use crate::{failure::Failure, session::Session};
 
 /// Maximum length of a name.
 const MAX_NAME: usize = 48;
-/// Limits of the size of a log in bytes.
-const BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(16 << 30);
+/// Minimum size of a log in bytes.
+const LEAST: u64 = 1 << 20;
 /// Limits of the duration of a log.
 const DURATION: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
@@ -146,8 +146,8 @@ fn asked(request: v1::StartRecordingRequest) -> Result<Asked, Status> {
         return Err(status::invalid_field("name", why));
     }
     let max_bytes = (request.max_bytes != 0).then_some(request.max_bytes);
-    if max_bytes.is_some_and(|bytes| !BYTES.contains(&bytes)) {
-        let why = "must be from 1 MiB to 16 GiB";
+    if max_bytes.is_some_and(|bytes| bytes < LEAST) {
+        let why = "must be at least 1 MiB";
         return Err(status::invalid_field("max_bytes", why));
     }
     let max_duration = request
@@ -183,6 +183,9 @@ impl From<RecorderError> for Status {
         match error {
             RecorderError::NoFolder | RecorderError::Io(_) => {
                 status::unavailable_for(Reason::RecordingUnavailable, message)
+            }
+            RecorderError::TooLarge(limit) => {
+                status::limit("max_bytes", "is more than this daemon allows", limit)
             }
             RecorderError::TooMany => status::exhausted(Reason::QueueFull, message),
             RecorderError::Unknown(_) => status::not_found(Reason::UnknownRecording, message),

@@ -3,6 +3,7 @@
 //! of each plan is kept, so that the next one re-encodes only what changed.
 
 use std::{
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, Weak},
     thread::available_parallelism,
@@ -16,9 +17,12 @@ use super::kept::{ImagePlan, KeptImages, Made};
 use crate::{
     encode::{self, Digest, Effort, EncodeOrder, Encoded, Format, Picture, Tiles, encode},
     failure::{Cause, Failure, Stage},
-    frame::{Pixels, Region},
+    frame::{Pixels, Region, STRIPE_ROWS},
     x11::Grab,
 };
+
+/// Number of stripes that are hashed at once, on the thread of the sockets.
+const FEW_STRIPES: usize = 4;
 
 /// The result cell that all callers of one image wait for.
 type Work = OnceCell<Result<Arc<Made>, Failure>>;
@@ -147,6 +151,33 @@ impl Encodings {
             .await
     }
 
+    /// Like [`Self::tiles`], for the screen without the pointer. `before` has the hashes of an earlier
+    /// capture and its number; rows that were not drawn on since keep theirs.
+    pub(super) async fn next_tiles(
+        &self,
+        grab: &Arc<Grab>,
+        plan: &ImagePlan,
+        before: Option<(Arc<Tiles>, u64)>,
+    ) -> Result<Arc<Tiles>, Failure> {
+        let (grab, plan, seed) = (Arc::clone(grab), plan.clone(), self.seed);
+        let stripes = grab.changed.iter();
+        let number = before.as_ref().map_or(0, |(_, number)| *number);
+        let drawn = stripes.filter(|drawn| **drawn > number).count();
+        let work = move || {
+            let may_differ = |rows: Range<u32>| {
+                let stripe = (rows.start / STRIPE_ROWS) as usize;
+                let drawn = grab.changed.get(stripe);
+                drawn.is_none_or(|drawn| *drawn > number)
+            };
+            let before = before.as_ref().map(|(tiles, _)| &**tiles);
+            Arc::new(Tiles::next(&plan.picture(&grab), seed, before, may_differ))
+        };
+        match drawn <= FEW_STRIPES && number > 0 {
+            true => Ok(work()),
+            false => self.off_thread(work).await,
+        }
+    }
+
     /// Returns images of `parts` of the screen, each at its native size.
     pub(super) async fn encode_parts(
         &self,
@@ -264,7 +295,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        frame::{CaptureMode, CursorImage, STRIPE_ROWS, Size},
+        frame::{CaptureMode, CursorImage, Size},
         session::capture::kept::{KEPT, KEPT_SCREENS},
         x11::Generation,
     };

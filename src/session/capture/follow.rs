@@ -42,7 +42,7 @@ struct LastScreen {
     generation: Generation,
     size: Size,
     number: u64,
-    tiles: Tiles,
+    tiles: Arc<Tiles>,
     cursor: Option<CursorImage>,
 }
 
@@ -136,7 +136,11 @@ impl ScreenFollower {
             hidden: Arc::default(),
         };
         let encodings = &self.capture.encodings;
-        let tiles = encodings.tiles(grab, &plan).await?;
+        // A capture from before the last one may differ anywhere.
+        let known = before
+            .filter(|before| before.number < grab.number)
+            .map(|before| (Arc::clone(&before.tiles), before.number));
+        let tiles = encodings.next_tiles(grab, &plan, known).await?;
         let (key, parts) = match before {
             Some(before) => (false, tiles.changed_since(&before.tiles)),
             None => (true, vec![Region::whole(size)]),
@@ -169,13 +173,13 @@ impl ScreenFollower {
         self.drawn.mark_changed();
     }
 
-    /// Delays the next capture that no caller asked for, if the pictures take too many bytes.
-    pub fn spend(&mut self, change: &ScreenChange) {
+    /// Delays the next capture that no caller asked for, if the pictures take too many bytes. `bytes`:
+    /// those of the last one.
+    pub fn spend(&mut self, bytes: u64) {
         let now = Instant::now();
         let since = (now - self.budget_at).as_secs_f64();
         self.budget = (self.budget + since * BUDGET_RATE).min(BUDGET);
         self.budget_at = now;
-        let bytes: usize = change.parts.iter().map(|(_, image)| image.len()).sum();
         self.budget -= f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
         if self.budget < 0.0 {
             self.due = now + Duration::from_secs_f64(-self.budget / BUDGET_RATE);

@@ -38,6 +38,9 @@ from .options import ANTHROPIC, ANTHROPIC_OLDER, OPENAI, Fit, Picture
 from .program import Launch, Program, ProgramOutput, Signalled
 from .programs_async import AsyncPrograms
 from .programs_sync import Programs
+from .recorder import Recording
+from .recorder_async import AsyncRecorder
+from .recorder_sync import Recorder
 from .step import ActionResult, Settle, Step
 from .viewer import viewer_token, viewer_url
 from .window import ConditionState, Waited, Window, WindowChange
@@ -56,6 +59,7 @@ __all__ = [
     "AsyncControl",
     "AsyncDesktop",
     "AsyncPrograms",
+    "AsyncRecorder",
     "AsyncStack",
     "AsyncWindows",
     "CaptureFailed",
@@ -78,6 +82,8 @@ __all__ = [
     "Program",
     "ProgramOutput",
     "Programs",
+    "Recorder",
+    "Recording",
     "Rect",
     "Settle",
     "Signalled",

@@ -23,10 +23,19 @@ WINDOWS = "/deskd.v1.Windows/"
 CLIPBOARD = "/deskd.v1.Clipboard/"
 CONTROL = "/deskd.v1.Control/"
 PROGRAMS = "/deskd.v1.Programs/"
+RECORDER = "/deskd.v1.Recorder/"
 
 _RETRIED = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
 """Statuses of a call that may succeed when it is made again."""
-_FINAL = frozenset({"INPUT_TAKEN", "EXTENSION_MISSING", "SCREEN_NOT_FOUND", "X_AUTH_REFUSED"})
+_FINAL = frozenset(
+    {
+        "INPUT_TAKEN",
+        "EXTENSION_MISSING",
+        "SCREEN_NOT_FOUND",
+        "X_AUTH_REFUSED",
+        "RECORDING_UNAVAILABLE",
+    }
+)
 """Reasons of such a status for which it does not."""
 
 

@@ -35,12 +35,13 @@ from .calls import (
 from .clipboard_async import AsyncClipboard
 from .control_async import AsyncControl
 from .connection_async import Connection
-from .errors import DeskdError
+from .errors import DeadlineExceeded, DeskdError
 from .frame import Frame, frame
 from .options import Picture, Space, picture_of
 from .options import size as size_message
 from .options import space as space_message
 from .programs_async import AsyncPrograms
+from .recorder_async import AsyncRecorder
 from .step import Step, step
 from .v1 import desktop_pb2 as pb
 from .v1 import stack_pb2
@@ -464,6 +465,11 @@ class AsyncDesktop:
         return AsyncPrograms(self)
 
     @property
+    def recorder(self) -> AsyncRecorder:
+        """The recorder of the desktop: logs that show a run step by step."""
+        return AsyncRecorder(self)
+
+    @property
     def stack(self) -> AsyncStack:
         """The processes of the desktop: start, stop, resize."""
         return AsyncStack(self)
@@ -508,6 +514,43 @@ class AsyncDesktop:
 
         made: list[Any] = await self._until_done(path, timeout, once)
         return made
+
+    async def _receive_each(
+        self,
+        path: str,
+        request: Callable[[], Any],
+        response: Any,
+        take: Callable[[Any], None],
+        metadata: tuple[tuple[str, str], ...],
+    ) -> None:
+        """Makes such a call, and passes each message to `take`. A stream that breaks off is opened
+        again with a new request, unless no message arrived within the timeout."""
+        name, allowed = path.rpartition("/")[2], self._defaults.timeout
+        attempts = Attempts(name, allowed)
+        while True:
+            left, message = attempts.left(), request()
+            method = self._connection.channel().unary_stream(
+                path,
+                request_serializer=type(message).SerializeToString,
+                response_deserializer=response.FromString,
+            )
+            headers = (*self._connection.metadata(), *metadata)
+            call = method(message, timeout=left, metadata=headers)
+            has_moved = False
+            try:
+                async for each in call:
+                    has_moved = True
+                    take(each)
+                return
+            except grpc.RpcError as failed:
+                error = error_of(failed)
+            finally:
+                call.cancel()
+            if has_moved:
+                attempts = Attempts(name, allowed)
+                if isinstance(error, DeadlineExceeded):
+                    continue
+            await asyncio.sleep(attempts.pause(error))
 
     async def _send(
         self,

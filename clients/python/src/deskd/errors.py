@@ -52,8 +52,9 @@ class InvalidRequest(DeskdError):
 
 class StaleTarget(DeskdError):
     """The request does not fit the present desktop: another size, another X server, a frame from
-    before control changed hands, an unknown frame or program, a window that is not there or not the only one, or a format that the clipboard
-    does not have. The daemon did nothing. Look at the desktop and decide again."""
+    before control changed hands, an unknown frame, program or recording, a window that is not there
+    or not the only one, or a format that the clipboard does not have. The daemon did nothing. Look
+    at the desktop and decide again."""
 
 
 class NotInControl(DeskdError):
@@ -67,7 +68,8 @@ class OutcomeUnknown(DeskdError):
 
 
 class PermissionRefused(DeskdError):
-    """The caller is not allowed to make the call: token, user id, or a read-only daemon."""
+    """The caller is not allowed to make the call: token, user id, a read-only daemon, or the log of the
+    daemon itself."""
 
 
 class Unsupported(DeskdError):
@@ -75,7 +77,8 @@ class Unsupported(DeskdError):
 
 
 class Unavailable(DeskdError):
-    """No daemon answered, or the desktop cannot be reached at present. Retries did not help."""
+    """No daemon answered, or the desktop or the folder of the logs cannot be used at present. Retries
+    did not help."""
 
 
 class DeadlineExceeded(DeskdError):
@@ -122,6 +125,7 @@ _BY_REASON: dict[str, type[DeskdError]] = {
     "AMBIGUOUS_WINDOW": StaleTarget,
     "FORMAT_NOT_OFFERED": StaleTarget,
     "UNKNOWN_PROGRAM": StaleTarget,
+    "UNKNOWN_RECORDING": StaleTarget,
     "HUMAN_IN_CONTROL": NotInControl,
     "LEASE_HELD": NotInControl,
     "LEASE_ENDED": NotInControl,
@@ -132,6 +136,8 @@ _BY_REASON: dict[str, type[DeskdError]] = {
     "UNSUPPORTED_FEATURE": Unsupported,
     "STACK_NOT_MANAGED": Unsupported,
     "READ_ONLY": PermissionRefused,
+    "RECORDING_PROTECTED": PermissionRefused,
+    "RECORDING_UNAVAILABLE": Unavailable,
 }
 
 _BY_STATUS: dict[str, type[DeskdError]] = {

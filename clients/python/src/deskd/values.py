@@ -47,11 +47,11 @@ def pixel(value: Any, name: str) -> int:
     return int(value)
 
 
-def whole(value: Any, name: str) -> int | None:
+def whole(value: Any, name: str, *, bits: int = 31) -> int | None:
     """Returns a whole number of at least 0, or None if none is given.
 
     Raises:
-        InvalidRequest: For any other value, and for a number beyond 31 bits.
+        InvalidRequest: For any other value, and for a number beyond `bits` bits.
     """
     if value is None:
         return None
@@ -59,7 +59,7 @@ def whole(value: Any, name: str) -> int | None:
         number = -1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = -1
-    if not 0 <= number < 1 << 31:
+    if not 0 <= number < 1 << bits:
         raise invalid(f"{name} is {value!r}; give a whole number, at least 0")
     return number
 

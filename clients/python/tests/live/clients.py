@@ -20,7 +20,7 @@ class Awaited:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.made, name)
-        if name in ("clipboard", "control", "programs", "stack", "windows"):
+        if name in ("clipboard", "control", "programs", "recorder", "stack", "windows"):
             return Awaited(found)
         if inspect.isgeneratorfunction(found):
             return lambda *arguments, **options: _each(found(*arguments, **options))

@@ -50,6 +50,7 @@ class Feature(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FEATURE_CLIPBOARD: _ClassVar[Feature]
     FEATURE_PROGRAMS: _ClassVar[Feature]
     FEATURE_CONTROL: _ClassVar[Feature]
+    FEATURE_RECORDER: _ClassVar[Feature]
 
 class OnFailure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -119,6 +120,7 @@ FEATURE_WINDOW_IMAGE: Feature
 FEATURE_CLIPBOARD: Feature
 FEATURE_PROGRAMS: Feature
 FEATURE_CONTROL: Feature
+FEATURE_RECORDER: Feature
 ON_FAILURE_UNSPECIFIED: OnFailure
 ON_FAILURE_REFUSE_ALL: OnFailure
 ON_FAILURE_STOP_AT_FIRST: OnFailure
