@@ -630,17 +630,12 @@ async fn a_log_is_bounded_in_size_and_time() {
     let witness = Witness::new(&server);
     let recorded = Recorded::start(&server, &["--log-max-bytes", "1MiB"]);
     let (mut client, mut recorder) = (recorded.daemon.client().await, recorded.recorder().await);
-    let request = v1::StartRecordingRequest {
-        max_duration: Duration::from_secs(1).try_into().ok(),
-        max_bytes: 64 << 20,
+    let larger = v1::StartRecordingRequest {
+        max_bytes: 2 << 20,
         ..v1::StartRecordingRequest::default()
     };
-    let short = recorder
-        .start_recording(request)
-        .await
-        .unwrap()
-        .into_inner();
-    let short = short.recording.unwrap().recording_id;
+    let refused = recorder.start_recording(larger).await.unwrap_err();
+    assert_eq!(client::reason(&refused), Reason::LimitExceeded);
     let mut numbers = Numbers(5);
     for _ in 0..12 {
         let noise: Vec<u8> = (0..250 * 200 * 4)
@@ -666,6 +661,16 @@ async fn a_log_is_bounded_in_size_and_time() {
     let own = list.iter().find(|one| one.of_daemon).unwrap();
     assert_eq!(own.end_reason(), LogEndReason::Size, "{own:?}");
     assert!(own.bytes <= 1 << 20 && own.bytes > 800_000, "{own:?}");
+    let request = v1::StartRecordingRequest {
+        max_duration: Duration::from_secs(1).try_into().ok(),
+        ..v1::StartRecordingRequest::default()
+    };
+    let short = recorder
+        .start_recording(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let short = short.recording.unwrap().recording_id;
     let by_time = wait_for("the end of the short log", Duration::from_secs(10), || {
         let output = recorded.daemon.cli(&["log", "list", "--json"]);
         let list: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -139,6 +139,8 @@ fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn log(contents: &[&[u8]]) -> Vec<u8> {
@@ -186,6 +188,20 @@ mod tests {
                 Some(LogError::NotALog) => assert_eq!(cut, 0),
                 Some(error) => panic!("{cut}: {error}"),
             }
+        }
+    }
+
+    proptest! {
+        /// Bytes that somebody else wrote end with an error, and never with more records than they hold.
+        #[test]
+        fn any_bytes_can_be_read(
+            bytes in proptest::collection::vec(any::<u8>(), 0..400),
+            is_log: bool,
+        ) {
+            let mut file = if is_log { HEADER.to_vec() } else { Vec::new() };
+            file.extend(&bytes);
+            let (found, _) = read(&file);
+            prop_assert!(found.iter().map(|one| one.len() + PREFIX).sum::<usize>() <= bytes.len());
         }
     }
 

@@ -166,7 +166,11 @@ export class Recorder {
     }
   }
 
-  async #copy(recordingId: string, file: FileHandle, options: FetchRecordingOptions): Promise<Recording> {
+  async #copy(
+    recordingId: string,
+    file: FileHandle,
+    options: FetchRecordingOptions,
+  ): Promise<Recording> {
     let offset = 0n;
     let state: pb.Recording | undefined;
     const request = () => create(pb.FetchRecordingRequestSchema, { recordingId, offset });

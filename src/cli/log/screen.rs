@@ -186,3 +186,116 @@ fn malformed() -> CliError {
     let why = "a record of the screen does not fit the ones before: the log is malformed";
     CliError::new(Exit::Local, why)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn png(size: Size) -> bytes::Bytes {
+        let pixels = vec![200; size.bgrx_bytes()];
+        let pixels = Pixels::new(Box::new(pixels), size, size.width as usize * 4).unwrap();
+        let order = EncodeOrder {
+            output: size,
+            format: Format::Png,
+            effort: Effort::Fast,
+            is_alone: true,
+            seed: 0,
+        };
+        let picture = Picture::new(&pixels, Region::whole(size), None);
+        encode(&picture, order, None, |_| true).unwrap().bytes
+    }
+
+    fn side() -> impl Strategy<Value = u32> {
+        prop_oneof![0_u32..70, Just(u32::MAX), Just(16_384), Just(1 << 31)]
+    }
+
+    proptest! {
+        /// A log may be anybody's: whatever its records say, they are drawn or refused.
+        #[test]
+        fn records_that_do_not_fit_are_refused(
+            key: bool,
+            screen in (side(), side()),
+            place in (-3_i32..70, -3_i32..70),
+            told in (side(), side()),
+            real in (1_u32..40, 1_u32..40),
+            pointer in (any::<i32>(), any::<i32>(), side(), side(), 0_usize..300),
+            frame in (-3_i32..70, side(), side(), side(), side()),
+        ) {
+            let mut shown = LoggedScreen::default();
+            let size = |(width, height)| v1::Size { width, height };
+            let whole = |width, height| v1::LogScreen {
+                number: 1,
+                key: true,
+                size: Some(size((width, height))),
+                ..v1::LogScreen::default()
+            };
+            shown.apply(&whole(64, 48)).unwrap();
+            let (x, y, width, height, bytes) = pointer;
+            shown.learn(v1::LogPointerImage {
+                number: 1,
+                size: Some(size((width, height))),
+                hotspot: Some(v1::Point::new(x, y)),
+                pixels: vec![9; bytes],
+            });
+            let real = Size { width: real.0, height: real.1 };
+            let part = v1::ChangedRegion {
+                region: Some(v1::Region::new(place.0, place.1, told.0, told.1)),
+                image: png(real),
+            };
+            // A key frame of 16,384×16,384 would be refused for its size.
+            drop(shown.apply(&v1::LogScreen {
+                number: 2,
+                key: key && screen.0 < 70 && screen.1 < 70,
+                size: Some(size(screen)),
+                parts: vec![part],
+                pointer: Some(v1::Point::new(x, y)),
+                pointer_image: 1,
+                ..v1::LogScreen::default()
+            }));
+            let (at, width, height, wide, high) = frame;
+            let small = |side: u32| side.min(70);
+            drop(shown.image(&v1::LogFrame {
+                screen: shown.number,
+                region: Some(v1::Region::new(at, at, width, height)),
+                size: Some(size((small(wide), small(high)))),
+                pointer: true,
+                ..v1::LogFrame::default()
+            }));
+            drop(shown.png());
+        }
+    }
+
+    #[test]
+    fn what_a_record_says_of_its_picture_must_be_so() {
+        let mut shown = LoggedScreen::default();
+        let size = Size {
+            width: 30,
+            height: 20,
+        };
+        let change = |key, region, image| v1::LogScreen {
+            number: 1,
+            key,
+            size: Some(v1::Size {
+                width: 30,
+                height: 20,
+            }),
+            parts: vec![v1::ChangedRegion {
+                region: Some(region),
+                image,
+            }],
+            ..v1::LogScreen::default()
+        };
+        let whole = v1::Region::new(0, 0, 30, 20);
+        // Nothing is drawn before a key frame.
+        assert!(shown.apply(&change(false, whole, png(size))).is_err());
+        assert!(shown.apply(&change(true, whole, png(size))).is_ok());
+        let other = v1::Region::new(0, 0, 29, 20);
+        assert!(shown.apply(&change(false, other, png(size))).is_err());
+        let beyond = v1::Region::new(1, 0, 30, 20);
+        assert!(shown.apply(&change(false, beyond, png(size))).is_err());
+        let no_image = bytes::Bytes::from_static(b"\x89PNG and no more");
+        assert!(shown.apply(&change(false, whole, no_image)).is_err());
+    }
+}

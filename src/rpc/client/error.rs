@@ -113,7 +113,8 @@ impl From<Status> for CallError {
                 | Reason::AmbiguousWindow
                 | Reason::StaleWindow
                 | Reason::WindowCovered
-                | Reason::UnknownProgram,
+                | Reason::UnknownProgram
+                | Reason::UnknownRecording,
                 _,
             ) => Kind::Stale,
             (Reason::HumanInControl | Reason::LeaseHeld | Reason::LeaseEnded, _) => Kind::Control,
@@ -136,6 +137,7 @@ impl From<Status> for CallError {
                 | Reason::ExtensionMissing
                 | Reason::ScreenNotFound
                 | Reason::XAuthRefused
+                | Reason::RecordingUnavailable
         );
         // The channel connected anew for this call, and nobody listens.
         let io = io_kind(&status);

@@ -37,8 +37,9 @@ pub(in crate::rpc) use step_log::StepLog;
 
 /// Maximum number of recordings that callers started.
 const MAX_RECORDINGS: usize = 4;
-/// Maximum number of captures that wait until a recording has compared them.
-const MAX_GRABS: usize = 4;
+/// Maximum size in MiB of the captures that wait until a recording has compared them. Each is a copy of
+/// the screen, and counts as one MiB at least.
+const GRABS_MIB: u32 = 64;
 /// Maximum size of all logs together, in sizes of one log.
 const MAX_TOTAL: u64 = 4;
 /// Number of ended recordings whose end is remembered.
@@ -114,7 +115,7 @@ impl Recorder {
             count: AtomicUsize::new(0),
             ended: Mutex::default(),
             steps: AtomicU64::new(0),
-            grabs: Arc::new(Semaphore::new(MAX_GRABS)),
+            grabs: Arc::new(Semaphore::new(GRABS_MIB as usize)),
             starting: tokio::sync::Mutex::default(),
             session,
         });
@@ -366,17 +367,16 @@ impl FrameObserver for Recorder {
     }
 
     fn frame(&self, mut seen: SeenFrame) {
-        // Each capture is a copy of the screen, so only a few may wait.
-        let permit = match &seen.grab {
-            None => None,
-            Some(_) => match Arc::clone(&self.grabs).try_acquire_owned() {
-                Ok(permit) => Some(permit),
-                Err(_) => {
-                    seen.grab = None;
-                    None
-                }
-            },
-        };
+        let permit = seen.grab.as_ref().and_then(|grab| {
+            let mebibytes = grab.pixels.size().bgrx_bytes() >> 20;
+            // A large one may wait alone.
+            let size = u32::try_from(mebibytes)
+                .unwrap_or(GRABS_MIB)
+                .clamp(1, GRABS_MIB);
+            Arc::clone(&self.grabs).try_acquire_many_owned(size).ok()
+        });
+        // Without room, the log does not have the screen of the frame, and says so.
+        seen.grab = seen.grab.filter(|_| permit.is_some());
         let (at, frame) = (Instant::now(), Arc::new((seen, permit)));
         for recording in self.active().iter() {
             let what = What::Frame(Arc::clone(&frame));

@@ -363,19 +363,17 @@ impl Task {
             self.has_screen = false;
             return;
         }
-        let pointer_image = change
-            .cursor
-            .as_ref()
-            .map_or(0, |image| self.pointer(image));
+        let at = Instant::from_std(change.started);
+        let cursor = change.cursor.as_ref();
+        let pointer_image = cursor.map_or(0, |image| self.pointer(at, image));
         self.screens += 1;
         self.has_screen = true;
-        let at = Instant::from_std(change.started);
         let record = records::screen(self.screens, change, pointer_image);
         self.append(at, Record::Screen(record));
     }
 
     /// Returns the number of the pointer's image, which is recorded if it is new; 0 if it shows nothing.
-    fn pointer(&mut self, image: &CursorImage) -> u64 {
+    fn pointer(&mut self, at: Instant, image: &CursorImage) -> u64 {
         if image.argb.is_empty() {
             return 0;
         }
@@ -391,7 +389,7 @@ impl Task {
         self.pointers.insert(hash, self.pointer);
         let number = self.pointer;
         let record = v1::LogPointerImage { number, ..record };
-        self.append(Instant::now(), Record::PointerImage(record));
+        self.append(at, Record::PointerImage(record));
         number
     }
 

@@ -116,10 +116,12 @@ async fn send(
     loop {
         // The state is read before the piece: then a log that has ended is sent to its end.
         let state = recorder.known(id).await?;
+        // What is after the last whole record may be cut off again.
+        let most = state.bytes.saturating_sub(offset).min(PIECE as u64);
         let read = move || {
             let mut piece = Vec::new();
             file.seek(SeekFrom::Start(offset))?;
-            (&mut file).take(PIECE as u64).read_to_end(&mut piece)?;
+            (&mut file).take(most).read_to_end(&mut piece)?;
             Ok::<_, io::Error>((file, piece))
         };
         let read = tokio::task::spawn_blocking(read).await;

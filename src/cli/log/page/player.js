@@ -2,6 +2,8 @@
 // Plays the records of a log: pictures of the screen, the pointer, steps and what else happened.
 
 const records = JSON.parse(document.getElementById("records").textContent);
+// The order of the records counts: times that are equal are told apart.
+records.forEach((r, i) => { if (i && r.t <= records[i - 1].t) r.t = records[i - 1].t + 1e-6; });
 const $ = (id) => document.getElementById(id);
 const screen = $("screen"), marks = $("marks");
 const paint = screen.getContext("2d"), mark = marks.getContext("2d");
@@ -174,12 +176,12 @@ function show() {
   $("seek").value = time;
   $("clock").textContent = clock(time) + " / " + clock(length);
   let row = null;
-  for (const [t, li] of rows) { if (t <= time + 0.0005) row = li; else break; }
+  for (const [t, li] of rows) { if (t <= time) row = li; else break; }
   if (row !== shown) {
     if (shown) shown.classList.remove("on");
     if (row) { row.classList.add("on"); row.scrollIntoView({ block: "nearest" }); }
     shown = row;
-    const step = steps[lastBefore(steps, time + 0.0005)], end = step && ends.get(step.n);
+    const step = steps[lastBefore(steps, time)], end = step && ends.get(step.n);
     $("now").textContent = step ? step.text + (end ? " — " + end.text : "") : "";
   }
 }
