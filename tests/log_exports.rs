@@ -292,7 +292,7 @@ async fn the_film_has_a_chapter_for_each_step() {
     };
     let [red, green, blue] = last(&film).at(200, 150);
     assert!(blue > 200 && red < 60 && green < 60, "{red} {green} {blue}");
-    // It is fragmented: a film that was cut off can be played.
+    // It is fragmented: a film that was cut off in its third second can be played up to there.
     let long = recorded.folder.path().join("long.mp4");
     let long_name = long.to_str().unwrap();
     log(&[
@@ -304,9 +304,42 @@ async fn the_film_has_a_chapter_for_each_step() {
         long_name,
     ]);
     let bytes = std::fs::read(&long).unwrap();
+    let fragments: Vec<usize> = boxes(&bytes, b"moof");
+    assert!(fragments.len() > 3, "{fragments:?}");
     let half = recorded.folder.path().join("half.mp4");
-    std::fs::write(&half, &bytes[..bytes.len() * 4 / 5]).unwrap();
-    last(&half);
+    std::fs::write(&half, &bytes[..fragments[2] + 50]).unwrap();
+    let pictures = |film: &std::path::Path| {
+        let output = Command::new("ffprobe")
+            .args([
+                "-v",
+                "quiet",
+                "-of",
+                "json",
+                "-count_frames",
+                "-show_streams",
+            ])
+            .arg(film)
+            .output()
+            .unwrap();
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let count = found["streams"][0]["nb_read_frames"].as_str().unwrap();
+        count.parse::<u32>().unwrap()
+    };
+    assert_eq!(pictures(&half), 20);
+    assert!(pictures(&long) > 30);
+}
+
+/// The places of the boxes of a kind in an MP4 file.
+fn boxes(bytes: &[u8], kind: &[u8; 4]) -> Vec<usize> {
+    let (mut at, mut found) = (0, Vec::new());
+    while at + 8 <= bytes.len() {
+        let size = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+        if bytes[at + 4..at + 8] == *kind {
+            found.push(at);
+        }
+        at += usize::try_from(size.max(8)).unwrap();
+    }
+    found
 }
 
 /// A replay says first what it would do, does the steps on another desktop, and reports the difference.
