@@ -9,7 +9,7 @@ mod common;
 
 use std::{
     fs,
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -200,10 +200,12 @@ async fn main() {
         .args(["-display", &server.display(), "-rfbport", &vnc.to_string()])
         .args(["-localhost", "-nopw", "-forever", "-shared", "-quiet"])
         .env("XAUTHORITY", server.xauthority());
+    x11vnc.stdout(Stdio::null()).stderr(Stdio::null());
     let x11vnc = program::spawn(&mut x11vnc, "x11vnc");
     let mut websockify = program::command("websockify");
     websockify.args(["--web", "/usr/share/novnc", &format!("127.0.0.1:{web}")]);
     websockify.arg(format!("127.0.0.1:{vnc}"));
+    websockify.stdout(Stdio::null()).stderr(Stdio::null());
     let websockify = program::spawn(&mut websockify, "websockify");
     let mut browser = Browser::start(1280, 900).await;
     let page = format!("http://127.0.0.1:{web}/vnc_lite.html");

@@ -101,7 +101,8 @@ impl LogWriter {
         Ok(Self(shared))
     }
 
-    /// Appends a record. If it cannot be queued, it counts as lost.
+    /// Appends a record, which is written after the next [`Self::flush`]. If it cannot be queued, it
+    /// counts as lost.
     pub(crate) fn append(&self, content: &[u8]) {
         let record = format::record(content);
         let mut queue = self.0.queue();
@@ -113,6 +114,11 @@ impl LogWriter {
             }
             _ => queue.lose(1, LostBecause::QueueFull),
         }
+    }
+
+    /// Has the thread write what was appended. Waking it costs more than appending, so that several
+    /// records are written together.
+    pub(crate) fn flush(&self) {
         self.0.arrived.notify_one();
     }
 
@@ -390,21 +396,25 @@ mod tests {
         let path = disk.join("log");
         std::fs::write(disk.join("other"), vec![0; 40 << 10]).unwrap();
         let writer = LogWriter::start(File::create(&path).unwrap(), gap()).unwrap();
-        writer.append(b"first");
+        let append = |content: &[u8]| {
+            writer.append(content);
+            writer.flush();
+        };
+        append(b"first");
         let until = async |wanted: &dyn Fn(LogState) -> bool| {
             while !wanted(writer.state()) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         until(&|state| state.bytes > HEADER.len() as u64).await;
-        writer.append(&vec![b'x'; 60 << 10]);
+        append(&vec![b'x'; 60 << 10]);
         until(&|state| state.error.is_some()).await;
         assert_eq!(contents(&path), ["first"]);
-        writer.append(b"second");
+        append(b"second");
         until(&|state| state.lost == 2).await;
         std::fs::remove_file(disk.join("other")).unwrap();
         tokio::time::sleep(PAUSE).await;
-        writer.append(b"third");
+        append(b"third");
         until(&|state| state.error.is_none()).await;
         writer.close();
         writer.ended().await;

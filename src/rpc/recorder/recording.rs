@@ -228,6 +228,9 @@ impl Task {
             if self.writer.has_lost() {
                 self.follower.forget();
             }
+            if self.inbox.is_empty() {
+                self.writer.flush();
+            }
             let is_idle = capturing.is_none();
             tokio::select! {
                 biased;
