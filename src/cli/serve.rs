@@ -45,7 +45,7 @@ const LOG_DIR_BYTES: u64 = 1 << 30;
 /// Maximum size of a log beside the socket, where the file system is often in memory.
 const BESIDE_BYTES: u64 = 64 << 20;
 /// Maximum time for the logs to be written when the daemon ends.
-const LOGS_END: Duration = Duration::from_millis(500);
+const LOGS_END: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
@@ -213,7 +213,11 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
             })
         });
         if args.log_dir.is_some() {
-            recorder.start_own().await.map_err(|error| local(&error))?;
+            // A disk that hangs must not keep the daemon from its end.
+            tokio::select! {
+                started = recorder.start_own() => started.map_err(|error| local(&error))?,
+                () = shutdown.cancelled() => {}
+            }
         }
         session.bring_up.begin().await;
         let painted = tokio::spawn(Arc::clone(&session.bring_up).keep_painted());

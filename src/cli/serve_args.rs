@@ -180,7 +180,8 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "DESKD_LOG_DIR", value_name = "FOLDER")]
     pub(super) log_dir: Option<PathBuf>,
     /// Maximum size of a log. After seven eighths, it gets no further pictures; at the maximum it ends.
-    /// All logs of the folder have at most four times this size [default: 1GiB with --log-dir, else 64MiB].
+    /// The daemon's logs in the folder have at most four times this size, those of callers eight times
+    /// [default: 1GiB with --log-dir, else 64MiB].
     #[arg(long, env = "DESKD_LOG_MAX_BYTES", value_parser = values::log_bytes, value_name = "SIZE")]
     pub(super) log_max_bytes: Option<u64>,
     /// Write typed and pasted text to the logs. A person's input in the viewer never is.

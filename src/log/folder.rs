@@ -1,12 +1,15 @@
 //! The folder with the log files.
 //!
-//! It must belong to the daemon's user or to root, and no other user may be able to write to it: the
-//! daemon may run as root, and a link in the folder would lead it to any file.
+//! It and its parents must belong to the daemon's user or to root, and no other user may be able to
+//! write to them: the daemon may run as root, and a link would lead it to any file.
+//!
+//! A file that is written is locked (flock(2)), so that another daemon with the same folder does not
+//! delete it.
 
 use std::{
     fs::File,
-    io,
-    os::fd::AsFd,
+    io::{self, Write as _},
+    os::{fd::AsFd, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -18,14 +21,19 @@ use nix::{
     unistd::{UnlinkatFlags, unlinkat},
 };
 
+use super::format::HEADER;
 use crate::files;
 
 /// The end of the name of every log file.
 const END: &str = ".deskdlog";
-/// Maximum number of log files. The oldest ones are deleted when another begins.
+/// Maximum number of log files of a kind. The oldest ones are deleted when another begins.
 pub(crate) const MAX_LOGS: usize = 64;
+/// The part of an id that tells the daemon's own log.
+pub(crate) const DAEMON: &str = "daemon";
 /// Maximum length of an id.
 pub(crate) const MAX_ID: usize = 128;
+/// The first id of a group of people (login.defs(5), GID_MIN).
+const FIRST_GROUP: u32 = 1000;
 /// Maximum number of entries that are read.
 const MAX_ENTRIES: usize = 10_000;
 
@@ -62,20 +70,21 @@ impl LogFolder {
         self.open().map(drop)
     }
 
-    /// Opens the folder, if no other user can write to it.
+    /// Opens the folder, if no other user can write to it or move it.
     fn open(&self) -> io::Result<File> {
+        let path = std::path::absolute(&self.path)?;
+        for parent in path.ancestors().skip(1) {
+            is_trusted(parent).map_err(|error| self.named(&error))?;
+        }
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let open = openat(nix::fcntl::AT_FDCWD, &self.path, flags, Mode::empty());
         let folder = File::from(open.map_err(|error| self.named(&error.into()))?);
         let status = fstat(&folder)?;
-        let own = nix::unistd::geteuid().as_raw();
-        if ![0, own].contains(&status.st_uid) || status.st_mode & 0o022 != 0 {
-            let why = io::Error::other(
-                "other users can write to it: give deskd a folder of its own, with mode 0700",
-            );
-            return Err(self.named(&why));
+        if is_own(status.st_uid) && status.st_mode & 0o022 == 0 {
+            return Ok(folder);
         }
-        Ok(folder)
+        let why = "other users can write to it: give deskd a folder of its own, with mode 0700";
+        Err(self.named(&io::Error::other(why)))
     }
 
     fn named(&self, error: &io::Error) -> io::Error {
@@ -83,11 +92,17 @@ impl LogFolder {
         io::Error::new(error.kind(), why)
     }
 
-    /// Creates a new file, which only its owner can read.
+    /// Creates a new, locked file with the header of a log, which only its owner can read.
     pub(crate) fn create_file(&self, id: &str) -> io::Result<File> {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
-        self.open_file(id, flags, mode)
+        let mut file = self.open_file(id, flags, mode)?;
+        let begun = file
+            .try_lock()
+            .map_err(io::Error::from)
+            .and_then(|()| file.write_all(&HEADER));
+        begun.inspect_err(|_| self.remove(id))?;
+        Ok(file)
     }
 
     /// Opens a file to read it.
@@ -146,25 +161,32 @@ impl LogFolder {
         Ok(entries)
     }
 
-    /// Deletes the oldest files, except those in use, until there is room for another: there are at
-    /// most [`MAX_LOGS`], and they have at most `max_bytes` together.
-    pub(crate) fn make_room(&self, in_use: &[String], max_bytes: u64) -> io::Result<()> {
-        let entries = self.list()?;
-        let folder = self.open()?;
+    /// Deletes the oldest files of a kind until there is room for another: there are at most
+    /// [`MAX_LOGS`], and they have at most `max_bytes` together. Files that are written stay.
+    pub(crate) fn make_room(&self, of_daemon: bool, max_bytes: u64) -> io::Result<()> {
+        let entries = self.list()?.into_iter();
+        let same = entries.filter(|entry| is_of_daemon(&entry.id) == of_daemon);
         let mut total = 0_u64;
-        let old = entries.iter().enumerate().filter(|(index, entry)| {
+        for (index, entry) in same.enumerate() {
             total = total.saturating_add(entry.bytes);
-            *index >= MAX_LOGS - 1 || total > max_bytes
-        });
-        for (_, entry) in old.filter(|(_, entry)| !in_use.contains(&entry.id)) {
-            let name = format!("{}{END}", entry.id);
-            unlinkat(&folder, name.as_str(), UnlinkatFlags::NoRemoveDir)?;
-            tracing::info!(log = entry.id, "deleted the oldest log");
+            if index < MAX_LOGS - 1 && total <= max_bytes {
+                continue;
+            }
+            // Without the lock, a daemon still writes it.
+            let file = self.open_file(
+                &entry.id,
+                OFlag::O_RDONLY | OFlag::O_NONBLOCK,
+                Mode::empty(),
+            );
+            if file.and_then(|file| Ok(file.try_lock()?)).is_ok() {
+                self.remove(&entry.id);
+                tracing::info!(log = entry.id, "deleted the oldest log");
+            }
         }
         Ok(())
     }
 
-    /// Deletes a file that could not be begun.
+    /// Deletes a file.
     pub(crate) fn remove(&self, id: &str) {
         if let Ok(folder) = self.open() {
             let name = format!("{id}{END}");
@@ -176,6 +198,36 @@ impl LogFolder {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn is_own(uid: u32) -> bool {
+    [0, nix::unistd::geteuid().as_raw()].contains(&uid)
+}
+
+/// Refuses a folder in which another user could replace what it contains. In a sticky folder such as
+/// /tmp, only the owner of an entry can. Groups of the system are trusted: on Ubuntu, the group syslog
+/// can write to /var/log.
+fn is_trusted(folder: &Path) -> io::Result<()> {
+    let (link, found) = (folder.symlink_metadata()?, folder.metadata()?);
+    let open = match found.gid() < FIRST_GROUP {
+        true => 0o002,
+        false => 0o022,
+    };
+    let is_open = found.mode() & open != 0 && found.mode() & 0o1000 == 0;
+    if is_own(link.uid()) && is_own(found.uid()) && !is_open {
+        return Ok(());
+    }
+    let why = format!("other users can replace what is in {}", folder.display());
+    Err(io::Error::other(why))
+}
+
+/// Whether an id is that of the log of a daemon: `TIME-daemon-NUMBER`.
+fn is_of_daemon(id: &str) -> bool {
+    let mut parts = id.split('-');
+    matches!(
+        (parts.next(), parts.next(), parts.next(), parts.next()),
+        (Some(_), Some(DAEMON), Some(_), None)
+    )
 }
 
 /// Whether a text can be an id, and so a part of a file's name.
@@ -235,24 +287,61 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_logs_make_room_but_not_those_in_use() {
+    fn the_oldest_logs_of_a_kind_make_room_but_not_those_in_use() {
         let parent = tempfile::tempdir().unwrap();
         let folder = LogFolder::new(parent.path().join("logs"));
         folder.create().unwrap();
+        drop(folder.create_file("000-daemon-1").unwrap());
+        let mut written = Vec::new();
         for number in 0..MAX_LOGS + 2 {
-            drop(folder.create_file(&format!("{number:03}")).unwrap());
+            let file = folder.create_file(&format!("{number:03}")).unwrap();
+            // Its daemon still writes the first one.
+            if number == 0 {
+                written.push(file);
+            }
         }
-        folder.make_room(&["000".to_owned()], u64::MAX).unwrap();
-        let left: Vec<_> = folder.list().unwrap().into_iter().map(|e| e.id).collect();
-        assert_eq!(left.len(), MAX_LOGS);
-        assert_eq!(left.last().unwrap(), "000");
-        assert_eq!(left[left.len() - 2], "003");
+        let ids = || {
+            let entries = folder.list().unwrap().into_iter();
+            entries.map(|entry| entry.id).collect::<Vec<_>>()
+        };
+        folder.make_room(false, u64::MAX).unwrap();
+        let left = ids();
+        assert_eq!(left.len(), MAX_LOGS + 1);
+        assert_eq!(left[left.len() - 3..], ["003", "000-daemon-1", "000"]);
         for id in &left {
-            let path = folder.path().join(format!("{id}.deskdlog"));
-            fs::write(path, [0; 100]).unwrap();
+            fs::write(folder.path().join(format!("{id}.deskdlog")), [0; 100]).unwrap();
         }
-        folder.make_room(&["000".to_owned()], 550).unwrap();
-        let left: Vec<_> = folder.list().unwrap().into_iter().map(|e| e.id).collect();
-        assert_eq!(left, ["065", "064", "063", "062", "061", "000"]);
+        folder.make_room(false, 550).unwrap();
+        let newest = ["065", "064", "063", "062", "061"];
+        assert_eq!(ids(), [&newest[..], &["000-daemon-1", "000"]].concat());
+        folder.make_room(true, 0).unwrap();
+        assert_eq!(ids(), [&newest[..], &["000"]].concat());
+        for (id, of_daemon) in [
+            ("1-daemon-2", true),
+            ("1-daemon-2-3", false),
+            ("daemon", false),
+        ] {
+            assert_eq!(is_of_daemon(id), of_daemon, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_others_could_replace_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let middle = parent.path().join("middle");
+        fs::create_dir(&middle).unwrap();
+        let folder = LogFolder::new(middle.join("logs"));
+        folder.create().unwrap();
+        for (mode, gid, is_fine) in [
+            (0o777, 0, false),
+            (0o1777, 0, true),
+            (0o775, 0, true),
+            (0o775, 1000, false),
+            (0o755, 1000, true),
+        ] {
+            std::os::unix::fs::chown(&middle, None, Some(gid)).unwrap();
+            fs::set_permissions(&middle, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(folder.list().is_ok(), is_fine, "{mode:o} {gid}");
+        }
     }
 }

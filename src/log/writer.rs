@@ -1,8 +1,9 @@
 //! The thread that appends records to one file.
 //!
 //! Durability: the thread passes each record to the kernel at once, so that the end of the daemon
-//! loses only what is still in the queue. It calls `fdatasync` at most once a second while records
-//! arrive, and when the log ends. A failure of the machine loses about a second.
+//! loses only what is still in the queue. A second thread calls `fdatasync` at most once a second while
+//! records arrive, so that a slow disk does not keep records in the queue. The log is synced when it
+//! ends. A failure of the machine loses about a second.
 //!
 //! A full disk or another error of writing never stops a step. The thread cuts off the incomplete
 //! record, drops records for a while, and tries again. Then it writes how many are missing.
@@ -19,7 +20,7 @@ use std::{
 use super::format::{self, HEADER};
 use crate::metrics;
 
-/// Maximum bytes of the records in the queue.
+/// Maximum bytes of the records in the queue, unless there is only one.
 const QUEUE_BYTES: usize = 32 << 20;
 /// Maximum number of records in the queue.
 const QUEUE: usize = 8192;
@@ -37,8 +38,19 @@ pub(crate) enum LostBecause {
     Failed(String),
 }
 
+/// Records that are missing.
+#[derive(Debug, Clone)]
+pub(crate) struct LostRecords {
+    /// Their number.
+    pub(crate) records: u64,
+    /// Why.
+    pub(crate) because: LostBecause,
+    /// The time of the record before the first missing one, since the log began.
+    pub(crate) at: Duration,
+}
+
 /// Returns the content of the record that reports missing records.
-pub(crate) type GapRecord = Box<dyn Fn(u64, &LostBecause) -> Vec<u8> + Send>;
+pub(crate) type GapRecord = Box<dyn Fn(&LostRecords) -> Vec<u8> + Send>;
 
 /// The state of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,14 +65,23 @@ pub(crate) struct LogState {
     pub(crate) ended: bool,
 }
 
+/// An entry of the queue, with the time of its record since the log began.
+#[derive(Debug)]
+enum Entry {
+    Record(Duration, Vec<u8>),
+    Lost(LostRecords),
+}
+
 #[derive(Debug, Default)]
 struct Queue {
-    records: VecDeque<Vec<u8>>,
+    entries: VecDeque<Entry>,
+    /// Bytes of the records that are not written yet.
     bytes: usize,
     is_closed: bool,
-    /// Records that are missing and not reported yet.
-    lost: u64,
-    because: Option<LostBecause>,
+    /// Whether the file has records that are not on the disk.
+    is_unsynced: bool,
+    /// The time of the last record.
+    last: Duration,
     /// Whether a record was lost since the last call of [`LogWriter::has_lost`].
     has_lost: bool,
     state: LogState,
@@ -70,6 +91,8 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
+    /// Signalled when there is something to sync, and at the end.
+    written: Condvar,
     ended: tokio::sync::Notify,
 }
 
@@ -78,41 +101,51 @@ struct Shared {
 pub(crate) struct LogWriter(Arc<Shared>);
 
 impl LogWriter {
-    /// Writes the header and starts the thread.
+    /// Starts the threads of a file that has its header.
     ///
     /// # Errors
     ///
-    /// The header cannot be written, or no thread can be started.
-    pub(crate) fn start(mut file: File, gap: GapRecord) -> io::Result<Self> {
-        file.write_all(&HEADER)?;
+    /// A thread cannot be started.
+    pub(crate) fn start(file: File, gap: GapRecord) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         shared.queue().state.bytes = HEADER.len() as u64;
+        shared.queue().is_unsynced = true;
+        let synced = file.try_clone()?;
         let appender = Appender {
             file,
             gap,
             shared: Arc::clone(&shared),
             written: HEADER.len() as u64,
-            unsynced: Some(Instant::now()),
             failed: None,
+            lost: None,
+            is_cut_due: false,
         };
+        // It ends with the writer, also if the other thread cannot be started.
+        let writer = Self(Arc::clone(&shared));
         thread::Builder::new()
             .name("log".into())
             .spawn(move || appender.run())?;
-        Ok(Self(shared))
+        thread::Builder::new()
+            .name("log-sync".into())
+            .spawn(move || sync(&shared, &synced))?;
+        Ok(writer)
     }
 
-    /// Appends a record, which is written after the next [`Self::flush`]. If it cannot be queued, it
-    /// counts as lost.
-    pub(crate) fn append(&self, content: &[u8]) {
+    /// Appends a record of a time since the log began. It is written after the next [`Self::flush`]. If
+    /// it cannot be queued, it counts as lost.
+    pub(crate) fn append(&self, at: Duration, content: &[u8]) {
         let record = format::record(content);
         let mut queue = self.0.queue();
         let bytes = record.as_ref().map_or(0, Vec::len);
+        let has_room =
+            queue.entries.len() < QUEUE && (queue.bytes + bytes <= QUEUE_BYTES || queue.bytes == 0);
         match record {
-            Some(record) if queue.records.len() < QUEUE && queue.bytes + bytes <= QUEUE_BYTES => {
+            Some(record) if has_room => {
                 queue.bytes += bytes;
-                queue.records.push_back(record);
+                queue.last = at;
+                queue.entries.push_back(Entry::Record(at, record));
             }
-            _ => queue.lose(1, LostBecause::QueueFull),
+            _ => queue.lose(1),
         }
     }
 
@@ -123,9 +156,10 @@ impl LogWriter {
     }
 
     /// Counts records as lost that were not appended.
-    pub(crate) fn lose(&self, records: u64) {
-        self.0.queue().lose(records, LostBecause::QueueFull);
-        self.0.arrived.notify_one();
+    pub(crate) fn lose_some(&self, records: u64) {
+        if records > 0 {
+            self.0.queue().lose(records);
+        }
     }
 
     /// Whether a record was lost since the last call.
@@ -179,15 +213,24 @@ impl Shared {
 }
 
 impl Queue {
-    fn lose(&mut self, records: u64, because: LostBecause) {
-        self.lost += records;
-        self.state.lost += records;
-        metrics::log_lost(records);
-        self.has_lost = true;
-        // An error of the file explains more than a full queue.
-        if !matches!(self.because, Some(LostBecause::Failed(_))) {
-            self.because = Some(because);
+    /// Counts records as lost at the end of the queue.
+    fn lose(&mut self, records: u64) {
+        self.count(records);
+        if let Some(Entry::Lost(lost)) = self.entries.back_mut() {
+            lost.records += records;
+            return;
         }
+        self.entries.push_back(Entry::Lost(LostRecords {
+            records,
+            because: LostBecause::QueueFull,
+            at: self.last,
+        }));
+    }
+
+    fn count(&mut self, records: u64) {
+        metrics::log_lost(records);
+        self.state.lost += records;
+        self.has_lost = true;
     }
 }
 
@@ -198,129 +241,159 @@ struct Appender {
     shared: Arc<Shared>,
     /// Bytes of whole records in the file.
     written: u64,
-    /// When the oldest record was written that is not on the disk.
-    unsynced: Option<Instant>,
     failed: Option<Instant>,
+    /// Records that are missing before the next one.
+    lost: Option<LostRecords>,
+    /// Whether the file may have a part of a record at its end.
+    is_cut_due: bool,
 }
 
 impl Appender {
     fn run(mut self) {
         loop {
-            let (records, gap, is_closed) = self.next();
-            if records.is_empty() && gap.is_none() && is_closed {
+            let (entries, is_closed) = self.next();
+            if entries.is_empty() && is_closed {
                 break;
             }
-            self.append(records, gap, is_closed);
-            if self.unsynced.is_some_and(|since| since.elapsed() >= SYNC) {
-                self.sync();
+            for entry in entries {
+                self.append(entry);
             }
         }
-        self.sync();
+        // The last attempt to report what is missing.
+        drop(self.report());
+        if let Err(error) = self.file.sync_data() {
+            tracing::warn!("the log may not be on the disk: {error}");
+        }
         self.shared.queue().state.ended = true;
         self.shared.ended.notify_waiters();
+        self.shared.written.notify_all();
     }
 
-    /// Waits for records or for the time to sync. Returns the records, how many are missing before
-    /// them, and whether no more will come.
-    fn next(&mut self) -> (VecDeque<Vec<u8>>, Option<(u64, LostBecause)>, bool) {
+    /// Waits for entries. Returns them, and whether no more will come.
+    fn next(&mut self) -> (VecDeque<Entry>, bool) {
         let mut queue = self.shared.queue();
-        while queue.records.is_empty() && !queue.is_closed {
-            match self.unsynced {
-                None => {
-                    let waited = self.shared.arrived.wait(queue);
-                    queue = waited.unwrap_or_else(PoisonError::into_inner);
-                }
-                Some(since) => {
-                    let left = SYNC.saturating_sub(since.elapsed());
-                    if left.is_zero() {
-                        break;
-                    }
-                    let waited = self.shared.arrived.wait_timeout(queue, left);
-                    queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-                }
-            }
+        while queue.entries.is_empty() && !queue.is_closed {
+            let waited = self.shared.arrived.wait(queue);
+            queue = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        queue.bytes = 0;
-        let lost = std::mem::take(&mut queue.lost);
-        let because = queue.because.take().unwrap_or(LostBecause::QueueFull);
-        let records = std::mem::take(&mut queue.records);
-        // Missing records are reported with the next one, or at the end.
-        let gap = (lost > 0).then_some((lost, because));
-        (records, gap, queue.is_closed)
+        (std::mem::take(&mut queue.entries), queue.is_closed)
     }
 
-    fn append(
-        &mut self,
-        records: VecDeque<Vec<u8>>,
-        gap: Option<(u64, LostBecause)>,
-        is_last: bool,
-    ) {
-        let is_paused = self.failed.is_some_and(|at| at.elapsed() < PAUSE);
-        if is_paused && !is_last {
-            self.lose(records.len() as u64, gap, None);
-            return;
-        }
-        let mut left = records.len() as u64;
-        if let Some((lost, because)) = &gap {
-            let content = (self.gap)(*lost, because);
-            let report = format::record(&content).unwrap_or_default();
-            if let Err(error) = self.write(&report) {
-                self.lose(left, gap, Some(&error));
+    fn append(&mut self, entry: Entry) {
+        let (at, record) = match entry {
+            Entry::Lost(lost) => {
+                match &mut self.lost {
+                    Some(known) => known.records += lost.records,
+                    known => *known = Some(lost),
+                }
                 return;
             }
-        }
-        for record in &records {
-            if let Err(error) = self.write(record) {
-                self.lose(left, None, Some(&error));
-                return;
+            Entry::Record(at, record) => (at, record),
+        };
+        let is_paused = self.failed.is_some_and(|failed| failed.elapsed() < PAUSE);
+        let is_last = self.shared.queue().is_closed;
+        let written = match is_paused && !is_last {
+            true => None,
+            false => Some(self.report().and_then(|()| self.write(&record))),
+        };
+        self.shared.queue().bytes -= record.len();
+        match written {
+            Some(Ok(())) => {
+                if self.failed.take().is_some() {
+                    self.shared.queue().state.error = None;
+                    tracing::info!("the log is written again");
+                }
             }
-            left -= 1;
+            Some(Err(error)) => self.fail(at, Some(&error)),
+            None => self.fail(at, None),
         }
-        if left == 0 && !records.is_empty() && self.failed.take().is_some() {
-            self.shared.queue().state.error = None;
-            tracing::info!("the log is written again");
-        }
+    }
+
+    /// Writes how many records are missing, if any are.
+    fn report(&mut self) -> io::Result<()> {
+        let Some(lost) = &self.lost else {
+            return Ok(());
+        };
+        let report = format::record(&(self.gap)(lost)).unwrap_or_default();
+        self.write(&report)?;
+        self.lost = None;
+        Ok(())
     }
 
     /// Writes one record completely, or nothing of it.
     fn write(&mut self, record: &[u8]) -> io::Result<()> {
-        let written = self.file.write_all(record);
-        if let Err(error) = written {
-            // The rest of an incomplete record would hide every later one.
-            let cut = self.file.set_len(self.written);
-            let back = self.file.seek(SeekFrom::Start(self.written));
-            cut.and(back.map(drop))?;
+        self.cut()?;
+        // Set until the record is written: the rest of an incomplete record would hide every later one.
+        self.is_cut_due = true;
+        if let Err(error) = self.file.write_all(record) {
+            self.cut()?;
             return Err(error);
         }
+        self.is_cut_due = false;
         self.written += record.len() as u64;
         metrics::logged(record.len() as u64);
-        self.unsynced.get_or_insert_with(Instant::now);
-        self.shared.queue().state.bytes = self.written;
+        let mut queue = self.shared.queue();
+        queue.state.bytes = self.written;
+        if !std::mem::replace(&mut queue.is_unsynced, true) {
+            self.shared.written.notify_all();
+        }
         Ok(())
     }
 
-    /// Counts records as lost. `gap`: those that were lost before and could not be reported.
-    fn lose(&mut self, records: u64, gap: Option<(u64, LostBecause)>, error: Option<&io::Error>) {
+    /// Cuts off what is after the last whole record.
+    fn cut(&mut self) -> io::Result<()> {
+        if self.is_cut_due {
+            self.file.set_len(self.written)?;
+            self.file.seek(SeekFrom::Start(self.written))?;
+            self.is_cut_due = false;
+        }
+        Ok(())
+    }
+
+    /// Counts a record as lost. `error`: why it could not be written; `None` if that was not tried.
+    fn fail(&mut self, at: Duration, error: Option<&io::Error>) {
         let mut queue = self.shared.queue();
-        let (before, because) = gap.map_or((0, None), |(lost, because)| (lost, Some(because)));
-        // They are counted already.
-        queue.lost += before;
-        let error = error.map(io::Error::to_string);
-        let why = error.clone().or_else(|| queue.state.error.clone());
-        let because = why.map(LostBecause::Failed).or(because);
-        queue.lose(records, because.unwrap_or(LostBecause::QueueFull));
+        queue.count(1);
         if let Some(error) = error {
             if self.failed.is_none() {
                 tracing::error!("the log cannot be written, and records are missing: {error}");
             }
-            queue.state.error = Some(error);
+            queue.state.error = Some(error.to_string());
             self.failed = Some(Instant::now());
         }
+        let why = queue.state.error.clone().unwrap_or_default();
+        drop(queue);
+        let lost = self.lost.get_or_insert(LostRecords {
+            records: 0,
+            because: LostBecause::QueueFull,
+            at,
+        });
+        lost.records += 1;
+        // An error of the file explains more than a full queue.
+        lost.because = LostBecause::Failed(why);
     }
+}
 
-    fn sync(&mut self) {
-        self.unsynced = None;
-        if let Err(error) = self.file.sync_data() {
+/// Syncs the file while records arrive, until the log ends.
+fn sync(shared: &Shared, file: &File) {
+    loop {
+        {
+            let mut queue = shared.queue();
+            while !queue.is_unsynced && !queue.state.ended {
+                let waited = shared.written.wait(queue);
+                queue = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+            if queue.state.ended {
+                return;
+            }
+            // Records of a second are synced together.
+            let waited = shared
+                .written
+                .wait_timeout_while(queue, SYNC, |queue| !queue.state.ended);
+            let mut queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+            queue.is_unsynced = false;
+        }
+        if let Err(error) = file.sync_data() {
             tracing::warn!("the log may not be on the disk: {error}");
         }
     }
@@ -331,10 +404,19 @@ mod tests {
     use super::{super::format::LogReader, *};
 
     fn gap() -> GapRecord {
-        Box::new(|lost, because| match because {
-            LostBecause::QueueFull => format!("gap {lost}").into_bytes(),
-            LostBecause::Failed(_) => format!("failed {lost}").into_bytes(),
+        Box::new(|lost| {
+            let records = lost.records;
+            match lost.because {
+                LostBecause::QueueFull => format!("gap {records}").into_bytes(),
+                LostBecause::Failed(_) => format!("failed {records}").into_bytes(),
+            }
         })
+    }
+
+    fn started(path: &std::path::Path) -> LogWriter {
+        let mut file = File::create(path).unwrap();
+        file.write_all(&HEADER).unwrap();
+        LogWriter::start(file, gap()).unwrap()
     }
 
     fn contents(path: &std::path::Path) -> Vec<String> {
@@ -350,9 +432,9 @@ mod tests {
     async fn what_is_appended_is_in_the_file_when_the_log_has_ended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let writer = LogWriter::start(File::create(&path).unwrap(), gap()).unwrap();
+        let writer = started(&path);
         for number in 0..1000 {
-            writer.append(format!("record {number}").as_bytes());
+            writer.append(Duration::ZERO, format!("record {number}").as_bytes());
         }
         writer.close();
         writer.ended().await;
@@ -369,17 +451,29 @@ mod tests {
     async fn a_full_queue_loses_records_and_says_how_many() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let writer = LogWriter::start(File::create(&path).unwrap(), gap()).unwrap();
-        let large = vec![b'x'; QUEUE_BYTES + 1];
+        let writer = started(&path);
+        let large = vec![b'x'; QUEUE_BYTES];
         assert!(!writer.has_lost());
-        writer.append(&large);
+        // Nothing is written before a flush, so the queue is as full as this says.
+        let append = |content: &[u8]| writer.append(Duration::ZERO, content);
+        append(b"before");
+        append(&large);
         assert!(writer.has_lost());
         assert!(!writer.has_lost());
-        writer.append(b"after");
+        append(b"after");
+        append(&large);
         writer.close();
         writer.ended().await;
-        assert_eq!(contents(&path), ["gap 1", "after"]);
-        assert_eq!(writer.state().lost, 1);
+        // Each gap is where the record is missing.
+        assert_eq!(contents(&path), ["before", "gap 1", "after", "gap 1"]);
+        assert_eq!(writer.state().lost, 2);
+        assert_eq!(writer.size(), path.metadata().unwrap().len());
+        // One record may be larger than the queue.
+        let writer = started(&path);
+        writer.append(Duration::ZERO, &large);
+        writer.close();
+        writer.ended().await;
+        assert_eq!(contents(&path)[0].len(), large.len());
     }
 
     /// A file system of 64 KiB.
@@ -395,9 +489,9 @@ mod tests {
         assert!(mount.unwrap().success(), "mounting needs root");
         let path = disk.join("log");
         std::fs::write(disk.join("other"), vec![0; 40 << 10]).unwrap();
-        let writer = LogWriter::start(File::create(&path).unwrap(), gap()).unwrap();
+        let writer = started(&path);
         let append = |content: &[u8]| {
-            writer.append(content);
+            writer.append(Duration::ZERO, content);
             writer.flush();
         };
         append(b"first");

@@ -127,11 +127,16 @@ pub(super) async fn fetch(mut args: FetchArgs) -> Result<Exit, CliError> {
     };
     let mut pieces = daemon.fetch_recording(request).await?.into_inner();
     let mut file = NewFile::create(&path, args.force)?;
-    let mut state = v1::Recording::default();
+    let mut state = None;
     while let Some(piece) = pieces.message().await? {
         file.write(&piece.data)?;
-        state = piece.recording.unwrap_or(state);
+        state = piece.recording.or(state);
     }
+    // The last piece has the state.
+    let Some(state) = state else {
+        let why = "the daemon ended the transfer early: fetch the log again";
+        return Err(CliError::new(Exit::Refused, why));
+    };
     file.finish()?;
     if state.recording {
         note(format_args!(

@@ -1,6 +1,7 @@
-//! Steps, calls and errors as one line of text.
+//! Steps, calls and errors as one line of text. What a log says may come from anybody: no text in it can
+//! end the line.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::rpc::v1::{self, action::Action, log_call::Request, target::Target};
 
@@ -22,6 +23,20 @@ pub(super) fn step(began: &v1::LogStepBegan) -> String {
     }
 }
 
+/// Replaces control characters.
+pub(super) fn plain(text: &str) -> String {
+    text.chars()
+        .map(|one| if one.is_control() { '?' } else { one })
+        .collect()
+}
+
+/// Returns a time of the sandbox's clock; `None` if it is none that a date can be written for.
+pub(super) fn time_of(at: Option<prost_types::Timestamp>) -> Option<SystemTime> {
+    const YEAR_10000: i64 = 253_402_300_800;
+    let at = at.filter(|at| (0..YEAR_10000).contains(&at.seconds))?;
+    SystemTime::try_from(at).ok()
+}
+
 /// Returns an action. `redacted`: the number of characters that are not in the log.
 pub(super) fn action(action: &v1::Action, redacted: Option<u64>) -> String {
     let at = |target: &Option<v1::Target>| match point(target.as_ref()) {
@@ -30,7 +45,7 @@ pub(super) fn action(action: &v1::Action, redacted: Option<u64>) -> String {
     };
     let with = |keys: &[String]| match keys.is_empty() {
         true => String::new(),
-        false => format!(" with {}", keys.join("+")),
+        false => format!(" with {}", plain(&keys.join("+"))),
     };
     let text = |verb: &str, text: &str| match redacted {
         Some(characters) => format!("{verb} {characters} characters (not in the log)"),
@@ -72,11 +87,11 @@ pub(super) fn action(action: &v1::Action, redacted: Option<u64>) -> String {
             "a key (not in the log)".into()
         }
         Action::Key(a) => match a.repeat() {
-            0 | 1 => format!("key {}", a.keys.join("+")),
-            repeat => format!("key {} {repeat} times", a.keys.join("+")),
+            0 | 1 => format!("key {}", plain(&a.keys.join("+"))),
+            repeat => format!("key {} {repeat} times", plain(&a.keys.join("+"))),
         },
-        Action::KeyDown(a) => format!("hold key {}", a.key),
-        Action::KeyUp(a) => format!("release key {}", a.key),
+        Action::KeyDown(a) => format!("hold key {}", plain(&a.key)),
+        Action::KeyUp(a) => format!("release key {}", plain(&a.key)),
         Action::Wait(a) => format!("wait {}", time(a.duration)),
         Action::Screenshot(_) => "screenshot".into(),
         Action::WaitFor(a) => format!("wait for a condition, at most {}", time(a.timeout)),
@@ -132,7 +147,7 @@ pub(super) fn refusal(refused: &v1::LogRefusal) -> String {
 fn message(text: &str) -> String {
     match text {
         "" => String::new(),
-        text => format!(": {text}"),
+        text => format!(": {}", plain(text)),
     }
 }
 
@@ -175,7 +190,7 @@ pub(super) fn call(call: &v1::LogCall) -> String {
         None => format!("done in {took}"),
         Some(refused) => format!("refused after {took}: {}", refusal(refused)),
     };
-    format!("{}{what}: {end}", call.method)
+    plain(&format!("{}{what}: {end}", call.method))
 }
 
 fn size(size: Option<v1::Size>) -> String {
@@ -200,7 +215,7 @@ pub(super) fn control(state: &v1::ControlState) -> String {
         v1::LeaseKind::Agent => "an agent",
         _ => "a person",
     };
-    let (holder, reason) = (&lease.holder, message(&lease.reason));
+    let (holder, reason) = (plain(&lease.holder), message(&lease.reason));
     format!("{holder} ({kind}) is in control{reason} (epoch {epoch})")
 }
 
@@ -209,6 +224,7 @@ pub(super) fn display(display: &v1::LogDisplay) -> String {
     match (&display.size, &display.failure) {
         (Some(size), _) if display.connected => {
             let generation: String = display.server_generation.chars().take(8).collect();
+            let generation = plain(&generation);
             let epoch = display.geometry_epoch;
             let (width, height) = (size.width, size.height);
             format!("{width}x{height}, X server {generation}, geometry epoch {epoch}")

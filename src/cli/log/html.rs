@@ -9,7 +9,7 @@ use super::{describe, output::NewFile, points::KnownFrames, read::LogFile};
 use crate::{
     cli::{
         exit::{CliError, Exit},
-        print::say,
+        print::{note, say},
     },
     frame::Size,
     rpc::v1::{self, action::Action, log_record::Record},
@@ -18,6 +18,8 @@ use crate::{
 const PAGE: &str = include_str!("page/player.html");
 const STYLE: &str = include_str!("page/player.css");
 const SCRIPT: &str = include_str!("page/player.js");
+/// Size in bytes from which a browser may not open a page.
+const LARGE: u64 = 512 << 20;
 /// The place of the records in the page.
 const RECORDS: &str = "@RECORDS@";
 
@@ -60,7 +62,12 @@ pub(super) fn export(file: &Path, page: &Path, force: bool) -> Result<Exit, CliE
         out.write(text.as_bytes())
     })?;
     out.write(after.as_bytes())?;
-    out.finish()?;
+    let bytes = out.finish()?;
+    if bytes > LARGE {
+        note(format_args!(
+            "the page is large, and a browser may not open it: export frames or mp4"
+        ));
+    }
     say!("{}", page.display());
     Ok(Exit::Done)
 }
@@ -70,9 +77,10 @@ fn entry(record: &Record, known: &KnownFrames) -> Option<Value> {
     let note = |kind: &str, text: String| Some(json!({"k": "note", "kind": kind, "text": text}));
     match record {
         Record::Start(start) => {
-            let began = start
-                .began_at
-                .map(|at| at.seconds * 1000 + i64::from(at.nanos) / 1_000_000);
+            let began = describe::time_of(start.began_at).and_then(|at| {
+                let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+                u64::try_from(since.as_millis()).ok()
+            });
             Some(json!({
                 "k": "start", "began": began, "name": start.name, "version": start.version,
                 "instance": start.instance_id, "display": start.display,

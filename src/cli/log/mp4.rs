@@ -3,6 +3,7 @@
 //! The film is fragmented, so that what is written when ffmpeg ends early can be played.
 
 use std::{
+    ffi::OsString,
     fs,
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
@@ -10,7 +11,12 @@ use std::{
     time::Duration,
 };
 
-use super::{describe, output, read::LogFile, screen::LoggedScreen};
+use super::{
+    describe,
+    output::{self, NewFile},
+    read::LogFile,
+    screen::{LoggedScreen, size_of},
+};
 use crate::{
     cli::{
         exit::{CliError, Exit},
@@ -23,6 +29,8 @@ use crate::{
 
 /// Pictures a second.
 const FPS: u32 = 10;
+/// Maximum length of a film.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Time that the last picture is shown.
 const LAST: Duration = Duration::from_secs(1);
 /// Maximum length of a chapter's title in characters.
@@ -50,22 +58,25 @@ pub(super) fn export(
         let why = "ffmpeg is not installed: install it (apt-get install ffmpeg), or export html";
         return Err(CliError::new(Exit::Local, why));
     };
-    output::is_free(film, force)?;
     let plan = plan(file)?;
     let Some(size) = plan.size else {
         let why = format!("{} has no picture of the screen", file.display());
         return Err(CliError::new(Exit::Local, why));
     };
     let clock = Clock::new(&plan.times, max_pause);
-    let chapters = PathBuf::from({
-        let mut name = film.as_os_str().to_owned();
-        name.push(".chapters");
-        name
-    });
+    if clock.end() > LONGEST {
+        let why = "the film would be longer than a day: shorten its pauses with --max-pause 2s";
+        return Err(CliError::new(Exit::Usage, why));
+    }
+    let out = NewFile::create(film, force)?;
+    let mut chapters = film.as_os_str().to_owned();
+    chapters.push(".chapters.part");
+    let chapters = PathBuf::from(chapters);
     output::write(&chapters, metadata(&plan, &clock).as_bytes())?;
-    let made = encode(&ffmpeg, file, film, size, (&clock, &chapters));
+    let made = encode(&ffmpeg, file, out.part(), size, (&clock, &chapters));
     drop(fs::remove_file(&chapters));
     made?;
+    out.finish()?;
     say!("{}", film.display());
     Ok(Exit::Done)
 }
@@ -75,7 +86,9 @@ fn plan(file: &Path) -> Result<Plan, CliError> {
     LogFile::open(file)?.each(|at, record| {
         match record {
             Record::Screen(screen) => {
-                let size = screen.size.unwrap_or_default();
+                let Some(size) = screen.size.and_then(size_of) else {
+                    return Ok(());
+                };
                 let before = plan.size.unwrap_or(Size {
                     width: 2,
                     height: 2,
@@ -179,30 +192,44 @@ fn encode(
         .arg(FPS.to_string())
         .args(["-video_size", &even.to_string(), "-i", "pipe:0"])
         .args(["-f", "ffmetadata", "-i"])
-        .arg(chapters)
+        .arg(protocol(chapters))
         .args(["-map", "0:v", "-map_metadata", "1", "-map_chapters", "1"])
         .args(["-c:v", "libx264", "-preset", "veryfast", "-crf", "23"])
         .args(["-pix_fmt", "yuv420p", "-g", &FPS.to_string()])
         .args(["-movflags", "+frag_keyframe+empty_moov+default_base_moof"])
         .args(["-f", "mp4"])
-        .arg(film)
+        .arg(protocol(film))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| failed(&format!("it cannot be started: {error}")))?;
+    // Its messages are read meanwhile, so that it does not wait for a reader.
+    let stderr = child.stderr.take();
+    let said = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        let mut stderr = stderr?;
+        drop(stderr.by_ref().take(4096).read_to_end(&mut said));
+        drop(std::io::copy(&mut stderr, &mut std::io::sink()));
+        Some(said)
+    });
     let fed = feed(&mut child, file, even, clock);
     drop(child.stdin.take());
-    let mut said = String::new();
-    if let Some(stderr) = child.stderr.as_mut() {
-        drop(stderr.take(4096).read_to_string(&mut said));
-    }
+    let said = said.join().ok().flatten().unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
     let status = child.wait();
     let status = status.map_err(|error| failed(&error.to_string()))?;
     if !status.success() {
         return Err(failed(said.trim()));
     }
     fed
+}
+
+/// Returns a path that ffmpeg takes for that of a file, whatever its name.
+fn protocol(path: &Path) -> OsString {
+    let mut name = OsString::from("file:");
+    name.push(path);
+    name
 }
 
 fn failed(why: &str) -> CliError {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -14,7 +15,7 @@ use super::{
     output::{self, NewFile},
     points::KnownFrames,
     pyautogui,
-    read::LogFile,
+    read::{self, LogFile, is_last_end},
     screen::LoggedScreen,
 };
 use crate::{
@@ -28,6 +29,7 @@ use crate::{
 /// Writes the trajectory into a new folder. Steps of a person are in it, and marked.
 pub(super) fn export(file: &Path, folder: &Path) -> Result<Exit, CliError> {
     let log = LogFile::open(file)?;
+    let mut repeated = read::repeated_ends(file)?;
     output::new_folder(folder)?;
     let mut lines = NewFile::create(&folder.join("traj.jsonl"), false)?;
     let (mut screen, mut known) = (LoggedScreen::default(), KnownFrames::default());
@@ -36,8 +38,7 @@ pub(super) fn export(file: &Path, folder: &Path) -> Result<Exit, CliError> {
     log.each(|at, record| {
         match record {
             Record::Start(start) => {
-                let time = start.began_at.and_then(|at| SystemTime::try_from(at).ok());
-                began_at = time.unwrap_or(began_at);
+                began_at = describe::time_of(start.began_at).unwrap_or(began_at);
             }
             Record::Screen(change) => {
                 screen.apply(&change)?;
@@ -48,12 +49,12 @@ pub(super) fn export(file: &Path, folder: &Path) -> Result<Exit, CliError> {
             Record::StepBegan(began) => {
                 open.insert(began.step, (began, at));
             }
-            Record::StepEnded(ended) => {
+            Record::StepEnded(ended) if is_last_end(&mut repeated, ended.step) => {
                 let Some((began, arrived)) = open.remove(&ended.step) else {
                     return Ok(());
                 };
                 number += 1;
-                let time = stamp(began_at + arrived);
+                let time = stamp(began_at.checked_add(arrived).unwrap_or(began_at));
                 let name = format!("step_{number}_{time}.png");
                 let picture = screen.png();
                 if let Some(picture) = &picture {
@@ -114,7 +115,11 @@ fn line(
 
 /// Returns a time as OSWorld writes it: `20261127@101500123456`, in UTC.
 fn stamp(time: SystemTime) -> String {
-    let text = humantime::format_rfc3339_micros(time).to_string();
+    // Far beyond the year 9999 there is nothing to write.
+    let mut text = String::new();
+    if write!(text, "{}", humantime::format_rfc3339_micros(time)).is_err() {
+        text = "9999-12-31T23:59:59.999999Z".into();
+    }
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let (day, rest) = digits.split_at(digits.len().min(8));
     format!("{day}@{rest}")

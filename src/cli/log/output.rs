@@ -26,10 +26,7 @@ impl NewFile {
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        options.custom_flags(nix::libc::O_NOFOLLOW);
-        let file = options.open(&part).map_err(|error| failed(&part, &error))?;
+        let file = private(&part)?;
         Ok(Self {
             path: path.to_owned(),
             part,
@@ -43,13 +40,18 @@ impl NewFile {
         written.map_err(|error| failed(&self.path, &error))
     }
 
-    /// Gives the file its name.
-    pub(super) fn finish(mut self) -> Result<(), CliError> {
+    /// Returns the path until then, for another program that writes the file.
+    pub(super) fn part(&self) -> &Path {
+        &self.part
+    }
+
+    /// Gives the file its name. Returns its size in bytes.
+    pub(super) fn finish(mut self) -> Result<u64, CliError> {
         let done = self.file.flush();
         let done = done.and_then(|()| fs::rename(&self.part, &self.path));
         done.map_err(|error| failed(&self.path, &error))?;
         self.is_done = true;
-        Ok(())
+        Ok(self.path.metadata().map_or(0, |metadata| metadata.len()))
     }
 }
 
@@ -61,8 +63,16 @@ impl Drop for NewFile {
     }
 }
 
+/// Creates a file that only its owner can read. What was left there is replaced.
+pub(super) fn private(path: &Path) -> Result<File, CliError> {
+    drop(fs::remove_file(path));
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(path).map_err(|error| failed(path, &error))
+}
+
 /// Refuses a path that exists.
-pub(super) fn is_free(path: &Path, force: bool) -> Result<(), CliError> {
+fn is_free(path: &Path, force: bool) -> Result<(), CliError> {
     match path.symlink_metadata() {
         Ok(_) if !force => {
             let why = format!(
@@ -88,7 +98,8 @@ pub(super) fn new_folder(path: &Path) -> Result<(), CliError> {
 
 /// Writes a file in a new folder.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    fs::write(path, bytes).map_err(|error| failed(path, &error))
+    let written = private(path)?.write_all(bytes);
+    written.map_err(|error| failed(path, &error))
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> CliError {

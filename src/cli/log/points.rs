@@ -52,9 +52,9 @@ impl KnownFrames {
         };
         let along = |at: i32, start: i32, length: u32, of: u32| {
             // By pixel centres, in whole numbers: floor((at + 0.5) * length / of).
-            let doubled = (i64::from(at) * 2 + 1) * i64::from(length);
-            let mapped = doubled.checked_div_euclid(i64::from(of) * 2)?;
-            i32::try_from(i64::from(start) + mapped).ok()
+            let doubled = (i128::from(at) * 2 + 1) * i128::from(length);
+            let mapped = doubled.checked_div_euclid(i128::from(of) * 2)?;
+            i32::try_from(i128::from(start) + mapped).ok()
         };
         Some((
             along(x, region.x(), region.width, size.width)?,

@@ -37,6 +37,20 @@ fn action(action: &v1::Action) -> String {
         v1::Button::Right => "'right'",
         _ => "'left'",
     };
+    let buttons = [v1::Button::Back, v1::Button::Forward];
+    let is_missing = match chosen {
+        Action::Click(a) => buttons.contains(&a.button()),
+        Action::ButtonDown(a) => buttons.contains(&a.button()),
+        Action::ButtonUp(a) => buttons.contains(&a.button()),
+        Action::Drag(a) => buttons.contains(&a.button()),
+        _ => false,
+    };
+    if is_missing {
+        return format!(
+            "# {} (pyautogui has no such button)",
+            describe::action(action, None)
+        );
+    }
     match chosen {
         Action::Move(a) => {
             let place = at(a.to.as_ref());

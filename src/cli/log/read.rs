@@ -1,6 +1,7 @@
 //! Reads the records of a log file.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::BufReader,
     path::{Path, PathBuf},
@@ -88,5 +89,30 @@ impl LogFile {
             each(at, record)?;
         }
         Ok(())
+    }
+}
+
+/// Returns the number of ends of each step that has more than one: the last one counts.
+pub(super) fn repeated_ends(path: &Path) -> Result<HashMap<u64, u32>, CliError> {
+    let mut ends: HashMap<u64, u32> = HashMap::new();
+    LogFile::open(path)?.each(|_, record| {
+        if let Record::StepEnded(ended) = record {
+            *ends.entry(ended.step).or_default() += 1;
+        }
+        Ok(())
+    })?;
+    ends.retain(|_, count| *count > 1);
+    Ok(ends)
+}
+
+/// Whether this is the last end of a step. `repeated`: the result of [`repeated_ends`], which is counted
+/// down.
+pub(super) fn is_last_end(repeated: &mut HashMap<u64, u32>, step: u64) -> bool {
+    match repeated.get_mut(&step) {
+        None => true,
+        Some(left) => {
+            *left -= 1;
+            *left == 0
+        }
     }
 }

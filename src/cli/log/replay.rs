@@ -7,7 +7,12 @@ use std::{
 
 use clap::Args;
 
-use super::{describe, points::KnownFrames, read::LogFile, screen::LoggedScreen};
+use super::{
+    describe,
+    points::KnownFrames,
+    read::{self, LogFile, is_last_end},
+    screen::LoggedScreen,
+};
 use crate::{
     cli::{
         client_args::ClientArgs,
@@ -18,7 +23,7 @@ use crate::{
     client::{self, DesktopClient},
     decode,
     frame::{BYTES_PER_PIXEL, Size},
-    rpc::v1::{self, ActOutcome, log_record::Record},
+    rpc::v1::{self, ActOutcome, action::Action, log_record::Record},
 };
 
 #[derive(Debug, Args)]
@@ -235,6 +240,7 @@ fn each_step(
     // The screen of the last frame that a caller received.
     let mut seen = None;
     let mut last = None;
+    let mut repeated = read::repeated_ends(file)?;
     LogFile::open(file)?.each(|at, record| {
         match record {
             Record::Screen(change) => {
@@ -253,7 +259,7 @@ fn each_step(
                 let mapped = request.and_then(|request| known.on_screen(request));
                 open.push((began, at, mapped));
             }
-            Record::StepEnded(ended) => {
+            Record::StepEnded(ended) if is_last_end(&mut repeated, ended.step) => {
                 let found = open.iter().position(|(began, ..)| began.step == ended.step);
                 let Some(found) = found else {
                     return Ok(());
@@ -303,7 +309,27 @@ fn request(
     if !began.redactions.is_empty() {
         return Err("its text is not in the log".into());
     }
-    let mapped = mapped.ok_or("the log does not have the frame of its coordinates")?;
+    let mut mapped = mapped.ok_or("the log does not have the frame of its coordinates")?;
+    let space = began
+        .request
+        .as_ref()
+        .and_then(|request| request.coordinate_space.as_ref());
+    let is_scaled = space.is_some_and(|space| {
+        !matches!(
+            space.space,
+            None | Some(v1::coordinate_space::Space::Screen(_))
+        )
+    });
+    for action in &mut mapped.actions {
+        match &mut action.action {
+            // Its picture is not compared, and its options may name a frame of the run.
+            Some(Action::Screenshot(screenshot)) => screenshot.capture = None,
+            Some(Action::WaitFor(wait)) if is_scaled && has_region(wait) => {
+                return Err("it waits for a region of another frame".into());
+            }
+            _ => {}
+        }
+    }
     Ok(v1::ActRequest {
         operation_id: String::new(),
         instance_id: String::new(),
@@ -316,6 +342,12 @@ fn request(
         no_frame: false,
         ..mapped
     })
+}
+
+fn has_region(wait: &v1::WaitForAction) -> bool {
+    let condition = wait.condition.as_ref();
+    let kind = condition.and_then(|condition| condition.condition.as_ref());
+    matches!(kind, Some(v1::condition::Condition::Region(_)))
 }
 
 #[cfg(test)]

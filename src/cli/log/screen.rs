@@ -16,8 +16,11 @@ const MAX_POINTERS: usize = 1024;
 /// The screen at one moment of a log.
 #[derive(Debug, Default)]
 pub(super) struct LoggedScreen {
-    /// The number of the screen in the log; 0 before the first one.
+    /// The number of the screen in the log; 0 if it is not known: before the first key frame, and after
+    /// missing records until the next one.
     pub(super) number: u64,
+    /// The number of the last record.
+    last: u64,
     size: Option<Size>,
     /// Blue, green, red, 255, without the pointer.
     pixels: Vec<u8>,
@@ -38,12 +41,15 @@ impl LoggedScreen {
     /// Draws a change.
     pub(super) fn apply(&mut self, change: &v1::LogScreen) -> Result<(), CliError> {
         let size = change.size.and_then(size_of).ok_or_else(malformed)?;
+        let follows = self.number != 0 && change.number == self.last + 1;
+        self.last = change.number;
         if change.key {
             self.size = Some(size);
             self.pixels = vec![0; size.bgrx_bytes()];
-        }
-        if self.size != Some(size) {
-            return Err(malformed());
+        } else if !follows || self.size != Some(size) {
+            // A record is missing. What is drawn before the next key frame is not known.
+            self.number = 0;
+            return Ok(());
         }
         for part in &change.parts {
             self.draw(part, size).ok_or_else(malformed)?;
@@ -84,21 +90,20 @@ impl LoggedScreen {
     /// Returns the pixels with the pointer.
     pub(super) fn with_pointer(&self) -> Option<Vec<u8>> {
         let size = self.size?;
-        self.encode(Region::whole(size), size, Format::RawBgrx, true)
+        let whole = (Region::whole(size), size);
+        self.encode(whole, Format::RawBgrx, Effort::Fast, true)
     }
 
     /// Returns the image of a frame as its caller received it; `None` if the log does not have it.
     pub(super) fn image(&self, frame: &v1::LogFrame) -> Option<(Vec<u8>, &'static str)> {
+        let quality = u8::try_from(frame.quality.clamp(1, 100)).ok()?;
         let (format, end) = match frame.format() {
-            v1::ImageFormat::Jpeg => (Format::Jpeg(u8::try_from(frame.quality).ok()?), "jpg"),
+            v1::ImageFormat::Jpeg => (Format::Jpeg(quality), "jpg"),
             v1::ImageFormat::Webp => (Format::Webp, "webp"),
+            v1::ImageFormat::RawBgrx => (Format::RawBgrx, "bgrx"),
             _ => (Format::Png, "png"),
         };
         if !frame.image.is_empty() {
-            let end = match frame.format() {
-                v1::ImageFormat::RawBgrx => "bgrx",
-                _ => end,
-            };
             return Some((frame.image.to_vec(), end));
         }
         if frame.screen == 0 || frame.screen != self.number {
@@ -106,20 +111,30 @@ impl LoggedScreen {
         }
         let region = region_of(frame.region.as_ref()?)?;
         let output = size_of(frame.size?)?;
-        Some((self.encode(region, output, format, frame.pointer)?, end))
+        // Without the pointer's image, this would be another picture.
+        if frame.pointer && self.pointer_image != 0 && self.cursor().is_none() {
+            return None;
+        }
+        let effort = match frame.compact {
+            true => Effort::Tight,
+            false => Effort::Fast,
+        };
+        let image = self.encode((region, output), format, effort, frame.pointer)?;
+        Some((image, end))
     }
 
     /// Returns the screen with the pointer as PNG.
     pub(super) fn png(&self) -> Option<Vec<u8>> {
         let size = self.size?;
-        self.encode(Region::whole(size), size, Format::Png, true)
+        let whole = (Region::whole(size), size);
+        self.encode(whole, Format::Png, Effort::Fast, true)
     }
 
     fn encode(
         &self,
-        region: Region,
-        output: Size,
+        (region, output): (Region, Size),
         format: Format,
+        effort: Effort,
         pointer: bool,
     ) -> Option<Vec<u8>> {
         let size = self.size?;
@@ -133,7 +148,7 @@ impl LoggedScreen {
         let order = EncodeOrder {
             output,
             format,
-            effort: Effort::Fast,
+            effort,
             is_alone: true,
             seed: 0,
         };
@@ -274,8 +289,8 @@ mod tests {
             width: 30,
             height: 20,
         };
-        let change = |key, region, image| v1::LogScreen {
-            number: 1,
+        let change = |number, key, region, image| v1::LogScreen {
+            number,
             key,
             size: Some(v1::Size {
                 width: 30,
@@ -289,13 +304,22 @@ mod tests {
         };
         let whole = v1::Region::new(0, 0, 30, 20);
         // Nothing is drawn before a key frame.
-        assert!(shown.apply(&change(false, whole, png(size))).is_err());
-        assert!(shown.apply(&change(true, whole, png(size))).is_ok());
+        assert!(shown.apply(&change(1, false, whole, png(size))).is_ok());
+        assert_eq!((shown.number, shown.size()), (0, None));
+        assert!(shown.apply(&change(2, true, whole, png(size))).is_ok());
         let other = v1::Region::new(0, 0, 29, 20);
-        assert!(shown.apply(&change(false, other, png(size))).is_err());
+        assert!(shown.apply(&change(3, false, other, png(size))).is_err());
         let beyond = v1::Region::new(1, 0, 30, 20);
-        assert!(shown.apply(&change(false, beyond, png(size))).is_err());
+        assert!(shown.apply(&change(4, false, beyond, png(size))).is_err());
         let no_image = bytes::Bytes::from_static(b"\x89PNG and no more");
-        assert!(shown.apply(&change(false, whole, no_image)).is_err());
+        assert!(shown.apply(&change(5, false, whole, no_image)).is_err());
+        // A record is missing: the screen is not known until the next key frame.
+        assert!(shown.apply(&change(6, true, whole, png(size))).is_ok());
+        assert!(shown.apply(&change(8, false, whole, png(size))).is_ok());
+        assert_eq!(shown.number, 0);
+        assert!(shown.apply(&change(9, false, whole, png(size))).is_ok());
+        assert_eq!(shown.number, 0);
+        assert!(shown.apply(&change(10, true, whole, png(size))).is_ok());
+        assert_eq!(shown.number, 10);
     }
 }

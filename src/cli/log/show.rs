@@ -19,7 +19,7 @@ pub(super) fn show(file: &Path, as_json: bool) -> Result<Exit, CliError> {
             say!("{}", document(at, record)?);
         } else {
             let line = line(&record);
-            say!("{:>10.3}  {line}", at.as_secs_f64());
+            say!("{:>10.3}  {}", at.as_secs_f64(), describe::plain(&line));
         }
         Ok(())
     })?;
@@ -48,11 +48,9 @@ fn document(at: Duration, mut record: Record) -> Result<serde_json::Value, CliEr
 fn line(record: &Record) -> String {
     match record {
         Record::Start(start) => {
-            let began = start.began_at.map_or(String::new(), |at| {
-                let at = std::time::SystemTime::try_from(at).ok();
-                at.map_or(String::new(), |at| {
-                    humantime::format_rfc3339_millis(at).to_string()
-                })
+            let began = describe::time_of(start.began_at);
+            let began = began.map_or("at an unknown time".to_owned(), |at| {
+                humantime::format_rfc3339_millis(at).to_string()
             });
             let text = match start.typed_text {
                 true => "typed text is in the log",

@@ -2,14 +2,16 @@
 //!
 //! The services report steps, calls and frames to the [`Recorder`], which passes them to each recording.
 //!
-//! - `recording`: one log: the task that collects its records.
+//! - `recording`: one log: the task that collects its records; `screens` and `changes` are its parts.
 //! - `step_log`: follows one step from its arrival to its end.
 //! - `redact`: removes secrets from requests.
 //! - `records`: makes records of frames, captures and errors.
 
+mod changes;
 mod recording;
 mod records;
 mod redact;
+mod screens;
 mod step_log;
 
 use std::{
@@ -23,12 +25,16 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::Semaphore, time::Instant};
+use prost::Message as _;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tonic::{Response, Status};
 
 use crate::rpc::v1::{self, LogEndReason, log_call, log_record::Record};
 use crate::{
-    log::folder::{LogEntry, LogFolder},
+    log::folder::{DAEMON, LogEntry, LogFolder},
     session::{Action, FrameObserver, SeenFrame, Session},
 };
 use recording::{Limits, LogEvent, Recording, What};
@@ -37,11 +43,15 @@ pub(in crate::rpc) use step_log::StepLog;
 
 /// Maximum number of recordings that callers started.
 const MAX_RECORDINGS: usize = 4;
-/// Maximum size in MiB of the captures that wait until a recording has compared them. Each is a copy of
-/// the screen, and counts as one MiB at least.
-const GRABS_MIB: u32 = 64;
-/// Maximum size of all logs together, in sizes of one log.
-const MAX_TOTAL: u64 = 4;
+/// Maximum size in MiB of what waits for the recordings: captures, each of which is a copy of the
+/// screen, pictures of windows, and large requests. Each counts as one MiB at least.
+const WAITING_MIB: u32 = 64;
+/// Size from which a request counts as large.
+const LARGE: usize = 16 << 10;
+/// Maximum size of the logs of the daemon together, and of those that callers started, in sizes of one
+/// log. Callers delete no log of the daemon, however many they start.
+const DAEMON_TOTAL: u64 = 4;
+const CALLS_TOTAL: u64 = 8;
 /// Number of ended recordings whose end is remembered.
 const REMEMBERED: usize = 64;
 
@@ -68,6 +78,9 @@ pub enum RecorderError {
     /// The caller asks for a larger log than the operator allows.
     #[error("max_bytes: this daemon allows logs of at most {0} bytes (--log-max-bytes)")]
     TooLarge(u64),
+    /// The name is that of the daemon's own logs.
+    #[error("name: {DAEMON:?} is the name of the daemon's own logs; choose another one")]
+    Reserved,
     /// Too many recordings.
     #[error("{MAX_RECORDINGS} calls record already; stop one of the recordings first")]
     TooMany,
@@ -99,7 +112,9 @@ pub struct Recorder {
     count: AtomicUsize,
     ended: Mutex<VecDeque<v1::Recording>>,
     steps: AtomicU64,
-    grabs: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    /// For work on the disk.
+    disk: Arc<Semaphore>,
     /// Held while a recording starts.
     starting: tokio::sync::Mutex<()>,
 }
@@ -115,7 +130,8 @@ impl Recorder {
             count: AtomicUsize::new(0),
             ended: Mutex::default(),
             steps: AtomicU64::new(0),
-            grabs: Arc::new(Semaphore::new(GRABS_MIB as usize)),
+            waiting: Arc::new(Semaphore::new(WAITING_MIB as usize)),
+            disk: Arc::new(Semaphore::new(1)),
             starting: tokio::sync::Mutex::default(),
             session,
         });
@@ -147,34 +163,47 @@ impl Recorder {
         of_daemon: bool,
     ) -> Result<v1::Recording, RecorderError> {
         let folder = self.folder()?;
+        if asked.name == DAEMON {
+            return Err(RecorderError::Reserved);
+        }
         if asked.max_bytes.is_some_and(|bytes| bytes > self.max_bytes) {
             return Err(RecorderError::TooLarge(self.max_bytes));
         }
         let _starting = self.starting.lock().await;
-        let in_use: Vec<String> = {
-            let active = self.active();
-            let calls = active.iter().filter(|one| !one.of_daemon).count();
-            if !of_daemon && calls >= MAX_RECORDINGS {
-                return Err(RecorderError::TooMany);
-            }
-            active.iter().map(|one| one.id.clone()).collect()
-        };
-        let began_at = SystemTime::now();
-        let id = new_id(began_at, if of_daemon { "daemon" } else { &asked.name })?;
-        let made = {
-            let (id, max_total) = (id.clone(), self.max_bytes.saturating_mul(MAX_TOTAL));
-            let create = move || {
-                folder.create()?;
-                folder.make_room(&in_use, max_total)?;
-                folder.create_file(&id)
-            };
-            tokio::task::spawn_blocking(create).await
-        };
-        let file = made.map_err(io::Error::other)??;
         let limits = Limits {
             bytes: asked.max_bytes.unwrap_or(self.max_bytes),
             duration: asked.max_duration,
         };
+        // What the logs that record may still grow to, and the new one, counts already.
+        let (calls, reserved) = {
+            let active = self.active();
+            let same = active.iter().filter(|one| one.of_daemon == of_daemon);
+            let growth = same.clone().map(|one| one.growth());
+            (same.count(), growth.sum::<u64>() + limits.bytes)
+        };
+        if !of_daemon && calls >= MAX_RECORDINGS {
+            return Err(RecorderError::TooMany);
+        }
+        let total = self.max_bytes.saturating_mul(match of_daemon {
+            true => DAEMON_TOTAL,
+            false => CALLS_TOTAL,
+        });
+        let began_at = SystemTime::now();
+        let id = new_id(began_at, if of_daemon { DAEMON } else { &asked.name })?;
+        let made = {
+            let new = NewLog {
+                folder: Arc::clone(&folder),
+                id: id.clone(),
+                is_kept: false,
+            };
+            self.on_disk(move || {
+                folder.create()?;
+                folder.make_room(of_daemon, total.saturating_sub(reserved))?;
+                let file = folder.create_file(&new.id)?;
+                Ok((new, file))
+            })
+        };
+        let (mut new, file) = made.await?;
         let start = v1::LogStart {
             version: env!("CARGO_PKG_VERSION").into(),
             instance_id: self.session.instance_id().into(),
@@ -183,8 +212,8 @@ impl Recorder {
             name: asked.name,
             typed_text: self.typed_text,
         };
-        let begun = Recording::begin(&self.session, file, id.clone(), start, limits, of_daemon);
-        let recording = begun.inspect_err(|_| self.remove(&id))?;
+        let recording = Recording::begin(&self.session, file, id, start, limits, of_daemon)?;
+        new.is_kept = true;
         tracing::info!(log = recording.id, "recording");
         self.change_active(|active| active.push(Arc::clone(&recording)));
         let (recorder, ends) = (Arc::clone(self), Arc::clone(&recording));
@@ -224,12 +253,12 @@ impl Recorder {
     /// Returns the logs in the folder, the newest first.
     pub(in crate::rpc) async fn list(&self) -> Result<Vec<v1::Recording>, RecorderError> {
         let folder = self.folder()?;
-        let entries = tokio::task::spawn_blocking(move || match folder.path().exists() {
+        let entries = self.on_disk(move || match folder.path().exists() {
             true => folder.list(),
             // It is created with the first recording.
             false => Ok(Vec::new()),
         });
-        let entries = entries.await.map_err(io::Error::other)??;
+        let entries = entries.await?;
         Ok(entries.iter().map(|entry| self.summary(entry)).collect())
     }
 
@@ -244,13 +273,29 @@ impl Recorder {
     pub(in crate::rpc) async fn open(&self, id: &str) -> Result<std::fs::File, RecorderError> {
         let folder = self.folder()?;
         let name = id.to_owned();
-        let open = tokio::task::spawn_blocking(move || folder.read_file(&name));
-        open.await
-            .map_err(io::Error::other)?
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => RecorderError::Unknown(id.to_owned()),
-                _ => RecorderError::Io(error),
-            })
+        let open = self.on_disk(move || folder.read_file(&name)).await;
+        open.map_err(|error| match error {
+            RecorderError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                RecorderError::Unknown(id.to_owned())
+            }
+            error => error,
+        })
+    }
+
+    /// Does work on the disk. One thread at a time: a disk that hangs must not hold the others, which
+    /// draw failure cards.
+    pub(in crate::rpc) async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T, RecorderError> {
+        let permit = Arc::clone(&self.disk).acquire_owned().await;
+        let permit = permit.map_err(io::Error::other)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(permit);
+            done
+        });
+        Ok(done.await.map_err(io::Error::other)??)
     }
 
     /// Follows a step that has arrived; `None` if nothing records.
@@ -293,24 +338,67 @@ impl Recorder {
         };
         let result = call.await;
         let status = result.as_ref().err();
-        logged.refused = status.map(|status| records::refusal(status, false));
+        logged.refused = status.map(|status| {
+            let refusal = records::refusal(status, false);
+            match method {
+                // The message may name the folder and the arguments.
+                "Launch" => v1::LogRefusal {
+                    message: String::new(),
+                    ..refusal
+                },
+                _ => refusal,
+            }
+        });
         result
+    }
+
+    /// Records that a person has put text on the clipboard.
+    pub(in crate::rpc) fn viewer_pasted(&self, bytes: usize) {
+        if self.observes() {
+            self.record(Record::Call(v1::LogCall {
+                method: "WriteClipboard".to_owned(),
+                request: Some(log_call::Request::ClipboardBytes(bytes as u64)),
+                ..v1::LogCall::default()
+            }));
+        }
     }
 
     /// Passes a record to every recording.
     fn record(&self, record: Record) {
-        let (at, record) = (Instant::now(), Arc::new(record));
+        self.pass_on(record, false);
+    }
+
+    /// Passes a record to every recording. `captures`: whether each captures the screen for it.
+    fn pass_on(&self, record: Record, captures: bool) {
+        // A request may be large. Without room, it is lost.
+        let bytes = match &record {
+            Record::StepBegan(began) => began.encoded_len(),
+            _ => 0,
+        };
+        let permit = match bytes < LARGE {
+            true => None,
+            false => match self.room(bytes) {
+                Some(permit) => Some(permit),
+                None => {
+                    self.active().iter().for_each(|recording| recording.lose());
+                    return;
+                }
+            },
+        };
+        let (at, record) = (Instant::now(), Arc::new((record, permit)));
         for recording in self.active().iter() {
-            let what = What::Record(Arc::clone(&record));
+            let record = Arc::clone(&record);
+            let what = What::Record { record, captures };
             recording.send(LogEvent { at, what });
         }
     }
 
-    /// Removes a file that could not be begun.
-    fn remove(&self, id: &str) {
-        if let Some(folder) = &self.folder {
-            folder.remove(id);
-        }
+    /// Returns a permit for something of this size that waits for the recordings.
+    fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let mebibytes = u32::try_from(bytes >> 20).unwrap_or(WAITING_MIB);
+        // What is larger may wait alone.
+        let size = mebibytes.clamp(1, WAITING_MIB);
+        Arc::clone(&self.waiting).try_acquire_many_owned(size).ok()
     }
 
     fn summary(&self, entry: &LogEntry) -> v1::Recording {
@@ -367,20 +455,34 @@ impl FrameObserver for Recorder {
     }
 
     fn frame(&self, mut seen: SeenFrame) {
-        let permit = seen.grab.as_ref().and_then(|grab| {
-            let mebibytes = grab.pixels.size().bgrx_bytes() >> 20;
-            // A large one may wait alone.
-            let size = u32::try_from(mebibytes)
-                .unwrap_or(GRABS_MIB)
-                .clamp(1, GRABS_MIB);
-            Arc::clone(&self.grabs).try_acquire_many_owned(size).ok()
-        });
-        // Without room, the log does not have the screen of the frame, and says so.
-        seen.grab = seen.grab.filter(|_| permit.is_some());
+        let grab = seen.grab.as_ref();
+        let pixels = grab.map_or(0, |grab| grab.pixels.size().bgrx_bytes());
+        let bytes = pixels + seen.frame.image.len();
+        let permit = if bytes > 0 { self.room(bytes) } else { None };
+        if permit.is_none() {
+            // The log does not have the screen of the frame, and says so.
+            seen.grab = None;
+            seen.frame.image = bytes::Bytes::new();
+        }
         let (at, frame) = (Instant::now(), Arc::new((seen, permit)));
         for recording in self.active().iter() {
             let what = What::Frame(Arc::clone(&frame));
             recording.send(LogEvent { at, what });
+        }
+    }
+}
+
+/// The file of a log, which is removed unless the log begins: its call may have been cancelled.
+struct NewLog {
+    folder: Arc<LogFolder>,
+    id: String,
+    is_kept: bool,
+}
+
+impl Drop for NewLog {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.folder.remove(&self.id);
         }
     }
 }

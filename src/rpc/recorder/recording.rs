@@ -1,46 +1,45 @@
 //! One log: a task that collects records and passes them to the thread that writes.
 
 use std::{
-    collections::HashMap,
+    collections::VecDeque,
     fs::File,
-    future::Future,
+    future::{Future, pending},
     io,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicI32, Ordering},
+        atomic::{AtomicI32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use prost::Message as _;
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc, watch},
+    sync::{OwnedSemaphorePermit, mpsc},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::records;
+use super::{changes::Changes, records, screens::LogScreens};
 use crate::rpc::{
-    messages::{control, convert, stack},
+    messages::convert,
     v1::{self, LogEndReason, log_record::Record},
 };
 use crate::{
     failure::Failure,
-    frame::CursorImage,
     log::writer::{GapRecord, LogWriter, LostBecause},
-    session::{ScreenChange, ScreenFollower, SeenFrame, Session},
+    session::{SeenFrame, Session},
     x11::Grab,
 };
 
 /// Maximum number of events that wait for the task.
 const QUEUE: usize = 1024;
-/// Number of pointer images that a log numbers before it begins again.
-const POINTERS: usize = 256;
-/// Maximum time for the capture after a step that has no picture.
-const AFTER_STEP: Duration = Duration::from_millis(500);
 /// Bytes that the record of the end may take.
 const END_ROOM: u64 = 64;
+/// Number of frames whose screen is remembered.
+const LAST_FRAMES: usize = 32;
+/// Maximum time for the capture after a step that has no picture.
+const AFTER_STEP: Duration = Duration::from_millis(500);
 
 /// The limits of a log.
 #[derive(Debug, Clone, Copy)]
@@ -58,9 +57,37 @@ pub(super) struct LogEvent {
 
 #[derive(Debug)]
 pub(super) enum What {
-    Record(Arc<Record>),
+    /// A record, and the permit for a large one.
+    Record {
+        record: Arc<(Record, Option<OwnedSemaphorePermit>)>,
+        /// Whether the screen is captured for it.
+        captures: bool,
+    },
     /// A frame, and the permit for its capture.
     Frame(Arc<(SeenFrame, Option<OwnedSemaphorePermit>)>),
+}
+
+/// The end of a log, which its handle and its task share.
+#[derive(Debug, Clone, Default)]
+struct Ending {
+    /// Cancelled when the log is to end.
+    token: CancellationToken,
+    /// Why: a [`LogEndReason`].
+    reason: Arc<AtomicI32>,
+}
+
+impl Ending {
+    /// Ends the log. The first reason counts.
+    fn begin(&self, reason: LogEndReason) {
+        let (unset, new) = (LogEndReason::Unspecified.into(), reason.into());
+        let (set, failed) = (Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.reason.compare_exchange(unset, new, set, failed);
+        self.token.cancel();
+    }
+
+    fn reason(&self) -> i32 {
+        self.reason.load(Ordering::Relaxed)
+    }
 }
 
 /// The handle of a log that records.
@@ -71,14 +98,14 @@ pub(super) struct Recording {
     began_at: Option<prost_types::Timestamp>,
     events: mpsc::Sender<LogEvent>,
     writer: Arc<LogWriter>,
-    /// Cancelled when the log is to end.
-    ending: CancellationToken,
-    /// Why it ends: a [`LogEndReason`].
-    reason: Arc<AtomicI32>,
+    limits: Limits,
+    /// Number of events that the task did not get and that are not reported yet.
+    lost: Arc<AtomicU64>,
+    ending: Ending,
 }
 
 impl Recording {
-    /// Begins a log in a new file.
+    /// Begins a log in a file that has its header.
     pub(super) fn begin(
         session: &Session,
         file: File,
@@ -88,26 +115,24 @@ impl Recording {
         of_daemon: bool,
     ) -> io::Result<Arc<Self>> {
         let began = Instant::now();
-        let writer = Arc::new(LogWriter::start(file, gap_record(began))?);
+        let writer = Arc::new(LogWriter::start(file, gap_record())?);
         let (events, inbox) = mpsc::channel(QUEUE);
-        let (ending, reason) = (CancellationToken::new(), Arc::new(AtomicI32::new(0)));
+        let (ending, lost) = (Ending::default(), Arc::new(AtomicU64::new(0)));
         let began_at = start.began_at;
         let task = Task {
-            began,
             inbox,
-            limits,
-            writer: Arc::clone(&writer),
-            ending: ending.clone(),
-            reason: Arc::clone(&reason),
-            follower: ScreenFollower::new(Arc::clone(&session.capture)),
+            lines: Lines {
+                began,
+                last: began,
+                limits,
+                writer: Arc::clone(&writer),
+                ending: ending.clone(),
+            },
+            screens: LogScreens::new(Arc::clone(&session.capture)),
+            changes: Changes::new(session),
             session: session.clone(),
-            screens: 0,
-            has_screen: false,
-            has_room: true,
-            pointers: HashMap::new(),
-            pointer: 0,
-            last: began,
-            last_frame: (String::new(), 0),
+            last_frames: VecDeque::new(),
+            lost: Arc::clone(&lost),
         };
         tokio::spawn(task.run(start));
         Ok(Arc::new(Self {
@@ -116,27 +141,41 @@ impl Recording {
             began_at,
             events,
             writer,
+            limits,
+            lost,
             ending,
-            reason,
         }))
     }
 
     /// Passes on an event. If the task is behind, the event counts as lost.
     pub(super) fn send(&self, event: LogEvent) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.events.try_send(event) {
-            self.writer.lose(1);
+            self.lose();
         }
+    }
+
+    /// Counts an event as lost.
+    pub(super) fn lose(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Ends the log.
     pub(super) fn end(&self, reason: LogEndReason) {
-        set_reason(&self.reason, reason);
-        self.ending.cancel();
+        self.ending.begin(reason);
     }
 
     /// Waits until the file is complete.
     pub(super) async fn ended(&self) {
         self.writer.ended().await;
+    }
+
+    /// Returns the number of bytes by which the file may still grow.
+    pub(super) fn growth(&self) -> u64 {
+        let state = self.writer.state();
+        match state.ended {
+            true => 0,
+            false => self.limits.bytes.saturating_sub(state.bytes),
+        }
     }
 
     /// Returns the state for callers.
@@ -148,7 +187,7 @@ impl Recording {
             recording: !state.ended,
             began_at: self.began_at,
             end_reason: match state.ended {
-                true => self.reason.load(Ordering::Relaxed),
+                true => self.ending.reason(),
                 false => 0,
             },
             lost: state.lost,
@@ -158,291 +197,235 @@ impl Recording {
     }
 }
 
-/// The first reason counts.
-fn set_reason(reason: &AtomicI32, new: LogEndReason) {
-    let (unset, new) = (LogEndReason::Unspecified.into(), new.into());
-    let _ = reason.compare_exchange(unset, new, Ordering::Relaxed, Ordering::Relaxed);
-}
-
-fn gap_record(began: Instant) -> GapRecord {
-    Box::new(move |records, because| {
-        let (reason, message) = match because {
+fn gap_record() -> GapRecord {
+    Box::new(|lost| {
+        let (reason, message) = match &lost.because {
             LostBecause::QueueFull => (v1::LogGapReason::QueueFull, String::new()),
             LostBecause::Failed(error) => (v1::LogGapReason::WriteFailed, error.clone()),
         };
         let gap = v1::LogGap {
-            records,
+            records: lost.records,
             reason: reason.into(),
             message,
         };
         let record = v1::LogRecord {
-            at: convert::duration(began.elapsed()),
+            at: convert::duration(lost.at),
             record: Some(Record::Gap(gap)),
         };
         record.encode_to_vec()
     })
 }
 
+/// The records of one log, in order and within its size.
+#[derive(Debug)]
+pub(super) struct Lines {
+    began: Instant,
+    /// The time of the last record.
+    last: Instant,
+    limits: Limits,
+    writer: Arc<LogWriter>,
+    ending: Ending,
+}
+
+impl Lines {
+    /// Records something of this time. If the log has reached its size, it ends instead.
+    pub(super) fn append(&mut self, at: Instant, record: Record) {
+        if self.ending.reason() == i32::from(LogEndReason::Size) {
+            return;
+        }
+        let (at, content) = self.encode(at, record);
+        if self.size() + content.len() as u64 + END_ROOM > self.limits.bytes {
+            self.ending.begin(LogEndReason::Size);
+            return;
+        }
+        self.writer.append(at, &content);
+    }
+
+    /// Records the end.
+    fn end(&mut self) {
+        let reason = self.ending.reason();
+        let end = Record::End(v1::LogEnd { reason });
+        let (at, content) = self.encode(Instant::now(), end);
+        self.writer.append(at, &content);
+    }
+
+    fn encode(&mut self, at: Instant, record: Record) -> (Duration, Vec<u8>) {
+        // A capture ends after it began, and events wait for the task: the order of the records counts.
+        self.last = self.last.max(at);
+        let at = self.last.saturating_duration_since(self.began);
+        let record = v1::LogRecord {
+            at: convert::duration(at),
+            record: Some(record),
+        };
+        (at, record.encode_to_vec())
+    }
+
+    /// Returns the size that the file will have when everything is written.
+    pub(super) fn size(&self) -> u64 {
+        self.writer.size()
+    }
+
+    /// Returns the maximum size of the log.
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.limits.bytes
+    }
+
+    /// Whether a record was lost since the last call.
+    pub(super) fn has_lost(&self) -> bool {
+        self.writer.has_lost()
+    }
+}
+
 type Capturing = Pin<Box<dyn Future<Output = Result<Arc<Grab>, Failure>> + Send>>;
 
 struct Task {
     session: Session,
-    began: Instant,
     inbox: mpsc::Receiver<LogEvent>,
-    writer: Arc<LogWriter>,
-    limits: Limits,
-    ending: CancellationToken,
-    reason: Arc<AtomicI32>,
-    follower: ScreenFollower,
-    /// Number of screens in the log.
-    screens: u64,
-    /// Whether the log has the screen of the last capture that was compared.
-    has_screen: bool,
-    /// Whether pictures are stored: seven eighths of the size are not used yet.
-    has_room: bool,
-    /// The numbers of the pointer's images, by hash.
-    pointers: HashMap<u128, u64>,
-    pointer: u64,
-    /// The time of the last record.
-    last: Instant,
-    /// The id of the last frame that a caller received, and the number of its screen.
-    last_frame: (String, u64),
+    lines: Lines,
+    screens: LogScreens,
+    changes: Changes,
+    /// The ids of the last frames that callers received, and the numbers of their screens.
+    last_frames: VecDeque<(String, u64)>,
+    /// Number of events that did not arrive.
+    lost: Arc<AtomicU64>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // Also after a defect: callers that wait for the end of the log must not wait for ever.
+        self.lines.writer.close();
+    }
 }
 
 impl Task {
     async fn run(mut self, start: v1::LogStart) {
-        self.append(self.began, Record::Start(start));
-        let mut control = self.session.control.watch();
-        let mut links = self.session.capture.links();
-        let mut news = self.session.bring_up.news().ok();
-        let mut after = 0;
-        self.append(
-            self.began,
-            Record::Control(control::state(&control.borrow_and_update().clone())),
-        );
-        let mut display = records::display(&links.borrow_and_update());
-        self.append(self.began, Record::Display(display.clone()));
-        let until = self.limits.duration.map(|limit| self.began + limit);
-        let mut capturing: Option<Capturing> = Some(Box::pin(self.follower.capture()));
+        let began = self.lines.began;
+        self.lines.append(began, Record::Start(start));
+        self.record_changes(began);
+        let until = self.lines.limits.duration.map(|limit| began + limit);
+        let ending = self.lines.ending.clone();
+        let mut capturing: Option<Capturing> = Some(Box::pin(self.screens.capture()));
         loop {
-            if self.writer.has_lost() {
-                self.follower.forget();
-            }
             if self.inbox.is_empty() {
-                self.writer.flush();
+                self.report_lost();
+                self.lines.writer.flush();
             }
             let is_idle = capturing.is_none();
             tokio::select! {
                 biased;
-                () = self.ending.cancelled() => break,
+                () = ending.token.cancelled() => break,
                 event = self.inbox.recv() => match event {
                     Some(event) => self.event(event).await,
                     None => break,
                 },
                 () = until_time(until) => {
-                    set_reason(&self.reason, LogEndReason::Duration);
+                    ending.begin(LogEndReason::Duration);
                     break;
                 }
-                Ok(()) = control.changed() => {
-                    let state = control::state(&control.borrow_and_update().clone());
-                    self.append(Instant::now(), Record::Control(state));
-                }
-                Ok(()) = links.changed() => {
-                    let now = records::display(&links.borrow_and_update());
-                    if now != display {
-                        display = now;
-                        self.append(Instant::now(), Record::Display(display.clone()));
-                    }
-                }
-                Some(()) = changed(news.as_mut()) => {
-                    for numbered in self.session.bring_up.events_after(after) {
-                        after = numbered.sequence;
-                        self.append(Instant::now(), Record::Stack(stack::event(numbered)));
-                    }
-                }
+                () = self.changes.arrive() => self.record_changes(Instant::now()),
                 grab = captured(capturing.as_mut()) => {
                     capturing = None;
                     match grab {
-                        Ok(grab) => self.look(&grab).await,
-                        Err(_) => self.follower.failed(),
+                        Ok(grab) => self.screens.look(&mut self.lines, &grab).await,
+                        Err(_) => self.screens.failed(),
                     }
                 }
-                () = self.follower.stir(), if is_idle && self.has_room => {
-                    capturing = Some(Box::pin(self.follower.capture()));
+                () = self.screens.stir(), if is_idle => {
+                    capturing = Some(Box::pin(self.screens.capture()));
                 }
             }
         }
+        // Nothing is captured any more.
+        ending.token.cancel();
         self.inbox.close();
         while let Some(event) = self.inbox.recv().await {
             self.event(event).await;
         }
-        let reason = self.reason.load(Ordering::Relaxed);
-        let end = v1::LogEnd { reason };
-        self.write(Instant::now(), Record::End(end));
-        self.writer.close();
+        self.report_lost();
+        self.lines.end();
+    }
+
+    /// Reports events that did not arrive, once those that came before them are recorded.
+    fn report_lost(&mut self) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        self.lines.writer.lose_some(lost);
+    }
+
+    fn record_changes(&mut self, at: Instant) {
+        for record in self.changes.take(&self.session) {
+            self.lines.append(at, record);
+        }
     }
 
     /// Records an event.
     async fn event(&mut self, event: LogEvent) {
+        // What caused the event, such as a change of control, comes first.
+        self.record_changes(event.at);
         match event.what {
-            What::Record(record) => {
-                let mut record = (*record).clone();
+            What::Record { record, captures } => {
+                let mut record = record.0.clone();
                 if let Record::StepEnded(ended) = &mut record {
-                    ended.screen = self.after_step(ended).await;
+                    ended.screen = self.after_step(ended, captures).await;
                 }
-                self.append(event.at, record);
+                self.lines.append(event.at, record);
             }
             What::Frame(seen) => {
                 let screen = match &seen.0.grab {
-                    Some(grab) => self.screen(grab).await,
+                    Some(grab) => self.screens.show(&mut self.lines, grab).await,
                     None => 0,
                 };
-                self.last_frame = (seen.0.frame.id.clone(), screen);
-                self.append(event.at, Record::Frame(records::frame(&seen.0, screen)));
+                if self.last_frames.len() == LAST_FRAMES {
+                    self.last_frames.pop_front();
+                }
+                let id = seen.0.frame.id.clone();
+                self.last_frames.push_back((id, screen));
+                let mut frame = records::frame(&seen.0, screen);
+                if !self.screens.has_room_for(&self.lines, frame.image.len()) {
+                    frame.image = bytes::Bytes::new();
+                }
+                self.lines.append(event.at, Record::Frame(frame));
             }
         }
     }
 
-    /// Returns the number of the screen after a step.
-    async fn after_step(&mut self, ended: &v1::LogStepEnded) -> u64 {
-        let Some(response) = &ended.response else {
-            return 0;
-        };
-        if let Some(frame) = &response.frame
-            && frame.frame_id == self.last_frame.0
-        {
-            return self.last_frame.1;
-        }
-        // A step without a picture, or with one of a window.
-        let capture = tokio::time::timeout(AFTER_STEP, self.follower.capture()).await;
-        match capture {
-            Ok(Ok(grab)) => self.screen(&grab).await,
-            _ => 0,
-        }
-    }
-
-    /// Records what a capture shows that no caller asked for.
-    async fn look(&mut self, grab: &Arc<Grab>) {
-        if let Ok(Some(change)) = self.follower.change(grab).await {
-            let before = self.writer.size();
-            self.change(change);
-            self.follower
-                .spend(self.writer.size().saturating_sub(before));
-        }
-    }
-
-    /// Records what a capture shows. Returns the number of the screen; 0 if the log does not have it.
-    async fn screen(&mut self, grab: &Arc<Grab>) -> u64 {
-        if !self.has_room {
-            return 0;
-        }
-        match self.follower.change(grab).await {
-            Ok(Some(change)) => self.change(change),
-            Ok(None) => {}
-            // A defect of the encoder: the next change is complete.
-            Err(_) => {
-                self.has_screen = false;
-                self.follower.forget();
+    /// Returns the number of the screen after a step; 0 if the log does not have it.
+    async fn after_step(&mut self, ended: &v1::LogStepEnded, captures: bool) -> u64 {
+        let response = ended.response.as_ref();
+        if let Some(frame) = response.and_then(|response| response.frame.as_ref()) {
+            let mut known = self.last_frames.iter().rev();
+            if let Some((_, screen)) = known.find(|(id, _)| *id == frame.frame_id) {
+                return *screen;
             }
         }
-        match self.has_screen {
-            true => self.screens,
-            false => 0,
-        }
-    }
-
-    fn change(&mut self, change: ScreenChange) {
-        let parts: usize = change.parts.iter().map(|(_, image)| image.len()).sum();
-        // A new image of the pointer may be as large as its pixels.
-        let pointer = change
-            .cursor
-            .as_ref()
-            .map_or(0, |image| image.argb.len() * 4);
-        let size = self.writer.size() + (parts + pointer) as u64;
-        if size > self.limits.bytes / 8 * 7 {
-            // The rest of the file is for what takes little: steps, refusals, changes of control.
-            tracing::info!("the log has no room for further pictures of the screen");
-            self.has_room = false;
-            self.has_screen = false;
-            return;
-        }
-        let at = Instant::from_std(change.started);
-        let cursor = change.cursor.as_ref();
-        let pointer_image = cursor.map_or(0, |image| self.pointer(at, image));
-        self.screens += 1;
-        self.has_screen = true;
-        let record = records::screen(self.screens, change, pointer_image);
-        self.append(at, Record::Screen(record));
-    }
-
-    /// Returns the number of the pointer's image, which is recorded if it is new; 0 if it shows nothing.
-    fn pointer(&mut self, at: Instant, image: &CursorImage) -> u64 {
-        if image.argb.is_empty() {
+        // If more has happened already, a capture would show that.
+        if !captures || !self.inbox.is_empty() {
             return 0;
         }
-        let record = records::pointer_image(0, image);
-        let hash = xxhash_rust::xxh3::xxh3_128(&record.encode_to_vec());
-        if let Some(number) = self.pointers.get(&hash) {
-            return *number;
-        }
-        if self.pointers.len() == POINTERS {
-            self.pointers.clear();
-        }
-        self.pointer += 1;
-        self.pointers.insert(hash, self.pointer);
-        let number = self.pointer;
-        let record = v1::LogPointerImage { number, ..record };
-        self.append(at, Record::PointerImage(record));
-        number
-    }
-
-    /// Records something, unless the log has reached its size.
-    fn append(&mut self, at: Instant, record: Record) {
-        if !self.ending.is_cancelled()
-            || self.reason.load(Ordering::Relaxed) != LogEndReason::Size as i32
-        {
-            self.write(at, record);
-        }
-    }
-
-    fn write(&mut self, at: Instant, record: Record) {
-        let is_end = matches!(record, Record::End(_));
-        // A capture ends after it began, and events wait for the task: the order of the records counts.
-        self.last = self.last.max(at);
-        let at = self.last;
-        let record = v1::LogRecord {
-            at: convert::duration(at.saturating_duration_since(self.began)),
-            record: Some(record),
+        let capture = self.screens.capture();
+        let grab = tokio::select! {
+            () = self.lines.ending.token.cancelled() => None,
+            grab = tokio::time::timeout(AFTER_STEP, capture) => grab.ok().and_then(Result::ok),
         };
-        let content = record.encode_to_vec();
-        let size = self.writer.size() + content.len() as u64 + END_ROOM;
-        if !is_end && size > self.limits.bytes {
-            set_reason(&self.reason, LogEndReason::Size);
-            self.ending.cancel();
-            return;
+        match grab {
+            Some(grab) => self.screens.show(&mut self.lines, &grab).await,
+            None => {
+                self.screens.failed();
+                0
+            }
         }
-        self.writer.append(&content);
     }
 }
 
 async fn until_time(until: Option<Instant>) {
     match until {
         Some(until) => tokio::time::sleep_until(until).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits for the next number; `None` if there will be none.
-async fn changed(news: Option<&mut watch::Receiver<u64>>) -> Option<()> {
-    match news {
-        Some(news) => news.changed().await.ok(),
-        None => None,
+        None => pending().await,
     }
 }
 
 async fn captured(capturing: Option<&mut Capturing>) -> Result<Arc<Grab>, Failure> {
     match capturing {
         Some(capturing) => capturing.await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }

@@ -8,7 +8,7 @@ use crate::rpc::{
     v1::{self, Reason, action::Action as Wire},
 };
 use crate::{
-    encode::Format,
+    encode::{Effort, Format},
     frame::CursorImage,
     session::{Action, Button, FrameKind, ScreenChange, SeenFrame},
     x11::{Link, LinkState},
@@ -39,6 +39,7 @@ pub(super) fn frame(seen: &SeenFrame, screen: u64) -> v1::LogFrame {
         pointer: seen.pointer,
         failure,
         image: seen.frame.image.clone(),
+        compact: seen.effort == Effort::Tight,
     }
 }
 

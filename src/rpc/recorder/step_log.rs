@@ -10,7 +10,7 @@ use crate::rpc::{
     messages::{convert, outcome},
     v1::{self, log_record::Record},
 };
-use crate::session::{Account, Acted, Frame, Refused, StepObserver};
+use crate::session::{Account, Acted, Frame, Outcome, Refused, StepObserver};
 
 /// What the log has of the end of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -38,6 +38,7 @@ pub(in crate::rpc) struct StepLog {
     /// Number of actions in the request.
     count: usize,
     is_redacted: bool,
+    in_viewer: bool,
     /// In a step that stops at the first failure: why an action was not begun.
     malformed: OnceLock<Status>,
     end: Mutex<StepEnd>,
@@ -64,6 +65,7 @@ impl StepLog {
             arrived: Instant::now(),
             count,
             is_redacted: !redactions.is_empty(),
+            in_viewer,
             malformed: OnceLock::new(),
             end: Mutex::new(StepEnd {
                 recorded: Recorded::Nothing,
@@ -102,43 +104,61 @@ impl StepLog {
 
     fn refused(&self, status: &Status) {
         let refusal = records::refusal(status, self.is_redacted);
-        self.end(Recorded::Result, || self.record(None, Some(refusal)));
+        self.end(Recorded::Result, || (None, Some(refusal)));
     }
 
+    /// Records a result. One that was not known when the call was answered, but is known now, follows.
     fn done(&self, response: &v1::ActResponse) {
         let recorded = match response.outcome() {
             v1::ActOutcome::Unknown => Recorded::Unknown,
             _ => Recorded::Result,
         };
+        let late = self.state().acted.take();
         self.end(recorded, || {
-            let response = redact::response(response, self.is_redacted);
-            self.record(Some(response), None)
+            (Some(redact::response(response, self.is_redacted)), None)
         });
+        if let Some(late) = late.filter(|late| late.account.outcome != Outcome::Unknown) {
+            self.end(Recorded::Result, || {
+                let response = self.response(late);
+                (Some(redact::response(&response, self.is_redacted)), None)
+            });
+        }
     }
 
     fn response(&self, acted: Acted) -> v1::ActResponse {
         outcome::response(acted, self.malformed.get().cloned(), self.count)
     }
 
-    fn record(&self, response: Option<v1::ActResponse>, refused: Option<v1::LogRefusal>) -> Record {
-        Record::StepEnded(v1::LogStepEnded {
+    /// Records an end, unless the log has one that says more.
+    fn end(
+        &self,
+        now: Recorded,
+        end: impl FnOnce() -> (Option<v1::ActResponse>, Option<v1::LogRefusal>),
+    ) {
+        let is_new = {
+            let mut state = self.state();
+            let is_new = now > state.recorded;
+            if is_new {
+                state.recorded = now;
+            }
+            is_new
+        };
+        if !is_new {
+            return;
+        }
+        let (response, refused) = end();
+        // The screen after a step is captured, unless a picture of the step shows it. A person's inputs
+        // come too quickly for that.
+        let captures = response.is_some() && !self.in_viewer;
+        let ended = v1::LogStepEnded {
             step: self.step,
             response,
             refused,
             took: convert::duration(self.arrived.elapsed()),
             // Set by each recording.
             screen: 0,
-        })
-    }
-
-    /// Records the end, unless the log has it.
-    fn end(&self, now: Recorded, record: impl FnOnce() -> Record) {
-        let mut end = self.state();
-        end.acted = None;
-        if now > end.recorded {
-            end.recorded = now;
-            self.recorder.record(record());
-        }
+        };
+        self.recorder.pass_on(Record::StepEnded(ended), captures);
     }
 
     fn state(&self) -> MutexGuard<'_, StepEnd> {
@@ -158,10 +178,16 @@ impl StepObserver for StepLog {
             replayed: false,
         };
         let is_late = self.state().recorded == Recorded::Unknown;
-        match is_late {
-            true => self.done(&self.response(acted)),
-            // The answer of the call follows, unless the caller has disconnected.
-            false => self.state().acted = Some(acted),
+        if is_late {
+            self.done(&self.response(acted));
+            return;
+        }
+        // The answer of the call follows, unless the caller has disconnected.
+        let mut state = self.state();
+        let is_known = |acted: &Acted| acted.account.outcome != Outcome::Unknown;
+        // A result may arrive before the report that it was not known in time.
+        if !state.acted.as_ref().is_some_and(is_known) {
+            state.acted = Some(acted);
         }
     }
 }
@@ -172,8 +198,11 @@ impl Drop for StepLog {
         if let Some(acted) = acted {
             self.done(&self.response(acted));
         }
-        let message = "the caller disconnected before the step began";
-        self.refused(&Status::cancelled(message));
+        let is_open = self.state().recorded == Recorded::Nothing;
+        if is_open {
+            let message = "the caller disconnected, so it is not known here what was done";
+            self.refused(&Status::cancelled(message));
+        }
     }
 }
 

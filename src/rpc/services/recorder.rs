@@ -98,7 +98,8 @@ impl v1::recorder_server::Recorder for RecorderService {
                 () = stopping.cancelled() => Some(status::unavailable(&Failure::stopping())),
             };
             if let Some(status) = end {
-                drop(sender.send(Err(status)).await);
+                // A reader that does not read gets no reason.
+                drop(sender.try_send(Err(status)));
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(items))))
@@ -124,9 +125,7 @@ async fn send(
             (&mut file).take(most).read_to_end(&mut piece)?;
             Ok::<_, io::Error>((file, piece))
         };
-        let read = tokio::task::spawn_blocking(read).await;
-        let read = read.map_err(io::Error::other).flatten();
-        let (same, data) = read.map_err(RecorderError::from)?;
+        let (same, data) = recorder.on_disk(read).await?;
         file = same;
         offset += data.len() as u64;
         let is_last = data.len() < PIECE;
@@ -189,6 +188,7 @@ impl From<RecorderError> for Status {
             RecorderError::TooLarge(limit) => {
                 status::limit("max_bytes", "is more than this daemon allows", limit)
             }
+            RecorderError::Reserved => status::invalid_argument(Reason::InvalidField, message),
             RecorderError::TooMany => status::exhausted(Reason::QueueFull, message),
             RecorderError::Unknown(_) => status::not_found(Reason::UnknownRecording, message),
             RecorderError::Protected => status::denied(Reason::RecordingProtected, message),

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     session::{
         Act, Authenticated, Control, ControlError, Expect, HolderKind, LeaseKey, Outcome, Space,
-        TakeLease,
+        StepObserver, TakeLease,
     },
     x11::{ClipboardItem, ClipboardRead, SelectionName},
 };
@@ -129,6 +129,7 @@ impl Conversation<'_> {
                 data: text.clone().into(),
             };
             let clipboard = &self.session.clipboard;
+            self.recorder.viewer_pasted(text.len());
             let end = Instant::now() + CALL;
             let written = clipboard.write(SelectionName::Clipboard, vec![item], end);
             if let Err(failure) = written.await {
@@ -145,6 +146,7 @@ impl Conversation<'_> {
             }
         };
         let log = self.recorder.viewer_step(&action);
+        let observer = log.clone().map(|log| log as Arc<dyn StepObserver>);
         let act = Act {
             operation: None,
             lease: Some(lease),
@@ -156,7 +158,7 @@ impl Conversation<'_> {
             unproved: true,
             stop_at_first: false,
             paced: false,
-            observer: None,
+            observer,
         };
         let input = Arc::clone(&self.session.input);
         let acted = input.act(act, Instant::now() + CALL).await;

@@ -91,7 +91,7 @@ impl ScreenFollower {
     /// Begins a capture that no caller asked for. Its result goes to [`Self::change`].
     pub fn capture(&mut self) -> impl Future<Output = Result<Arc<Grab>, Failure>> + Send + 'static {
         self.drawn.mark_unchanged();
-        self.due = Instant::now() + EVERY;
+        self.due = self.due.max(Instant::now() + EVERY);
         let capture = Arc::clone(&self.capture);
         async move { capture.display.capture().await }
     }
@@ -100,6 +100,12 @@ impl ScreenFollower {
     pub fn failed(&mut self) {
         self.due = Instant::now() + FAILED;
         self.drawn.mark_changed();
+    }
+
+    /// Whether a capture is newer than the last one that was compared.
+    pub fn is_newer(&self, grab: &Grab) -> bool {
+        let last = self.last.as_ref();
+        last.is_none_or(|last| last.generation != grab.generation || last.number < grab.number)
     }
 
     /// Returns what changed up to a capture; `None` if nothing did.
@@ -150,6 +156,10 @@ impl ScreenFollower {
             true => Vec::new(),
             false => encodings.encode_parts(grab, plan, parts).await?,
         };
+        if before.is_some_and(|before| before.number > grab.number) {
+            // The log has gone back to an older capture, so that a new one is due.
+            self.drawn.mark_changed();
+        }
         self.last = Some(LastScreen {
             generation: grab.generation,
             size,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Capture, frames::Source, picture::Frame, screenshot::Look};
-use crate::x11::Grab;
+use crate::{encode::Effort, x11::Grab};
 
 /// Receives the frames of calls. Streams are not reported.
 pub trait FrameObserver: std::fmt::Debug + Send + Sync {
@@ -20,6 +20,8 @@ pub struct SeenFrame {
     pub frame: Frame,
     /// Whether the image shows the pointer.
     pub pointer: bool,
+    /// How much work was spent on the size of the image.
+    pub effort: Effort,
     /// The capture of the screen; `None` for a failure card and the picture of a window.
     pub grab: Option<Arc<Grab>>,
 }
@@ -36,7 +38,7 @@ impl Capture {
     }
 
     /// Reports a frame of the screen or of a window.
-    pub(super) fn report_frame(&self, source: Source, frame: &Frame, look: &Look) {
+    pub(super) fn report_frame(&self, source: Source, frame: &Frame, look: &Look, effort: Effort) {
         let Some(observer) = self.observer(source) else {
             return;
         };
@@ -51,6 +53,7 @@ impl Capture {
                 ..frame.clone()
             },
             pointer: look.plan.cursor,
+            effort,
             grab: (!is_window).then(|| Arc::clone(&look.grab)),
         });
     }
@@ -64,6 +67,7 @@ impl Capture {
                     ..card.clone()
                 },
                 pointer: false,
+                effort: Effort::Fast,
                 grab: None,
             });
         }

@@ -185,9 +185,11 @@ impl Capture {
         arrived: Instant,
         source: Source,
     ) -> Result<Frame, Failure> {
-        let (id, digest, made) = match self.picture(spec, &look.grab, &look.plan).await? {
-            MadePicture::Made(made) => (made.frame_id.clone(), made.digest, Some(made)),
-            MadePicture::Unchanged(id, digest) => (id, digest, None),
+        let (id, digest, made, effort) = match self.picture(spec, &look.grab, &look.plan).await? {
+            MadePicture::Made(made, effort) => {
+                (made.frame_id.clone(), made.digest, Some(made), effort)
+            }
+            MadePicture::Unchanged(id, digest) => (id, digest, None, Effort::Fast),
         };
         let shown = look.shown(digest);
         let id = {
@@ -209,7 +211,7 @@ impl Capture {
                 ..look.frame(id, arrived, made.took)
             },
         };
-        self.report_frame(source, &frame, look);
+        self.report_frame(source, &frame, look, effort);
         Ok(frame)
     }
 
@@ -237,10 +239,10 @@ impl Capture {
         let issue_id = || self.frames().issue();
         let made = self.encodings.encode(grab, plan, issue_id).await?;
         let Some(limit) = spec.image.max_image_bytes else {
-            return Ok(MadePicture::Made(made));
+            return Ok(MadePicture::Made(made, Effort::Fast));
         };
         if made.encoded.bytes.len() as u64 <= limit {
-            return Ok(MadePicture::Made(made));
+            return Ok(MadePicture::Made(made, Effort::Fast));
         }
         let tight = ImagePlan {
             effort: Effort::Tight,
@@ -248,7 +250,7 @@ impl Capture {
         };
         let smaller = self.encodings.encode(grab, &tight, issue_id).await?;
         if smaller.encoded.bytes.len() as u64 <= limit {
-            return Ok(MadePicture::Made(smaller));
+            return Ok(MadePicture::Made(smaller, Effort::Tight));
         }
         let bytes = made.encoded.bytes.len().min(smaller.encoded.bytes.len());
         let message = format!(
@@ -301,7 +303,7 @@ impl Capture {
 }
 
 enum MadePicture {
-    Made(Arc<Made>),
+    Made(Arc<Made>, Effort),
     /// The id of the frame that the caller has, and the digest that both images have.
     Unchanged(String, Digest),
 }

@@ -42,8 +42,12 @@ function lastBefore(list, t) {
   return low - 1;
 }
 
+// Whether the screen is known: a record may be missing until the next picture of the whole screen.
+screens.forEach((s, i) => { s.known = s.key || (i > 0 && screens[i - 1].known && s.n === screens[i - 1].n + 1); });
+
 async function apply(index) {
   const change = screens[index];
+  if (!change.known) { paint.clearRect(0, 0, screen.width, screen.height); drawn = index; return; }
   const images = await Promise.all(change.parts.map((part) =>
     createImageBitmap(new Blob([bytes(part[2])], { type: "image/png" }))));
   if (change.key && (screen.width !== change.w || screen.height !== change.h)) {
@@ -64,7 +68,7 @@ async function draw() {
   const state = { again: false };
   drawing = state;
   state.done = (async () => {
-    do {
+    try { do {
       state.again = false;
       const wanted = lastBefore(screens, time);
       if (wanted < 0) { paint.clearRect(0, 0, screen.width, screen.height); drawn = -1; break; }
@@ -82,11 +86,16 @@ async function draw() {
         drawn = from;
       }
       for (let i = from + 1; i <= wanted && !state.again; i++) await apply(i);
-    } while (state.again);
+    } while (state.again); } catch (error) { drawn = -1; fail(error); }
     drawing = null;
     overlay();
   })();
   return state.done;
+}
+
+// Says that a picture of the log cannot be drawn.
+function fail(error) {
+  $("now").textContent = "The screen cannot be drawn here: " + error.message;
 }
 
 const cursors = new Map();
@@ -241,7 +250,8 @@ list();
 // A link may name a time in seconds, or a step: #t=12.5, #step=3.
 function follow() {
   const [, kind, number] = /^#(t|step)=([0-9.]+)$/.exec(location.hash) || [];
-  const step = kind === "step" && ends.get(Number(number));
+  const wanted = Number(number);
+  const step = kind === "step" && (ends.get(wanted) || steps.find((s) => s.n === wanted));
   if (step) return go(step.t);
   if (kind === "t") return go(Number(number));
   return go(screens.length ? screens[0].t : 0);
