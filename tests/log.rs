@@ -18,7 +18,7 @@ use crate::common::{
     Daemon, Witness, XServer,
     daemon::{binary, frame, raw, screen},
     drawing::{Numbers, draw},
-    step::{bare, chord, click, key_down, key_up, move_to, paste, text},
+    step::{bare, chord, click, key_down, key_up, move_to, paste, pause, text},
     wait_for,
 };
 
@@ -601,6 +601,11 @@ async fn a_full_disk_under_the_log_costs_no_step() {
     });
     assert!(listed.contains("records are missing"), "{listed}");
     client.act(bare(vec![click(77, 78)])).await.unwrap();
+    let png = v1::ScreenshotRequest {
+        capture: Some(v1::CaptureOptions::default()),
+        ..raw()
+    };
+    let after = frame(&mut client, png).await;
     daemon.signal("TERM");
     assert_eq!(daemon.wait(Duration::from_secs(10)), Some(0));
     let file = files(&disk).remove(0);
@@ -619,8 +624,59 @@ async fn a_full_disk_under_the_log_costs_no_step() {
     let shown = log(&["show", file.to_str().unwrap()]);
     assert!(shown.contains("click left 77,78"), "{shown}");
     assert!(shown.contains("end: the daemon ended"), "{shown}");
+    // A picture from after the gap is exact, with the pointer.
+    let frames = folder.path().join("frames");
+    let name = frames.to_str().unwrap();
+    log(&[
+        "export",
+        file.to_str().unwrap(),
+        "--to",
+        "frames",
+        "-o",
+        name,
+    ]);
+    let lines = std::fs::read_to_string(frames.join("frames.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!(last["frame_id"], after.frame_id);
+    let image = std::fs::read(frames.join(last["file"].as_str().unwrap())).unwrap();
+    assert!(image == after.image);
     let unmounted = Command::new("umount").arg(&disk).status();
     assert!(unmounted.unwrap().success());
+}
+
+/// However many logs a caller begins, those of the daemon stay.
+#[tokio::test]
+async fn callers_delete_no_log_of_the_daemon() {
+    let server = XServer::with_screen("320x240x24", &[]);
+    let mut earlier = Recorded::start(&server, &[]);
+    let earlier_log = earlier.end();
+    let logs = earlier.logs().display().to_string();
+    let daemon = Daemon::with(&server, &["--log-dir", &logs]);
+    let limit = Duration::from_secs(5);
+    let connection = client::connect(&daemon.address(), None, None, limit).await;
+    let mut recorder = client::recorder(connection.unwrap());
+    for _ in 0..70 {
+        let request = v1::StartRecordingRequest::default();
+        let started = recorder
+            .start_recording(request)
+            .await
+            .unwrap()
+            .into_inner();
+        let recording_id = started.recording.unwrap().recording_id;
+        let request = v1::StopRecordingRequest { recording_id };
+        recorder.stop_recording(request).await.unwrap();
+    }
+    let list = recorder.list_recordings(v1::ListRecordingsRequest {}).await;
+    let list = list.unwrap().into_inner().recordings;
+    assert_eq!(list.len(), 64 + 2);
+    assert!(list.iter().any(|one| one.of_daemon));
+    assert!(earlier_log.is_file());
+    let named = v1::StartRecordingRequest {
+        name: "daemon".into(),
+        ..v1::StartRecordingRequest::default()
+    };
+    let refused = recorder.start_recording(named).await.unwrap_err();
+    assert_eq!(client::reason(&refused), Reason::InvalidField);
 }
 
 /// A log has a maximum size: first the pictures end, then the log. Nothing else does.
@@ -644,13 +700,21 @@ async fn a_log_is_bounded_in_size_and_time() {
         witness.put(&noise, (20, 20), (250, 200));
         frame(&mut client, raw()).await;
     }
-    let long = "x".repeat(100_000);
+    let filling = |size: usize| v1::ActRequest {
+        operation_id: "x".repeat(size),
+        ..bare(vec![click(9, 9)])
+    };
+    // A refused request of any size takes no room: its content is left out.
     for _ in 0..100 {
-        let request = v1::ActRequest {
-            operation_id: long.clone(),
-            ..bare(vec![click(9, 9)])
-        };
-        client.act(request).await.unwrap_err();
+        client.act(filling(100_000)).await.unwrap_err();
+    }
+    let list = recorder
+        .list_recordings(v1::ListRecordingsRequest {})
+        .await
+        .unwrap();
+    assert!(list.into_inner().recordings[0].recording);
+    for _ in 0..100 {
+        client.act(filling(60_000)).await.unwrap_err();
     }
     client.act(bare(vec![click(9, 9)])).await.unwrap();
     let list = recorder
@@ -703,6 +767,12 @@ async fn what_else_happens_is_in_the_log() {
         let output = recorded.daemon.cli(arguments);
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
+    // A caller disconnects in the middle of a step: the step stops, and its result is in the log.
+    let mut gone = recorded.daemon.client().await;
+    let long = bare(vec![pause(20_000), click(9, 9)]);
+    let call = tokio::spawn(async move { gone.act(long).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    call.abort();
     let lease = cli(&["control", "take", "--holder", "Ada", "--reason", "signs in"]);
     client.act(bare(vec![click(4, 4)])).await.unwrap_err();
     cli(&["control", "give", "--lease", &lease]);
@@ -724,7 +794,13 @@ async fn what_else_happens_is_in_the_log() {
         "secret-argument",
     ]);
     assert!(!failed.status.success());
+    // The X server is lost in the middle of a step.
+    let mut lost = recorded.daemon.client().await;
+    let cut = bare(vec![click(5, 5), pause(20_000), click(9, 9)]);
+    let call = tokio::spawn(async move { lost.act(cut).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
     server.kill();
+    let unknown = call.await.unwrap().unwrap().into_inner();
     let card = frame(&mut client, raw()).await;
     assert_eq!(card.kind(), v1::FrameKind::FailureCard);
     let file = recorded.end();
@@ -749,7 +825,26 @@ async fn what_else_happens_is_in_the_log() {
         .unwrap();
     assert!(reason.starts_with("REASON_"), "{reason}");
     let ended = of_kind(&records, "stepEnded");
-    assert_eq!(ended[1]["refused"]["reason"], "REASON_HUMAN_IN_CONTROL");
+    // Each step has one end.
+    let steps: Vec<_> = ended.iter().map(|end| end["step"].clone()).collect();
+    assert_eq!(steps, ["1", "2", "3", "4"]);
+    assert_eq!(ended[1]["response"]["outcome"], "ACT_OUTCOME_CANCELLED");
+    assert_eq!(ended[2]["refused"]["reason"], "REASON_HUMAN_IN_CONTROL");
+    let outcome = unknown.outcome().as_str_name();
+    assert_ne!(unknown.outcome(), v1::ActOutcome::Done);
+    assert_eq!(ended[3]["response"]["outcome"], outcome);
+    // What causes a refusal comes before it.
+    let place = |found: &dyn Fn(&Value) -> bool| records.iter().position(found).unwrap();
+    let taken = place(&|record| record["control"]["lease"]["holder"] == "Ada");
+    let refused = place(&|record| !record["stepEnded"]["refused"].is_null());
+    assert!(taken < refused);
+    // The message of a launch may have its folder and arguments.
+    assert_eq!(calls[2]["refused"]["message"], "");
+    let times = records.iter().map(|record| {
+        let at = record["at"].as_str().unwrap().trim_end_matches('s');
+        at.parse::<f64>().unwrap()
+    });
+    assert!(times.is_sorted());
     let bytes = std::fs::read(&file).unwrap();
     for secret in ["secret words", "secret-argument", lease.as_str()] {
         let found = bytes

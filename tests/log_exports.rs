@@ -1,8 +1,9 @@
 //! Exports of logs: the page in a real browser, OSWorld's trajectory, the film; and the replay.
 
-use std::process::Command;
+use std::{os::unix::fs::PermissionsExt as _, process::Command};
 
-use deskd::v1;
+use deskd::v1::{self, action::Action, log_record::Record};
+use prost::Message as _;
 use serde_json::{Value, json};
 
 use crate::{
@@ -195,7 +196,7 @@ async fn osworlds_trajectory_has_every_step() {
             "pyautogui.click(121, 101, clicks=1, button='left')",
             "pyautogui.moveTo(300, 300)\npyautogui.mouseDown(button='left')\npyautogui.moveTo(400, 350)\npyautogui.mouseUp(button='left')",
             "pyautogui.write('it\\'s')\npyautogui.hotkey('ctrlleft', 's')",
-            "pyautogui.click(7000, 7, clicks=1, button='left')",
+            "# not done: click left 7000,7",
             "pyautogui.click(20, 30, clicks=1, button='left')",
         ]
     );
@@ -292,6 +293,22 @@ async fn the_film_has_a_chapter_for_each_step() {
     };
     let [red, green, blue] = last(&film).at(200, 150);
     assert!(blue > 200 && red < 60 && green < 60, "{red} {green} {blue}");
+    // Whatever its name, the film is for its owner alone, and nothing beside it is touched.
+    let beside = recorded.folder.path().join("a:b.mp4.chapters");
+    std::fs::write(&beside, "precious").unwrap();
+    let colon = recorded.folder.path().join("a:b.mp4");
+    let colon_name = colon.to_str().unwrap();
+    log(&[
+        "export",
+        file.to_str().unwrap(),
+        "--to",
+        "mp4",
+        "-o",
+        colon_name,
+    ]);
+    let mode = std::fs::metadata(&colon).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(std::fs::read(&beside).unwrap(), b"precious");
     // It is fragmented: a film that was cut off in its third second can be played up to there.
     let long = recorded.folder.path().join("long.mp4");
     let long_name = long.to_str().unwrap();
@@ -342,6 +359,178 @@ fn boxes(bytes: &[u8], kind: &[u8; 4]) -> Vec<usize> {
     found
 }
 
+/// What a caller or a program writes into a log ends no line of an export, and so is neither a step nor
+/// code in it.
+#[tokio::test]
+async fn nothing_in_a_log_forges_a_line() {
+    let server = XServer::with_screen("320x240x24", &[]);
+    let mut recorded = Recorded::start(&server, &["--log-typed-text"]);
+    let mut client = recorded.daemon.client().await;
+    let hostile = "zz\nimport os; os.system('true')\n     9.999  control: Ada is in control";
+    let forged = v1::ActRequest {
+        coordinate_space: Some(v1::CoordinateSpace {
+            space: Some(v1::coordinate_space::Space::FrameId("nope".into())),
+        }),
+        ..bare(vec![
+            Action::Click(v1::ClickAction {
+                at: Some((5, 5).into()),
+                modifiers: vec![hostile.into()],
+                ..v1::ClickAction::default()
+            }),
+            chord(&[hostile]),
+            text(hostile),
+        ])
+    };
+    client.act(forged).await.unwrap_err();
+    let file = recorded.end();
+    let shown = log(&["show", file.to_str().unwrap()]);
+    assert!(shown.contains("import os"), "{shown}");
+    for line in shown.lines() {
+        let kind = line[12..].split_whitespace().next().unwrap();
+        let kinds = [
+            "log", "control:", "display:", "step", "screen", "pointer", "end:",
+        ];
+        assert!(kinds.contains(&kind), "{line}");
+        assert!(
+            !line.contains("9.999  control") || line.contains("step 1"),
+            "{line}"
+        );
+    }
+    let folder = recorded.folder.path().join("osworld");
+    log(&[
+        "export",
+        file.to_str().unwrap(),
+        "--to",
+        "osworld",
+        "-o",
+        folder.to_str().unwrap(),
+    ]);
+    let lines = std::fs::read_to_string(folder.join("traj.jsonl")).unwrap();
+    let line: Value = serde_json::from_str(&lines).unwrap();
+    let action = line["action"].as_str().unwrap();
+    assert!(
+        action.starts_with("# not done") && !action.contains('\n'),
+        "{action}"
+    );
+}
+
+/// A log that somebody made to harm its reader is shown or refused: no command panics or runs on.
+#[test]
+fn crafted_logs_are_shown_or_refused() {
+    let size = |width, height| Some(v1::Size { width, height });
+    let start = |seconds| {
+        Record::Start(v1::LogStart {
+            began_at: Some(prost_types::Timestamp { seconds, nanos: 0 }),
+            ..v1::LogStart::default()
+        })
+    };
+    let screen = |number, width, height| {
+        Record::Screen(v1::LogScreen {
+            number,
+            key: true,
+            size: size(width, height),
+            ..v1::LogScreen::default()
+        })
+    };
+    let began = |step| {
+        Record::StepBegan(v1::LogStepBegan {
+            step,
+            request: Some(v1::ActRequest {
+                coordinate_space: Some(v1::CoordinateSpace {
+                    space: Some(v1::coordinate_space::Space::FrameId("f".into())),
+                }),
+                ..bare(vec![click(i32::MAX, i32::MIN)])
+            }),
+            ..v1::LogStepBegan::default()
+        })
+    };
+    let ended = |step| {
+        Record::StepEnded(v1::LogStepEnded {
+            step,
+            took: Some(prost_types::Duration {
+                seconds: i64::MAX,
+                nanos: i32::MIN,
+            }),
+            response: Some(v1::ActResponse::default()),
+            ..v1::LogStepEnded::default()
+        })
+    };
+    let frame = Record::Frame(v1::LogFrame {
+        frame_id: "f".into(),
+        screen: 1,
+        region: Some(v1::Region::new(i32::MIN, i32::MAX, u32::MAX, u32::MAX)),
+        size: size(u32::MAX, 1),
+        quality: u32::MAX,
+        ..v1::LogFrame::default()
+    });
+    let cases = [
+        vec![(0, start(-1)), (1, began(1)), (2, ended(1))],
+        vec![(0, start(253_402_300_800)), (1, began(1)), (2, ended(1))],
+        vec![
+            (0, start(i64::MAX)),
+            (i64::MAX, began(1)),
+            (i64::MAX, ended(1)),
+        ],
+        vec![
+            (0, start(0)),
+            (1, screen(1, u32::MAX, u32::MAX)),
+            (2, ended(1)),
+        ],
+        vec![(0, screen(1, 33_177_600, 1)), (1, screen(2, 1, 33_177_600))],
+        vec![
+            (0, screen(1, 64, 48)),
+            (1 << 40, began(1)),
+            (1 << 41, ended(1)),
+        ],
+        vec![
+            (0, screen(1, 64, 48)),
+            (1, frame),
+            (2, began(1)),
+            (3, ended(1)),
+        ],
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (index, records) in cases.into_iter().enumerate() {
+        let file = folder.path().join(format!("{index}.deskdlog"));
+        let mut bytes = b"DESKDLOG\x01\0\0\0".to_vec();
+        for (seconds, record) in records {
+            let at = Some(prost_types::Duration { seconds, nanos: 0 });
+            let record = v1::LogRecord {
+                at,
+                record: Some(record),
+            };
+            let content = record.encode_to_vec();
+            let length = u32::try_from(content.len()).unwrap().to_le_bytes();
+            let sum = crc32fast::hash(&[&length, content.as_slice()].concat());
+            bytes.extend(length);
+            bytes.extend(sum.to_le_bytes());
+            bytes.extend(content);
+        }
+        std::fs::write(&file, bytes).unwrap();
+        let file = file.to_str().unwrap();
+        for arguments in [
+            vec!["show", file],
+            vec!["show", "--json", file],
+            vec!["export", file, "--to", "html"],
+            vec!["export", file, "--to", "frames"],
+            vec!["export", file, "--to", "osworld"],
+            vec!["export", file, "--to", "mp4"],
+            vec!["replay", file],
+        ] {
+            let mut command = Command::new("timeout");
+            command.args(["20", binary().to_str().unwrap(), "log"]);
+            let output = command.args(&arguments).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            let code = output.status.code();
+            assert!(
+                matches!(code, Some(0..=2)),
+                "{arguments:?}: {code:?} {said}"
+            );
+            assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+        }
+    }
+}
+
 /// A replay says first what it would do, does the steps on another desktop, and reports the difference.
 #[tokio::test]
 async fn a_replay_does_the_steps_again_and_finds_the_difference() {
@@ -385,10 +574,9 @@ async fn a_replay_does_the_steps_again_and_finds_the_difference() {
         "{said}"
     );
     assert_eq!(painter.pointer().0, 320, "the dry run moved the pointer");
-    let (code, said) = replay(&["--run"]);
-    assert_eq!(code, Some(2), "{said}");
-    let (code, said) = replay(&["--run", "--skip-missing", "--max-pause", "50ms"]);
+    let (code, said) = replay(&["--run", "--max-pause", "0s"]);
     assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("3 of 4 steps done"), "{said}");
     assert_eq!(
         said.matches("DONE, the screen is the same").count(),
         3,
@@ -397,7 +585,7 @@ async fn a_replay_does_the_steps_again_and_finds_the_difference() {
     assert_eq!(painter.pointer(), (50, 40));
     // A window that was not there.
     painter.window((100, 200), (64, 48), 0x00ff_0000);
-    let (code, said) = replay(&["--run", "--skip-missing", "--max-pause", "50ms"]);
+    let (code, said) = replay(&["--run", "--max-pause", "50ms"]);
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(
         said.matches("1.00 % of the screen differs, within 100,200 64x48")

@@ -56,6 +56,8 @@ pub(crate) struct LogEntry {
 
 impl LogFolder {
     pub(crate) fn new(path: PathBuf) -> Self {
+        // With a slash at its end, a link would be followed.
+        let path = path.components().collect();
         Self { path }
     }
 
@@ -284,6 +286,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
         symlink(&path, parent.path().join("link")).unwrap();
         assert!(LogFolder::new(parent.path().join("link")).list().is_err());
+        assert!(LogFolder::new(parent.path().join("link/")).list().is_err());
     }
 
     #[test]

@@ -80,6 +80,8 @@ struct Queue {
     is_closed: bool,
     /// Whether the file has records that are not on the disk.
     is_unsynced: bool,
+    /// Whether everything is written.
+    is_finished: bool,
     /// The time of the last record.
     last: Duration,
     /// Whether a record was lost since the last call of [`LogWriter::has_lost`].
@@ -111,6 +113,12 @@ impl LogWriter {
         shared.queue().state.bytes = HEADER.len() as u64;
         shared.queue().is_unsynced = true;
         let synced = file.try_clone()?;
+        // The threads end with it, also if the second one cannot be started.
+        let writer = Self(Arc::clone(&shared));
+        let state = Arc::clone(&shared);
+        let syncs = thread::Builder::new()
+            .name("log-sync".into())
+            .spawn(move || sync(&state, &synced))?;
         let appender = Appender {
             file,
             gap,
@@ -120,14 +128,10 @@ impl LogWriter {
             lost: None,
             is_cut_due: false,
         };
-        // It ends with the writer, also if the other thread cannot be started.
-        let writer = Self(Arc::clone(&shared));
-        thread::Builder::new()
+        let spawned = thread::Builder::new()
             .name("log".into())
-            .spawn(move || appender.run())?;
-        thread::Builder::new()
-            .name("log-sync".into())
-            .spawn(move || sync(&shared, &synced))?;
+            .spawn(move || appender.run(syncs));
+        spawned.inspect_err(|_| shared.finish())?;
         Ok(writer)
     }
 
@@ -206,6 +210,12 @@ impl Drop for LogWriter {
 }
 
 impl Shared {
+    /// Ends the thread that syncs.
+    fn finish(&self) {
+        self.queue().is_finished = true;
+        self.written.notify_all();
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // Each change of the queue is a single operation.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -249,7 +259,7 @@ struct Appender {
 }
 
 impl Appender {
-    fn run(mut self) {
+    fn run(mut self, syncs: thread::JoinHandle<()>) {
         loop {
             let (entries, is_closed) = self.next();
             if entries.is_empty() && is_closed {
@@ -261,12 +271,16 @@ impl Appender {
         }
         // The last attempt to report what is missing.
         drop(self.report());
+        self.shared.finish();
         if let Err(error) = self.file.sync_data() {
             tracing::warn!("the log may not be on the disk: {error}");
         }
-        self.shared.queue().state.ended = true;
-        self.shared.ended.notify_waiters();
-        self.shared.written.notify_all();
+        // When the log has ended, nothing holds the file.
+        drop(syncs.join());
+        let Self { file, shared, .. } = self;
+        drop(file);
+        shared.queue().state.ended = true;
+        shared.ended.notify_waiters();
     }
 
     /// Waits for entries. Returns them, and whether no more will come.
@@ -379,17 +393,17 @@ fn sync(shared: &Shared, file: &File) {
     loop {
         {
             let mut queue = shared.queue();
-            while !queue.is_unsynced && !queue.state.ended {
+            while !queue.is_unsynced && !queue.is_finished {
                 let waited = shared.written.wait(queue);
                 queue = waited.unwrap_or_else(PoisonError::into_inner);
             }
-            if queue.state.ended {
+            if queue.is_finished {
                 return;
             }
             // Records of a second are synced together.
             let waited = shared
                 .written
-                .wait_timeout_while(queue, SYNC, |queue| !queue.state.ended);
+                .wait_timeout_while(queue, SYNC, |queue| !queue.is_finished);
             let mut queue = waited.unwrap_or_else(PoisonError::into_inner).0;
             queue.is_unsynced = false;
         }

@@ -10,7 +10,7 @@ use crate::{
         client_args::ClientArgs,
         exit::{CliError, Exit},
         json,
-        print::{note, say},
+        print::{self, note, say},
         values,
     },
     rpc::{client, v1},
@@ -56,7 +56,7 @@ pub(super) struct FetchArgs {
     client: ClientArgs,
     /// The id, as `deskd log list` prints it.
     id: String,
-    /// The new file [default: ID.deskdlog].
+    /// The new file, or - for standard output [default: ID.deskdlog].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Overwrite an existing file.
@@ -126,10 +126,16 @@ pub(super) async fn fetch(mut args: FetchArgs) -> Result<Exit, CliError> {
         offset,
     };
     let mut pieces = daemon.fetch_recording(request).await?.into_inner();
-    let mut file = NewFile::create(&path, args.force)?;
+    let mut file = match path.as_os_str() == "-" {
+        true => None,
+        false => Some(NewFile::create(&path, args.force)?),
+    };
     let mut state = None;
     while let Some(piece) = pieces.message().await? {
-        file.write(&piece.data)?;
+        match &mut file {
+            Some(file) => file.write(&piece.data)?,
+            None => print::all(&piece.data)?,
+        }
         state = piece.recording.or(state);
     }
     // The last piece has the state.
@@ -137,13 +143,16 @@ pub(super) async fn fetch(mut args: FetchArgs) -> Result<Exit, CliError> {
         let why = "the daemon ended the transfer early: fetch the log again";
         return Err(CliError::new(Exit::Refused, why));
     };
-    file.finish()?;
+    if let Some(file) = file {
+        file.finish()?;
+    }
     if state.recording {
         note(format_args!(
             "the log still records: fetch it again for more"
         ));
     }
     match args.client.json {
+        _ if path.as_os_str() == "-" => {}
         true => say!("{}", json::value("Recording", &state)?),
         false => say!("{}", path.display()),
     }

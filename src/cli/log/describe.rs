@@ -7,6 +7,12 @@ use crate::rpc::v1::{self, action::Action, log_call::Request, target::Target};
 
 /// Returns the actions of a step, such as `click left 40,12; type 5 characters`.
 pub(super) fn step(began: &v1::LogStepBegan) -> String {
+    if began.omitted_bytes > 0 {
+        return format!(
+            "a request of {} bytes (not in the log)",
+            began.omitted_bytes
+        );
+    }
     let request = began.request.clone().unwrap_or_default();
     let redacted = |index: usize| {
         let of_action = |r: &&v1::LogRedaction| r.action as usize == index;

@@ -5,7 +5,7 @@
 //! - `describe`: steps, calls and errors as one line of text; `points` maps coordinates.
 //! - `show`: a line for each record.
 //! - `html`, `frames`, `osworld`, `mp4`: the exports.
-//! - `replay`: does the steps again.
+//! - `replay`: does the steps again; `steps` are those of a log.
 
 mod client;
 mod describe;
@@ -20,6 +20,7 @@ mod read;
 mod replay;
 mod screen;
 mod show;
+mod steps;
 
 use std::path::PathBuf;
 
@@ -86,10 +87,10 @@ struct ExportArgs {
     /// The file, or for frames and osworld the new folder [default: the log's name with another end].
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// Overwrite an existing file.
+    /// For html and mp4: overwrite an existing file.
     #[arg(long)]
     force: bool,
-    /// For mp4: the longest pause that the film keeps [default: pauses stay].
+    /// For mp4 and osworld: the longest pause that the film keeps [default: pauses stay].
     #[arg(long, value_name = "TIME", value_parser = super::values::deadline)]
     max_pause: Option<std::time::Duration>,
 }
@@ -112,9 +113,18 @@ fn export(args: &ExportArgs) -> Result<Exit, CliError> {
         let named = args.output.clone();
         named.unwrap_or_else(|| args.file.with_extension(end))
     };
+    let has_film = matches!(args.to, ExportKind::Mp4 | ExportKind::Osworld);
+    if args.max_pause.is_some() && !has_film {
+        let why = "--max-pause is for --to mp4 and osworld";
+        return Err(CliError::new(Exit::Usage, why));
+    }
+    if args.force && !matches!(args.to, ExportKind::Html | ExportKind::Mp4) {
+        let why = "--force is for --to html and mp4: name a new folder with -o";
+        return Err(CliError::new(Exit::Usage, why));
+    }
     match args.to {
         ExportKind::Html => html::export(&args.file, &beside("html"), args.force),
-        ExportKind::Osworld => osworld::export(&args.file, &beside("osworld")),
+        ExportKind::Osworld => osworld::export(&args.file, &beside("osworld"), args.max_pause),
         ExportKind::Frames => frames::export(&args.file, &beside("frames")),
         ExportKind::Mp4 => mp4::export(&args.file, &beside("mp4"), args.force, args.max_pause),
     }

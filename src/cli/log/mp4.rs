@@ -24,7 +24,7 @@ use crate::{
     },
     files,
     frame::Size,
-    rpc::v1::log_record::Record,
+    rpc::v1::{self, log_record::Record},
 };
 
 /// Pictures a second.
@@ -93,10 +93,15 @@ fn plan(file: &Path) -> Result<Plan, CliError> {
                     width: 2,
                     height: 2,
                 });
-                plan.size = Some(Size {
+                let both = v1::Size {
                     width: before.width.max(size.width),
                     height: before.height.max(size.height),
-                });
+                };
+                let too_large = || {
+                    let why = "no film has room for all screens of the log";
+                    CliError::new(Exit::Local, why)
+                };
+                plan.size = Some(size_of(both).ok_or_else(too_large)?);
             }
             Record::StepBegan(began) => {
                 let request = began.request.clone().unwrap_or_default();

@@ -27,7 +27,11 @@ use crate::{
 };
 
 /// Writes the trajectory into a new folder. Steps of a person are in it, and marked.
-pub(super) fn export(file: &Path, folder: &Path) -> Result<Exit, CliError> {
+pub(super) fn export(
+    file: &Path,
+    folder: &Path,
+    max_pause: Option<Duration>,
+) -> Result<Exit, CliError> {
     let log = LogFile::open(file)?;
     let mut repeated = read::repeated_ends(file)?;
     output::new_folder(folder)?;
@@ -69,7 +73,7 @@ pub(super) fn export(file: &Path, folder: &Path) -> Result<Exit, CliError> {
         Ok(())
     })?;
     lines.finish()?;
-    match mp4::export(file, &folder.join("recording.mp4"), false, None) {
+    match mp4::export(file, &folder.join("recording.mp4"), false, max_pause) {
         Ok(_) => {}
         Err(error) => note(format_args!("recording.mp4 is left out: {}", error.message)),
     }
@@ -87,6 +91,8 @@ fn line(
 ) -> serde_json::Value {
     let request = began.request.clone().unwrap_or_default();
     let action = match known.on_screen(&request) {
+        // Nothing was done, so nothing is to be done again.
+        _ if ended.refused.is_some() => format!("# not done: {}", describe::step(began)),
         Some(request) => pyautogui::step(&request, &began.redactions),
         None => format!("# {}", describe::step(began)),
     };

@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::BufReader,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -13,17 +14,30 @@ use prost::Message as _;
 use crate::{
     cli::{
         exit::{CliError, Exit},
-        print::note,
+        print,
     },
     log::format::{LogError, LogReader},
     rpc::v1::{self, log_record::Record},
 };
+
+/// Says something about a log, once: an export reads it several times.
+fn note(text: std::fmt::Arguments<'_>) {
+    static SAID: Mutex<Option<String>> = Mutex::new(None);
+    let text = text.to_string();
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.as_deref() != Some(&text) {
+        print::note(format_args!("{text}"));
+        *said = Some(text);
+    }
+}
 
 /// A log file that is read from its start to its end.
 #[derive(Debug)]
 pub(super) struct LogFile {
     path: PathBuf,
     reader: Option<LogReader<BufReader<File>>>,
+    /// Whether the last record was the end.
+    has_end: bool,
 }
 
 impl LogFile {
@@ -48,6 +62,7 @@ impl LogFile {
         Ok(Self {
             path: path.to_owned(),
             reader,
+            has_end: false,
         })
     }
 
@@ -60,21 +75,36 @@ impl LogFile {
             };
             let content = match reader.next() {
                 Ok(Some(content)) => content,
-                Ok(None) => return Ok(None),
+                Ok(None) => {
+                    if !std::mem::replace(&mut self.has_end, true) {
+                        let path = self.path.display();
+                        note(format_args!(
+                            "{path}: it has no end: the daemon was killed, or still records"
+                        ));
+                    }
+                    return Ok(None);
+                }
                 Err(error) => {
                     note(format_args!("{}: {error}", self.path.display()));
                     self.reader = None;
                     return Ok(None);
                 }
             };
-            let record = v1::LogRecord::decode(content.as_slice()).map_err(|error| {
-                let (path, offset) = (self.path.display(), reader.offset());
-                let why = format!("{path}: the record before byte {offset} is malformed: {error}");
-                CliError::new(Exit::Local, why)
-            })?;
+            let record = match v1::LogRecord::decode(content.as_slice()) {
+                Ok(record) => record,
+                Err(error) => {
+                    let (path, offset) = (self.path.display(), reader.offset());
+                    note(format_args!(
+                        "{path}: the record before byte {offset} is malformed: {error}"
+                    ));
+                    self.reader = None;
+                    return Ok(None);
+                }
+            };
             let at = record.at.and_then(|at| Duration::try_from(at).ok());
             // A newer release may write kinds of records that this one does not know.
             if let Some(kind) = record.record {
+                self.has_end = matches!(kind, Record::End(_));
                 return Ok(Some((at.unwrap_or_default(), kind)));
             }
         }

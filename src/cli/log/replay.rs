@@ -1,29 +1,21 @@
 //! `deskd log replay`: does the steps of a log again, and reports where the screen differs.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use serde_json::{Value, json};
 
-use super::{
-    describe,
-    points::KnownFrames,
-    read::{self, LogFile, is_last_end},
-    screen::LoggedScreen,
-};
+use super::steps::{Left, LoggedStep, each_step};
 use crate::{
     cli::{
         client_args::ClientArgs,
         exit::{CliError, Exit},
         print::say,
-        values,
     },
     client::{self, DesktopClient},
     decode,
     frame::{BYTES_PER_PIXEL, Size},
-    rpc::v1::{self, ActOutcome, action::Action, log_record::Record},
+    rpc::v1::{self, ActOutcome},
 };
 
 #[derive(Debug, Args)]
@@ -35,11 +27,11 @@ pub(super) struct ReplayArgs {
     /// Do the steps. Without it, only say what would be done.
     #[arg(long)]
     run: bool,
-    /// Leave out steps whose text is not in the log, and steps that cannot be done again.
+    /// Leave out steps that cannot be done again, for example because their text is not in the log.
     #[arg(long)]
     skip_missing: bool,
     /// The longest pause of the run that is waited for between two steps.
-    #[arg(long, default_value = "2s", value_parser = values::deadline, value_name = "TIME")]
+    #[arg(long, default_value = "2s", value_parser = humantime::parse_duration, value_name = "TIME")]
     max_pause: Duration,
     /// Stop when more than this share of the screen differs, in percent.
     #[arg(long, value_parser = percent, value_name = "PERCENT")]
@@ -52,50 +44,63 @@ fn percent(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "give a number from 0 to 100".into())
 }
 
-/// A step of the log.
-#[derive(Debug)]
-struct LoggedStep {
-    number: u64,
-    /// Time since the step before.
-    pause: Duration,
+/// What became of a step.
+#[derive(Debug, Default)]
+struct Report {
     text: String,
-    /// The request with coordinates of the screen, or why the step cannot be done again.
-    request: Result<v1::ActRequest, String>,
-    /// How the step ended.
-    outcome: ActOutcome,
-    /// The screen after the step, without the pointer.
-    screen: Option<(Size, Vec<u8>)>,
+    /// Whether the step was done.
+    is_done: bool,
+    /// Whether the replay goes on.
+    goes_on: bool,
+    outcome: &'static str,
+    /// The share of the screen that differs in percent; `None` if it could not be compared.
+    difference: Option<f64>,
+    /// The rectangle around what differs: left, top, width, height.
+    within: Option<[usize; 4]>,
 }
 
 /// Runs `deskd log replay`.
 pub(super) async fn replay(mut args: ReplayArgs) -> Result<Exit, CliError> {
-    let (mut steps, mut missing) = (0, 0);
+    let as_json = args.client.json;
+    let left_out = |step: &LoggedStep, why: &str| {
+        let (number, text) = (step.number, &step.text);
+        match as_json {
+            true => say!("{}", json!({"step": number, "what": text, "left_out": why})),
+            false => say!("step {number}: {text}: left out, {why}"),
+        }
+        Ok::<_, CliError>(())
+    };
+    let (mut steps, mut possible, mut missing) = (0, 0, 0);
     let mut screen = None;
     each_step(&args.file, |step| {
         steps += 1;
-        let text = &step.text;
         screen = screen.or(step.screen.as_ref().map(|(size, _)| *size));
         match &step.request {
-            Ok(_) if args.run => {}
-            Ok(_) => say!("step {}: {text}", step.number),
-            Err(why) => {
+            Ok(_) => possible += 1,
+            Err(Left::NotDone(why)) => left_out(&step, why)?,
+            Err(Left::Missing(why)) => {
                 missing += 1;
-                say!("step {}: {text}: left out, {why}", step.number);
+                left_out(&step, why)?;
             }
+        }
+        let (number, text) = (step.number, &step.text);
+        match step.request.is_ok() && !args.run {
+            true if as_json => say!("{}", json!({"step": number, "what": text})),
+            true => say!("step {number}: {text}"),
+            false => {}
         }
         Ok(())
     })?;
     if !args.run {
         let size = screen.map_or(String::new(), |size| format!(" on a screen of {size}"));
-        say!(
-            "{} of {steps} steps would be done{size}; --run does them",
-            steps - missing
-        );
+        if !as_json {
+            say!("{possible} of {steps} steps would be done{size}; --run does them");
+        }
         return Ok(Exit::Done);
     }
     if missing > 0 && !args.skip_missing {
         let why = format!(
-            "{missing} of {steps} steps cannot be done again: record with --log-typed-text, or leave them out with --skip-missing"
+            "{missing} of {steps} steps cannot be done again, as said above: leave them out with --skip-missing, or record with --log-typed-text if their text is missing"
         );
         return Err(CliError::new(Exit::Usage, why));
     }
@@ -116,10 +121,14 @@ pub(super) async fn replay(mut args: ReplayArgs) -> Result<Exit, CliError> {
             continue;
         };
         tokio::time::sleep(step.pause.min(args.max_pause)).await;
-        let (report, is_same) = again(&mut daemon, &step, request, &args).await;
-        say!("step {}: {}: {report}", step.number, step.text);
-        done += 1;
-        if !is_same {
+        let report = again(&mut daemon, &step, request, &args).await;
+        let (number, text) = (step.number, &step.text);
+        match as_json {
+            true => say!("{}", document(&step, &report)),
+            false => say!("step {number}: {text}: {}", report.text),
+        }
+        done += usize::from(report.is_done);
+        if !report.goes_on {
             exit = Exit::Refused;
             break;
         }
@@ -131,8 +140,22 @@ pub(super) async fn replay(mut args: ReplayArgs) -> Result<Exit, CliError> {
     {
         return Err(error);
     }
-    say!("{done} of {steps} steps done");
+    if !as_json {
+        say!("{done} of {steps} steps done");
+    }
     Ok(exit)
+}
+
+fn document(step: &LoggedStep, report: &Report) -> Value {
+    json!({
+        "step": step.number,
+        "what": step.text,
+        "done": report.is_done,
+        "outcome": report.outcome,
+        "result": report.text,
+        "difference_percent": report.difference,
+        "within": report.within,
+    })
 }
 
 /// Refuses a desktop of another size: coordinates would mean other places.
@@ -163,50 +186,65 @@ async fn has_size(
     }
 }
 
-/// Does a step again. Returns a report, and whether the replay goes on.
+/// Does a step again.
 async fn again(
     daemon: &mut DesktopClient<client::Connection>,
     step: &LoggedStep,
     request: &v1::ActRequest,
     args: &ReplayArgs,
-) -> (String, bool) {
+) -> Report {
     let mut call = tonic::Request::new(request.clone());
-    let own = crate::rpc::own_time;
-    let own: Duration = request.actions.iter().map(own).sum();
+    let own: Duration = request.actions.iter().map(crate::rpc::own_time).sum();
     call.set_timeout(args.client.deadline + own);
     let response = match daemon.act(call).await {
         Ok(response) => response.into_inner(),
-        Err(status) => return (format!("refused: {}", status.message()), false),
+        Err(status) => {
+            return Report {
+                text: format!("refused: {}", status.message()),
+                ..Report::default()
+            };
+        }
     };
-    let outcome = response.outcome();
     let name = |outcome: ActOutcome| outcome.as_str_name().trim_start_matches("ACT_OUTCOME_");
-    if outcome != step.outcome {
-        let (now, before) = (name(outcome), name(step.outcome));
-        return (format!("{now}, and {before} in the log"), false);
-    }
-    let frame = response.frame.unwrap_or_default();
-    let difference = match (&step.screen, decode::png(&frame.image)) {
-        (Some((size, before)), Ok((now_size, now))) if *size == now_size => {
-            difference(before, &now, *size)
-        }
-        (None, _) => return (format!("{}, the log has no screen", name(outcome)), true),
-        _ => {
-            return (
-                format!("{}, and the screen cannot be compared", name(outcome)),
-                false,
-            );
-        }
+    let outcome = name(response.outcome());
+    let report = |text: &str| Report {
+        text: format!("{outcome}, {text}"),
+        is_done: true,
+        goes_on: true,
+        outcome,
+        ..Report::default()
     };
-    let Some((share, (left, top, right, bottom))) = difference else {
-        return (format!("{}, the screen is the same", name(outcome)), true);
+    if response.outcome() != step.outcome {
+        return Report {
+            goes_on: false,
+            ..report(&format!("and {} in the log", name(step.outcome)))
+        };
+    }
+    let Some((size, before)) = &step.screen else {
+        return report("the log has no screen");
+    };
+    let frame = response.frame.unwrap_or_default();
+    let now = decode::png(&frame.image).ok();
+    let Some((_, now)) = now.filter(|(now, _)| now == size) else {
+        return Report {
+            goes_on: false,
+            ..report("and the screen cannot be compared")
+        };
+    };
+    let Some((share, (left, top, right, bottom))) = difference(before, &now, *size) else {
+        return Report {
+            difference: Some(0.0),
+            ..report("the screen is the same")
+        };
     };
     let (width, height) = (right - left + 1, bottom - top + 1);
-    let report = format!(
-        "{}, {share:.2} % of the screen differs, within {left},{top} {width}x{height}",
-        name(outcome)
-    );
-    let is_near = args.max_difference.is_none_or(|most| share <= most);
-    (report, is_near)
+    let place = format!("{share:.2} % of the screen differs, within {left},{top} {width}x{height}");
+    Report {
+        difference: Some(share),
+        within: Some([left, top, width, height]),
+        goes_on: args.max_difference.is_none_or(|most| share <= most),
+        ..report(&place)
+    }
 }
 
 /// Left column, top row, right column and bottom row.
@@ -228,126 +266,6 @@ fn difference(before: &[u8], now: &[u8], size: Size) -> Option<(f64, Edges)> {
     }
     let all = u32::try_from(size.pixels()).unwrap_or(u32::MAX);
     edges.map(|edges| (f64::from(count) * 100.0 / f64::from(all), edges))
-}
-
-/// Calls `each` with every step of the log that ended.
-fn each_step(
-    file: &Path,
-    mut each: impl FnMut(LoggedStep) -> Result<(), CliError>,
-) -> Result<(), CliError> {
-    let (mut screen, mut known) = (LoggedScreen::default(), KnownFrames::default());
-    let mut open: Vec<(v1::LogStepBegan, Duration, Option<v1::ActRequest>)> = Vec::new();
-    // The screen of the last frame that a caller received.
-    let mut seen = None;
-    let mut last = None;
-    let mut repeated = read::repeated_ends(file)?;
-    LogFile::open(file)?.each(|at, record| {
-        match record {
-            Record::Screen(change) => {
-                screen.apply(&change)?;
-                known.screen = screen.size();
-            }
-            Record::Frame(frame) => {
-                known.learn(&frame);
-                if frame.screen != 0 && frame.screen == screen.number {
-                    let pixels = || screen.pixels().to_vec();
-                    seen = screen.size().map(|size| (frame.screen, size, pixels()));
-                }
-            }
-            Record::StepBegan(began) => {
-                let request = began.request.as_ref();
-                let mapped = request.and_then(|request| known.on_screen(request));
-                open.push((began, at, mapped));
-            }
-            Record::StepEnded(ended) if is_last_end(&mut repeated, ended.step) => {
-                let found = open.iter().position(|(began, ..)| began.step == ended.step);
-                let Some(found) = found else {
-                    return Ok(());
-                };
-                let (began, arrived, mapped) = open.remove(found);
-                let pause = last.map_or(Duration::ZERO, |last| arrived.saturating_sub(last));
-                last = Some(at);
-                let response = ended.response.as_ref();
-                let of_frame = seen.take().filter(|(number, ..)| *number == ended.screen);
-                let is_shown = ended.screen != 0 && ended.screen == screen.number;
-                let now = || Some((screen.size()?, screen.pixels().to_vec()));
-                let after = of_frame
-                    .map(|(_, size, pixels)| (size, pixels))
-                    .or_else(|| is_shown.then(now).flatten());
-                each(LoggedStep {
-                    number: began.step,
-                    pause,
-                    text: describe::step(&began),
-                    request: request(&began, &ended, mapped),
-                    outcome: response
-                        .map_or(ActOutcome::Unspecified, |response| response.outcome()),
-                    screen: after,
-                })?;
-            }
-            _ => {}
-        }
-        Ok(())
-    })
-}
-
-/// Returns the request that does a step again, or why that is not possible.
-fn request(
-    began: &v1::LogStepBegan,
-    ended: &v1::LogStepEnded,
-    mapped: Option<v1::ActRequest>,
-) -> Result<v1::ActRequest, String> {
-    if let Some(refused) = &ended.refused {
-        return Err(format!("it was refused: {}", describe::refusal(refused)));
-    }
-    if ended
-        .response
-        .as_ref()
-        .is_some_and(|response| response.replayed)
-    {
-        return Err("it repeated an earlier step".into());
-    }
-    if !began.redactions.is_empty() {
-        return Err("its text is not in the log".into());
-    }
-    let mut mapped = mapped.ok_or("the log does not have the frame of its coordinates")?;
-    let space = began
-        .request
-        .as_ref()
-        .and_then(|request| request.coordinate_space.as_ref());
-    let is_scaled = space.is_some_and(|space| {
-        !matches!(
-            space.space,
-            None | Some(v1::coordinate_space::Space::Screen(_))
-        )
-    });
-    for action in &mut mapped.actions {
-        match &mut action.action {
-            // Its picture is not compared, and its options may name a frame of the run.
-            Some(Action::Screenshot(screenshot)) => screenshot.capture = None,
-            Some(Action::WaitFor(wait)) if is_scaled && has_region(wait) => {
-                return Err("it waits for a region of another frame".into());
-            }
-            _ => {}
-        }
-    }
-    Ok(v1::ActRequest {
-        operation_id: String::new(),
-        instance_id: String::new(),
-        expect: None,
-        capture: Some(v1::CaptureOptions {
-            format: v1::ImageFormat::Png.into(),
-            include_cursor: Some(false),
-            ..v1::CaptureOptions::default()
-        }),
-        no_frame: false,
-        ..mapped
-    })
-}
-
-fn has_region(wait: &v1::WaitForAction) -> bool {
-    let condition = wait.condition.as_ref();
-    let kind = condition.and_then(|condition| condition.condition.as_ref());
-    matches!(kind, Some(v1::condition::Condition::Region(_)))
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
+use serde_json::json;
+
 use super::{describe, read::LogFile};
 use crate::{
     cli::{
         exit::{CliError, Exit},
-        json,
+        json as messages,
         print::say,
     },
     rpc::v1::{self, log_record::Record},
@@ -16,7 +18,10 @@ use crate::{
 pub(super) fn show(file: &Path, as_json: bool) -> Result<Exit, CliError> {
     LogFile::open(file)?.each(|at, record| {
         if as_json {
-            say!("{}", document(at, record)?);
+            // A value that JSON has no form for makes one line unreadable, not the rest.
+            let document = document(at, record);
+            let document = document.unwrap_or_else(|error| json!({"error": error.message}));
+            say!("{document}");
         } else {
             let line = line(&record);
             say!("{:>10.3}  {}", at.as_secs_f64(), describe::plain(&line));
@@ -42,7 +47,7 @@ fn document(at: Duration, mut record: Record) -> Result<serde_json::Value, CliEr
         at: prost_types::Duration::try_from(at).ok(),
         record: Some(record),
     };
-    json::value("LogRecord", &record)
+    messages::value("LogRecord", &record)
 }
 
 fn line(record: &Record) -> String {

@@ -12,7 +12,14 @@ pub(super) fn step(request: &mut v1::ActRequest) -> Vec<LogRedaction> {
     for (index, action) in request.actions.iter_mut().enumerate() {
         let removed = match &mut action.action {
             Some(Action::Type(action)) => take(&mut action.text),
-            Some(Action::Paste(action)) => take(&mut action.text),
+            Some(Action::Paste(action)) => {
+                // What is no chord may be a text in the wrong field.
+                let chord = keys::chord(&action.chord);
+                if chord.iter().any(|key| keys::keysym(key).is_none()) {
+                    action.chord.clear();
+                }
+                take(&mut action.text)
+            }
             Some(Action::Key(action)) if gives_text(&action.keys) => {
                 let keys = std::mem::take(&mut action.keys);
                 let characters = keys.iter().filter(|key| is_character(key)).count();
@@ -64,11 +71,17 @@ fn gives_text(keys: &[String]) -> bool {
     names.iter().any(|key| is_character(key)) && !names.iter().any(is_command)
 }
 
-/// Whether a key gives a character. A name that is no key may be a mistyped secret.
+/// Whether a key gives a character, or a part of one. A name that is no key may be a mistyped secret.
 fn is_character(key: &str) -> bool {
+    /// The dead keys, and the one that composes (keysymdef.h).
+    const DEAD: std::ops::RangeInclusive<u32> = 0xfe50..=0xfe93;
+    const MULTI_KEY: u32 = 0xff20;
     match keys::keysym(key) {
         None => true,
-        Some(keysym) => keys::character(keysym).is_some_and(|c| !c.is_control()),
+        Some(keysym) => {
+            let composes = DEAD.contains(&keysym) || keysym == MULTI_KEY;
+            composes || keys::character(keysym).is_some_and(|c| !c.is_control())
+        }
     }
 }
 
@@ -155,6 +168,7 @@ mod tests {
                 key(&["U+20AC"]),
                 key(&["shift+q"]),
                 key(&["swordfish"]),
+                key(&["dead_acute"]),
                 action(Action::KeyDown(v1::KeyDownAction {
                     key: "h".into(),
                     hold: None,
@@ -174,7 +188,7 @@ mod tests {
             .collect();
         let one = |action| (action, 1);
         let mut wanted = vec![(0, 7), (1, 9)];
-        wanted.extend((2..10).map(one));
+        wanted.extend((2..11).map(one));
         assert_eq!(found, wanted);
         let text = format!("{request:?}");
         for secret in [

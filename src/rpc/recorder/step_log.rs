@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use prost::Message as _;
 use tokio::time::Instant;
 use tonic::{Response, Status};
 
@@ -11,6 +12,9 @@ use crate::rpc::{
     v1::{self, log_record::Record},
 };
 use crate::session::{Account, Acted, Frame, Outcome, Refused, StepObserver};
+
+/// Maximum size of a request in the log, in bytes.
+const MAX_REQUEST: usize = 64 << 10;
 
 /// What the log has of the end of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -58,6 +62,12 @@ impl StepLog {
             true => Vec::new(),
             false => redact::step(&mut request),
         };
+        // Nor may a caller fill the log with what is refused.
+        let bytes = request.encoded_len();
+        let is_large = bytes > MAX_REQUEST;
+        if is_large {
+            request = v1::ActRequest::default();
+        }
         let step = recorder.steps.fetch_add(1, Ordering::Relaxed) + 1;
         let log = Self {
             recorder: Arc::clone(recorder),
@@ -77,6 +87,7 @@ impl StepLog {
             request: Some(request),
             redactions,
             in_viewer,
+            omitted_bytes: if is_large { bytes as u64 } else { 0 },
         }));
         Arc::new(log)
     }

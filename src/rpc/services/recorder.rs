@@ -79,6 +79,12 @@ impl v1::recorder_server::Recorder for RecorderService {
         let credential = request.extensions().get::<Credential>().cloned();
         let request = request.get_ref();
         let id = id(&request.recording_id)?.to_owned();
+        if i64::try_from(request.offset).is_err() {
+            return Err(status::invalid_field(
+                "offset",
+                "is beyond the end of any file",
+            ));
+        }
         let file = self.recorder.open(&id).await?;
         let (recorder, offset) = (Arc::clone(&self.recorder), request.offset);
         let stopping = self.session.stopping();
