@@ -95,7 +95,7 @@ export const RecordingSchema: GenMessage<Recording> = /*@__PURE__*/
  */
 export type StartRecordingRequest = Message<"deskd.v1.StartRecordingRequest"> & {
   /**
-   * A part of the file's name: 1 to 48 letters, digits, `-` and `_`.
+   * A part of the file's name: at most 48 letters, digits, `-` and `_`, and not "daemon".
    *
    * @generated from field: string name = 1;
    */
@@ -210,8 +210,8 @@ export const ListRecordingsRequestSchema: GenMessage<ListRecordingsRequest> = /*
  */
 export type ListRecordingsResponse = Message<"deskd.v1.ListRecordingsResponse"> & {
   /**
-   * The logs, the newest first. The daemon keeps at most 64, and at most four times the maximum size
-   * of one log: it deletes the oldest ones when another begins.
+   * The logs, the newest first. When a log begins, the daemon deletes the oldest ones that callers
+   * began, so that these are at most 64 and have at most eight times the maximum size of one log.
    *
    * @generated from field: repeated deskd.v1.Recording recordings = 1;
    */

@@ -114,7 +114,7 @@ class LogPointerImage(_message.Message):
     def __init__(self, number: _Optional[int] = ..., size: _Optional[_Union[_frame_pb2.Size, _Mapping]] = ..., hotspot: _Optional[_Union[_frame_pb2.Point, _Mapping]] = ..., pixels: _Optional[bytes] = ...) -> None: ...
 
 class LogFrame(_message.Message):
-    __slots__ = ("frame_id", "kind", "screen", "region", "size", "format", "quality", "pointer", "failure", "image")
+    __slots__ = ("frame_id", "kind", "screen", "region", "size", "format", "quality", "pointer", "failure", "image", "compact")
     FRAME_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     SCREEN_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +125,7 @@ class LogFrame(_message.Message):
     POINTER_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
+    COMPACT_FIELD_NUMBER: _ClassVar[int]
     frame_id: str
     kind: _frame_pb2.FrameKind
     screen: int
@@ -135,19 +136,22 @@ class LogFrame(_message.Message):
     pointer: bool
     failure: _frame_pb2.Failure
     image: bytes
-    def __init__(self, frame_id: _Optional[str] = ..., kind: _Optional[_Union[_frame_pb2.FrameKind, str]] = ..., screen: _Optional[int] = ..., region: _Optional[_Union[_frame_pb2.Region, _Mapping]] = ..., size: _Optional[_Union[_frame_pb2.Size, _Mapping]] = ..., format: _Optional[_Union[_frame_pb2.ImageFormat, str]] = ..., quality: _Optional[int] = ..., pointer: bool = ..., failure: _Optional[_Union[_frame_pb2.Failure, _Mapping]] = ..., image: _Optional[bytes] = ...) -> None: ...
+    compact: bool
+    def __init__(self, frame_id: _Optional[str] = ..., kind: _Optional[_Union[_frame_pb2.FrameKind, str]] = ..., screen: _Optional[int] = ..., region: _Optional[_Union[_frame_pb2.Region, _Mapping]] = ..., size: _Optional[_Union[_frame_pb2.Size, _Mapping]] = ..., format: _Optional[_Union[_frame_pb2.ImageFormat, str]] = ..., quality: _Optional[int] = ..., pointer: bool = ..., failure: _Optional[_Union[_frame_pb2.Failure, _Mapping]] = ..., image: _Optional[bytes] = ..., compact: bool = ...) -> None: ...
 
 class LogStepBegan(_message.Message):
-    __slots__ = ("step", "request", "redactions", "in_viewer")
+    __slots__ = ("step", "request", "redactions", "in_viewer", "omitted_bytes")
     STEP_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     REDACTIONS_FIELD_NUMBER: _ClassVar[int]
     IN_VIEWER_FIELD_NUMBER: _ClassVar[int]
+    OMITTED_BYTES_FIELD_NUMBER: _ClassVar[int]
     step: int
     request: _desktop_pb2.ActRequest
     redactions: _containers.RepeatedCompositeFieldContainer[LogRedaction]
     in_viewer: bool
-    def __init__(self, step: _Optional[int] = ..., request: _Optional[_Union[_desktop_pb2.ActRequest, _Mapping]] = ..., redactions: _Optional[_Iterable[_Union[LogRedaction, _Mapping]]] = ..., in_viewer: bool = ...) -> None: ...
+    omitted_bytes: int
+    def __init__(self, step: _Optional[int] = ..., request: _Optional[_Union[_desktop_pb2.ActRequest, _Mapping]] = ..., redactions: _Optional[_Iterable[_Union[LogRedaction, _Mapping]]] = ..., in_viewer: bool = ..., omitted_bytes: _Optional[int] = ...) -> None: ...
 
 class LogRedaction(_message.Message):
     __slots__ = ("action", "characters")
