@@ -29,6 +29,8 @@ mod limits;
 mod links;
 mod log;
 mod log_exports;
+mod log_recorder;
+mod log_safety;
 mod mouse;
 mod operating;
 mod pacing;

@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicI32, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -18,9 +18,13 @@ use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
-use super::{changes::Changes, records, screens::LogScreens};
+use super::{
+    changes::Changes,
+    lines::{Ending, Limits, Lines},
+    records,
+    screens::LogScreens,
+};
 use crate::rpc::{
     messages::convert,
     v1::{self, LogEndReason, log_record::Record},
@@ -34,19 +38,10 @@ use crate::{
 
 /// Maximum number of events that wait for the task.
 const QUEUE: usize = 1024;
-/// Bytes that the record of the end may take.
-const END_ROOM: u64 = 64;
 /// Number of frames whose screen is remembered.
 const LAST_FRAMES: usize = 32;
 /// Maximum time for the capture after a step that has no picture.
 const AFTER_STEP: Duration = Duration::from_millis(500);
-
-/// The limits of a log.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) bytes: u64,
-    pub(super) duration: Option<Duration>,
-}
 
 /// Something that happened, for the log.
 #[derive(Debug)]
@@ -65,29 +60,6 @@ pub(super) enum What {
     },
     /// A frame, and the permit for its capture.
     Frame(Arc<(SeenFrame, Option<OwnedSemaphorePermit>)>),
-}
-
-/// The end of a log, which its handle and its task share.
-#[derive(Debug, Clone, Default)]
-struct Ending {
-    /// Cancelled when the log is to end.
-    token: CancellationToken,
-    /// Why: a [`LogEndReason`].
-    reason: Arc<AtomicI32>,
-}
-
-impl Ending {
-    /// Ends the log. The first reason counts.
-    fn begin(&self, reason: LogEndReason) {
-        let (unset, new) = (LogEndReason::Unspecified.into(), reason.into());
-        let (set, failed) = (Ordering::Relaxed, Ordering::Relaxed);
-        let _ = self.reason.compare_exchange(unset, new, set, failed);
-        self.token.cancel();
-    }
-
-    fn reason(&self) -> i32 {
-        self.reason.load(Ordering::Relaxed)
-    }
 }
 
 /// The handle of a log that records.
@@ -121,13 +93,7 @@ impl Recording {
         let began_at = start.began_at;
         let task = Task {
             inbox,
-            lines: Lines {
-                began,
-                last: began,
-                limits,
-                writer: Arc::clone(&writer),
-                ending: ending.clone(),
-            },
+            lines: Lines::new(began, limits, Arc::clone(&writer), ending.clone()),
             screens: LogScreens::new(Arc::clone(&session.capture)),
             changes: Changes::new(session),
             session: session.clone(),
@@ -214,66 +180,6 @@ fn gap_record() -> GapRecord {
         };
         record.encode_to_vec()
     })
-}
-
-/// The records of one log, in order and within its size.
-#[derive(Debug)]
-pub(super) struct Lines {
-    began: Instant,
-    /// The time of the last record.
-    last: Instant,
-    limits: Limits,
-    writer: Arc<LogWriter>,
-    ending: Ending,
-}
-
-impl Lines {
-    /// Records something of this time. If the log has reached its size, it ends instead.
-    pub(super) fn append(&mut self, at: Instant, record: Record) {
-        if self.ending.reason() == i32::from(LogEndReason::Size) {
-            return;
-        }
-        let (at, content) = self.encode(at, record);
-        if self.size() + content.len() as u64 + END_ROOM > self.limits.bytes {
-            self.ending.begin(LogEndReason::Size);
-            return;
-        }
-        self.writer.append(at, &content);
-    }
-
-    /// Records the end.
-    fn end(&mut self) {
-        let reason = self.ending.reason();
-        let end = Record::End(v1::LogEnd { reason });
-        let (at, content) = self.encode(Instant::now(), end);
-        self.writer.append(at, &content);
-    }
-
-    fn encode(&mut self, at: Instant, record: Record) -> (Duration, Vec<u8>) {
-        // A capture ends after it began, and events wait for the task: the order of the records counts.
-        self.last = self.last.max(at);
-        let at = self.last.saturating_duration_since(self.began);
-        let record = v1::LogRecord {
-            at: convert::duration(at),
-            record: Some(record),
-        };
-        (at, record.encode_to_vec())
-    }
-
-    /// Returns the size that the file will have when everything is written.
-    pub(super) fn size(&self) -> u64 {
-        self.writer.size()
-    }
-
-    /// Returns the maximum size of the log.
-    pub(super) fn max_bytes(&self) -> u64 {
-        self.limits.bytes
-    }
-
-    /// Whether a record was lost since the last call.
-    pub(super) fn has_lost(&self) -> bool {
-        self.writer.has_lost()
-    }
 }
 
 type Capturing = Pin<Box<dyn Future<Output = Result<Arc<Grab>, Failure>> + Send>>;

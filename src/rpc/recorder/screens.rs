@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use prost::Message as _;
 use tokio::time::Instant;
 
-use super::{recording::Lines, records};
+use super::{lines::Lines, records};
 use crate::rpc::v1::{self, log_record::Record};
 use crate::{
     failure::Failure,
