@@ -3,7 +3,7 @@
 //! The content of a record is bytes to this module. [`rpc`](crate::rpc) writes logs, and
 //! [`cli`](crate::cli) reads them. `docs/reference/log-format.md` describes the format.
 //!
-//! - [`format`]: the bytes around the records, and their reader.
+//! - [`mod@format`]: the bytes around the records, and their reader.
 //! - [`folder`]: the folder with the files.
 //! - [`writer`]: the thread that appends to one file.
 
