@@ -1,5 +1,15 @@
-//! Cuts text to a number of bytes. `str::floor_char_boundary` and `str::ceil_char_boundary` of the
+//! Characters that change how text is shown; and cuts text to a number of bytes. `str::floor_char_boundary` and `str::ceil_char_boundary` of the
 //! standard library do the same, but require Rust 1.91.
+
+/// Whether a character is not shown itself, but changes how other text is shown: control characters,
+/// separators of lines, and the marks by which text changes its direction (Unicode, UAX #9).
+pub(crate) fn is_hidden(one: char) -> bool {
+    let is_mark = matches!(
+        one,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    one.is_control() || is_mark
+}
 
 /// Cuts off what is beyond `most` bytes, and the whole of a character that would be cut.
 pub(crate) fn keep_start(text: &mut String, most: usize) {
@@ -18,7 +28,19 @@ pub(crate) fn last_part(text: &str, most: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{keep_start, last_part};
+    use super::{is_hidden, keep_start, last_part};
+
+    #[test]
+    fn what_changes_other_text_is_hidden() {
+        for one in [
+            '\n', '\u{1b}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{2028}', '\u{200f}',
+        ] {
+            assert!(is_hidden(one), "{one:?}");
+        }
+        for one in ['a', ' ', '漢', 'ع', 'א', '\u{301}', '😀', '\u{200d}'] {
+            assert!(!is_hidden(one), "{one:?}");
+        }
+    }
 
     #[test]
     fn no_character_is_cut() {

@@ -665,6 +665,66 @@ async fn strangers_are_kept_out() {
     assert!(!stage.daemon.log().contains(&token[token.len() - 20..]));
 }
 
+/// A daemon that was told its workspace and session lets in only people whose token names both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_another_desktop_is_refused() {
+    let server = XServer::start();
+    let own = ["--viewer-workspace", "w-1", "--viewer-session", "s-1"];
+    let stage = Stage::start(&server, &own);
+    let status = |answer: &str| answer.split(' ').nth(1).unwrap_or_default().to_owned();
+    for (workspace, session, code) in [
+        ("w-1", "s-1", "200"),
+        ("w-2", "s-1", "401"),
+        ("w-1", "s-2", "401"),
+        ("", "s-1", "401"),
+        ("w-1", "", "401"),
+    ] {
+        let token = stage.token(&["--workspace", workspace, "--session", session]);
+        let answer = stage.exchange(&token).await;
+        assert_eq!(status(&answer), code, "{workspace} {session}: {answer}");
+    }
+    // The marks by which a name could look like another one are in no token.
+    let output = stage.mint(&["--viewer", "Ada\u{202e}"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+/// A page that finds no room says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_too_many_says_so() {
+    let server = XServer::start();
+    let stage = Stage::start(&server, &[]);
+    let mut browser = Browser::start(900, 600).await;
+    let url = format!("http://{}", stage.host);
+    browser.open(&stage.token(&["--url", &url])).await;
+    browser.until("canvas.width > 100").await;
+    let cookies = browser.call("Network.getCookies", json!({})).await;
+    let cookie = &cookies["cookies"][0];
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let cookie = format!("{}={}", text(&cookie["name"]), text(&cookie["value"]));
+    let secret = text(&browser.value("localStorage.getItem(SECRET)").await);
+    let session = (cookie, secret);
+    // Other pages of the same session take all places while this one reconnects.
+    browser.value("socket.close()").await;
+    let mut others = Vec::new();
+    // The daemon notices a moment later that the page has closed its connection.
+    for _ in 0..200 {
+        match stage.socket(&session).await {
+            Ok(socket) => others.push(socket),
+            Err(_) if others.len() == 4 => break,
+            Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+        }
+    }
+    assert_eq!(others.len(), 4);
+    browser
+        .until("document.body.innerText.includes('Too many pages')")
+        .await;
+    // It returns when there is room, and a page that is opened meanwhile does not ask for a link.
+    drop(others);
+    browser
+        .until("document.body.classList.contains('live') || document.getElementById('state').textContent === 'Starting'")
+        .await;
+}
+
 /// Pages that send nonsense, too much, or nothing at all, and a thousand connections, harm nobody else.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_that_misbehave_harm_nobody_else() {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::exit::CliError;
+use crate::text::is_hidden;
 
 /// Prints a line.
 pub(super) fn line(text: fmt::Arguments<'_>) -> Result<(), CliError> {
@@ -15,7 +16,7 @@ pub(super) fn line(text: fmt::Arguments<'_>) -> Result<(), CliError> {
 /// Replaces control characters, which a program of the desktop may have produced and a terminal
 /// would interpret.
 fn legible(text: &str) -> String {
-    let acts = |one: char| one.is_control() && !matches!(one, '\n' | '\t');
+    let acts = |one: char| is_hidden(one) && !matches!(one, '\n' | '\t');
     text.replace(acts, "?")
 }
 

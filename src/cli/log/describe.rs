@@ -3,7 +3,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::rpc::v1::{self, action::Action, log_call::Request, target::Target};
+use crate::{
+    rpc::v1::{self, action::Action, log_call::Request, target::Target},
+    text::is_hidden,
+};
 
 /// Returns the actions of a step, such as `click left 40,12; type 5 characters`.
 pub(super) fn step(began: &v1::LogStepBegan) -> String {
@@ -32,7 +35,7 @@ pub(super) fn step(began: &v1::LogStepBegan) -> String {
 /// Replaces control characters.
 pub(super) fn plain(text: &str) -> String {
     text.chars()
-        .map(|one| if one.is_control() { '?' } else { one })
+        .map(|one| if is_hidden(one) { '?' } else { one })
         .collect()
 }
 

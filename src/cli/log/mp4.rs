@@ -25,6 +25,7 @@ use crate::{
     files,
     frame::Size,
     rpc::v1::{self, log_record::Record},
+    text::is_hidden,
 };
 
 /// Pictures a second.
@@ -168,7 +169,7 @@ fn metadata(plan: &Plan, clock: &Clock) -> String {
         let end = end.as_millis().max(start + 1);
         let plain = |c: char| match c {
             '=' | ';' | '#' | '\\' => format!("\\{c}"),
-            c if c.is_control() => " ".to_owned(),
+            c if is_hidden(c) => " ".to_owned(),
             c => c.to_string(),
         };
         let title: String = title.chars().map(plain).collect();

@@ -14,6 +14,7 @@ use crate::rpc::{
 use crate::{
     failure::Failure,
     session::{self, HolderKind, Session, TakeLease},
+    text::is_hidden,
 };
 
 /// Time until a lease ends if the request names none.
@@ -170,8 +171,10 @@ fn line(field: &str, text: String, least: usize, most: usize) -> Result<String, 
     if text.len() < least {
         return Err(status::invalid_field(field, "is required"));
     }
-    if text.len() > most || text.chars().any(char::is_control) {
-        let why = format!("must be at most {most} bytes without control characters");
+    if text.len() > most || text.chars().any(is_hidden) {
+        let why = format!(
+            "must be at most {most} bytes without control characters and marks of direction"
+        );
         return Err(status::invalid_field(field, &why));
     }
     Ok(text)

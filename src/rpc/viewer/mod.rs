@@ -200,6 +200,10 @@ impl Viewer {
                 file("text/css", include_str!("page/viewer.css"))
             }
             (&Method::GET, "/viewer/session") => match self.find(request.headers()) {
+                // A page cannot see why its WebSocket is refused.
+                Some(session) if self.pages.available_permits() == 0 || session.is_full() => {
+                    text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are open\n")
+                }
                 Some(_) => text(StatusCode::NO_CONTENT, ""),
                 None => text(StatusCode::UNAUTHORIZED, "ask for a link to this desktop\n"),
             },

@@ -16,6 +16,7 @@ use crate::{
         Act, Authenticated, Control, ControlError, Expect, HolderKind, LeaseKey, Outcome, Space,
         StepObserver, TakeLease,
     },
+    text::is_hidden,
     x11::{ClipboardItem, ClipboardRead, SelectionName},
 };
 
@@ -48,11 +49,7 @@ impl Conversation<'_> {
         if self.lease().is_some() {
             return;
         }
-        let reason: String = reason
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(60)
-            .collect();
+        let reason: String = reason.chars().filter(|c| !is_hidden(*c)).take(60).collect();
         let holder = match self.person.0.viewer.as_str() {
             "" => "a viewer".to_owned(),
             name => name.to_owned(),

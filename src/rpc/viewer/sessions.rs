@@ -71,6 +71,12 @@ impl ViewerSession {
         Some(SessionSocket(Arc::clone(self)))
     }
 
+    /// Whether the session has as many connections as it may have.
+    pub(super) fn is_full(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.sockets >= MAX_SOCKETS
+    }
+
     /// Whether this is the session's only connection.
     pub(super) fn is_last_socket(&self) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

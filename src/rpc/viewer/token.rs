@@ -184,7 +184,7 @@ fn check(claims: &ViewerClaims) -> Result<(), ViewerTokenError> {
         ("workspace", &claims.workspace),
         ("session", &claims.session),
     ] {
-        if value.len() > MAX_NAME || value.chars().any(char::is_control) {
+        if value.len() > MAX_NAME || value.chars().any(crate::text::is_hidden) {
             return Err(ViewerTokenError::Claim(name));
         }
     }

@@ -58,7 +58,7 @@ async function exchange(token) {
 }
 
 async function isKnown() {
-  return localStorage.getItem(SECRET) !== null && (await fetch("session")).ok;
+  return localStorage.getItem(SECRET) !== null && (await fetch("session")).status !== 401;
 }
 
 function end(text) {
@@ -97,6 +97,7 @@ function connect() {
     try {
       const known = await fetch("session");
       if (known.status === 401) return end("This session has ended. Ask for a new link.");
+      if (known.status === 503) setState("gone", "Too many pages are open. Close one of them.");
     } catch {
       // The daemon is away: the next attempt looks again.
     }
