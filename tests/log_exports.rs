@@ -76,7 +76,7 @@ async fn the_page_plays_a_run() {
     let mut browser = Browser::start(1200, 800).await;
     let url = format!("file://{}", page.display());
     let colour = |x: u32, y: u32| {
-        format!("Array.from(paint.getImageData({x}, {y}, 1, 1).data).slice(0, 3).join()")
+        format!("Array.from(front.getImageData({x}, {y}, 1, 1).data).slice(0, 3).join()")
     };
     browser.open(&format!("{url}#step=1")).await;
     browser

@@ -48,13 +48,25 @@ struct Plan {
     chapters: Vec<(Duration, String)>,
 }
 
-/// Writes the film.
+/// Exports the film.
 pub(super) fn export(
     file: &Path,
     film: &Path,
     force: bool,
     max_pause: Option<Duration>,
 ) -> Result<Exit, CliError> {
+    write(file, film, force, max_pause)?;
+    say!("{}", film.display());
+    Ok(Exit::Done)
+}
+
+/// Writes the film.
+pub(super) fn write(
+    file: &Path,
+    film: &Path,
+    force: bool,
+    max_pause: Option<Duration>,
+) -> Result<(), CliError> {
     let Some(ffmpeg) = files::in_path("ffmpeg") else {
         let why = "ffmpeg is not installed: install it (apt-get install ffmpeg), or export html";
         return Err(CliError::new(Exit::Local, why));
@@ -78,8 +90,7 @@ pub(super) fn export(
     drop(fs::remove_file(&chapters));
     made?;
     out.finish()?;
-    say!("{}", film.display());
-    Ok(Exit::Done)
+    Ok(())
 }
 
 fn plan(file: &Path) -> Result<Plan, CliError> {

@@ -73,8 +73,8 @@ pub(super) fn export(
         Ok(())
     })?;
     lines.finish()?;
-    match mp4::export(file, &folder.join("recording.mp4"), false, max_pause) {
-        Ok(_) => {}
+    match mp4::write(file, &folder.join("recording.mp4"), false, max_pause) {
+        Ok(()) => {}
         Err(error) => note(format_args!("recording.mp4 is left out: {}", error.message)),
     }
     say!("{}", folder.display());

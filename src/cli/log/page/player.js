@@ -6,7 +6,9 @@ const records = JSON.parse(document.getElementById("records").textContent);
 records.forEach((r, i) => { if (i && r.t <= records[i - 1].t) r.t = records[i - 1].t + 1e-6; });
 const $ = (id) => document.getElementById(id);
 const screen = $("screen"), marks = $("marks");
-const paint = screen.getContext("2d"), mark = marks.getContext("2d");
+// The screen is drawn on a canvas that is not shown, so that no state before the wanted one is seen.
+const back = document.createElement("canvas");
+const paint = back.getContext("2d"), front = screen.getContext("2d"), mark = marks.getContext("2d");
 
 // Pauses longer than this are skipped, in seconds.
 const PAUSE = 1.5;
@@ -45,18 +47,20 @@ function lastBefore(list, t) {
 // Whether the screen is known: a record may be missing until the next picture of the whole screen.
 screens.forEach((s, i) => { s.known = s.key || (i > 0 && screens[i - 1].known && s.n === screens[i - 1].n + 1); });
 
+function resize(canvas, width, height) {
+  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+}
+
 async function apply(index) {
   const change = screens[index];
-  if (!change.known) { paint.clearRect(0, 0, screen.width, screen.height); drawn = index; return; }
+  if (!change.known) { paint.clearRect(0, 0, back.width, back.height); drawn = index; return; }
   const images = await Promise.all(change.parts.map((part) =>
     createImageBitmap(new Blob([bytes(part[2])], { type: "image/png" }))));
-  if (change.key && (screen.width !== change.w || screen.height !== change.h)) {
-    for (const canvas of [screen, marks]) { canvas.width = change.w; canvas.height = change.h; }
-  }
+  if (change.key) resize(back, change.w, change.h);
   images.forEach((image, i) => { paint.drawImage(image, change.parts[i][0], change.parts[i][1]); image.close(); });
   drawn = index;
   if (index % 50 === 49 && !snapshots.some((s) => s[0] === index)) {
-    snapshots.push([index, await createImageBitmap(screen)]);
+    snapshots.push([index, await createImageBitmap(back)]);
     snapshots.sort((a, b) => a[0] - b[0]);
     if (snapshots.length > KEPT) snapshots.splice(1 + Math.floor(Math.random() * (KEPT - 1)), 1)[0][1].close();
   }
@@ -71,26 +75,32 @@ async function draw() {
     try { do {
       state.again = false;
       const wanted = lastBefore(screens, time);
-      if (wanted < 0) { paint.clearRect(0, 0, screen.width, screen.height); drawn = -1; break; }
+      if (wanted < 0) { paint.clearRect(0, 0, back.width, back.height); drawn = -1; break; }
       let from = drawn;
       if (wanted < from || from < 0) from = -1;
       for (let i = wanted; i > from; i--) if (screens[i].key) { from = i - 1; break; }
       const known = snapshots.filter((s) => s[0] <= wanted && s[0] > from).pop();
       if (known && (from >= 0 || known[0] > from)) {
-        const key = screens[known[0]];
-        if (screen.width !== key.w || screen.height !== key.h) {
-          for (const canvas of [screen, marks]) { canvas.width = key.w; canvas.height = key.h; }
-        }
+        resize(back, screens[known[0]].w, screens[known[0]].h);
         paint.drawImage(known[1], 0, 0);
         from = known[0];
         drawn = from;
       }
       for (let i = from + 1; i <= wanted && !state.again; i++) await apply(i);
+      // While it plays, the next call comes before this one ends.
+      if (state.again && isPlaying()) present();
     } while (state.again); } catch (error) { drawn = -1; fail(error); }
     drawing = null;
-    overlay();
+    present();
   })();
   return state.done;
+}
+
+function present() {
+  for (const canvas of [screen, marks]) resize(canvas, back.width, back.height);
+  front.clearRect(0, 0, screen.width, screen.height);
+  front.drawImage(back, 0, 0);
+  overlay();
 }
 
 // Says that a picture of the log cannot be drawn.
