@@ -359,8 +359,7 @@ fn boxes(bytes: &[u8], kind: &[u8; 4]) -> Vec<usize> {
     found
 }
 
-/// What a caller or a program writes into a log ends no line of an export, and so is neither a step nor
-/// code in it.
+/// Text of a caller or of a program ends no line of an export, and so is neither a step nor code in it.
 #[tokio::test]
 async fn nothing_in_a_log_forges_a_line() {
     let server = XServer::with_screen("320x240x24", &[]);

@@ -1,7 +1,7 @@
 //! The folder with the log files.
 //!
 //! It and its parents must belong to the daemon's user or to root, and no other user may be able to
-//! write to them: the daemon may run as root, and a link would lead it to any file.
+//! write to them. The daemon may run as root, and a link would lead it to any file.
 //!
 //! A file that is written is locked (flock(2)), so that another daemon with the same folder does not
 //! delete it.
@@ -28,7 +28,7 @@ use crate::files;
 const END: &str = ".deskdlog";
 /// Maximum number of log files of a kind. The oldest ones are deleted when another begins.
 pub(crate) const MAX_LOGS: usize = 64;
-/// The part of an id that tells the daemon's own log.
+/// The part of an id that marks the daemon's own log.
 pub(crate) const DAEMON: &str = "daemon";
 /// Maximum length of an id.
 pub(crate) const MAX_ID: usize = 128;

@@ -244,7 +244,7 @@ impl Queue {
     }
 }
 
-/// What the thread owns.
+/// The state of the thread.
 struct Appender {
     file: File,
     gap: GapRecord,

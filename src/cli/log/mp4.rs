@@ -37,7 +37,7 @@ const LAST: Duration = Duration::from_secs(1);
 /// Maximum length of a chapter's title in characters.
 const TITLE: usize = 120;
 
-/// What the film needs before its first picture.
+/// The facts that the film needs before its first picture.
 #[derive(Debug, Default)]
 struct Plan {
     /// The largest screen of the log.

@@ -44,7 +44,7 @@ fn percent(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "give a number from 0 to 100".into())
 }
 
-/// What became of a step.
+/// The result of doing a step again.
 #[derive(Debug, Default)]
 struct Report {
     text: String,

@@ -1,4 +1,4 @@
-//! What changes by itself, for a log: who is in control, the X server, the stack.
+//! Changes that no call reports, for a log: of control, of the X server and of the stack.
 
 use std::future::pending;
 
@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct Changes {
     control: watch::Receiver<Leases>,
     links: watch::Receiver<Link>,
-    /// What the log has of the X server.
+    /// The last record of the X server.
     display: Option<v1::LogDisplay>,
     /// `None` without a managed stack.
     news: Option<watch::Receiver<u64>>,

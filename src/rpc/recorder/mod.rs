@@ -89,7 +89,7 @@ pub enum RecorderError {
     Protected,
 }
 
-/// What a caller asks for when it starts a recording.
+/// The request of a caller that starts a recording.
 #[derive(Debug, Default)]
 pub(in crate::rpc) struct Asked {
     pub(in crate::rpc) name: String,

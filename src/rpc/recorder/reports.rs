@@ -1,4 +1,4 @@
-//! What the services and the session report to the recorder.
+//! Reports of the services and the session to the recorder.
 
 use std::sync::{Arc, atomic::Ordering};
 

@@ -16,7 +16,7 @@ use crate::session::{Account, Acted, Frame, Outcome, Refused, StepObserver};
 /// Maximum size of a request in the log, in bytes.
 const MAX_REQUEST: usize = 64 << 10;
 
-/// What the log has of the end of a step.
+/// How much the log has of the end of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Recorded {
     Nothing,
