@@ -688,6 +688,32 @@ async fn a_token_for_another_desktop_is_refused() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
 
+/// A daemon whose viewer cannot be served does not start without it.
+#[test]
+fn a_wrong_key_file_ends_the_start() {
+    let server = XServer::start();
+    let folder = tempfile::tempdir().unwrap();
+    let (keys, socket) = (folder.path().join("keys"), folder.path().join("s"));
+    for content in [None, Some(""), Some("short")] {
+        if let Some(content) = content {
+            std::fs::write(&keys, content).unwrap();
+        }
+        let output = Command::new("timeout")
+            .arg("10")
+            .arg(binary())
+            .args(["serve", "--display", &server.display(), "--listen"])
+            .arg(format!("unix:{}", socket.display()))
+            .args(["--http", "127.0.0.1:0", "--viewer-key-file"])
+            .arg(&keys)
+            .env("XAUTHORITY", server.xauthority())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(10), "{content:?}: {said}");
+        assert!(said.contains("viewer key file"), "{said}");
+    }
+}
+
 /// A page that finds no room says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_too_many_says_so() {

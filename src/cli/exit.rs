@@ -6,6 +6,7 @@ use tonic::Code;
 
 use crate::{
     rpc::client::ConnectError,
+    rpc::http::HttpError,
     rpc::{BindError, ServeError, TokenError, client},
 };
 
@@ -123,6 +124,16 @@ impl From<ServeError> for CliError {
             | ServeError::Tls(_)
             | ServeError::ClientAuthority(_) => Exit::Credentials,
             ServeError::Io(_) | ServeError::Transport(_) | ServeError::Reflection(_) => Exit::Local,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<HttpError> for CliError {
+    fn from(error: HttpError) -> Self {
+        let exit = match error {
+            HttpError::Token(_) | HttpError::Viewer(_) | HttpError::Tls(_) => Exit::Credentials,
+            HttpError::Io(_) => Exit::CannotListen,
         };
         Self::new(exit, error.to_string())
     }

@@ -25,7 +25,7 @@ use crate::{
     frame::{CaptureMode, ScreenSize, Size},
     helper::Helper,
     memory, metrics,
-    rpc::{self, Listener, Recorder, RecorderOptions, ServerOptions, ServerTls, http::serve_http},
+    rpc::{self, Listener, Recorder, RecorderOptions, ServerOptions, ServerTls, http::HttpServer},
     session::Session,
     stack::{
         Stack,
@@ -212,6 +212,12 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
                 gone.cancel();
             })
         });
+        // Without its files, a viewer that the operator asked for would silently be missing.
+        let http = http.map(|(listener, options)| {
+            let (session, recorder) = (session.clone(), Arc::clone(&recorder));
+            HttpServer::new(listener, session, recorder, options, shutdown.clone())
+        });
+        let http = http.transpose()?;
         if args.log_dir.is_some() {
             // A disk that hangs must not keep the daemon from its end.
             tokio::select! {
@@ -235,19 +241,8 @@ pub(super) fn run(args: Box<ServeArgs>) -> Result<Exit, CliError> {
             let served = rpc::serve_metrics(listener, session.clone(), shutdown.clone());
             tokio::spawn(served);
         }
-        if let Some((listener, options)) = http {
-            let served = serve_http(
-                listener,
-                session.clone(),
-                Arc::clone(&recorder),
-                options,
-                shutdown.clone(),
-            );
-            tokio::spawn(async move {
-                if let Err(error) = served.await {
-                    tracing::error!("{error}");
-                }
-            });
+        if let Some(http) = http {
+            tokio::spawn(http.serve());
         }
         let told = tokio::spawn(service::tell(Arc::clone(&session.capture)));
         let served = rpc::serve(

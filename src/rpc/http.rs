@@ -76,76 +76,110 @@ pub enum HttpError {
     Io(#[from] io::Error),
 }
 
-/// Serves MCP and the viewer of `session` until `shutdown` is cancelled.
-///
-/// # Errors
-///
-/// Fails if the token file, the key file, a TLS file or the socket cannot be used.
-pub async fn serve_http(
-    listener: Listener,
-    session: Session,
-    recorder: Arc<Recorder>,
-    options: HttpOptions,
+/// A server whose files and socket can be used.
+pub struct HttpServer {
+    listener: tokio::net::TcpListener,
+    tls: Option<TlsAcceptor>,
+    mcp: Option<(Http, Arc<Gatekeeper>)>,
+    viewer: Option<Arc<Viewer>>,
     shutdown: CancellationToken,
-) -> Result<(), HttpError> {
-    let tls = options
-        .tls
-        .as_ref()
-        .map(|files| acceptor(files, b"http/1.1"))
-        .transpose()?;
-    let ListenSocket::Tcp(listener) = listener.socket else {
-        return Err(io::Error::from(io::ErrorKind::Unsupported).into());
-    };
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let mcp = match options.mcp {
-        None => None,
-        Some((desktop, token_file)) => {
-            let tools = Arc::new(DesktopTools::shared(desktop));
-            let http = Http::new(tools, MAX_MESSAGE_BYTES, shutdown.child_token());
-            Some((http, Arc::new(Gatekeeper::new(Some(&token_file), &[])?)))
-        }
-    };
-    let viewer = match options.viewer {
-        None => None,
-        Some(viewer) => Some(Arc::new(Viewer::new(
+}
+
+impl std::fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpServer").finish_non_exhaustive()
+    }
+}
+
+impl HttpServer {
+    /// Reads the files of a server of MCP and the viewer of `session`. Must be called within a runtime.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the token file, the key file, a TLS file or the socket cannot be used.
+    pub fn new(
+        listener: Listener,
+        session: Session,
+        recorder: Arc<Recorder>,
+        options: HttpOptions,
+        shutdown: CancellationToken,
+    ) -> Result<Self, HttpError> {
+        let tls = options
+            .tls
+            .as_ref()
+            .map(|files| acceptor(files, b"http/1.1"))
+            .transpose()?;
+        let ListenSocket::Tcp(listener) = listener.socket else {
+            return Err(io::Error::from(io::ErrorKind::Unsupported).into());
+        };
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let mcp = match options.mcp {
+            None => None,
+            Some((desktop, token_file)) => {
+                let tools = Arc::new(DesktopTools::shared(desktop));
+                let http = Http::new(tools, MAX_MESSAGE_BYTES, shutdown.child_token());
+                Some((http, Arc::new(Gatekeeper::new(Some(&token_file), &[])?)))
+            }
+        };
+        let viewer = match options.viewer {
+            None => None,
+            Some(viewer) => {
+                let desktop = (session, recorder);
+                Some(Arc::new(Viewer::new(viewer, desktop, tls.is_some())?))
+            }
+        };
+        Ok(Self {
+            listener,
+            tls,
+            mcp,
             viewer,
-            (session, recorder),
-            tls.is_some(),
-        )?)),
-    };
-    let mut connections: Vec<Served> = Vec::new();
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shutdown.cancelled() => return Ok(()),
-        };
-        let Ok((stream, _)) = stream else {
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
-        connections.retain(|connection| !connection.task.is_finished());
-        if connections.len() >= CONNECTIONS {
-            // A stranger gives way to a newcomer; a caller with the token does not.
-            let strange = |one: &Served| !one.is_known.load(Ordering::Relaxed);
-            match connections.iter().position(strange) {
-                Some(oldest) => connections.remove(oldest).task.abort(),
-                None => continue,
+            shutdown,
+        })
+    }
+
+    /// Serves until the shutdown.
+    pub async fn serve(self) {
+        let Self {
+            listener,
+            tls,
+            mcp,
+            viewer,
+            shutdown,
+        } = self;
+        let mut connections: Vec<Served> = Vec::new();
+        loop {
+            let stream = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = shutdown.cancelled() => return,
+            };
+            let Ok((stream, _)) = stream else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            connections.retain(|connection| !connection.task.is_finished());
+            if connections.len() >= CONNECTIONS {
+                // A stranger gives way to a newcomer; a caller with the token does not.
+                let strange = |one: &Served| !one.is_known.load(Ordering::Relaxed);
+                match connections.iter().position(strange) {
+                    Some(oldest) => connections.remove(oldest).task.abort(),
+                    None => continue,
+                }
             }
+            let is_known = Arc::new(AtomicBool::new(false));
+            let place = Place {
+                mcp: mcp.clone(),
+                viewer: viewer.clone(),
+                is_known: Arc::clone(&is_known),
+            };
+            let (tls, shutdown) = (tls.clone(), shutdown.clone());
+            let task = tokio::spawn(async move {
+                tokio::select! {
+                    () = converse(stream, tls, place) => {}
+                    () = shutdown.cancelled() => {}
+                }
+            });
+            connections.push(Served { task, is_known });
         }
-        let is_known = Arc::new(AtomicBool::new(false));
-        let place = Place {
-            mcp: mcp.clone(),
-            viewer: viewer.clone(),
-            is_known: Arc::clone(&is_known),
-        };
-        let (tls, shutdown) = (tls.clone(), shutdown.clone());
-        let task = tokio::spawn(async move {
-            tokio::select! {
-                () = converse(stream, tls, place) => {}
-                () = shutdown.cancelled() => {}
-            }
-        });
-        connections.push(Served { task, is_known });
     }
 }
 
