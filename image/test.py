@@ -433,7 +433,7 @@ def seed_image_with_its_own_desktop():
     variables = ["DESKTOP_W=1280", "DESKTOP_H=800", "DESKTOP_DPI=96", "STREAM_PORT=6080", "HOME=/root", "DISPLAY=:0"]
     options = [word for variable in variables for word in ("-e", variable)]
     with Box(*options, "--entrypoint", "sh", image=image, command=["-c", SEED]) as box:
-        until("the X server", 20, lambda: b"Xvfb" in box.exec("sh", "-c", "cat /proc/[0-9]*/comm"))
+        until("the X server", 20, lambda: b"Xvfb" in box.exec("sh", "-c", "cat /proc/[0-9]*/comm; true"))
         box.exec("deskd", "serve", "--profile", "xfce", options=["-d"])
         until("the daemon", 20, lambda: box.deskd("info", check=False).returncode == 0)
         lines = box.deskd("up", "--timeout", "90s", timeout=120).decode().strip().splitlines()
