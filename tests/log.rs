@@ -18,6 +18,7 @@ use crate::common::{
     daemon::{binary, frame, raw, screen},
     drawing::{Numbers, draw},
     step::{bare, chord, click, key_down, key_up, move_to, paste, pause, text},
+    wait_for,
 };
 
 /// A daemon that records its own log.
@@ -262,7 +263,7 @@ async fn text_is_in_the_log_only_if_the_operator_allows_it() {
 }
 
 /// Changes of control, the loss of the X server, failure cards and other calls are in the log.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_else_happens_is_in_the_log() {
     let mut server = XServer::with_screen("320x240x24", &[]);
     let mut recorded = Recorded::start(&server, &[]);
@@ -274,9 +275,16 @@ async fn what_else_happens_is_in_the_log() {
     };
     // A caller disconnects in the middle of a step: the step stops, and its result is in the log.
     let mut gone = recorded.daemon.client().await;
-    let long = bare(vec![pause(20_000), click(9, 9)]);
+    let witness = Witness::new(&server);
+    let until_at = |place: (i16, i16)| {
+        let limit = Duration::from_secs(10);
+        wait_for("the step under way", limit, || {
+            (witness.pointer() == place).then_some(())
+        });
+    };
+    let long = bare(vec![move_to(71, 72), pause(20_000), click(9, 9)]);
     let call = tokio::spawn(async move { gone.act(long).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::task::block_in_place(|| until_at((71, 72)));
     call.abort();
     let lease = cli(&["control", "take", "--holder", "Ada", "--reason", "signs in"]);
     client.act(bare(vec![click(4, 4)])).await.unwrap_err();
@@ -301,9 +309,10 @@ async fn what_else_happens_is_in_the_log() {
     assert!(!failed.status.success());
     // The X server is lost in the middle of a step.
     let mut lost = recorded.daemon.client().await;
-    let cut = bare(vec![click(5, 5), pause(20_000), click(9, 9)]);
+    let cut = bare(vec![move_to(81, 82), pause(1_500), click(9, 9)]);
     let call = tokio::spawn(async move { lost.act(cut).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::task::block_in_place(|| until_at((81, 82)));
+    drop(witness);
     server.kill();
     let unknown = call.await.unwrap().unwrap().into_inner();
     let card = frame(&mut client, raw()).await;
