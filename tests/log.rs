@@ -34,6 +34,13 @@ impl Recorded {
         let mut flags = vec!["--log-dir", &logs];
         flags.extend(more);
         let daemon = Daemon::with(server, &flags);
+        // The daemon listens before its log begins.
+        wait_for("the daemon's log", Duration::from_secs(10), || {
+            let list = daemon.cli(&["log", "list"]).stdout;
+            String::from_utf8_lossy(&list)
+                .contains("records")
+                .then_some(())
+        });
         Self { daemon, folder }
     }
 
