@@ -47,7 +47,7 @@ SOURCE_DATE_EPOCH=$stamp clients/build.sh "$out" >/dev/null
 PATH=$tools/bin:$PATH SOURCE_DATE_EPOCH=$stamp cargo cyclonedx --quiet --format json --spec-version 1.5 \
     --override-filename deskd-sbom --manifest-path Cargo.toml
 mv deskd-sbom.json "$out/deskd-$version.cdx.json"
-rm -f deflate/deskd-sbom.json mcp/deskd-sbom.json
+rm -f deflate/deskd-sbom.json mcp/deskd-sbom.json pixels/deskd-sbom.json
 
 (cd "$out" && sha256sum -- * >SHA256SUMS)
 ls -l "$out"
