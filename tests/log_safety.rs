@@ -12,7 +12,7 @@ use crate::common::{
     Daemon, Witness, XServer,
     daemon::{binary, frame, raw},
     drawing::Numbers,
-    step::{bare, click},
+    step::{bare, click, text},
     wait_for,
 };
 use crate::log::{Recorded, files, log, log_of, of_kind, records};
@@ -273,6 +273,11 @@ async fn a_log_is_bounded_in_size_and_time() {
     // A refused request of any size takes no room: its content is left out.
     for _ in 0..100 {
         client.act(filling(100_000)).await.unwrap_err();
+    }
+    // Nor do many small texts, of each of which the log would say that it is missing.
+    let letters = bare(vec![text("a"); 20_000]);
+    for _ in 0..20 {
+        client.act(letters.clone()).await.unwrap_err();
     }
     let list = recorder
         .list_recordings(v1::ListRecordingsRequest {})

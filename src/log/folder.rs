@@ -67,6 +67,8 @@ impl LogFolder {
     ///
     /// It cannot be created or used; the message contains its path.
     pub(crate) fn create(&self) -> io::Result<()> {
+        // Nothing is created where another user could lead it elsewhere.
+        self.check_parents()?;
         let made = files::make_folder(&self.path, 0o700, None);
         made.map_err(|error| self.named(&error))?;
         self.open().map(drop)
@@ -74,10 +76,7 @@ impl LogFolder {
 
     /// Opens the folder, if no other user can write to it or move it.
     fn open(&self) -> io::Result<File> {
-        let path = std::path::absolute(&self.path)?;
-        for parent in path.ancestors().skip(1) {
-            is_trusted(parent).map_err(|error| self.named(&error))?;
-        }
+        self.check_parents()?;
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let open = openat(nix::fcntl::AT_FDCWD, &self.path, flags, Mode::empty());
         let folder = File::from(open.map_err(|error| self.named(&error.into()))?);
@@ -87,6 +86,18 @@ impl LogFolder {
         }
         let why = "other users can write to it: give deskd a folder of its own, with mode 0700";
         Err(self.named(&io::Error::other(why)))
+    }
+
+    /// Refuses a path in which another user could replace a folder, also where links lead to.
+    fn check_parents(&self) -> io::Result<()> {
+        let path = std::path::absolute(&self.path)?;
+        let existing = path.ancestors().skip(1).find(|parent| parent.exists());
+        let existing = existing.unwrap_or(Path::new("/"));
+        let real = existing.canonicalize()?;
+        for parent in existing.ancestors().chain(real.ancestors()) {
+            is_trusted(parent).map_err(|error| self.named(&error))?;
+        }
+        Ok(())
     }
 
     fn named(&self, error: &io::Error) -> io::Error {
@@ -99,10 +110,11 @@ impl LogFolder {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         let mut file = self.open_file(id, flags, mode)?;
-        let begun = file
-            .try_lock()
-            .map_err(io::Error::from)
-            .and_then(|()| file.write_all(&HEADER));
+        // The file is new. Some file systems have no locks; there, no log is deleted.
+        if let Err(error) = file.try_lock() {
+            tracing::warn!("the log cannot be locked: {error}");
+        }
+        let begun = file.write_all(&HEADER);
         begun.inspect_err(|_| self.remove(id))?;
         Ok(file)
     }
@@ -343,8 +355,15 @@ mod tests {
             (0o755, 1000, true),
         ] {
             std::os::unix::fs::chown(&middle, None, Some(gid)).unwrap();
+            // What a link leads to counts, too, and nothing is created there.
+            let link = parent.path().join(format!("link-{mode:o}-{gid}"));
+            symlink(&middle, &link).unwrap();
             fs::set_permissions(&middle, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(folder.list().is_ok(), is_fine, "{mode:o} {gid}");
+            let through = LogFolder::new(link.join("deep").join("new"));
+            assert_eq!(through.create().is_ok(), is_fine, "{mode:o} {gid}");
+            assert_eq!(middle.join("deep").exists(), is_fine);
+            drop(fs::remove_dir_all(middle.join("deep")));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use prost::Message as _;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
 use super::{
     Recorder, WAITING_MIB,
@@ -13,10 +13,13 @@ use super::{
     step_log::StepLog,
 };
 use crate::rpc::{
-    messages::convert,
+    messages::{convert, status},
     v1::{self, log_call, log_record::Record},
 };
-use crate::session::{Action, FrameObserver, SeenFrame};
+use crate::{
+    failure::Failure,
+    session::{Action, FrameObserver, SeenFrame},
+};
 
 /// Size from which a request counts as large.
 const LARGE: usize = 16 << 10;
@@ -76,15 +79,22 @@ impl Recorder {
         result
     }
 
-    /// Records that a person has put text on the clipboard.
-    pub(in crate::rpc) fn viewer_pasted(&self, bytes: usize) {
-        if self.observes() {
-            self.record(Record::Call(v1::LogCall {
-                method: "WriteClipboard".to_owned(),
-                request: Some(log_call::Request::ClipboardBytes(bytes as u64)),
-                ..v1::LogCall::default()
-            }));
+    /// Records that a person has put text on the clipboard. `failure`: why that failed.
+    pub(in crate::rpc) fn viewer_pasted(&self, bytes: usize, failure: Option<&Failure>) {
+        if !self.observes() {
+            return;
         }
+        let refused = failure.map(|failure| v1::LogRefusal {
+            code: i32::from(Code::Unavailable).unsigned_abs(),
+            reason: status::reason(failure).into(),
+            message: failure.message.clone(),
+        });
+        self.record(Record::Call(v1::LogCall {
+            method: "WriteClipboard".to_owned(),
+            request: Some(log_call::Request::ClipboardBytes(bytes as u64)),
+            refused,
+            took: None,
+        }));
     }
 
     /// Passes a record to every recording.

@@ -8,7 +8,7 @@ use tonic::{Response, Status};
 
 use super::{Recorder, records, redact};
 use crate::rpc::{
-    messages::{convert, outcome},
+    messages::{convert, outcome, step::MAX_ACTIONS},
     v1::{self, log_record::Record},
 };
 use crate::session::{Account, Acted, Frame, Outcome, Refused, StepObserver};
@@ -58,15 +58,17 @@ impl StepLog {
     ) -> Arc<Self> {
         use std::sync::atomic::Ordering;
         // The text of a person is never in the log.
-        let redactions = match recorder.typed_text && !in_viewer {
+        let mut redactions = match recorder.typed_text && !in_viewer {
             true => Vec::new(),
             false => redact::step(&mut request),
         };
         // Nor may a caller fill the log with what is refused.
         let bytes = request.encoded_len();
-        let is_large = bytes > MAX_REQUEST;
+        let is_large = bytes > MAX_REQUEST || request.actions.len() > MAX_ACTIONS;
+        let is_redacted = !redactions.is_empty();
         if is_large {
             request = v1::ActRequest::default();
+            redactions.clear();
         }
         let step = recorder.steps.fetch_add(1, Ordering::Relaxed) + 1;
         let log = Self {
@@ -74,7 +76,7 @@ impl StepLog {
             step,
             arrived: Instant::now(),
             count,
-            is_redacted: !redactions.is_empty(),
+            is_redacted,
             in_viewer,
             malformed: OnceLock::new(),
             end: Mutex::new(StepEnd {

@@ -126,10 +126,12 @@ impl Conversation<'_> {
                 data: text.clone().into(),
             };
             let clipboard = &self.session.clipboard;
-            self.recorder.viewer_pasted(text.len());
             let end = Instant::now() + CALL;
             let written = clipboard.write(SelectionName::Clipboard, vec![item], end);
-            if let Err(failure) = written.await {
+            let written = written.await;
+            let failure = written.as_ref().err();
+            self.recorder.viewer_pasted(text.len(), failure);
+            if let Err(failure) = written {
                 self.refuse(&failure.message).await;
                 return;
             }

@@ -442,8 +442,8 @@ export type LogStepBegan = Message<"deskd.v1.LogStepBegan"> & {
   inViewer: boolean;
 
   /**
-   * The size of the request in bytes, if it was too large for the log (64 KiB). Its actions are then
-   * missing. Otherwise 0.
+   * The size of the request in bytes without its text, if it was too large for the log: above 64 KiB,
+   * or with more than 100 actions. `request` is then empty, and so is `redactions`. Otherwise 0.
    *
    * @generated from field: uint64 omitted_bytes = 5;
    */
