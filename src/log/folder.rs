@@ -120,12 +120,18 @@ impl LogFolder {
     }
 
     /// Opens a file to read it.
-    pub(crate) fn read_file(&self, id: &str) -> io::Result<File> {
+    pub(crate) fn read_file(&self, id: &str) -> io::Result<(File, LogEntry)> {
         let file = self.open_file(id, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty())?;
-        match file.metadata()?.is_file() {
-            true => Ok(file),
-            false => Err(io::Error::from(io::ErrorKind::NotFound)),
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::from(io::ErrorKind::NotFound));
         }
+        let entry = LogEntry {
+            id: id.to_owned(),
+            bytes: metadata.len(),
+            modified: metadata.modified()?,
+        };
+        Ok((file, entry))
     }
 
     fn open_file(&self, id: &str, flags: OFlag, mode: Mode) -> io::Result<File> {

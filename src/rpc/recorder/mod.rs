@@ -260,14 +260,17 @@ impl Recorder {
     }
 
     /// Returns the state of a log.
-    pub(in crate::rpc) async fn known(&self, id: &str) -> Result<v1::Recording, RecorderError> {
+    async fn known(&self, id: &str) -> Result<v1::Recording, RecorderError> {
         let mut list = self.list().await?.into_iter();
         list.find(|one| one.recording_id == id)
             .ok_or_else(|| RecorderError::Unknown(id.to_owned()))
     }
 
     /// Opens the file of a log.
-    pub(in crate::rpc) async fn open(&self, id: &str) -> Result<std::fs::File, RecorderError> {
+    pub(in crate::rpc) async fn open(
+        &self,
+        id: &str,
+    ) -> Result<(std::fs::File, LogEntry), RecorderError> {
         let folder = self.folder()?;
         let name = id.to_owned();
         let open = self.on_disk(move || folder.read_file(&name)).await;
@@ -295,7 +298,8 @@ impl Recorder {
         Ok(done.await.map_err(io::Error::other)??)
     }
 
-    fn summary(&self, entry: &LogEntry) -> v1::Recording {
+    /// Returns the state of a log for callers.
+    pub(in crate::rpc) fn summary(&self, entry: &LogEntry) -> v1::Recording {
         let active = self.active().iter().find(|one| one.id == entry.id).cloned();
         if let Some(active) = active {
             return active.summary();

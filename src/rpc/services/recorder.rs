@@ -17,7 +17,7 @@ use crate::rpc::{
     transport::{auth, auth::Credential, deadline, deadline::Deadline},
     v1,
 };
-use crate::{failure::Failure, session::Session};
+use crate::{failure::Failure, log::folder::LogEntry, session::Session};
 
 /// Maximum length of a name.
 const MAX_NAME: usize = 48;
@@ -91,8 +91,11 @@ impl v1::recorder_server::Recorder for RecorderService {
         let (sender, items) = mpsc::channel(1);
         tokio::spawn(async move {
             let send = async {
-                let end = send(&recorder, &id, file, offset, &sender).await;
-                end.err()
+                if let Err(status) = send(&recorder, file, offset, &sender).await {
+                    // Without it, the stream would end as if it were complete.
+                    drop(sender.send(Err(status)).await);
+                }
+                None
             };
             let end = tokio::select! {
                 end = send => end,
@@ -115,14 +118,13 @@ impl v1::recorder_server::Recorder for RecorderService {
 /// Sends the file from `offset`, piece by piece.
 async fn send(
     recorder: &Recorder,
-    id: &str,
-    mut file: std::fs::File,
+    (mut file, entry): (std::fs::File, LogEntry),
     mut offset: u64,
     sender: &mpsc::Sender<Result<v1::FetchRecordingResponse, Status>>,
 ) -> Result<(), Status> {
     loop {
         // The state is read before the piece: then a log that has ended is sent to its end.
-        let state = recorder.known(id).await?;
+        let state = recorder.summary(&entry);
         // What is after the last whole record may be cut off again.
         let most = state.bytes.saturating_sub(offset).min(PIECE as u64);
         let read = move || {
