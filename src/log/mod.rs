@@ -5,8 +5,10 @@
 //!
 //! - [`mod@format`]: the bytes around the records, and their reader.
 //! - [`folder`]: the folder with the files.
-//! - [`writer`]: the thread that appends to one file.
+//! - [`writer`]: writes one file; `queue` has what is not written yet, `appender` is the threads.
 
+mod appender;
 pub(crate) mod folder;
 pub(crate) mod format;
+mod queue;
 pub(crate) mod writer;

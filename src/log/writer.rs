@@ -1,4 +1,4 @@
-//! The thread that appends records to one file.
+//! Writes the records of one log to its file, by threads of its own.
 //!
 //! Durability: the thread passes each record to the kernel at once, so that the end of the daemon
 //! loses only what is still in the queue. A second thread calls `fdatasync` at most once a second while
@@ -8,95 +8,14 @@
 //! A full disk or another error of writing never stops a step. The thread cuts off the incomplete
 //! record, drops records for a while, and tries again. Then it writes how many are missing.
 
-use std::{
-    collections::VecDeque,
-    fs::File,
-    io::{self, Seek as _, SeekFrom, Write as _},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::{Duration, Instant},
+use std::{fs::File, io, sync::Arc, thread, time::Duration};
+
+pub(crate) use super::{appender::GapRecord, queue::LostBecause};
+use super::{
+    appender::{self, Appender},
+    format::{self, HEADER},
+    queue::{Entry, LogState, QUEUE, QUEUE_BYTES, Shared},
 };
-
-use super::format::{self, HEADER};
-use crate::metrics;
-
-/// Maximum bytes of the records in the queue, unless there is only one.
-const QUEUE_BYTES: usize = 32 << 20;
-/// Maximum number of records in the queue.
-const QUEUE: usize = 8192;
-/// Minimum time between two calls of `fdatasync`.
-const SYNC: Duration = Duration::from_secs(1);
-/// Time for which records are dropped after an error.
-const PAUSE: Duration = Duration::from_secs(2);
-
-/// Why records are missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum LostBecause {
-    /// The queue was full.
-    QueueFull,
-    /// The file could not be written.
-    Failed(String),
-}
-
-/// Records that are missing.
-#[derive(Debug, Clone)]
-pub(crate) struct LostRecords {
-    /// Their number.
-    pub(crate) records: u64,
-    /// Why.
-    pub(crate) because: LostBecause,
-    /// The time of the record before the first missing one, since the log began.
-    pub(crate) at: Duration,
-}
-
-/// Returns the content of the record that reports missing records.
-pub(crate) type GapRecord = Box<dyn Fn(&LostRecords) -> Vec<u8> + Send>;
-
-/// The state of a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct LogState {
-    /// Bytes of the file.
-    pub(crate) bytes: u64,
-    /// Number of records that are missing.
-    pub(crate) lost: u64,
-    /// Why the file cannot be written at present.
-    pub(crate) error: Option<String>,
-    /// Whether everything is written and the thread has ended.
-    pub(crate) ended: bool,
-}
-
-/// An entry of the queue, with the time of its record since the log began.
-#[derive(Debug)]
-enum Entry {
-    Record(Duration, Vec<u8>),
-    Lost(LostRecords),
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    entries: VecDeque<Entry>,
-    /// Bytes of the records that are not written yet.
-    bytes: usize,
-    is_closed: bool,
-    /// Whether the file has records that are not on the disk.
-    is_unsynced: bool,
-    /// Whether everything is written.
-    is_finished: bool,
-    /// The time of the last record.
-    last: Duration,
-    /// Whether a record was lost since the last call of [`LogWriter::has_lost`].
-    has_lost: bool,
-    state: LogState,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    arrived: Condvar,
-    /// Signalled when there is something to sync, and at the end.
-    written: Condvar,
-    ended: tokio::sync::Notify,
-}
 
 /// A file that is appended to.
 #[derive(Debug)]
@@ -118,16 +37,8 @@ impl LogWriter {
         let state = Arc::clone(&shared);
         let syncs = thread::Builder::new()
             .name("log-sync".into())
-            .spawn(move || sync(&state, &synced))?;
-        let appender = Appender {
-            file,
-            gap,
-            shared: Arc::clone(&shared),
-            written: HEADER.len() as u64,
-            failed: None,
-            lost: None,
-            is_cut_due: false,
-        };
+            .spawn(move || appender::sync(&state, &synced))?;
+        let appender = Appender::new(file, gap, Arc::clone(&shared));
         let spawned = thread::Builder::new()
             .name("log".into())
             .spawn(move || appender.run(syncs));
@@ -209,213 +120,14 @@ impl Drop for LogWriter {
     }
 }
 
-impl Shared {
-    /// Ends the thread that syncs.
-    fn finish(&self) {
-        self.queue().is_finished = true;
-        self.written.notify_all();
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        // Each change of the queue is a single operation.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Queue {
-    /// Counts records as lost at the end of the queue.
-    fn lose(&mut self, records: u64) {
-        self.count(records);
-        if let Some(Entry::Lost(lost)) = self.entries.back_mut() {
-            lost.records += records;
-            return;
-        }
-        self.entries.push_back(Entry::Lost(LostRecords {
-            records,
-            because: LostBecause::QueueFull,
-            at: self.last,
-        }));
-    }
-
-    fn count(&mut self, records: u64) {
-        metrics::log_lost(records);
-        self.state.lost += records;
-        self.has_lost = true;
-    }
-}
-
-/// The state of the thread.
-struct Appender {
-    file: File,
-    gap: GapRecord,
-    shared: Arc<Shared>,
-    /// Bytes of whole records in the file.
-    written: u64,
-    failed: Option<Instant>,
-    /// Records that are missing before the next one.
-    lost: Option<LostRecords>,
-    /// Whether the file may have a part of a record at its end.
-    is_cut_due: bool,
-}
-
-impl Appender {
-    fn run(mut self, syncs: thread::JoinHandle<()>) {
-        loop {
-            let (entries, is_closed) = self.next();
-            if entries.is_empty() && is_closed {
-                break;
-            }
-            for entry in entries {
-                self.append(entry);
-            }
-        }
-        // The last attempt to report what is missing.
-        drop(self.report());
-        self.shared.finish();
-        if let Err(error) = self.file.sync_data() {
-            tracing::warn!("the log may not be on the disk: {error}");
-        }
-        // When the log has ended, nothing holds the file.
-        drop(syncs.join());
-        let Self { file, shared, .. } = self;
-        drop(file);
-        shared.queue().state.ended = true;
-        shared.ended.notify_waiters();
-    }
-
-    /// Waits for entries. Returns them, and whether no more will come.
-    fn next(&mut self) -> (VecDeque<Entry>, bool) {
-        let mut queue = self.shared.queue();
-        while queue.entries.is_empty() && !queue.is_closed {
-            let waited = self.shared.arrived.wait(queue);
-            queue = waited.unwrap_or_else(PoisonError::into_inner);
-        }
-        (std::mem::take(&mut queue.entries), queue.is_closed)
-    }
-
-    fn append(&mut self, entry: Entry) {
-        let (at, record) = match entry {
-            Entry::Lost(lost) => {
-                match &mut self.lost {
-                    Some(known) => known.records += lost.records,
-                    known => *known = Some(lost),
-                }
-                return;
-            }
-            Entry::Record(at, record) => (at, record),
-        };
-        let is_paused = self.failed.is_some_and(|failed| failed.elapsed() < PAUSE);
-        let is_last = self.shared.queue().is_closed;
-        let written = match is_paused && !is_last {
-            true => None,
-            false => Some(self.report().and_then(|()| self.write(&record))),
-        };
-        self.shared.queue().bytes -= record.len();
-        match written {
-            Some(Ok(())) => {
-                if self.failed.take().is_some() {
-                    self.shared.queue().state.error = None;
-                    tracing::info!("the log is written again");
-                }
-            }
-            Some(Err(error)) => self.fail(at, Some(&error)),
-            None => self.fail(at, None),
-        }
-    }
-
-    /// Writes how many records are missing, if any are.
-    fn report(&mut self) -> io::Result<()> {
-        let Some(lost) = &self.lost else {
-            return Ok(());
-        };
-        let report = format::record(&(self.gap)(lost)).unwrap_or_default();
-        self.write(&report)?;
-        self.lost = None;
-        Ok(())
-    }
-
-    /// Writes one record completely, or nothing of it.
-    fn write(&mut self, record: &[u8]) -> io::Result<()> {
-        self.cut()?;
-        // Set until the record is written: the rest of an incomplete record would hide every later one.
-        self.is_cut_due = true;
-        if let Err(error) = self.file.write_all(record) {
-            self.cut()?;
-            return Err(error);
-        }
-        self.is_cut_due = false;
-        self.written += record.len() as u64;
-        metrics::logged(record.len() as u64);
-        let mut queue = self.shared.queue();
-        queue.state.bytes = self.written;
-        if !std::mem::replace(&mut queue.is_unsynced, true) {
-            self.shared.written.notify_all();
-        }
-        Ok(())
-    }
-
-    /// Cuts off what is after the last whole record.
-    fn cut(&mut self) -> io::Result<()> {
-        if self.is_cut_due {
-            self.file.set_len(self.written)?;
-            self.file.seek(SeekFrom::Start(self.written))?;
-            self.is_cut_due = false;
-        }
-        Ok(())
-    }
-
-    /// Counts a record as lost. `error`: why it could not be written; `None` if that was not tried.
-    fn fail(&mut self, at: Duration, error: Option<&io::Error>) {
-        let mut queue = self.shared.queue();
-        queue.count(1);
-        if let Some(error) = error {
-            if self.failed.is_none() {
-                tracing::error!("the log cannot be written, and records are missing: {error}");
-            }
-            queue.state.error = Some(error.to_string());
-            self.failed = Some(Instant::now());
-        }
-        let why = queue.state.error.clone().unwrap_or_default();
-        drop(queue);
-        let lost = self.lost.get_or_insert(LostRecords {
-            records: 0,
-            because: LostBecause::QueueFull,
-            at,
-        });
-        lost.records += 1;
-        // An error of the file explains more than a full queue.
-        lost.because = LostBecause::Failed(why);
-    }
-}
-
-/// Syncs the file while records arrive, until the log ends.
-fn sync(shared: &Shared, file: &File) {
-    loop {
-        {
-            let mut queue = shared.queue();
-            while !queue.is_unsynced && !queue.is_finished {
-                let waited = shared.written.wait(queue);
-                queue = waited.unwrap_or_else(PoisonError::into_inner);
-            }
-            if queue.is_finished {
-                return;
-            }
-            // Records of a second are synced together.
-            let waited = shared
-                .written
-                .wait_timeout_while(queue, SYNC, |queue| !queue.is_finished);
-            let mut queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-            queue.is_unsynced = false;
-        }
-        if let Err(error) = file.sync_data() {
-            tracing::warn!("the log may not be on the disk: {error}");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::format::LogReader, *};
+    use std::io::Write as _;
+
+    use super::{
+        super::{appender::PAUSE, format::LogReader},
+        *,
+    };
 
     fn gap() -> GapRecord {
         Box::new(|lost| {
