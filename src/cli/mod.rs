@@ -28,6 +28,7 @@ mod ready;
 mod screenshot;
 mod serve;
 mod serve_args;
+mod serve_stack;
 mod service;
 mod session;
 mod stack;

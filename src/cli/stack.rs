@@ -16,7 +16,7 @@ use super::{
     exit::{CliError, Exit},
     json,
     print::{self, say},
-    ready, serve,
+    ready, serve_stack,
 };
 use crate::{
     client,
@@ -166,7 +166,7 @@ fn start_daemon(args: &UpArgs) -> Result<Child, CliError> {
             format!("the daemon cannot be started: {first}"),
         )
     })?;
-    serve::check_stack(&serve)?;
+    serve_stack::check_stack(&serve)?;
     let local = |what: String| CliError::new(Exit::Local, what);
     let Address::Unix(socket) = client.address() else {
         let message = "no daemon answers there, and one is started on a Unix socket only: give --server unix:/path";

@@ -9,6 +9,7 @@
 mod action;
 mod call;
 mod carriable;
+mod checks;
 mod drag_path;
 mod errands;
 mod hands;
