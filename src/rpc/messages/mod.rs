@@ -8,6 +8,7 @@ pub(in crate::rpc) mod limited;
 pub(in crate::rpc) mod outcome;
 pub(in crate::rpc) mod own_time;
 pub(in crate::rpc) mod program;
+mod refusals;
 pub(in crate::rpc) mod stack;
 pub(in crate::rpc) mod status;
 pub(in crate::rpc) mod step;
