@@ -1,18 +1,21 @@
 //! Implements the gRPC service `Control`.
 
-use std::{pin::Pin, time::Duration};
+use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::rpc::{
-    messages::{control::state, limited, status, status::Reason},
-    transport::{auth, auth::Credential, deadline, deadline::Deadline, lease},
+    messages::{control::state, limited, status},
+    transport::{
+        deadline,
+        deadline::Deadline,
+        lease,
+        stream::{ItemSender, stream},
+    },
     v1::{self, control_server::Control},
 };
 use crate::{
-    failure::Failure,
     session::{self, HolderKind, Session, TakeLease},
     text::is_hidden,
 };
@@ -106,52 +109,33 @@ impl Control for ControlService {
         }))
     }
 
-    type WatchControlStream =
-        Pin<Box<dyn Stream<Item = Result<v1::WatchControlResponse, Status>> + Send>>;
+    type WatchControlStream = ReceiverStream<Result<v1::WatchControlResponse, Status>>;
 
     async fn watch_control(
         &self,
         request: Request<v1::WatchControlRequest>,
     ) -> Result<Response<Self::WatchControlStream>, Status> {
-        let until = Deadline::of_stream(request.metadata());
-        let credential = request.extensions().get::<Credential>().cloned();
         let mut told = self.session.control.watch();
-        let stopping = self.session.stopping();
-        let (sender, items) = mpsc::channel(1);
-        tokio::spawn(async move {
-            let changes = async {
-                let mut last = None;
-                loop {
-                    let leases = told.borrow_and_update().clone();
-                    // A renewal is no change of who is in control.
-                    if last.replace(leases.epoch()) != Some(leases.epoch()) {
-                        let response = v1::WatchControlResponse {
-                            control: Some(state(&leases)),
-                        };
-                        if sender.send(Ok(response)).await.is_err() {
-                            return None;
-                        }
-                    }
-                    if told.changed().await.is_err() {
-                        return None;
+        let changes = async move |sender: ItemSender<v1::WatchControlResponse>| {
+            let mut last = None;
+            loop {
+                let leases = told.borrow_and_update().clone();
+                // A renewal is no change of who is in control.
+                if last.replace(leases.epoch()) != Some(leases.epoch()) {
+                    let response = v1::WatchControlResponse {
+                        control: Some(state(&leases)),
+                    };
+                    if sender.send(Ok(response)).await.is_err() {
+                        return;
                     }
                 }
-            };
-            let end = tokio::select! {
-                end = changes => end,
-                () = sender.closed() => None,
-                status = auth::revoked(credential.as_ref()) => Some(status),
-                () = deadline::until(until) => {
-                    Some(status::deadline(Reason::Deadline, "the stream's deadline came".into()))
+                if told.changed().await.is_err() {
+                    return;
                 }
-                () = stopping.cancelled() => Some(status::unavailable(&Failure::stopping())),
-            };
-            if let Some(status) = end {
-                // If the reader has not read the last state, the status is dropped.
-                drop(sender.try_send(Err(status)));
             }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(items))))
+        };
+        let stopping = self.session.stopping();
+        Ok(Response::new(stream(&request, stopping, 1, changes)))
     }
 }
 

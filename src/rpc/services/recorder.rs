@@ -2,22 +2,20 @@
 
 use std::{
     io::{self, Read as _, Seek as _, SeekFrom},
-    pin::Pin,
     sync::Arc,
     time::Duration,
 };
 
-use tokio::sync::mpsc;
-use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::rpc::{
     messages::{limited, status, status::Reason},
     recorder::{Asked, Recorder, RecorderError},
-    transport::{auth, auth::Credential, deadline, deadline::Deadline},
+    transport::stream::{ItemSender, stream},
     v1,
 };
-use crate::{failure::Failure, log::folder::LogEntry, session::Session};
+use crate::{log::folder::LogEntry, session::Session};
 
 /// Maximum length of a name.
 const MAX_NAME: usize = 48;
@@ -68,50 +66,28 @@ impl v1::recorder_server::Recorder for RecorderService {
         Ok(Response::new(v1::ListRecordingsResponse { recordings }))
     }
 
-    type FetchRecordingStream =
-        Pin<Box<dyn Stream<Item = Result<v1::FetchRecordingResponse, Status>> + Send>>;
+    type FetchRecordingStream = ReceiverStream<Result<v1::FetchRecordingResponse, Status>>;
 
     async fn fetch_recording(
         &self,
         request: Request<v1::FetchRecordingRequest>,
     ) -> Result<Response<Self::FetchRecordingStream>, Status> {
-        let until = Deadline::of_stream(request.metadata());
-        let credential = request.extensions().get::<Credential>().cloned();
-        let request = request.get_ref();
-        let id = id(&request.recording_id)?.to_owned();
-        if i64::try_from(request.offset).is_err() {
-            return Err(status::invalid_field(
-                "offset",
-                "is beyond the end of any file",
-            ));
+        let asked = request.get_ref();
+        let id = id(&asked.recording_id)?;
+        if i64::try_from(asked.offset).is_err() {
+            let why = "is beyond the end of any file";
+            return Err(status::invalid_field("offset", why));
         }
-        let file = self.recorder.open(&id).await?;
-        let (recorder, offset) = (Arc::clone(&self.recorder), request.offset);
-        let stopping = self.session.stopping();
-        let (sender, items) = mpsc::channel(1);
-        tokio::spawn(async move {
-            let send = async {
-                if let Err(status) = send(&recorder, file, offset, &sender).await {
-                    // Without it, the stream would end as if it were complete.
-                    drop(sender.send(Err(status)).await);
-                }
-                None
-            };
-            let end = tokio::select! {
-                end = send => end,
-                () = sender.closed() => None,
-                status = auth::revoked(credential.as_ref()) => Some(status),
-                () = deadline::until(until) => {
-                    Some(status::deadline(Reason::Deadline, "the stream's deadline came".into()))
-                }
-                () = stopping.cancelled() => Some(status::unavailable(&Failure::stopping())),
-            };
-            if let Some(status) = end {
-                // A reader that does not read gets no reason.
-                drop(sender.try_send(Err(status)));
+        let file = self.recorder.open(id).await?;
+        let (recorder, offset) = (Arc::clone(&self.recorder), asked.offset);
+        let pieces = async move |sender: ItemSender<v1::FetchRecordingResponse>| {
+            if let Err(status) = send(&recorder, file, offset, &sender).await {
+                // Without it, the stream would end as if it were complete.
+                drop(sender.send(Err(status)).await);
             }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(items))))
+        };
+        let stopping = self.session.stopping();
+        Ok(Response::new(stream(&request, stopping, 1, pieces)))
     }
 }
 
@@ -120,7 +96,7 @@ async fn send(
     recorder: &Recorder,
     (mut file, entry): (std::fs::File, LogEntry),
     mut offset: u64,
-    sender: &mpsc::Sender<Result<v1::FetchRecordingResponse, Status>>,
+    sender: &ItemSender<v1::FetchRecordingResponse>,
 ) -> Result<(), Status> {
     loop {
         // The state is read before the piece: then a log that has ended is sent to its end.

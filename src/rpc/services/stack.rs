@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpStream, sync::mpsc};
+use tokio::net::TcpStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -13,7 +13,11 @@ use crate::rpc::{
         status,
     },
     recorder::Recorder,
-    transport::{auth, auth::Credential, deadline, deadline::Deadline},
+    transport::{
+        deadline,
+        deadline::Deadline,
+        stream::{ItemSender, stream},
+    },
     v1::{self, stack_server::Stack},
 };
 use crate::{
@@ -213,19 +217,12 @@ impl Stack for StackService {
         request: Request<v1::EventsRequest>,
     ) -> Result<Response<Self::EventsStream>, Status> {
         let mut news = self.session.bring_up.news()?;
-        let until = Deadline::of_stream(request.metadata());
         let asked = request.get_ref();
         // Another instance also counts from 1, so its sequence numbers do not apply here.
         let same = asked.instance_id.is_empty() || asked.instance_id == self.session.instance_id();
         let mut after = asked.after_sequence.filter(|_| same).unwrap_or(0);
-        let credential = request.extensions().get::<Credential>().cloned();
-        let (sender, receiver) = mpsc::channel(16);
         let session = self.session.clone();
-        let stopping = session.stopping();
-        tokio::spawn(async move {
-            let last = deadline::until(until);
-            let revoked = auth::revoked(credential.as_ref());
-            tokio::pin!(last, revoked);
+        let events = async move |sender: ItemSender<v1::EventsResponse>| {
             loop {
                 news.borrow_and_update();
                 for numbered in session.bring_up.events_after(after) {
@@ -236,28 +233,13 @@ impl Stack for StackService {
                         return;
                     }
                 }
-                tokio::select! {
-                    changed = news.changed() => if changed.is_err() { return },
-                    () = sender.closed() => return,
-                    status = &mut revoked => {
-                        drop(sender.try_send(Err(status)));
-                        return;
-                    }
-                    () = stopping.cancelled() => {
-                        let ends = status::unavailable(&crate::failure::Failure::stopping());
-                        drop(sender.try_send(Err(ends)));
-                        return;
-                    }
-                    () = &mut last => {
-                        let late = "the stream's deadline came: call Events again".into();
-                        let late = status::deadline(v1::Reason::Deadline, late);
-                        drop(sender.try_send(Err(late)));
-                        return;
-                    }
+                if news.changed().await.is_err() {
+                    return;
                 }
             }
-        });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        };
+        let stopping = self.session.stopping();
+        Ok(Response::new(stream(&request, stopping, 16, events)))
     }
 }
 

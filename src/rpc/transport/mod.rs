@@ -11,3 +11,4 @@ pub(in crate::rpc) mod listen;
 pub(in crate::rpc) mod replies;
 pub(in crate::rpc) mod require;
 pub(in crate::rpc) mod standing;
+pub(in crate::rpc) mod stream;
