@@ -93,13 +93,13 @@ impl Stage {
     }
 }
 
-/// What one way to watch a desktop costs.
+/// The cost of one way to watch a desktop.
 #[derive(serde::Serialize)]
 struct Figures {
     name: &'static str,
     still_share_of_a_core: f64,
     scrolling_share_of_a_core: f64,
-    /// `None` if the changes on the page could not be told apart.
+    /// `None` if two changes were drawn at once.
     latency_ms_median: Option<f64>,
     latency_ms_p95: Option<f64>,
 }

@@ -602,7 +602,7 @@ async fn a_person_takes_control_on_the_command_line() {
     assert_eq!(text(&["control", "give", "--lease", &lease]).0, Some(0));
 }
 
-/// Whoever notices that a lease is overdue releases what its holder held, also a call that is refused.
+/// A refused call that notices an overdue lease releases what its holder held.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overdue_lease_that_a_call_notices_keeps_nothing() {
     let server = XServer::start();

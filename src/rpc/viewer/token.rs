@@ -29,7 +29,7 @@ const ID: std::ops::RangeInclusive<usize> = 16..=64;
 /// Maximum time for which a token may be valid, in seconds.
 pub(super) const MAX_TTL: u64 = 3600;
 
-/// What a person may do.
+/// The rights of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ViewerMode {
@@ -42,7 +42,7 @@ pub enum ViewerMode {
 /// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewerClaims {
-    /// What the person may do.
+    /// The rights of the person.
     pub mode: ViewerMode,
     /// Seconds since 1970 after which the token is refused.
     pub exp: u64,

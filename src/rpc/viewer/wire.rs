@@ -164,7 +164,7 @@ impl FromPage {
 pub(super) enum ToPage<'a> {
     /// The first message: what this person may do.
     Hello { may_control: bool, viewer: &'a str },
-    /// Who is in control.
+    /// The holder of control.
     Control {
         epoch: u64,
         /// The name of the holder; `None` if there is none.
@@ -176,7 +176,7 @@ pub(super) enum ToPage<'a> {
     },
     /// Whether the desktop is connected and painted.
     Desktop { connected: bool, painted: bool },
-    /// What a failure card, which follows as an image, says.
+    /// The content of a failure card, which follows as an image.
     Card { reason: &'a str, message: &'a str },
     /// The pixel under the pointer.
     Pointer { x: i32, y: i32 },

@@ -46,7 +46,7 @@ struct LastScreen {
     cursor: Option<CursorImage>,
 }
 
-/// What changed on the screen.
+/// A change of the screen.
 #[derive(Debug)]
 pub struct ScreenChange {
     /// Whether `parts` is the whole screen.

@@ -278,7 +278,7 @@ pub struct Act {
     pub stop_at_first: bool,
     /// Whether each action waits until the previous one has taken effect.
     pub paced: bool,
-    /// What follows the step; `None`: nothing.
+    /// The observer of the step, for a log; `None` without one.
     pub observer: Option<Arc<dyn StepObserver>>,
 }
 

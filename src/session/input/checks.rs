@@ -1,4 +1,4 @@
-//! What a step is checked for without the X server, and what it reports if control changed hands.
+//! Checks of a step that need no X server, and its report if control changed hands.
 
 use tokio::time::Instant;
 

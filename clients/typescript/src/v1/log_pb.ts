@@ -520,8 +520,9 @@ export type LogStepEnded = Message<"deskd.v1.LogStepEnded"> & {
   took?: Duration | undefined;
 
   /**
-   * The number of the screen after the step: that of its frame, else that of a capture right after the
-   * step. 0 if the log does not have it, or if the step was refused.
+   * The number of the screen after the step: that of its frame, else that of a capture right after it.
+   *
+   * 0 if the log does not have the screen, or if the step was refused.
    *
    * @generated from field: uint64 screen = 5;
    */
