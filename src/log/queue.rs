@@ -64,7 +64,7 @@ pub(super) struct Queue {
     pub(super) is_finished: bool,
     /// The time of the last record.
     pub(super) last: Duration,
-    /// Whether a record was lost since the last call of [`LogWriter::has_lost`].
+    /// Whether a record was lost since the writer last reported one.
     pub(super) has_lost: bool,
     pub(super) state: LogState,
 }
